@@ -1,0 +1,274 @@
+// Package check is the one pipeline from what was read to what is reported:
+// objects become a snapshot, rules are evaluated over it, exceptions and the
+// baseline are applied, and symptoms are folded under their causes. The command
+// line, and whatever else asks "may this ship?", calls [Run].
+package check
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"runtime"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"ullage.dev/ullage/internal/model"
+	"ullage.dev/ullage/internal/policy"
+	"ullage.dev/ullage/internal/tree"
+)
+
+// Options say how to check. The zero value checks nothing: it has no rules.
+type Options struct {
+	Rules           []*policy.Rule
+	Settings        map[string]*tree.Node // params of rules, by rule id
+	KubernetesMinor int                   // the version that is assumed
+	Closed          bool                  // the input holds everything there is
+	Declarations    []*model.Declaration
+	Exceptions      *policy.Exceptions // may be nil
+	Baseline        *policy.Baseline   // may be nil
+	// Selected limits what is judged; what is left out still counts as
+	// surroundings. Nil selects everything.
+	Selected func(*model.Object) bool
+	// Progress, when set, is told now and then how many objects are judged.
+	Progress func(done, total int)
+}
+
+// Run judges objects and reports what is wrong with them. It is a function of
+// its input: the same objects and options give the same report, whatever the
+// number of processors. The report lacks the counts and problems of reading.
+func Run(ctx context.Context, objects []*model.Object, o Options) (*model.Report, error) {
+	snapshot := model.NewSnapshot(objects, o.Closed)
+	engine := policy.NewEngine(o.Rules, policy.Options{KubernetesMinor: o.KubernetesMinor, Settings: o.Settings, FactNames: FactNames()})
+	facts := NewFacts(snapshot, declared(o.Declarations))
+	var judged []*model.Object
+	for _, object := range objects {
+		if (o.Selected == nil || o.Selected(object)) && snapshot.Controller(object) == object {
+			judged = append(judged, object)
+		}
+	}
+	outcomes, tally, err := evaluate(ctx, engine, facts, judged, o.Progress)
+	if err != nil {
+		return nil, err
+	}
+	r := &model.Report{}
+	r.Counts = model.Counts{Rules: len(o.Rules), Evaluated: tally.Evaluated, Passed: tally.Passed, Unknown: tally.Unknown}
+	for _, object := range judged {
+		r.Counts.Objects++
+		if len(object.Pods()) > 0 {
+			r.Counts.Workloads++
+		}
+		if object.System {
+			r.Counts.System++
+		}
+	}
+	collect(r, judged, outcomes, &o)
+	return r, nil
+}
+
+// declared finds the declaration that covers an object.
+func declared(all []*model.Declaration) func(*model.Object) *tree.Node {
+	return func(o *model.Object) *tree.Node {
+		for _, d := range all {
+			if d.Covers(o) {
+				return d.Node()
+			}
+		}
+		return nil
+	}
+}
+
+// chunk is how many objects a worker takes at a time.
+const chunk = 64
+
+// evaluate judges the objects with all processors; outcomes are by object.
+func evaluate(ctx context.Context, engine *policy.Engine, facts policy.Facts, objects []*model.Object, progress func(int, int)) ([][]policy.Outcome, policy.Tally, error) {
+	outcomes := make([][]policy.Outcome, len(objects))
+	var (
+		next  atomic.Int64
+		mu    sync.Mutex
+		total policy.Tally
+		done  int
+		wg    sync.WaitGroup
+	)
+	for range min(runtime.GOMAXPROCS(0), len(objects)/chunk+1) {
+		wg.Go(func() {
+			worker := engine.NewWorker(facts)
+			for ctx.Err() == nil {
+				end := int(next.Add(chunk))
+				begin := end - chunk
+				if begin >= len(objects) {
+					return
+				}
+				var tally policy.Tally
+				for i := begin; i < min(end, len(objects)); i++ {
+					outcomes[i] = worker.Evaluate(objects[i], &tally)
+				}
+				mu.Lock()
+				total.Evaluated += tally.Evaluated
+				total.Passed += tally.Passed
+				total.Unknown += tally.Unknown
+				done += min(end, len(objects)) - begin
+				if progress != nil {
+					progress(done, len(objects))
+				}
+				mu.Unlock()
+			}
+		})
+	}
+	wg.Wait()
+	return outcomes, total, ctx.Err()
+}
+
+// collect turns outcomes into the parts of a report.
+func collect(r *model.Report, objects []*model.Object, outcomes [][]policy.Outcome, o *Options) {
+	errors := failures{}
+	annotations := map[string]bool{}
+	for i, object := range objects {
+		var found []*model.Finding
+		for _, out := range outcomes[i] {
+			switch out.Verdict {
+			case policy.Unknown:
+				r.Unknowns = append(r.Unknowns, model.Unknown{
+					Rule: &out.Rule.RuleInfo, Object: object, Subject: out.Subject, Place: out.Place, Reason: out.Reason,
+				})
+			case policy.Error:
+				errors.add(out, object)
+			case policy.Fail:
+				if err := settle(out.Finding, o); err != nil && !annotations[err.Error()] {
+					annotations[err.Error()] = true
+					r.Problems = append(r.Problems, model.Problem{Reason: err.Error(), Hint: "until it is mended, the exception does not work"})
+				}
+				found = append(found, out.Finding)
+			}
+		}
+		r.Findings = append(r.Findings, fold(found, o.Rules)...)
+		outcomes[i] = nil
+	}
+	r.Problems = append(r.Problems, errors.problems()...)
+	r.Fixed = o.Baseline.Left()
+	if o.Exceptions != nil {
+		r.Expired, r.Unused = o.Exceptions.Leftover()
+	}
+	order(r.Findings)
+}
+
+// settle decides whether a finding counts.
+func settle(f *model.Finding, o *Options) (err error) {
+	if o.Exceptions != nil {
+		f.Exception, err = o.Exceptions.Apply(f)
+	}
+	if f.Exception == nil {
+		f.Baselined = o.Baseline.Take(f.Fingerprint)
+	}
+	return err
+}
+
+// fold puts the active findings of one object that have another active one as
+// their cause under it. The cause is the same rule's neighbor on the same
+// element or on one that contains it.
+func fold(found []*model.Finding, rules []*policy.Rule) []*model.Finding {
+	if len(found) < 2 {
+		return found
+	}
+	byRule := map[string][]*model.Finding{}
+	for _, f := range found {
+		if f.Active() {
+			byRule[f.Rule.ID] = append(byRule[f.Rule.ID], f)
+		}
+	}
+	causes := map[*model.Finding]*model.Finding{}
+	for _, r := range rules {
+		if len(r.CoveredBy) == 0 {
+			continue
+		}
+		for _, f := range byRule[r.ID] {
+			for _, id := range r.CoveredBy {
+				i := slices.IndexFunc(byRule[id], func(c *model.Finding) bool { return encloses(c.Element, f.Element) })
+				if i >= 0 {
+					causes[f] = byRule[id][i]
+					break
+				}
+			}
+		}
+	}
+	top := found[:0]
+	for _, f := range found {
+		cause := causes[f]
+		for range len(rules) { // to the first cause; rules that name each other must not loop
+			if causes[cause] == nil {
+				break
+			}
+			cause = causes[cause]
+		}
+		if cause == nil || cause == f || causes[cause] != nil {
+			top = append(top, f)
+		} else {
+			cause.Symptoms = append(cause.Symptoms, f)
+		}
+	}
+	return top
+}
+
+func encloses(outer, inner tree.Path) bool {
+	return len(outer) <= len(inner) && slices.Equal(outer, inner[:len(outer)])
+}
+
+// order sorts findings: the object with the worst active finding first, then by
+// key; within an object the worst first, then by position.
+func order(findings []*model.Finding) {
+	worst := map[*model.Object]int{}
+	for _, f := range findings {
+		if f.Active() {
+			worst[f.Object] = max(worst[f.Object], int(f.Rule.Severity)+1)
+		}
+	}
+	slices.SortStableFunc(findings, func(a, b *model.Finding) int {
+		if a.Object != b.Object {
+			return cmp.Or(cmp.Compare(worst[b.Object], worst[a.Object]), a.Object.Key.Compare(b.Object.Key),
+				cmp.Compare(a.Place.File, b.Place.File), cmp.Compare(a.Object.Root.Start(), b.Object.Root.Start()))
+		}
+		return cmp.Or(cmp.Compare(b.Rule.Severity, a.Rule.Severity), cmp.Compare(a.Place.Line, b.Place.Line), cmp.Compare(a.Rule.ID, b.Rule.ID))
+	})
+}
+
+// failures gathers evaluation errors, so that one broken rule is one problem
+// and not one for each object.
+type failures map[string]*failure
+
+type failure struct {
+	first policy.Outcome
+	count int
+	order int
+}
+
+func (f failures) add(out policy.Outcome, o *model.Object) {
+	key := out.Reason
+	if out.Rule != nil {
+		key = out.Rule.ID + "\x00" + key
+	}
+	if f[key] == nil {
+		f[key] = &failure{first: out, order: len(f)}
+	}
+	f[key].count++
+}
+
+func (f failures) problems() []model.Problem {
+	all := make([]*failure, 0, len(f))
+	for _, one := range f {
+		all = append(all, one)
+	}
+	slices.SortFunc(all, func(a, b *failure) int { return a.order - b.order })
+	var problems []model.Problem
+	for _, one := range all {
+		p := model.Problem{Place: one.first.Place, Reason: one.first.Reason, Hint: "mend the rule; until then it says nothing about these objects"}
+		if r := one.first.Rule; r != nil {
+			p.Reason = fmt.Sprintf("rule %s could not be evaluated: %s", r.ID, one.first.Reason)
+		}
+		if one.count > 1 {
+			p.Reason += fmt.Sprintf(" (here and for %d more)", one.count-1)
+		}
+		problems = append(problems, p)
+	}
+	return problems
+}

@@ -1,0 +1,72 @@
+package check
+
+import (
+	"errors"
+	"fmt"
+
+	"ullage.dev/ullage/internal/model"
+	"ullage.dev/ullage/internal/policy"
+	"ullage.dev/ullage/internal/tree"
+)
+
+// TestRule judges the examples of a rule and each of their mutations. It
+// returns how many worlds were judged, and an error that names each one whose
+// verdict is not as stated.
+func TestRule(rule *policy.Rule, examples []policy.Example, minor int) (judged int, err error) {
+	var errs []error
+	for _, e := range examples {
+		worlds, err := e.Worlds()
+		if err != nil {
+			errs = append(errs, fmt.Errorf("rule %s: %w", rule.ID, err))
+		}
+		for _, w := range worlds {
+			judged++
+			got, why := judgeWorld(rule, &e, w, minor)
+			if got == w.Want {
+				continue
+			}
+			what := "the example"
+			if w.Name != "" {
+				what = "mutation " + w.Name
+			}
+			errs = append(errs, fmt.Errorf("%s: rule %s: %s: want %s, got %s%s", e.Place, rule.ID, what, w.Want, got, why))
+		}
+	}
+	return judged, errors.Join(errs...)
+}
+
+// judgeWorld returns the worst verdict over the elements of the first object.
+func judgeWorld(rule *policy.Rule, e *policy.Example, w policy.World, minor int) (policy.Verdict, string) {
+	if e.Minor != 0 {
+		minor = e.Minor
+	}
+	var settings map[string]*tree.Node
+	if e.Settings != nil {
+		settings = map[string]*tree.Node{rule.ID: e.Settings}
+	}
+	engine := policy.NewEngine([]*policy.Rule{rule}, policy.Options{KubernetesMinor: minor, FactNames: FactNames(), Settings: settings})
+	var declarations []*model.Declaration
+	for _, o := range w.Objects {
+		if d, err := model.ParseDeclaration(o.Root, o.Source); err == nil && d != nil {
+			declarations = append(declarations, d)
+		}
+	}
+	facts := NewFacts(model.NewSnapshot(w.Objects, e.Closed), declared(declarations))
+	var tally policy.Tally
+	worst, why := policy.Pass, ""
+	for _, out := range engine.NewWorker(facts).Evaluate(w.Objects[0], &tally) {
+		if rank(out.Verdict) > rank(worst) {
+			worst, why = out.Verdict, ""
+			if out.Reason != "" {
+				why = " (" + out.Reason + ")"
+			}
+		}
+	}
+	return worst, why
+}
+
+// rank orders verdicts as an object's are summed up: one failing element makes
+// the object fail.
+func rank(v policy.Verdict) int {
+	return map[policy.Verdict]int{policy.Pass: 0, policy.Unknown: 1, policy.Fail: 2, policy.Error: 3}[v]
+}

@@ -1,0 +1,265 @@
+package check
+
+import (
+	"slices"
+	"strings"
+	"sync"
+
+	"ullage.dev/ullage/internal/access"
+	"ullage.dev/ullage/internal/model"
+	"ullage.dev/ullage/internal/policy"
+	"ullage.dev/ullage/internal/reach"
+	"ullage.dev/ullage/internal/tree"
+)
+
+// Facts answers what the other objects of a snapshot say about one. It is safe
+// for concurrent use. Each index is built when a fact first needs it; after
+// that an answer costs as much as it is long.
+//
+// The snapshot holds the objects of one cluster.
+type Facts struct {
+	snapshot *model.Snapshot
+	declared func(*model.Object) *tree.Node
+
+	services    func() selectorIndex
+	budgets     func() selectorIndex
+	routes      func() map[objectName][]route
+	autoscalers func() map[targetName][]autoscaler
+	volumes     func() map[sharedVolume][]volumeUser
+	consumers   func() map[used][]consumer
+	created     func() map[used]bool
+	runs        func() runCounts
+	access      func() *access.Analysis
+	network     func() *reach.Graph
+}
+
+var _ policy.Facts = (*Facts)(nil)
+
+// NewFacts prepares the facts of a snapshot. declared returns the spec of the
+// Declaration that covers an object, or nil; it may itself be nil, and must be
+// safe for concurrent use.
+func NewFacts(s *model.Snapshot, declared func(*model.Object) *tree.Node) *Facts {
+	f := &Facts{snapshot: s, declared: declared}
+	f.services = sync.OnceValue(f.indexServices)
+	f.budgets = sync.OnceValue(f.indexBudgets)
+	f.routes = sync.OnceValue(f.indexRoutes)
+	f.autoscalers = sync.OnceValue(f.indexAutoscalers)
+	f.volumes = sync.OnceValue(f.indexVolumes)
+	f.consumers = sync.OnceValue(f.indexConsumers)
+	f.created = sync.OnceValue(f.indexCreated)
+	f.runs = sync.OnceValue(f.countRuns)
+	f.access = sync.OnceValue(func() *access.Analysis { return access.New(s) })
+	f.network = sync.OnceValue(func() *reach.Graph { return reach.New(s) })
+	return f
+}
+
+// FactInfo says for what a fact exists.
+type FactInfo struct {
+	Name  string
+	All   bool              // for every object
+	Pods  bool              // for pod templates, and objects that have one
+	Kinds []model.GroupKind // for these kinds
+}
+
+// FactNames returns the names that `related` has.
+func FactNames() []string {
+	var names []string
+	for _, info := range FactInfos() {
+		names = append(names, info.Name)
+	}
+	return names
+}
+
+// FactInfos returns all facts in the order of their names.
+func FactInfos() []FactInfo {
+	var infos []FactInfo
+	for name, fact := range factTable {
+		info := FactInfo{Name: name, All: fact.all != nil, Pods: fact.pod != nil}
+		for gk := range fact.kinds {
+			info.Kinds = append(info.Kinds, gk)
+		}
+		slices.SortFunc(info.Kinds, func(a, b model.GroupKind) int { return model.Key{GroupKind: a}.Compare(model.Key{GroupKind: b}) })
+		infos = append(infos, info)
+	}
+	slices.SortFunc(infos, func(a, b FactInfo) int { return strings.Compare(a.Name, b.Name) })
+	return infos
+}
+
+// fact holds the ways to compute one fact.
+type fact struct {
+	all   objectFact
+	pod   podFact
+	kinds map[model.GroupKind]objectFact
+}
+
+// Facts return nodes that are sealed, or taken from a sealed tree.
+type (
+	objectFact func(*Facts, *model.Object) tree.Node
+	podFact    func(*Facts, *model.Object, *model.PodTemplate) tree.Node
+)
+
+var (
+	namespaceKind          = model.GroupKind{Kind: "Namespace"}
+	serviceKind            = model.GroupKind{Kind: "Service"}
+	serviceAccountKind     = model.GroupKind{Kind: "ServiceAccount"}
+	secretKind             = model.GroupKind{Kind: "Secret"}
+	configMapKind          = model.GroupKind{Kind: "ConfigMap"}
+	claimKind              = model.GroupKind{Kind: "PersistentVolumeClaim"}
+	volumeKind             = model.GroupKind{Kind: "PersistentVolume"}
+	networkPolicyKind      = model.GroupKind{Group: "networking.k8s.io", Kind: "NetworkPolicy"}
+	budgetKind             = model.GroupKind{Group: "policy", Kind: "PodDisruptionBudget"}
+	autoscalerKind         = model.GroupKind{Group: "autoscaling", Kind: "HorizontalPodAutoscaler"}
+	scaledObjectKind       = model.GroupKind{Group: "keda.sh", Kind: "ScaledObject"}
+	roleKind               = model.GroupKind{Group: "rbac.authorization.k8s.io", Kind: "Role"}
+	clusterRoleKind        = model.GroupKind{Group: "rbac.authorization.k8s.io", Kind: "ClusterRole"}
+	roleBindingKind        = model.GroupKind{Group: "rbac.authorization.k8s.io", Kind: "RoleBinding"}
+	clusterRoleBindingKind = model.GroupKind{Group: "rbac.authorization.k8s.io", Kind: "ClusterRoleBinding"}
+)
+
+func forKinds(value objectFact, kinds ...model.GroupKind) map[model.GroupKind]objectFact {
+	m := map[model.GroupKind]objectFact{}
+	for _, gk := range kinds {
+		m[gk] = value
+	}
+	return m
+}
+
+// factTable is the table of docs/rules.md.
+var factTable = map[string]fact{
+	"credentials":       {all: (*Facts).credentials},
+	"unknownFields":     {all: (*Facts).unknownFields},
+	"declared":          {all: (*Facts).declaration},
+	"services":          {pod: (*Facts).podServices},
+	"exposure":          {pod: (*Facts).podExposure},
+	"ingressPolicies":   {pod: policiesFact(reach.Ingress)},
+	"egressPolicies":    {pod: policiesFact(reach.Egress)},
+	"disruptionBudgets": {pod: (*Facts).podBudgets},
+	"autoscalers":       {pod: (*Facts).podAutoscalers},
+	"rights":            {pod: (*Facts).podRights, kinds: forKinds((*Facts).accountRights, serviceAccountKind)},
+	"serviceAccount":    {pod: (*Facts).podServiceAccount},
+	"sharedVolumes":     {pod: (*Facts).podSharedVolumes},
+	"selected": {kinds: map[model.GroupKind]objectFact{
+		serviceKind:       (*Facts).serviceSelected,
+		networkPolicyKind: (*Facts).policySelected,
+		budgetKind:        (*Facts).budgetSelected,
+		autoscalerKind:    (*Facts).autoscalerSelected,
+	}},
+	"routes":      {kinds: forKinds((*Facts).serviceRoutes, serviceKind)},
+	"defaultDeny": {kinds: forKinds((*Facts).defaultDeny, namespaceKind)},
+	"reach":       {kinds: forKinds((*Facts).namespaceReach, namespaceKind)},
+	"workloads":   {kinds: forKinds((*Facts).namespaceWorkloads, namespaceKind)},
+	"holders":     {kinds: forKinds((*Facts).roleHolders, roleKind, clusterRoleKind)},
+	"grants": {kinds: map[model.GroupKind]objectFact{
+		roleKind: (*Facts).roleGrants, clusterRoleKind: (*Facts).roleGrants,
+		roleBindingKind: (*Facts).bindingGrants, clusterRoleBindingKind: (*Facts).bindingGrants,
+	}},
+	"consumers": {kinds: forKinds((*Facts).objectConsumers, serviceAccountKind, claimKind, secretKind, configMapKind)},
+}
+
+// Fact returns the value of related.NAME for an object, or for one of its pod
+// templates. Facts about pods may also be asked of an object that has pods, by
+// a nil pod. ok is false when there is no such fact for this kind. The node is
+// sealed.
+func (f *Facts) Fact(o *model.Object, pod *model.PodTemplate, name string) (value tree.Node, ok bool) {
+	fact, ok := factTable[name]
+	if !ok {
+		return tree.Node{}, false
+	}
+	switch kind := fact.kinds[o.Key.GroupKind]; {
+	case fact.all != nil:
+		return fact.all(f, o), true
+	case kind != nil:
+		return kind(f, o), true
+	case fact.pod == nil:
+		return tree.Node{}, false
+	case pod != nil:
+		return fact.pod(f, o, pod), true
+	}
+	switch pods := o.Pods(); len(pods) {
+	case 0:
+		return tree.Node{}, false
+	case 1:
+		return fact.pod(f, o, &pods[0]), true
+	}
+	return unknown("the object has several pod templates, and the fact differs between them"), true
+}
+
+// Namespace returns the root of the object's Namespace, and nil for objects that
+// are in no namespace. One that was not read is an Unknown node; in a closed
+// snapshot it has only the label that every Namespace has.
+func (f *Facts) Namespace(o *model.Object) *tree.Node {
+	if o.Key.Namespace == "" {
+		return nil
+	}
+	key := model.Key{Cluster: o.Key.Cluster, GroupKind: namespaceKind, Name: o.Key.Namespace}
+	if ns := f.snapshot.Get(key); ns != nil {
+		return ns.Root
+	}
+	n := unknown("Namespace " + o.Key.Namespace + " was not read")
+	if f.snapshot.Closed {
+		labels := entries("kubernetes.io/metadata.name", o.Key.Namespace)
+		n = sealed(entries("apiVersion", "v1", "kind", "Namespace", "metadata", entries("name", o.Key.Namespace, "labels", labels)))
+	}
+	return &n
+}
+
+func (f *Facts) credentials(o *model.Object) tree.Node {
+	var items []tree.Node
+	for _, c := range o.Credentials {
+		items = append(items, entries("path", c.Path.String(), "type", c.Type))
+	}
+	return list(items)
+}
+
+func (f *Facts) unknownFields(o *model.Object) tree.Node {
+	var items []tree.Node
+	for _, path := range o.UnknownFields {
+		items = append(items, tree.Of(path.String()))
+	}
+	return list(items)
+}
+
+func (f *Facts) declaration(o *model.Object) tree.Node {
+	if f.declared != nil {
+		if spec := f.declared(o); spec != nil {
+			return *spec
+		}
+	}
+	return sealed(tree.Of(nil))
+}
+
+// listOr returns a list. An empty one is unknown for the reason given, unless
+// the snapshot is closed.
+func (f *Facts) listOr(items []tree.Node, reason string) tree.Node {
+	if len(items) == 0 && !f.snapshot.Closed {
+		return unknown(reason)
+	}
+	return list(items)
+}
+
+func (f *Facts) get(o *model.Object, gk model.GroupKind, namespace, name string) *model.Object {
+	return f.snapshot.Get(model.Key{Cluster: o.Key.Cluster, Namespace: namespace, GroupKind: gk, Name: name})
+}
+
+func list(items []tree.Node) tree.Node { return sealed(tree.Of(items)) }
+
+func names(objects []*model.Object) []tree.Node {
+	items := make([]tree.Node, len(objects))
+	for i, o := range objects {
+		items[i] = tree.Of(o.Key.Name)
+	}
+	return items
+}
+
+// entries builds a map of alternating keys and values.
+func entries(keysAndValues ...any) tree.Node {
+	kids := make([]tree.Node, 0, len(keysAndValues)/2)
+	for i := 0; i+1 < len(keysAndValues); i += 2 {
+		kids = append(kids, tree.Entry(keysAndValues[i].(string), keysAndValues[i+1]))
+	}
+	return tree.MapOf(kids...)
+}
+
+func sealed(n tree.Node) tree.Node { return *n.Seal() }
+
+func unknown(reason string) tree.Node { return sealed(tree.UnknownBecause(reason)) }

@@ -1,0 +1,120 @@
+package check
+
+import (
+	"ullage.dev/ullage/internal/access"
+	"ullage.dev/ullage/internal/model"
+	"ullage.dev/ullage/internal/tree"
+)
+
+const clusterScope = "cluster"
+
+func scopeOf(namespace string) string {
+	if namespace == "" {
+		return clusterScope
+	}
+	return namespace
+}
+
+func (f *Facts) podRights(o *model.Object, pod *model.PodTemplate) tree.Node {
+	return f.rights(o.Key.Namespace, accountName(pod))
+}
+
+func (f *Facts) accountRights(o *model.Object) tree.Node {
+	return f.rights(o.Key.Namespace, o.Key.Name)
+}
+
+// rights lists each right once for each binding that gives it. A binding whose
+// role was not read gives an unknown right.
+func (f *Facts) rights(namespace, account string) tree.Node {
+	var items []tree.Node
+	for b := range f.access().Bindings(access.ServiceAccount(namespace, account)) {
+		give := func(right any) {
+			items = append(items, entries("right", right, "scope", scopeOf(b.Namespace), "role", b.Name.Name, "binding", b.Object.Key.Name))
+		}
+		switch {
+		case b.Role != nil:
+			for _, r := range b.Role.Rights(b.Namespace == "").All() {
+				give(r.String())
+			}
+		case !f.snapshot.Closed:
+			give(tree.UnknownBecause(b.Kind + " " + b.Name.Name + " was not read"))
+		}
+	}
+	return f.listOr(items, "nothing here gives the service account dangerous rights, and what does may live elsewhere")
+}
+
+// runCounts says how many workloads run as each service account.
+type runCounts struct {
+	byAccount   map[objectName]int
+	byNamespace map[string]int
+	all         int
+}
+
+func (f *Facts) countRuns() runCounts {
+	c := runCounts{byAccount: map[objectName]int{}, byNamespace: map[string]int{}}
+	f.workloads(func(o *model.Object, pod *model.PodTemplate) {
+		c.byAccount[objectName{o.Key.Namespace, accountName(pod)}]++
+		c.byNamespace[o.Key.Namespace]++
+		c.all++
+	})
+	return c
+}
+
+// of returns how many workloads run as a subject.
+func (c runCounts) of(s access.Subject) int {
+	if account, ok := access.AccountOf(s); ok {
+		s = account
+	}
+	if s.Kind == "ServiceAccount" {
+		return c.byAccount[objectName{s.Namespace, s.Name}]
+	}
+	switch namespace, ok := access.AccountsOf(s); {
+	case !ok:
+		return 0
+	case namespace == "":
+		return c.all
+	default:
+		return c.byNamespace[namespace]
+	}
+}
+
+func (f *Facts) roleHolders(o *model.Object) tree.Node {
+	a := f.access()
+	var items []tree.Node
+	for b := range a.BindingsTo(a.Role(access.RoleName{Namespace: o.Key.Namespace, Name: o.Key.Name})) {
+		for _, s := range b.Subjects {
+			items = append(items, entries("kind", s.Kind, "name", s.Name, "namespace", s.Namespace, "binding", b.Object.Key.Name,
+				"scope", scopeOf(b.Namespace), "workloads", f.runs().of(s)))
+		}
+	}
+	return f.listOr(items, "nothing here binds this role, and what does may live elsewhere")
+}
+
+func (f *Facts) roleGrants(o *model.Object) tree.Node {
+	role := f.access().Role(access.RoleName{Namespace: o.Key.Namespace, Name: o.Key.Name})
+	return f.grants(role, o.Key.Namespace == "")
+}
+
+func (f *Facts) bindingGrants(o *model.Object) tree.Node {
+	kind, name, role := f.access().RoleOf(o)
+	switch {
+	case role != nil:
+		return f.grants(role, o.Key.Namespace == "")
+	case f.snapshot.Closed:
+		return list(nil)
+	}
+	return unknown(kind + " " + name.Name + " was not read")
+}
+
+// grants lists the rights that a role gives. Only roles that were not read can
+// add to them, and that only where the role aggregates others.
+func (f *Facts) grants(role *access.Role, clusterWide bool) tree.Node {
+	var items []tree.Node
+	for _, g := range access.GrantsOf(role.Rules, clusterWide) {
+		items = append(items, entries("right", g.Right.String(), "resources", g.Resources))
+	}
+	if role.Aggregated && role.Object != nil {
+		return f.listOr(items, "no ClusterRole here that this one aggregates gives dangerous rights, and others may live elsewhere")
+	}
+	return list(items)
+}

@@ -1,0 +1,194 @@
+package check
+
+import (
+	"path"
+	"slices"
+	"strings"
+
+	"ullage.dev/ullage/internal/model"
+	"ullage.dev/ullage/internal/tree"
+)
+
+// used names an object that others use.
+type used struct {
+	model.GroupKind
+	namespace, name string
+}
+
+// consumer is an object that uses another, and how.
+type consumer struct {
+	object *model.Object
+	how    string // mount, env, envFrom, imagePull, serviceAccount, tls
+}
+
+// workloads calls do for each pod template that no other object made.
+func (f *Facts) workloads(do func(*model.Object, *model.PodTemplate)) {
+	for _, o := range f.snapshot.All() {
+		pods := o.Pods()
+		if len(pods) == 0 || f.snapshot.Controller(o) != o {
+			continue
+		}
+		for i := range pods {
+			do(o, &pods[i])
+		}
+	}
+}
+
+func (f *Facts) indexConsumers() map[used][]consumer {
+	index := map[used][]consumer{}
+	add := func(key used, c consumer) {
+		// Objects come one after the other, so only the end can hold c already.
+		for i := len(index[key]) - 1; i >= 0 && index[key][i].object == c.object; i-- {
+			if index[key][i] == c {
+				return
+			}
+		}
+		index[key] = append(index[key], c)
+	}
+	f.workloads(func(o *model.Object, pod *model.PodTemplate) {
+		for _, u := range podUses(o.Root, pod) {
+			if u.how != "" && u.kind != serviceAccountKind {
+				add(used{u.kind, o.Key.Namespace, u.name}, consumer{o, u.how})
+			}
+		}
+		add(used{serviceAccountKind, o.Key.Namespace, accountName(pod)}, consumer{o, "serviceAccount"})
+		templates := o.Root.Dig("spec", "volumeClaimTemplates")
+		for i := range templates.Children() {
+			// One claim for each replica; the star stands for its number.
+			name := templates.At(i).Dig("metadata", "name").Str() + "-" + o.Key.Name + "-*"
+			add(used{claimKind, o.Key.Namespace, name}, consumer{o, "mount"})
+		}
+	})
+	for o := range f.snapshot.Kind(serviceAccountKind) {
+		for _, n := range items(o.Root, tree.Keys("imagePullSecrets")) {
+			add(used{secretKind, o.Key.Namespace, n.Get("name").Str()}, consumer{o, "imagePull"})
+		}
+	}
+	for _, o := range f.snapshot.All() {
+		for _, c := range certificates(o) {
+			add(used{secretKind, c.secret.namespace, c.secret.name}, consumer{o, "tls"})
+		}
+	}
+	return index
+}
+
+func (f *Facts) objectConsumers(o *model.Object) tree.Node {
+	index := f.consumers()
+	found := index[used{o.Key.GroupKind, o.Key.Namespace, o.Key.Name}]
+	if o.Key.GroupKind == claimKind {
+		if i := strings.LastIndexByte(o.Key.Name, '-'); i >= 0 && isNumber(o.Key.Name[i+1:]) {
+			found = append(slices.Clip(found), index[used{claimKind, o.Key.Namespace, o.Key.Name[:i] + "-*"}]...)
+		}
+	}
+	var items []tree.Node
+	for _, c := range found {
+		k := c.object.Key
+		items = append(items, entries("kind", k.Kind, "name", k.Name, "namespace", k.Namespace, "how", c.how))
+	}
+	return f.listOr(items, "nothing here uses this "+o.Key.Kind+", and what does may live elsewhere")
+}
+
+func isNumber(s string) bool { return s != "" && strings.Trim(s, "0123456789") == "" }
+
+// certificate is a place that names the Secret of a TLS certificate.
+type certificate struct {
+	secret objectName
+	path   tree.Path
+}
+
+// certificates returns the Secrets that an Ingress or a Gateway serves TLS with.
+func certificates(o *model.Object) []certificate {
+	var found []certificate
+	switch o.Key.GroupKind.String() {
+	case "Ingress":
+		for path, n := range items(o.Root, tree.Keys("spec", "tls")) {
+			if name := n.Get("secretName").Str(); name != "" {
+				found = append(found, certificate{objectName{o.Key.Namespace, name}, path.Join(tree.Step{Key: "secretName"})})
+			}
+		}
+	case "Gateway.gateway.networking.k8s.io":
+		for listener := range items(o.Root, tree.Keys("spec", "listeners")) {
+			for path, n := range items(o.Root, listener.Join(tree.Keys("tls", "certificateRefs")...)) {
+				name, namespace := n.Get("name").Str(), n.Get("namespace").Str()
+				if kind := n.Get("kind").Str(); name == "" || kind != "" && kind != "Secret" {
+					continue
+				}
+				if namespace == "" {
+					namespace = o.Key.Namespace
+				}
+				found = append(found, certificate{objectName{namespace, name}, path.Join(tree.Step{Key: "name"})})
+			}
+		}
+	}
+	return found
+}
+
+// sharedVolume is storage that several workloads may mount: a claim or a path
+// of the node.
+type sharedVolume struct{ namespace, claim, hostPath string }
+
+type volumeUser struct {
+	object  *model.Object
+	account string
+}
+
+// volumeOf returns what a volume of a pod shares with others; ok is false when
+// it is the pod's own.
+func volumeOf(o *model.Object, v *tree.Node) (shared sharedVolume, ok bool) {
+	if claim := v.Dig("persistentVolumeClaim", "claimName").Str(); claim != "" {
+		return sharedVolume{namespace: o.Key.Namespace, claim: claim}, true
+	}
+	if p := v.Dig("hostPath", "path").Str(); p != "" {
+		return sharedVolume{hostPath: path.Clean(p)}, true
+	}
+	return sharedVolume{}, false
+}
+
+func (f *Facts) indexVolumes() map[sharedVolume][]volumeUser {
+	index := map[sharedVolume][]volumeUser{}
+	f.workloads(func(o *model.Object, pod *model.PodTemplate) {
+		user := volumeUser{o, o.Key.Namespace + "/" + accountName(pod)}
+		volumes := pod.Spec.Get("volumes")
+		for i := range volumes.Children() {
+			shared, ok := volumeOf(o, volumes.At(i))
+			if users := index[shared]; ok && (len(users) == 0 || users[len(users)-1] != user) {
+				index[shared] = append(users, user)
+			}
+		}
+	})
+	return index
+}
+
+func (f *Facts) podSharedVolumes(o *model.Object, pod *model.PodTemplate) tree.Node {
+	self := f.snapshot.Controller(o)
+	account := o.Key.Namespace + "/" + accountName(pod)
+	var found []tree.Node
+	sharable := false
+	volumes := pod.Spec.Get("volumes")
+	for i := range volumes.Children() {
+		shared, ok := volumeOf(o, volumes.At(i))
+		sharable = sharable || ok
+		for _, user := range f.volumes()[shared] {
+			if ok && user.object != self {
+				found = append(found, entries("volume", volumes.At(i).Get("name").Str(), "claim", shared.claim, "hostPath", shared.hostPath,
+					"with", user.object.Key.String(), "sameServiceAccount", user.account == account))
+			}
+		}
+	}
+	if !sharable {
+		return list(nil) // nobody else can mount what these pods have
+	}
+	return f.listOr(found, "no other workload here mounts these volumes, and one that does may live elsewhere")
+}
+
+func (f *Facts) podServiceAccount(o *model.Object, pod *model.PodTemplate) tree.Node {
+	name := accountName(pod)
+	if account := f.get(o, serviceAccountKind, o.Key.Namespace, name); account != nil {
+		return *account.Root
+	}
+	if !f.snapshot.Closed {
+		return unknown("ServiceAccount " + o.Key.Namespace + "/" + name + " was not read")
+	}
+	metadata := entries("name", name, "namespace", o.Key.Namespace)
+	return sealed(entries("apiVersion", "v1", "kind", "ServiceAccount", "metadata", metadata))
+}

@@ -1,0 +1,343 @@
+package check
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"ullage.dev/ullage/internal/model"
+	"ullage.dev/ullage/internal/tree"
+)
+
+// world reads objects and makes a snapshot of them. The first is returned too.
+func world(t testing.TB, text string, closed bool) (*model.Object, *model.Snapshot) {
+	t.Helper()
+	file := &tree.File{Name: "test.yaml", Text: text}
+	var objects []*model.Object
+	for doc := range tree.Parse(file) {
+		if doc.Err != nil {
+			t.Fatal(doc.Err)
+		}
+		o, err := model.NewObject(doc.Root, &model.Source{File: file}, "", "shop")
+		if err != nil || o == nil {
+			t.Fatalf("not an object: %v\n%s", err, text)
+		}
+		objects = append(objects, o)
+	}
+	return objects[0], model.NewSnapshot(objects, closed)
+}
+
+// show writes a fact for comparison: unknown values as a question mark.
+func show(n *tree.Node) string {
+	var parts []string
+	for i := range n.Children() {
+		kid := &n.Children()[i]
+		if n.Is(tree.Map) {
+			parts = append(parts, kid.Key()+":"+show(kid))
+		} else {
+			parts = append(parts, show(kid))
+		}
+	}
+	switch n.Kind() {
+	case tree.Map:
+		return "{" + strings.Join(parts, " ") + "}"
+	case tree.List:
+		return "[" + strings.Join(parts, " ") + "]"
+	case tree.Unknown:
+		return "?"
+	}
+	return n.Text()
+}
+
+// workload writes a workload of namespace shop with more lines for its pod spec.
+func workload(kind, name string, podSpec ...string) string {
+	version := "apps/v1"
+	if kind == "Job" {
+		version = "batch/v1"
+	}
+	return fmt.Sprintf(`---
+apiVersion: %s
+kind: %s
+metadata: {name: %s}
+spec:
+  selector: {matchLabels: {app: %[3]s}}
+  template:
+    metadata: {labels: {app: %[3]s, tier: back}}
+    spec:
+      %s
+      containers:
+      - {name: main, image: "registry.example/a:1", ports: [{name: http, containerPort: 8080}]}
+`, version, kind, name, strings.Join(podSpec, "\n      "))
+}
+
+func object(version, kind, name, rest string) string {
+	return fmt.Sprintf("---\napiVersion: %s\nkind: %s\nmetadata: {name: %s}\n%s\n", version, kind, name, rest)
+}
+
+const rbac = "rbac.authorization.k8s.io/v1"
+
+func binding(kind, name, roleKind, role, subjects string) string {
+	return object(rbac, kind, name, fmt.Sprintf("roleRef: {apiGroup: rbac.authorization.k8s.io, kind: %s, name: %s}\nsubjects: [%s]", roleKind, role, subjects))
+}
+
+const (
+	accountWeb  = "{kind: ServiceAccount, name: web, namespace: shop}"
+	secretRules = `rules: [{apiGroups: [""], resources: [secrets], verbs: [get]}]`
+	denyAll     = "spec: {podSelector: {}, policyTypes: [Ingress, Egress]}"
+)
+
+// factCase asks for a fact of the first object in both worlds.
+type factCase struct {
+	name, fact, text, open, closed string // closed is as open when empty
+}
+
+var factCases = []factCase{
+	{"services none", "services", workload("Deployment", "web"), "?", "[]"},
+	{"services", "services", workload("Deployment", "web") +
+		object("v1", "Service", "b", "spec: {selector: {app: web}, type: NodePort, ports: [{port: 80}]}") +
+		object("v1", "Service", "a", "spec: {selector: {app: web, tier: back}, ports: [{port: 80}]}") +
+		object("v1", "Service", "other", "spec: {selector: {app: web, tier: front}, ports: [{port: 80}]}") +
+		object("v1", "Service", "manual", "spec: {ports: [{port: 80}]}") +
+		object("v1", "Service", "outside", "spec: {type: ExternalName, externalName: example.org, selector: {app: web}}"),
+		"[{name:a type:ClusterIP} {name:b type:NodePort}]", ""},
+	{"services of another namespace", "services", workload("Deployment", "web") +
+		"---\napiVersion: v1\nkind: Service\nmetadata: {name: a, namespace: other}\nspec: {selector: {app: web}, ports: [{port: 80}]}\n", "?", "[]"},
+	{"exposure none", "exposure", workload("Deployment", "web") + object("v1", "Service", "a", "spec: {selector: {app: web}, ports: [{port: 80}]}"), "?", "[]"},
+	{"exposure by services", "exposure", workload("Deployment", "web") +
+		object("v1", "Service", "a", "spec: {selector: {app: web}, type: LoadBalancer, ports: [{port: 80}]}") +
+		object("v1", "Service", "b", "spec: {selector: {app: web}, externalIPs: [192.0.2.1], ports: [{port: 80}]}"),
+		"[{via:LoadBalancer name:a} {via:ExternalIP name:b}]", ""},
+	{"exposure by routes", "exposure", workload("Deployment", "web") +
+		object("v1", "Service", "a", "spec: {selector: {app: web}, ports: [{port: 80}]}") +
+		object("networking.k8s.io/v1", "Ingress", "in", "spec: {rules: [{http: {paths: [{path: /, pathType: Prefix, backend: {service: {name: a, port: {number: 80}}}}]}}]}") +
+		object("networking.k8s.io/v1", "Ingress", "elsewhere", "spec: {defaultBackend: {service: {name: b, port: {number: 80}}}}") +
+		object("gateway.networking.k8s.io/v1", "HTTPRoute", "route", "spec: {rules: [{backendRefs: [{name: a, port: 80}, {name: a, port: 81}]}]}"),
+		"[{via:Gateway name:route} {via:Ingress name:in}]", ""},
+	{"exposure on the node", "exposure", strings.Replace(workload("DaemonSet", "web", "hostNetwork: false"), "containerPort: 8080", "containerPort: 8080, hostPort: 80", 1),
+		"[{via:HostPort name:80}]", ""},
+	{"policies none", "ingressPolicies", workload("Deployment", "web"), "?", "[]"},
+	{"policies", "ingressPolicies", workload("Deployment", "web") +
+		object("networking.k8s.io/v1", "NetworkPolicy", "all", denyAll) +
+		object("networking.k8s.io/v1", "NetworkPolicy", "out", "spec: {podSelector: {}, policyTypes: [Egress]}") +
+		object("networking.k8s.io/v1", "NetworkPolicy", "other", "spec: {podSelector: {matchExpressions: [{key: app, operator: NotIn, values: [web]}]}}"),
+		"[all]", ""},
+	{"policies out", "egressPolicies", workload("Deployment", "web") +
+		object("networking.k8s.io/v1", "NetworkPolicy", "implied", "spec: {podSelector: {matchLabels: {app: web}}, egress: [{}]}") +
+		object("networking.k8s.io/v1", "NetworkPolicy", "in", "spec: {podSelector: {}}"),
+		"[implied]", ""},
+	{"policies of other kinds", "ingressPolicies", workload("Deployment", "web") + object("cilium.io/v2", "CiliumNetworkPolicy", "c", "spec: {}"), "?", "?"},
+	{"budgets none", "disruptionBudgets", workload("Deployment", "web") + object("policy/v1", "PodDisruptionBudget", "nothing", "spec: {minAvailable: 1}"), "?", "[]"},
+	{"budgets", "disruptionBudgets", workload("Deployment", "web") +
+		object("policy/v1", "PodDisruptionBudget", "web", "spec: {selector: {matchLabels: {app: web}}}") +
+		object("policy/v1", "PodDisruptionBudget", "all", "spec: {selector: {}}"),
+		"[all web]", ""},
+	{"autoscalers none", "autoscalers", workload("Deployment", "web") +
+		object("autoscaling/v2", "HorizontalPodAutoscaler", "h", "spec: {maxReplicas: 2, scaleTargetRef: {apiVersion: apps/v1, kind: StatefulSet, name: web}}"), "?", "[]"},
+	{"autoscalers", "autoscalers", workload("Deployment", "web") +
+		object("autoscaling/v2", "HorizontalPodAutoscaler", "h", "spec: {maxReplicas: 2, scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: web}}") +
+		object("keda.sh/v1alpha1", "ScaledObject", "k", "spec: {scaleTargetRef: {name: web}}"),
+		"[h k]", ""},
+	{"rights none", "rights", workload("Deployment", "web", "serviceAccountName: web"), "?", "[]"},
+	{"rights", "rights", workload("Deployment", "web", "serviceAccountName: web") +
+		object(rbac, "Role", "reader", secretRules) + binding("RoleBinding", "b", "Role", "reader", accountWeb),
+		"[{right:read-secrets scope:shop role:reader binding:b}]", ""},
+	{"rights through a group, in the cluster", "rights", workload("Deployment", "web") +
+		object(rbac, "ClusterRole", "reader", secretRules) + binding("ClusterRoleBinding", "b", "ClusterRole", "reader", `{kind: Group, name: "system:serviceaccounts:shop"}`),
+		"[{right:read-secrets scope:cluster role:reader binding:b}]", ""},
+	{"rights of a role that was not read", "rights", workload("Deployment", "web", "serviceAccountName: web") +
+		binding("RoleBinding", "b", "ClusterRole", "gone", accountWeb),
+		"[{right:? scope:shop role:gone binding:b}]", "[]"},
+	{"rights of a role that every cluster has", "rights", object("v1", "ServiceAccount", "web", "") +
+		binding("RoleBinding", "b", "ClusterRole", "view", accountWeb), "?", "[]"},
+	{"account not read", "serviceAccount", workload("Deployment", "web"), "?", "{apiVersion:v1 kind:ServiceAccount metadata:{name:default namespace:shop}}"},
+	{"account", "serviceAccount", workload("Deployment", "web", "serviceAccountName: web") + object("v1", "ServiceAccount", "web", "automountServiceAccountToken: false"),
+		"{apiVersion:v1 kind:ServiceAccount metadata:{name:web} automountServiceAccountToken:false}", ""},
+	{"volumes of its own", "sharedVolumes", workload("Deployment", "web", "volumes: [{name: v, emptyDir: {}}]"), "[]", ""},
+	{"volumes alone", "sharedVolumes", workload("Deployment", "web", "volumes: [{name: v, persistentVolumeClaim: {claimName: data}}]"), "?", "[]"},
+	{"volumes shared", "sharedVolumes", workload("Deployment", "web", "volumes: [{name: v, persistentVolumeClaim: {claimName: data}}, {name: h, hostPath: {path: /srv/}}]") +
+		workload("Deployment", "same", "volumes: [{name: w, persistentVolumeClaim: {claimName: data}}]") +
+		workload("Deployment", "host", "serviceAccountName: other", "volumes: [{name: w, hostPath: {path: /srv}}]"),
+		"[{volume:v claim:data hostPath: with:Deployment/shop/same sameServiceAccount:true} {volume:h claim: hostPath:/srv with:Deployment/shop/host sameServiceAccount:false}]", ""},
+	{"selected none", "selected", object("v1", "Service", "a", "spec: {selector: {app: web}, ports: [{port: 80}]}"), "?", "[]"},
+	{"selected without selector", "selected", object("v1", "Service", "a", "spec: {ports: [{port: 80}]}"), "[]", ""},
+	{"selected by a Service", "selected", object("v1", "Service", "a", "spec: {selector: {tier: back}, ports: [{port: 80}]}") + workload("Deployment", "web") + workload("Job", "batch"),
+		"[{kind:Deployment name:web} {kind:Job name:batch}]", ""},
+	{"selected by a policy", "selected", object("networking.k8s.io/v1", "NetworkPolicy", "a", denyAll) + workload("Deployment", "web"), "[{kind:Deployment name:web}]", ""},
+	{"selected by a budget", "selected", object("policy/v1", "PodDisruptionBudget", "a", "spec: {selector: {matchLabels: {app: nobody}}}") + workload("Deployment", "web"), "?", "[]"},
+	{"selected by an autoscaler", "selected", object("autoscaling/v2", "HorizontalPodAutoscaler", "h", "spec: {maxReplicas: 2, scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: web}}") +
+		workload("Deployment", "web"), "[{kind:Deployment name:web}]", ""},
+	{"routes none", "routes", object("v1", "Service", "a", "spec: {ports: [{port: 80}]}"), "?", "[]"},
+	{"routes", "routes", object("v1", "Service", "a", "spec: {ports: [{port: 80}]}") +
+		object("networking.k8s.io/v1", "Ingress", "in", "spec: {defaultBackend: {service: {name: a, port: {number: 80}}}}"), "[{kind:Ingress name:in}]", ""},
+	{"deny none", "defaultDeny", object("v1", "Namespace", "shop", ""), "{ingress:? egress:?}", "{ingress:false egress:false}"},
+	{"deny", "defaultDeny", object("v1", "Namespace", "shop", "") + object("networking.k8s.io/v1", "NetworkPolicy", "a", "spec: {podSelector: {}}"),
+		"{ingress:true egress:?}", "{ingress:true egress:false}"},
+	{"deny that allows", "defaultDeny", object("v1", "Namespace", "shop", "") + object("networking.k8s.io/v1", "NetworkPolicy", "a", "spec: {podSelector: {}, ingress: [{}]}"),
+		"{ingress:? egress:?}", "{ingress:false egress:false}"},
+	{"reach", "reach", object("v1", "Namespace", "shop", "") + workload("Deployment", "web") +
+		strings.Replace(workload("Deployment", "far"), "name: far}", "name: far, namespace: other}", 1), "?", "{workloads:1 namespaces:1}"},
+	{"reach past other policies", "reach", object("v1", "Namespace", "shop", "") + object("cilium.io/v2", "CiliumNetworkPolicy", "c", "spec: {}"), "?", "?"},
+	{"workloads none", "workloads", object("v1", "Namespace", "shop", ""), "?", "0"},
+	{"workloads", "workloads", object("v1", "Namespace", "shop", "") + workload("Deployment", "web") + workload("Job", "batch"), "2", ""},
+	{"holders none", "holders", object(rbac, "Role", "r", secretRules), "?", "[]"},
+	{"holders", "holders", object(rbac, "ClusterRole", "r", secretRules) + workload("Deployment", "web", "serviceAccountName: web") + workload("Deployment", "two") +
+		binding("RoleBinding", "rb", "ClusterRole", "r", accountWeb) +
+		binding("ClusterRoleBinding", "crb", "ClusterRole", "r", `{kind: Group, name: "system:authenticated"}, {kind: User, name: jo}`),
+		"[{kind:Group name:system:authenticated namespace: binding:crb scope:cluster workloads:2} {kind:User name:jo namespace: binding:crb scope:cluster workloads:0}" +
+			" {kind:ServiceAccount name:web namespace:shop binding:rb scope:shop workloads:1}]", ""},
+	{"holders through aggregation", "holders", "---\napiVersion: " + rbac + "\nkind: ClusterRole\nmetadata: {name: extra, labels: {rbac.authorization.k8s.io/aggregate-to-view: \"true\"}}\n" + secretRules + "\n" +
+		binding("RoleBinding", "rb", "ClusterRole", "edit", accountWeb),
+		"[{kind:ServiceAccount name:web namespace:shop binding:rb scope:shop workloads:0}]", ""},
+	{"grants", "grants", object(rbac, "Role", "r", `rules: [{apiGroups: ["", apps], resources: [secrets, deployments, nodes/proxy], verbs: [get, create]}]`),
+		"[{right:read-secrets resources:[secrets]} {right:write-secrets resources:[secrets]} {right:create-workloads resources:[deployments]}]", ""},
+	{"grants none", "grants", object(rbac, "Role", "r", `rules: [{apiGroups: [""], resources: [secrets], resourceNames: [one], verbs: [get]}]`), "[]", ""},
+	{"grants of an empty aggregate", "grants", object(rbac, "ClusterRole", "r", "aggregationRule: {clusterRoleSelectors: [{matchLabels: {a: b}}]}\nrules: []"), "?", "[]"},
+	{"grants of a binding", "grants", binding("ClusterRoleBinding", "b", "ClusterRole", "r", accountWeb) + object(rbac, "ClusterRole", "r", `rules: [{apiGroups: [""], resources: [nodes/proxy], verbs: [get]}]`),
+		"[{right:node-proxy resources:[nodes/proxy]}]", ""},
+	{"grants of a binding in a namespace", "grants", binding("RoleBinding", "b", "ClusterRole", "r", accountWeb) + object(rbac, "ClusterRole", "r", `rules: [{apiGroups: [""], resources: [nodes/proxy], verbs: [get]}]`),
+		"[]", ""},
+	{"grants of a binding to what was not read", "grants", binding("RoleBinding", "b", "Role", "r", accountWeb), "?", "[]"},
+	{"consumers none", "consumers", object("v1", "Secret", "s", ""), "?", "[]"},
+	{"consumers of a Secret", "consumers", object("v1", "Secret", "s", "") +
+		workload("Deployment", "web", "imagePullSecrets: [{name: s}]", "volumes: [{name: v, secret: {secretName: s}}, {name: p, projected: {sources: [{secret: {name: s}}]}}]",
+			"initContainers: [{name: i, image: a, envFrom: [{secretRef: {name: s}}], env: [{name: A, valueFrom: {secretKeyRef: {name: s, key: k}}}]}]") +
+		object("v1", "ServiceAccount", "a", "imagePullSecrets: [{name: s}]") +
+		object("networking.k8s.io/v1", "Ingress", "in", "spec: {tls: [{secretName: s}]}"),
+		"[{kind:Deployment name:web namespace:shop how:mount} {kind:Deployment name:web namespace:shop how:env} {kind:Deployment name:web namespace:shop how:envFrom}" +
+			" {kind:Deployment name:web namespace:shop how:imagePull} {kind:ServiceAccount name:a namespace:shop how:imagePull} {kind:Ingress name:in namespace:shop how:tls}]", ""},
+	{"consumers of a ConfigMap", "consumers", object("v1", "ConfigMap", "s", "") + workload("Deployment", "web", "volumes: [{name: v, configMap: {name: s}}, {name: w, secret: {secretName: s}}]"),
+		"[{kind:Deployment name:web namespace:shop how:mount}]", ""},
+	{"consumers of the default account", "consumers", object("v1", "ServiceAccount", "default", "") + workload("Deployment", "web"), "[{kind:Deployment name:web namespace:shop how:serviceAccount}]", ""},
+	{"consumers of a template's claim", "consumers", object("v1", "PersistentVolumeClaim", "data-db-0", "spec: {}") +
+		strings.Replace(workload("StatefulSet", "db"), "  template:", "  volumeClaimTemplates: [{metadata: {name: data}, spec: {}}]\n  template:", 1),
+		"[{kind:StatefulSet name:db namespace:shop how:mount}]", ""},
+	{"declared nothing", "declared", workload("Deployment", "web"), "null", ""},
+	{"unknown fields none", "unknownFields", object("v1", "ConfigMap", "c", ""), "[]", ""},
+	{"credentials none", "credentials", object("v1", "ConfigMap", "c", ""), "[]", ""},
+}
+
+func TestFacts(t *testing.T) {
+	covered := map[string]bool{}
+	for _, c := range factCases {
+		covered[c.fact] = true
+		if c.closed == "" {
+			c.closed = c.open
+		}
+		for _, w := range []struct {
+			closed bool
+			want   string
+		}{{false, c.open}, {true, c.closed}} {
+			o, s := world(t, c.text, w.closed)
+			value, ok := NewFacts(s, nil).Fact(o, nil, c.fact)
+			if !ok {
+				t.Errorf("%s: no fact %s", c.name, c.fact)
+				continue
+			}
+			got := show(&value)
+			if got != w.want {
+				t.Errorf("%s, closed %t:\n got %s\nwant %s", c.name, w.closed, got, w.want)
+			}
+			checkSealed(t, c.name, &value)
+		}
+	}
+	for _, name := range FactNames() {
+		if !covered[name] {
+			t.Errorf("fact %s has no case", name)
+		}
+	}
+}
+
+func checkSealed(t *testing.T, name string, n *tree.Node) {
+	t.Helper()
+	if n.Hash() == 0 {
+		t.Errorf("%s: the fact is not sealed", name)
+	}
+	if n.Is(tree.Unknown) && !strings.Contains(n.Text(), " ") {
+		t.Errorf("%s: unknown without a reason in words: %q", name, n.Text())
+	}
+	for i := range n.Children() {
+		checkSealed(t, name, &n.Children()[i])
+	}
+}
+
+func TestFactsExistWhereListed(t *testing.T) {
+	kinds := []string{
+		workload("Deployment", "a"), object("v1", "Service", "a", ""), object("v1", "ServiceAccount", "a", ""), object("v1", "Secret", "a", ""),
+		object("v1", "ConfigMap", "a", ""), object("v1", "PersistentVolumeClaim", "a", ""), object("v1", "Namespace", "a", ""),
+		object("networking.k8s.io/v1", "NetworkPolicy", "a", ""), object("policy/v1", "PodDisruptionBudget", "a", ""),
+		object("autoscaling/v2", "HorizontalPodAutoscaler", "a", ""), object(rbac, "Role", "a", ""), object(rbac, "ClusterRole", "a", ""),
+		object(rbac, "RoleBinding", "a", ""), object(rbac, "ClusterRoleBinding", "a", ""), object("example.org/v1", "Widget", "a", ""),
+	}
+	for _, text := range kinds {
+		o, s := world(t, text, false)
+		f := NewFacts(s, nil)
+		for _, info := range FactInfos() {
+			want := info.All || info.Pods && len(o.Pods()) > 0 || slices.Contains(info.Kinds, o.Key.GroupKind)
+			if _, ok := f.Fact(o, nil, info.Name); ok != want {
+				t.Errorf("%s of %s exists: %t, listed: %t", info.Name, o.Key, ok, want)
+			}
+		}
+		if _, ok := f.Fact(o, nil, "nonsense"); ok {
+			t.Error("a fact that is not listed exists")
+		}
+	}
+}
+
+func TestFactOfOnePodOfSeveral(t *testing.T) {
+	o, s := world(t, object("example.org/v1", "Widget", "w", `spec:
+  one: {metadata: {labels: {app: one}}, spec: {containers: [{name: a, image: b}]}}
+  two: {metadata: {labels: {app: two}}, spec: {containers: [{name: a, image: b}]}}
+`)+object("v1", "Service", "s", "spec: {selector: {app: two}, ports: [{port: 80}]}"), true)
+	f := NewFacts(s, nil)
+	for i, want := range []string{"[]", "[{name:s type:ClusterIP}]"} {
+		value, _ := f.Fact(o, &o.Pods()[i], "services")
+		if got := show(&value); got != want {
+			t.Errorf("pod %d: %s, want %s", i, got, want)
+		}
+	}
+	if value, ok := f.Fact(o, nil, "services"); !ok || !value.Is(tree.Unknown) {
+		t.Errorf("of the object as a whole: %s, %t", show(&value), ok)
+	}
+}
+
+func TestNamespaceOfObject(t *testing.T) {
+	text := workload("Deployment", "web")
+	o, s := world(t, text, false)
+	if n := NewFacts(s, nil).Namespace(o); !n.Is(tree.Unknown) {
+		t.Errorf("open: %s", show(n))
+	}
+	o, s = world(t, text, true)
+	if n := NewFacts(s, nil).Namespace(o); n.Dig("metadata", "labels", "kubernetes.io/metadata.name").Str() != "shop" {
+		t.Errorf("closed: %s", show(n))
+	}
+	o, s = world(t, text+"---\napiVersion: v1\nkind: Namespace\nmetadata: {name: shop, labels: {a: b}}\n", false)
+	if n := NewFacts(s, nil).Namespace(o); n.Dig("metadata", "labels", "a").Str() != "b" {
+		t.Errorf("read: %s", show(n))
+	}
+	o, s = world(t, object(rbac, "ClusterRole", "r", ""), false)
+	if n := NewFacts(s, nil).Namespace(o); n != nil {
+		t.Errorf("of a cluster-scoped object: %s", show(n))
+	}
+}
+
+func TestDeclaredCredentialsAndUnknownFields(t *testing.T) {
+	o, s := world(t, workload("Deployment", "web"), false)
+	path := tree.Keys("spec", "nonsense")
+	o.UnknownFields = []tree.Path{path}
+	o.Credentials = []model.Credential{{Path: path, Type: "token"}}
+	spec := tree.MapOf(tree.Entry("owner", "payments"))
+	f := NewFacts(s, func(asked *model.Object) *tree.Node {
+		if asked == o {
+			return spec.Seal()
+		}
+		return nil
+	})
+	for name, want := range map[string]string{
+		"declared": "{owner:payments}", "unknownFields": "[spec.nonsense]", "credentials": "[{path:spec.nonsense type:token}]",
+	} {
+		if value, _ := f.Fact(o, nil, name); show(&value) != want {
+			t.Errorf("%s: %s, want %s", name, show(&value), want)
+		}
+	}
+}

@@ -1,0 +1,325 @@
+package check
+
+import (
+	"strings"
+
+	"ullage.dev/ullage/internal/model"
+	"ullage.dev/ullage/internal/policy"
+	"ullage.dev/ullage/internal/tree"
+)
+
+var (
+	storageClassKind   = model.GroupKind{Group: "storage.k8s.io", Kind: "StorageClass"}
+	secretProviderKind = model.GroupKind{Group: "secrets-store.csi.x-k8s.io", Kind: "SecretProviderClass"}
+	gatewayGroup       = "gateway.networking.k8s.io"
+)
+
+// References returns the names by which an object refers to others, as maps of
+// kind, name, namespace, path, optional and found. What an object refers to
+// through a selector is not among them, nor is what it does not name itself.
+//
+// Beside objects there are references to parts of them, once the object itself
+// was read: SecretKey and ConfigMapKey (name "object/key"), ServicePort (name
+// "service:port") and ContainerPort (the name of a port that a Service targets).
+func (f *Facts) References(o *model.Object) []policy.Reference {
+	r := referrer{f: f, o: o}
+	pods := o.Pods()
+	for i := range pods {
+		r.pod(&pods[i])
+	}
+	switch o.Key.GroupKind {
+	case statefulSetKind:
+		r.name(serviceKind, o.Key.Namespace, tree.Keys("spec", "serviceName"))
+		for path := range items(o.Root, tree.Keys("spec", "volumeClaimTemplates")) {
+			r.name(storageClassKind, "", path.Join(tree.Keys("spec", "storageClassName")...))
+		}
+	case serviceKind:
+		r.targetPorts()
+	case serviceAccountKind:
+		for _, key := range []string{"secrets", "imagePullSecrets"} {
+			for path := range items(o.Root, tree.Keys(key)) {
+				r.name(secretKind, o.Key.Namespace, path.Join(tree.Step{Key: "name"}))
+			}
+		}
+	case secretKind:
+		if o.Root.Get("type").Str() == "kubernetes.io/service-account-token" {
+			r.name(serviceAccountKind, o.Key.Namespace, tree.Keys("metadata", "annotations", "kubernetes.io/service-account.name"))
+		}
+	case claimKind:
+		r.name(volumeKind, "", tree.Keys("spec", "volumeName"))
+		r.name(storageClassKind, "", tree.Keys("spec", "storageClassName"))
+	case volumeKind:
+		r.name(claimKind, o.Root.Dig("spec", "claimRef", "namespace").Str(), tree.Keys("spec", "claimRef", "name"))
+	case roleBindingKind, clusterRoleBindingKind:
+		r.binding()
+	case autoscalerKind, scaledObjectKind:
+		r.scaleTarget()
+	default:
+		r.cluster()
+	}
+	if _, ok := routeKinds[o.Key.GroupKind]; ok {
+		r.route()
+	}
+	for _, c := range certificates(o) {
+		r.add(secretKind, c.secret.namespace, c.secret.name, c.path, false)
+	}
+	return r.found
+}
+
+var statefulSetKind = model.GroupKind{Group: "apps", Kind: "StatefulSet"}
+
+// referrer gathers the references of one object.
+type referrer struct {
+	f     *Facts
+	o     *model.Object
+	found []policy.Reference
+}
+
+// name adds the reference written at a path, if there is one.
+func (r *referrer) name(gk model.GroupKind, namespace string, at tree.Path) {
+	n := r.o.Root.Follow(at)
+	if n.Str() != "" && !n.Has(tree.Implied) {
+		r.add(gk, namespace, n.Str(), at, false)
+	}
+}
+
+// add adds a reference to an object.
+func (r *referrer) add(gk model.GroupKind, namespace, name string, at tree.Path, optional bool) {
+	if gk.ClusterScoped() {
+		namespace = ""
+	}
+	r.put(gk.Kind, namespace, name, at, optional, r.f.found(r.o, gk, namespace, name))
+}
+
+func (r *referrer) put(kind, namespace, name string, at tree.Path, optional bool, found tree.Node) {
+	value := entries("kind", kind, "name", name, "namespace", namespace, "path", at.String(), "optional", optional, "found", found)
+	r.found = append(r.found, policy.Reference{Value: sealed(value), Path: at})
+}
+
+func (r *referrer) pod(pod *model.PodTemplate) {
+	for _, u := range podUses(r.o.Root, pod) {
+		r.add(u.kind, r.o.Key.Namespace, u.name, u.path, u.optional)
+		holder := r.f.get(r.o, u.kind, r.o.Key.Namespace, u.name)
+		if holder == nil || !hasData(holder) {
+			continue
+		}
+		for _, key := range u.keys {
+			r.put(u.kind.Kind+"Key", r.o.Key.Namespace, u.name+"/"+key.name, key.path, u.optional, tree.Of(hasKey(holder, key.name)))
+		}
+	}
+}
+
+// dataFields are where Secrets and ConfigMaps keep their entries.
+var dataFields = []string{"data", "stringData", "binaryData"}
+
+// hasData reports whether a Secret or ConfigMap holds entries as it was read;
+// one that does not is filled by a controller.
+func hasData(o *model.Object) bool {
+	for _, field := range dataFields {
+		if o.Root.Get(field).Len() > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+func hasKey(o *model.Object, key string) bool {
+	for _, field := range dataFields {
+		if o.Root.Dig(field, key) != nil {
+			return true
+		}
+	}
+	return false
+}
+
+func (r *referrer) binding() {
+	role := r.o.Root.Get("roleRef")
+	gk := model.GroupKind{Group: roleKind.Group, Kind: role.Get("kind").Str()}
+	r.name(gk, r.o.Key.Namespace, tree.Keys("roleRef", "name"))
+	for path, subject := range items(r.o.Root, tree.Keys("subjects")) {
+		if subject.Get("kind").Str() != "ServiceAccount" {
+			continue
+		}
+		namespace := subject.Get("namespace").Str()
+		if namespace == "" {
+			namespace = r.o.Key.Namespace
+		}
+		r.name(serviceAccountKind, namespace, path.Join(tree.Step{Key: "name"}))
+	}
+}
+
+func (r *referrer) scaleTarget() {
+	target, _ := scaleTarget(r.o)
+	version := r.o.Root.Dig("spec", "scaleTargetRef", "apiVersion").Str()
+	gk := model.GroupKind{Group: groupOf(version), Kind: target.kind}
+	if version == "" { // KEDA's, or one that the API server would refuse
+		gk.Group = "apps"
+	}
+	r.name(gk, r.o.Key.Namespace, tree.Keys("spec", "scaleTargetRef", "name"))
+}
+
+// route adds the references of an Ingress or a Gateway route.
+func (r *referrer) route() {
+	for _, b := range backends(r.o) {
+		r.add(serviceKind, b.service.namespace, b.service.name, b.path, false)
+		r.servicePort(b.service, b.port, b.path)
+	}
+	if r.o.Key.Kind == "Ingress" {
+		r.name(model.GroupKind{Group: "networking.k8s.io", Kind: "IngressClass"}, "", tree.Keys("spec", "ingressClassName"))
+	}
+	for path, parent := range items(r.o.Root, tree.Keys("spec", "parentRefs")) {
+		if kind := parent.Get("kind").Str(); r.o.Key.Group != gatewayGroup || kind != "" && kind != "Gateway" {
+			continue
+		}
+		namespace := parent.Get("namespace").Str()
+		if namespace == "" {
+			namespace = r.o.Key.Namespace
+		}
+		r.name(model.GroupKind{Group: gatewayGroup, Kind: "Gateway"}, namespace, path.Join(tree.Step{Key: "name"}))
+	}
+}
+
+// servicePort adds the reference to a port of a Service that was read.
+func (r *referrer) servicePort(name objectName, port *tree.Node, at tree.Path) {
+	service := r.f.get(r.o, serviceKind, name.namespace, name.name)
+	if service == nil || port == nil || serviceType(service) == "ExternalName" {
+		return
+	}
+	found := false
+	for _, p := range items(service.Root, tree.Keys("spec", "ports")) {
+		for _, key := range []string{"port", "name"} {
+			if n := p.Get(key); n != nil && n.Text() == port.Text() {
+				found = true
+			}
+		}
+	}
+	r.put("ServicePort", name.namespace, name.name+":"+port.Text(), at, false, tree.Of(found))
+}
+
+// targetPorts adds the names of container ports to which a Service sends.
+func (r *referrer) targetPorts() {
+	selector, ok := serviceSelector(r.o)
+	if !ok {
+		return
+	}
+	workloads := r.f.snapshot.Workloads(r.o.Key.Namespace).Select(model.MatchLabels(selector))
+	for path, port := range items(r.o.Root, tree.Keys("spec", "ports")) {
+		target := port.Get("targetPort")
+		if target.Str() == "" {
+			continue
+		}
+		found := tree.Of(false)
+		for i := range workloads {
+			if declaresPort(&workloads[i].Pod, target.Str()) {
+				found = tree.Of(true)
+				break
+			}
+		}
+		if len(workloads) == 0 && !r.f.snapshot.Closed {
+			found = tree.UnknownBecause("no pods that the Service selects were read")
+		}
+		r.put("ContainerPort", r.o.Key.Namespace, target.Str(), path.Join(tree.Step{Key: "targetPort"}), false, found)
+	}
+}
+
+func declaresPort(pod *model.PodTemplate, name string) bool {
+	for _, c := range containers(pod) {
+		for _, port := range c.Get("ports").Children() {
+			if port.Get("name").Str() == name {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// cluster adds the references of kinds that configure the cluster, and of
+// custom resources whose references are well known.
+func (r *referrer) cluster() {
+	ns := r.o.Key.Namespace
+	admission := "admissionregistration.k8s.io"
+	switch r.o.Key.GroupKind.String() {
+	case "ValidatingWebhookConfiguration", "MutatingWebhookConfiguration":
+		for path := range items(r.o.Root, tree.Keys("webhooks")) {
+			r.service(path.Join(tree.Keys("clientConfig", "service")...))
+		}
+	case "APIService":
+		r.service(tree.Keys("spec", "service"))
+	case "CustomResourceDefinition":
+		r.service(tree.Keys("spec", "conversion", "webhook", "clientConfig", "service"))
+	case "ValidatingAdmissionPolicyBinding":
+		r.name(model.GroupKind{Group: admission, Kind: "ValidatingAdmissionPolicy"}, "", tree.Keys("spec", "policyName"))
+	case "MutatingAdmissionPolicyBinding":
+		r.name(model.GroupKind{Group: admission, Kind: "MutatingAdmissionPolicy"}, "", tree.Keys("spec", "policyName"))
+	case "Gateway.gateway.networking.k8s.io":
+		r.name(model.GroupKind{Group: gatewayGroup, Kind: "GatewayClass"}, "", tree.Keys("spec", "gatewayClassName"))
+	case "ExternalSecret.external-secrets.io":
+		kind := r.o.Root.Dig("spec", "secretStoreRef", "kind").Str()
+		if kind == "" {
+			kind = "SecretStore"
+		}
+		r.name(model.GroupKind{Group: "external-secrets.io", Kind: kind}, ns, tree.Keys("spec", "secretStoreRef", "name"))
+	case "Certificate.cert-manager.io":
+		issuer := r.o.Root.Dig("spec", "issuerRef")
+		kind := issuer.Get("kind").Str()
+		if kind == "" {
+			kind = "Issuer"
+		}
+		if group := issuer.Get("group").Str(); group == "" || group == "cert-manager.io" {
+			r.name(model.GroupKind{Group: "cert-manager.io", Kind: kind}, ns, tree.Keys("spec", "issuerRef", "name"))
+		}
+	}
+}
+
+// service adds the reference to the Service of a webhook or of an API.
+func (r *referrer) service(at tree.Path) {
+	n := r.o.Root.Follow(at)
+	name := objectName{n.Get("namespace").Str(), n.Get("name").Str()}
+	path := at.Join(tree.Step{Key: "name"})
+	r.name(serviceKind, name.namespace, path)
+	port := n.Get("port")
+	if port == nil && name.name != "" {
+		https := tree.Of(443) // what the API server uses
+		port = &https
+	}
+	r.servicePort(name, port, path)
+}
+
+// found reports whether an object exists: it was read, Kubernetes makes it, or
+// something that was read will make it.
+func (f *Facts) found(o *model.Object, gk model.GroupKind, namespace, name string) tree.Node {
+	switch {
+	case f.get(o, gk, namespace, name) != nil, exists(gk, namespace, name), f.created()[used{gk, namespace, name}]:
+		return tree.Of(true)
+	case gk == claimKind && f.claimTemplate(namespace, name):
+		return tree.Of(true)
+	case f.snapshot.Closed:
+		return tree.Of(false)
+	}
+	return tree.UnknownBecause("the " + gk.String() + " was not read, and may live elsewhere")
+}
+
+// exists reports whether Kubernetes itself makes an object.
+func exists(gk model.GroupKind, namespace, name string) bool {
+	switch gk {
+	case serviceAccountKind:
+		return name == "default"
+	case configMapKind:
+		return name == "kube-root-ca.crt" || namespace == "kube-system" && name == "extension-apiserver-authentication"
+	case serviceKind:
+		return namespace == "default" && name == "kubernetes"
+	case model.GroupKind{Group: "scheduling.k8s.io", Kind: "PriorityClass"}:
+		return name == "system-cluster-critical" || name == "system-node-critical"
+	case clusterRoleKind:
+		return name == "cluster-admin" || name == "admin" || name == "edit" || name == "view" || strings.HasPrefix(name, "system:")
+	case roleKind:
+		return namespace == "kube-system" && (name == "extension-apiserver-authentication-reader" || strings.HasPrefix(name, "system:"))
+	}
+	return false
+}
+
+// claimTemplate reports whether a StatefulSet makes the claim.
+func (f *Facts) claimTemplate(namespace, name string) bool {
+	i := strings.LastIndexByte(name, '-')
+	return i >= 0 && isNumber(name[i+1:]) && len(f.consumers()[used{claimKind, namespace, name[:i] + "-*"}]) > 0
+}

@@ -1,0 +1,113 @@
+// Package cli is the command line of ullage: one file for each command. It
+// parses flags, calls the packages below and prints; it decides nothing about
+// security.
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"runtime/debug"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+// Exit codes, as docs/reports.md promises them.
+const (
+	exitClean      = 0
+	exitFindings   = 1
+	exitUsage      = 2
+	exitIncomplete = 3
+)
+
+// Program is one invocation: what os/exec.Cmd would be told.
+type Program struct {
+	Args           []string // without the program's name
+	Stdin          io.Reader
+	Stdout, Stderr io.Writer
+	Getenv         func(string) string
+	Terminal       Terminal
+}
+
+// Terminal describes what the output goes to.
+type Terminal struct {
+	Stdout, Stderr bool // each is a terminal
+	Width          int  // columns, 0 when unknown
+}
+
+// codeError ends the program with an exit code; its message is printed unless
+// it is empty.
+type codeError struct {
+	code int
+	err  error
+}
+
+func (e *codeError) Error() string {
+	if e.err == nil {
+		return ""
+	}
+	return e.err.Error()
+}
+
+func (e *codeError) Unwrap() error { return e.err }
+
+// Run executes the command line and returns the exit code.
+func Run(ctx context.Context, p *Program) int {
+	root := &cobra.Command{
+		Use:           "ullage",
+		Short:         "Find and remove the privilege that Kubernetes workloads do not need",
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Version:       Version(),
+	}
+	root.SetArgs(p.Args)
+	root.SetIn(p.Stdin)
+	root.SetOut(p.Stdout)
+	root.SetErr(p.Stderr)
+	root.SetVersionTemplate("ullage {{.Version}}\n")
+	root.AddCommand(checkCommand(p), policyCommand(p))
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return exitClean
+	}
+	var coded *codeError
+	if errors.As(err, &coded) {
+		if message := coded.Error(); message != "" {
+			fmt.Fprintln(p.Stderr, "ullage: "+message)
+		}
+		return coded.code
+	}
+	hint := ""
+	if !strings.Contains(err.Error(), "\n") && !strings.Contains(err.Error(), "(see ") {
+		hint = " (see ullage --help)"
+	}
+	fmt.Fprintf(p.Stderr, "ullage: %s%s\n", err, hint)
+	return exitUsage
+}
+
+// version is set by the linker for releases.
+var version string
+
+// Version returns the release, or the commit that the program was built from.
+func Version() string {
+	if version != "" {
+		return version
+	}
+	revision, dirty := "", ""
+	if info, ok := debug.ReadBuildInfo(); ok {
+		for _, s := range info.Settings {
+			switch {
+			case s.Key == "vcs.revision" && len(s.Value) >= 12:
+				revision = s.Value[:12]
+			case s.Key == "vcs.modified" && s.Value == "true":
+				dirty = "+dirty"
+			}
+		}
+	}
+	if revision == "" {
+		return "devel"
+	}
+	return "devel-" + revision + dirty
+}

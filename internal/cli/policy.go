@@ -1,0 +1,288 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	admission "k8s.io/api/admissionregistration/v1"
+	"sigs.k8s.io/yaml"
+
+	"ullage.dev/ullage/internal/check"
+	"ullage.dev/ullage/internal/manifest"
+	"ullage.dev/ullage/internal/model"
+	"ullage.dev/ullage/internal/policy"
+	"ullage.dev/ullage/internal/tree"
+	"ullage.dev/ullage/policies"
+)
+
+// policyFlags are shared by the policy commands.
+type policyFlags struct {
+	paths   []string
+	output  string
+	profile string
+	version string
+	action  string
+}
+
+func policyCommand(p *Program) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "policy",
+		Short: "List, explain, test and export rules",
+	}
+	var f policyFlags
+	cmd.PersistentFlags().StringSliceVar(&f.paths, "policies", nil, "files or directories with rules of your own")
+	cmd.PersistentFlags().StringVar(&f.version, "kube-version", fmt.Sprintf("1.%d", LatestMinor), "Kubernetes version to assume")
+
+	list := &cobra.Command{
+		Use: "list", Short: "List the rules", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return f.list(cmd.Context(), p.Stdout) },
+	}
+	list.Flags().StringVarP(&f.output, "output", "o", "text", "format: text, json")
+	list.Flags().StringVar(&f.profile, "profile", "all", "only the rules of a profile: "+strings.Join(policy.ProfileNames, ", "))
+	show := &cobra.Command{
+		Use: "show RULE...", Short: "Explain rules", Args: cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error { return f.show(cmd.Context(), p.Stdout, args) },
+	}
+	test := &cobra.Command{
+		Use: "test [PATH...]", Short: "Judge the examples of rules, and mutations that must fail",
+		Long: `Judge the examples that stand beside rules: each must have its stated verdict,
+and each mutation of an example that passes must fail. Without a path the
+built-in rules are tested.`,
+		RunE: func(cmd *cobra.Command, args []string) error { return f.test(cmd.Context(), p.Stdout, args) },
+	}
+	export := &cobra.Command{
+		Use: "export RULE...", Short: "Write rules as native ValidatingAdmissionPolicies",
+		Long: `Write rules as ValidatingAdmissionPolicies with bindings, with the same
+verdicts. A rule that needs more than the object (other objects, images,
+behavior) is refused, never weakened.`,
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error { return f.export(cmd.Context(), p, args) },
+	}
+	export.Flags().StringVar(&f.action, "action", "Warn", "what the binding does: Deny, Warn, Audit")
+	cmd.AddCommand(list, show, test, export)
+	return cmd
+}
+
+func (f *policyFlags) rules(ctx context.Context) ([]*policy.Rule, int, error) {
+	minor, err := policy.ParseMinor(f.version)
+	if err != nil {
+		return nil, 0, fmt.Errorf("--kube-version: %w", err)
+	}
+	rules, err := library(ctx, f.paths)
+	return rules, minor, err
+}
+
+func (f *policyFlags) list(ctx context.Context, w io.Writer) error {
+	rules, minor, err := f.rules(ctx)
+	if err != nil {
+		return err
+	}
+	if rules, err = policy.Profile(rules, f.profile, minor); err != nil {
+		return err
+	}
+	slices.SortStableFunc(rules, func(a, b *policy.Rule) int { return int(b.Severity) - int(a.Severity) })
+	switch f.output {
+	case "json":
+		return writeRules(w, rules)
+	case "text":
+	default:
+		return fmt.Errorf("output format %q is none of text, json", f.output)
+	}
+	for _, r := range rules {
+		fmt.Fprintf(w, "%-9s %-34s %s\n", r.Severity, r.ID, r.Title)
+	}
+	recommended := 0
+	for _, r := range rules {
+		if slices.Contains(r.Profiles, "recommended") {
+			recommended++
+		}
+	}
+	fmt.Fprintf(w, "\n%d rules, %d of them in the recommended profile; ullage policy show RULE explains one\n", len(rules), recommended)
+	return nil
+}
+
+// ruleJSON is a rule as other programs read it.
+type ruleJSON struct {
+	ID           string         `json:"id"`
+	Title        string         `json:"title"`
+	Severity     model.Severity `json:"severity"`
+	Category     string         `json:"category"`
+	Rationale    string         `json:"rationale"`
+	Remediation  string         `json:"remediation"`
+	Attack       []string       `json:"attack,omitempty"`
+	Checks       []string       `json:"checks"`
+	Requirements []string       `json:"requirements,omitempty"`
+	Aliases      []string       `json:"aliases,omitempty"`
+	Profiles     []string       `json:"profiles,omitempty"`
+	Subject      string         `json:"subject"`
+}
+
+func writeRules(w io.Writer, rules []*policy.Rule) error {
+	lookup := requirements()
+	all := make([]ruleJSON, len(rules))
+	for i, r := range rules {
+		all[i] = ruleJSON{r.ID, r.Title, r.Severity, r.Category, r.Rationale, r.Remediation, r.Attack, r.Checks, nil, r.Aliases, r.Profiles, r.Subject.Name}
+		for _, c := range r.Checks {
+			all[i].Requirements = append(all[i].Requirements, lookup(c)...)
+		}
+	}
+	enc := json.NewEncoder(w)
+	enc.SetIndent("", "  ")
+	return enc.Encode(all)
+}
+
+func (f *policyFlags) show(ctx context.Context, w io.Writer, wanted []string) error {
+	rules, minor, err := f.rules(ctx)
+	if err != nil {
+		return err
+	}
+	found, err := policy.Find(rules, wanted)
+	if err != nil {
+		return err
+	}
+	engine := policy.NewEngine(found, policy.Options{KubernetesMinor: minor, FactNames: check.FactNames()})
+	lookup := requirements()
+	for i, r := range found {
+		if i > 0 {
+			fmt.Fprintln(w)
+		}
+		footprint, err := engine.Footprint(r)
+		if err != nil {
+			return err
+		}
+		var frameworks []string
+		for _, c := range r.Checks {
+			frameworks = append(frameworks, lookup(c)...)
+		}
+		fmt.Fprintf(w, "%s\n  %s\n\n", r.ID, r.Title)
+		for _, field := range []struct{ label, text string }{
+			{"severity", r.Severity.String()}, {"category", r.Category}, {"why", r.Rationale}, {"fix", r.Remediation},
+			{"judges", "each " + r.Subject.Name}, {"reads", footprint.String()}, {"profiles", strings.Join(r.Profiles, ", ")},
+			{"attack", strings.Join(r.Attack, ", ")}, {"supports", strings.Join(frameworks, ", ")}, {"aliases", strings.Join(r.Aliases, ", ")},
+			{"written in", r.Place.File},
+		} {
+			if field.text != "" {
+				fmt.Fprintf(w, "  %-11s%s\n", field.label, hang(field.text, 13, 100))
+			}
+		}
+		for _, v := range r.Validations {
+			fmt.Fprintf(w, "  %-11s%s\n", "must hold", hang(v.Expression, 13, 100))
+		}
+	}
+	return nil
+}
+
+// hang wraps text at width, later lines indented.
+func hang(text string, indent, width int) string {
+	var b strings.Builder
+	column := indent
+	for i, word := range strings.Fields(text) {
+		if i > 0 {
+			if column+1+len(word) > width {
+				b.WriteString("\n" + strings.Repeat(" ", indent))
+				column = indent
+			} else {
+				b.WriteByte(' ')
+				column++
+			}
+		}
+		b.WriteString(word)
+		column += len(word)
+	}
+	return b.String()
+}
+
+func (f *policyFlags) test(ctx context.Context, w io.Writer, paths []string) error {
+	minor, err := policy.ParseMinor(f.version)
+	if err != nil {
+		return fmt.Errorf("--kube-version: %w", err)
+	}
+	var files []*tree.File
+	if len(paths) == 0 {
+		if files, err = policy.Files(policies.Files, "policies"); err != nil {
+			return err
+		}
+	} else {
+		in, err := manifest.Load(ctx, paths, manifest.Options{})
+		if err != nil {
+			return err
+		}
+		for _, p := range in.Problems {
+			return fmt.Errorf("read rules: %s", p)
+		}
+		for _, doc := range in.Own {
+			if !slices.Contains(files, doc.File) {
+				files = append(files, doc.File)
+			}
+		}
+	}
+	var errs []error
+	count, judged := 0, 0
+	var all []*policy.Rule
+	for _, file := range files {
+		rules, err := policy.Load(file)
+		examples, exErr := policy.LoadExamples(file)
+		errs = append(errs, err, exErr)
+		all = append(all, rules...)
+		for _, r := range rules {
+			count++
+			if len(rules) > 1 && len(examples) > 0 {
+				errs = append(errs, fmt.Errorf("%s: a file with examples holds one rule, not %d", file.Name, len(rules)))
+				break
+			}
+			n, err := check.TestRule(r, examples, minor)
+			judged += n
+			errs = append(errs, err)
+		}
+	}
+	errs = append(errs, policy.Validate(all))
+	if err := errors.Join(errs...); err != nil {
+		return &codeError{exitFindings, err}
+	}
+	if count == 0 {
+		return errors.New("no rules found")
+	}
+	fmt.Fprintf(w, "%d rules, %d examples and mutations: all as stated\n", count, judged)
+	return nil
+}
+
+func (f *policyFlags) export(ctx context.Context, p *Program, wanted []string) error {
+	rules, minor, err := f.rules(ctx)
+	if err != nil {
+		return err
+	}
+	found, err := policy.Find(rules, wanted)
+	if err != nil {
+		return err
+	}
+	action := admission.ValidationAction(f.action)
+	if !slices.Contains([]admission.ValidationAction{admission.Deny, admission.Warn, admission.Audit}, action) {
+		return fmt.Errorf("--action %q is none of Deny, Warn, Audit", f.action)
+	}
+	engine := policy.NewEngine(found, policy.Options{KubernetesMinor: minor, FactNames: check.FactNames()})
+	var refused []error
+	for _, r := range found {
+		vap, binding, err := engine.Export(r, []admission.ValidationAction{action})
+		if err != nil {
+			refused = append(refused, err)
+			continue
+		}
+		for _, o := range []any{vap, binding} {
+			text, err := yaml.Marshal(o)
+			if err != nil {
+				return fmt.Errorf("rule %q: %w", r.ID, err)
+			}
+			fmt.Fprintf(p.Stdout, "---\n%s", text)
+		}
+	}
+	if len(refused) > 0 {
+		return &codeError{exitFindings, errors.Join(refused...)}
+	}
+	return nil
+}

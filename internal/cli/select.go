@@ -1,0 +1,86 @@
+package cli
+
+import (
+	"fmt"
+	"slices"
+
+	"k8s.io/apimachinery/pkg/labels"
+
+	"ullage.dev/ullage/internal/manifest"
+	"ullage.dev/ullage/internal/model"
+	"ullage.dev/ullage/internal/policy"
+	"ullage.dev/ullage/internal/tree"
+)
+
+// selectObjects returns what --namespace and --selector let through, or nil when
+// both are empty.
+func selectObjects(namespaces []string, selector string) (func(*model.Object) bool, error) {
+	if len(namespaces) == 0 && selector == "" {
+		return nil, nil
+	}
+	wanted, err := labels.Parse(selector)
+	if err != nil {
+		return nil, fmt.Errorf("--selector: %w", err)
+	}
+	return func(o *model.Object) bool {
+		if len(namespaces) > 0 && !slices.Contains(namespaces, o.Key.Namespace) && !(o.Key.Kind == "Namespace" && slices.Contains(namespaces, o.Key.Name)) {
+			return false
+		}
+		set := labels.Set{}
+		for i := range o.Labels().Children() {
+			l := &o.Labels().Children()[i]
+			set[l.Key()] = l.Str()
+		}
+		return wanted.Matches(set)
+	}, nil
+}
+
+// loadExceptions reads the exceptions of a file; what is wrong with one is a
+// problem, and the others hold.
+func (pl *plan) loadExceptions(f *tree.File) {
+	for doc := range tree.Parse(f) {
+		err := doc.Err
+		if err == nil && doc.Root != nil {
+			err = pl.exceptions.Load(doc.Root, f)
+		}
+		pl.problem(err)
+	}
+}
+
+func (pl *plan) problem(err error) {
+	if err == nil {
+		return
+	}
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		for _, one := range joined.Unwrap() {
+			pl.problem(one)
+		}
+		return
+	}
+	pl.problems = append(pl.problems, model.Problem{Reason: err.Error()})
+}
+
+// readOwn takes exceptions and declarations out of what was read.
+func (pl *plan) readOwn(in *manifest.Input) []*model.Declaration {
+	var declarations []*model.Declaration
+	for _, doc := range in.Own {
+		switch doc.Root.Get("kind").Str() {
+		case "Exceptions":
+			pl.problem(pl.exceptions.Load(doc.Root, doc.File))
+		case "Declaration":
+			d, err := model.ParseDeclaration(doc.Root, &model.Source{File: doc.File})
+			pl.problem(err)
+			if d != nil {
+				declarations = append(declarations, d)
+			}
+		case "Rule", "Example", "Config", "Profile": // read where a flag names them
+		default:
+			line, column := doc.File.Position(doc.Root.Start())
+			pl.problems = append(pl.problems, model.Problem{
+				Place:  model.Place{File: doc.File.Name, Line: line, Column: column},
+				Reason: "kind " + doc.Root.Get("kind").Str() + " of " + policy.APIVersion + " is not known",
+			})
+		}
+	}
+	return declarations
+}

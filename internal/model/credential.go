@@ -1,0 +1,391 @@
+package model
+
+import (
+	"encoding/base64"
+	"math"
+	"strings"
+)
+
+// shortestCredential is the length of the shortest text that is looked at.
+const shortestCredential = 8
+
+// pattern is the form of a well-known kind of credential: a prefix and at least
+// so many characters of a set.
+type pattern struct {
+	prefix  string
+	least   int
+	set     func(c byte) bool
+	exactly bool // no further character of the set may follow
+	kind    string
+}
+
+func isUpperOrDigit(c byte) bool { return isUpper(c) || isDigit(c) }
+func isHexDigit(c byte) bool     { return isDigit(c) || c|0x20 >= 'a' && c|0x20 <= 'f' }
+func isURLSafe(c byte) bool      { return isAlphanumeric(c) || c == '-' || c == '_' }
+func isDotted(c byte) bool       { return isURLSafe(c) || c == '.' }
+
+var patterns = []pattern{
+	{"AKIA", 16, isUpperOrDigit, true, "AWS access key"},
+	{"ASIA", 16, isUpperOrDigit, true, "AWS access key"},
+	{"AIza", 35, isURLSafe, true, "Google API key"},
+	{"AGE-SECRET-KEY-1", 50, isUpperOrDigit, false, "age secret key"},
+	{"GOCSPX-", 20, isURLSafe, false, "Google OAuth client secret"},
+	{"NRAK-", 27, isUpperOrDigit, true, "New Relic key"},
+	{"SG.", 60, isDotted, false, "SendGrid key"},
+	{"dapi", 32, isHexDigit, true, "Databricks token"},
+	{"dckr_pat_", 20, isURLSafe, false, "Docker Hub token"},
+	{"dop_v1_", 64, isHexDigit, true, "DigitalOcean token"},
+	{"ghp_", 36, isAlphanumeric, false, "GitHub token"},
+	{"gho_", 36, isAlphanumeric, false, "GitHub token"},
+	{"ghu_", 36, isAlphanumeric, false, "GitHub token"},
+	{"ghs_", 36, isAlphanumeric, false, "GitHub token"},
+	{"ghr_", 36, isAlphanumeric, false, "GitHub token"},
+	{"github_pat_", 40, isURLSafe, false, "GitHub token"},
+	{"glpat-", 20, isURLSafe, false, "GitLab token"},
+	{"gldt-", 20, isURLSafe, false, "GitLab token"},
+	{"glrt-", 20, isURLSafe, false, "GitLab token"},
+	{"glptt-", 40, isURLSafe, false, "GitLab token"},
+	{"glsa_", 32, isURLSafe, false, "Grafana token"},
+	{"hf_", 30, isAlphanumeric, false, "Hugging Face token"},
+	{"hvs.", 20, isURLSafe, false, "Vault token"},
+	{"hvb.", 20, isURLSafe, false, "Vault token"},
+	{"npm_", 36, isAlphanumeric, true, "npm token"},
+	{"pypi-AgE", 50, isURLSafe, false, "PyPI token"},
+	{"rk_live_", 20, isAlphanumeric, false, "Stripe key"},
+	{"sk_live_", 20, isAlphanumeric, false, "Stripe key"},
+	{"sk_test_", 20, isAlphanumeric, false, "Stripe key"},
+	{"whsec_", 24, isAlphanumeric, false, "Stripe key"},
+	{"sk-ant-", 20, isURLSafe, false, "Anthropic key"},
+	{"sk-proj-", 20, isURLSafe, false, "OpenAI key"},
+	{"sk-", 40, isAlphanumeric, false, "OpenAI key"},
+	{"shpat_", 32, isHexDigit, true, "Shopify token"},
+	{"xoxb-", 16, isURLSafe, false, "Slack token"},
+	{"xoxp-", 16, isURLSafe, false, "Slack token"},
+	{"xoxa-", 16, isURLSafe, false, "Slack token"},
+	{"xoxr-", 16, isURLSafe, false, "Slack token"},
+	{"xoxe-", 16, isURLSafe, false, "Slack token"},
+	{"xoxs-", 16, isURLSafe, false, "Slack token"},
+	{"xapp-", 16, isURLSafe, false, "Slack token"},
+	{"ya29.", 20, isURLSafe, false, "Google OAuth token"},
+	{"hooks.slack.com/services/T", 20, func(c byte) bool { return isAlphanumeric(c) || c == '/' }, false, "Slack webhook"},
+	{"discord.com/api/webhooks/", 40, func(c byte) bool { return isURLSafe(c) || c == '/' }, false, "Discord webhook"},
+}
+
+// starts says at which bytes it pays to look closer.
+var starts = func() (t [256]bool) {
+	for _, p := range patterns {
+		t[p.prefix[0]] = true
+	}
+	for _, c := range "-e:BbTt@\"" { // PEM, JWT, URL, Basic and Bearer, MySQL, auths
+		t[c] = true
+	}
+	return t
+}()
+
+// credentialIn returns what kind of well-known credential a text holds, or "".
+func credentialIn(text string) string {
+	if len(text) < shortestCredential {
+		return ""
+	}
+	for i := range len(text) {
+		c := text[i]
+		if !starts[c] {
+			continue
+		}
+		switch c {
+		case ':':
+			if strings.HasPrefix(text[i:], "://") && userinfo(text[i+3:]) {
+				return "URL with a password"
+			}
+			continue
+		case '-':
+			if privateKey(text[i:]) {
+				return "private key"
+			}
+			continue
+		case '@':
+			if mysqlPassword(text, i) {
+				return "database login"
+			}
+			continue
+		case '"':
+			if registryAuth(text[i:]) {
+				return "registry login"
+			}
+			continue
+		}
+		if i > 0 && (isAlphanumeric(text[i-1]) || text[i-1] == '_') {
+			continue
+		}
+		if kind := tokenAt(text[i:]); kind != "" {
+			return kind
+		}
+	}
+	return ""
+}
+
+// tokenAt looks for a credential at the start of a text.
+func tokenAt(s string) string {
+	switch s[0] {
+	case 'e':
+		if jwt(s) {
+			return "JSON web token"
+		}
+		return ""
+	case 'B', 'b', 'T', 't':
+		if authorization(s) {
+			return "authorization header"
+		}
+		return ""
+	}
+	for i := range patterns {
+		p := &patterns[i]
+		if p.prefix[0] != s[0] || !strings.HasPrefix(s, p.prefix) {
+			continue
+		}
+		s := s[len(p.prefix):]
+		tail := run(s[:min(len(s), p.least+1)], p.set)
+		if tail == p.least || tail > p.least && !p.exactly {
+			return p.kind
+		}
+	}
+	return ""
+}
+
+// run returns how many bytes at the start of s are in the set.
+func run(s string, set func(c byte) bool) int {
+	for i := range len(s) {
+		if !set(s[i]) {
+			return i
+		}
+	}
+	return len(s)
+}
+
+// userinfo reports whether a URL, of which the scheme was cut off, holds a
+// password.
+func userinfo(s string) bool {
+	end := strings.IndexAny(s, "/?# \t\r\n\"'<>`\\")
+	if end < 0 {
+		end = len(s)
+	}
+	at := strings.LastIndexByte(s[:end], '@')
+	if at < 0 { // a password may hold a slash
+		return false
+	}
+	user, password, ok := strings.Cut(s[:at], ":")
+	return ok && !strings.ContainsAny(user, "{$(") && len(password) > 0 && isLiteralPassword(password)
+}
+
+// privateKey reports whether a PEM block of a private key begins here.
+func privateKey(s string) bool {
+	rest, ok := strings.CutPrefix(s, "-----BEGIN ")
+	if !ok {
+		return false
+	}
+	title, _, ok := strings.Cut(rest, "-----")
+	return ok && len(title) < 60 && strings.Contains(title, "PRIVATE KEY")
+}
+
+// mysqlPassword reports whether user:password stands before the @ of a Go
+// MySQL data source name.
+func mysqlPassword(text string, at int) bool {
+	if !strings.HasPrefix(text[at:], "@tcp(") && !strings.HasPrefix(text[at:], "@unix(") {
+		return false
+	}
+	login := text[max(0, at-longestValue):at]
+	login = login[strings.LastIndexAny(login, " \t\n\"'=")+1:]
+	_, password, ok := strings.Cut(login, ":")
+	return ok && isLiteralPassword(password)
+}
+
+// registryAuth reports whether an entry "auth" of a container registry's
+// configuration begins here.
+func registryAuth(s string) bool {
+	rest, ok := strings.CutPrefix(s, `"auth"`)
+	if !ok {
+		return false
+	}
+	rest = strings.TrimLeft(rest, " \t\r\n")
+	if rest, ok = strings.CutPrefix(rest, ":"); !ok {
+		return false
+	}
+	rest = strings.TrimLeft(rest, " \t\r\n\"")
+	return userAndPassword(rest)
+}
+
+// userAndPassword reports whether a text begins with user:password in base64.
+func userAndPassword(s string) bool {
+	n := run(s, func(c byte) bool { return isAlphanumeric(c) || c == '+' || c == '/' || c == '=' })
+	if n < 6 {
+		return false
+	}
+	decoded, err := base64.StdEncoding.DecodeString(s[:n])
+	if err != nil {
+		decoded, err = base64.RawStdEncoding.DecodeString(s[:n])
+	}
+	if err != nil {
+		return false
+	}
+	colon := strings.IndexByte(string(decoded), ':')
+	if colon <= 0 || colon == len(decoded)-1 {
+		return false
+	}
+	for _, c := range decoded {
+		if c < 0x20 || c > 0x7e {
+			return false
+		}
+	}
+	return true
+}
+
+func jwt(s string) bool {
+	if !strings.HasPrefix(s, "eyJ") {
+		return false
+	}
+	header := run(s[:min(len(s), longestValue)], isURLSafe)
+	if header < 12 || !strings.HasPrefix(s[header:], ".eyJ") {
+		return false
+	}
+	s = s[header+1:]
+	payload := run(s, isURLSafe)
+	return payload >= 8 && payload < len(s) && s[payload] == '.' && run(s[payload+1:], isURLSafe) >= 16
+}
+
+// authorization reports whether the value of an Authorization header begins
+// here.
+func authorization(s string) bool {
+	if len(s) < 12 {
+		return false
+	}
+	scheme, rest, ok := strings.Cut(s[:min(len(s), 512)], " ")
+	if !ok {
+		return false
+	}
+	switch {
+	case strings.EqualFold(scheme, "basic"):
+		return userAndPassword(rest)
+	case strings.EqualFold(scheme, "bearer"), strings.EqualFold(scheme, "token"):
+		return looksRandom(rest[:run(rest, isDotted)])
+	}
+	return false
+}
+
+// isLiteral reports whether a value is one itself: no reference, placeholder,
+// path, switch, number or plain URL.
+func isLiteral(v string) bool {
+	if len(v) < 3 || isReference(v) {
+		return false
+	}
+	if strings.Trim(v, "*xX.-_#?") == "" || strings.Trim(v, "0123456789.,:-+ ") == "" {
+		return false // a mask, a number
+	}
+	switch strings.ToLower(v) {
+	case "true", "false", "yes", "off", "none", "null", "nil", "undefined", "optional", "required", "enabled", "disabled", "auto",
+		"default", "todo", "redacted", "[redacted]", "always", "never", "unset", "empty", "opaque", "env", "file", "vault", "prompt":
+		return false
+	}
+	if isDuration(v) || isPath(v) || strings.Contains(v, "://") {
+		return false
+	}
+	return true
+}
+
+// isLiteralPassword is isLiteral for a value that cannot be anything but a
+// password, if it is written out.
+func isLiteralPassword(v string) bool {
+	return v != "" && !isReference(v) && strings.Trim(v, "*xX.#?") != ""
+}
+
+// references begin values that say where a secret is kept.
+var references = []string{
+	"file:", "env:", "vault:", "secret:", "secrets:", "ref+", "arn:", "op://", "sm://", "gcp-sm:", "awssm:", "kms:", "ENC[", "encrypted:", "ssm:",
+	"k8s:", "secretref:", "resolve:", "@Microsoft.KeyVault", "AQICAH", "REPLACE", "replace-", "replace_", "your-", "your_", "YOUR", "INSERT",
+}
+
+// isReference reports whether a value is filled in later, kept elsewhere or
+// encrypted.
+func isReference(v string) bool {
+	switch v[0] {
+	case '$', '!', '&':
+		return len(v) < 2 || v[0] != '$' || v[1] == '(' || v[1] == '{' || v[1] == '$' || v[1] == '_' || isAlphanumeric(v[1]) && strings.ToUpper(v) == v
+	case '<':
+		return strings.HasSuffix(v, ">")
+	case '%', '#':
+		return v[0] == v[len(v)-1] || v[1:] != "" && (v[1] == '{' || v[1] == '(')
+	case '{':
+		return true
+	}
+	for _, mark := range []string{"$(", "${", "{{", "<%"} {
+		if strings.Contains(v, mark) {
+			return true
+		}
+	}
+	for _, prefix := range references {
+		if strings.HasPrefix(v, prefix) {
+			return true
+		}
+	}
+	return false
+}
+
+func isDuration(v string) bool {
+	return isDigit(v[0]) && len(v) < 10 && strings.Trim(v, "0123456789.smhdwu") == ""
+}
+
+// isPath reports whether a value is a file path. Random text may begin with a
+// slash too, but is long and of mixed letters.
+func isPath(v string) bool {
+	rooted := v[0] == '/' || strings.HasPrefix(v, "./") || strings.HasPrefix(v, "../") || strings.HasPrefix(v, "~/") ||
+		len(v) > 2 && v[1] == ':' && v[2] == '\\'
+	return rooted && !(len(v) >= 24 && looksRandom(v[1:]))
+}
+
+// looksLikeName reports whether a value is words in small letters, such as the
+// name of an object or a path in a secret store.
+func looksLikeName(v string) bool {
+	separators, run, digits := 0, 0, 0
+	for i := range len(v) {
+		switch c := v[i]; {
+		case isLower(c):
+			run++
+		case isDigit(c):
+			run++
+			digits++
+		case c == '-' || c == '.' || c == '/' || c == '_' || c == ':':
+			separators++
+			run, digits = 0, 0
+		default:
+			return false
+		}
+		if digits > 3 && run > digits { // letters and digits mixed: no word
+			return false
+		}
+	}
+	return separators > 0 || len(v) < 10 && strings.Trim(v, "0123456789") == v
+}
+
+// looksRandom reports whether a value can only have been generated.
+func looksRandom(v string) bool {
+	if len(v) < 20 || strings.IndexByte(v, ' ') >= 0 || strings.Contains(v, "://") {
+		return false
+	}
+	var count [256]int
+	upper, lower, digit := false, false, false
+	for i := range len(v) {
+		c := v[i]
+		count[c]++
+		upper, lower, digit = upper || isUpper(c), lower || isLower(c), digit || isDigit(c)
+	}
+	if !digit || !upper || !lower {
+		return false
+	}
+	entropy := 0.0
+	for _, n := range count {
+		if n > 0 {
+			p := float64(n) / float64(len(v))
+			entropy -= p * math.Log2(p)
+		}
+	}
+	return entropy > 3.7
+}

@@ -1,0 +1,194 @@
+package model
+
+import "strings"
+
+// assignsCredential reports whether a text of any kind (a script, a property
+// file, a YAML file in a ConfigMap) gives a name that says it is a secret a
+// literal value: name=value, name: value, --name value.
+func assignsCredential(text string) bool {
+	if !mayNameSecret(text) {
+		return false
+	}
+	for i := 1; i < len(text); i++ {
+		switch text[i] {
+		case '=':
+			if i+1 < len(text) && (text[i+1] == '=' || text[i+1] == '~') || strings.IndexByte("=!<>~", text[i-1]) >= 0 {
+				i++ // a comparison
+				continue
+			}
+		case ':':
+			if i+1 >= len(text) || strings.IndexByte(" \t\"'", text[i+1]) < 0 {
+				continue
+			}
+		case ' ':
+			if !endsInFlag(text[max(0, i-60):i]) {
+				continue
+			}
+		default:
+			continue
+		}
+		name := nameBefore(text, i)
+		if len(name) < 3 || !mayNameSecret(name) {
+			continue
+		}
+		value, quoted := valueAfter(text, i)
+		if text[i] == ':' && !quoted && !endsLine(text[i+1:], value) {
+			continue // prose
+		}
+		if assigned(nameOf(strings.TrimLeft(name, "-")), value, quoted) {
+			return true
+		}
+	}
+	return false
+}
+
+// assigned is stricter than holdsSecret, for in free text much looks like an
+// assignment.
+func assigned(how naming, value string, quoted bool) bool {
+	if how == namesNothing || value == "" || !holdsSecret(how, value) {
+		return false
+	}
+	if how == namesReference || strings.ContainsAny(value, "()[]") {
+		return len(value) >= 12 && (looksRandom(value) || quoted && !looksLikeName(value) && strings.ContainsAny(value, "0123456789") && !strings.ContainsAny(value, "()[]"))
+	}
+	if !quoted && len(strings.Trim(value, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_.")) == 0 && strings.IndexByte(value, '.') > 0 {
+		return false // a variable of a program, such as config.password
+	}
+	return true
+}
+
+// endsInFlag reports whether a text ends in a long flag, such as --password.
+func endsInFlag(text string) bool {
+	dashes := strings.LastIndex(text, "--")
+	if dashes < 0 || len(text)-dashes < 5 {
+		return false
+	}
+	return strings.IndexAny(text[dashes:], " \t\n=\"'") < 0
+}
+
+// nameBefore returns the name that ends before the separator at i.
+func nameBefore(text string, i int) string {
+	end := i
+	for end > 0 && (text[end-1] == ' ' || text[end-1] == ':') {
+		end--
+	}
+	if end > 0 && (text[end-1] == '"' || text[end-1] == '\'') {
+		end--
+	}
+	start := end
+	for start > 0 && end-start < 80 && (isDotted(text[start-1])) {
+		start--
+	}
+	return text[start:end]
+}
+
+// longestValue bounds how far a value is read, so that the time taken grows no
+// faster than the text.
+const longestValue = 1024
+
+// valueAfter returns the value that begins behind the separator at i.
+func valueAfter(text string, i int) (value string, quoted bool) {
+	rest := strings.TrimLeft(text[i+1:min(len(text), i+1+longestValue)], " \t")
+	if rest == "" {
+		return "", false
+	}
+	if quote := rest[0]; quote == '"' || quote == '\'' {
+		rest = rest[1:]
+		if end := strings.IndexByte(rest, quote); end >= 0 {
+			return rest[:end], true
+		}
+		return "", false
+	}
+	if end := strings.IndexAny(rest, " \t\r\n,;&|\"'`<>\\"); end >= 0 {
+		rest = rest[:end]
+	}
+	return rest, false
+}
+
+// endsLine reports whether nothing but the value stands on the first line of a
+// text, or in an entry of a flow collection.
+func endsLine(text, value string) bool {
+	rest, ok := strings.CutPrefix(strings.TrimLeft(text, " \t"), value)
+	if !ok {
+		return false
+	}
+	rest = strings.TrimLeft(rest[:min(len(rest), 100)], " \t")
+	return rest == "" || strings.IndexByte("\r\n,}", rest[0]) >= 0
+}
+
+// argumentAssigns reports whether one argument of a command is name=value or
+// --name=value with a secret, value reaching to its end.
+func argumentAssigns(arg string) bool {
+	if strings.IndexAny(arg, " \n") >= 0 {
+		return false // a script: its words are looked at
+	}
+	name, value, _ := strings.Cut(strings.TrimLeft(arg, "-"), "=")
+	return run(name, isDotted) == len(name) && namesCredential(name, value)
+}
+
+// flagTakes reports whether an argument is the secret value of the flag before
+// it.
+func flagTakes(flag, program, arg string) bool {
+	if len(flag) < 2 || flag[0] != '-' || len(arg) < 3 || arg[0] == '-' || strings.IndexByte(flag, '=') >= 0 {
+		return false
+	}
+	if flag == "-p" && isProgram(program, "sshpass") {
+		return isLiteralPassword(arg)
+	}
+	if (flag == "-u" || flag == "--user") && isProgram(program, "curl") {
+		return hasPassword(arg)
+	}
+	if flag == "-a" && isProgram(program, "redis-cli") {
+		return isLiteralPassword(arg)
+	}
+	return namesCredential(strings.TrimLeft(flag, "-"), arg)
+}
+
+// shortFlagHolds reports whether an argument is a password flag of one letter
+// with its value joined on, as MySQL's clients take it.
+func shortFlagHolds(arg, program string) bool {
+	return len(arg) > 3 && strings.HasPrefix(arg, "-p") && (isProgram(program, "mysql") || isProgram(program, "mysqladmin") ||
+		isProgram(program, "mysqldump") || isProgram(program, "mariadb") || isProgram(program, "mariadb-admin")) && isLiteralPassword(strings.Trim(arg[2:], `"'`))
+}
+
+func isProgram(command, name string) bool {
+	return strings.HasSuffix(command, name) && (len(command) == len(name) || command[len(command)-len(name)-1] == '/')
+}
+
+func hasPassword(login string) bool {
+	_, password, ok := strings.Cut(login, ":")
+	return ok && password != "" && isLiteralPassword(password)
+}
+
+// shellPassword reports whether a line of a script runs a client with a
+// password in its arguments.
+func shellPassword(text string) bool {
+	for line := range strings.SplitSeq(text, "\n") {
+		if !strings.Contains(line, " -") {
+			continue
+		}
+		program, before := "", ""
+		for word := range strings.FieldsSeq(line) {
+			word = strings.Trim(word, `"'`)
+			if word == "" {
+				continue
+			}
+			if isClient(word) {
+				program = word
+			} else if program != "" && (flagTakes(before, program, word) || shortFlagHolds(word, program)) {
+				return true
+			}
+			before = word
+		}
+	}
+	return false
+}
+
+func isClient(word string) bool {
+	for _, name := range []string{"mysql", "mysqladmin", "mysqldump", "mariadb", "mariadb-admin", "sshpass", "curl", "redis-cli"} {
+		if isProgram(word, name) {
+			return true
+		}
+	}
+	return false
+}

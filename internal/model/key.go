@@ -1,0 +1,112 @@
+// Package model holds the nouns that every analysis shares: objects, workloads,
+// the snapshot they live in, and the findings made about them.
+//
+// A [Snapshot] is immutable; [Snapshot.With] makes a changed one. Nothing in
+// this package reads a clock, a file or the network.
+package model
+
+import (
+	"cmp"
+	"strings"
+)
+
+// GroupKind names a type of object without its version, as versions of one
+// type hold the same object.
+type GroupKind struct {
+	Group string // "" for the core group
+	Kind  string
+}
+
+// String writes Kind for the groups that Kubernetes serves itself, and
+// Kind.group for all others.
+func (gk GroupKind) String() string {
+	if gk.Builtin() {
+		return gk.Kind
+	}
+	return gk.Kind + "." + gk.Group
+}
+
+// Builtin reports whether Kubernetes serves the group itself.
+func (gk GroupKind) Builtin() bool {
+	return !strings.Contains(gk.Group, ".") || strings.HasSuffix(gk.Group, ".k8s.io") && !strings.Contains(gk.Group, ".x-k8s.io") &&
+		builtinGroups[strings.TrimSuffix(gk.Group, ".k8s.io")]
+}
+
+var builtinGroups = map[string]bool{
+	"admissionregistration": true, "apiextensions": true, "apiregistration": true, "authentication": true, "authorization": true,
+	"certificates": true, "coordination": true, "discovery": true, "events": true, "flowcontrol.apiserver": true, "internal.apiserver": true,
+	"networking": true, "node": true, "rbac.authorization": true, "resource": true, "scheduling": true, "storage": true, "storagemigration": true,
+}
+
+// Key identifies an object across snapshots.
+type Key struct {
+	Cluster   string // "" for objects read from files
+	Namespace string // "" for cluster-scoped objects
+	GroupKind
+	Name string
+}
+
+// String writes the key for people: Kind/namespace/name.
+func (k Key) String() string {
+	s := k.GroupKind.String() + "/"
+	if k.Namespace != "" {
+		s += k.Namespace + "/"
+	}
+	return s + k.Name
+}
+
+// Compare orders keys by namespace, kind and name.
+func (k Key) Compare(o Key) int {
+	return cmp.Or(cmp.Compare(k.Cluster, o.Cluster), cmp.Compare(k.Namespace, o.Namespace),
+		cmp.Compare(k.Kind, o.Kind), cmp.Compare(k.Group, o.Group), cmp.Compare(k.Name, o.Name))
+}
+
+// clusterScoped are the built-in kinds that live in no namespace.
+var clusterScoped = map[GroupKind]bool{
+	{"", "Namespace"}: true, {"", "Node"}: true, {"", "PersistentVolume"}: true, {"", "ComponentStatus"}: true,
+	{"admissionregistration.k8s.io", "MutatingAdmissionPolicy"}:          true,
+	{"admissionregistration.k8s.io", "MutatingAdmissionPolicyBinding"}:   true,
+	{"admissionregistration.k8s.io", "MutatingWebhookConfiguration"}:     true,
+	{"admissionregistration.k8s.io", "ValidatingAdmissionPolicy"}:        true,
+	{"admissionregistration.k8s.io", "ValidatingAdmissionPolicyBinding"}: true,
+	{"admissionregistration.k8s.io", "ValidatingWebhookConfiguration"}:   true,
+	{"apiextensions.k8s.io", "CustomResourceDefinition"}:                 true,
+	{"apiregistration.k8s.io", "APIService"}:                             true,
+	{"certificates.k8s.io", "CertificateSigningRequest"}:                 true,
+	{"certificates.k8s.io", "ClusterTrustBundle"}:                        true,
+	{"flowcontrol.apiserver.k8s.io", "FlowSchema"}:                       true,
+	{"flowcontrol.apiserver.k8s.io", "PriorityLevelConfiguration"}:       true,
+	{"networking.k8s.io", "IngressClass"}:                                true,
+	{"networking.k8s.io", "IPAddress"}:                                   true,
+	{"networking.k8s.io", "ServiceCIDR"}:                                 true,
+	{"node.k8s.io", "RuntimeClass"}:                                      true,
+	{"policy", "PodSecurityPolicy"}:                                      true,
+	{"rbac.authorization.k8s.io", "ClusterRole"}:                         true,
+	{"rbac.authorization.k8s.io", "ClusterRoleBinding"}:                  true,
+	{"resource.k8s.io", "DeviceClass"}:                                   true,
+	{"resource.k8s.io", "ResourceSlice"}:                                 true,
+	{"scheduling.k8s.io", "PriorityClass"}:                               true,
+	{"storage.k8s.io", "CSIDriver"}:                                      true,
+	{"storage.k8s.io", "CSINode"}:                                        true,
+	{"storage.k8s.io", "StorageClass"}:                                   true,
+	{"storage.k8s.io", "VolumeAttachment"}:                               true,
+	{"storage.k8s.io", "VolumeAttributesClass"}:                          true,
+	{"policy.networking.k8s.io", "AdminNetworkPolicy"}:                   true,
+	{"policy.networking.k8s.io", "BaselineAdminNetworkPolicy"}:           true,
+	{"policy.networking.k8s.io", "ClusterNetworkPolicy"}:                 true,
+	{"cilium.io", "CiliumClusterwideNetworkPolicy"}:                      true,
+	{"projectcalico.org", "GlobalNetworkPolicy"}:                         true,
+	{"crd.projectcalico.org", "GlobalNetworkPolicy"}:                     true,
+	{"gateway.networking.k8s.io", "GatewayClass"}:                        true,
+	{"snapshot.storage.k8s.io", "VolumeSnapshotClass"}:                   true,
+	{"snapshot.storage.k8s.io", "VolumeSnapshotContent"}:                 true,
+	{"cert-manager.io", "ClusterIssuer"}:                                 true,
+	{"external-secrets.io", "ClusterSecretStore"}:                        true,
+	{"external-secrets.io", "ClusterExternalSecret"}:                     true,
+	{"kyverno.io", "ClusterPolicy"}:                                      true,
+	{"karpenter.sh", "NodePool"}:                                         true,
+}
+
+// ClusterScoped reports whether objects of the kind are known to live in no
+// namespace. Custom kinds that are not known count as namespaced.
+func (gk GroupKind) ClusterScoped() bool { return clusterScoped[gk] }

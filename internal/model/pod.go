@@ -1,0 +1,144 @@
+package model
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"strings"
+
+	"ullage.dev/ullage/internal/tree"
+)
+
+// PodTemplate is where an object describes pods.
+type PodTemplate struct {
+	Metadata *tree.Node // the pods' metadata; nil when the template has none
+	Spec     *tree.Node // the PodSpec
+	SpecPath tree.Path  // leads from the object's root to Spec
+}
+
+// podSpecPaths lead to the PodSpec of the built-in workload kinds.
+var podSpecPaths = map[GroupKind]tree.Path{
+	{"", "Pod"}:                   tree.Keys("spec"),
+	{"", "PodTemplate"}:           tree.Keys("template", "spec"),
+	{"", "ReplicationController"}: tree.Keys("spec", "template", "spec"),
+	{"apps", "Deployment"}:        tree.Keys("spec", "template", "spec"),
+	{"apps", "ReplicaSet"}:        tree.Keys("spec", "template", "spec"),
+	{"apps", "StatefulSet"}:       tree.Keys("spec", "template", "spec"),
+	{"apps", "DaemonSet"}:         tree.Keys("spec", "template", "spec"),
+	{"batch", "Job"}:              tree.Keys("spec", "template", "spec"),
+	{"batch", "CronJob"}:          tree.Keys("spec", "jobTemplate", "spec", "template", "spec"),
+}
+
+// PodSpecPath returns where objects of a built-in workload kind keep their
+// PodSpec, or nil.
+func (gk GroupKind) PodSpecPath() tree.Path {
+	if gk.Group == "extensions" { // before Kubernetes 1.16
+		gk.Group = "apps"
+	}
+	return podSpecPaths[gk]
+}
+
+// findPodTemplates looks where the kind keeps its PodSpec. In custom resources
+// it takes any map named spec that has a list of containers, so that operators'
+// own workload kinds are covered.
+func findPodTemplates(o *Object) []PodTemplate {
+	if path := o.Key.PodSpecPath(); path != nil {
+		if spec := o.Root.Follow(path); spec.Is(tree.Map) {
+			return []PodTemplate{podTemplate(o.Root, path)}
+		}
+		return nil
+	}
+	if o.Key.Builtin() {
+		return nil
+	}
+	var found []PodTemplate
+	var walk func(n *tree.Node, path tree.Path)
+	walk = func(n *tree.Node, path tree.Path) {
+		if n.Key() == "spec" && looksLikePodSpec(n) {
+			found = append(found, podTemplate(o.Root, path.Join()))
+			return
+		}
+		for i := range n.Children() {
+			kid := &n.Children()[i]
+			if kid.Is(tree.Map) || kid.Is(tree.List) {
+				step := tree.Step{Key: kid.Key(), Index: i}
+				walk(kid, append(path, step))
+			}
+		}
+	}
+	walk(o.Root.Get("spec"), tree.Keys("spec"))
+	return found
+}
+
+func podTemplate(root *tree.Node, specPath tree.Path) PodTemplate {
+	return PodTemplate{
+		Metadata: root.Follow(specPath[:len(specPath)-1]).Get("metadata"),
+		Spec:     root.Follow(specPath),
+		SpecPath: specPath,
+	}
+}
+
+func looksLikePodSpec(n *tree.Node) bool {
+	containers := n.Get("containers")
+	if !containers.Is(tree.List) || containers.Len() == 0 {
+		return false
+	}
+	for i := range containers.Children() {
+		if c := containers.At(i); c.Get("name").Str() == "" || c.Get("image") == nil {
+			return false
+		}
+	}
+	return true
+}
+
+// ContainerLists are the fields of a PodSpec that hold containers.
+var ContainerLists = []string{"containers", "initContainers", "ephemeralContainers"}
+
+// Labels returns the labels that the pods carry.
+func (p PodTemplate) Labels() *tree.Node { return p.Metadata.Get("labels") }
+
+// systemNamespaces hold the platform's own workloads.
+var systemNamespaces = map[string]bool{
+	"kube-system": true, "kube-public": true, "kube-node-lease": true, "calico-system": true, "calico-apiserver": true, "tigera-operator": true,
+	"cilium": true, "cilium-secrets": true, "kube-flannel": true, "gmp-system": true, "gke-managed-system": true, "amazon-cloudwatch": true,
+	"openshift-etcd": true, "openshift-kube-apiserver": true, "openshift-ovn-kubernetes": true, "longhorn-system": true, "rook-ceph": true,
+	"metallb-system": true, "istio-cni": true,
+}
+
+// systemImages are words in image names of network, storage and node drivers.
+var systemImages = []string{
+	"kube-proxy", "kube-apiserver", "kube-scheduler", "kube-controller-manager", "/etcd", "coredns", "cilium/cilium", "calico/node", "calico/cni",
+	"flannel", "weave-kube", "csi-node-driver-registrar", "-csi-driver", "csi-attacher", "csi-provisioner", "node-driver-registrar", "aws-k8s-cni",
+	"azure-cns", "kindnetd", "multus", "kube-vip", "metallb/speaker", "istio/install-cni", "node-local-dns", "k8s-dns-node-cache",
+}
+
+func isSystem(o *Object) bool {
+	if systemNamespaces[o.Key.Namespace] || o.Key.Kind == "Namespace" && systemNamespaces[o.Key.Name] {
+		return true
+	}
+	if strings.HasPrefix(o.Key.Name, "system:") && strings.HasPrefix(o.Key.Group, "rbac.") {
+		return true
+	}
+	for _, p := range o.pods {
+		if strings.HasPrefix(p.Spec.Get("priorityClassName").Str(), "system-") {
+			return true
+		}
+		containers := p.Spec.Get("containers")
+		for i := range containers.Children() {
+			image := containers.At(i).Get("image").Str()
+			for _, word := range systemImages {
+				if strings.Contains(image, word) {
+					return true
+				}
+			}
+		}
+	}
+	return false
+}
+
+// WorkloadKinds returns the built-in kinds that have pods, in order.
+func WorkloadKinds() []GroupKind {
+	return slices.SortedFunc(maps.Keys(podSpecPaths), func(a, b GroupKind) int {
+		return cmp.Or(cmp.Compare(a.Group, b.Group), cmp.Compare(a.Kind, b.Kind))
+	})
+}

@@ -1,0 +1,58 @@
+package model
+
+// Report is the result of one check, in the order in which it is shown: worst
+// object first, and within an object worst finding first.
+type Report struct {
+	Findings []*Finding // excepted and baselined ones included
+	Unknowns []Unknown
+	Problems []Problem
+	// Expired and Unused are exceptions that stopped working, and that covered
+	// nothing in this run.
+	Expired, Unused []*Exception
+	// Fixed are findings of the baseline that are gone.
+	Fixed int
+
+	Counts     Counts
+	Provenance Provenance
+}
+
+// Counts says how much was looked at. Every document read is in exactly one of
+// Objects, Passed over and Failed.
+type Counts struct {
+	Files      int `json:"files"`      // read, charts' and overlays' rendered files included
+	Documents  int `json:"documents"`  // in them
+	Objects    int `json:"objects"`    // checked
+	Workloads  int `json:"workloads"`  // of these, objects with pods
+	PassedOver int `json:"passedOver"` // documents that are YAML but not Kubernetes objects
+	Failed     int `json:"failed"`     // documents and files that could not be read or rendered
+	System     int `json:"system"`     // of Objects, parts of the platform itself
+	Rules      int `json:"rules"`      // in use
+	Evaluated  int `json:"evaluated"`  // verdicts: one for each rule and subject
+	Passed     int `json:"passed"`     // of these
+	Unknown    int `json:"unknown"`    // of these
+}
+
+// Provenance says what made the report from what, so that it can be repeated.
+type Provenance struct {
+	Tool        string `json:"tool"`    // name of the program
+	Version     string `json:"version"` // of the program
+	RulesDigest string `json:"rulesDigest"`
+	InputDigest string `json:"inputDigest"`      // over the names and contents of all files read
+	Commit      string `json:"commit,omitempty"` // of the git tree that holds the first input; "+dirty" where it was changed
+	Profile     string `json:"profile"`
+	Kubernetes  string `json:"kubernetes"` // the minor version that was assumed
+	World       string `json:"world"`      // "open" or "closed"
+	Time        string `json:"time"`       // RFC 3339
+}
+
+// Worst returns the highest severity among the active findings, and false when
+// there are none.
+func (r *Report) Worst() (Severity, bool) {
+	worst, any := Info, false
+	for _, f := range r.Findings {
+		if f.Active() {
+			worst, any = max(worst, f.Rule.Severity), true
+		}
+	}
+	return worst, any
+}

@@ -1,0 +1,191 @@
+package model
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/api/resource"
+
+	"ullage.dev/ullage/internal/tree"
+)
+
+// checkTypes holds the tree against the Go types of k8s.io/api, as the API
+// server does when it decodes an object. Fields that the type does not have are
+// returned; the first value of a wrong type is an error, which says what was
+// found and what is needed, and never the value. Null counts as absent.
+//
+// Of kinds that k8s.io/api lacks (custom resources, removed versions) only the
+// metadata are checked.
+func checkTypes(o *Object) (unknown []tree.Path, err error) {
+	var steps [16]tree.Step
+	c := checker{path: steps[:0]}
+	ok := true
+	if t := builtin.lookup(o.APIVersion, o.Key.Kind); t != nil {
+		ok = c.check(o.Root, t)
+	} else if metadata := o.Root.Get("metadata"); metadata.Is(tree.Map) {
+		c.path = append(c.path, tree.Step{Key: "metadata"})
+		ok = c.check(metadata, builtin.metadata())
+	}
+	if !ok {
+		return nil, fmt.Errorf("%s: %s/%s: %s %s", o.Source.Place(c.wrong), o.Key.GroupKind, o.Key.Name, c.path, c.reason)
+	}
+	return c.unknown, nil
+}
+
+// checker walks a tree and its type together.
+type checker struct {
+	path    tree.Path // of the node in hand
+	unknown []tree.Path
+	wrong   *tree.Node // where the walk stopped; path leads to it
+	reason  string
+}
+
+// check reports whether all values below n have the right type.
+func (c *checker) check(n *tree.Node, t *typeInfo) bool {
+	kind := n.Kind()
+	if kind == tree.Null || kind == tree.Unknown {
+		return true
+	}
+	switch t.shape {
+	case shapeObject:
+		return kind == tree.Map && c.object(n, t) || c.mismatch(n, t, kind != tree.Map)
+	case shapeMap:
+		return kind == tree.Map && c.entries(n, t) || c.mismatch(n, t, kind != tree.Map)
+	case shapeList:
+		return kind == tree.List && c.items(n, t) || c.mismatch(n, t, kind != tree.List)
+	case shapeString:
+		return kind == tree.String || c.mismatch(n, t, true)
+	case shapeBool:
+		return kind == tree.Bool || c.mismatch(n, t, true)
+	case shapeFloat:
+		return kind == tree.Float || kind == tree.Int || c.mismatch(n, t, true)
+	case shapeInt:
+		return kind == tree.Int && c.integer(n, t) || c.mismatch(n, t, kind != tree.Int)
+	case shapeIntOrString:
+		return kind == tree.String || kind == tree.Int && c.integer(n, &typeInfo{bits: 32}) ||
+			c.mismatch(n, t, kind != tree.Int)
+	case shapeQuantity:
+		return c.quantity(n, t)
+	}
+	return true
+}
+
+func (c *checker) object(n *tree.Node, t *typeInfo) bool {
+	kids := n.Children()
+	for i := range kids {
+		kid := &kids[i]
+		field := t.fields[kid.Key()]
+		c.path = append(c.path, tree.Step{Key: kid.Key()})
+		if field == nil {
+			c.unknown = append(c.unknown, c.path.Join())
+		} else if !c.check(kid, field) {
+			return false
+		}
+		c.path = c.path[:len(c.path)-1]
+	}
+	return true
+}
+
+func (c *checker) entries(n *tree.Node, t *typeInfo) bool {
+	kids := n.Children()
+	for i := range kids {
+		c.path = append(c.path, tree.Step{Key: kids[i].Key()})
+		if !c.check(&kids[i], t.elem) {
+			return false
+		}
+		c.path = c.path[:len(c.path)-1]
+	}
+	return true
+}
+
+func (c *checker) items(n *tree.Node, t *typeInfo) bool {
+	kids := n.Children()
+	for i := range kids {
+		c.path = append(c.path, tree.Step{Index: i})
+		if kids[i].Is(tree.Null) && t.elem.shape == shapeObject {
+			return c.mismatch(&kids[i], t.elem, true)
+		}
+		if !c.check(&kids[i], t.elem) {
+			return false
+		}
+		c.path = c.path[:len(c.path)-1]
+	}
+	return true
+}
+
+func (c *checker) integer(n *tree.Node, t *typeInfo) bool {
+	var err error
+	if t.unsigned {
+		_, err = strconv.ParseUint(n.Text(), 10, int(t.bits))
+	} else {
+		_, err = strconv.ParseInt(n.Text(), 10, int(t.bits))
+	}
+	if err != nil {
+		return c.fail(n, fmt.Sprintf("is out of the range of a %d-bit integer", t.bits))
+	}
+	return true
+}
+
+func (c *checker) quantity(n *tree.Node, t *typeInfo) bool {
+	switch n.Kind() {
+	case tree.Int:
+		return true
+	case tree.Float, tree.String:
+		if plainQuantity(n.Text()) {
+			return true
+		}
+		if _, err := resource.ParseQuantity(strings.TrimSpace(n.Text())); err != nil {
+			return c.fail(n, "is not a quantity such as 250m, 1.5 or 64Mi")
+		}
+		return true
+	}
+	return c.mismatch(n, t, true)
+}
+
+// plainQuantity reports whether s is of the common form: a few digits and at
+// most a suffix.
+func plainQuantity(s string) bool {
+	digits := 0
+	for digits < len(s) && s[digits] >= '0' && s[digits] <= '9' {
+		digits++
+	}
+	if digits == 0 || digits > 12 {
+		return false
+	}
+	switch s[digits:] {
+	case "", "m", "k", "M", "G", "T", "Ki", "Mi", "Gi", "Ti":
+		return true
+	}
+	return false
+}
+
+// mismatch stops the walk at n when it is wrong itself; when not, something
+// below it was, and the place is known. It returns false.
+func (c *checker) mismatch(n *tree.Node, t *typeInfo, wrong bool) bool {
+	if !wrong {
+		return false
+	}
+	hint := ""
+	if scalar := n.Is(tree.Bool) || n.Is(tree.Int) || n.Is(tree.Float); scalar && t.shape == shapeString {
+		hint = " (quote it)"
+	} else if n.Is(tree.String) && n.Has(tree.Quoted) && (t.shape == shapeBool || t.shape == shapeInt) {
+		hint = " (take the quotes off)"
+	}
+	return c.fail(n, "is "+article(n.Kind().String())+", not "+article(t.shape.String())+hint)
+}
+
+func (c *checker) fail(n *tree.Node, reason string) bool {
+	c.wrong, c.reason = n, reason
+	return false
+}
+
+func article(noun string) string {
+	switch noun {
+	case "null":
+		return noun
+	case "integer", "integer or a string", "unknown":
+		return "an " + noun
+	}
+	return "a " + noun
+}

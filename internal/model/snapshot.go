@@ -1,0 +1,201 @@
+package model
+
+import (
+	"iter"
+	"slices"
+	"sort"
+	"sync"
+)
+
+// Snapshot is an immutable set of objects, at most one for each key.
+//
+// Ids number the objects from 0 in key order and are valid within one snapshot
+// only; across snapshots use keys.
+type Snapshot struct {
+	// Closed says that the snapshot holds everything there is. In an open
+	// snapshot the absence of an object is unknown.
+	Closed bool
+
+	shards []*shard // ordered by shardKey
+
+	byNamespace func() map[string]*LabelIndex
+}
+
+// shard holds the objects of one type in one namespace, by name. Shards are
+// shared between snapshots and never changed.
+type shard struct {
+	key     Key // without a name
+	objects []*Object
+}
+
+// Change puts an object in place of the one with the same key, or removes it
+// when Object is nil.
+type Change struct {
+	Key    Key
+	Object *Object
+}
+
+// NewSnapshot makes a snapshot. Of several objects with one key the last wins.
+func NewSnapshot(objects []*Object, closed bool) *Snapshot {
+	changes := make([]Change, len(objects))
+	for i, o := range objects {
+		changes[i] = Change{o.Key, o}
+	}
+	return (&Snapshot{Closed: closed}).With(changes...)
+}
+
+// With returns a snapshot in which the changes were made in order. It shares
+// all that did not change: the cost is that of the touched types in the touched
+// namespaces, not that of the snapshot.
+func (s *Snapshot) With(changes ...Change) *Snapshot {
+	byShard := map[Key][]Change{}
+	for _, c := range changes {
+		byShard[shardKey(c.Key)] = append(byShard[shardKey(c.Key)], c)
+	}
+	next := &Snapshot{Closed: s.Closed, shards: make([]*shard, 0, len(s.shards)+len(byShard))}
+	for _, old := range s.shards {
+		if changes, touched := byShard[old.key]; touched {
+			old = old.with(changes)
+			delete(byShard, old.key)
+		}
+		if len(old.objects) > 0 {
+			next.shards = append(next.shards, old)
+		}
+	}
+	for key, changes := range byShard {
+		if made := (&shard{key: key}).with(changes); len(made.objects) > 0 {
+			next.shards = append(next.shards, made)
+		}
+	}
+	slices.SortFunc(next.shards, func(a, b *shard) int { return a.key.Compare(b.key) })
+	next.byNamespace = sync.OnceValue(next.indexLabels)
+	return next
+}
+
+func shardKey(k Key) Key {
+	k.Name = ""
+	return k
+}
+
+func (s *shard) with(changes []Change) *shard {
+	latest := make(map[string]*Object, len(changes))
+	for _, c := range changes {
+		latest[c.Key.Name] = c.Object
+	}
+	next := &shard{key: s.key, objects: make([]*Object, 0, len(s.objects)+len(latest))}
+	for _, o := range s.objects {
+		if _, touched := latest[o.Key.Name]; !touched {
+			next.objects = append(next.objects, o)
+		}
+	}
+	for _, o := range latest {
+		if o != nil {
+			next.objects = append(next.objects, o)
+		}
+	}
+	slices.SortFunc(next.objects, func(a, b *Object) int { return a.Key.Compare(b.Key) })
+	return next
+}
+
+// Get returns the object with the key, or nil.
+func (s *Snapshot) Get(key Key) *Object {
+	want := shardKey(key)
+	i := sort.Search(len(s.shards), func(i int) bool { return s.shards[i].key.Compare(want) >= 0 })
+	if i == len(s.shards) || s.shards[i].key != want {
+		return nil
+	}
+	objects := s.shards[i].objects
+	j := sort.Search(len(objects), func(j int) bool { return objects[j].Key.Name >= key.Name })
+	if j == len(objects) || objects[j].Key.Name != key.Name {
+		return nil
+	}
+	return objects[j]
+}
+
+// Len returns the number of objects.
+func (s *Snapshot) Len() int {
+	n := 0
+	for _, sh := range s.shards {
+		n += len(sh.objects)
+	}
+	return n
+}
+
+// All yields the objects with their ids, in key order.
+func (s *Snapshot) All() iter.Seq2[ID, *Object] {
+	return func(yield func(ID, *Object) bool) {
+		id := ID(0)
+		for _, sh := range s.shards {
+			for _, o := range sh.objects {
+				if !yield(id, o) {
+					return
+				}
+				id++
+			}
+		}
+	}
+}
+
+// ID numbers an object within one snapshot.
+type ID uint32
+
+// Kind yields the objects of a type in all namespaces, in key order.
+func (s *Snapshot) Kind(gk GroupKind) iter.Seq[*Object] {
+	return func(yield func(*Object) bool) {
+		for _, sh := range s.shards {
+			if sh.key.GroupKind != gk {
+				continue
+			}
+			for _, o := range sh.objects {
+				if !yield(o) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// InNamespace yields the objects of a type in one namespace, in key order.
+func (s *Snapshot) InNamespace(cluster, namespace string, gk GroupKind) iter.Seq[*Object] {
+	want := Key{Cluster: cluster, Namespace: namespace, GroupKind: gk}
+	return func(yield func(*Object) bool) {
+		i := sort.Search(len(s.shards), func(i int) bool { return s.shards[i].key.Compare(want) >= 0 })
+		if i == len(s.shards) || s.shards[i].key != want {
+			return
+		}
+		for _, o := range s.shards[i].objects {
+			if !yield(o) {
+				return
+			}
+		}
+	}
+}
+
+// Controller returns the object at the top of the chain of controllers that
+// made o, as far as the snapshot holds it; o itself when nothing did.
+func (s *Snapshot) Controller(o *Object) *Object {
+	for range 8 { // chains are short; a cycle must end
+		owner := s.Get(o.controllerKey())
+		if owner == nil || owner == o {
+			return o
+		}
+		o = owner
+	}
+	return o
+}
+
+// controllerKey returns the key of the owner reference that controls o.
+func (o *Object) controllerKey() Key {
+	refs := o.Root.Dig("metadata", "ownerReferences")
+	for i := range refs.Children() {
+		if ref := refs.At(i); ref.Get("controller").True() {
+			gk := GroupKind{Group: groupOf(ref.Get("apiVersion").Str()), Kind: ref.Get("kind").Str()}
+			key := Key{Cluster: o.Key.Cluster, Namespace: o.Key.Namespace, GroupKind: gk, Name: ref.Get("name").Str()}
+			if gk.ClusterScoped() {
+				key.Namespace = ""
+			}
+			return key
+		}
+	}
+	return Key{}
+}

@@ -1,0 +1,104 @@
+package policy
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"ullage.dev/ullage/internal/model"
+)
+
+// baselineSchema is the version of the file format.
+const baselineSchema = "ullage.dev/baseline/v1"
+
+// Baseline is the set of findings that a team has accepted to have for now.
+// Only findings beyond it count. It holds fingerprints, how often each occurs,
+// and enough to read it in a diff; no values.
+type Baseline struct {
+	left map[model.Fingerprint]int
+}
+
+type baselineFile struct {
+	Schema   string          `json:"schema"`
+	Findings []baselineEntry `json:"findings"`
+}
+
+type baselineEntry struct {
+	Fingerprint model.Fingerprint `json:"fingerprint"`
+	Count       int               `json:"count,omitempty"` // 1 when omitted
+	Rule        string            `json:"rule"`
+	Object      string            `json:"object"`
+	Subject     string            `json:"subject,omitempty"`
+}
+
+// ReadBaseline reads what WriteBaseline wrote.
+func ReadBaseline(r io.Reader) (*Baseline, error) {
+	var file baselineFile
+	if err := json.NewDecoder(r).Decode(&file); err != nil {
+		return nil, fmt.Errorf("read baseline: %w", err)
+	}
+	if file.Schema != baselineSchema {
+		return nil, fmt.Errorf("read baseline: schema %q is not %q", file.Schema, baselineSchema)
+	}
+	b := &Baseline{left: map[model.Fingerprint]int{}}
+	for _, e := range file.Findings {
+		b.left[e.Fingerprint] += max(e.Count, 1)
+	}
+	return b, nil
+}
+
+// Take reports whether the baseline holds a finding, and uses it up: two equal
+// findings need two entries.
+func (b *Baseline) Take(f model.Fingerprint) bool {
+	if b == nil || b.left[f] == 0 {
+		return false
+	}
+	b.left[f]--
+	return true
+}
+
+// Left returns how many findings of the baseline were not taken: they are fixed.
+func (b *Baseline) Left() int {
+	if b == nil {
+		return 0
+	}
+	n := 0
+	for _, count := range b.left {
+		n += count
+	}
+	return n
+}
+
+// WriteBaseline writes all findings that no exception covers, symptoms included,
+// sorted so that two runs over the same input write the same bytes.
+func WriteBaseline(w io.Writer, findings []*model.Finding) error {
+	entries := map[model.Fingerprint]*baselineEntry{}
+	var add func(f *model.Finding)
+	add = func(f *model.Finding) {
+		if f.Exception == nil {
+			if e := entries[f.Fingerprint]; e != nil {
+				e.Count = max(e.Count, 1) + 1
+			} else {
+				entries[f.Fingerprint] = &baselineEntry{Fingerprint: f.Fingerprint, Rule: f.Rule.ID, Object: f.Object.Key.String(), Subject: f.Subject}
+			}
+		}
+		for _, s := range f.Symptoms {
+			add(s)
+		}
+	}
+	for _, f := range findings {
+		add(f)
+	}
+	file := baselineFile{Schema: baselineSchema, Findings: make([]baselineEntry, 0, len(entries))}
+	for _, e := range entries {
+		file.Findings = append(file.Findings, *e)
+	}
+	slices.SortFunc(file.Findings, func(a, b baselineEntry) int {
+		return strings.Compare(a.Object+"\x00"+a.Rule+"\x00"+a.Fingerprint.String(), b.Object+"\x00"+b.Rule+"\x00"+b.Fingerprint.String())
+	})
+	enc := json.NewEncoder(w)
+	enc.SetIndent("", "  ")
+	return enc.Encode(file)
+}

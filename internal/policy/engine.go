@@ -1,0 +1,182 @@
+package policy
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"sync"
+
+	"ullage.dev/ullage/internal/model"
+	"ullage.dev/ullage/internal/tree"
+)
+
+// Facts answers what other objects say about one. Implementations must be safe
+// for concurrent use; what they return must be sealed.
+type Facts interface {
+	// Fact returns related.NAME for an object, or for one of its pod templates
+	// where pod is not nil. It is absent when ok is false.
+	Fact(o *model.Object, pod *model.PodTemplate, name string) (n tree.Node, ok bool)
+	// References returns the names by which an object refers to others.
+	References(o *model.Object) []Reference
+	// Namespace returns the root of the object's Namespace, or an Unknown node.
+	Namespace(o *model.Object) *tree.Node
+}
+
+// Reference is the value of the variable `reference`, and where it stands.
+type Reference struct {
+	Value tree.Node
+	Path  tree.Path // from the object's root
+}
+
+// Options of an Engine.
+type Options struct {
+	KubernetesMinor int                   // assumed version; rules see it as variables.kubernetesMinor
+	Settings        map[string]*tree.Node // by rule id: replaces entries of the rule's params
+	FactNames       []string              // what `related` has
+}
+
+// Engine evaluates a fixed set of rules. It is safe for concurrent use.
+type Engine struct {
+	rules    []*Rule
+	options  Options
+	compiler compiler
+
+	mu     sync.Mutex
+	plans  map[model.GroupKind]*plan
+	built  map[*Rule]*built
+	serial int
+}
+
+// built is a rule in the form in which it runs.
+type built struct {
+	compiled *compiled
+	params   *tree.Node
+	group    *group
+	err      error
+}
+
+// NewEngine makes an engine. Rules are compiled when an object of a matching
+// kind comes along; [Engine.CompileAll] finds their errors before.
+func NewEngine(rules []*Rule, o Options) *Engine {
+	return &Engine{
+		rules: rules, options: o, compiler: compiler{facts: o.FactNames},
+		plans: map[model.GroupKind]*plan{}, built: map[*Rule]*built{},
+	}
+}
+
+// CompileAll compiles every rule and returns what is wrong with them.
+func (e *Engine) CompileAll() error {
+	var errs []error
+	for _, r := range e.rules {
+		if _, err := e.Footprint(r); err != nil {
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// Footprint returns what a rule of the engine reads.
+func (e *Engine) Footprint(r *Rule) (Footprint, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	b := e.build(r)
+	if b.err != nil {
+		return nil, b.err
+	}
+	return b.compiled.footprint, nil
+}
+
+// plan is what to evaluate on objects of one kind, by subject.
+type plan struct {
+	groups []*group // those with the same subject are adjacent
+	broken []*built // rules that do not compile
+}
+
+// group is a set of rules with one subject and one footprint: one digest of the
+// content finds the verdicts of all.
+type group struct {
+	key       string
+	serial    int
+	subject   Subject
+	footprint Footprint
+	match     *Match // nil when the kind alone decides
+	rules     []*built
+}
+
+func (e *Engine) build(r *Rule) *built {
+	if b := e.built[r]; b != nil {
+		return b
+	}
+	b := &built{}
+	b.compiled, b.err = e.compiler.compile(r)
+	if b.err == nil {
+		params := tree.MapOf()
+		for i := range r.Defaults.Children() {
+			if d := &r.Defaults.Children()[i]; e.options.Settings[r.ID].Get(d.Key()) == nil {
+				params.Add(d.Key(), *d)
+			}
+		}
+		for i := range e.options.Settings[r.ID].Children() {
+			s := &e.options.Settings[r.ID].Children()[i]
+			params.Add(s.Key(), *s)
+		}
+		b.params = params.Seal()
+	}
+	e.built[r] = b
+	return b
+}
+
+// plan returns the groups for a kind; hasPods says whether its objects may have
+// pod templates.
+func (e *Engine) plan(gk model.GroupKind, hasPods bool) *plan {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if p := e.plans[gk]; p != nil {
+		return p
+	}
+	p := &plan{}
+	byKey := map[string]*group{}
+	for _, r := range e.rules {
+		if !r.Match.kind(gk) || r.Subject.Pod && !hasPods {
+			continue
+		}
+		b := e.build(r)
+		if b.err != nil {
+			p.broken = append(p.broken, b)
+			continue
+		}
+		key := r.Subject.key() + "|" + b.compiled.footprint.String()
+		selective := r.Match.selective()
+		if selective {
+			key += "|" + r.ID
+		}
+		g := byKey[key]
+		if g == nil {
+			g = &group{key: key, serial: e.serial, subject: r.Subject, footprint: b.compiled.footprint}
+			if selective {
+				g.match = &r.Match
+			}
+			e.serial++
+			byKey[key] = g
+			p.groups = append(p.groups, g)
+		}
+		g.rules = append(g.rules, b)
+	}
+	slices.SortStableFunc(p.groups, func(a, b *group) int { return strings.Compare(a.subject.key(), b.subject.key()) })
+	e.plans[gk] = p
+	return p
+}
+
+// selective reports whether more than the kind decides whether a rule applies.
+func (m *Match) selective() bool {
+	return len(m.Include)+len(m.Exclude) > 0 || m.NamespaceSelector != nil || m.ObjectSelector != nil || m.Bound != nil
+}
+
+// key distinguishes subjects that enumerate different elements.
+func (s Subject) key() string {
+	key := s.Name
+	if s.Name == "custom" {
+		key += ":" + s.Levels[0].As + ":" + s.Levels[0].Lists[0].String()
+	}
+	return key
+}

@@ -1,0 +1,241 @@
+package policy
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	admission "k8s.io/api/admissionregistration/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"ullage.dev/ullage/internal/model"
+	"ullage.dev/ullage/internal/tree"
+)
+
+// Export writes a rule as a native ValidatingAdmissionPolicy with the same
+// verdicts, and a binding for it. minor and settings become constants of the
+// policy. Custom resources with pod templates are not covered by it, as their
+// kinds are not known.
+//
+// A rule that needs more than the object is refused: it would mean something
+// else in a cluster.
+func (e *Engine) Export(r *Rule, actions []admission.ValidationAction) (*admission.ValidatingAdmissionPolicy, *admission.ValidatingAdmissionPolicyBinding, error) {
+	footprint, err := e.Footprint(r)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, root := range []string{"related", "reference", "params"} {
+		if footprint.Reads(root) || r.Subject.References {
+			return nil, nil, fmt.Errorf("rule %q needs other objects (%s), which an admission policy cannot see", r.ID, footprint)
+		}
+	}
+	fail := admission.Fail
+	name := "ullage-" + r.ID
+	vap := &admission.ValidatingAdmissionPolicy{
+		TypeMeta: metav1.TypeMeta{APIVersion: "admissionregistration.k8s.io/v1", Kind: "ValidatingAdmissionPolicy"},
+		ObjectMeta: metav1.ObjectMeta{Name: name, Annotations: map[string]string{
+			"ullage.dev/rule": r.ID, "ullage.dev/title": r.Title, "ullage.dev/severity": r.Severity.String(), "ullage.dev/category": r.Category,
+			"ullage.dev/rationale": r.Rationale, "ullage.dev/remediation": r.Remediation,
+		}},
+		Spec: admission.ValidatingAdmissionPolicySpec{
+			FailurePolicy:    &fail,
+			MatchConstraints: &admission.MatchResources{ResourceRules: exportKinds(r)},
+		},
+	}
+	x := exporter{rule: r, engine: e}
+	vap.Spec.Variables = x.variables(footprint)
+	for _, v := range r.Validations {
+		vap.Spec.Validations = append(vap.Spec.Validations, admission.Validation{Expression: x.validation(v), Message: x.message(v)})
+	}
+	binding := &admission.ValidatingAdmissionPolicyBinding{
+		TypeMeta:   metav1.TypeMeta{APIVersion: "admissionregistration.k8s.io/v1", Kind: "ValidatingAdmissionPolicyBinding"},
+		ObjectMeta: metav1.ObjectMeta{Name: name},
+		Spec:       admission.ValidatingAdmissionPolicyBindingSpec{PolicyName: name, ValidationActions: actions},
+	}
+	return vap, binding, nil
+}
+
+// exportKinds returns the resources that a rule is about, by API group.
+func exportKinds(r *Rule) []admission.NamedRuleWithOperations {
+	kinds := r.Match.Kinds
+	if len(kinds) == 0 && r.Subject.Pod {
+		kinds = model.WorkloadKinds()
+	}
+	byGroup := map[string][]string{}
+	for _, gk := range kinds {
+		if r.Subject.Pod && gk.PodSpecPath() == nil {
+			continue
+		}
+		byGroup[gk.Group] = append(byGroup[gk.Group], Resource(gk))
+		if gk.Kind == "Pod" {
+			byGroup[gk.Group] = append(byGroup[gk.Group], "pods/ephemeralcontainers")
+		}
+	}
+	if len(byGroup) == 0 {
+		byGroup["*"] = []string{"*"}
+	}
+	var rules []admission.NamedRuleWithOperations
+	for group, resources := range byGroup {
+		slices.Sort(resources)
+		rules = append(rules, admission.NamedRuleWithOperations{RuleWithOperations: admission.RuleWithOperations{
+			Operations: []admission.OperationType{admission.Create, admission.Update},
+			Rule:       admission.Rule{APIGroups: []string{group}, APIVersions: []string{"*"}, Resources: resources},
+		}})
+	}
+	slices.SortFunc(rules, func(a, b admission.NamedRuleWithOperations) int {
+		return strings.Compare(a.APIGroups[0], b.APIGroups[0])
+	})
+	return rules
+}
+
+// exporter rewrites the expressions of one rule.
+type exporter struct {
+	rule   *Rule
+	engine *Engine
+}
+
+// builtinVariables are the variables that Ullage gives to rules about pods, as a
+// policy computes them.
+var builtinVariables = []admission.Variable{
+	{Name: "podSpec", Expression: `object.kind == "Pod" ? object.spec : object.kind == "PodTemplate" ? object.template.spec : ` +
+		`object.kind == "CronJob" ? object.spec.jobTemplate.spec.template.spec : object.spec.template.spec`},
+	{Name: "podMetadata", Expression: `object.kind == "Pod" ? object.metadata : object.kind == "PodTemplate" ? object.template.?metadata.orValue({}) : ` +
+		`object.kind == "CronJob" ? object.spec.jobTemplate.spec.template.?metadata.orValue({}) : object.spec.template.?metadata.orValue({})`},
+	{Name: "containers", Expression: `variables.podSpec.containers + variables.podSpec.?initContainers.orValue([]) + ` +
+		`variables.podSpec.?ephemeralContainers.orValue([])`},
+}
+
+// variables declares the built-in variables that the rule uses, and its own as
+// far as they do not depend on an element.
+func (x exporter) variables(footprint Footprint) []admission.Variable {
+	r := x.rule
+	var out []admission.Variable
+	if r.Subject.Pod {
+		out = append(out, builtinVariables...)
+	}
+	text := r.text()
+	if strings.Contains(text, "variables.kubernetesMinor") {
+		out = append(out, admission.Variable{Name: "kubernetesMinor", Expression: strconv.Itoa(x.engine.options.KubernetesMinor)})
+	}
+	if strings.Contains(text, "variables.params") {
+		out = append(out, admission.Variable{Name: "params", Expression: literal(x.engine.built[r].params)})
+	}
+	for _, v := range r.Variables {
+		if !x.perElement(v.Expression) {
+			out = append(out, admission.Variable{Name: v.Name, Expression: v.Expression})
+		}
+	}
+	return out
+}
+
+// text is all CEL of the rule that decides its verdict.
+func (r *Rule) text() string {
+	var b strings.Builder
+	for _, list := range [][]Expression{r.Conditions, r.Variables} {
+		for _, e := range list {
+			b.WriteString(e.Expression + "\n")
+		}
+	}
+	for _, v := range r.Validations {
+		b.WriteString(v.Expression + "\n")
+	}
+	return b.String()
+}
+
+// perElement reports whether an expression depends on a variable of the subject,
+// by itself or through a variable of the rule.
+func (x exporter) perElement(expression string) bool {
+	for _, name := range x.rule.Subject.variables() {
+		if word(name).MatchString(expression) {
+			return true
+		}
+	}
+	for _, v := range x.rule.Variables {
+		if word("variables\\."+v.Name).MatchString(expression) && x.perElement(v.Expression) {
+			return true
+		}
+	}
+	return false
+}
+
+func word(pattern string) *regexp.Regexp {
+	return regexp.MustCompile(`(^|[^.\w"'])(` + pattern + `)\b`)
+}
+
+// inline replaces variables of the rule that depend on an element by what they
+// stand for, as a policy has variables for the whole object only.
+func (x exporter) inline(expression string) string {
+	for i := len(x.rule.Variables) - 1; i >= 0; i-- {
+		if v := x.rule.Variables[i]; x.perElement(v.Expression) {
+			replacement := "${1}(" + strings.ReplaceAll(v.Expression, "$", "$$") + ")"
+			expression = word("variables\\."+v.Name).ReplaceAllString(expression, replacement)
+		}
+	}
+	return expression
+}
+
+// validation wraps a validation into the loops of the subject. Match conditions
+// become part of it, because they may depend on the element.
+func (x exporter) validation(v Validation) string {
+	expression := x.inline(v.Expression)
+	for _, c := range slices.Backward(x.rule.Conditions) {
+		expression = "!(" + x.inline(c.Expression) + ") || (" + expression + ")"
+	}
+	levels := x.rule.Subject.Levels
+	for i := len(levels) - 1; i >= 0; i-- {
+		base := "object"
+		switch {
+		case i > 0:
+			base = levels[i-1].As
+		case x.rule.Subject.Pod:
+			base = "variables.podSpec"
+		}
+		var lists []string
+		for _, path := range levels[i].Lists {
+			lists = append(lists, optional(base, path)+".orValue([])")
+		}
+		over := strings.Join(lists, " + ")
+		if len(lists) > 1 {
+			over = "(" + over + ")"
+		}
+		expression = over + ".all(" + levels[i].As + ", " + expression + ")"
+	}
+	return expression
+}
+
+// optional selects a path that may be absent.
+func optional(base string, path tree.Path) string {
+	for _, s := range path {
+		base += ".?" + s.Key
+	}
+	return base
+}
+
+// message is the static message: a policy cannot say which element failed.
+func (x exporter) message(v Validation) string {
+	return fmt.Sprintf("%s (%s). %s", v.Message, x.rule.ID, strings.Join(strings.Fields(x.rule.Remediation), " "))
+}
+
+// literal writes a node as a CEL literal.
+func literal(n *tree.Node) string {
+	switch n.Kind() {
+	case tree.String:
+		return strconv.Quote(n.Text())
+	case tree.List:
+		var items []string
+		for i := range n.Children() {
+			items = append(items, literal(n.At(i)))
+		}
+		return "[" + strings.Join(items, ", ") + "]"
+	case tree.Map:
+		var entries []string
+		for i := range n.Children() {
+			kid := &n.Children()[i]
+			entries = append(entries, strconv.Quote(kid.Key())+": "+literal(kid))
+		}
+		return "{" + strings.Join(entries, ", ") + "}"
+	}
+	return n.Text()
+}

@@ -1,0 +1,54 @@
+package policy
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+
+	"ullage.dev/ullage/internal/model"
+	"ullage.dev/ullage/internal/tree"
+)
+
+// identifying are the fields by which Kubernetes merges list items, in order of
+// preference: an item keeps its identity when the list is reordered.
+var identifying = []string{"name", "mountPath", "devicePath", "containerPort", "port", "ip", "topologyKey", "host", "key"}
+
+// fingerprint identifies the finding of a rule for the element that the frame is
+// bound to.
+func (f *frame) fingerprint(rule *Rule) model.Fingerprint {
+	k := f.object.Key
+	parts := []string{rule.ID, k.Cluster, k.Namespace, k.Group, k.Kind, k.Name}
+	if f.pod != nil && len(f.object.Pods()) > 1 {
+		parts = append(parts, f.pod.SpecPath.String())
+	}
+	for i := range f.bound {
+		b := &f.bound[i]
+		if b.level != nil {
+			parts = append(parts, b.list.String())
+		}
+		parts = append(parts, identity(b.node))
+	}
+	return model.NewFingerprint(parts...)
+}
+
+// identity names a list item independently of its place: by its identifying
+// field where it has one, else by its content.
+func identity(n *tree.Node) string {
+	for _, key := range identifying {
+		if v := n.Get(key); v != nil && v.Text() != "" {
+			id := key + "=" + v.Text()
+			for _, more := range []string{"protocol", "namespace", "kind"} {
+				if m := n.Get(more); m != nil {
+					id += "," + more + "=" + m.Text()
+				}
+			}
+			return id
+		}
+	}
+	content, err := json.Marshal(n.Native()) // keys come out sorted
+	if err != nil {
+		return "" // a number that JSON cannot write: all such items are one
+	}
+	sum := sha256.Sum256(content)
+	return hex.EncodeToString(sum[:8])
+}

@@ -1,0 +1,284 @@
+package policy
+
+import (
+	"errors"
+	"reflect"
+
+	"github.com/google/cel-go/common/types"
+	"github.com/google/cel-go/common/types/ref"
+	"github.com/google/cel-go/common/types/traits"
+	"github.com/google/cel-go/interpreter"
+
+	"ullage.dev/ullage/internal/model"
+	"ullage.dev/ullage/internal/tree"
+)
+
+// frame is one element of one object, bound to the variables of a subject. It is
+// the activation that programs run in.
+type frame struct {
+	object *model.Object
+	pod    *model.PodTemplate // nil for subjects that are not part of a pod
+	bound  []binding          // from the outermost level
+	facts  Facts
+	minor  int
+
+	related map[string]*tree.Node // facts asked for so far; nil values are absent
+	rule    *built                // whose variables are in force
+	cached  map[string]ref.Val    // its own variables computed so far
+}
+
+var _ interpreter.Activation = (*frame)(nil)
+
+// binding is an item of a level's list.
+type binding struct {
+	level *Level
+	list  tree.Path // which of the level's lists
+	index int
+	node  *tree.Node
+	path  tree.Path // from the object's root; only for references
+}
+
+// Parent implements interpreter.Activation.
+func (f *frame) Parent() interpreter.Activation { return nil }
+
+// ResolveName implements interpreter.Activation.
+func (f *frame) ResolveName(name string) (any, bool) {
+	for i := range f.bound {
+		if b := &f.bound[i]; b.name() == name {
+			return value(b.node), true
+		}
+	}
+	switch name {
+	case "object":
+		return value(f.object.Root), true
+	case "variables":
+		return (*variablesValue)(f), true
+	case "namespaceObject":
+		return value(f.facts.Namespace(f.object)), true
+	case "related":
+		return (*relatedValue)(f), true
+	case "params":
+		if f.rule.compiled.Params == nil {
+			return types.NullValue, true
+		}
+		return value(f.rule.compiled.Params), true
+	case "request", "oldObject", "authorizer", "authorizer.requestResource":
+		return unknownBecause("there is no admission request here"), true
+	}
+	return nil, false
+}
+
+func (b *binding) name() string {
+	if b.level == nil {
+		return "reference"
+	}
+	return b.level.As
+}
+
+// root returns the node that a variable of a footprint stands for.
+func (f *frame) root(name string) *tree.Node {
+	switch name {
+	case "object":
+		return f.object.Root
+	case "podSpec":
+		return f.pod.Spec
+	case "podMetadata":
+		return f.pod.Metadata
+	case "namespaceObject":
+		return f.facts.Namespace(f.object)
+	}
+	for i := range f.bound {
+		if f.bound[i].name() == name {
+			return f.bound[i].node
+		}
+	}
+	return nil // constant for a rule: params, request
+}
+
+// hash digests all that a footprint reads.
+func (f *frame) hash(fp Footprint) uint64 {
+	h := uint64(len(fp))
+	for i := range fp {
+		switch a := &fp[i]; a.Root {
+		case "related":
+			h = tree.Mix(h, hash(f.fact(a.Steps[0]), a.Steps[1:]))
+		case "containers":
+			for _, list := range model.ContainerLists {
+				h = tree.Mix(h, hash(f.pod.Spec.Get(list), a.Steps))
+			}
+		default:
+			h = tree.Mix(h, hash(f.root(a.Root), a.Steps))
+		}
+	}
+	return h
+}
+
+// fact asks for related.NAME once.
+func (f *frame) fact(name string) *tree.Node {
+	if n, asked := f.related[name]; asked {
+		return n
+	}
+	var n *tree.Node
+	if fact, ok := f.facts.Fact(f.object, f.pod, name); ok {
+		n = &fact
+	}
+	if f.related == nil {
+		f.related = map[string]*tree.Node{}
+	}
+	f.related[name] = n
+	return n
+}
+
+// path returns where a variable stands, from the object's root.
+func (f *frame) path(name string) (tree.Path, bool) {
+	switch name {
+	case "object":
+		return nil, true
+	case "podSpec":
+		return f.pod.SpecPath, true
+	case "podMetadata":
+		return f.pod.SpecPath[:len(f.pod.SpecPath)-1].Join(tree.Step{Key: "metadata"}), true
+	}
+	for i := range f.bound {
+		if f.bound[i].name() == name {
+			return f.element(i + 1), true
+		}
+	}
+	return nil, false
+}
+
+// element returns the path of the item bound at a depth; 0 is what holds the
+// outermost list.
+func (f *frame) element(depth int) tree.Path {
+	var p tree.Path
+	if f.pod != nil {
+		p = f.pod.SpecPath
+	}
+	for _, b := range f.bound[:depth] {
+		if b.level == nil {
+			return b.path
+		}
+		p = p.Join(b.list...).Join(tree.Step{Index: b.index})
+	}
+	return p
+}
+
+// variablesValue is the variable `variables`.
+type variablesValue frame
+
+// relatedValue is the variable `related`.
+type relatedValue frame
+
+func (v *variablesValue) Find(key ref.Val) (ref.Val, bool) {
+	f := (*frame)(v)
+	name, _ := key.(types.String)
+	switch name {
+	case "podSpec":
+		return value(f.pod.Spec), true
+	case "podMetadata":
+		if f.pod.Metadata == nil {
+			return value(emptyMap), true
+		}
+		return value(f.pod.Metadata), true
+	case "containers":
+		return f.containers(), true
+	case "kubernetesMinor":
+		return types.Int(f.minor), true
+	case "params":
+		return value(f.rule.params), true
+	}
+	if val, done := f.cached[string(name)]; done {
+		return val, true
+	}
+	x := f.rule.compiled.variables[string(name)]
+	if x == nil {
+		return nil, false
+	}
+	val := evaluate(x, f)
+	if f.cached == nil {
+		f.cached = map[string]ref.Val{}
+	}
+	f.cached[string(name)] = val
+	return val, true
+}
+
+var emptyMap = func() *tree.Node { n := tree.MapOf(); return n.Seal() }()
+
+func (f *frame) containers() ref.Val {
+	var all []ref.Val
+	for _, list := range model.ContainerLists {
+		containers := f.pod.Spec.Get(list)
+		for i := range containers.Children() {
+			all = append(all, value(containers.At(i)))
+		}
+	}
+	return types.NewRefValList(types.DefaultTypeAdapter, all)
+}
+
+func (r *relatedValue) Find(key ref.Val) (ref.Val, bool) {
+	name, _ := key.(types.String)
+	n := (*frame)(r).fact(string(name))
+	if n == nil {
+		return nil, false
+	}
+	return value(n), true
+}
+
+// evaluate runs an expression; errors come back as CEL errors.
+func evaluate(x *expression, f *frame) ref.Val {
+	prog, err := x.program()
+	if err != nil {
+		return types.WrapErr(err)
+	}
+	out, _, err := prog.Eval(f)
+	if err != nil {
+		return types.WrapErr(err)
+	}
+	return out
+}
+
+// finder is a map of which only lookups are ever used.
+type finder interface {
+	Find(ref.Val) (ref.Val, bool)
+}
+
+func get(f finder, key ref.Val) ref.Val {
+	if v, found := f.Find(key); found {
+		return v
+	}
+	return types.NewErr("no such key: %v", key)
+}
+
+var (
+	_ traits.Mapper = (*variablesValue)(nil)
+	_ traits.Mapper = (*relatedValue)(nil)
+)
+
+func contains(f finder, key ref.Val) ref.Val {
+	_, found := f.Find(key)
+	return types.Bool(found)
+}
+
+func (v *variablesValue) Get(key ref.Val) ref.Val                   { return get(v, key) }
+func (v *variablesValue) Contains(key ref.Val) ref.Val              { return contains(v, key) }
+func (v *variablesValue) Size() ref.Val                             { return noOverload() }
+func (v *variablesValue) Iterator() traits.Iterator                 { return &iterator{} }
+func (v *variablesValue) Equal(ref.Val) ref.Val                     { return noOverload() }
+func (v *variablesValue) Type() ref.Type                            { return types.MapType }
+func (v *variablesValue) Value() any                                { return nil }
+func (v *variablesValue) ConvertToType(ref.Type) ref.Val            { return noOverload() }
+func (v *variablesValue) ConvertToNative(reflect.Type) (any, error) { return nil, errNotAValue }
+
+func (r *relatedValue) Get(key ref.Val) ref.Val                   { return get(r, key) }
+func (r *relatedValue) Contains(key ref.Val) ref.Val              { return contains(r, key) }
+func (r *relatedValue) Size() ref.Val                             { return noOverload() }
+func (r *relatedValue) Iterator() traits.Iterator                 { return &iterator{} }
+func (r *relatedValue) Equal(ref.Val) ref.Val                     { return noOverload() }
+func (r *relatedValue) Type() ref.Type                            { return types.MapType }
+func (r *relatedValue) Value() any                                { return nil }
+func (r *relatedValue) ConvertToType(ref.Type) ref.Val            { return noOverload() }
+func (r *relatedValue) ConvertToNative(reflect.Type) (any, error) { return nil, errNotAValue }
+
+var errNotAValue = errors.New("variables and related can only be used one by one")
+
+func noOverload() ref.Val { return types.WrapErr(errNotAValue) }

@@ -1,0 +1,137 @@
+package policy
+
+import (
+	"slices"
+	"strings"
+
+	"ullage.dev/ullage/internal/model"
+	"ullage.dev/ullage/internal/tree"
+)
+
+// Match says which objects a rule is about.
+type Match struct {
+	Kinds             []model.GroupKind // any of them; all when empty
+	Include, Exclude  []ResourceRule    // of a native policy; no Include matches all
+	NamespaceSelector *model.Selector
+	ObjectSelector    *model.Selector
+	Bound             *Match // of the binding: must match too
+}
+
+// ResourceRule is a rule of matchConstraints, as far as it can be decided
+// without a request.
+type ResourceRule struct {
+	Groups, Versions, Operations, Resources, Names []string
+	Scope                                          string
+}
+
+// kind reports whether objects of a kind may match at all.
+func (m *Match) kind(gk model.GroupKind) bool {
+	return len(m.Kinds) == 0 || slices.Contains(m.Kinds, gk)
+}
+
+// selects decides the parts that depend on more than the kind. namespace holds
+// the labels of the object's namespace and may be unknown.
+func (m *Match) selects(o *model.Object, namespace func() *tree.Node) (matches bool, unknown string) {
+	if m.Bound != nil {
+		if matches, unknown = m.Bound.selects(o, namespace); !matches {
+			return false, ""
+		}
+	}
+	if len(m.Include) > 0 && !anyRule(m.Include, o) || anyRule(m.Exclude, o) {
+		return false, ""
+	}
+	if m.ObjectSelector != nil && !m.ObjectSelector.Matches(o.Labels()) {
+		return false, ""
+	}
+	if s := m.NamespaceSelector; s != nil && !s.Empty() {
+		ns := o.Root
+		if o.Key.Kind != "Namespace" || o.Key.Group != "" {
+			if o.Key.ClusterScoped() {
+				return true, unknown // the API server exempts cluster-scoped objects from the selector
+			}
+			if ns = namespace(); ns.Is(tree.Unknown) {
+				return true, ns.Text()
+			}
+		}
+		if !s.Matches(ns.Dig("metadata", "labels")) {
+			return false, ""
+		}
+	}
+	return true, unknown
+}
+
+func anyRule(rules []ResourceRule, o *model.Object) bool {
+	return slices.ContainsFunc(rules, func(r ResourceRule) bool { return r.matches(o) })
+}
+
+func (r ResourceRule) matches(o *model.Object) bool {
+	_, version, found := strings.Cut(o.APIVersion, "/")
+	if !found {
+		version = o.APIVersion
+	}
+	return has(r.Groups, o.Key.Group) && (has(r.Versions, version) || o.Key.Builtin()) && has(r.Operations, "CREATE") &&
+		(has(r.Resources, Resource(o.Key.GroupKind)) || slices.Contains(r.Resources, "*/*")) &&
+		(len(r.Names) == 0 || slices.Contains(r.Names, o.Key.Name)) &&
+		(r.Scope == "" || r.Scope == "*" || (r.Scope == "Cluster") == o.Key.ClusterScoped())
+}
+
+func has(list []string, s string) bool {
+	return slices.Contains(list, "*") || slices.Contains(list, s)
+}
+
+// Resource returns the plural resource name of a kind: the one that Kubernetes
+// serves for built-in kinds, the usual plural for others.
+func Resource(gk model.GroupKind) string {
+	lower := strings.ToLower(gk.Kind)
+	switch {
+	case gk.Kind == "Endpoints":
+		return lower
+	case strings.HasSuffix(lower, "s"), strings.HasSuffix(lower, "x"), strings.HasSuffix(lower, "ch"), strings.HasSuffix(lower, "sh"):
+		return lower + "es"
+	case strings.HasSuffix(lower, "y") && !strings.ContainsAny(lower[len(lower)-2:len(lower)-1], "aeiou"):
+		return lower[:len(lower)-1] + "ies"
+	}
+	return lower + "s"
+}
+
+// kindGroups are the groups of the kinds that rules may name by kind alone.
+var kindGroups = groupKinds(map[string]string{
+	"": "Pod Service ServiceAccount Secret ConfigMap Namespace Node PersistentVolume PersistentVolumeClaim ReplicationController PodTemplate" +
+		" Endpoints LimitRange ResourceQuota Event",
+	"apps":                         "Deployment StatefulSet DaemonSet ReplicaSet ControllerRevision",
+	"batch":                        "Job CronJob",
+	"networking.k8s.io":            "Ingress NetworkPolicy IngressClass",
+	"gateway.networking.k8s.io":    "Gateway HTTPRoute GRPCRoute TCPRoute TLSRoute UDPRoute GatewayClass ReferenceGrant",
+	"policy.networking.k8s.io":     "AdminNetworkPolicy BaselineAdminNetworkPolicy ClusterNetworkPolicy",
+	"rbac.authorization.k8s.io":    "Role ClusterRole RoleBinding ClusterRoleBinding",
+	"policy":                       "PodDisruptionBudget PodSecurityPolicy",
+	"autoscaling":                  "HorizontalPodAutoscaler",
+	"storage.k8s.io":               "StorageClass CSIDriver VolumeAttachment",
+	"snapshot.storage.k8s.io":      "VolumeSnapshot VolumeSnapshotClass VolumeSnapshotContent",
+	"scheduling.k8s.io":            "PriorityClass",
+	"node.k8s.io":                  "RuntimeClass",
+	"apiextensions.k8s.io":         "CustomResourceDefinition",
+	"apiregistration.k8s.io":       "APIService",
+	"certificates.k8s.io":          "CertificateSigningRequest",
+	"admissionregistration.k8s.io": "ValidatingWebhookConfiguration MutatingWebhookConfiguration ValidatingAdmissionPolicy ValidatingAdmissionPolicyBinding",
+})
+
+func groupKinds(byGroup map[string]string) map[string]string {
+	groups := map[string]string{}
+	for group, kinds := range byGroup {
+		for kind := range strings.FieldsSeq(kinds) {
+			groups[kind] = group
+		}
+	}
+	return groups
+}
+
+// ParseKind reads Kind of a built-in type, or Kind.group.
+func ParseKind(s string) (model.GroupKind, bool) {
+	kind, group, found := strings.Cut(s, ".")
+	if found {
+		return model.GroupKind{Group: group, Kind: kind}, kind != ""
+	}
+	group, found = kindGroups[kind]
+	return model.GroupKind{Group: group, Kind: kind}, found
+}

@@ -1,0 +1,155 @@
+package policy
+
+import (
+	"fmt"
+	"strings"
+
+	"ullage.dev/ullage/internal/model"
+	"ullage.dev/ullage/internal/tree"
+)
+
+// Native turns ValidatingAdmissionPolicies and their bindings into rules, one
+// for each binding. A policy without a binding has no effect in a cluster; here
+// it is a rule all the same, because whoever hands it over wants it checked.
+//
+// params finds the objects that bindings name; it may be nil. What is missing
+// makes `params` unknown.
+func Native(objects []*model.Object, params func(model.GroupKind, string, string) *model.Object) ([]*Rule, error) {
+	bindings := map[string][]*model.Object{}
+	for _, o := range objects {
+		if o.Key.Group == "admissionregistration.k8s.io" && o.Key.Kind == "ValidatingAdmissionPolicyBinding" {
+			name := o.Root.Dig("spec", "policyName").Str()
+			bindings[name] = append(bindings[name], o)
+		}
+	}
+	var rules []*Rule
+	for _, o := range objects {
+		if o.Key.Group != "admissionregistration.k8s.io" || o.Key.Kind != "ValidatingAdmissionPolicy" {
+			continue
+		}
+		base, err := nativeRule(o)
+		if err != nil {
+			return nil, err
+		}
+		if len(bindings[o.Key.Name]) == 0 {
+			rules = append(rules, base)
+		}
+		for _, b := range bindings[o.Key.Name] {
+			rules = append(rules, bind(base, o, b, params)...)
+		}
+	}
+	return rules, nil
+}
+
+func nativeRule(o *model.Object) (*Rule, error) {
+	spec := o.Root.Get("spec")
+	r := &Rule{Native: true, Place: o.Place(), Subject: Subject{Name: "object"}, Field: "object.metadata.name"}
+	r.ID, r.Title, r.Severity, r.Category = o.Key.Name, "Policy "+o.Key.Name+" is violated", model.High, "correctness"
+	r.Checks = []string{r.ID}
+	r.Rationale = "The cluster's admission policy " + o.Key.Name + " refuses this object."
+	r.Remediation = "Change the object so that the policy's expression holds."
+	for key, set := range map[string]*string{"title": &r.Title, "rationale": &r.Rationale, "remediation": &r.Remediation, "category": &r.Category} {
+		if v := o.Annotation("ullage.dev/" + key); v != "" {
+			*set = v
+		}
+	}
+	if v := o.Annotation("ullage.dev/severity"); v != "" {
+		if err := r.Severity.UnmarshalText([]byte(v)); err != nil {
+			return nil, fmt.Errorf("%s: %s: %w", o.Place(), o.Key, err)
+		}
+	}
+	r.Match = nativeMatch(spec.Get("matchConstraints"))
+	r.Conditions = named(spec.Get("matchConditions"))
+	r.Variables = named(spec.Get("variables"))
+	validations := spec.Get("validations")
+	for i := range validations.Children() {
+		v := validations.At(i)
+		message := v.Get("message").Str()
+		if message == "" {
+			message = "failed expression: " + strings.Join(strings.Fields(v.Get("expression").Str()), " ")
+		}
+		r.Validations = append(r.Validations, Validation{
+			Expression: v.Get("expression").Str(), Message: message, MessageExpression: v.Get("messageExpression").Str(),
+		})
+	}
+	if len(r.Validations) == 0 {
+		return nil, fmt.Errorf("%s: %s: spec.validations are missing", o.Place(), o.Key)
+	}
+	r.Source = o.Source.File.Text
+	return r, nil
+}
+
+func named(n *tree.Node) []Expression {
+	var all []Expression
+	for i := range n.Children() {
+		all = append(all, Expression{n.At(i).Get("name").Str(), n.At(i).Get("expression").Str()})
+	}
+	return all
+}
+
+func nativeMatch(n *tree.Node) Match {
+	var m Match
+	m.Include, m.Exclude = resourceRules(n.Get("resourceRules")), resourceRules(n.Get("excludeResourceRules"))
+	if s := n.Get("namespaceSelector"); s.Is(tree.Map) {
+		sel := model.NewSelector(s)
+		m.NamespaceSelector = &sel
+	}
+	if s := n.Get("objectSelector"); s.Is(tree.Map) {
+		sel := model.NewSelector(s)
+		m.ObjectSelector = &sel
+	}
+	return m
+}
+
+func resourceRules(n *tree.Node) []ResourceRule {
+	var rules []ResourceRule
+	for i := range n.Children() {
+		r := n.At(i)
+		rules = append(rules, ResourceRule{
+			Groups: texts(r.Get("apiGroups")), Versions: texts(r.Get("apiVersions")), Operations: texts(r.Get("operations")),
+			Resources: texts(r.Get("resources")), Names: texts(r.Get("resourceNames")), Scope: r.Get("scope").Str(),
+		})
+	}
+	return rules
+}
+
+func texts(n *tree.Node) []string {
+	var all []string
+	for i := range n.Children() {
+		all = append(all, n.At(i).Text())
+	}
+	return all
+}
+
+// bind narrows a policy to one of its bindings: once for each parameter object.
+func bind(base *Rule, policy, binding *model.Object, params func(model.GroupKind, string, string) *model.Object) []*Rule {
+	r := *base
+	spec := binding.Root.Get("spec")
+	r.Match.Bound = &Match{}
+	*r.Match.Bound = nativeMatch(spec.Get("matchResources"))
+	r.Advisory = true
+	for _, action := range texts(spec.Get("validationActions")) {
+		if action == "Deny" {
+			r.Advisory = false
+		}
+	}
+	if r.Advisory {
+		r.Severity = min(r.Severity, model.Low)
+	}
+	kind, ref := policy.Root.Dig("spec", "paramKind"), spec.Get("paramRef")
+	if kind == nil {
+		return []*Rule{&r}
+	}
+	missing := tree.UnknownBecause("the parameters of policy " + base.ID + " were not read")
+	r.Params = missing.Seal()
+	if params != nil && ref.Get("name").Str() != "" {
+		group, _, found := strings.Cut(kind.Get("apiVersion").Str(), "/")
+		if !found {
+			group = ""
+		}
+		if o := params(model.GroupKind{Group: group, Kind: kind.Get("kind").Str()}, ref.Get("namespace").Str(), ref.Get("name").Str()); o != nil {
+			r.Params = o.Root
+		}
+	}
+	return []*Rule{&r}
+}

@@ -1,0 +1,255 @@
+package policy
+
+import (
+	"fmt"
+	"reflect"
+	"strings"
+
+	"github.com/google/cel-go/common/types"
+	"github.com/google/cel-go/common/types/ref"
+	"github.com/google/cel-go/common/types/traits"
+
+	"ullage.dev/ullage/internal/tree"
+)
+
+// The tree is seen by CEL through these types: a conversion of the pointer, no
+// copy of the content.
+type (
+	mapValue  tree.Node
+	listValue tree.Node
+)
+
+var (
+	_ traits.Mapper = (*mapValue)(nil)
+	_ traits.Lister = (*listValue)(nil)
+)
+
+// value gives a node to CEL. What is absent or null must not reach it, except
+// as an explicit null.
+func value(n *tree.Node) ref.Val {
+	switch n.Kind() {
+	case tree.Map:
+		return (*mapValue)(n)
+	case tree.List:
+		return (*listValue)(n)
+	case tree.String:
+		return types.String(n.Text())
+	case tree.Bool:
+		return types.Bool(n.True())
+	case tree.Int:
+		if i, ok := n.Int(); ok {
+			return types.Int(i)
+		}
+		f, _ := n.Float()
+		return types.Double(f)
+	case tree.Float:
+		f, _ := n.Float()
+		return types.Double(f)
+	case tree.Unknown:
+		return unknownBecause(n.Text())
+	}
+	return types.NullValue
+}
+
+// unknownBecause makes CEL's unknown; the reason travels as the name of its
+// attribute.
+func unknownBecause(reason string) *types.Unknown {
+	return types.NewUnknown(1, types.NewAttributeTrail(reason))
+}
+
+// reasons takes the reasons back out of an unknown result.
+func reasons(u *types.Unknown) string {
+	var all []string
+	for _, id := range u.IDs() {
+		trails, _ := u.GetAttributeTrails(id)
+		for _, t := range trails {
+			if s := t.Variable(); s != "" {
+				all = append(all, s)
+			}
+		}
+	}
+	return strings.Join(all, "; ")
+}
+
+func (m *mapValue) node() *tree.Node { return (*tree.Node)(m) }
+
+func (m *mapValue) Find(key ref.Val) (ref.Val, bool) {
+	name, ok := key.(types.String)
+	if !ok {
+		return nil, false
+	}
+	n := m.node().Get(string(name))
+	if n == nil || n.Is(tree.Null) {
+		return nil, false
+	}
+	return value(n), true
+}
+
+func (m *mapValue) Get(key ref.Val) ref.Val {
+	v, found := m.Find(key)
+	if !found {
+		return types.NewErr("no such key: %v", key)
+	}
+	return v
+}
+
+func (m *mapValue) Contains(key ref.Val) ref.Val {
+	_, found := m.Find(key)
+	return types.Bool(found)
+}
+
+func (m *mapValue) Size() ref.Val {
+	size := 0
+	for i := range m.node().Children() {
+		if !m.node().Children()[i].Is(tree.Null) {
+			size++
+		}
+	}
+	return types.Int(size)
+}
+
+func (m *mapValue) Iterator() traits.Iterator {
+	keys := make([]ref.Val, 0, m.node().Len())
+	for i := range m.node().Children() {
+		if kid := &m.node().Children()[i]; !kid.Is(tree.Null) {
+			keys = append(keys, types.String(kid.Key()))
+		}
+	}
+	return &iterator{items: func(i int) ref.Val { return keys[i] }, size: len(keys)}
+}
+
+func (m *mapValue) Equal(other ref.Val) ref.Val {
+	o, ok := other.(traits.Mapper)
+	if !ok {
+		return types.False
+	}
+	if o.Size() != m.Size() {
+		return types.False
+	}
+	for i := range m.node().Children() {
+		kid := &m.node().Children()[i]
+		if kid.Is(tree.Null) {
+			continue
+		}
+		v, found := o.Find(types.String(kid.Key()))
+		if !found || types.Equal(value(kid), v) != types.True {
+			return types.False
+		}
+	}
+	return types.True
+}
+
+func (m *mapValue) Type() ref.Type { return types.MapType }
+func (m *mapValue) Value() any     { return m.node().Native() }
+
+func (m *mapValue) ConvertToNative(t reflect.Type) (any, error) { return toNative(m.node(), t) }
+
+func (m *mapValue) ConvertToType(t ref.Type) ref.Val { return convert(m, types.MapType, t) }
+
+func (l *listValue) node() *tree.Node { return (*tree.Node)(l) }
+
+func (l *listValue) Get(index ref.Val) ref.Val {
+	i, err := types.IndexOrError(index)
+	if err != nil {
+		return types.WrapErr(err)
+	}
+	n := l.node().At(i)
+	if n == nil {
+		return types.NewErr("index out of bounds: %d", i)
+	}
+	return value(n)
+}
+
+func (l *listValue) Size() ref.Val { return types.Int(l.node().Len()) }
+
+func (l *listValue) Iterator() traits.Iterator {
+	return &iterator{items: func(i int) ref.Val { return value(l.node().At(i)) }, size: l.node().Len()}
+}
+
+func (l *listValue) Contains(v ref.Val) ref.Val {
+	for i := range l.node().Children() {
+		if types.Equal(value(l.node().At(i)), v) == types.True {
+			return types.True
+		}
+	}
+	return types.False
+}
+
+func (l *listValue) Equal(other ref.Val) ref.Val {
+	o, ok := other.(traits.Lister)
+	if !ok || o.Size() != l.Size() {
+		return types.False
+	}
+	for i := range l.node().Children() {
+		if types.Equal(value(l.node().At(i)), o.Get(types.Int(i))) != types.True {
+			return types.False
+		}
+	}
+	return types.True
+}
+
+func (l *listValue) Add(other ref.Val) ref.Val { return concat(l, other) }
+func (l *listValue) Type() ref.Type            { return types.ListType }
+func (l *listValue) Value() any                { return l.node().Native() }
+
+func (l *listValue) ConvertToNative(t reflect.Type) (any, error) { return toNative(l.node(), t) }
+
+func (l *listValue) ConvertToType(t ref.Type) ref.Val { return convert(l, types.ListType, t) }
+
+// concat joins two lists into one of CEL's own.
+func concat(a traits.Lister, b ref.Val) ref.Val {
+	other, ok := b.(traits.Lister)
+	if !ok {
+		return types.MaybeNoSuchOverloadErr(b)
+	}
+	var all []ref.Val
+	for _, l := range []traits.Lister{a, other} {
+		for it := l.Iterator(); it.HasNext() == types.True; {
+			all = append(all, it.Next())
+		}
+	}
+	return types.NewRefValList(types.DefaultTypeAdapter, all)
+}
+
+func convert(v ref.Val, self, t ref.Type) ref.Val {
+	switch t {
+	case self:
+		return v
+	case types.TypeType:
+		return self.(ref.Val)
+	}
+	return types.NewErr("type conversion error from '%s' to '%s'", self, t)
+}
+
+func toNative(n *tree.Node, t reflect.Type) (any, error) {
+	v := n.Native()
+	if rv := reflect.ValueOf(v); rv.IsValid() && rv.Type().AssignableTo(t) {
+		return v, nil
+	}
+	return types.DefaultTypeAdapter.NativeToValue(v).ConvertToNative(t)
+}
+
+// iterator walks a fixed number of items.
+type iterator struct {
+	items func(int) ref.Val
+	size  int
+	next  int
+}
+
+func (it *iterator) HasNext() ref.Val { return types.Bool(it.next < it.size) }
+
+func (it *iterator) Next() ref.Val {
+	if it.next >= it.size {
+		return nil
+	}
+	it.next++
+	return it.items(it.next - 1)
+}
+
+func (it *iterator) ConvertToNative(reflect.Type) (any, error) {
+	return nil, fmt.Errorf("an iterator has no native form")
+}
+func (it *iterator) ConvertToType(ref.Type) ref.Val { return types.NewErr("no such overload") }
+func (it *iterator) Equal(ref.Val) ref.Val          { return types.False }
+func (it *iterator) Type() ref.Type                 { return types.IteratorType }
+func (it *iterator) Value() any                     { return nil }

@@ -1,0 +1,386 @@
+package report
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"ullage.dev/ullage/internal/model"
+	"ullage.dev/ullage/internal/tree"
+)
+
+// group is an object with its findings, in the order of the report.
+type group struct {
+	object   *model.Object
+	findings []*model.Finding
+}
+
+// byObject groups findings by object, in the order in which objects first
+// appear.
+func byObject(findings []*model.Finding) []group {
+	var groups []group
+	index := map[*model.Object]int{}
+	for _, f := range findings {
+		i, ok := index[f.Object]
+		if !ok {
+			i = len(groups)
+			index[f.Object] = i
+			groups = append(groups, group{object: f.Object})
+		}
+		groups[i].findings = append(groups[i].findings, f)
+	}
+	return groups
+}
+
+// active returns the findings that count.
+func active(findings []*model.Finding) []*model.Finding {
+	var out []*model.Finding
+	for _, f := range findings {
+		if f.Active() {
+			out = append(out, f)
+		}
+	}
+	return out
+}
+
+// tally counts findings by severity.
+type tally [model.Critical + 1]int
+
+func tallyOf(findings []*model.Finding) tally {
+	var t tally
+	for _, f := range findings {
+		t[f.Rule.Severity]++
+	}
+	return t
+}
+
+// String writes the counts that are not 0, the worst first: 1 critical, 2 high.
+func (t tally) String() string {
+	var parts []string
+	for s := model.Critical; ; s-- {
+		if t[s] > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", t[s], s))
+		}
+		if s == model.Info {
+			return strings.Join(parts, ", ")
+		}
+	}
+}
+
+func (t tally) total() int {
+	n := 0
+	for _, c := range t {
+		n += c
+	}
+	return n
+}
+
+// totals are the counts that a report's summary needs.
+type totals struct {
+	active    tally
+	objects   int // with active findings
+	excepted  int
+	baselined int
+	fixes     map[model.FixClass]int // active findings by the class of their best fix
+}
+
+func totalsOf(r *model.Report) totals {
+	t := totals{fixes: map[model.FixClass]int{}}
+	objects := map[*model.Object]bool{}
+	for _, f := range r.Findings {
+		switch {
+		case f.Exception != nil:
+			t.excepted++
+		case f.Baselined:
+			t.baselined++
+		default:
+			t.active[f.Rule.Severity]++
+			objects[f.Object] = true
+			if len(f.Fixes) > 0 && editable(f.Object) {
+				t.fixes[f.Fixes[0].Class]++
+			}
+		}
+	}
+	t.objects = len(objects)
+	return t
+}
+
+// editable reports whether the object's text is what a person edits, and not
+// rendered or read from a cluster.
+func editable(o *model.Object) bool { return o.Source != nil && o.Source.Origin == nil }
+
+// rulesOf returns every rule that the report speaks of, by id.
+func rulesOf(r *model.Report) []*model.RuleInfo {
+	seen := map[*model.RuleInfo]bool{}
+	var add func(findings []*model.Finding)
+	add = func(findings []*model.Finding) {
+		for _, f := range findings {
+			seen[f.Rule] = true
+			add(f.Symptoms)
+		}
+	}
+	add(r.Findings)
+	for i := range r.Unknowns {
+		if r.Unknowns[i].Rule != nil {
+			seen[r.Unknowns[i].Rule] = true
+		}
+	}
+	rules := make([]*model.RuleInfo, 0, len(seen))
+	for rule := range seen {
+		rules = append(rules, rule)
+	}
+	slices.SortFunc(rules, func(a, b *model.RuleInfo) int { return cmp.Compare(a.ID, b.ID) })
+	return slices.CompactFunc(rules, func(a, b *model.RuleInfo) bool { return a.ID == b.ID })
+}
+
+// headline says what is wrong, and with which element unless the message names
+// it.
+func headline(f *model.Finding) string {
+	message, subject := clean(f.Message), clean(f.Subject)
+	if message == "" {
+		message = clean(f.Rule.Title)
+	}
+	if subject == "" || strings.Contains(message, subject) {
+		return message
+	}
+	return subject + ": " + message
+}
+
+// also tells the symptoms of a finding in one line. The element is named only
+// where it is another one.
+func also(f *model.Finding) string {
+	parts := make([]string, len(f.Symptoms))
+	for i, s := range f.Symptoms {
+		parts[i] = headline(s)
+		if short, ok := strings.CutPrefix(parts[i], clean(f.Subject)); ok && s.Subject == f.Subject {
+			parts[i] = strings.TrimLeft(short, ": ")
+		}
+	}
+	return strings.Join(parts, "; ")
+}
+
+// scope says how much was checked against what.
+func scope(r *model.Report) string {
+	c := r.Counts
+	s := count(c.Objects, "object") + ", " + count(c.Workloads, "workload") + ", " + count(c.Rules, "rule")
+	var of []string
+	if r.Provenance.Profile != "" {
+		of = append(of, clean(r.Provenance.Profile))
+	}
+	if r.Provenance.Kubernetes != "" {
+		of = append(of, "Kubernetes "+clean(r.Provenance.Kubernetes))
+	}
+	if len(of) > 0 {
+		s += " (" + strings.Join(of, ", ") + ")"
+	}
+	return fmt.Sprintf("%s; %d of %d checks passed", s, c.Passed, c.Evaluated)
+}
+
+// where writes a place for people.
+func where(p model.Place) string {
+	s := clean(p.String())
+	if p.Rendered != "" {
+		s += " (" + clean(p.Rendered) + ")"
+	}
+	return s
+}
+
+// keyName writes the key of an object for people.
+func keyName(o *model.Object) string {
+	if o == nil {
+		return ""
+	}
+	if o.Key.Cluster != "" {
+		return clean(o.Key.String() + " in cluster " + o.Key.Cluster)
+	}
+	return clean(o.Key.String())
+}
+
+func ownerOf(o *model.Object) string {
+	if o == nil {
+		return ""
+	}
+	return clean(o.Owner())
+}
+
+// remedy says in one line what to do about a finding: the concrete edit or
+// question where there is one, else the rule's general advice, whose class is "".
+func remedy(f *model.Finding) (string, model.FixClass) {
+	if len(f.Fixes) == 0 {
+		return clean(f.Rule.Remediation), ""
+	}
+	fix := &f.Fixes[0]
+	if fix.Question != "" {
+		return clean(fix.Question), fix.Class
+	}
+	return edits(f, fix), fix.Class
+}
+
+// edits describes the edits of a fix in words.
+func edits(f *model.Finding, fix *model.Fix) string {
+	const most = 3
+	var parts []string
+	for i, e := range fix.Edits {
+		if i == most {
+			parts = append(parts, fmt.Sprintf("and %d more", len(fix.Edits)-most))
+			break
+		}
+		path := clean(fromSubject(f, e.Path).String())
+		switch {
+		case e.Value == nil:
+			parts = append(parts, "remove "+path)
+		case e.Append:
+			parts = append(parts, "add "+cut(flow(e.Value), 80)+" to "+path)
+		default:
+			parts = append(parts, "set "+path+": "+cut(flow(e.Value), 80))
+		}
+	}
+	return strings.Join(parts, "; ")
+}
+
+// fromSubject shortens a path to begin behind the element that the finding
+// names, which is the last list item that it shares with the finding's path.
+func fromSubject(f *model.Finding, path tree.Path) tree.Path {
+	if f.Subject == "" {
+		return path
+	}
+	short := path
+	for i, s := range path {
+		if i >= len(f.Path) || f.Path[i] != s {
+			break
+		}
+		if s.Key == "" && i+1 < len(path) {
+			short = path[i+1:]
+		}
+	}
+	return short
+}
+
+// plainScalar matches strings that YAML reads as themselves without quotes,
+// reserved words aside.
+var plainScalar = regexp.MustCompile(`^[A-Za-z/][A-Za-z0-9_./@-]*$`)
+
+// flow writes a value as one line of YAML, which is safe to show.
+func flow(n *tree.Node) string {
+	switch n.Kind() {
+	case tree.Map:
+		parts := make([]string, n.Len())
+		for i := range n.Children() {
+			kid := &n.Children()[i]
+			parts[i] = scalar(kid.Key()) + ": " + flow(kid)
+		}
+		return "{" + strings.Join(parts, ", ") + "}"
+	case tree.List:
+		parts := make([]string, n.Len())
+		for i := range n.Children() {
+			parts[i] = flow(&n.Children()[i])
+		}
+		return "[" + strings.Join(parts, ", ") + "]"
+	case tree.String:
+		return scalar(n.Text())
+	}
+	return clean(n.Text())
+}
+
+func scalar(s string) string {
+	switch strings.ToLower(s) {
+	case "true", "false", "yes", "no", "on", "off", "y", "n", "null":
+		return `"` + s + `"`
+	}
+	if plainScalar.MatchString(s) {
+		return s
+	}
+	quoted, _ := json.Marshal(s) // cannot fail for a string
+	return clean(string(quoted))
+}
+
+// excuse says why a finding that is not active does not count.
+func excuse(f *model.Finding) string {
+	if f.Exception == nil {
+		return "known from the baseline"
+	}
+	s := "excepted"
+	if id := clean(f.Exception.ID); id != "" {
+		s += " by " + id
+	}
+	if reason := clean(f.Exception.Reason); reason != "" {
+		s += ": " + reason
+	}
+	if terms := exceptionTerms(f.Exception); terms != "" {
+		s += " (" + terms + ")"
+	}
+	return s
+}
+
+// exceptionTerms names the owner and the last day of an exception.
+func exceptionTerms(e *model.Exception) string {
+	var parts []string
+	if owner := clean(e.Owner); owner != "" {
+		parts = append(parts, "owner "+owner)
+	}
+	if !e.Expires.IsZero() {
+		parts = append(parts, "until "+e.Expires.UTC().Format(time.DateOnly))
+	}
+	return strings.Join(parts, ", ")
+}
+
+// fact is one line of provenance.
+type fact struct{ Name, Value string }
+
+// problemText says what could not be checked, and what to do about it.
+func problemText(p model.Problem) string {
+	reason, hint := clean(p.Reason), clean(p.Hint)
+	if hint == "" {
+		return reason
+	}
+	return reason + "; " + hint
+}
+
+// provenance lists what made the report, for the formats that have no fields of
+// their own for it.
+func provenance(p model.Provenance) []fact {
+	all := []fact{
+		{"tool", p.Tool}, {"version", p.Version}, {"rulesDigest", p.RulesDigest}, {"inputDigest", p.InputDigest},
+		{"commit", p.Commit}, {"profile", p.Profile}, {"kubernetes", p.Kubernetes}, {"world", p.World}, {"time", p.Time},
+	}
+	for i := range all {
+		all[i].Value = clean(all[i].Value)
+	}
+	return slices.DeleteFunc(all, func(f fact) bool { return f.Value == "" })
+}
+
+// provenanceLine writes the provenance in one line for people.
+func provenanceLine(p model.Provenance) string {
+	parts := []string{clean(strings.TrimSpace(p.Tool + " " + p.Version))}
+	for _, f := range []fact{
+		{"rules ", shortDigest(p.RulesDigest)}, {"input ", shortDigest(p.InputDigest)}, {"commit ", shortCommit(p.Commit)},
+	} {
+		if f.Value != "" {
+			parts = append(parts, f.Name+clean(f.Value))
+		}
+	}
+	if p.World != "" {
+		parts = append(parts, clean(p.World)+" world")
+	}
+	return strings.Join(parts, ", ")
+}
+
+func shortDigest(s string) string {
+	if _, hash, ok := strings.Cut(s, ":"); ok {
+		s = hash
+	}
+	return s[:min(len(s), 12)]
+}
+
+func shortCommit(s string) string {
+	hash, dirty, changed := strings.Cut(s, "+")
+	hash = hash[:min(len(hash), 12)]
+	if changed {
+		return hash + "+" + dirty
+	}
+	return hash
+}

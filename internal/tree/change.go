@@ -1,0 +1,79 @@
+package tree
+
+import "fmt"
+
+// Clone returns a copy that shares nothing with n and is not sealed.
+func Clone(n *Node) *Node {
+	c := clone(n)
+	return &c
+}
+
+func clone(n *Node) Node {
+	c := *n
+	c.kids = nil
+	if len(n.kids) > 0 {
+		c.kids = make([]Node, len(n.kids))
+		for i := range n.kids {
+			c.kids[i] = clone(&n.kids[i])
+		}
+	}
+	return c
+}
+
+// Apply returns a copy of root, not sealed, in which the value at path was set,
+// removed (value nil), or appended to the list at path. Maps on the way are
+// made where they are absent; lists are not.
+func Apply(root *Node, path Path, value *Node, appendTo bool) (*Node, error) {
+	if len(path) == 0 {
+		return nil, fmt.Errorf("an empty path")
+	}
+	c := Clone(root)
+	n := c
+	for i, s := range path {
+		last := i == len(path)-1
+		next := n.Follow(Path{s})
+		if next == nil || next.kind == Null && (!last || appendTo) {
+			if value == nil {
+				return c, nil // nothing to remove
+			}
+			if s.Key == "" || n.kind != Map {
+				return nil, fmt.Errorf("there is no %s", path[:i+1])
+			}
+			fill := Node{kind: Map}
+			if last && appendTo {
+				fill.kind = List
+			}
+			if next == nil {
+				n.Add(s.Key, fill)
+				next = n.Get(s.Key)
+			} else {
+				next.Replace(fill)
+			}
+		}
+		if !last {
+			n = next
+			continue
+		}
+		switch {
+		case value == nil:
+			n.drop(next)
+		case appendTo:
+			if next.kind != List {
+				return nil, fmt.Errorf("%s is a %s, not a list", path, next.kind)
+			}
+			next.Add("", clone(value))
+		default:
+			next.Replace(clone(value))
+		}
+	}
+	return c, nil
+}
+
+func (n *Node) drop(kid *Node) {
+	for i := range n.kids {
+		if &n.kids[i] == kid {
+			n.kids = append(n.kids[:i], n.kids[i+1:]...)
+			return
+		}
+	}
+}

@@ -1,0 +1,98 @@
+package tree
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// Decoder reads documents of our own formats strictly: a field that is not
+// known and a value of the wrong kind are errors with their place. It gathers
+// all of them.
+type Decoder struct {
+	File *File
+	errs []error
+}
+
+// Err returns what was wrong so far.
+func (d *Decoder) Err() error { return errors.Join(d.errs...) }
+
+// Failures returns how many errors there were so far.
+func (d *Decoder) Failures() int { return len(d.errs) }
+
+// Fail notes an error at a node; a nil node stands for the file.
+func (d *Decoder) Fail(n *Node, format string, args ...any) {
+	line, column := 1, 1
+	if n != nil {
+		line, column = d.File.Position(n.KeyStart())
+	}
+	d.errs = append(d.errs, fmt.Errorf("%s:%d:%d: %s", d.File.Name, line, column, fmt.Sprintf(format, args...)))
+}
+
+// Fields calls the reader of each field of a map.
+func (d *Decoder) Fields(n *Node, readers map[string]func(*Node)) {
+	if !n.Is(Map) {
+		d.Fail(n, "%s is a %s, not a map", name(n), n.Kind())
+		return
+	}
+	for i := range n.kids {
+		kid := &n.kids[i]
+		if read, known := readers[kid.key]; known {
+			read(kid)
+		} else {
+			d.Fail(kid, "unknown field %q", kid.key)
+		}
+	}
+}
+
+func name(n *Node) string {
+	if n.Key() == "" {
+		return "this"
+	}
+	return n.key
+}
+
+// Each calls read for the items of a list.
+func (d *Decoder) Each(n *Node, read func(*Node)) {
+	if !n.Is(List) {
+		d.Fail(n, "%s is a %s, not a list", name(n), n.Kind())
+		return
+	}
+	for i := range n.kids {
+		read(&n.kids[i])
+	}
+}
+
+// Text reads a string, without the white space around it.
+func (d *Decoder) Text(into *string) func(*Node) {
+	return func(n *Node) {
+		if !n.Is(String) {
+			d.Fail(n, "%s is a %s, not a string", name(n), n.Kind())
+		}
+		*into = strings.TrimSpace(n.Str())
+	}
+}
+
+// Texts reads a list of strings.
+func (d *Decoder) Texts(into *[]string) func(*Node) {
+	return func(n *Node) {
+		d.Each(n, func(item *Node) {
+			var s string
+			d.Text(&s)(item)
+			*into = append(*into, s)
+		})
+	}
+}
+
+// Bool reads a boolean.
+func (d *Decoder) Bool(into *bool) func(*Node) {
+	return func(n *Node) {
+		if !n.Is(Bool) {
+			d.Fail(n, "%s is a %s, not a boolean", name(n), n.Kind())
+		}
+		*into = n.True()
+	}
+}
+
+// Ignore reads a field that says nothing new.
+func (d *Decoder) Ignore(*Node) {}
