@@ -242,7 +242,11 @@ func fixtures(t *testing.T) []fixture {
 	if err != nil {
 		t.Fatalf("where the fixtures are: %v", err)
 	}
-	root := filepath.Join(strings.TrimSpace(string(out)), "test", "testdata")
+	dir := strings.TrimSpace(string(out))
+	if dir == "" {
+		t.Fatal("k8s.io/pod-security-admission is not in the module cache")
+	}
+	root := filepath.Join(dir, "test", "testdata")
 	var all []fixture
 	err = filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() || filepath.Ext(path) != ".yaml" {

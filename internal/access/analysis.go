@@ -2,6 +2,7 @@ package access
 
 import (
 	"iter"
+	"slices"
 
 	"ullage.dev/ullage/internal/model"
 	"ullage.dev/ullage/internal/tree"
@@ -18,10 +19,18 @@ var (
 type Analysis struct {
 	roles    map[RoleName]*Role
 	bindings []Binding
-	subjects map[Subject][]int32 // positions in bindings
-	byRole   map[*Role][]int32   // positions in bindings
+	subjects []Subject         // of all bindings; each has a part of it
+	last     map[Subject]int32 // position in links of the last binding of a subject, plus one
+	links    []link
 
 	aggregators map[*Role][]*Role // the ClusterRoles that include a role's rules
+}
+
+// link is one binding of a subject. Lists of links take far less memory than a
+// slice for each subject, most of which have one binding.
+type link struct {
+	binding  int32
+	previous int32 // position in links, plus one; 0 at the first binding of the subject
 }
 
 // RoleName identifies a Role, or a ClusterRole where Namespace is empty.
@@ -44,6 +53,7 @@ type Role struct {
 	labels     *tree.Node
 	cluster    Rights
 	namespaced Rights
+	bindings   []int32 // positions in the bindings of the Analysis
 }
 
 // Rights returns the dangerous rights that the role gives, when it is bound in
@@ -77,7 +87,7 @@ func ServiceAccount(namespace, name string) Subject {
 
 // New reads the roles and bindings of a snapshot.
 func New(s *model.Snapshot) *Analysis {
-	a := &Analysis{roles: map[RoleName]*Role{}, subjects: map[Subject][]int32{}, byRole: map[*Role][]int32{}, aggregators: map[*Role][]*Role{}}
+	a := &Analysis{roles: map[RoleName]*Role{}, aggregators: map[*Role][]*Role{}}
 	for _, r := range builtinRoles() {
 		a.roles[r.RoleName] = r
 	}
@@ -91,10 +101,13 @@ func New(s *model.Snapshot) *Analysis {
 	for _, r := range a.roles {
 		r.cluster, r.namespaced = RightsOf(r.Rules)
 	}
-	for _, gk := range []model.GroupKind{clusterRoleBindingKind, roleBindingKind} {
-		for o := range s.Kind(gk) {
-			a.bind(o)
-		}
+	objects := slices.AppendSeq(slices.Collect(s.Kind(clusterRoleBindingKind)), s.Kind(roleBindingKind))
+	a.bindings = make([]Binding, 0, len(objects))
+	a.subjects = make([]Subject, 0, len(objects))
+	a.links = make([]link, 0, len(objects))
+	a.last = make(map[Subject]int32, len(objects))
+	for _, o := range objects {
+		a.bind(o)
 	}
 	return a
 }
@@ -112,24 +125,24 @@ func readRole(o *model.Object) *Role {
 func (a *Analysis) bind(o *model.Object) {
 	b := Binding{Object: o, Namespace: o.Key.Namespace}
 	b.Kind, b.Name, b.Role = a.RoleOf(o)
-	subjects := o.Root.Get("subjects")
-	b.Subjects = make([]Subject, 0, subjects.Len())
-	id := int32(len(a.bindings))
-	for i := range subjects.Children() {
-		n := subjects.At(i)
+	id, first := int32(len(a.bindings)), len(a.subjects)
+	for _, n := range o.Root.Get("subjects").Children() {
 		subject := Subject{Kind: n.Get("kind").Str(), Name: n.Get("name").Str()}
 		if subject.Kind == "ServiceAccount" {
 			if subject.Namespace = n.Get("namespace").Str(); subject.Namespace == "" {
 				subject.Namespace = o.Key.Namespace
 			}
 		}
-		b.Subjects = append(b.Subjects, subject)
-		if ids := a.subjects[subject]; len(ids) == 0 || ids[len(ids)-1] != id {
-			a.subjects[subject] = append(ids, id)
+		a.subjects = append(a.subjects, subject)
+		previous := a.last[subject]
+		if previous == 0 || a.links[previous-1].binding != id {
+			a.links = append(a.links, link{id, previous})
+			a.last[subject] = int32(len(a.links))
 		}
 	}
+	b.Subjects = a.subjects[first:len(a.subjects):len(a.subjects)]
 	if b.Role != nil {
-		a.byRole[b.Role] = append(a.byRole[b.Role], id)
+		b.Role.bindings = append(b.Role.bindings, id)
 	}
 	a.bindings = append(a.bindings, b)
 }
@@ -170,13 +183,13 @@ func (a *Analysis) Bindings(subject Subject) iter.Seq[*Binding] {
 // giving a ClusterRole that aggregates it.
 func (a *Analysis) BindingsTo(role *Role) iter.Seq[*Binding] {
 	return func(yield func(*Binding) bool) {
-		for _, id := range a.byRole[role] {
+		for _, id := range role.bindings {
 			if !yield(&a.bindings[id]) {
 				return
 			}
 		}
 		for _, by := range a.aggregators[role] {
-			for _, id := range a.byRole[by] {
+			for _, id := range by.bindings {
 				if !yield(&a.bindings[id]) {
 					return
 				}

@@ -7,15 +7,16 @@ import (
 
 // held returns the positions of the bindings that hold for a subject, in order.
 func (a *Analysis) held(subject Subject) []int32 {
-	own := a.subjects[subject]
 	var all []int32
+	add := func(s Subject) {
+		for at := a.last[s]; at != 0; at = a.links[at-1].previous {
+			all = append(all, a.links[at-1].binding)
+		}
+	}
+	add(subject)
 	for _, other := range implied(subject) {
-		all = append(all, a.subjects[other]...)
+		add(other)
 	}
-	if len(all) == 0 {
-		return own
-	}
-	all = append(all, own...)
 	slices.Sort(all)
 	return slices.Compact(all)
 }

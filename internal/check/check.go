@@ -47,7 +47,7 @@ func Run(ctx context.Context, objects []*model.Object, o Options) (*model.Report
 			judged = append(judged, object)
 		}
 	}
-	outcomes, tally, err := evaluate(ctx, engine, facts, judged, o.Progress)
+	judgements, tally, err := evaluate(ctx, engine, facts, judged, o.Progress)
 	if err != nil {
 		return nil, err
 	}
@@ -62,7 +62,7 @@ func Run(ctx context.Context, objects []*model.Object, o Options) (*model.Report
 			r.Counts.System++
 		}
 	}
-	collect(r, judged, outcomes, &o)
+	collect(r, judgements, &o)
 	return r, nil
 }
 
@@ -81,9 +81,39 @@ func declared(all []*model.Declaration) func(*model.Object) *tree.Node {
 // chunk is how many objects a worker takes at a time.
 const chunk = 64
 
-// evaluate judges the objects with all processors; outcomes are by object.
-func evaluate(ctx context.Context, engine *policy.Engine, facts policy.Facts, objects []*model.Object, progress func(int, int)) ([][]policy.Outcome, policy.Tally, error) {
-	outcomes := make([][]policy.Outcome, len(objects))
+// judgement is what the rules say about one object.
+type judgement struct {
+	findings []*model.Finding
+	unknowns []model.Unknown
+	errors   []policy.Outcome
+}
+
+func judge(o *model.Object, outcomes []policy.Outcome) judgement {
+	var j judgement
+	counts := [policy.Error + 1]int{}
+	for _, out := range outcomes {
+		counts[out.Verdict]++
+	}
+	j.findings = make([]*model.Finding, 0, counts[policy.Fail])
+	j.unknowns = make([]model.Unknown, 0, counts[policy.Unknown])
+	for _, out := range outcomes {
+		switch out.Verdict {
+		case policy.Fail:
+			j.findings = append(j.findings, out.Finding)
+		case policy.Unknown:
+			j.unknowns = append(j.unknowns, model.Unknown{
+				Rule: &out.Rule.RuleInfo, Object: o, Subject: out.Subject, Place: out.Place, Reason: out.Reason,
+			})
+		default:
+			j.errors = append(j.errors, out)
+		}
+	}
+	return j
+}
+
+// evaluate judges the objects with all processors; judgements are by object.
+func evaluate(ctx context.Context, engine *policy.Engine, facts policy.Facts, objects []*model.Object, progress func(int, int)) ([]judgement, policy.Tally, error) {
+	judgements := make([]judgement, len(objects))
 	var (
 		next  atomic.Int64
 		mu    sync.Mutex
@@ -102,7 +132,7 @@ func evaluate(ctx context.Context, engine *policy.Engine, facts policy.Facts, ob
 				}
 				var tally policy.Tally
 				for i := begin; i < min(end, len(objects)); i++ {
-					outcomes[i] = worker.Evaluate(objects[i], &tally)
+					judgements[i] = judge(objects[i], worker.Evaluate(objects[i], &tally))
 				}
 				mu.Lock()
 				total.Evaluated += tally.Evaluated
@@ -117,33 +147,32 @@ func evaluate(ctx context.Context, engine *policy.Engine, facts policy.Facts, ob
 		})
 	}
 	wg.Wait()
-	return outcomes, total, ctx.Err()
+	return judgements, total, ctx.Err()
 }
 
-// collect turns outcomes into the parts of a report.
-func collect(r *model.Report, objects []*model.Object, outcomes [][]policy.Outcome, o *Options) {
+// collect turns judgements into the parts of a report.
+func collect(r *model.Report, judgements []judgement, o *Options) {
 	errors := failures{}
 	annotations := map[string]bool{}
-	for i, object := range objects {
-		var found []*model.Finding
-		for _, out := range outcomes[i] {
-			switch out.Verdict {
-			case policy.Unknown:
-				r.Unknowns = append(r.Unknowns, model.Unknown{
-					Rule: &out.Rule.RuleInfo, Object: object, Subject: out.Subject, Place: out.Place, Reason: out.Reason,
-				})
-			case policy.Error:
-				errors.add(out, object)
-			case policy.Fail:
-				if err := settle(out.Finding, o); err != nil && !annotations[err.Error()] {
-					annotations[err.Error()] = true
-					r.Problems = append(r.Problems, model.Problem{Reason: err.Error(), Hint: "until it is mended, the exception does not work"})
-				}
-				found = append(found, out.Finding)
+	findings, unknowns := 0, 0
+	for _, j := range judgements {
+		findings += len(j.findings)
+		unknowns += len(j.unknowns)
+	}
+	r.Findings = make([]*model.Finding, 0, findings)
+	r.Unknowns = make([]model.Unknown, 0, unknowns)
+	for _, j := range judgements {
+		for _, out := range j.errors {
+			errors.add(out)
+		}
+		for _, f := range j.findings {
+			if err := settle(f, o); err != nil && !annotations[err.Error()] {
+				annotations[err.Error()] = true
+				r.Problems = append(r.Problems, model.Problem{Reason: err.Error(), Hint: "until it is mended, the exception does not work"})
 			}
 		}
-		r.Findings = append(r.Findings, fold(found, o.Rules)...)
-		outcomes[i] = nil
+		r.Findings = append(r.Findings, fold(j.findings, o.Rules)...)
+		r.Unknowns = append(r.Unknowns, j.unknowns...)
 	}
 	r.Problems = append(r.Problems, errors.problems()...)
 	r.Fixed = o.Baseline.Left()
@@ -242,7 +271,7 @@ type failure struct {
 	order int
 }
 
-func (f failures) add(out policy.Outcome, o *model.Object) {
+func (f failures) add(out policy.Outcome) {
 	key := out.Reason
 	if out.Rule != nil {
 		key = out.Rule.ID + "\x00" + key

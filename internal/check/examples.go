@@ -45,13 +45,7 @@ func judgeWorld(rule *policy.Rule, e *policy.Example, w policy.World, minor int)
 		settings = map[string]*tree.Node{rule.ID: e.Settings}
 	}
 	engine := policy.NewEngine([]*policy.Rule{rule}, policy.Options{KubernetesMinor: minor, FactNames: FactNames(), Settings: settings})
-	var declarations []*model.Declaration
-	for _, o := range w.Objects {
-		if d, err := model.ParseDeclaration(o.Root, o.Source); err == nil && d != nil {
-			declarations = append(declarations, d)
-		}
-	}
-	facts := NewFacts(model.NewSnapshot(w.Objects, e.Closed), declared(declarations))
+	facts := NewFacts(model.NewSnapshot(w.Objects, e.Closed), declared(w.Declarations))
 	var tally policy.Tally
 	worst, why := policy.Pass, ""
 	for _, out := range engine.NewWorker(facts).Evaluate(w.Objects[0], &tally) {

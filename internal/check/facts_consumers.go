@@ -167,12 +167,13 @@ func (f *Facts) podSharedVolumes(o *model.Object, pod *model.PodTemplate) tree.N
 	volumes := pod.Spec.Get("volumes")
 	for i := range volumes.Children() {
 		shared, ok := volumeOf(o, volumes.At(i))
-		sharable = sharable || ok
-		for _, user := range f.volumes()[shared] {
-			if ok && user.object != self {
-				found = append(found, entries("volume", volumes.At(i).Get("name").Str(), "claim", shared.claim, "hostPath", shared.hostPath,
-					"with", user.object.Key.String(), "sameServiceAccount", user.account == account))
-			}
+		if !ok {
+			continue
+		}
+		sharable = true
+		for _, user := range f.sharers(shared, self, account) {
+			found = append(found, entries("volume", volumes.At(i).Get("name").Str(), "claim", shared.claim, "hostPath", shared.hostPath,
+				"with", user.object.Key.String(), "sameServiceAccount", user.account == account))
 		}
 	}
 	if !sharable {
@@ -181,13 +182,34 @@ func (f *Facts) podSharedVolumes(o *model.Object, pod *model.PodTemplate) tree.N
 	return f.listOr(found, "no other workload here mounts these volumes, and one that does may live elsewhere")
 }
 
+// maxSharers bounds how many others are named for one volume: a host path that
+// every workload mounts would else cost the square of their number.
+const maxSharers = 8
+
+// sharers returns other workloads that mount a volume, those with another
+// service account first.
+func (f *Facts) sharers(shared sharedVolume, self *model.Object, account string) []volumeUser {
+	var others []volumeUser
+	for _, same := range []bool{false, true} {
+		for _, user := range f.volumes()[shared] {
+			if len(others) == maxSharers {
+				return others
+			}
+			if user.object != self && (user.account == account) == same {
+				others = append(others, user)
+			}
+		}
+	}
+	return others
+}
+
 func (f *Facts) podServiceAccount(o *model.Object, pod *model.PodTemplate) tree.Node {
 	name := accountName(pod)
 	if account := f.get(o, serviceAccountKind, o.Key.Namespace, name); account != nil {
 		return *account.Root
 	}
 	if !f.snapshot.Closed {
-		return unknown("ServiceAccount " + o.Key.Namespace + "/" + name + " was not read")
+		return unknown("the ServiceAccount of these pods was not read, and may live elsewhere")
 	}
 	metadata := entries("name", name, "namespace", o.Key.Namespace)
 	return sealed(entries("apiVersion", "v1", "kind", "ServiceAccount", "metadata", metadata))

@@ -102,7 +102,6 @@ func (l *loader) readChart(u *unit) *result {
 		r.counts.PassedOver++
 		return r
 	}
-	refused := len(r.problems)
 	values, err := l.chartValues(c)
 	if err != nil {
 		r.fail(model.Place{File: u.name}, "", "the chart's values cannot be put together: %s", unquoted(err))
@@ -111,12 +110,11 @@ func (l *loader) readChart(u *unit) *result {
 	l.missingDependencies(c, r)
 	ctx, cancel := context.WithTimeout(l.ctx, renderTime)
 	defer cancel()
-	rendered, failed := renderTemplates(ctx, c.templates(values))
-	if failed != nil {
-		if len(r.problems) == refused { // else it is most likely a consequence
-			r.fail(failed.place, failed.hint, "%s", failed.reason)
+	rendered, failures := renderTemplates(ctx, c.templates(values))
+	if len(r.problems) == 0 { // else they are most likely a consequence
+		for _, f := range failures {
+			r.fail(f.place, f.hint, "%s", f.reason)
 		}
-		return r
 	}
 	l.chartObjects(c, rendered, r)
 	return r

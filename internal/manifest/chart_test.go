@@ -141,50 +141,7 @@ func TestChartAgreesWithHelm(t *testing.T) {
 		"note": "first\nsecond\n",
 	})
 	for _, dir := range []string{storefront, functions} {
-		c, err := chartloader.LoadDir(dir)
-		if err != nil {
-			t.Fatal(err)
-		}
-		values := map[string]any{"sessionKey": "fixed"}
-		if err := v2util.ProcessDependencies(c, values); err != nil {
-			t.Fatal(err)
-		}
-		caps := common.DefaultCapabilities.Copy()
-		version, err := common.ParseKubeVersion(DefaultKubeVersion)
-		if err != nil {
-			t.Fatal(err)
-		}
-		caps.KubeVersion = *version
-		top, err := commonutil.ToRenderValues(c, values, common.ReleaseOptions{Name: c.Name(), Namespace: "default", Revision: 1, IsInstall: true}, caps)
-		if err != nil {
-			t.Fatal(err)
-		}
-		want, err := engine.Render(c, top)
-		if err != nil {
-			t.Fatal(err)
-		}
-		l, err := newLoader(t.Context(), Options{HelmSet: []string{"sessionKey=fixed"}})
-		if err != nil {
-			t.Fatal(err)
-		}
-		u := &unit{kind: chartDir, path: dir, real: dir, name: dir}
-		if u.real, err = realPath(dir); err != nil {
-			t.Fatal(err)
-		}
-		r := &result{}
-		files, _ := l.chartFiles(u, r)
-		ours := l.loadChart(u, files, r)
-		if ours == nil {
-			t.Fatal(r.problems)
-		}
-		top, err = l.chartValues(ours)
-		if err != nil {
-			t.Fatal(err)
-		}
-		got, failed := renderTemplates(t.Context(), ours.templates(top))
-		if failed != nil {
-			t.Fatal(failed)
-		}
+		want, got := byHelm(t, dir), byUs(t, dir)
 		if len(got) != len(want) {
 			t.Errorf("%s: %d templates, want %d", dir, len(got), len(want))
 		}
@@ -195,6 +152,62 @@ func TestChartAgreesWithHelm(t *testing.T) {
 			}
 		}
 	}
+}
+
+// byHelm renders a chart with Helm's loader and engine.
+func byHelm(t *testing.T, dir string) map[string]string {
+	t.Helper()
+	c, err := chartloader.LoadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	values := map[string]any{"sessionKey": "fixed"}
+	if err := v2util.ProcessDependencies(c, values); err != nil {
+		t.Fatal(err)
+	}
+	caps := common.DefaultCapabilities.Copy()
+	version, err := common.ParseKubeVersion(DefaultKubeVersion)
+	if err != nil {
+		t.Fatal(err)
+	}
+	caps.KubeVersion = *version
+	release := common.ReleaseOptions{Name: c.Name(), Namespace: "default", Revision: 1, IsInstall: true}
+	top, err := commonutil.ToRenderValues(c, values, release, caps)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rendered, err := engine.Render(c, top)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return rendered
+}
+
+func byUs(t *testing.T, dir string) []renderedTemplate {
+	t.Helper()
+	l, err := newLoader(t.Context(), Options{HelmSet: []string{"sessionKey=fixed"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	real, err := realPath(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	u, r := &unit{kind: chartDir, path: dir, real: real, name: dir}, &result{}
+	files, _ := l.chartFiles(u, r)
+	c := l.loadChart(u, files, r)
+	if c == nil {
+		t.Fatal(r.problems)
+	}
+	values, err := l.chartValues(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rendered, failures := renderTemplates(t.Context(), c.templates(values))
+	if len(failures) > 0 {
+		t.Fatal(failures)
+	}
+	return rendered
 }
 
 func compareText(t *testing.T, name, got, want string) {
@@ -308,7 +321,7 @@ func TestBadCharts(t *testing.T) {
 		{"range", map[string]string{"Chart.yaml": chart, "values.yaml": "pw: hunter2", "templates/a.yaml": "a: {{ range .Values.pw }}{{ end }}"}, "templates/a.yaml:1: the template cannot be executed"},
 		{"tpl", map[string]string{"Chart.yaml": chart, "values.yaml": "pw: '{{ hunter2'", "templates/a.yaml": "a: {{ tpl .Values.pw . }}"}, "templates/a.yaml:1: tpl was given text that is not a template"},
 		{"bad output", map[string]string{"Chart.yaml": chart, "values.yaml": "pw: ': hunter2: ['", "templates/a.yaml": "a: b\n\n\nc: {{ .Values.pw }}"}, "templates/a.yaml:4: *"},
-		{"bad object", map[string]string{"Chart.yaml": chart, "templates/a.yaml": "{{ if true }}\n{{ end }}\napiVersion: v1\nkind: Service\nmetadata:\n  name: 7"}, "templates/a.yaml:6: Service: metadata.name is a integer, not a string (quote it)"},
+		{"bad object", map[string]string{"Chart.yaml": chart, "templates/a.yaml": "{{ if true }}\n{{ end }}\napiVersion: v1\nkind: Service\nmetadata:\n  name: 7"}, "templates/a.yaml:6: Service: metadata.name is a*"},
 		{"dependency", map[string]string{"Chart.yaml": chart + "dependencies:\n- version: 1.0.0\n  name: common\n  repository: https://example.test\n", "templates/a.yaml": "a: {{ include \"common.x\" . }}"},
 			"Chart.yaml:6: the dependency common is missing in charts/ (run helm dependency update, or vendor it under charts/)"},
 		{"version", map[string]string{"Chart.yaml": chart + "kubeVersion: <1.20"}, "Chart.yaml: the chart is not for Kubernetes 1.37 (choose another version with --kube-version)"},
@@ -321,7 +334,7 @@ func TestBadCharts(t *testing.T) {
 		{"doubling", map[string]string{"Chart.yaml": chart, "templates/a.yaml": "{{ $x := \"x\" }}{{ range 100 }}{{ $x = print $x $x }}{{ end }}"}, "templates/a.yaml:1: a function was called with too much, or for too much, data"},
 		{"list doubling", map[string]string{"Chart.yaml": chart, "templates/a.yaml": "{{ $x := list 1 }}{{ range 100 }}{{ $x = list $x $x }}{{ end }}\n{{ $x }}"}, "templates/a.yaml:2: a function was called with too much, or for too much, data"},
 		{"circle", map[string]string{"Chart.yaml": chart, "templates/a.yaml": "{{ $x := dict }}{{ $_ := set $x \"x\" $x }}\n{{ $x }}"}, "templates/a.yaml:2: a function was called with too much, or for too much, data"},
-		{"deep", map[string]string{"Chart.yaml": chart, "templates/a.yaml": "{{ $x := dict }}{{ range 100000 }}{{ $x = dict \"x\" $x }}{{ end }}\n{{ toYaml $x }}"}, "templates/a.yaml:2: a function was called with too much, or for too much, data"},
+		{"deep", map[string]string{"Chart.yaml": chart, "templates/a.yaml": "{{ $x := dict }}{{ range 2000 }}{{ $x = dict \"x\" $x }}{{ end }}\n{{ toYaml $x }}"}, "templates/a.yaml:2: a function was called with too much, or for too much, data"},
 		{"widths", map[string]string{"Chart.yaml": chart, "templates/a.yaml": "{{ printf (repeat 1000 \"%[1]999999d\") 1 }}"}, "templates/a.yaml:1: a function was called with too much, or for too much, data"},
 		{"environment", map[string]string{"Chart.yaml": chart, "templates/a.yaml": "{{ env \"HOME\" }}"}, "templates/a.yaml:1: function \"env\" not defined"},
 		{"link out", map[string]string{"Chart.yaml": chart, "templates/a.yaml": "-> /etc/hostname"}, "templates/a.yaml: the symbolic link leads out of the chart and was not followed (put a copy into the chart, or package it)"},
@@ -351,6 +364,17 @@ func slash(s string) string {
 		return s
 	}
 	return "/" + s
+}
+
+// TestChartFailsInPart holds that a template that fails costs its own objects.
+func TestChartFailsInPart(t *testing.T) {
+	dir := write(t, map[string]string{
+		"Chart.yaml": "apiVersion: v2\nname: shop\nversion: 1.0.0\n", "templates/_h.tpl": "{{ define \"x\" }}{{ fail \"no\" }}{{ end }}",
+		"templates/a.yaml": "{{ include \"x\" . }}", "templates/b.yaml": deployment, "templates/c.yaml": "{{ include \"x\" . }}", "templates/d.yaml": "{{ .Values.x.y }}",
+	})
+	compare(t, summary(load(t, Options{}, dir), dir), `Deployment/shop/web templates/b.yaml:4
+! templates/_h.tpl:1: the chart refuses to render: no (give the values that the chart asks for with --values or --set)
+! templates/d.yaml:1: nil pointer evaluating interface {}.y`)
 }
 
 func TestLibraryChart(t *testing.T) {

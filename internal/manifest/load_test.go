@@ -125,17 +125,18 @@ ConfigMap/default/in-list a.yaml:6:14
 ConfigMap/default/deeper a.yaml:12:16
 ConfigMap/default/typed b.yaml:4:14
 ! a.yaml:13:3: an item of a list has neither apiVersion nor kind
-! b.yaml:5:14: ConfigMap: metadata.name is a integer, not a string (quote it)
+! b.yaml:5:14: ConfigMap: metadata.name is a*
 1 passed over`},
 		{"one key twice stays twice", map[string]string{"a.yaml": svc("a"), "b.yaml": svc("a")}, nil, Options{}, `
 Service/default/a a.yaml:4:3
 Service/default/a b.yaml:4:3`},
 		{"not Kubernetes", map[string]string{
+			"component.yaml":      "apiVersion: kustomize.config.k8s.io/v1alpha1\nkind: Component\nmetadata: {name: x}\n",
 			"docker-compose.yaml": "services:\n  web:\n    image: nginx\n", "values.yaml": "replicas: 1\n", "package-lock.json": `{"name": "x"}`, "list.yaml": "- a\n- b\n",
 			"openapi.yaml": "openapi: 3.0.0\ninfo: {title: x}\n", "workflow.yml": "on: push\njobs: {a: {steps: [{run: 'echo ${{ x }}'}]}}\n", "empty.yaml": "", "scalar.yaml": "hello\n",
 			"jinja.yaml": "{% for x in y %}\n- {{ x }}\n{% endfor %}\n", "README.md": "apiVersion: v1",
 		}, nil, Options{}, `
-8 passed over`},
+9 passed over`},
 		{"hidden and excluded", map[string]string{".git/a.yaml": svc("a"), ".x.yaml": svc("b"), "node_modules/c.yaml": svc("c"), "old/d.yaml": svc("d"), "test/deep/e.yaml": svc("e"), "f.yaml": svc("f")}, nil,
 			Options{Exclude: []string{"old", "test/**/e.*"}}, `
 Service/default/f f.yaml:4:3`},

@@ -81,7 +81,7 @@ type span struct {
 // rendering is the state of rendering one chart.
 type rendering struct {
 	ctx     context.Context
-	sources map[string]*chartTemplate
+	sources map[string]chartTemplate
 	origins []origin
 	at      int // index of the node that runs
 	steps   int
@@ -105,9 +105,11 @@ func (o *output) Write(p []byte) (int, error) {
 }
 
 // renderTemplates renders the templates of a chart, in the order of their
-// names. Files that begin with an underscore are only there to be called.
-func renderTemplates(ctx context.Context, templates []chartTemplate) ([]renderedTemplate, *renderFailure) {
-	r := &rendering{ctx: ctx, sources: map[string]*chartTemplate{}, origins: make([]origin, 1)}
+// names. Files that begin with an underscore are only there to be called. A
+// template that fails does not keep the others from being rendered, unless it
+// cannot be parsed or used up what the chart may use.
+func renderTemplates(ctx context.Context, templates []chartTemplate) (rendered []renderedTemplate, failures []renderFailure) {
+	r := &rendering{ctx: ctx, sources: map[string]chartTemplate{}, origins: make([]origin, 1)}
 	root := template.New("gotpl").Option("missingkey=zero")
 	root.Funcs(r.functions(root))
 	// Of two definitions of one name that of the shallower file counts, so it is
@@ -120,32 +122,37 @@ func renderTemplates(ctx context.Context, templates []chartTemplate) ([]rendered
 	})
 	for i := range templates {
 		t := &templates[i]
-		r.sources[t.name] = t
+		r.sources[t.name] = *t
 		if _, err := root.New(t.name).Parse(t.text); err != nil {
-			return nil, parseFailure(t.file, err)
+			return nil, []renderFailure{parseFailure(t.file, err)}
 		}
 	}
 	for _, t := range root.Templates() {
-		if source := r.sources[t.ParseName]; source != nil {
+		if source, ok := r.sources[t.ParseName]; ok {
 			r.instrument(t.Tree.Root, func(p parse.Pos) model.OriginLine {
 				return model.OriginLine{File: source.file, Line: 1 + strings.Count(source.text[:min(int(p), len(source.text))], "\n")}
 			})
 		}
 	}
-	var rendered []renderedTemplate
+	slices.SortFunc(templates, func(a, b chartTemplate) int { return strings.Compare(a.name, b.name) })
 	for i := range templates {
 		t := &templates[i]
 		if strings.HasPrefix(path.Base(t.name), "_") {
 			continue
 		}
 		done, err := r.execute(root, t)
-		if err != nil {
-			return nil, r.failure(err)
+		if err == nil {
+			rendered = append(rendered, done)
+			continue
 		}
-		rendered = append(rendered, done)
+		if f := r.failure(err); !slices.Contains(failures, f) { // a helper may fail wherever it is called
+			failures = append(failures, f)
+		}
+		if r.steps > maxSteps || r.written > maxRenderBytes || ctx.Err() != nil {
+			break
+		}
 	}
-	slices.SortFunc(rendered, func(a, b renderedTemplate) int { return strings.Compare(a.name, b.name) })
-	return rendered, nil
+	return rendered, failures
 }
 
 func (r *rendering) execute(root *template.Template, t *chartTemplate) (renderedTemplate, error) {
@@ -331,8 +338,8 @@ func (r *rendering) call(render func(*output) error) (string, error) {
 var parseError = regexp.MustCompile(`^template: .*?:(\d+)(?::\d+)?: `)
 
 // parseFailure explains an error of parsing a template.
-func parseFailure(file string, err error) *renderFailure {
-	f := &renderFailure{place: model.Place{File: file, Rendered: "helm"}}
+func parseFailure(file string, err error) renderFailure {
+	f := renderFailure{place: model.Place{File: file, Rendered: "helm"}}
 	text := err.Error()
 	if m := parseError.FindStringSubmatch(text); m != nil {
 		f.place.Line, _ = strconv.Atoi(m[1])
@@ -359,9 +366,9 @@ var (
 )
 
 // failure explains an error of executing a template, without its values.
-func (r *rendering) failure(err error) *renderFailure {
+func (r *rendering) failure(err error) renderFailure {
 	at := r.origins[r.at]
-	f := &renderFailure{place: model.Place{File: at.File, Line: at.Line, Rendered: "helm"}}
+	f := renderFailure{place: model.Place{File: at.File, Line: at.Line, Rendered: "helm"}}
 	if a, ok := errors.AsType[*abort](err); ok {
 		f.reason = a.reason
 		return f

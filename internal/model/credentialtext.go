@@ -84,7 +84,7 @@ func nameBefore(text string, i int) string {
 
 // longestValue bounds how far a value is read, so that the time taken grows no
 // faster than the text.
-const longestValue = 1024
+const longestValue = 512
 
 // valueAfter returns the value that begins behind the separator at i.
 func valueAfter(text string, i int) (value string, quoted bool) {

@@ -91,11 +91,11 @@ type Finding struct {
 	Rule    *RuleInfo
 	Object  *Object
 	Subject string    // the element within the object, such as `container "web"`; "" for the object itself
-	Element tree.Path // leads from the object's root to that element
-	Path    tree.Path // leads from the object's root to the field at fault, which may be absent
+	Element tree.Path // leads from the object's root to that element; shared with other findings
+	Field   Target    // the field at fault, which may be absent
 	Place   Place     // where Path, or the nearest element above it, is written
 	Message string    // what is wrong here, one sentence without a full stop
-	Fixes   []Fix     // ways to mend it, the best first
+	Fixes   []Fix     // ways to mend it, the best first; shared with other findings
 
 	Fingerprint Fingerprint
 	// Symptoms are findings that have this one as their cause: they vanish with
@@ -109,6 +109,24 @@ type Finding struct {
 // Active reports whether the finding counts: neither excepted nor known from
 // the baseline.
 func (f *Finding) Active() bool { return f.Exception == nil && !f.Baselined }
+
+// Target is a place relative to the element of a finding, so that all findings
+// of a rule share it.
+type Target struct {
+	Up   int       // steps to take back from the element; beyond the root is the root
+	Path tree.Path // steps to take from there
+}
+
+// Root is the Up of targets that start at the object's root.
+const Root = 1 << 30
+
+// At returns the path from the object's root to a target.
+func (f *Finding) At(t Target) tree.Path {
+	return f.Element[:max(len(f.Element)-t.Up, 0)].Join(t.Path...)
+}
+
+// Path returns the path from the object's root to the field at fault.
+func (f *Finding) Path() tree.Path { return f.At(f.Field) }
 
 // FixClass says what a fix may do to a running program.
 type FixClass string
@@ -130,11 +148,11 @@ type Fix struct {
 	Question string // for a decision: what a person must decide
 }
 
-// Edit sets or removes one value.
+// Edit sets or removes one value; [Finding.At] tells where.
 type Edit struct {
-	Path   tree.Path  // from the object's root
-	Value  *tree.Node // nil removes the value at Path
-	Append bool       // append Value to the list at Path, creating it where absent
+	Target
+	Value  *tree.Node // nil removes the value there
+	Append bool       // append Value to the list there, creating it where absent
 }
 
 // Unknown is a question that could not be answered, and why.

@@ -34,7 +34,7 @@ func (gk GroupKind) Builtin() bool {
 
 var builtinGroups = map[string]bool{
 	"admissionregistration": true, "apiextensions": true, "apiregistration": true, "authentication": true, "authorization": true,
-	"certificates": true, "coordination": true, "discovery": true, "events": true, "flowcontrol.apiserver": true, "internal.apiserver": true,
+	"certificates": true, "coordination": true, "discovery": true, "events": true, "flowcontrol.apiserver": true, "internal.apiserver": true, "lifecycle": true,
 	"networking": true, "node": true, "rbac.authorization": true, "resource": true, "scheduling": true, "storage": true, "storagemigration": true,
 }
 

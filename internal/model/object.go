@@ -109,7 +109,7 @@ func NewObject(root *tree.Node, source *Source, cluster, namespace string) (*Obj
 	name, ns := metadata.Get("name"), metadata.Get("namespace")
 	for _, n := range []*tree.Node{name, ns, metadata.Get("generateName")} {
 		if n != nil && !n.Is(tree.String) && !n.Is(tree.Null) {
-			return nil, fail(n, "metadata.%s is a %s, not a string (quote it)", n.Key(), n.Kind())
+			return nil, fail(n, "metadata.%s is %s, not a string (quote it)", n.Key(), article(n.Kind().String()))
 		}
 	}
 	for _, key := range []string{"labels", "annotations"} {
@@ -158,11 +158,11 @@ func stringMap(n *tree.Node) error {
 		return nil
 	}
 	if !n.Is(tree.Map) {
-		return fmt.Errorf(" is a %s, not a map", n.Kind())
+		return fmt.Errorf(" is %s, not a map", article(n.Kind().String()))
 	}
 	for i := range n.Children() {
 		if kid := &n.Children()[i]; !kid.Is(tree.String) && !kid.Is(tree.Null) {
-			return fmt.Errorf("[%q] is a %s, not a string (quote it)", kid.Key(), kid.Kind())
+			return fmt.Errorf("[%q] is %s, not a string (quote it)", kid.Key(), article(kid.Kind().String()))
 		}
 	}
 	return nil

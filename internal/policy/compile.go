@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -16,6 +17,7 @@ import (
 	"k8s.io/apiserver/pkg/cel/environment"
 	"k8s.io/apiserver/pkg/cel/library"
 
+	"ullage.dev/ullage/internal/model"
 	"ullage.dev/ullage/internal/tree"
 )
 
@@ -84,14 +86,13 @@ var unmetered = sync.OnceValues(func() (*cel.Env, error) {
 type compiled struct {
 	*Rule
 	footprint  Footprint
-	variables  map[string]*expression
+	variables  []*expression // in the order of the rule's
 	conditions []*expression
 	validation []*expression
-	messages   []*expression // nil where a validation has only a static message
-	whens      []*expression // nil where a fix has no condition
-	field      tree.Path
-	fields     []tree.Path   // of the validations, nil where the rule's own counts
-	edits      [][]tree.Path // by fix
+	messages   []*expression  // nil where a validation has only a static message
+	whens      []*expression  // nil where a fix has no condition
+	fields     []model.Target // by validation
+	fixes      []model.Fix
 }
 
 // expression is a checked CEL expression.
@@ -142,7 +143,7 @@ func (c *compiler) compile(r *Rule) (*compiled, error) {
 	if err != nil {
 		return nil, fmt.Errorf("CEL environment: %w", err)
 	}
-	out := &compiled{Rule: r, variables: map[string]*expression{}}
+	out := &compiled{Rule: r}
 	a := &analysis{variables: map[string]*Access{}}
 	one := func(what, text string, want *cel.Type) (*expression, ast.Expr) {
 		checked, issues := env.Compile(text)
@@ -161,7 +162,11 @@ func (c *compiler) compile(r *Rule) (*compiled, error) {
 		if err != nil {
 			return nil, err
 		}
-		out.variables[v.Name] = x
+		if !r.Native && x.ast.OutputType().TypeName() == "optional_type" {
+			// CEL looks for fields in the optional itself: variables.x.?y would always be absent.
+			return nil, fmt.Errorf("rule %q: variable %s is an optional value; end it with orValue", r.ID, v.Name)
+		}
+		out.variables = append(out.variables, x)
 		a.variables[v.Name] = a.walk(e)
 	}
 	for _, m := range r.Conditions {
@@ -185,7 +190,7 @@ func (c *compiler) compile(r *Rule) (*compiled, error) {
 		return nil, err
 	}
 	// What follows does not decide the verdict, so it is not in the footprint.
-	if err := out.paths(); err != nil {
+	if err := out.targets(); err != nil {
 		return nil, fmt.Errorf("rule %q: %w", r.ID, err)
 	}
 	for i, v := range r.Validations {
@@ -205,29 +210,56 @@ func (c *compiler) compile(r *Rule) (*compiled, error) {
 	return out, err
 }
 
-// paths parses the paths of the rule.
-func (c *compiled) paths() error {
+// targets resolves the paths of the rule, which start with a variable.
+func (c *compiled) targets() error {
 	var errs []error
-	parse := func(s string) tree.Path {
-		if s == "" {
-			return nil
-		}
-		p, err := tree.ParsePath(s)
+	resolve := func(s string) model.Target {
+		t, err := c.Subject.target(s)
 		errs = append(errs, err)
-		return p
+		return t
 	}
-	c.field = parse(c.Field)
 	for _, v := range c.Validations {
-		c.fields = append(c.fields, parse(v.Field))
+		c.fields = append(c.fields, resolve(cmp.Or(v.Field, c.Field)))
 	}
 	for _, f := range c.Fixes {
-		var edits []tree.Path
+		fix := model.Fix{Class: f.Class, Question: f.Question}
 		for _, e := range f.Edits {
-			edits = append(edits, parse(e.Path))
+			fix.Edits = append(fix.Edits, model.Edit{Target: resolve(e.Path), Value: e.Value, Append: e.Append})
 		}
-		c.edits = append(c.edits, edits)
+		c.fixes = append(c.fixes, fix)
 	}
 	return errors.Join(errs...)
+}
+
+// target turns a path that starts with a variable into one relative to the
+// element that the subject binds.
+func (s Subject) target(path string) (model.Target, error) {
+	p, err := tree.ParsePath(path)
+	if err != nil || len(p) == 0 {
+		return model.Target{}, fmt.Errorf("%q is not a path that starts with a variable", path)
+	}
+	name, rest := p[0].Key, p[1:]
+	if name == "variables" && len(rest) > 0 {
+		name, rest = rest[0].Key, rest[1:]
+	}
+	up := 0
+	for i, l := range slices.Backward(s.Levels) {
+		if l.As == name {
+			return model.Target{Up: up, Path: rest}, nil
+		}
+		up += len(s.Levels[i].Lists[0]) + 1
+	}
+	switch {
+	case name == "object":
+		return model.Target{Up: model.Root, Path: rest}, nil
+	case name == "podSpec" && s.Pod:
+		return model.Target{Up: up, Path: rest}, nil
+	case name == "podMetadata" && s.Pod:
+		return model.Target{Up: up + 1, Path: tree.Keys("metadata").Join(rest...)}, nil
+	case name == s.Found && name != "":
+		return model.Target{Path: rest}, nil
+	}
+	return model.Target{}, fmt.Errorf("path %q does not start with a variable of subject %s", path, s.Name)
 }
 
 // checkRoots refuses what a subject or the facts do not have.
@@ -255,8 +287,8 @@ func (s Subject) variables() []string {
 	for _, l := range s.Levels {
 		names = append(names, l.As)
 	}
-	if s.References {
-		names = append(names, "reference")
+	if s.Found != "" {
+		names = append(names, s.Found)
 	}
 	return names
 }

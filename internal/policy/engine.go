@@ -101,6 +101,7 @@ type group struct {
 	footprint Footprint
 	match     *Match // nil when the kind alone decides
 	rules     []*built
+	passed    []verdict // one pass for each rule
 }
 
 func (e *Engine) build(r *Rule) *built {
@@ -161,6 +162,7 @@ func (e *Engine) plan(gk model.GroupKind, hasPods bool) *plan {
 			p.groups = append(p.groups, g)
 		}
 		g.rules = append(g.rules, b)
+		g.passed = append(g.passed, verdict{Verdict: Pass})
 	}
 	slices.SortStableFunc(p.groups, func(a, b *group) int { return strings.Compare(a.subject.key(), b.subject.key()) })
 	e.plans[gk] = p

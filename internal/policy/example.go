@@ -24,7 +24,9 @@ type Example struct {
 type World struct {
 	Name    string // what a mutation did; "" for the example itself
 	Objects []*model.Object
-	Want    Verdict
+	// Declarations are what authors say about the objects; they are no objects.
+	Declarations []*model.Declaration
+	Want         Verdict
 }
 
 // LoadExamples reads the documents of kind Example that stand behind a rule in
@@ -106,7 +108,16 @@ func (e *Example) Worlds() ([]World, error) {
 					return nil, fmt.Errorf("%s: mutation %s: %w", e.Place, m, err)
 				}
 			}
-			o, err := model.NewObject(root, &model.Source{File: e.file}, "", "default")
+			source := &model.Source{File: e.file}
+			if j > 0 && model.IsDeclaration(root) {
+				d, err := model.ParseDeclaration(root, source)
+				if err != nil {
+					return nil, fmt.Errorf("%s: %w", e.Place, err)
+				}
+				worlds[i].Declarations = append(worlds[i].Declarations, d)
+				continue
+			}
+			o, err := model.NewObject(root, source, "", "default")
 			if err != nil {
 				return nil, fmt.Errorf("%s: %w", e.Place, err)
 			}

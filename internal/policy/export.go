@@ -27,7 +27,7 @@ func (e *Engine) Export(r *Rule, actions []admission.ValidationAction) (*admissi
 		return nil, nil, err
 	}
 	for _, root := range []string{"related", "reference", "params"} {
-		if footprint.Reads(root) || r.Subject.References {
+		if footprint.Reads(root) || r.Subject.Found != "" {
 			return nil, nil, fmt.Errorf("rule %q needs other objects (%s), which an admission policy cannot see", r.ID, footprint)
 		}
 	}

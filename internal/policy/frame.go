@@ -24,7 +24,11 @@ type frame struct {
 
 	related map[string]*tree.Node // facts asked for so far; nil values are absent
 	rule    *built                // whose variables are in force
-	cached  map[string]ref.Val    // its own variables computed so far
+	cached  []ref.Val             // its own variables computed so far, nil where not yet
+	all     ref.Val               // variables.containers, once asked for
+
+	located     bool // elementPath holds
+	elementPath tree.Path
 }
 
 var _ interpreter.Activation = (*frame)(nil)
@@ -35,7 +39,8 @@ type binding struct {
 	list  tree.Path // which of the level's lists
 	index int
 	node  *tree.Node
-	path  tree.Path // from the object's root; only for references
+	found string    // set where it is no item of a list: what it is
+	path  tree.Path // from the object's root; only for what was found
 }
 
 // Parent implements interpreter.Activation.
@@ -70,7 +75,7 @@ func (f *frame) ResolveName(name string) (any, bool) {
 
 func (b *binding) name() string {
 	if b.level == nil {
-		return "reference"
+		return b.found
 	}
 	return b.level.As
 }
@@ -129,37 +134,27 @@ func (f *frame) fact(name string) *tree.Node {
 	return n
 }
 
-// path returns where a variable stands, from the object's root.
-func (f *frame) path(name string) (tree.Path, bool) {
-	switch name {
-	case "object":
-		return nil, true
-	case "podSpec":
-		return f.pod.SpecPath, true
-	case "podMetadata":
-		return f.pod.SpecPath[:len(f.pod.SpecPath)-1].Join(tree.Step{Key: "metadata"}), true
+// element returns the path of the innermost item, computed once for all
+// findings about it.
+func (f *frame) element() tree.Path {
+	if f.located {
+		return f.elementPath
 	}
-	for i := range f.bound {
-		if f.bound[i].name() == name {
-			return f.element(i + 1), true
-		}
-	}
-	return nil, false
-}
-
-// element returns the path of the item bound at a depth; 0 is what holds the
-// outermost list.
-func (f *frame) element(depth int) tree.Path {
 	var p tree.Path
 	if f.pod != nil {
 		p = f.pod.SpecPath
 	}
-	for _, b := range f.bound[:depth] {
-		if b.level == nil {
-			return b.path
-		}
-		p = p.Join(b.list...).Join(tree.Step{Index: b.index})
+	if len(f.bound) > 0 {
+		p = append(make(tree.Path, 0, len(p)+2*len(f.bound)), p...)
 	}
+	for _, b := range f.bound {
+		if b.level == nil {
+			p = b.path
+			break
+		}
+		p = append(append(p, b.list...), tree.Step{Index: b.index})
+	}
+	f.located, f.elementPath = true, p
 	return p
 }
 
@@ -187,24 +182,30 @@ func (v *variablesValue) Find(key ref.Val) (ref.Val, bool) {
 	case "params":
 		return value(f.rule.params), true
 	}
-	if val, done := f.cached[string(name)]; done {
-		return val, true
+	for i := range f.rule.compiled.Variables {
+		if f.rule.compiled.Variables[i].Name != string(name) {
+			continue
+		}
+		if f.cached[i] == nil {
+			f.cached[i] = evaluate(f.rule.compiled.variables[i], f)
+		}
+		return f.cached[i], true
 	}
-	x := f.rule.compiled.variables[string(name)]
-	if x == nil {
-		return nil, false
-	}
-	val := evaluate(x, f)
-	if f.cached == nil {
-		f.cached = map[string]ref.Val{}
-	}
-	f.cached[string(name)] = val
-	return val, true
+	return nil, false
+}
+
+// enter puts the variables of a rule in force.
+func (f *frame) enter(b *built) {
+	f.rule = b
+	f.cached = append(f.cached[:0], make([]ref.Val, len(b.compiled.variables))...)
 }
 
 var emptyMap = func() *tree.Node { n := tree.MapOf(); return n.Seal() }()
 
 func (f *frame) containers() ref.Val {
+	if f.all != nil {
+		return f.all
+	}
 	var all []ref.Val
 	for _, list := range model.ContainerLists {
 		containers := f.pod.Spec.Get(list)
@@ -212,7 +213,8 @@ func (f *frame) containers() ref.Val {
 			all = append(all, value(containers.At(i)))
 		}
 	}
-	return types.NewRefValList(types.DefaultTypeAdapter, all)
+	f.all = types.NewRefValList(types.DefaultTypeAdapter, all)
+	return f.all
 }
 
 func (r *relatedValue) Find(key ref.Val) (ref.Val, bool) {

@@ -85,10 +85,12 @@ func (p *PodSecurity) Holds(minor int) bool {
 // Subject says for which elements of an object a rule is evaluated: the object
 // itself, its pods, or the items of lists below either.
 type Subject struct {
-	Name       string
-	Pod        bool    // elements of pod templates
-	Levels     []Level // nested lists, from the outermost
-	References bool    // the names by which the object refers to others
+	Name   string
+	Pod    bool    // elements of pod templates
+	Levels []Level // nested lists, from the outermost
+	// Found names what is not a list in the object but was found in it:
+	// "reference", "credential" or "unknownField".
+	Found string
 }
 
 // Level is a step into lists: each item is bound to the variable As.
@@ -130,7 +132,9 @@ var subjects = map[string]struct {
 	"bindingSubject": {Subject{Levels: []Level{{"subject", lists("subjects")}}}, []string{"RoleBinding", "ClusterRoleBinding"}},
 	"servicePort":    {Subject{Levels: []Level{{"port", lists("spec.ports")}}}, []string{"Service"}},
 	"webhook":        {Subject{Levels: []Level{{"webhook", lists("webhooks")}}}, []string{"ValidatingWebhookConfiguration", "MutatingWebhookConfiguration"}},
-	"reference":      {Subject: Subject{References: true}},
+	"reference":      {Subject: Subject{Found: "reference"}},
+	"credential":     {Subject: Subject{Found: "credential"}},
+	"unknownField":   {Subject: Subject{Found: "unknownField"}},
 }
 
 // label names an element for people, such as `container "web"`.

@@ -41,9 +41,8 @@ type Outcome struct {
 	Rule    *Rule
 	Finding *model.Finding // for Fail
 	Reason  string         // for Unknown and Error
-	Subject string
+	Subject string         // for Unknown and Error, as the place
 	Place   model.Place
-	Element tree.Path // from the object's root to the element
 }
 
 // Tally counts verdicts.
@@ -54,17 +53,22 @@ type Tally struct{ Evaluated, Passed, Unknown int }
 type Worker struct {
 	engine *Engine
 	facts  Facts
-	cache  []map[uint64][]verdict // by group
+	caches []cache // by group
 	frame  frame
+
+	scratch  []verdict
+	outcomes []Outcome
 }
 
 // NewWorker makes a worker that asks facts about other objects.
 func (e *Engine) NewWorker(facts Facts) *Worker { return &Worker{engine: e, facts: facts} }
 
 // Evaluate judges one object by all rules. Outcomes come in the order of the
-// rules within one element, elements in the order of the object.
+// rules within one element, elements in the order of the object. They are valid
+// until the next call.
 func (w *Worker) Evaluate(o *model.Object, tally *Tally) []Outcome {
 	p := w.engine.plan(o.Key.GroupKind, len(o.Pods()) > 0 || o.Key.PodSpecPath() != nil)
+	w.outcomes = w.outcomes[:0]
 	run := &run{Worker: w, object: o, tally: tally}
 	for _, b := range p.broken {
 		run.outcomes = append(run.outcomes, Outcome{Verdict: Error, Reason: b.err.Error(), Place: o.Place()})
@@ -83,31 +87,50 @@ func (w *Worker) Evaluate(o *model.Object, tally *Tally) []Outcome {
 // run is the evaluation of one object.
 type run struct {
 	*Worker
-	object   *model.Object
-	tally    *Tally
-	outcomes []Outcome
+	object *model.Object
+	tally  *Tally
 }
 
 // subject evaluates groups of one subject for each of its elements.
 func (r *run) subject(groups []*group) {
 	s := &groups[0].subject
 	f := &r.frame
-	*f = frame{object: r.object, facts: r.facts, minor: r.engine.options.KubernetesMinor, bound: f.bound[:0]}
+	*f = frame{object: r.object, facts: r.facts, minor: r.engine.options.KubernetesMinor, bound: f.bound[:0], cached: f.cached[:0]}
 	switch {
-	case s.References:
-		for _, ref := range r.facts.References(r.object) {
-			f.bound = append(f.bound[:0], binding{node: &ref.Value, path: ref.Path})
+	case s.Found != "":
+		for _, found := range r.found(s.Found) {
+			f.bound = append(f.bound[:0], binding{found: s.Found, node: &found.Value, path: found.Path})
 			r.element(groups)
 		}
 	case s.Pod:
 		pods := r.object.Pods()
 		for i := range pods {
-			f.pod, f.related = &pods[i], nil
+			f.pod, f.related, f.all = &pods[i], nil, nil
 			r.levels(groups, s.Levels, pods[i].Spec)
 		}
 	default:
 		r.levels(groups, s.Levels, r.object.Root)
 	}
+}
+
+// found returns what a subject of that name has found in the object.
+func (r *run) found(subject string) []Reference {
+	var all []Reference
+	switch subject {
+	case "reference":
+		return r.facts.References(r.object)
+	case "credential":
+		for _, c := range r.object.Credentials {
+			n := tree.MapOf(tree.Entry("path", c.Path.String()), tree.Entry("type", c.Type))
+			all = append(all, Reference{*n.Seal(), c.Path})
+		}
+	case "unknownField":
+		for _, path := range r.object.UnknownFields {
+			n := tree.MapOf(tree.Entry("path", path.String()))
+			all = append(all, Reference{*n.Seal(), path})
+		}
+	}
+	return all
 }
 
 // levels binds the items of nested lists and evaluates the groups for each
@@ -135,6 +158,7 @@ func (r *run) levels(groups []*group, levels []Level, under *tree.Node) {
 // element evaluates groups for what the frame is bound to.
 func (r *run) element(groups []*group) {
 	f := &r.frame
+	f.located = false
 	for _, g := range groups {
 		unknown := ""
 		if g.match != nil {
@@ -166,36 +190,57 @@ func (r *run) element(groups []*group) {
 	}
 }
 
-// maxCached bounds the verdicts kept for one group, so that content that never
-// repeats does not fill the memory.
-const maxCached = 1 << 14
+// cache holds the verdicts of one group by the digest of what it reads.
+type cache struct {
+	verdicts    map[uint64][]verdict
+	asked, hits int
+}
+
+const (
+	maxCached  = 1 << 14 // verdicts kept for a group; content may never repeat
+	trialCalls = 1 << 10 // after which a cache that hits too rarely is given up
+)
 
 // verdicts returns those of all rules of a group, from the cache if the same
-// content was judged before.
+// content was judged before. They are valid until the next call.
 func (r *run) verdicts(g *group) []verdict {
-	key := r.frame.hash(g.footprint)
-	for len(r.cache) <= g.serial {
-		r.cache = append(r.cache, nil)
+	for len(r.caches) <= g.serial {
+		r.caches = append(r.caches, cache{})
 	}
-	cache := r.cache[g.serial]
-	if verdicts, seen := cache[key]; seen {
-		return verdicts
+	c := &r.caches[g.serial]
+	useful := c.asked < trialCalls || c.hits*4 > c.asked
+	var key uint64
+	if useful {
+		key = r.frame.hash(g.footprint)
+		c.asked++
+		if verdicts, seen := c.verdicts[key]; seen {
+			c.hits++
+			return verdicts
+		}
+	} else if c.verdicts != nil {
+		c.verdicts = nil
 	}
-	verdicts := make([]verdict, len(g.rules))
-	for i, b := range g.rules {
-		verdicts[i] = r.frame.judge(b)
+	r.scratch = r.scratch[:0]
+	for _, b := range g.rules {
+		r.scratch = append(r.scratch, r.frame.judge(b))
 	}
-	if cache == nil || len(cache) >= maxCached {
-		cache = map[uint64][]verdict{}
-		r.cache[g.serial] = cache
+	if !useful {
+		return r.scratch
 	}
-	cache[key] = verdicts
-	return verdicts
+	if c.verdicts == nil || len(c.verdicts) >= maxCached {
+		c.verdicts = map[uint64][]verdict{}
+	}
+	kept := g.passed
+	if slices.ContainsFunc(r.scratch, func(v verdict) bool { return v.Verdict != Pass }) {
+		kept = slices.Clone(r.scratch)
+	}
+	c.verdicts[key] = kept
+	return kept
 }
 
 // judge runs a rule on what the frame is bound to.
 func (f *frame) judge(b *built) verdict {
-	f.rule, f.cached = b, nil
+	f.enter(b)
 	for _, x := range b.compiled.conditions {
 		switch v := f.test(x); v.Verdict {
 		case Fail:
@@ -240,65 +285,50 @@ func withoutQuotes(s string) string { return quoted.ReplaceAllString(s, "...") }
 
 // outcome describes a verdict for people.
 func (f *frame) outcome(b *built, v verdict) Outcome {
-	rule := b.compiled.Rule
-	o := Outcome{Verdict: v.Verdict, Rule: rule, Reason: v.why, Subject: f.label(), Element: f.element(len(f.bound))}
-	field := b.compiled.field
-	if v.Verdict == Fail && b.compiled.fields[v.at] != nil {
-		field = b.compiled.fields[v.at]
+	o := Outcome{Verdict: v.Verdict, Rule: b.compiled.Rule, Reason: v.why}
+	finding := &model.Finding{
+		Rule: &b.compiled.RuleInfo, Object: f.object, Subject: f.label(), Element: f.element(), Field: b.compiled.fields[v.at],
 	}
-	path := o.Element
-	if full, ok := f.resolve(field); ok {
-		path = full
-	}
-	o.Place = f.object.Source.Place(f.object.Root.Nearest(path))
+	finding.Place = f.object.Source.Place(f.nearest(finding))
 	if v.Verdict == Fail {
-		o.Finding = f.finding(b, v.at, path, o)
+		f.explain(finding, b, v.at)
+		o.Finding = finding
+	} else {
+		o.Subject, o.Place = finding.Subject, finding.Place
 	}
 	return o
 }
 
-func (f *frame) finding(b *built, at int, path tree.Path, o Outcome) *model.Finding {
-	rule := b.compiled.Rule
-	finding := &model.Finding{
-		Rule: &rule.RuleInfo, Object: f.object, Subject: o.Subject, Element: o.Element, Path: path, Place: o.Place, Message: rule.Validations[at].Message,
-		Fingerprint: f.fingerprint(rule),
+// nearest returns the node of the field at fault, or the nearest one above it
+// that is written.
+func (f *frame) nearest(finding *model.Finding) *tree.Node {
+	t := finding.Field
+	n := f.object.Root
+	if base := finding.Element[:max(len(finding.Element)-t.Up, 0)]; len(base) > 0 {
+		n = n.Nearest(base)
 	}
-	f.rule, f.cached = b, nil
+	return n.Nearest(t.Path)
+}
+
+// explain completes a finding.
+func (f *frame) explain(finding *model.Finding, b *built, at int) {
+	finding.Message = b.compiled.Validations[at].Message
+	finding.Fingerprint = f.fingerprint(b.compiled.Rule)
+	finding.Fixes = b.compiled.fixes
+	f.enter(b)
 	if x := b.compiled.messages[at]; x != nil {
 		if s, ok := evaluate(x, f).(types.String); ok && s != "" {
 			finding.Message = strings.TrimSpace(string(s))
 		}
 	}
-	for i, t := range rule.Fixes {
-		if x := b.compiled.whens[i]; x != nil && evaluate(x, f) != types.True {
-			continue
-		}
-		fix := model.Fix{Class: t.Class, Question: t.Question}
-		for j, e := range t.Edits {
-			if full, ok := f.resolve(b.compiled.edits[i][j]); ok {
-				fix.Edits = append(fix.Edits, model.Edit{Path: full, Value: e.Value, Append: e.Append})
+	if slices.ContainsFunc(b.compiled.whens, func(x *expression) bool { return x != nil }) {
+		finding.Fixes = nil
+		for i, x := range b.compiled.whens {
+			if x == nil || evaluate(x, f) == types.True {
+				finding.Fixes = append(finding.Fixes, b.compiled.fixes[i])
 			}
 		}
-		finding.Fixes = append(finding.Fixes, fix)
 	}
-	return finding
-}
-
-// resolve turns a path that starts with a variable into one from the object's
-// root.
-func (f *frame) resolve(path tree.Path) (tree.Path, bool) {
-	if len(path) == 0 {
-		return nil, false
-	}
-	name, rest := path[0].Key, path[1:]
-	if name == "variables" && len(rest) > 0 {
-		name, rest = rest[0].Key, rest[1:]
-	}
-	base, ok := f.path(name)
-	if !ok {
-		return nil, false
-	}
-	return base.Join(rest...), true
 }
 
 // label names the element for people; it is empty for the object and its only
@@ -307,8 +337,12 @@ func (f *frame) label() string {
 	var parts []string
 	for i := range f.bound {
 		b := &f.bound[i]
-		if b.level == nil {
+		switch b.found {
+		case "reference":
 			parts = append(parts, strings.TrimSpace(b.node.Get("kind").Str()+" "+quote(b.node.Get("name").Str())))
+			continue
+		case "credential", "unknownField":
+			parts = append(parts, b.path.String())
 			continue
 		}
 		l := *b.level

@@ -20,6 +20,7 @@ type Graph struct {
 	groupOf    map[*tree.Node]int32 // by pod spec
 	signatures [2][]*signature
 	others     []*model.Object
+	rules      int // number of rules in all policies
 }
 
 // group holds workloads of one namespace that differ in nothing that a policy
@@ -52,6 +53,7 @@ func New(s *model.Snapshot) *Graph {
 			namespaces: s.Namespaces(), policies: map[string][]*Policy{}, span: map[string][2]int32{}, groupOf: map[*tree.Node]int32{},
 		},
 		snapshot: s, peers: map[peerKey]*peer{}, labels: map[string]bool{}, ports: map[namedPort]bool{},
+		matches: map[uint64][]namespaceMatch{}, known: map[string]*namespaceLabels{},
 	}
 	var objects []*model.Object
 	for _, gk := range policyKinds {
@@ -140,8 +142,10 @@ type builder struct {
 	snapshot *model.Snapshot
 	cluster  string
 	peers    map[peerKey]*peer
-	labels   map[string]bool    // label keys that some policy looks at
-	ports    map[namedPort]bool // that some policy names
+	labels   map[string]bool             // label keys that some policy looks at
+	ports    map[namedPort]bool          // that some policy names
+	matches  map[uint64][]namespaceMatch // by hash of the namespaceSelector
+	known    map[string]*namespaceLabels
 }
 
 // survey notes which labels and port names a policy looks at.
@@ -267,7 +271,7 @@ func (b *builder) sign() {
 				fmt.Fprintf(&key, " %p", p)
 			}
 			if d == Ingress && len(g.policies[d]) > 0 {
-				_ = 0
+				fmt.Fprint(&key, g.named)
 			}
 			id, ok := known[key.String()]
 			if !ok {

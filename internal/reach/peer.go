@@ -60,12 +60,10 @@ func (b *builder) peer(namespace string, n *tree.Node) *peer {
 	case namespaces == nil:
 		b.matchPods(p, namespace, Yes, pods)
 	default:
-		for _, name := range b.namespaces {
-			if answer, why := b.matchNamespace(name, namespaces); answer != No {
-				b.matchPods(p, name, answer, pods)
-				if answer == Maybe {
-					p.why = why
-				}
+		for _, m := range b.matchNamespaces(namespaces) {
+			b.matchPods(p, m.namespace, m.answer, pods)
+			if m.answer == Maybe {
+				p.why = "the labels of Namespace " + m.namespace + " were not read"
 			}
 		}
 	}
@@ -101,29 +99,57 @@ const (
 	nameLabel       = "kubernetes.io/metadata.name"
 )
 
-// matchNamespace reports whether a namespaceSelector matches a namespace. Its
-// name is known always, its other labels only when its object was read.
-func (b *builder) matchNamespace(name string, selector *tree.Node) (Answer, string) {
-	labels := tree.MapOf(tree.Entry(nameLabel, name))
-	o := b.snapshot.Get(model.Key{Cluster: b.cluster, GroupKind: model.GroupKind{Kind: "Namespace"}, Name: name})
-	read := o != nil || b.snapshot.Closed
-	if o != nil {
-		for i := range o.Labels().Children() {
-			if l := &o.Labels().Children()[i]; l.Key() != nameLabel {
-				labels.Add(l.Key(), *l)
+// namespaceMatch is a namespace that a selector matches, or may match.
+type namespaceMatch struct {
+	namespace string
+	answer    Answer
+}
+
+// matchNamespaces returns the namespaces that a namespaceSelector matches.
+// Their names are known always, their other labels only when the object was
+// read.
+func (b *builder) matchNamespaces(selector *tree.Node) []namespaceMatch {
+	if known, ok := b.matches[selector.Hash()]; ok {
+		return known
+	}
+	var found []namespaceMatch
+	onlyName, other := splitSelector(selector)
+	all, byName := model.NewSelector(selector), model.NewSelector(&onlyName)
+	for _, name := range b.namespaces {
+		l := b.labelsOf(name)
+		switch {
+		case l.read && all.Matches(&l.labels), !other && byName.Matches(&l.labels):
+			found = append(found, namespaceMatch{name, Yes})
+		case !l.read && byName.Matches(&l.labels):
+			found = append(found, namespaceMatch{name, Maybe})
+		}
+	}
+	b.matches[selector.Hash()] = found
+	return found
+}
+
+// namespaceLabels are the labels of a namespace, as far as they are known.
+type namespaceLabels struct {
+	labels tree.Node
+	read   bool
+}
+
+func (b *builder) labelsOf(name string) *namespaceLabels {
+	if known := b.known[name]; known != nil {
+		return known
+	}
+	l := &namespaceLabels{labels: tree.MapOf(tree.Entry(nameLabel, name)), read: b.snapshot.Closed}
+	key := model.Key{Cluster: b.cluster, GroupKind: model.GroupKind{Kind: "Namespace"}, Name: name}
+	if o := b.snapshot.Get(key); o != nil {
+		l.read = true
+		for _, label := range o.Labels().Children() {
+			if label.Key() != nameLabel {
+				l.labels.Add(label.Key(), label)
 			}
 		}
 	}
-	byName, other := splitSelector(selector)
-	switch {
-	case read && model.NewSelector(selector).Matches(&labels):
-		return Yes, ""
-	case read || !model.NewSelector(&byName).Matches(&labels):
-		return No, ""
-	case other:
-		return Maybe, "the labels of Namespace " + name + " were not read"
-	}
-	return Yes, ""
+	b.known[name] = l
+	return l
 }
 
 // splitSelector returns the part of a selector that asks for the name of a

@@ -46,6 +46,7 @@ func (p *Policy) DeniesAll(d Direction) bool {
 
 // rule allows connections with any of the peers to any of the ports.
 type rule struct {
+	id    int     // from 0, within a Graph
 	all   bool    // with every peer, addresses outside the cluster included
 	peers []*peer // when not all
 	ports portSet // by number; all of them where the rule names none
@@ -91,7 +92,8 @@ func policyTypes(spec *tree.Node) (ingress, egress bool) {
 }
 
 func (b *builder) readRule(namespace string, n *tree.Node, peersKey string) rule {
-	var r rule
+	r := rule{id: b.rules}
+	b.rules++
 	r.ports, r.named = readPorts(n.Get("ports"))
 	peers := n.Get(peersKey)
 	r.all = peers.Len() == 0

@@ -68,14 +68,14 @@ func (g *Graph) Connects(namespace string, to model.Workload) (Answer, string) {
 type search struct {
 	*Graph
 	ports    *interner
-	numbered map[*rule]setID   // the ports that rules give by number
+	numbered []setID           // one above the ports that rules give by number; 0 is not known yet
 	signs    []int32           // egress signatures of the sources, in order
 	bySign   map[int32][]int32 // sources by egress signature
 	seen     map[[2]int32][]allowed
 }
 
 func (g *Graph) search(namespace string) *search {
-	s := &search{Graph: g, ports: newInterner(), numbered: map[*rule]setID{}, bySign: map[int32][]int32{}, seen: map[[2]int32][]allowed{}}
+	s := &search{Graph: g, ports: newInterner(), numbered: make([]setID, g.rules), bySign: map[int32][]int32{}, seen: map[[2]int32][]allowed{}}
 	span := g.span[namespace]
 	for id := span[0]; id < span[1]; id++ {
 		sign := g.groups[id].signature[Egress]
@@ -179,11 +179,10 @@ func (r *rule) matches(group int32) (Answer, string) {
 
 // portsOf returns the ports of a rule at a destination.
 func (s *search) portsOf(r *rule, to int32) setID {
-	id, ok := s.numbered[r]
-	if !ok {
-		id = s.ports.id(r.ports)
-		s.numbered[r] = id
+	if s.numbered[r.id] == 0 {
+		s.numbered[r.id] = s.ports.id(r.ports) + 1
 	}
+	id := s.numbered[r.id] - 1
 	for _, name := range r.named {
 		for _, p := range s.groups[to].named {
 			if p.namedPort == name {

@@ -137,8 +137,9 @@ func rulesOf(r *model.Report) []*model.RuleInfo {
 	return slices.CompactFunc(rules, func(a, b *model.RuleInfo) bool { return a.ID == b.ID })
 }
 
-// headline says what is wrong, and with which element unless the message names
-// it.
+// headline says what is wrong with which element: "the container runs
+// privileged" becomes `container "web" runs privileged`, and a message that does
+// not begin with its element gets it in front.
 func headline(f *model.Finding) string {
 	message, subject := clean(f.Message), clean(f.Subject)
 	if message == "" {
@@ -146,6 +147,10 @@ func headline(f *model.Finding) string {
 	}
 	if subject == "" || strings.Contains(message, subject) {
 		return message
+	}
+	kind, _, _ := strings.Cut(subject, " ")
+	if predicate, ok := strings.CutPrefix(message, "the "+kind+" "); ok {
+		return subject + " " + predicate
 	}
 	return subject + ": " + message
 }
@@ -229,7 +234,7 @@ func edits(f *model.Finding, fix *model.Fix) string {
 			parts = append(parts, fmt.Sprintf("and %d more", len(fix.Edits)-most))
 			break
 		}
-		path := clean(fromSubject(f, e.Path).String())
+		path := relative(f, e.Target)
 		switch {
 		case e.Value == nil:
 			parts = append(parts, "remove "+path)
@@ -242,22 +247,13 @@ func edits(f *model.Finding, fix *model.Fix) string {
 	return strings.Join(parts, "; ")
 }
 
-// fromSubject shortens a path to begin behind the element that the finding
-// names, which is the last list item that it shares with the finding's path.
-func fromSubject(f *model.Finding, path tree.Path) tree.Path {
-	if f.Subject == "" {
-		return path
+// relative writes the path to a target, from the element that the finding names
+// where the target is within it, and else from the object's root.
+func relative(f *model.Finding, t model.Target) string {
+	if f.Subject != "" && t.Up == 0 && len(t.Path) > 0 {
+		return clean(t.Path.String())
 	}
-	short := path
-	for i, s := range path {
-		if i >= len(f.Path) || f.Path[i] != s {
-			break
-		}
-		if s.Key == "" && i+1 < len(path) {
-			short = path[i+1:]
-		}
-	}
-	return short
+	return clean(f.At(t).String())
 }
 
 // plainScalar matches strings that YAML reads as themselves without quotes,

@@ -25,7 +25,7 @@ var (
 		Remediation: "Bind a role that holds only the verbs and resources that the program uses.", Attack: []string{"T1078.004"}, Builtin: true}
 	imageTag = &model.RuleInfo{ID: "mutable-image-tag", Title: "Image is not pinned by digest", Severity: model.Medium, Category: "supply-chain",
 		Rationale: "What runs can change without a change to this file.", Remediation: "Name the image by digest.", Builtin: true}
-	memoryLimit = &model.RuleInfo{ID: "memory-limit", Title: "Container has no memory limit", Severity: model.Medium, Category: "availability",
+	memoryLimit = &model.RuleInfo{ID: "memory-limit", Title: "Container has no memory limit", Severity: model.Medium, Category: "reliability",
 		Rationale: "One leaking container takes the memory of the node, and the kernel then ends processes of others.", Remediation: "Set resources.limits.memory to what the program needs at its peak.", Builtin: true}
 	readOnlyRoot = &model.RuleInfo{ID: "writable-root", Title: "Root file system is writable", Severity: model.Low, Category: "pod-security",
 		Rationale: "An attacker can drop tools and change the program.", Remediation: "Set readOnlyRootFilesystem.", Builtin: true}
@@ -79,12 +79,19 @@ func node(v any) *tree.Node { n := tree.Of(v); return &n }
 func finding(t testing.TB, rule *model.RuleInfo, o *model.Object, subject, at, message string, fixes ...model.Fix) *model.Finding {
 	t.Helper()
 	p := steps(t, at)
-	return &model.Finding{Rule: rule, Object: o, Subject: subject, Path: p, Message: message, Fixes: fixes,
+	element := 0
+	for i, s := range p {
+		if subject != "" && s.Key == "" {
+			element = i + 1
+		}
+	}
+	return &model.Finding{Rule: rule, Object: o, Subject: subject, Element: p[:element], Field: model.Target{Path: p[element:]}, Message: message, Fixes: fixes,
 		Place: o.Source.Place(o.Root.Nearest(p)), Fingerprint: model.NewFingerprint(rule.ID, o.Key.String(), subject, at)}
 }
 
+// set makes a fix that sets one field of the finding's element.
 func set(t testing.TB, class model.FixClass, at string, v any) model.Fix {
-	return model.Fix{Class: class, Edits: []model.Edit{{Path: steps(t, at), Value: node(v)}}}
+	return model.Fix{Class: class, Edits: []model.Edit{{Target: model.Target{Path: steps(t, at)}, Value: node(v)}}}
 }
 
 func emptyReport() *model.Report {
@@ -154,7 +161,7 @@ spec:
 	cni.System = true
 	r := emptyReport()
 	priv := finding(t, privileged, shop, `container "web"`, webAt+".securityContext.privileged", `container "web" runs privileged`,
-		set(t, model.Tightening, webAt+".securityContext.privileged", false))
+		set(t, model.Tightening, "securityContext.privileged", false))
 	priv.Symptoms = []*model.Finding{
 		finding(t, escalation, shop, `container "web"`, webAt+".securityContext.allowPrivilegeEscalation", `container "web" may gain privileges through set-uid programs`),
 		finding(t, readOnlyRoot, shop, `container "web"`, webAt+".securityContext.readOnlyRootFilesystem", `container "web" may write to its root file system`),
@@ -167,16 +174,16 @@ spec:
 	r.Findings = []*model.Finding{
 		priv,
 		finding(t, runAsRoot, shop, `container "web"`, webAt+".securityContext.runAsNonRoot", `container "web" may run as root`,
-			set(t, model.Tightening, webAt+".securityContext.runAsNonRoot", true)),
+			set(t, model.Tightening, "securityContext.runAsNonRoot", true)),
 		finding(t, runAsRoot, shop, `container "metrics"`, metricsAt+".securityContext.runAsNonRoot", `container "metrics" may run as root`,
-			set(t, model.Tightening, metricsAt+".securityContext.runAsNonRoot", true)),
+			set(t, model.Tightening, "securityContext.runAsNonRoot", true)),
 		finding(t, imageTag, shop, `container "web"`, webAt+".image", `image "registry.example.com/checkout:latest" is not pinned by digest`),
 		finding(t, memoryLimit, shop, `container "web"`, webAt+".resources.limits.memory", "no memory limit", question),
 		finding(t, clusterAdmin, binding, "", "roleRef.name", `service account ci/deployer may do everything in the cluster`),
 		finding(t, memoryLimit, cart, `container "web"`, webAt+".resources.limits.memory", "no memory limit", question),
 		old, known,
 		finding(t, readOnlyRoot, cart, `container "web"`, webAt+".securityContext.readOnlyRootFilesystem", `container "web" may write to its root file system`,
-			set(t, model.Inert, webAt+".securityContext.readOnlyRootFilesystem", true)),
+			set(t, model.Inert, "securityContext.readOnlyRootFilesystem", true)),
 		finding(t, privileged, cni, `container "agent"`, webAt+".securityContext.privileged", `container "agent" runs privileged`),
 	}
 	r.Unknowns = []model.Unknown{
@@ -201,7 +208,7 @@ func largeReport(t testing.TB, n int) *model.Report {
 	r := emptyReport()
 	var text strings.Builder
 	for i := range n {
-		text.WriteString(workload(fmt.Sprintf("team-%02d", i%20), fmt.Sprintf("service-%04d", i), ", team: team-"+fmt.Sprint(i%7)))
+		text.WriteString(workload(fmt.Sprintf("team-%02d", i%8), fmt.Sprintf("service-%04d", i), ", team: team-"+fmt.Sprint(i%7)))
 	}
 	all := objects(t, "deploy/all.yaml", text.String())
 	worst := func(o *model.Object) int { return min(1, int(o.Place().Line)/22%25) }
@@ -209,13 +216,13 @@ func largeReport(t testing.TB, n int) *model.Report {
 	for _, o := range all {
 		if worst(o) == 0 {
 			r.Findings = append(r.Findings, finding(t, privileged, o, `container "web"`, webAt+".securityContext.privileged", `container "web" runs privileged`,
-				set(t, model.Tightening, webAt+".securityContext.privileged", false)))
+				set(t, model.Tightening, "securityContext.privileged", false)))
 		}
 		r.Findings = append(r.Findings,
-			finding(t, runAsRoot, o, `container "web"`, webAt+".securityContext.runAsNonRoot", `container "web" may run as root`, set(t, model.Tightening, webAt+".securityContext.runAsNonRoot", true)),
+			finding(t, runAsRoot, o, `container "web"`, webAt+".securityContext.runAsNonRoot", `container "web" may run as root`, set(t, model.Tightening, "securityContext.runAsNonRoot", true)),
 			finding(t, imageTag, o, `container "web"`, webAt+".image", fmt.Sprintf("image %q is not pinned by digest", o.Root.Follow(steps(t, webAt+".image")).Text())),
 			finding(t, memoryLimit, o, `container "web"`, webAt+".resources.limits.memory", "no memory limit"),
-			finding(t, readOnlyRoot, o, `container "web"`, webAt+".securityContext.readOnlyRootFilesystem", "root file system is writable", set(t, model.Tightening, webAt+".securityContext.readOnlyRootFilesystem", true)))
+			finding(t, readOnlyRoot, o, `container "web"`, webAt+".securityContext.readOnlyRootFilesystem", "root file system is writable", set(t, model.Tightening, "securityContext.readOnlyRootFilesystem", true)))
 	}
 	r.Counts = model.Counts{Files: 1, Documents: n, Objects: n, Workloads: n, Rules: 57, Evaluated: 40 * n, Passed: 40*n - len(r.Findings)}
 	return r

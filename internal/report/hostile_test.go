@@ -34,8 +34,8 @@ func hostileReport(t testing.TB) *model.Report {
 		o.Key.Name, o.Key.Namespace = text, text // what an object from elsewhere may hold
 		rule := &model.RuleInfo{ID: fmt.Sprintf("rule-%d", i), Title: "t " + text, Severity: model.Severity(i % 5), Category: text, Rationale: "why " + text, Remediation: "do " + text}
 		f := finding(t, rule, o, text, webAt+".securityContext.privileged", "m "+text,
-			model.Fix{Class: model.Tightening, Edits: []model.Edit{{Path: webPath(text), Value: node(text)}}})
-		f.Path = webPath(text)
+			model.Fix{Class: model.Tightening, Edits: []model.Edit{{Target: model.Target{Path: key(text)}, Value: node(text)}}})
+		f.Field.Path = key(text)
 		f.Symptoms = []*model.Finding{finding(t, rule, o, text, webAt, "s "+text)}
 		asked := finding(t, rule, o, text, webAt, "q "+text, model.Fix{Class: model.Decision, Question: text})
 		passed := finding(t, rule, o, text, webAt, "p "+text)
@@ -62,13 +62,7 @@ func escaped(text string) string {
 	return b.String()
 }
 
-func webPath(text string) tree.Path {
-	p := tree.Keys("spec", "template", "spec", "containers")
-	if text == "" {
-		text = "x"
-	}
-	return p.Join(tree.Step{Index: 0}, tree.Step{Key: text})
-}
+func key(text string) tree.Path { return tree.Keys("x" + text) }
 
 // No format lets a control character, a direction mark or a broken byte through,
 // except where JSON escapes it.

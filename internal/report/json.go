@@ -158,12 +158,12 @@ func toJSONRule(rule *model.RuleInfo, requirements map[string][]string) any {
 func toJSONFinding(f *model.Finding, requirements map[string][]string) *jsonFinding {
 	j := &jsonFinding{
 		Rule: f.Rule.ID, Title: clean(f.Rule.Title), Severity: f.Rule.Severity, Category: f.Rule.Category, Message: clean(f.Message),
-		Object: toJSONObject(f.Object), Subject: clean(f.Subject), Path: f.Path.String(), Place: toJSONPlace(f.Place),
+		Object: toJSONObject(f.Object), Subject: clean(f.Subject), Path: f.Path().String(), Place: toJSONPlace(f.Place),
 		Owner: ownerOf(f.Object), Remediation: clean(f.Rule.Remediation), Attack: f.Rule.Attack, Requirements: requirements[f.Rule.ID],
 		Fingerprint: f.Fingerprint, Active: f.Active(), Baselined: f.Baselined, System: f.Object.System,
 	}
 	for i := range f.Fixes {
-		j.Fixes = append(j.Fixes, toJSONFix(&f.Fixes[i]))
+		j.Fixes = append(j.Fixes, toJSONFix(f, &f.Fixes[i]))
 	}
 	if f.Exception != nil {
 		j.Exception = toJSONException(f.Exception)
@@ -174,10 +174,10 @@ func toJSONFinding(f *model.Finding, requirements map[string][]string) *jsonFind
 	return j
 }
 
-func toJSONFix(fix *model.Fix) jsonFix {
+func toJSONFix(f *model.Finding, fix *model.Fix) jsonFix {
 	j := jsonFix{Class: fix.Class, Question: clean(fix.Question)}
 	for _, e := range fix.Edits {
-		edit := jsonEdit{Op: "set", Path: e.Path.String()}
+		edit := jsonEdit{Op: "set", Path: f.At(e.Target).String()}
 		switch {
 		case e.Value == nil:
 			edit.Op = "remove"

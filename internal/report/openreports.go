@@ -179,7 +179,7 @@ func (p *openReporter) finding(f *model.Finding) {
 		}
 	}
 	set("subject", clean(f.Subject))
-	set("path", clean(f.Path.String()))
+	set("path", clean(f.Path().String()))
 	set("place", where(f.Place))
 	set("owner", ownerOf(f.Object))
 	set("requirements", clean(strings.Join(p.o.requirements(f.Rule), ", ")))

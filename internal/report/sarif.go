@@ -141,7 +141,8 @@ func writeSARIF(w *bufio.Writer, r *model.Report, o Options) error {
 }
 
 // sarifLevels and securitySeverities follow the bands in which services show
-// scores: above 9 critical, from 7 high, from 4 medium, above 0 low.
+// scores: above 9 critical, from 7 high, from 4 medium, above 0 low. A rule about
+// reliability or correctness has no score, so that it is no security alert.
 var (
 	sarifLevels        = [...]string{model.Info: "note", model.Low: "note", model.Medium: "warning", model.High: "error", model.Critical: "error"}
 	securitySeverities = [...]string{model.Info: "", model.Low: "3.0", model.Medium: "5.5", model.High: "8.0", model.Critical: "9.5"}
@@ -158,8 +159,11 @@ func toSARIFRule(rule *model.RuleInfo, o Options) any {
 		rationale = title
 	}
 	var tags []string
-	if rule.Severity > model.Info {
-		tags = append(tags, "security")
+	score := ""
+	if rule.Category != "reliability" && rule.Category != "correctness" {
+		if score = securitySeverities[rule.Severity]; score != "" {
+			tags = append(tags, "security")
+		}
 	}
 	if rule.Category != "" {
 		tags = append(tags, clean(rule.Category))
@@ -172,7 +176,7 @@ func toSARIFRule(rule *model.RuleInfo, o Options) any {
 			Markdown: strings.TrimSpace("**Why:** " + markdownText(rationale) + "\n\n**Fix:** " + markdownText(remediation)),
 		},
 		Default: sarifLevel{sarifLevels[rule.Severity]},
-		Props: sarifRuleBags{Tags: tags[:min(len(tags), sarifTags)], SecuritySeverity: securitySeverities[rule.Severity],
+		Props: sarifRuleBags{Tags: tags[:min(len(tags), sarifTags)], SecuritySeverity: score,
 			Severity: rule.Severity.String()},
 	}
 }
@@ -190,7 +194,7 @@ func toSARIFResult(f *model.Finding, ruleIndex int) any {
 		text += "\nAlso: " + headline(s) + "."
 	}
 	props := map[string]any{"severity": f.Rule.Severity, "object": toJSONObject(f.Object), "system": f.Object.System}
-	for name, value := range map[string]string{"subject": clean(f.Subject), "path": f.Path.String(), "owner": ownerOf(f.Object), "rendered": f.Place.Rendered} {
+	for name, value := range map[string]string{"subject": clean(f.Subject), "path": f.Path().String(), "owner": ownerOf(f.Object), "rendered": f.Place.Rendered} {
 		if value != "" {
 			props[name] = value
 		}
@@ -249,7 +253,7 @@ func toSARIFFix(f *model.Finding) (sarifFix, bool) {
 	source := f.Object.Source
 	change := sarifChange{Artifact: sarifArtifact{sarifURI(source.File.Name)}}
 	for _, e := range f.Fixes[0].Edits {
-		old := f.Object.Root.Follow(e.Path)
+		old := f.Object.Root.Follow(f.At(e.Target))
 		if e.Append || !isScalar(e.Value) || !isScalar(old) || old.Has(tree.Shared|tree.Implied|tree.Redacted|tree.Literal) {
 			return sarifFix{}, false
 		}

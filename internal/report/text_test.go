@@ -185,3 +185,20 @@ func TestWriteErrors(t *testing.T) {
 type failingWriter struct{}
 
 func (failingWriter) Write([]byte) (int, error) { return 0, fmt.Errorf("disk is full") }
+
+func TestHeadline(t *testing.T) {
+	for _, test := range []struct{ subject, message, want string }{
+		{"", "the pod uses the network of the node", "the pod uses the network of the node"},
+		{`container "web"`, "the container runs privileged", `container "web" runs privileged`},
+		{`container "web"`, "no memory limit", `container "web": no memory limit`},
+		{`container "web"`, `container "web" runs as root`, `container "web" runs as root`},
+		{`container "web"`, "the containers share a volume", `container "web": the containers share a volume`},
+		{"rule 1", "the rule allows every verb", "rule 1 allows every verb"},
+		{"rule 1", "", "rule 1: Role grants every verb"},
+	} {
+		f := &model.Finding{Rule: &model.RuleInfo{Title: "Role grants every verb"}, Subject: test.subject, Message: test.message}
+		if got := headline(f); got != test.want {
+			t.Errorf("%q of %q is %q, want %q", test.message, test.subject, got, test.want)
+		}
+	}
+}

@@ -30,7 +30,7 @@ func FuzzParse(f *testing.F) {
 // as what they are.
 func TestRandomDocuments(t *testing.T) {
 	docs, scanned := 0, 0
-	for seed := range uint64(3000) {
+	for seed := range uint64(1500) {
 		w := writer{r: rand.New(rand.NewPCG(seed, 1)), left: 25}
 		want := w.value(0)
 		text := w.print(want)

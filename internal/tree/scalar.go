@@ -84,7 +84,7 @@ func numeric(s string) bool {
 	if s[0] == '-' || s[0] == '+' {
 		i++
 	}
-	if i == len(s) || s[i] != '.' && (s[i] < '0' || s[i] > '9') {
+	if i == len(s) || s[i] != '.' && s[i] != '_' && (s[i] < '0' || s[i] > '9') {
 		return false
 	}
 	dots := 0

@@ -152,7 +152,6 @@ func (p *scanner) keep(mark int) []Node {
 	}
 	from := len(p.arena)
 	p.arena = append(p.arena, p.stack[mark:]...)
-	clear(p.stack[mark:])
 	p.stack = p.stack[:mark]
 	return p.arena[from : from+n : from+n]
 }

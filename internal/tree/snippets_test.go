@@ -34,7 +34,7 @@ var snippets = []string{
 	"a: é\n", "é: a\n- b", "é: [à, ü]\nb: c\n", "- é: a\n  b: c\n", "a: \u00a0b\n", "a: b\u0085c: d\n", "a: b\u2028  c\n", "a: b\rc: d\r", "a: b\r\r\n", "a: |\r  b\r", "a: \ufeffb\n", "a\n\ufeffb\n", "😀: 😀\n😁: [😀, {😁: 😀}]\n", "a: \"é\\u00e9\"\n", "a: b\x00c\n", "a: b\x01\n", "a: \x7f\n", "a: \xff\n", "\xff\xfea\x00", "a: \ufffe\n", "a: \x1b[0m\n", "a: \u0080\n",
 	"a: b\n\n\n# x\n\n", "a:\n  # x\n  b: c\n # y\n  d: e\n", "# x\na: b\n  # y\nc: d\n#z", "a:\n# x\n- b\n# y\n- c\n", "a: [\n# x\nb\n# y\n]\n", "a:\n\n\n  b: c\n", "a: b #\n", "#\n#a\na: b", "a:    # x\n  # y\n  - b # z\n  # w\n",
 	// Found by the fuzzer.
-	"!", "0\n:\t", "0,\n\t0", "a: 0\n \t0\n \t# b\nc: d\n", "|\n\r", "!, 0", "|\t", "a: |-\t# c\n b", "01e70:", "-1e50: a\n1e-60: b\n",
+	"!", "0\n:\t", "0,\n\t0", "a: 0\n \t0\n \t# b\nc: d\n", "|\n\r", "!, 0", "[0\n:]", "[a: ]", "{a:, b}", "{a:}", "[a\n:b, c]", "+_0", "-_.5", "- +__0x_1\n- -_\n- +_.\n", "|\t", "a: |-\t# c\n b", "01e70:", "-1e50: a\n1e-60: b\n",
 }
 
 func TestSnippets(t *testing.T) {

@@ -62,9 +62,6 @@ scan:
 				stop = ':'
 				break scan
 			}
-			if flow && plainClass[s[i+1]]&stopsFlow != 0 && s[i+1] != ':' && s[i+1] != '#' {
-				return i, 0
-			}
 		case '#':
 			if i > start && (s[i-1] == ' ' || s[i-1] == '\t') {
 				stop = '#'
@@ -144,7 +141,7 @@ func continuation(s string, i, indent int, flow bool) (next, breaks int, ok bool
 			}
 		case c == '#', flow && (c == ',' || c == ']' || c == '}'), !flow && i-line <= indent:
 			return -1, 0, true
-		case flow && plainClass[c]&stopsFlow != 0: // one of ":?[{"
+		case flow && plainClass[c]&stopsFlow != 0 && (c != ':' || isBlank(s, i+1)): // or one of "?[{"
 			return 0, 0, false
 		default:
 			return i, breaks, breaks > 0

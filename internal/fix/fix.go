@@ -1,0 +1,180 @@
+// Package fix turns findings into changed files, and shows and writes them.
+//
+// What is promised: a file is changed only in the bytes that a fix needs (see
+// [tree.Edit]); it was parsed, completed and judged again before it is offered,
+// the findings fixed were gone, and none as severe came instead. Fixing what was
+// fixed changes nothing. Fixes of class decision are never applied. Nothing that
+// is printed holds a secret value that the model knows to be one.
+//
+// Not promised: that a fixed program still runs. That is what the fix classes
+// speak of.
+package fix
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"ullage.dev/ullage/internal/model"
+	"ullage.dev/ullage/internal/tree"
+)
+
+// Options say what is applied, and how the result is judged. Load and Recheck
+// must be set.
+type Options struct {
+	// Tightening has fixes of that class applied, too, not only inert ones.
+	Tightening bool
+	// Load makes the objects of a text, as they were made of the file first: in
+	// the order of the text, completed and redacted.
+	Load func(*tree.File) ([]*model.Object, error)
+	// Recheck judges the input again, with the objects read from each file that
+	// the map names replaced by the ones it holds. It returns all findings, those
+	// that do not count included.
+	Recheck func(ctx context.Context, replaced map[string][]*model.Object) ([]*model.Finding, error)
+	// Read returns the text of a file that may be changed, or why it may not.
+	// Default: [Read].
+	Read func(name string) (string, error)
+}
+
+// Plan is what fixing would do, in the order of the findings.
+type Plan struct {
+	Files   []*File   // those that change
+	Held    []Held    // what a person must ask for or decide
+	Skipped []Skipped // what cannot be done here, and why
+}
+
+// File is a file that changes.
+type File struct {
+	Name     string // with forward slashes
+	Old, New string
+	Applied  []Applied
+
+	before, after []*model.Object
+}
+
+// Applied is a fix that is made in the new text.
+type Applied struct {
+	Finding *model.Finding
+	Fix     model.Fix
+	// Proven says that the object, completed with defaults, is the same before
+	// and after. False says nothing.
+	Proven bool
+}
+
+// Held is a fix that waits for a person: Class says for what.
+type Held struct {
+	Finding *model.Finding
+	Fix     model.Fix
+}
+
+// Skipped is a fix that is not made.
+type Skipped struct {
+	Finding *model.Finding
+	Fix     model.Fix
+	Reason  string
+}
+
+// Make plans the fixes of the active findings and of their symptoms. Nothing is
+// written.
+func Make(ctx context.Context, findings []*model.Finding, o Options) (*Plan, error) {
+	if o.Load == nil || o.Recheck == nil {
+		return nil, errors.New("fixes cannot be planned without Load and Recheck")
+	}
+	if o.Read == nil {
+		o.Read = Read
+	}
+	r := &run{Options: o, files: map[string]*source{}, refused: map[attemptKey]string{}, owned: map[place]owner{}}
+	r.take(findings)
+	for range maxRounds {
+		set := r.candidates()
+		if len(set) == 0 {
+			break
+		}
+		if err := r.apply(ctx, set); err != nil {
+			return nil, err
+		}
+	}
+	return r.plan()
+}
+
+// maxRounds bounds how often what a fix uncovers is fixed in turn.
+const maxRounds = 8
+
+// plan puts the outcome together.
+func (r *run) plan() (*Plan, error) {
+	p := &Plan{}
+	for _, name := range r.order {
+		s := r.files[name]
+		if s.text == s.old {
+			continue
+		}
+		f := &File{Name: name, Old: s.old, New: s.text, Applied: s.applied, before: s.before, after: s.objects}
+		f.prove()
+		p.Files = append(p.Files, f)
+	}
+	for _, f := range r.flat {
+		r.classify(p, f)
+	}
+	return p, nil
+}
+
+// prove marks the fixes of objects that are the same before and after, once
+// completed.
+func (f *File) prove() {
+	same := map[*model.Object]bool{}
+	if len(f.before) == len(f.after) {
+		for i := range f.before {
+			same[f.before[i]] = f.before[i].Root.Hash() == f.after[i].Root.Hash()
+		}
+	}
+	for i := range f.Applied {
+		a := &f.Applied[i]
+		for _, o := range f.before {
+			if o.Key == a.Finding.Object.Key && o.Source.Document == a.Finding.Object.Source.Document {
+				a.Proven = same[o]
+				break
+			}
+		}
+	}
+}
+
+// classify says why a finding that is left was not fixed.
+func (r *run) classify(p *Plan, f *model.Finding) {
+	if len(f.Fixes) == 0 || !f.Active() {
+		return
+	}
+	for i, fix := range f.Fixes {
+		reason := r.refused[attemptKey{r.ids[f], i}]
+		if reason == "" && r.allowed(fix) {
+			reason = r.untouchable(f)
+		}
+		if reason != "" {
+			p.Skipped = append(p.Skipped, Skipped{f, fix, reason})
+			return
+		}
+	}
+	if fix := f.Fixes[0]; r.allowed(fix) {
+		p.Skipped = append(p.Skipped, Skipped{f, fix, "too many rounds of fixes: run again"})
+	} else if reason := r.untouchable(f); reason != "" && fix.Class != model.Decision {
+		p.Skipped = append(p.Skipped, Skipped{f, fix, reason})
+	} else {
+		p.Held = append(p.Held, Held{f, fix})
+	}
+}
+
+func (r *run) allowed(fix model.Fix) bool {
+	return len(fix.Edits) > 0 && (fix.Class == model.Inert || fix.Class == model.Tightening && r.Tightening)
+}
+
+// untouchable says why the text that a finding speaks of cannot be changed, or
+// "".
+func (r *run) untouchable(f *model.Finding) string {
+	source := f.Object.Source
+	if source == nil || source.File == nil {
+		return "the object was not read from a file"
+	}
+	if o := source.Origin; o != nil {
+		return fmt.Sprintf("rendered by %s: edit %s", o.Renderer, f.Place)
+	}
+	return r.open(source.File).reason
+}

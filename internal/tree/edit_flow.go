@@ -1,0 +1,88 @@
+package tree
+
+import "strings"
+
+// flowReady refuses flow style over several lines, which only JSON is sure to
+// survive. The collections are those in which something changes.
+func (e *editor) flowReady(collections []*Node) error {
+	for _, n := range collections {
+		if !n.Has(Flow) {
+			continue
+		}
+		if !e.json && strings.IndexByte(e.s[n.start:n.end], '\n') >= 0 {
+			return e.refuse(FlowStyle, "")
+		}
+		open := byte('{')
+		if n.kind == List {
+			open = '['
+		}
+		if e.s[n.start] != open || e.s[n.end-1] != open+2 { // tags, and [a: b], which holds a map without braces
+			return e.refuse(UncommonStyle, "")
+		}
+		for i := range n.kids {
+			if n.kids[i].Has(Shared) {
+				return e.refuse(SharedStyle, "")
+			}
+		}
+	}
+	return nil
+}
+
+// flowReplace puts a value in the place of one within flow style, or of the
+// root.
+func (e *editor) flowReplace(nodes []*Node, value *Node) error {
+	n := nodes[len(nodes)-1]
+	if len(nodes) == 1 && (!n.Has(Flow) || value.Len() == 0) {
+		return e.refuse(UncommonStyle, "nothing would be left of the document")
+	}
+	if err := e.flowReady(nodes[:len(nodes)-1]); err != nil {
+		return err
+	}
+	start, end := int(n.start), int(n.end)
+	p := e.printer(nodes)
+	text := p.flow(value, e.quoteOf(n), e.indentation(start))
+	if start == end && start > 0 && !isBlank(e.s, start-1) {
+		text = " " + text
+	}
+	return e.splice(splice{start, end, text})
+}
+
+// flowAdd adds an entry or an item to a collection that is not empty.
+func (e *editor) flowAdd(nodes []*Node, entry *Node) error {
+	if err := e.flowReady(nodes); err != nil {
+		return err
+	}
+	n := nodes[len(nodes)-1]
+	last := &n.kids[len(n.kids)-1]
+	at, begin := int(last.end), int(last.keyStart)
+	p := e.printer(nodes)
+	between := p.comma
+	if line := e.lineStart(begin); strings.IndexByte(e.s[at:n.end], '\n') >= 0 && blank(e.s[line:begin]) {
+		between = "," + p.eol + e.s[line:begin]
+	} else {
+		p.unit = ""
+	}
+	text := p.flow(entry, 0, e.indentation(begin))
+	if n.kind == Map {
+		text = p.key(entry.key) + p.colon + text
+	}
+	return e.splice(splice{at, at, between + text})
+}
+
+// flowRemove takes out entry i, which is not the only one.
+func (e *editor) flowRemove(nodes []*Node, i int) error {
+	if err := e.flowReady(nodes[:len(nodes)-1]); err != nil {
+		return err
+	}
+	kids := nodes[len(nodes)-2].kids
+	if i+1 < len(kids) {
+		return e.splice(splice{int(kids[i].keyStart), int(kids[i+1].keyStart), ""})
+	}
+	return e.splice(splice{int(kids[i-1].end), int(kids[i].end), ""})
+}
+
+// indentation returns the white space at the start of the line of i.
+func (e *editor) indentation(i int) string {
+	line := e.s[e.lineStart(i):]
+	return line[:len(line)-len(strings.TrimLeft(line, " \t"))]
+}
