@@ -3,6 +3,7 @@ package policies_test
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math/rand"
 	"testing"
 )
@@ -29,6 +30,57 @@ func TestPodSecurityRandomPods(t *testing.T) {
 		}
 	}
 	s.requireVerdicts(t, 100)
+}
+
+// TestPodSecurityInheritance goes through all that a pod and its container may
+// say about one setting, in and out of user namespaces, in all versions.
+func TestPodSecurityInheritance(t *testing.T) {
+	s := newStandard(t)
+	nothing := map[string]any{}
+	profile := func(key, kind string) map[string]any {
+		return map[string]any{key: map[string]any{"type": kind}}
+	}
+	for _, values := range [][]map[string]any{
+		{nothing, {"runAsNonRoot": true}, {"runAsNonRoot": false}},
+		{nothing, {"runAsUser": 1000}, {"runAsUser": 0}},
+		{nothing, profile("seccompProfile", "RuntimeDefault"), profile("seccompProfile", "Unconfined"), {"seccompProfile": nothing}},
+		{nothing, profile("appArmorProfile", "Localhost"), profile("appArmorProfile", "Unconfined"), {"appArmorProfile": nothing}},
+		{nothing, profile("seLinuxOptions", "container_engine_t"), profile("seLinuxOptions", "spc_t"), {"seLinuxOptions": nothing}},
+		{nothing, {"windowsOptions": map[string]any{"hostProcess": false}}, {"windowsOptions": map[string]any{"hostProcess": true}}},
+	} {
+		for _, ofPod := range values {
+			for _, ofContainer := range values {
+				for _, around := range []map[string]any{{}, {"hostUsers": false}, {"hostUsers": true}, {"os": map[string]any{"name": "windows"}}} {
+					spec := maps.Clone(around)
+					spec["securityContext"] = ofPod
+					spec["containers"] = []any{map[string]any{"name": "web", "image": "registry.example/web:1.4.2", "securityContext": ofContainer}}
+					s.compareAll(t, map[string]any{"apiVersion": "v1", "kind": "Pod", "metadata": map[string]any{"name": "web"}, "spec": spec})
+				}
+			}
+		}
+	}
+	if s.compared < 100_000 {
+		t.Errorf("%d verdicts were compared, want at least 100000", s.compared)
+	}
+	t.Logf("%d verdicts compared, %d of them failures", s.compared, sum(s.failed))
+}
+
+// compareAll holds our verdicts on a pod against the library's in all versions.
+func (s *standard) compareAll(t *testing.T, pod map[string]any) {
+	t.Helper()
+	text, err := json.Marshal(pod)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o, typed, err := object(string(text))
+	if err != nil {
+		t.Fatalf("%v\n%s", err, text)
+	}
+	for minor := range newestMinor + 1 {
+		if _, err := s.compare(o, typed, minor); err != nil {
+			t.Errorf("%v\n%s", err, text)
+		}
+	}
 }
 
 // podGenerator makes pods whose security fields are absent, plausible or odd.

@@ -159,7 +159,11 @@ func collect(r *model.Report, judgements []judgement, o *Options) {
 		findings += len(j.findings)
 		unknowns += len(j.unknowns)
 	}
-	r.Findings = make([]*model.Finding, 0, findings)
+	coveredBy := map[*model.RuleInfo][]string{}
+	for _, rule := range o.Rules {
+		coveredBy[&rule.RuleInfo] = rule.CoveredBy
+	}
+	var objects [][]*model.Finding
 	r.Unknowns = make([]model.Unknown, 0, unknowns)
 	for _, j := range judgements {
 		for _, out := range j.errors {
@@ -171,7 +175,9 @@ func collect(r *model.Report, judgements []judgement, o *Options) {
 				r.Problems = append(r.Problems, model.Problem{Reason: err.Error(), Hint: "until it is mended, the exception does not work"})
 			}
 		}
-		r.Findings = append(r.Findings, fold(j.findings, o.Rules)...)
+		if len(j.findings) > 0 {
+			objects = append(objects, fold(j.findings, coveredBy))
+		}
 		r.Unknowns = append(r.Unknowns, j.unknowns...)
 	}
 	r.Problems = append(r.Problems, errors.problems()...)
@@ -179,7 +185,11 @@ func collect(r *model.Report, judgements []judgement, o *Options) {
 	if o.Exceptions != nil {
 		r.Expired, r.Unused = o.Exceptions.Leftover()
 	}
-	order(r.Findings)
+	order(objects)
+	r.Findings = make([]*model.Finding, 0, findings)
+	for _, found := range objects {
+		r.Findings = append(r.Findings, found...)
+	}
 }
 
 // settle decides whether a finding counts.
@@ -194,46 +204,39 @@ func settle(f *model.Finding, o *Options) (err error) {
 }
 
 // fold puts the active findings of one object that have another active one as
-// their cause under it. The cause is the same rule's neighbor on the same
-// element or on one that contains it.
-func fold(found []*model.Finding, rules []*policy.Rule) []*model.Finding {
-	if len(found) < 2 {
-		return found
-	}
-	byRule := map[string][]*model.Finding{}
-	for _, f := range found {
-		if f.Active() {
-			byRule[f.Rule.ID] = append(byRule[f.Rule.ID], f)
-		}
-	}
-	causes := map[*model.Finding]*model.Finding{}
-	for _, r := range rules {
-		if len(r.CoveredBy) == 0 {
+// their cause under it. The cause is on the same element or on one that
+// contains it.
+func fold(found []*model.Finding, coveredBy map[*model.RuleInfo][]string) []*model.Finding {
+	causes := make([]int, len(found)) // index+1 of the cause, 0 without one
+	any := false
+	for i, f := range found {
+		ids := coveredBy[f.Rule]
+		if len(ids) == 0 || !f.Active() {
 			continue
 		}
-		for _, f := range byRule[r.ID] {
-			for _, id := range r.CoveredBy {
-				i := slices.IndexFunc(byRule[id], func(c *model.Finding) bool { return encloses(c.Element, f.Element) })
-				if i >= 0 {
-					causes[f] = byRule[id][i]
-					break
-				}
+		for j, c := range found {
+			if j != i && c.Active() && slices.Contains(ids, c.Rule.ID) && encloses(c.Element, f.Element) {
+				causes[i], any = j+1, true
+				break
 			}
 		}
 	}
-	top := found[:0]
-	for _, f := range found {
-		cause := causes[f]
-		for range len(rules) { // to the first cause; rules that name each other must not loop
-			if causes[cause] == nil {
+	if !any {
+		return found
+	}
+	top := make([]*model.Finding, 0, len(found))
+	for i, f := range found {
+		first := i
+		for range found { // to the first cause; rules that name each other must not loop
+			if causes[first] == 0 {
 				break
 			}
-			cause = causes[cause]
+			first = causes[first] - 1
 		}
-		if cause == nil || cause == f || causes[cause] != nil {
+		if first == i || causes[first] != 0 {
 			top = append(top, f)
 		} else {
-			cause.Symptoms = append(cause.Symptoms, f)
+			found[first].Symptoms = append(found[first].Symptoms, f)
 		}
 	}
 	return top
@@ -243,21 +246,26 @@ func encloses(outer, inner tree.Path) bool {
 	return len(outer) <= len(inner) && slices.Equal(outer, inner[:len(outer)])
 }
 
-// order sorts findings: the object with the worst active finding first, then by
-// key; within an object the worst first, then by position.
-func order(findings []*model.Finding) {
-	worst := map[*model.Object]int{}
-	for _, f := range findings {
-		if f.Active() {
-			worst[f.Object] = max(worst[f.Object], int(f.Rule.Severity)+1)
+// order puts the object with the worst active finding first, then by key; within
+// an object the worst finding comes first, then by position.
+func order(objects [][]*model.Finding) {
+	worst := func(findings []*model.Finding) int {
+		rank := 0
+		for _, f := range findings {
+			if f.Active() {
+				rank = max(rank, int(f.Rule.Severity)+1)
+			}
 		}
+		return rank
 	}
-	slices.SortStableFunc(findings, func(a, b *model.Finding) int {
-		if a.Object != b.Object {
-			return cmp.Or(cmp.Compare(worst[b.Object], worst[a.Object]), a.Object.Key.Compare(b.Object.Key),
-				cmp.Compare(a.Place.File, b.Place.File), cmp.Compare(a.Object.Root.Start(), b.Object.Root.Start()))
-		}
-		return cmp.Or(cmp.Compare(b.Rule.Severity, a.Rule.Severity), cmp.Compare(a.Place.Line, b.Place.Line), cmp.Compare(a.Rule.ID, b.Rule.ID))
+	for _, findings := range objects {
+		slices.SortStableFunc(findings, func(a, b *model.Finding) int {
+			return cmp.Or(cmp.Compare(b.Rule.Severity, a.Rule.Severity), cmp.Compare(a.Place.Line, b.Place.Line), cmp.Compare(a.Rule.ID, b.Rule.ID))
+		})
+	}
+	slices.SortStableFunc(objects, func(x, y []*model.Finding) int {
+		a, b := x[0].Object, y[0].Object
+		return cmp.Or(cmp.Compare(worst(y), worst(x)), a.Key.Compare(b.Key), cmp.Compare(x[0].Place.File, y[0].Place.File))
 	})
 }
 

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -90,7 +91,9 @@ type plan struct {
 	never      bool // no finding fails the check
 	minor      int
 	closed     bool
+	partial    bool // some rules or objects are left out
 	exceptions *policy.Exceptions
+	loaded     []fs.FileInfo // files whose exceptions are read
 	baseline   *policy.Baseline
 	selected   func(*model.Object) bool
 	problems   []model.Problem
@@ -114,9 +117,9 @@ func (f *checkFlags) run(cmd *cobra.Command, p *Program, paths []string) error {
 	if err != nil {
 		return interrupted(ctx, err)
 	}
-	declarations := plan.readOwn(in)
+	plan.readOwn(in)
 	r, err := check.Run(ctx, in.Objects, check.Options{
-		Rules: plan.rules, Settings: f.Settings, KubernetesMinor: plan.minor, Closed: plan.closed, Declarations: declarations,
+		Rules: plan.rules, Settings: f.Settings, KubernetesMinor: plan.minor, Closed: plan.closed, Declarations: in.Declarations,
 		Exceptions: plan.exceptions, Baseline: plan.baseline, Selected: plan.selected, Progress: bar.judged,
 	})
 	bar.done()
@@ -128,7 +131,7 @@ func (f *checkFlags) run(cmd *cobra.Command, p *Program, paths []string) error {
 		return f.saveBaseline(p, r)
 	}
 	if f.diff || f.fix != "" {
-		return f.fixes(ctx, p, plan, in, r, declarations)
+		return f.fixes(ctx, p, plan, in, r)
 	}
 	options := report.Options{Color: f.colored(p), Width: p.Terminal.Width, Verbose: f.verbose, ShowExcepted: f.showExcepted, Requirements: requirements()}
 	if err := report.Write(p.Stdout, f.output, r, options); err != nil {
@@ -166,6 +169,12 @@ func (f *checkFlags) merge() error {
 			*s.flag = s.default_
 		}
 	}
+	if len(f.Rules) > 0 && len(f.Frameworks) > 0 || len(c.Rules) > 0 && len(c.Frameworks) > 0 {
+		return errors.New("rules and frameworks exclude each other")
+	}
+	if len(f.Rules) > 0 || len(f.Frameworks) > 0 { // one of them chooses the rules
+		c.Rules, c.Frameworks = nil, nil
+	}
 	for _, s := range []struct {
 		flag   *[]string
 		config []string
@@ -184,17 +193,47 @@ func (f *checkFlags) merge() error {
 	return nil
 }
 
+// validate refuses words that no flag or setting knows.
+func (f *checkFlags) validate() error {
+	for _, s := range []struct {
+		name, value string
+		allowed     []string
+	}{
+		{"output format", f.output, report.Formats()},
+		{"--color", f.color, []string{"auto", "always", "never"}},
+		{"world", f.World, []string{"open", "closed"}},
+		{"annotations", f.Annotations, []string{"all", "own", "none"}},
+		{"--fix", f.fix, []string{"", "inert", "all"}},
+	} {
+		if !slices.Contains(s.allowed, s.value) {
+			return fmt.Errorf("%s %q is none of %s", s.name, s.value, strings.TrimPrefix(strings.Join(s.allowed, ", "), ", "))
+		}
+	}
+	return nil
+}
+
+// ruleSet names the rules in use, for the report.
+func (f *checkFlags) ruleSet() string {
+	switch {
+	case len(f.Rules) > 0:
+		return "chosen rules"
+	case len(f.Frameworks) > 0:
+		return strings.Join(f.Frameworks, ", ")
+	}
+	return f.Profile
+}
+
+// partial reports whether the flags leave out rules or objects that another run
+// over the same input looks at.
+func (f *checkFlags) partial() bool {
+	return len(f.Rules)+len(f.Skip)+len(f.Frameworks)+len(f.namespaces) > 0 || f.selector != "" || f.Severity != model.Info.String()
+}
+
 func (f *checkFlags) plan(ctx context.Context, now time.Time) (*plan, error) {
-	pl := &plan{profile: f.Profile, closed: f.World == "closed"}
-	if f.World != "open" && f.World != "closed" {
-		return nil, fmt.Errorf("world %q is neither open nor closed", f.World)
+	if err := f.validate(); err != nil {
+		return nil, err
 	}
-	if f.Annotations != "all" && f.Annotations != "own" && f.Annotations != "none" {
-		return nil, fmt.Errorf("annotations %q is none of all, own, none", f.Annotations)
-	}
-	if f.fix != "" && f.fix != "inert" && f.fix != "all" {
-		return nil, fmt.Errorf("--fix=%s is neither inert nor all", f.fix)
-	}
+	pl := &plan{profile: f.ruleSet(), closed: f.World == "closed", partial: f.partial()}
 	if f.FailOn == "never" {
 		pl.never = true
 	} else if err := pl.failOn.UnmarshalText([]byte(f.FailOn)); err != nil {
@@ -208,7 +247,7 @@ func (f *checkFlags) plan(ctx context.Context, now time.Time) (*plan, error) {
 	if pl.minor, err = policy.ParseMinor(f.KubeVersion); err != nil {
 		return nil, fmt.Errorf("--kube-version: %w", err)
 	}
-	rules, err := library(ctx, f.Policies)
+	rules, err := library(ctx, f.Policies, pl.minor)
 	if err != nil {
 		return nil, err
 	}
@@ -269,6 +308,9 @@ func (pl *plan) complete(r *model.Report, in *manifest.Input, paths []string, no
 	counts.Objects, counts.Workloads, counts.System = r.Counts.Objects, r.Counts.Workloads, r.Counts.System
 	counts.Rules, counts.Evaluated, counts.Passed, counts.Unknown = r.Counts.Rules, r.Counts.Evaluated, r.Counts.Passed, r.Counts.Unknown
 	r.Counts = counts
+	if pl.partial { // what was not looked at is neither fixed nor unused
+		r.Fixed, r.Unused = 0, nil
+	}
 	r.Problems = append(append(append([]model.Problem{}, in.Problems...), pl.problems...), r.Problems...)
 	world := "open"
 	if pl.closed {

@@ -40,40 +40,54 @@ func loadConfig(path string) (*config, error) {
 	if err != nil {
 		return nil, fmt.Errorf("configuration: %w", err)
 	}
+	if err := eachDocument(f, "Config", c.read); err != nil {
+		return nil, fmt.Errorf("configuration: %w", err)
+	}
+	c.relativeTo(filepath.Dir(path))
+	return c, nil
+}
+
+func (c *config) read(d *tree.Decoder, root *tree.Node) {
+	d.Fields(root, map[string]func(*tree.Node){
+		"apiVersion": d.Ignore, "kind": d.Ignore,
+		"profile": d.Text(&c.Profile), "failOn": d.Text(&c.FailOn), "severity": d.Text(&c.Severity),
+		"namespace": d.Text(&c.Namespace), "kubeVersion": d.Text(&c.KubeVersion), "world": d.Text(&c.World),
+		"baseline": d.Text(&c.Baseline), "annotations": d.Text(&c.Annotations),
+		"rules": d.Texts(&c.Rules), "skip": d.Texts(&c.Skip), "frameworks": d.Texts(&c.Frameworks),
+		"policies": d.Texts(&c.Policies), "exceptions": d.Texts(&c.Exceptions), "exclude": d.Texts(&c.Exclude),
+		"helm": func(n *tree.Node) {
+			d.Fields(n, map[string]func(*tree.Node){"values": d.Texts(&c.Values), "set": d.Texts(&c.Set)})
+		},
+		"params": func(n *tree.Node) {
+			for i := range n.Seal().Children() {
+				rule := &n.Children()[i]
+				c.Settings[rule.Key()] = rule
+			}
+		},
+	})
+}
+
+// eachDocument decodes the documents of a file that must all be of one kind of
+// ours.
+func eachDocument(f *tree.File, kind string, decode func(*tree.Decoder, *tree.Node)) error {
 	for doc := range tree.Parse(f) {
 		if doc.Err != nil {
-			return nil, fmt.Errorf("configuration: %w", doc.Err)
+			return doc.Err
 		}
 		if doc.Root == nil {
 			continue
 		}
 		d := &tree.Decoder{File: f}
-		if doc.Root.Get("apiVersion").Str() != policy.APIVersion || doc.Root.Get("kind").Str() != "Config" {
-			d.Fail(doc.Root, "not a configuration: it begins with apiVersion: %s and kind: Config", policy.APIVersion)
+		if doc.Root.Get("apiVersion").Str() != policy.APIVersion || doc.Root.Get("kind").Str() != kind {
+			d.Fail(doc.Root, "the document does not begin with apiVersion: %s and kind: %s", policy.APIVersion, kind)
+		} else {
+			decode(d, doc.Root)
 		}
-		d.Fields(doc.Root, map[string]func(*tree.Node){
-			"apiVersion": d.Ignore, "kind": d.Ignore,
-			"profile": d.Text(&c.Profile), "failOn": d.Text(&c.FailOn), "severity": d.Text(&c.Severity),
-			"namespace": d.Text(&c.Namespace), "kubeVersion": d.Text(&c.KubeVersion), "world": d.Text(&c.World),
-			"baseline": d.Text(&c.Baseline), "annotations": d.Text(&c.Annotations),
-			"rules": d.Texts(&c.Rules), "skip": d.Texts(&c.Skip), "frameworks": d.Texts(&c.Frameworks),
-			"policies": d.Texts(&c.Policies), "exceptions": d.Texts(&c.Exceptions), "exclude": d.Texts(&c.Exclude),
-			"helm": func(n *tree.Node) {
-				d.Fields(n, map[string]func(*tree.Node){"values": d.Texts(&c.Values), "set": d.Texts(&c.Set)})
-			},
-			"params": func(n *tree.Node) {
-				for i := range n.Seal().Children() {
-					rule := &n.Children()[i]
-					c.Settings[rule.Key()] = rule
-				}
-			},
-		})
 		if err := d.Err(); err != nil {
-			return nil, fmt.Errorf("configuration: %w", err)
+			return err
 		}
 	}
-	c.relativeTo(filepath.Dir(path))
-	return c, nil
+	return nil
 }
 
 func (c *config) relativeTo(dir string) {
@@ -89,8 +103,8 @@ func (c *config) relativeTo(dir string) {
 			list[i] = join(list[i])
 		}
 	}
-	if strings.ContainsAny(c.Profile, "./") {
-		c.Profile = join(c.Profile)
+	if strings.ContainsAny(c.Profile, "./") && !filepath.IsAbs(c.Profile) {
+		c.Profile = dir + string(filepath.Separator) + c.Profile // not joined: it must stay a path
 	}
 }
 

@@ -9,6 +9,6 @@ import (
 )
 
 // fixes shows or applies fixes.
-func (f *checkFlags) fixes(ctx context.Context, p *Program, pl *plan, in *manifest.Input, r *model.Report, declarations []*model.Declaration) error {
+func (f *checkFlags) fixes(ctx context.Context, p *Program, pl *plan, in *manifest.Input, r *model.Report) error {
 	return errors.New("fixes are not wired yet")
 }

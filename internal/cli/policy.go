@@ -34,6 +34,8 @@ func policyCommand(p *Program) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "policy",
 		Short: "List, explain, test and export rules",
+		Args:  cobra.NoArgs, // without it an unknown subcommand is no error
+		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	var f policyFlags
 	cmd.PersistentFlags().StringSliceVar(&f.paths, "policies", nil, "files or directories with rules of your own")
@@ -74,7 +76,7 @@ func (f *policyFlags) rules(ctx context.Context) ([]*policy.Rule, int, error) {
 	if err != nil {
 		return nil, 0, fmt.Errorf("--kube-version: %w", err)
 	}
-	rules, err := library(ctx, f.paths)
+	rules, err := library(ctx, f.paths, minor)
 	return rules, minor, err
 }
 

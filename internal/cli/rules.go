@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"ullage.dev/ullage/frameworks"
+	"ullage.dev/ullage/internal/check"
 	"ullage.dev/ullage/internal/comply"
 	"ullage.dev/ullage/internal/manifest"
 	"ullage.dev/ullage/internal/model"
@@ -17,13 +18,13 @@ import (
 )
 
 // library returns the built-in rules and those of the user's files.
-func library(ctx context.Context, paths []string) ([]*policy.Rule, error) {
+func library(ctx context.Context, paths []string, minor int) ([]*policy.Rule, error) {
 	rules, err := policy.LoadLibrary(policies.Files, "policies")
 	if err != nil {
 		return nil, err
 	}
 	if len(paths) > 0 {
-		own, err := userRules(ctx, paths)
+		own, err := userRules(ctx, paths, minor)
 		if err != nil {
 			return nil, err
 		}
@@ -32,8 +33,22 @@ func library(ctx context.Context, paths []string) ([]*policy.Rule, error) {
 	return rules, policy.Validate(rules)
 }
 
+// compiled reports the rules that do not compile. Rules are compiled when an
+// object of theirs occurs; those of the user must not wait for that, as a rule
+// that says nothing looks like one that passes.
+func compiled(rules []*policy.Rule, minor int) error {
+	engine := policy.NewEngine(rules, policy.Options{KubernetesMinor: minor, FactNames: check.FactNames()})
+	var errs []error
+	for _, r := range rules {
+		if _, err := engine.Footprint(r); err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", r.Place, err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
 // userRules reads rules and native policies from files and directories.
-func userRules(ctx context.Context, paths []string) ([]*policy.Rule, error) {
+func userRules(ctx context.Context, paths []string, minor int) ([]*policy.Rule, error) {
 	in, err := manifest.Load(ctx, paths, manifest.Options{})
 	if err != nil {
 		return nil, err
@@ -62,7 +77,7 @@ func userRules(ctx context.Context, paths []string) ([]*policy.Rule, error) {
 	if len(rules) == 0 {
 		return nil, fmt.Errorf("no rules in %s: a file holds documents of kind Rule or ValidatingAdmissionPolicy (see docs/rules.md)", strings.Join(paths, ", "))
 	}
-	return rules, nil
+	return rules, compiled(rules, minor)
 }
 
 // selection says which rules are used.
@@ -103,7 +118,7 @@ func choose(rules []*policy.Rule, s selection, minor int) ([]*policy.Rule, error
 			return !slices.ContainsFunc(r.Checks, func(c string) bool { return slices.Contains(checks, c) })
 		})
 	case strings.ContainsAny(s.Profile, "./"):
-		if chosen, err = profileFile(rules, s.Profile); err != nil {
+		if chosen, err = profileFile(rules, s.Profile, minor); err != nil {
 			return nil, err
 		}
 	default:
@@ -122,24 +137,34 @@ func choose(rules []*policy.Rule, s selection, minor int) ([]*policy.Rule, error
 }
 
 // profileFile reads a profile of the user's own: a document of kind Profile
-// whose rules are ids or aliases.
-func profileFile(rules []*policy.Rule, path string) ([]*policy.Rule, error) {
+// that names rules, by id or alias, and built-in profiles to begin with.
+func profileFile(rules []*policy.Rule, path string, minor int) ([]*policy.Rule, error) {
 	f, err := readFile(path)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("profile: %w", err)
 	}
-	var wanted []string
-	for doc := range tree.Parse(f) {
-		if doc.Err != nil {
-			return nil, doc.Err
-		}
-		d := &tree.Decoder{File: f}
-		d.Fields(doc.Root, map[string]func(*tree.Node){
-			"apiVersion": d.Ignore, "kind": d.Ignore, "metadata": d.Ignore, "rules": d.Texts(&wanted),
+	var include, wanted []string
+	err = eachDocument(f, "Profile", func(d *tree.Decoder, root *tree.Node) {
+		d.Fields(root, map[string]func(*tree.Node){
+			"apiVersion": d.Ignore, "kind": d.Ignore, "metadata": d.Ignore, "include": d.Texts(&include), "rules": d.Texts(&wanted),
 		})
-		if err := d.Err(); err != nil {
-			return nil, err
-		}
+	})
+	if err != nil {
+		return nil, fmt.Errorf("profile: %w", err)
 	}
-	return policy.Find(rules, wanted)
+	chosen, err := policy.Find(rules, wanted)
+	if err != nil {
+		return nil, fmt.Errorf("profile %s: %w", path, err)
+	}
+	for _, name := range include {
+		more, err := policy.Profile(rules, name, minor)
+		if err != nil {
+			return nil, fmt.Errorf("profile %s: %w", path, err)
+		}
+		chosen = append(chosen, more...)
+	}
+	if len(chosen) == 0 {
+		return nil, fmt.Errorf("profile %s names no rules", path)
+	}
+	return slices.DeleteFunc(slices.Clone(rules), func(r *policy.Rule) bool { return !slices.Contains(chosen, r) }), nil
 }

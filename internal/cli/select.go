@@ -2,6 +2,8 @@ package cli
 
 import (
 	"fmt"
+	"io/fs"
+	"os"
 	"slices"
 
 	"k8s.io/apimachinery/pkg/labels"
@@ -38,13 +40,19 @@ func selectObjects(namespaces []string, selector string) (func(*model.Object) bo
 // loadExceptions reads the exceptions of a file; what is wrong with one is a
 // problem, and the others hold.
 func (pl *plan) loadExceptions(f *tree.File) {
-	for doc := range tree.Parse(f) {
-		err := doc.Err
-		if err == nil && doc.Root != nil {
-			err = pl.exceptions.Load(doc.Root, f)
-		}
-		pl.problem(err)
+	pl.problem(eachDocument(f, "Exceptions", func(d *tree.Decoder, root *tree.Node) {
+		pl.problem(pl.exceptions.Load(root, f))
+	}))
+	if info, err := os.Stat(f.Name); err == nil {
+		pl.loaded = append(pl.loaded, info)
 	}
+}
+
+// isLoaded reports whether a flag or the configuration named the file, so that
+// its exceptions were read before.
+func (pl *plan) isLoaded(f *tree.File) bool {
+	info, err := os.Stat(f.Name)
+	return err == nil && slices.ContainsFunc(pl.loaded, func(other fs.FileInfo) bool { return os.SameFile(info, other) })
 }
 
 func (pl *plan) problem(err error) {
@@ -60,18 +68,13 @@ func (pl *plan) problem(err error) {
 	pl.problems = append(pl.problems, model.Problem{Reason: err.Error()})
 }
 
-// readOwn takes exceptions and declarations out of what was read.
-func (pl *plan) readOwn(in *manifest.Input) []*model.Declaration {
-	var declarations []*model.Declaration
+// readOwn takes the exceptions out of what was read.
+func (pl *plan) readOwn(in *manifest.Input) {
 	for _, doc := range in.Own {
 		switch doc.Root.Get("kind").Str() {
 		case "Exceptions":
-			pl.problem(pl.exceptions.Load(doc.Root, doc.File))
-		case "Declaration":
-			d, err := model.ParseDeclaration(doc.Root, &model.Source{File: doc.File})
-			pl.problem(err)
-			if d != nil {
-				declarations = append(declarations, d)
+			if !pl.isLoaded(doc.File) {
+				pl.problem(pl.exceptions.Load(doc.Root, doc.File))
 			}
 		case "Rule", "Example", "Config", "Profile": // read where a flag names them
 		default:
@@ -82,5 +85,4 @@ func (pl *plan) readOwn(in *manifest.Input) []*model.Declaration {
 			})
 		}
 	}
-	return declarations
 }

@@ -56,8 +56,8 @@ type File struct {
 type Applied struct {
 	Finding *model.Finding
 	Fix     model.Fix
-	// Proven says that the object, completed with defaults, is the same before
-	// and after. False says nothing.
+	// Proven says that the fix is inert beyond doubt: the object, completed with
+	// defaults, is the same before and after it. False says nothing.
 	Proven bool
 }
 
@@ -109,33 +109,12 @@ func (r *run) plan() (*Plan, error) {
 			continue
 		}
 		f := &File{Name: name, Old: s.old, New: s.text, Applied: s.applied, before: s.before, after: s.objects}
-		f.prove()
 		p.Files = append(p.Files, f)
 	}
 	for _, f := range r.flat {
 		r.classify(p, f)
 	}
 	return p, nil
-}
-
-// prove marks the fixes of objects that are the same before and after, once
-// completed.
-func (f *File) prove() {
-	same := map[*model.Object]bool{}
-	if len(f.before) == len(f.after) {
-		for i := range f.before {
-			same[f.before[i]] = f.before[i].Root.Hash() == f.after[i].Root.Hash()
-		}
-	}
-	for i := range f.Applied {
-		a := &f.Applied[i]
-		for _, o := range f.before {
-			if o.Key == a.Finding.Object.Key && o.Source.Document == a.Finding.Object.Source.Document {
-				a.Proven = same[o]
-				break
-			}
-		}
-	}
 }
 
 // classify says why a finding that is left was not fixed.

@@ -129,12 +129,6 @@ func backtrack(trace [][]int, limit, x, y int) []change {
 		}
 		px := at(before)
 		py := px - before
-		for x > px && y > py {
-			x, y = x-1, y-1
-			if x == px || y == py {
-				break
-			}
-		}
 		if before == k+1 { // a line of b was added
 			add(change{px, px, py, py + 1})
 		} else {

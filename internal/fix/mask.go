@@ -9,7 +9,7 @@ import (
 	"ullage.dev/ullage/internal/tree"
 )
 
-// Masked stands for what is not printed.
+// masked stands for what is not printed.
 const masked = "[redacted]"
 
 // shown is a text as it may be printed.
@@ -18,6 +18,7 @@ type shown struct {
 	// secret marks lines that cannot be printed as they are: they hold a secret
 	// value, or are of a document whose secrets nobody has looked for.
 	secret []bool
+	hidden [][2]int // the part of a secret line that is masked
 }
 
 // show masks what must not be printed. The objects are those of the text.
@@ -27,7 +28,7 @@ func show(text string, objects []*model.Object) shown {
 	for i, line := range lines {
 		starts[i+1] = starts[i] + len(line)
 	}
-	s := shown{lines: slices.Clone(lines), secret: make([]bool, len(lines))}
+	s := shown{lines: slices.Clone(lines), secret: make([]bool, len(lines)), hidden: make([][2]int, len(lines))}
 	known := make([]bool, len(lines))
 	var ranges [][2]int
 	for _, o := range objects {
@@ -62,11 +63,12 @@ func lineOf(starts []int, offset int) int {
 	return i
 }
 
-// secrets adds the ranges of the values that redaction took out. The text of a
-// secret that is an alias stands elsewhere, so that nothing of the object is
-// shown.
+// secrets adds the ranges of the values that redaction took out, and of block
+// scalars: they are scripts and whole files, in which not every secret is known.
+// The text of a secret that is an alias stands elsewhere, so that nothing of the
+// object is shown.
 func secrets(n, object *tree.Node, text string, ranges [][2]int) [][2]int {
-	if n.Has(tree.Redacted) {
+	if n.Has(tree.Redacted) || n.Has(tree.Literal) {
 		if n.Has(tree.Shared) {
 			return append(ranges, [2]int{object.Start(), object.End()}, [2]int{n.Start(), n.End()})
 		}
@@ -89,12 +91,10 @@ func (s *shown) mask(i, from, to int, line string) {
 	if from >= to {
 		return
 	}
-	if s.secret[i] { // keep what both leave
-		was := s.lines[i]
-		at := strings.Index(was, masked)
-		from = min(from, at)
-		to = max(to, len(body)-(len(strings.TrimRight(was, "\r\n"))-at-len(masked)))
+	if s.secret[i] {
+		from, to = min(from, s.hidden[i][0]), max(to, s.hidden[i][1])
 	}
+	s.hidden[i] = [2]int{from, to}
 	s.lines[i], s.secret[i] = body[:from]+masked+body[to:]+lineBreak(line), true
 }
 

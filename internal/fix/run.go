@@ -187,6 +187,7 @@ func (r *run) apply(ctx context.Context, set []candidate) error {
 // attempt is a set of fixes made in texts that nobody sees yet.
 type attempt struct {
 	made     []made
+	files    map[string]*edits
 	texts    map[string]string
 	objects  map[string][]*model.Object
 	owned    map[place]owner
@@ -202,12 +203,11 @@ type made struct {
 // attempt makes the fixes of a set that still apply. Those that touch a place
 // which another one of the set touches wait for the next round.
 func (r *run) attempt(set []candidate) *attempt {
-	a := &attempt{texts: map[string]string{}, objects: map[string][]*model.Object{}, owned: map[place]owner{}}
+	a := &attempt{files: map[string]*edits{}, texts: map[string]string{}, objects: map[string][]*model.Object{}, owned: map[place]owner{}}
 	byID := make(map[identity]*model.Finding, len(r.flat))
 	for _, f := range r.flat {
 		byID[r.ids[f]] = f
 	}
-	files := map[string]*edits{}
 	for _, c := range set {
 		f := byID[c.key.id]
 		if f == nil || c.key.fix >= len(f.Fixes) {
@@ -215,17 +215,17 @@ func (r *run) attempt(set []candidate) *attempt {
 		}
 		c.fix = f.Fixes[c.key.fix]
 		name := f.Object.Source.File.Name
-		if files[name] == nil {
-			files[name] = newEdits(r, a, r.files[name])
+		if a.files[name] == nil {
+			a.files[name] = newEdits(r, a, r.files[name])
 		}
-		ok, refusal := files[name].add(f, c.fix)
+		ok, refusal := a.files[name].add(f, c.fix)
 		if refusal != "" {
 			r.refused[c.key] = refusal
 		} else if ok {
 			a.made = append(a.made, made{c, f})
 		}
 	}
-	for name, e := range files {
+	for name, e := range a.files {
 		if len(e.changes) == 0 {
 			continue
 		}
@@ -283,6 +283,11 @@ func (r *run) judge(ctx context.Context, a *attempt) error {
 
 // commit makes an attempt the current state.
 func (r *run) commit(a *attempt) {
+	for _, m := range a.made {
+		e := a.files[m.finding.Object.Source.File.Name]
+		proven := m.fix.Class == model.Inert && r.proven(e, m)
+		e.source.applied = append(e.source.applied, Applied{Finding: m.finding, Fix: m.fix, Proven: proven})
+	}
 	for name, text := range a.texts {
 		r.files[name].text, r.files[name].objects = text, a.objects[name]
 	}
@@ -295,11 +300,35 @@ func (r *run) commit(a *attempt) {
 			r.owned[p] = o
 		}
 	}
-	for _, m := range a.made {
-		s := r.files[m.finding.Object.Source.File.Name]
-		s.applied = append(s.applied, Applied{Finding: m.finding, Fix: m.fix})
-	}
 	r.take(a.findings)
+}
+
+// proven makes a fix alone, in its document as it was before the attempt, and
+// reports whether the completed objects stay the same.
+func (r *run) proven(e *edits, m made) bool {
+	doc := e.docs[m.finding.Object.Source.Document]
+	base, _ := rootPath(doc.Root, m.finding.Object.Root.Start(), 0)
+	file := func(text string) *tree.File { return &tree.File{Name: e.source.file.Name, Text: text} }
+	before := file(doc.File.Text[doc.Start:doc.End])
+	text, err := tree.Edit(before, changesOf(m.finding, m.fix, base, 0))
+	if err != nil {
+		return false
+	}
+	was, err1 := r.Load(before)
+	is, err2 := r.Load(file(text))
+	return err1 == nil && err2 == nil && slices.EqualFunc(was, is, func(a, b *model.Object) bool {
+		return a.Key == b.Key && a.Root.Hash() == b.Root.Hash()
+	})
+}
+
+// changesOf returns the edits of a fix as changes of a document, in which base
+// leads to the object.
+func changesOf(f *model.Finding, fix model.Fix, base tree.Path, document int) []tree.Change {
+	all := make([]tree.Change, len(fix.Edits))
+	for i, e := range fix.Edits {
+		all[i] = tree.Change{Document: document, Path: base.Join(f.At(e.Target)...), Value: e.Value, Append: e.Append}
+	}
+	return all
 }
 
 // cutIndex splits a path that ends in an index.
@@ -338,11 +367,9 @@ func (e *edits) add(f *model.Finding, fix model.Fix) (ok bool, refusal string) {
 	}
 	var changes []tree.Change
 	var at []place
-	for _, edit := range fix.Edits {
-		path := f.At(edit.Target)
-		c := tree.Change{Document: o.Source.Document, Path: base.Join(path...), Value: edit.Value, Append: edit.Append}
+	for _, c := range changesOf(f, fix, base, o.Source.Document) {
 		p := place{e.source.file.Name, c.Document, c.Path.String()}
-		if was, taken := e.run.owned[p]; taken && !edit.Append && !same(was.value, edit.Value) {
+		if was, taken := e.run.owned[p]; taken && !c.Append && !same(was.value, c.Value) {
 			return false, fmt.Sprintf("it conflicts with the fix of %s, which was made", was.rule)
 		}
 		duplicate := false
@@ -361,7 +388,9 @@ func (e *edits) add(f *model.Finding, fix model.Fix) (ok bool, refusal string) {
 		}
 	}
 	for i, c := range changes {
-		e.attempt.owned[at[i]] = owner{f.Rule.ID, c.Value}
+		if !c.Append { // more may be added, or all be set
+			e.attempt.owned[at[i]] = owner{f.Rule.ID, c.Value}
+		}
 	}
 	e.changes = append(e.changes, changes...)
 	return true, ""

@@ -27,7 +27,6 @@ func WriteSummary(w io.Writer, p *Plan, color bool) error {
 		s.applied(p)
 	}
 	s.held(p, model.Tightening, "Applied with --fix=all only: each takes away what a program may have relied on")
-	s.held(p, model.Inert, "Waiting")
 	s.held(p, model.Decision, "A person must decide")
 	if len(p.Skipped) > 0 {
 		s.line("")

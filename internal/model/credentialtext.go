@@ -119,10 +119,10 @@ func endsLine(text, value string) bool {
 // argumentAssigns reports whether one argument of a command is name=value or
 // --name=value with a secret, value reaching to its end.
 func argumentAssigns(arg string) bool {
-	if strings.IndexAny(arg, " \n") >= 0 {
+	name, value, ok := strings.Cut(strings.TrimLeft(arg, "-"), "=")
+	if !ok || strings.IndexAny(arg, " \n") >= 0 {
 		return false // a script: its words are looked at
 	}
-	name, value, _ := strings.Cut(strings.TrimLeft(arg, "-"), "=")
 	return run(name, isDotted) == len(name) && namesCredential(name, value)
 }
 

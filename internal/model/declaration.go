@@ -101,10 +101,10 @@ func ParseDeclaration(root *tree.Node, source *Source) (*Declaration, error) {
 	}
 	c := checker{}
 	if !c.check(root, declarationType()) {
-		return nil, v.fail(c.path, c.reason)
+		return nil, v.fail(pathsTo(root, c.wrong)[0], c.reason)
 	}
 	if len(c.unknown) > 0 {
-		return nil, v.fail(c.unknown[0], "is not a field of a declaration")
+		return nil, v.fail(pathsTo(root, c.unknown[0])[0], "is not a field of a declaration")
 	}
 	text, err := json.Marshal(root.Native())
 	if err != nil {

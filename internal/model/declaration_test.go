@@ -32,6 +32,9 @@ func declarations(text string) (all []*Declaration, err error) {
 		if doc.Err != nil {
 			return nil, doc.Err
 		}
+		if doc.Root == nil {
+			continue
+		}
 		d, err := ParseDeclaration(doc.Root, &Source{File: file, Document: index})
 		if err != nil {
 			return nil, err

@@ -28,9 +28,7 @@ const (
 // redact takes secret values out of the tree and records where they were. What
 // looks like a reference, a placeholder or an encrypted value stays.
 func redact(o *Object) {
-	var steps [16]tree.Step
-	r := redactor{object: o, path: steps[:0]}
-	r.secret = o.Key.GroupKind == GroupKind{"", "Secret"}
+	r := redactor{secret: o.Key.GroupKind == GroupKind{"", "Secret"}}
 	keys := plainKeys
 	if !o.Key.Builtin() {
 		keys = fieldKeys
@@ -45,10 +43,13 @@ func redact(o *Object) {
 		case r.secret && (key == "data" || key == "stringData"):
 			r.secretData(kid)
 		case key == "data" && o.Key.Kind == "ConfigMap":
-			r.enter(kid, 0, nameKeys)
+			r.value(kid, nameKeys)
 		default:
-			r.enter(kid, 0, keys)
+			r.entry(o.Root, kid, keys)
 		}
+	}
+	for i, path := range pathsTo(o.Root, r.hidden...) {
+		o.Credentials = append(o.Credentials, Credential{Path: path, Type: r.types[i]})
 	}
 }
 
@@ -62,40 +63,37 @@ const (
 )
 
 type redactor struct {
-	object *Object
-	secret bool      // the object is a Secret
-	path   tree.Path // of the node in hand
+	secret bool // the object is a Secret
+
+	// The credentials found, and their types.
+	hidden []*tree.Node
+	types  []string
 }
 
-// hide redacts the node in hand, and records it when credential is not "".
+// hide redacts a node, and records it when credential is not "".
 func (r *redactor) hide(n *tree.Node, credential string) {
 	n.Redact(redacted)
 	if credential != "" {
-		r.object.Credentials = append(r.object.Credentials, Credential{Path: r.path.Join(), Type: credential})
+		r.hidden, r.types = append(r.hidden, n), append(r.types, credential)
 	}
 }
 
 func (r *redactor) metadata(metadata *tree.Node) {
-	r.path = append(r.path, tree.Step{Key: "metadata"})
 	kids := metadata.Children()
 	for i := range kids {
 		switch kid := &kids[i]; kid.Key() {
 		case "annotations":
 			r.annotations(kid)
-		case "labels":
-			r.enter(kid, i, nameKeys)
 		case "managedFields", "ownerReferences":
 		default:
-			r.enter(kid, i, plainKeys)
+			r.entry(metadata, kid, plainKeys)
 		}
 	}
-	r.path = r.path[:len(r.path)-1]
 }
 
 // annotations hides the whole last applied configuration, for it repeats the
 // object.
 func (r *redactor) annotations(annotations *tree.Node) {
-	r.path = append(r.path, tree.Step{Key: "annotations"})
 	kids := annotations.Children()
 	for i := range kids {
 		kid := &kids[i]
@@ -107,38 +105,25 @@ func (r *redactor) annotations(annotations *tree.Node) {
 		if r.secret && found == "" {
 			found = SecretValue
 		}
-		r.path = append(r.path, tree.Step{Key: lastApplied})
 		r.hide(kid, found)
-		r.path = r.path[:len(r.path)-1]
 	}
-	r.path = r.path[:len(r.path)-1]
 }
 
 func (r *redactor) secretData(data *tree.Node) {
-	r.path = append(r.path, tree.Step{Key: data.Key()})
 	kids := data.Children()
 	for i := range kids {
-		kid := &kids[i]
-		if kid.Text() == "" || kid.Is(tree.Null) {
-			continue
+		switch kid := &kids[i]; {
+		case kid.Text() == "" || kid.Is(tree.Null):
+		case isReference(kid.Text()):
+			r.hide(kid, "")
+		default:
+			r.hide(kid, SecretValue)
 		}
-		found := SecretValue
-		if isReference(kid.Text()) {
-			found = ""
-		}
-		r.path = append(r.path, tree.Step{Key: kid.Key()})
-		r.hide(kid, found)
-		r.path = r.path[:len(r.path)-1]
 	}
-	r.path = r.path[:len(r.path)-1]
 }
 
-// enter walks a child of the node in hand, at index i.
-func (r *redactor) enter(n *tree.Node, i int, keys keyUse) {
-	r.path = append(r.path, tree.Step{Key: n.Key(), Index: i})
-	if n.Key() != "" {
-		r.path[len(r.path)-1].Index = 0
-	}
+// value walks a value of which the key says nothing.
+func (r *redactor) value(n *tree.Node, keys keyUse) {
 	switch n.Kind() {
 	case tree.Map:
 		kids := n.Children()
@@ -146,53 +131,53 @@ func (r *redactor) enter(n *tree.Node, i int, keys keyUse) {
 			r.entry(n, &kids[i], keys)
 		}
 	case tree.List:
-		if key := n.Key(); key == "args" || key == "command" {
-			r.arguments(n)
-			break
-		}
 		kids := n.Children()
 		for i := range kids {
-			r.enter(&kids[i], i, keys)
+			r.value(&kids[i], keys)
 		}
 	case tree.String:
 		r.text(n)
 	}
-	r.path = r.path[:len(r.path)-1]
 }
 
 // entry walks an entry of a map, whose key may name a secret.
 func (r *redactor) entry(parent, kid *tree.Node, keys keyUse) {
-	if !kid.Is(tree.String) {
-		switch key := kid.Key(); {
+	key := kid.Key()
+	switch kid.Kind() {
+	case tree.String:
+		if r.named(parent, kid, keys) {
+			found := credentialIn(kid.Str())
+			if found == "" {
+				found = NamedCredential
+			}
+			r.hide(kid, found)
+			return
+		}
+	case tree.List:
+		if key == "args" || key == "command" {
+			r.arguments(kid)
+			return
+		}
+	case tree.Map:
+		switch {
 		case key == "encryptedData": // a SealedSecret: only its controller can read it
 			return
-		case (key == "labels" || key == "annotations") && parent.Key() == "metadata": // of a pod template
+		case (key == "labels" || key == "annotations") && parent.Key() == "metadata":
 			keys = nameKeys
 		}
-		r.enter(kid, 0, keys)
-		return
 	}
-	if kid.Key() == "value" {
-		if name := parent.Get("name").Str(); name != "" && namesCredential(name, kid.Str()) {
-			r.hideEntry(kid)
-			return
-		}
-	}
-	if named := keys == nameKeys || keys == fieldKeys && !isSelector(parent); named && namesCredential(kid.Key(), kid.Str()) {
-		r.hideEntry(kid)
-		return
-	}
-	r.enter(kid, 0, keys)
+	r.value(kid, keys)
 }
 
-func (r *redactor) hideEntry(kid *tree.Node) {
-	found := credentialIn(kid.Str())
-	if found == "" {
-		found = NamedCredential
+// named reports whether the name of a string says that it is a credential: its
+// key, or the name beside a value.
+func (r *redactor) named(parent, kid *tree.Node, keys keyUse) bool {
+	if kid.Key() == "value" {
+		if name := parent.Get("name").Str(); name != "" && namesCredential(name, kid.Str()) {
+			return true
+		}
 	}
-	r.path = append(r.path, tree.Step{Key: kid.Key()})
-	r.hide(kid, found)
-	r.path = r.path[:len(r.path)-1]
+	return keys != plainKeys && namesCredential(kid.Key(), kid.Str()) && (keys == nameKeys || !isSelector(parent))
 }
 
 // isSelector reports whether a map of a custom resource says where a secret is
@@ -225,27 +210,17 @@ func (r *redactor) text(n *tree.Node) {
 // arguments walks a command line, where a flag may name the next argument.
 func (r *redactor) arguments(list *tree.Node) {
 	items := list.Children()
-	program := ""
+	before := ""
 	for i := range items {
 		item := &items[i]
-		if !item.Is(tree.String) {
-			continue
-		}
-		arg := item.Str()
-		if i == 0 {
-			program = arg
-		}
-		r.path = append(r.path, tree.Step{Index: i})
+		arg, program := item.Str(), items[0].Str()
 		switch {
-		case i > 0 && flagTakes(items[i-1].Str(), program, arg):
-			r.hide(item, NamedCredential)
-		case shortFlagHolds(arg, program):
-			r.hide(item, NamedCredential)
-		case strings.IndexByte(arg, '=') >= 0 && argumentAssigns(arg):
+		case !item.Is(tree.String):
+		case i > 0 && flagTakes(before, program, arg), shortFlagHolds(arg, program), argumentAssigns(arg):
 			r.hide(item, NamedCredential)
 		default:
 			r.text(item)
 		}
-		r.path = r.path[:len(r.path)-1]
+		before = arg
 	}
 }

@@ -18,26 +18,53 @@ import (
 // Of kinds that k8s.io/api lacks (custom resources, removed versions) only the
 // metadata are checked.
 func checkTypes(o *Object) (unknown []tree.Path, err error) {
-	var steps [16]tree.Step
-	c := checker{path: steps[:0]}
+	var c checker
 	ok := true
 	if t := builtin.lookup(o.APIVersion, o.Key.Kind); t != nil {
 		ok = c.check(o.Root, t)
 	} else if metadata := o.Root.Get("metadata"); metadata.Is(tree.Map) {
-		c.path = append(c.path, tree.Step{Key: "metadata"})
 		ok = c.check(metadata, builtin.metadata())
 	}
 	if !ok {
-		return nil, fmt.Errorf("%s: %s/%s: %s %s", o.Source.Place(c.wrong), o.Key.GroupKind, o.Key.Name, c.path, c.reason)
+		path := pathsTo(o.Root, c.wrong)[0]
+		return nil, fmt.Errorf("%s: %s/%s: %s %s", o.Source.Place(c.wrong), o.Key.GroupKind, o.Key.Name, path, c.reason)
 	}
-	return c.unknown, nil
+	return pathsTo(o.Root, c.unknown...), nil
+}
+
+// pathsTo returns the paths that lead from root to nodes below it. Finding them
+// afterwards is cheaper than keeping the path on every walk.
+func pathsTo(root *tree.Node, nodes ...*tree.Node) []tree.Path {
+	if len(nodes) == 0 {
+		return nil
+	}
+	wanted := make(map[*tree.Node]int, len(nodes))
+	for i, n := range nodes {
+		wanted[n] = i
+	}
+	found := make([]tree.Path, len(nodes))
+	var walk func(n *tree.Node, path tree.Path)
+	walk = func(n *tree.Node, path tree.Path) {
+		if i, ok := wanted[n]; ok {
+			found[i] = path.Join()
+		}
+		kids := n.Children()
+		for i := range kids {
+			step := tree.Step{Key: kids[i].Key()}
+			if n.Is(tree.List) {
+				step = tree.Step{Index: i}
+			}
+			walk(&kids[i], append(path, step))
+		}
+	}
+	walk(root, nil)
+	return found
 }
 
 // checker walks a tree and its type together.
 type checker struct {
-	path    tree.Path // of the node in hand
-	unknown []tree.Path
-	wrong   *tree.Node // where the walk stopped; path leads to it
+	unknown []*tree.Node // entries that the type does not have
+	wrong   *tree.Node   // where the walk stopped
 	reason  string
 }
 
@@ -63,7 +90,7 @@ func (c *checker) check(n *tree.Node, t *typeInfo) bool {
 	case shapeInt:
 		return kind == tree.Int && c.integer(n, t) || c.mismatch(n, t, kind != tree.Int)
 	case shapeIntOrString:
-		return kind == tree.String || kind == tree.Int && c.integer(n, &typeInfo{bits: 32}) ||
+		return kind == tree.String || kind == tree.Int && c.integer(n, int32Type) ||
 			c.mismatch(n, t, kind != tree.Int)
 	case shapeQuantity:
 		return c.quantity(n, t)
@@ -76,13 +103,11 @@ func (c *checker) object(n *tree.Node, t *typeInfo) bool {
 	for i := range kids {
 		kid := &kids[i]
 		field := t.fields[kid.Key()]
-		c.path = append(c.path, tree.Step{Key: kid.Key()})
 		if field == nil {
-			c.unknown = append(c.unknown, c.path.Join())
+			c.unknown = append(c.unknown, kid)
 		} else if !c.check(kid, field) {
 			return false
 		}
-		c.path = c.path[:len(c.path)-1]
 	}
 	return true
 }
@@ -90,11 +115,9 @@ func (c *checker) object(n *tree.Node, t *typeInfo) bool {
 func (c *checker) entries(n *tree.Node, t *typeInfo) bool {
 	kids := n.Children()
 	for i := range kids {
-		c.path = append(c.path, tree.Step{Key: kids[i].Key()})
 		if !c.check(&kids[i], t.elem) {
 			return false
 		}
-		c.path = c.path[:len(c.path)-1]
 	}
 	return true
 }
@@ -102,14 +125,12 @@ func (c *checker) entries(n *tree.Node, t *typeInfo) bool {
 func (c *checker) items(n *tree.Node, t *typeInfo) bool {
 	kids := n.Children()
 	for i := range kids {
-		c.path = append(c.path, tree.Step{Index: i})
 		if kids[i].Is(tree.Null) && t.elem.shape == shapeObject {
 			return c.mismatch(&kids[i], t.elem, true)
 		}
 		if !c.check(&kids[i], t.elem) {
 			return false
 		}
-		c.path = c.path[:len(c.path)-1]
 	}
 	return true
 }
@@ -142,6 +163,9 @@ func (c *checker) quantity(n *tree.Node, t *typeInfo) bool {
 	}
 	return c.mismatch(n, t, true)
 }
+
+// int32Type is the type of the number in an IntOrString.
+var int32Type = &typeInfo{shape: shapeInt, bits: 32}
 
 // plainQuantity reports whether s is of the common form: a few digits and at
 // most a suffix.

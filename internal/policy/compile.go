@@ -86,6 +86,7 @@ var unmetered = sync.OnceValues(func() (*cel.Env, error) {
 type compiled struct {
 	*Rule
 	footprint  Footprint
+	gate       Footprint     // what its match conditions read
 	variables  []*expression // in the order of the rule's
 	conditions []*expression
 	validation []*expression
@@ -144,7 +145,7 @@ func (c *compiler) compile(r *Rule) (*compiled, error) {
 		return nil, fmt.Errorf("CEL environment: %w", err)
 	}
 	out := &compiled{Rule: r}
-	a := &analysis{variables: map[string]*Access{}}
+	a := &analysis{variables: map[string]*Access{}, computed: map[string][]Access{}}
 	one := func(what, text string, want *cel.Type) (*expression, ast.Expr) {
 		checked, issues := env.Compile(text)
 		if issues.Err() != nil {
@@ -167,7 +168,7 @@ func (c *compiler) compile(r *Rule) (*compiled, error) {
 			return nil, fmt.Errorf("rule %q: variable %s is an optional value; end it with orValue", r.ID, v.Name)
 		}
 		out.variables = append(out.variables, x)
-		a.variables[v.Name] = a.walk(e)
+		a.define(v.Name, e)
 	}
 	for _, m := range r.Conditions {
 		x, e := one("match condition "+m.Name, m.Expression, cel.BoolType)
@@ -177,6 +178,7 @@ func (c *compiler) compile(r *Rule) (*compiled, error) {
 		out.conditions = append(out.conditions, x)
 		a.read(e)
 	}
+	out.gate = a.footprint()
 	for i, v := range r.Validations {
 		x, e := one(fmt.Sprintf("validation %d", i+1), v.Expression, cel.BoolType)
 		if err != nil {

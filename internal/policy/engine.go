@@ -99,9 +99,11 @@ type group struct {
 	serial    int
 	subject   Subject
 	footprint Footprint
-	match     *Match // nil when the kind alone decides
+	gate      Footprint // of the match conditions, where it is smaller than the footprint
+	match     *Match    // nil when the kind alone decides
 	rules     []*built
 	passed    []verdict // one pass for each rule
+	skipped   []verdict // one skip for each rule
 }
 
 func (e *Engine) build(r *Rule) *built {
@@ -146,14 +148,18 @@ func (e *Engine) plan(gk model.GroupKind, hasPods bool) *plan {
 			p.broken = append(p.broken, b)
 			continue
 		}
-		key := r.Subject.key() + "|" + b.compiled.footprint.String()
+		gate := b.compiled.gate
+		if gate.String() == b.compiled.footprint.String() {
+			gate = nil
+		}
+		key := r.Subject.key() + "|" + b.compiled.footprint.String() + "|" + gate.String()
 		selective := r.Match.selective()
 		if selective {
 			key += "|" + r.ID
 		}
 		g := byKey[key]
 		if g == nil {
-			g = &group{key: key, serial: e.serial, subject: r.Subject, footprint: b.compiled.footprint}
+			g = &group{key: key, serial: e.serial, subject: r.Subject, footprint: b.compiled.footprint, gate: gate}
 			if selective {
 				g.match = &r.Match
 			}
@@ -163,6 +169,7 @@ func (e *Engine) plan(gk model.GroupKind, hasPods bool) *plan {
 		}
 		g.rules = append(g.rules, b)
 		g.passed = append(g.passed, verdict{Verdict: Pass})
+		g.skipped = append(g.skipped, verdict{})
 	}
 	slices.SortStableFunc(p.groups, func(a, b *group) int { return strings.Compare(a.subject.key(), b.subject.key()) })
 	e.plans[gk] = p

@@ -13,8 +13,8 @@ import (
 
 // Access is a path that a rule reads, from one of its variables.
 //
-// The step "*" stands for every item of a list (or all of a map), and "#", only
-// at the end, for the number of items.
+// The step "*" stands for every item of a list or every key of a map, "**" for
+// every item or value, and "#", only at the end, for the number of items.
 type Access struct {
 	Root  string // a variable; podSpec, podMetadata and containers for the built-in ones
 	Steps []string
@@ -48,8 +48,18 @@ func (f Footprint) Reads(root string) bool {
 // analysis collects what expressions read.
 type analysis struct {
 	reads     []Access
-	variables map[string]*Access // of the rule: where they lead, nil for computed values
-	scopes    map[string]*Access // of comprehensions
+	variables map[string]*Access  // of the rule: where they lead, nil for computed values
+	computed  map[string][]Access // what the computed ones read
+	scopes    map[string]*Access  // of comprehensions
+}
+
+// define analyzes a variable of the rule. What it reads counts where it is used.
+func (a *analysis) define(name string, e ast.Expr) {
+	before := a.reads
+	a.reads = nil
+	a.variables[name] = a.walk(e)
+	a.computed[name] = a.reads
+	a.reads = before
 }
 
 // footprint reduces what was read to the paths that contain the rest.
@@ -126,6 +136,7 @@ func (a *analysis) step(from *Access, field string) *Access {
 	case "kubernetesMinor", "params":
 		return nil // constant for an engine
 	}
+	a.reads = append(a.reads, a.computed[field]...)
 	return a.variables[field]
 }
 
@@ -147,6 +158,12 @@ func (a *analysis) call(c ast.CallExpr) *Access {
 		a.read(c.Args()[1])
 		if from != nil {
 			a.reads = append(a.reads, *from)
+		}
+		return nil
+	case operators.In:
+		a.read(c.Args()[0])
+		if over := a.walk(c.Args()[1]); over != nil {
+			a.reads = append(a.reads, *over.then("*"))
 		}
 		return nil
 	case "orValue":
@@ -182,6 +199,9 @@ func (a *analysis) comprehension(c ast.ComprehensionExpr) {
 	a.read(c.AccuInit())
 	a.scopes[c.AccuVar()] = nil
 	if c.HasIterVar2() { // the first is an index or a key, the second the item
+		if over != nil {
+			item = over.then("**")
+		}
 		a.scopes[c.IterVar()], a.scopes[c.IterVar2()] = nil, item
 	} else {
 		a.scopes[c.IterVar()] = item
@@ -199,8 +219,11 @@ func hash(n *tree.Node, steps []string) uint64 {
 			break
 		}
 		switch step {
-		case "*":
+		case "*", "**":
 			if !n.Is(tree.List) {
+				if step == "*" && n.Is(tree.Map) {
+					return n.KeyHash()
+				}
 				return n.Hash()
 			}
 			h := uint64(n.Len())
@@ -209,10 +232,13 @@ func hash(n *tree.Node, steps []string) uint64 {
 			}
 			return h
 		case "#":
-			if !n.Is(tree.List) {
-				return n.Hash()
+			switch n.Kind() {
+			case tree.List:
+				return uint64(n.Len()) + 1
+			case tree.Map:
+				return n.KeyHash()
 			}
-			return uint64(n.Len()) + 1
+			return n.Hash()
 		default:
 			if n = n.Get(step); n.Is(tree.Null) {
 				n = nil

@@ -27,8 +27,9 @@ type frame struct {
 	cached  []ref.Val             // its own variables computed so far, nil where not yet
 	all     ref.Val               // variables.containers, once asked for
 
-	located     bool // elementPath holds
-	elementPath tree.Path
+	located, labeled bool // elementPath and elementLabel hold
+	elementPath      tree.Path
+	elementLabel     string
 }
 
 var _ interpreter.Activation = (*frame)(nil)

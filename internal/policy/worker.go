@@ -158,7 +158,7 @@ func (r *run) levels(groups []*group, levels []Level, under *tree.Node) {
 // element evaluates groups for what the frame is bound to.
 func (r *run) element(groups []*group) {
 	f := &r.frame
-	f.located = false
+	f.located, f.labeled = false, false
 	for _, g := range groups {
 		unknown := ""
 		if g.match != nil {
@@ -193,6 +193,7 @@ func (r *run) element(groups []*group) {
 // cache holds the verdicts of one group by the digest of what it reads.
 type cache struct {
 	verdicts    map[uint64][]verdict
+	gates       map[uint64]bool // true where no rule of the group applies
 	asked, hits int
 }
 
@@ -201,6 +202,26 @@ const (
 	trialCalls = 1 << 10 // after which a cache that hits too rarely is given up
 )
 
+// shut reports whether the match conditions keep every rule of a group from
+// judging the element. They often read less than the rule does, and so are
+// answered by less content.
+func (r *run) shut(g *group, c *cache) bool {
+	key := r.frame.hash(g.gate)
+	shut, seen := c.gates[key]
+	if seen {
+		return shut
+	}
+	shut = !slices.ContainsFunc(g.rules, func(b *built) bool {
+		r.frame.enter(b)
+		return !slices.ContainsFunc(b.compiled.conditions, func(x *expression) bool { return r.frame.test(x).Verdict == Fail })
+	})
+	if c.gates == nil || len(c.gates) >= maxCached {
+		c.gates = map[uint64]bool{}
+	}
+	c.gates[key] = shut
+	return shut
+}
+
 // verdicts returns those of all rules of a group, from the cache if the same
 // content was judged before. They are valid until the next call.
 func (r *run) verdicts(g *group) []verdict {
@@ -208,6 +229,9 @@ func (r *run) verdicts(g *group) []verdict {
 		r.caches = append(r.caches, cache{})
 	}
 	c := &r.caches[g.serial]
+	if len(g.gate) > 0 && r.shut(g, c) {
+		return g.skipped
+	}
 	useful := c.asked < trialCalls || c.hits*4 > c.asked
 	var key uint64
 	if useful {
@@ -334,6 +358,13 @@ func (f *frame) explain(finding *model.Finding, b *built, at int) {
 // label names the element for people; it is empty for the object and its only
 // pod.
 func (f *frame) label() string {
+	if !f.labeled {
+		f.labeled, f.elementLabel = true, f.describe()
+	}
+	return f.elementLabel
+}
+
+func (f *frame) describe() string {
 	var parts []string
 	for i := range f.bound {
 		b := &f.bound[i]

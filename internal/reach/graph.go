@@ -208,7 +208,7 @@ func (b *builder) project(pod *model.PodTemplate) string {
 	}
 	slices.Sort(parts)
 	for _, p := range b.declared(pod) {
-		parts = append(parts, fmt.Sprint(p))
+		parts = append(parts, fmt.Sprintf("%#v", p))
 	}
 	if pod.Spec.Get("hostNetwork").True() {
 		parts = append(parts, "host")
@@ -271,7 +271,7 @@ func (b *builder) sign() {
 				fmt.Fprintf(&key, " %p", p)
 			}
 			if d == Ingress && len(g.policies[d]) > 0 {
-				fmt.Fprint(&key, g.named)
+				fmt.Fprintf(&key, "%#v", g.named)
 			}
 			id, ok := known[key.String()]
 			if !ok {

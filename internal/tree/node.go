@@ -176,15 +176,30 @@ func (n *Node) True() bool { return n != nil && n.kind == Bool && n.text == "tru
 func (n *Node) False() bool { return n != nil && n.kind == Bool && n.text == "false" }
 
 // Start returns the byte offset of the value in its file.
-func (n *Node) Start() int { return int(n.start) }
+func (n *Node) Start() int {
+	if n == nil {
+		return 0
+	}
+	return int(n.start)
+}
 
 // End returns the byte offset just behind the value in its file. White space
 // and comments behind a block collection do not belong to it.
-func (n *Node) End() int { return int(n.end) }
+func (n *Node) End() int {
+	if n == nil {
+		return 0
+	}
+	return int(n.end)
+}
 
 // KeyStart returns the byte offset of the key of a map entry, and that of the
 // value for everything else.
-func (n *Node) KeyStart() int { return int(n.keyStart) }
+func (n *Node) KeyStart() int {
+	if n == nil {
+		return 0
+	}
+	return int(n.keyStart)
+}
 
 // Hash identifies the content: key order, style and position do not count. It
 // is only comparable within one process.
@@ -247,6 +262,18 @@ func (n *Node) Seal() *Node {
 	}
 	n.hash = h
 	return n
+}
+
+// KeyHash identifies the keys of a map, as far as their values are not null; the
+// order of keys does not count.
+func (n *Node) KeyHash() uint64 {
+	h := uint64(1)
+	for i := range n.Children() {
+		if kid := &n.Children()[i]; !kid.Is(Null) {
+			h += Mix(maphash.String(seed, kid.Key()), 0)
+		}
+	}
+	return h
 }
 
 // Mix combines two hashes; the order counts.

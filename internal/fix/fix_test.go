@@ -1,0 +1,572 @@
+package fix_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+
+	"ullage.dev/ullage/internal/fix"
+	"ullage.dev/ullage/internal/model"
+	"ullage.dev/ullage/internal/tree"
+)
+
+// rule is a check of containers, or of the object when containers is false.
+type rule struct {
+	info    model.RuleInfo
+	covers  string // a rule whose finding on the same element is the cause
+	object  bool
+	fails   func(n *tree.Node) bool
+	fixes   []model.Fix
+	applies func(n *tree.Node) []model.Fix // instead of fixes
+}
+
+func set(path string, v any) model.Edit {
+	p, err := tree.ParsePath(path)
+	if err != nil {
+		panic(err)
+	}
+	n := tree.Of(v)
+	return model.Edit{Target: model.Target{Path: p}, Value: &n}
+}
+
+func add(path string, v any) model.Edit {
+	e := set(path, v)
+	e.Append = true
+	return e
+}
+
+func remove(path string) model.Edit {
+	e := set(path, nil)
+	e.Value = nil
+	return e
+}
+
+func one(class model.FixClass, edits ...model.Edit) []model.Fix {
+	return []model.Fix{{Class: class, Edits: edits}}
+}
+
+func security(n *tree.Node, key string) *tree.Node { return n.Dig("securityContext", key) }
+
+func rules() []*rule {
+	return []*rule{{
+		info:  model.RuleInfo{ID: "privileged", Title: "Container runs privileged", Severity: model.Critical},
+		fails: func(n *tree.Node) bool { return security(n, "privileged").True() },
+		fixes: one(model.Tightening, set("securityContext.privileged", false)),
+	}, {
+		info:   model.RuleInfo{ID: "escalation", Title: "Privilege escalation is allowed", Severity: model.High},
+		covers: "privileged",
+		fails:  func(n *tree.Node) bool { return !security(n, "allowPrivilegeEscalation").False() },
+		fixes:  one(model.Tightening, set("securityContext.allowPrivilegeEscalation", false)),
+	}, {
+		info:  model.RuleInfo{ID: "proc-mount", Title: "procMount is not stated", Severity: model.Low},
+		fails: func(n *tree.Node) bool { p := security(n, "procMount"); return p == nil || p.Has(tree.Implied) },
+		fixes: one(model.Inert, set("securityContext.procMount", "Default")),
+	}, {
+		info:  model.RuleInfo{ID: "policy", Title: "Pull policy is not stated", Severity: model.Low},
+		fails: func(n *tree.Node) bool { return n.Get("imagePullPolicy").Has(tree.Implied) },
+		fixes: one(model.Inert, set("imagePullPolicy", "IfNotPresent")),
+	}, {
+		info: model.RuleInfo{ID: "caps", Title: "NET_RAW is kept", Severity: model.Medium},
+		fails: func(n *tree.Node) bool {
+			for i := range security(n, "capabilities").Get("drop").Children() {
+				if s := security(n, "capabilities").Get("drop").At(i).Str(); s == "ALL" || s == "NET_RAW" {
+					return false
+				}
+			}
+			return true
+		},
+		fixes: one(model.Tightening, add("securityContext.capabilities.drop", "NET_RAW")),
+	}, {
+		info:  model.RuleInfo{ID: "limits", Title: "No memory limit", Severity: model.Medium},
+		fails: func(n *tree.Node) bool { return n.Dig("resources", "limits", "memory") == nil },
+		fixes: []model.Fix{{Class: model.Decision, Question: "How much memory does it need?"}},
+	}}
+}
+
+// world is what is checked: files, and rules.
+type world struct {
+	t       *testing.T
+	rules   []*rule
+	objects []*model.Object
+	checks  int
+}
+
+func load(f *tree.File) ([]*model.Object, error) {
+	var all []*model.Object
+	i := -1
+	for doc := range tree.Parse(f) {
+		i++
+		if doc.Root == nil {
+			continue
+		}
+		roots := []*tree.Node{doc.Root}
+		if doc.Root.Get("kind").Str() == "List" {
+			roots = nil
+			for j := range doc.Root.Get("items").Children() {
+				roots = append(roots, doc.Root.Get("items").At(j))
+			}
+		}
+		for _, root := range roots {
+			o, err := model.NewObject(root, &model.Source{File: f, Document: i}, "", "default")
+			if err != nil {
+				return nil, err
+			}
+			if o != nil {
+				all = append(all, o)
+			}
+		}
+	}
+	return all, nil
+}
+
+func newWorld(t *testing.T, names ...string) *world {
+	t.Helper()
+	w := &world{t: t, rules: rules()}
+	for _, name := range names {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		objects, err := load(&tree.File{Name: filepath.ToSlash(name), Text: string(text)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.objects = append(w.objects, objects...)
+	}
+	return w
+}
+
+func (w *world) check(objects []*model.Object) []*model.Finding {
+	var top []*model.Finding
+	for _, o := range objects {
+		for _, pod := range []string{"spec.containers", "spec.template.spec.containers"} {
+			list, _ := tree.ParsePath(pod)
+			for i := range o.Root.Follow(list).Children() {
+				top = append(top, w.container(o, list.Join(tree.Step{Index: i}))...)
+			}
+		}
+	}
+	return top
+}
+
+func (w *world) container(o *model.Object, path tree.Path) []*model.Finding {
+	n := o.Root.Follow(path)
+	var top []*model.Finding
+	by := map[string]*model.Finding{}
+	for _, r := range w.rules {
+		if !r.fails(n) {
+			continue
+		}
+		fixes := r.fixes
+		if r.applies != nil {
+			fixes = r.applies(n)
+		}
+		f := &model.Finding{
+			Rule: &r.info, Object: o, Element: path, Subject: fmt.Sprintf("container %q", n.Get("name").Str()), Place: o.Source.Place(n),
+			Fixes: fixes, Fingerprint: model.NewFingerprint(r.info.ID, o.Key.String(), n.Get("name").Str()),
+		}
+		by[r.info.ID] = f
+		if cause := by[r.covers]; cause != nil {
+			cause.Symptoms = append(cause.Symptoms, f)
+		} else {
+			top = append(top, f)
+		}
+	}
+	return top
+}
+
+func (w *world) options(tightening bool) fix.Options {
+	return fix.Options{Tightening: tightening, Load: load, Recheck: func(_ context.Context, replaced map[string][]*model.Object) ([]*model.Finding, error) {
+		w.checks++
+		var all []*model.Object
+		for _, o := range w.objects {
+			if _, ok := replaced[o.Source.File.Name]; !ok {
+				all = append(all, o)
+			}
+		}
+		for _, objects := range replaced {
+			all = append(all, objects...)
+		}
+		return w.check(all), nil
+	}}
+}
+
+func (w *world) plan(tightening bool) *fix.Plan {
+	w.t.Helper()
+	p, err := fix.Make(w.t.Context(), w.check(w.objects), w.options(tightening))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return p
+}
+
+func write(t *testing.T, name, text string) string {
+	t.Helper()
+	name = filepath.Join(t.TempDir(), name)
+	if err := os.WriteFile(name, []byte(text), 0o640); err != nil {
+		t.Fatal(err)
+	}
+	return name
+}
+
+func diff(t *testing.T, p *fix.Plan) string {
+	t.Helper()
+	var b bytes.Buffer
+	if err := p.WriteDiff(&b, false); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+const deployment = `# the shop
+apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: web # public
+spec:
+  template:
+    spec:
+      containers:
+        # the server
+        - name: web
+          image: registry.example/web:1.2 # pinned
+          securityContext:
+            privileged: true   # why?
+          env:
+            - name: MODE
+              value: fast
+
+        - {name: side, image: "registry.example/side:2"}
+`
+
+func TestInert(t *testing.T) {
+	name := write(t, "a.yaml", deployment)
+	p := newWorld(t, name).plan(false)
+	if len(p.Files) != 1 || len(p.Files[0].Applied) != 4 {
+		t.Fatalf("%+v", p)
+	}
+	for _, a := range p.Files[0].Applied {
+		if a.Fix.Class != model.Inert || a.Proven != (a.Finding.Rule.ID == "policy") {
+			t.Errorf("%s: class %s, proven %v", a.Finding.Rule.ID, a.Fix.Class, a.Proven)
+		}
+	}
+	want := strings.Replace(deployment, "privileged: true   # why?\n",
+		"privileged: true   # why?\n            procMount: Default\n", 1)
+	want = strings.Replace(want, "              value: fast\n", "              value: fast\n          imagePullPolicy: IfNotPresent\n", 1)
+	want = strings.Replace(want, `side:2"}`, `side:2", securityContext: {procMount: Default}, imagePullPolicy: IfNotPresent}`, 1)
+	if p.Files[0].New != want {
+		t.Errorf("got\n%s", p.Files[0].New)
+	}
+	classes := map[model.FixClass]int{}
+	for _, h := range p.Held {
+		classes[h.Fix.Class]++
+	}
+	if classes[model.Tightening] != 5 || classes[model.Decision] != 2 || len(p.Skipped) != 0 {
+		t.Errorf("held %v, skipped %v", classes, p.Skipped)
+	}
+}
+
+func TestAllThenNothing(t *testing.T) {
+	name := write(t, "a.yaml", strings.ReplaceAll(deployment, "\n", "\r\n"))
+	p := newWorld(t, name).plan(true)
+	if err := p.Write(); err != nil {
+		t.Fatal(err)
+	}
+	text, _ := os.ReadFile(name)
+	if string(text) != p.Files[0].New || bytes.Count(text, []byte("\n")) != bytes.Count(text, []byte("\r\n")) {
+		t.Errorf("wrote %q", text)
+	}
+	for _, comment := range []string{"# the shop", "# public", "# the server", "# pinned", "# why?"} {
+		if !strings.Contains(string(text), comment) {
+			t.Errorf("lost %s", comment)
+		}
+	}
+	if info, _ := os.Stat(name); info.Mode() != 0o640 {
+		t.Errorf("mode %v", info.Mode())
+	}
+	if left, _ := os.ReadDir(filepath.Dir(name)); len(left) != 1 {
+		t.Errorf("files are left behind: %v", left)
+	}
+	w := newWorld(t, name)
+	for _, f := range w.check(w.objects) {
+		if f.Rule.ID != "limits" {
+			t.Errorf("%s is still there", f.Rule.ID)
+		}
+	}
+	if again := w.plan(true); len(again.Files) != 0 {
+		t.Errorf("a second time changes\n%s", diff(t, again))
+	}
+}
+
+// A symptom whose cause cannot be fixed must not be lost with it.
+func TestSymptoms(t *testing.T) {
+	name := write(t, "a.yaml", deployment)
+	w := newWorld(t, name)
+	w.rules[0].fixes = []model.Fix{{Class: model.Decision, Question: "Why?"}}
+	p := w.plan(true)
+	fixed := map[string]int{}
+	for _, a := range p.Files[0].Applied {
+		fixed[a.Finding.Rule.ID]++
+	}
+	if fixed["escalation"] != 2 || fixed["privileged"] != 0 {
+		t.Errorf("fixed %v", fixed)
+	}
+}
+
+func TestConflicts(t *testing.T) {
+	name := write(t, "a.yaml", deployment)
+	w := newWorld(t, name)
+	always := &rule{
+		info:  model.RuleInfo{ID: "always", Severity: model.Low},
+		fails: func(n *tree.Node) bool { return n.Get("imagePullPolicy").Str() != "Always" },
+		fixes: one(model.Inert, set("imagePullPolicy", "Always")),
+	}
+	twin := &rule{
+		info:  model.RuleInfo{ID: "twin", Severity: model.Low},
+		fails: w.rules[3].fails,
+		fixes: w.rules[3].fixes,
+	}
+	w.rules = []*rule{w.rules[3], twin, always}
+	p := w.plan(false)
+	if len(p.Files) != 1 || len(p.Files[0].Applied) != 4 {
+		t.Fatalf("%+v", p)
+	}
+	if len(p.Skipped) != 2 || p.Skipped[0].Finding.Rule.ID != "always" || !strings.Contains(p.Skipped[0].Reason, "conflicts with the fix of") {
+		t.Errorf("skipped %+v", p.Skipped)
+	}
+	if strings.Count(p.Files[0].New, "imagePullPolicy: IfNotPresent") != 2 {
+		t.Errorf("got\n%s", p.Files[0].New)
+	}
+}
+
+// A fix that does not end its finding, and one that causes another, are left
+// out; the others are made.
+func TestJudged(t *testing.T) {
+	name := write(t, "a.yaml", deployment)
+	w := newWorld(t, name)
+	futile := &rule{
+		info:  model.RuleInfo{ID: "futile", Severity: model.Low},
+		fails: func(n *tree.Node) bool { return n.Get("name").Str() == "web" },
+		fixes: one(model.Inert, set("stdin", false)),
+	}
+	harmful := &rule{
+		info:  model.RuleInfo{ID: "harmful", Severity: model.Low},
+		fails: func(n *tree.Node) bool { return n.Get("tty").Has(tree.Implied) || n.Get("tty") == nil },
+		fixes: one(model.Inert, set("tty", true)),
+	}
+	harmed := &rule{
+		info:  model.RuleInfo{ID: "harmed", Severity: model.Low},
+		fails: func(n *tree.Node) bool { return n.Get("tty").True() },
+	}
+	w.rules = append(w.rules, futile, harmful, harmed)
+	p := w.plan(false)
+	if len(p.Files) != 1 || len(p.Files[0].Applied) != 4 || strings.Contains(p.Files[0].New, "tty") || strings.Contains(p.Files[0].New, "stdin") {
+		t.Errorf("%s", diff(t, p))
+	}
+	var reasons []string
+	for _, s := range p.Skipped {
+		reasons = append(reasons, s.Finding.Rule.ID+": "+s.Reason)
+	}
+	want := []string{"futile: the finding would stay", "harmful: it would cause another finding: harmed", "harmful: it would cause another finding: harmed"}
+	if !slices.Equal(reasons, want) {
+		t.Errorf("skipped %q", reasons)
+	}
+	// A lesser finding in exchange is worth it.
+	harmed.info.Severity = model.Info
+	if p := w.plan(false); !strings.Contains(p.Files[0].New, "tty: true") {
+		t.Errorf("%s", diff(t, p))
+	}
+}
+
+func TestListOfObjects(t *testing.T) {
+	pod := func(name string) string {
+		return "- apiVersion: v1\n  kind: Pod\n  metadata: {name: " + name + "}\n  spec:\n    containers:\n    - name: c\n      image: x:1\n"
+	}
+	name := write(t, "a.yaml", "apiVersion: v1\nkind: List\nitems:\n"+pod("a")+pod("b")+"---\n"+strings.ReplaceAll(strings.TrimPrefix(pod("c"), "- "), "\n  ", "\n"))
+	w := newWorld(t, name)
+	w.rules = w.rules[3:4]
+	p := w.plan(false)
+	want := strings.ReplaceAll(p.Files[0].Old, "\n      image: x:1\n", "\n      image: x:1\n      imagePullPolicy: IfNotPresent\n")
+	want = strings.Replace(want, "\n    image: x:1\n", "\n    image: x:1\n    imagePullPolicy: IfNotPresent\n", 1)
+	if p.Files[0].New != want {
+		t.Errorf("got\n%s", p.Files[0].New)
+	}
+}
+
+// Several items of one list go in one run, though their indices move.
+func TestRemoveItems(t *testing.T) {
+	name := write(t, "a.yaml", "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec:\n  containers:\n  - name: c\n    args:\n    - bad1 # 1\n    - ok\n    - bad2\n    - bad3\n")
+	w := newWorld(t, name)
+	w.rules = nil
+	for _, bad := range []string{"bad1", "bad2", "bad3"} {
+		index := func(n *tree.Node) int {
+			args := n.Get("args").Children()
+			return slices.IndexFunc(args, func(n tree.Node) bool { return n.Str() == bad })
+		}
+		w.rules = append(w.rules, &rule{
+			info:  model.RuleInfo{ID: bad, Severity: model.Low},
+			fails: func(n *tree.Node) bool { return index(n) >= 0 },
+			applies: func(n *tree.Node) []model.Fix {
+				return one(model.Tightening, remove(fmt.Sprintf("args[%d]", index(n))))
+			},
+		})
+	}
+	p := w.plan(true)
+	if want := strings.NewReplacer("    - bad1 # 1\n", "", "    - bad2\n", "", "    - bad3\n", "").Replace(p.Files[0].Old); p.Files[0].New != want {
+		t.Errorf("got\n%s", p.Files[0].New)
+	}
+	if w.checks != 1 {
+		t.Errorf("%d checks", w.checks)
+	}
+}
+
+// An item is set and another removed in one run.
+func TestSetBesideRemoval(t *testing.T) {
+	name := write(t, "a.yaml", "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec:\n  containers:\n  - name: c\n    args:\n    - bad\n    - old\n    - ok\n")
+	w := newWorld(t, name)
+	w.rules = []*rule{{
+		info:  model.RuleInfo{ID: "bad", Severity: model.Low},
+		fails: func(n *tree.Node) bool { return n.Get("args").At(0).Str() == "bad" },
+		fixes: one(model.Tightening, remove("args[0]")),
+	}, {
+		info:    model.RuleInfo{ID: "old", Severity: model.Low},
+		fails:   func(n *tree.Node) bool { return n.Get("args").At(0).Str() == "old" || n.Get("args").At(1).Str() == "old" },
+		applies: func(n *tree.Node) []model.Fix { return one(model.Tightening, set("args[1]", "new")) },
+	}}
+	p := w.plan(true)
+	if want := strings.NewReplacer("    - bad\n", "", "- old", "- new").Replace(p.Files[0].Old); p.Files[0].New != want || w.checks != 1 {
+		t.Errorf("%d checks\n%s", w.checks, p.Files[0].New)
+	}
+}
+
+func TestLeftAlone(t *testing.T) {
+	reasonOf := func(w *world) string {
+		t.Helper()
+		p := w.plan(true)
+		if len(p.Files) != 0 || len(p.Skipped) == 0 {
+			t.Fatalf("%+v", p)
+		}
+		var b bytes.Buffer
+		if err := fix.WriteSummary(&b, p, false); err != nil || !strings.Contains(b.String(), p.Skipped[0].Reason) {
+			t.Errorf("the summary does not say why: %v\n%s", err, b.String())
+		}
+		return p.Skipped[0].Reason
+	}
+	expect := func(w *world, want string) {
+		t.Helper()
+		if got := reasonOf(w); !strings.Contains(got, want) {
+			t.Errorf("reason %q, want %q", got, want)
+		}
+	}
+	name := write(t, "a.yaml", deployment)
+	link := filepath.Join(filepath.Dir(name), "link.yaml")
+	if err := os.Symlink("a.yaml", link); err != nil {
+		t.Fatal(err)
+	}
+	expect(newWorld(t, link), "symbolic link")
+
+	w := newWorld(t, name)
+	if err := os.WriteFile(name, []byte(deployment+"# more\n"), 0o640); err != nil {
+		t.Fatal(err)
+	}
+	expect(w, "changed since")
+
+	w = newWorld(t, name)
+	if err := os.Chmod(name, 0o440); err != nil {
+		t.Fatal(err)
+	}
+	expect(w, "read-only")
+	if err := os.Chmod(name, 0o640); err != nil {
+		t.Fatal(err)
+	}
+
+	w = newWorld(t, name)
+	for _, o := range w.objects {
+		o.Source.Origin = &model.Origin{Renderer: "helm", Root: "charts/web", Lines: slices.Repeat([]model.OriginLine{{File: "charts/web/templates/web.yaml", Line: 3}}, 30)}
+	}
+	expect(w, "rendered by helm: edit charts/web/templates/web.yaml:3")
+
+	w = newWorld(t, name)
+	for _, o := range w.objects {
+		o.Source.File.Name = "stdin"
+	}
+	expect(w, "standard input")
+
+	if err := os.Link(name, name+".other"); err != nil {
+		t.Fatal(err)
+	}
+	expect(newWorld(t, name), "hard links")
+
+	shared := strings.Replace(deployment, "securityContext:\n", "securityContext: &sc\n", 1) + "          securityContext: *sc\n"
+	shared = strings.Replace(shared, `- {name: side, image: "registry.example/side:2"}`, "- name: side", 1)
+	w = newWorld(t, write(t, "b.yaml", shared))
+	w.rules = w.rules[:1]
+	expect(w, "anchor")
+}
+
+func TestChangedBeforeWriting(t *testing.T) {
+	name := write(t, "a.yaml", deployment)
+	p := newWorld(t, name).plan(true)
+	if err := os.WriteFile(name, []byte("a: 1\n"), 0o640); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Write(); err == nil || !strings.Contains(err.Error(), "changed since") {
+		t.Errorf("%v", err)
+	}
+	if text, _ := os.ReadFile(name); string(text) != "a: 1\n" {
+		t.Errorf("wrote %q", text)
+	}
+	if left, _ := os.ReadDir(filepath.Dir(name)); len(left) != 1 {
+		t.Errorf("files are left behind: %v", left)
+	}
+}
+
+func TestKeepsOwner(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("only root may give files away")
+	}
+	name := write(t, "a.yaml", deployment)
+	if err := os.Chown(name, 1234, 2345); err != nil {
+		t.Fatal(err)
+	}
+	if err := newWorld(t, name).plan(true).Write(); err != nil {
+		t.Fatal(err)
+	}
+	info, err := os.Stat(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s := info.Sys().(*syscall.Stat_t); s.Uid != 1234 || s.Gid != 2345 || info.Mode() != 0o640 {
+		t.Errorf("owner %d:%d mode %v", s.Uid, s.Gid, info.Mode())
+	}
+}
+
+// TestDiffApplies gives the diff to patch.
+func TestDiffApplies(t *testing.T) {
+	if _, err := exec.LookPath("patch"); err != nil {
+		t.Skip("no patch program")
+	}
+	for _, eol := range []string{"\n", "\r\n"} {
+		for _, end := range []string{eol, ""} {
+			text := strings.TrimSuffix(strings.ReplaceAll(deployment+"---\n"+deployment, "\n", eol), eol) + end
+			name := write(t, "a.yaml", text)
+			p := newWorld(t, name).plan(true)
+			d := diff(t, p)
+			cmd := exec.CommandContext(t.Context(), "patch", "--binary", name)
+			cmd.Stdin = strings.NewReader(d)
+			if out, err := cmd.CombinedOutput(); err != nil {
+				t.Fatalf("%v\n%s\n%s", err, out, d)
+			}
+			if got, _ := os.ReadFile(name); string(got) != p.Files[0].New {
+				t.Errorf("patch made %q", got)
+			}
+		}
+	}
+}
