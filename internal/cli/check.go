@@ -107,37 +107,59 @@ func (f *checkFlags) run(cmd *cobra.Command, p *Program, paths []string) error {
 	if f.writeBaseline != "" && f.fix != "" || f.diff && f.fix != "" {
 		return errors.New("--write-baseline, --diff and --fix exclude each other")
 	}
-	now := time.Now()
-	plan, err := f.plan(ctx, now)
+	v, err := f.judge(ctx, p, paths)
 	if err != nil {
 		return err
 	}
-	bar := newProgress(p)
-	in, err := manifest.Load(ctx, paths, f.loadOptions(p, bar))
-	if err != nil {
-		return interrupted(ctx, err)
-	}
-	plan.readOwn(in)
-	r, err := check.Run(ctx, in.Objects, check.Options{
-		Rules: plan.rules, Settings: f.Settings, KubernetesMinor: plan.minor, Closed: plan.closed, Declarations: in.Declarations,
-		Exceptions: plan.exceptions, Baseline: plan.baseline, Selected: plan.selected, Progress: bar.judged,
-	})
-	bar.done()
-	if err != nil {
-		return interrupted(ctx, err)
-	}
-	plan.complete(r, in, paths, now)
 	if f.writeBaseline != "" {
-		return f.saveBaseline(p, r)
+		return f.saveBaseline(p, v.report)
 	}
 	if f.diff || f.fix != "" {
-		return f.fixes(ctx, p, plan, in, r)
+		return f.fixes(ctx, p, v, paths)
 	}
 	options := report.Options{Color: f.colored(p), Width: p.Terminal.Width, Verbose: f.verbose, ShowExcepted: f.showExcepted, Requirements: requirements()}
-	if err := report.Write(p.Stdout, f.output, r, options); err != nil {
+	if err := report.Write(p.Stdout, f.output, v.report, options); err != nil {
 		return &codeError{exitUsage, err}
 	}
-	return plan.verdict(r)
+	return v.plan.verdict(v.report)
+}
+
+// judged is a report and what it was made of.
+type judged struct {
+	plan   *plan
+	input  *manifest.Input
+	report *model.Report
+}
+
+// judge reads the paths and judges what is in them.
+func (f *checkFlags) judge(ctx context.Context, p *Program, paths []string) (*judged, error) {
+	now := time.Now()
+	plan, err := f.plan(ctx, now)
+	if err != nil {
+		return nil, err
+	}
+	bar := newProgress(p)
+	defer bar.done()
+	in, err := manifest.Load(ctx, paths, f.loadOptions(p, bar))
+	if err != nil {
+		return nil, interrupted(ctx, err)
+	}
+	plan.readOwn(in)
+	o := f.checkOptions(plan, in)
+	o.Exceptions, o.Baseline, o.Progress = plan.exceptions, plan.baseline, bar.judged
+	r, err := check.Run(ctx, in.Objects, o)
+	if err != nil {
+		return nil, interrupted(ctx, err)
+	}
+	plan.complete(r, in, paths, now)
+	return &judged{plan, in, r}, nil
+}
+
+// checkOptions are those of the check without exceptions and baseline.
+func (f *checkFlags) checkOptions(pl *plan, in *manifest.Input) check.Options {
+	return check.Options{
+		Rules: pl.rules, Settings: f.Settings, KubernetesMinor: pl.minor, Closed: pl.closed, Declarations: in.Declarations, Selected: pl.selected,
+	}
 }
 
 func interrupted(ctx context.Context, err error) error {

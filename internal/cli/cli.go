@@ -55,6 +55,7 @@ func (e *codeError) Unwrap() error { return e.err }
 
 // Run executes the command line and returns the exit code.
 func Run(ctx context.Context, p *Program) int {
+	paceGC(p.Getenv)
 	root := &cobra.Command{
 		Use:           "ullage",
 		Short:         "Find and remove the privilege that Kubernetes workloads do not need",

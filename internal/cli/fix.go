@@ -2,13 +2,70 @@ package cli
 
 import (
 	"context"
-	"errors"
+	"fmt"
 
+	"ullage.dev/ullage/internal/check"
+	"ullage.dev/ullage/internal/fix"
 	"ullage.dev/ullage/internal/manifest"
 	"ullage.dev/ullage/internal/model"
+	"ullage.dev/ullage/internal/tree"
 )
 
-// fixes shows or applies fixes.
-func (f *checkFlags) fixes(ctx context.Context, p *Program, pl *plan, in *manifest.Input, r *model.Report) error {
-	return errors.New("fixes are not wired yet")
+// fixes shows the fixes as a diff, or writes them and judges again: the exit
+// code is that of what is left.
+func (f *checkFlags) fixes(ctx context.Context, p *Program, v *judged, paths []string) error {
+	made, err := fix.Make(ctx, v.report.Findings, fix.Options{
+		Tightening: f.diff || f.fix == "all",
+		Load: func(file *tree.File) ([]*model.Object, error) {
+			return manifest.Objects(ctx, file, manifest.Options{Namespace: f.Namespace})
+		},
+		Recheck: func(ctx context.Context, replaced map[string][]*model.Object) ([]*model.Finding, error) {
+			r, err := check.Run(ctx, replace(v.input.Objects, replaced), f.checkOptions(v.plan, v.input))
+			if err != nil {
+				return nil, err
+			}
+			return r.Findings, nil
+		},
+	})
+	if err != nil {
+		return interrupted(ctx, err)
+	}
+	if f.diff {
+		if err := made.WriteDiff(p.Stdout, f.colored(p)); err != nil {
+			return fmt.Errorf("write diff: %w", err)
+		}
+		if err := fix.WriteSummary(p.Stderr, made, f.color == "always" || f.color == "auto" && p.Terminal.Stderr); err != nil {
+			return fmt.Errorf("write summary: %w", err)
+		}
+		return v.plan.verdict(v.report)
+	}
+	written := made.Write()
+	if err := fix.WriteSummary(p.Stdout, made, f.colored(p)); err != nil {
+		return fmt.Errorf("write summary: %w", err)
+	}
+	if written != nil {
+		return written
+	}
+	if v, err = f.judge(ctx, p, paths); err != nil {
+		return err
+	}
+	for _, problem := range v.report.Problems {
+		fmt.Fprintln(p.Stderr, "ullage: "+problem.String())
+	}
+	return v.plan.verdict(v.report)
+}
+
+// replace exchanges the objects of the files that the map names. Rendered
+// objects stay: their files are not changed.
+func replace(objects []*model.Object, replaced map[string][]*model.Object) []*model.Object {
+	var all []*model.Object
+	for _, o := range objects {
+		if _, changed := replaced[o.Source.File.Name]; !changed || o.Source.Origin != nil {
+			all = append(all, o)
+		}
+	}
+	for _, changed := range replaced {
+		all = append(all, changed...)
+	}
+	return all
 }

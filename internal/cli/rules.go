@@ -37,14 +37,7 @@ func library(ctx context.Context, paths []string, minor int) ([]*policy.Rule, er
 // object of theirs occurs; those of the user must not wait for that, as a rule
 // that says nothing looks like one that passes.
 func compiled(rules []*policy.Rule, minor int) error {
-	engine := policy.NewEngine(rules, policy.Options{KubernetesMinor: minor, FactNames: check.FactNames()})
-	var errs []error
-	for _, r := range rules {
-		if _, err := engine.Footprint(r); err != nil {
-			errs = append(errs, fmt.Errorf("%s: %w", r.Place, err))
-		}
-	}
-	return errors.Join(errs...)
+	return policy.NewEngine(rules, policy.Options{KubernetesMinor: minor, FactNames: check.FactNames()}).CompileAll()
 }
 
 // userRules reads rules and native policies from files and directories.

@@ -148,11 +148,9 @@ func TestSummary(t *testing.T) {
 	name := write(t, "a.yaml", deployment)
 	w := newWorld(t, name)
 	w.rules = []*rule{w.rules[0], w.rules[3], w.rules[5]}
-	for _, o := range w.objects {
-		o.Source.File.Name = name
-	}
 	var b bytes.Buffer
-	if err := fix.WriteSummary(&b, w.plan(false), false); err != nil {
+	p := w.plan(false)
+	if err := fix.WriteSummary(&b, p, false); err != nil {
 		t.Fatal(err)
 	}
 	want := `2 fixes in 1 file
@@ -170,11 +168,18 @@ Applied with --fix=all only: each takes away what a program may have relied on
 A person must decide
   NAME:11:11 Deployment/default/web container "web": No memory limit [limits]
     How much memory does it need?
-  NAME:20:11 Deployment/default/web container "side": No memory limit [limits]
+  NAME:19:11 Deployment/default/web container "side": No memory limit [limits]
     How much memory does it need?
 `
 	if got := strings.ReplaceAll(b.String(), name, "NAME"); got != want {
 		t.Errorf("got\n%s", got)
+	}
+	if err := p.Write(); err != nil {
+		t.Fatal(err)
+	}
+	b.Reset()
+	if err := fix.WriteSummary(&b, p, false); err != nil || !strings.Contains(b.String(), name+":20:11 ") {
+		t.Errorf("%v: the places are not those of the written file\n%s", err, b.String())
 	}
 }
 
@@ -188,6 +193,20 @@ func TestDescribe(t *testing.T) {
 	} {
 		if got := fix.Describe(f, e); got != want {
 			t.Errorf("got %s, want %s", got, want)
+		}
+	}
+}
+
+// TestDiffApplies gives the diff to patch.
+func TestDiffApplies(t *testing.T) {
+	for _, eol := range []string{"\n", "\r\n"} {
+		for _, end := range []string{eol, ""} {
+			text := strings.TrimSuffix(strings.ReplaceAll(deployment+"---\n"+deployment, "\n", eol), eol) + end
+			name := write(t, "a.yaml", text)
+			p := newWorld(t, name).plan(true)
+			if got := patched(t, name, diff(t, p)); got != p.Files[0].New {
+				t.Errorf("patch made %q", got)
+			}
 		}
 	}
 }

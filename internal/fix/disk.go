@@ -71,6 +71,7 @@ func (p *Plan) Write() error {
 			errs = append(errs, fmt.Errorf("%s: %w", f.Name, err))
 		}
 	}
+	p.written = len(errs) == 0
 	return errors.Join(errs...)
 }
 

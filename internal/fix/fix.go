@@ -41,6 +41,9 @@ type Plan struct {
 	Files   []*File   // those that change
 	Held    []Held    // what a person must ask for or decide
 	Skipped []Skipped // what cannot be done here, and why
+
+	read    map[identity]model.Place // of the findings in the files as they were read
+	written bool
 }
 
 // File is a file that changes.
@@ -63,15 +66,19 @@ type Applied struct {
 
 // Held is a fix that waits for a person: Class says for what.
 type Held struct {
-	Finding *model.Finding
+	Finding *model.Finding // in the files as they will be
 	Fix     model.Fix
+
+	id identity
 }
 
 // Skipped is a fix that is not made.
 type Skipped struct {
-	Finding *model.Finding
+	Finding *model.Finding // in the files as they will be
 	Fix     model.Fix
 	Reason  string
+
+	id identity
 }
 
 // Make plans the fixes of the active findings and of their symptoms. Nothing is
@@ -85,6 +92,10 @@ func Make(ctx context.Context, findings []*model.Finding, o Options) (*Plan, err
 	}
 	r := &run{Options: o, files: map[string]*source{}, refused: map[attemptKey]string{}, owned: map[place]owner{}}
 	r.take(findings)
+	read := map[identity]model.Place{}
+	for _, f := range r.flat {
+		read[r.ids[f]] = f.Place
+	}
 	for range maxRounds {
 		set := r.candidates()
 		if len(set) == 0 {
@@ -94,15 +105,15 @@ func Make(ctx context.Context, findings []*model.Finding, o Options) (*Plan, err
 			return nil, err
 		}
 	}
-	return r.plan()
+	return r.plan(read), nil
 }
 
 // maxRounds bounds how often what a fix uncovers is fixed in turn.
 const maxRounds = 8
 
 // plan puts the outcome together.
-func (r *run) plan() (*Plan, error) {
-	p := &Plan{}
+func (r *run) plan(read map[identity]model.Place) *Plan {
+	p := &Plan{read: read}
 	for _, name := range r.order {
 		s := r.files[name]
 		if s.text == s.old {
@@ -114,7 +125,7 @@ func (r *run) plan() (*Plan, error) {
 	for _, f := range r.flat {
 		r.classify(p, f)
 	}
-	return p, nil
+	return p
 }
 
 // classify says why a finding that is left was not fixed.
@@ -128,16 +139,16 @@ func (r *run) classify(p *Plan, f *model.Finding) {
 			reason = r.untouchable(f)
 		}
 		if reason != "" {
-			p.Skipped = append(p.Skipped, Skipped{f, fix, reason})
+			p.Skipped = append(p.Skipped, Skipped{f, fix, reason, r.ids[f]})
 			return
 		}
 	}
 	if fix := f.Fixes[0]; r.allowed(fix) {
-		p.Skipped = append(p.Skipped, Skipped{f, fix, "too many rounds of fixes: run again"})
+		p.Skipped = append(p.Skipped, Skipped{f, fix, "too many rounds of fixes: run again", r.ids[f]})
 	} else if reason := r.untouchable(f); reason != "" && fix.Class != model.Decision {
-		p.Skipped = append(p.Skipped, Skipped{f, fix, reason})
+		p.Skipped = append(p.Skipped, Skipped{f, fix, reason, r.ids[f]})
 	} else {
-		p.Held = append(p.Held, Held{f, fix})
+		p.Held = append(p.Held, Held{f, fix, r.ids[f]})
 	}
 }
 

@@ -258,15 +258,12 @@ func (r *run) judge(ctx context.Context, a *attempt) error {
 	}
 	after := &run{}
 	after.take(a.findings)
+	gone := map[identity]int{}
 	for _, m := range a.made {
-		id := m.key.id.unnumbered()
-		gone := 0
-		for _, other := range a.made {
-			if other.key.id.unnumbered() == id {
-				gone++
-			}
-		}
-		if after.count[id] > r.count[id]-gone {
+		gone[m.key.id.unnumbered()]++
+	}
+	for id, n := range gone {
+		if after.count[id] > r.count[id]-n {
 			a.refusal = "the finding would stay"
 			return nil
 		}
@@ -347,11 +344,11 @@ type edits struct {
 	source  *source
 	docs    []tree.Document
 	changes []tree.Change
-	at      []place // of each change
+	of      map[int][]int // indices of changes by document
 }
 
 func newEdits(r *run, a *attempt, s *source) *edits {
-	return &edits{run: r, attempt: a, source: s, docs: slices.Collect(tree.Parse(&tree.File{Name: s.file.Name, Text: s.text}))}
+	return &edits{run: r, attempt: a, source: s, of: map[int][]int{}, docs: slices.Collect(tree.Parse(&tree.File{Name: s.file.Name, Text: s.text}))}
 }
 
 // add adds the edits of a fix; refusal says why they can never be made. ok is
@@ -373,9 +370,9 @@ func (e *edits) add(f *model.Finding, fix model.Fix) (ok bool, refusal string) {
 			return false, fmt.Sprintf("it conflicts with the fix of %s, which was made", was.rule)
 		}
 		duplicate := false
-		for i := range e.changes {
+		for _, i := range e.of[c.Document] {
 			other := &e.changes[i]
-			if other.Document != c.Document || !overlap(other.Path, c.Path) {
+			if !overlap(other.Path, c.Path) {
 				continue
 			}
 			if !slices.Equal(other.Path, c.Path) || other.Append != c.Append || !same(other.Value, c.Value) {
@@ -392,7 +389,10 @@ func (e *edits) add(f *model.Finding, fix model.Fix) (ok bool, refusal string) {
 			e.attempt.owned[at[i]] = owner{f.Rule.ID, c.Value}
 		}
 	}
-	e.changes = append(e.changes, changes...)
+	for _, c := range changes {
+		e.of[c.Document] = append(e.of[c.Document], len(e.changes))
+		e.changes = append(e.changes, c)
+	}
 	return true, ""
 }
 

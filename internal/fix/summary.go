@@ -13,9 +13,10 @@ import (
 )
 
 // WriteSummary tells a person what the plan changes, what waits for a word, what
-// needs a decision, and what is left alone and why.
+// needs a decision, and what is left alone and why. Places are those in the
+// files as they are: before [Plan.Write] the old ones.
 func WriteSummary(w io.Writer, p *Plan, color bool) error {
-	s := summary{bufio.NewWriter(w), paint(color)}
+	s := summary{p, bufio.NewWriter(w), paint(color)}
 	count := 0
 	for _, f := range p.Files {
 		count += len(f.Applied)
@@ -32,7 +33,7 @@ func WriteSummary(w io.Writer, p *Plan, color bool) error {
 		s.line("")
 		s.line(s.paint(bold, "Left alone"))
 		for _, one := range p.Skipped {
-			s.finding(one.Finding, one.Fix)
+			s.finding(one.id, one.Finding, one.Fix)
 			s.line("    " + s.paint(yellow, "because") + " " + clean(one.Reason))
 		}
 	}
@@ -40,6 +41,7 @@ func WriteSummary(w io.Writer, p *Plan, color bool) error {
 }
 
 type summary struct {
+	plan  *Plan
 	w     *bufio.Writer
 	paint painter
 }
@@ -72,12 +74,16 @@ func (s *summary) held(p *Plan, class model.FixClass, title string) {
 			s.line(s.paint(bold, title))
 			first = false
 		}
-		s.finding(h.Finding, h.Fix)
+		s.finding(h.id, h.Finding, h.Fix)
 	}
 }
 
-func (s *summary) finding(f *model.Finding, fix model.Fix) {
-	s.line("  " + clean(f.Place.String()) + " " + headline(f))
+func (s *summary) finding(id identity, f *model.Finding, fix model.Fix) {
+	at := f.Place
+	if was, found := s.plan.read[id]; found && !s.plan.written {
+		at = was
+	}
+	s.line("  " + clean(at.String()) + " " + headline(f))
 	if fix.Question != "" {
 		s.line("    " + s.paint(cyan, clean(fix.Question)))
 	}

@@ -96,20 +96,47 @@ type compiled struct {
 	fixes      []model.Fix
 }
 
-// expression is a checked CEL expression.
+// expression is a CEL expression of a rule: checked and planned when first
+// needed, each once.
 type expression struct {
-	env     *cel.Env
-	trusted bool // of the rule library
-	ast     *cel.Ast
-	once    sync.Once
-	prog    cel.Program
-	err     error
+	what, text string // for errors: "rule NAME: validation 1"
+	env        *cel.Env
+	want       *cel.Type // nil for any
+	trusted    bool      // of the rule library
+
+	checked, planned sync.Once
+	ast              *cel.Ast
+	prog             cel.Program
+	checkErr, err    error
 }
 
-// program plans the expression on first use. The API server's environment
-// brings its cost limits along: a hostile expression ends with an error.
+// check parses and type-checks the expression.
+func (x *expression) check() (ast.Expr, error) {
+	x.checked.Do(func() {
+		checked, issues := x.env.Compile(x.text)
+		if issues.Err() != nil {
+			x.checkErr = fmt.Errorf("%s: %s", x.what, strings.Join(strings.Fields(issues.Err().Error()), " "))
+			return
+		}
+		if t := checked.OutputType(); x.want != nil && !t.IsExactType(x.want) && !t.IsExactType(cel.DynType) && !t.IsExactType(cel.AnyType) {
+			x.checkErr = fmt.Errorf("%s: yields %s, not %s", x.what, t, x.want)
+			return
+		}
+		x.ast = checked
+	})
+	if x.checkErr != nil {
+		return nil, x.checkErr
+	}
+	return x.ast.NativeRep().Expr(), nil
+}
+
+// program plans the expression. The API server's environment brings its cost
+// limits along: a hostile expression ends with an error.
 func (x *expression) program() (cel.Program, error) {
-	x.once.Do(func() {
+	x.planned.Do(func() {
+		if _, x.err = x.check(); x.err != nil {
+			return
+		}
 		if !x.trusted {
 			x.prog, x.err = x.env.Program(x.ast)
 			return
@@ -130,6 +157,9 @@ type compiler struct {
 	facts []string
 }
 
+// compile checks what decides a rule's verdict, and analyzes what it reads.
+// Message expressions and the conditions of fixes are left for the first
+// finding; [compiled.rest] checks them before.
 func (c *compiler) compile(r *Rule) (*compiled, error) {
 	names := r.Subject.variables()
 	set, err := c.envs.get(names)
@@ -137,7 +167,7 @@ func (c *compiler) compile(r *Rule) (*compiled, error) {
 		return nil, err
 	}
 	mode := environment.NewExpressions
-	if !r.Builtin && r.Native {
+	if r.Native {
 		mode = environment.StoredExpressions // what a server has accepted
 	}
 	env, err := set.Env(mode)
@@ -145,71 +175,74 @@ func (c *compiler) compile(r *Rule) (*compiled, error) {
 		return nil, fmt.Errorf("CEL environment: %w", err)
 	}
 	out := &compiled{Rule: r}
-	a := &analysis{variables: map[string]*Access{}, computed: map[string][]Access{}}
-	one := func(what, text string, want *cel.Type) (*expression, ast.Expr) {
-		checked, issues := env.Compile(text)
-		if issues.Err() != nil {
-			err = fmt.Errorf("rule %q: %s: %s", r.ID, what, strings.Join(strings.Fields(issues.Err().Error()), " "))
-			return nil, nil
-		}
-		if t := checked.OutputType(); want != nil && !t.IsExactType(want) && !t.IsExactType(cel.DynType) && !t.IsExactType(cel.AnyType) {
-			err = fmt.Errorf("rule %q: %s: yields %s, not %s", r.ID, what, t, want)
-			return nil, nil
-		}
-		return &expression{env: env, trusted: r.Builtin, ast: checked}, checked.NativeRep().Expr()
+	if err := out.targets(); err != nil {
+		return nil, fmt.Errorf("rule %q: %w", r.ID, err)
 	}
-	for _, v := range r.Variables {
-		x, e := one("variable "+v.Name, v.Expression, nil)
+	out.expressions(env)
+	a := &analysis{variables: map[string]*Access{}, computed: map[string][]Access{}}
+	for i, x := range out.variables {
+		e, err := x.check()
 		if err != nil {
 			return nil, err
 		}
 		if !r.Native && x.ast.OutputType().TypeName() == "optional_type" {
 			// CEL looks for fields in the optional itself: variables.x.?y would always be absent.
-			return nil, fmt.Errorf("rule %q: variable %s is an optional value; end it with orValue", r.ID, v.Name)
+			return nil, fmt.Errorf("%s is an optional value; end it with orValue", x.what)
 		}
-		out.variables = append(out.variables, x)
-		a.define(v.Name, e)
+		a.define(r.Variables[i].Name, e)
 	}
-	for _, m := range r.Conditions {
-		x, e := one("match condition "+m.Name, m.Expression, cel.BoolType)
+	for _, x := range out.conditions {
+		e, err := x.check()
 		if err != nil {
 			return nil, err
 		}
-		out.conditions = append(out.conditions, x)
 		a.read(e)
 	}
 	out.gate = a.footprint()
-	for i, v := range r.Validations {
-		x, e := one(fmt.Sprintf("validation %d", i+1), v.Expression, cel.BoolType)
+	for _, x := range out.validation {
+		e, err := x.check()
 		if err != nil {
 			return nil, err
 		}
-		out.validation = append(out.validation, x)
 		a.read(e)
 	}
 	out.footprint = a.footprint()
-	if err := c.checkRoots(r, out.footprint, names); err != nil {
-		return nil, err
-	}
-	// What follows does not decide the verdict, so it is not in the footprint.
-	if err := out.targets(); err != nil {
-		return nil, fmt.Errorf("rule %q: %w", r.ID, err)
-	}
-	for i, v := range r.Validations {
-		var x *expression
-		if v.MessageExpression != "" {
-			x, _ = one(fmt.Sprintf("message expression %d", i+1), v.MessageExpression, cel.StringType)
+	return out, c.checkRoots(r, out.footprint)
+}
+
+// expressions makes the expressions of the rule, unchecked.
+func (c *compiled) expressions(env *cel.Env) {
+	one := func(what, text string, want *cel.Type) *expression {
+		if text == "" {
+			return nil
 		}
-		out.messages = append(out.messages, x)
+		return &expression{what: fmt.Sprintf("rule %q: %s", c.ID, what), text: text, env: env, want: want, trusted: c.Builtin}
 	}
-	for i, f := range r.Fixes {
-		var x *expression
-		if f.When != "" {
-			x, _ = one(fmt.Sprintf("condition of fix %d", i+1), f.When, cel.BoolType)
+	for _, v := range c.Rule.Variables {
+		c.variables = append(c.variables, one("variable "+v.Name, v.Expression, nil))
+	}
+	for _, m := range c.Rule.Conditions {
+		c.conditions = append(c.conditions, one("match condition "+m.Name, m.Expression, cel.BoolType))
+	}
+	for i, v := range c.Validations {
+		c.validation = append(c.validation, one(fmt.Sprintf("validation %d", i+1), v.Expression, cel.BoolType))
+		c.messages = append(c.messages, one(fmt.Sprintf("message expression %d", i+1), v.MessageExpression, cel.StringType))
+	}
+	for i, f := range c.Fixes {
+		c.whens = append(c.whens, one(fmt.Sprintf("condition of fix %d", i+1), f.When, cel.BoolType))
+	}
+}
+
+// rest checks what compile left.
+func (c *compiled) rest() error {
+	var errs []error
+	for _, x := range slices.Concat(c.messages, c.whens) {
+		if x != nil {
+			_, err := x.check()
+			errs = append(errs, err)
 		}
-		out.whens = append(out.whens, x)
 	}
-	return out, err
+	return errors.Join(errs...)
 }
 
 // targets resolves the paths of the rule, which start with a variable.
@@ -265,7 +298,7 @@ func (s Subject) target(path string) (model.Target, error) {
 }
 
 // checkRoots refuses what a subject or the facts do not have.
-func (c *compiler) checkRoots(r *Rule, f Footprint, names []string) error {
+func (c *compiler) checkRoots(r *Rule, f Footprint) error {
 	for _, a := range f {
 		switch a.Root {
 		case "podSpec", "podMetadata", "containers":

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -69,7 +70,9 @@ func (e *Engine) CompileAll() error {
 	var errs []error
 	for _, r := range e.rules {
 		if _, err := e.Footprint(r); err != nil {
-			errs = append(errs, err)
+			errs = append(errs, fmt.Errorf("%s: %w", r.Place, err))
+		} else if err := e.built[r].compiled.rest(); err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", r.Place, err))
 		}
 	}
 	return errors.Join(errs...)

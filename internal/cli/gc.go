@@ -1,0 +1,38 @@
+package cli
+
+import (
+	"runtime"
+	"runtime/debug"
+	"runtime/metrics"
+)
+
+const (
+	smallHeap    = 24 << 20 // bytes alive, up to which memory is cheaper than collecting
+	smallPercent = 400
+	largePercent = 60
+)
+
+// paceGC lets the heap of a small run grow freely, because most runs are over
+// before it matters, and holds that of a large one close to what is alive. It
+// looks again after each collection. A GOGC of the user's own is respected.
+func paceGC(getenv func(string) string) {
+	if getenv("GOGC") != "" || getenv("GOMEMLIMIT") != "" {
+		return
+	}
+	debug.SetGCPercent(smallPercent)
+	watchGC(smallPercent)
+}
+
+// watchGC leaves a piece of garbage behind: the next collection finds it.
+func watchGC(percent int) {
+	garbage := new([16]byte)
+	runtime.AddCleanup(garbage, func(percent int) {
+		live := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
+		metrics.Read(live)
+		if want := map[bool]int{true: smallPercent, false: largePercent}[live[0].Value.Uint64() < smallHeap]; want != percent {
+			debug.SetGCPercent(want)
+			percent = want
+		}
+		watchGC(percent)
+	}, percent)
+}

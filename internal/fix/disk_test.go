@@ -1,0 +1,116 @@
+package fix_test
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+
+	"ullage.dev/ullage/internal/fix"
+	"ullage.dev/ullage/internal/model"
+)
+
+func TestLeftAlone(t *testing.T) {
+	reasonOf := func(w *world) string {
+		t.Helper()
+		p := w.plan(true)
+		if len(p.Files) != 0 || len(p.Skipped) == 0 {
+			t.Fatalf("%+v", p)
+		}
+		var b bytes.Buffer
+		if err := fix.WriteSummary(&b, p, false); err != nil || !strings.Contains(b.String(), p.Skipped[0].Reason) {
+			t.Errorf("the summary does not say why: %v\n%s", err, b.String())
+		}
+		return p.Skipped[0].Reason
+	}
+	expect := func(w *world, want string) {
+		t.Helper()
+		if got := reasonOf(w); !strings.Contains(got, want) {
+			t.Errorf("reason %q, want %q", got, want)
+		}
+	}
+	name := write(t, "a.yaml", deployment)
+	link := filepath.Join(filepath.Dir(name), "link.yaml")
+	if err := os.Symlink("a.yaml", link); err != nil {
+		t.Fatal(err)
+	}
+	expect(newWorld(t, link), "symbolic link")
+
+	w := newWorld(t, name)
+	if err := os.WriteFile(name, []byte(deployment+"# more\n"), 0o640); err != nil {
+		t.Fatal(err)
+	}
+	expect(w, "changed since")
+
+	w = newWorld(t, name)
+	if err := os.Chmod(name, 0o440); err != nil {
+		t.Fatal(err)
+	}
+	expect(w, "read-only")
+	if err := os.Chmod(name, 0o640); err != nil {
+		t.Fatal(err)
+	}
+
+	w = newWorld(t, name)
+	for _, o := range w.objects {
+		o.Source.Origin = &model.Origin{Renderer: "helm", Root: "charts/web", Lines: slices.Repeat([]model.OriginLine{{File: "charts/web/templates/web.yaml", Line: 3}}, 30)}
+	}
+	expect(w, "rendered by helm: edit charts/web/templates/web.yaml:3")
+
+	w = newWorld(t, name)
+	for _, o := range w.objects {
+		o.Source.File.Name = "stdin"
+	}
+	expect(w, "standard input")
+
+	if err := os.Link(name, name+".other"); err != nil {
+		t.Fatal(err)
+	}
+	expect(newWorld(t, name), "hard links")
+
+	shared := strings.Replace(deployment, "securityContext:\n", "securityContext: &sc\n", 1) + "          securityContext: *sc\n"
+	shared = strings.Replace(shared, `- {name: side, image: "registry.example/side:2"}`, "- name: side", 1)
+	w = newWorld(t, write(t, "b.yaml", shared))
+	w.rules = w.rules[:1]
+	expect(w, "anchor")
+}
+
+func TestChangedBeforeWriting(t *testing.T) {
+	name := write(t, "a.yaml", deployment)
+	p := newWorld(t, name).plan(true)
+	if err := os.WriteFile(name, []byte("a: 1\n"), 0o640); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Write(); err == nil || !strings.Contains(err.Error(), "changed since") {
+		t.Errorf("%v", err)
+	}
+	if text, _ := os.ReadFile(name); string(text) != "a: 1\n" {
+		t.Errorf("wrote %q", text)
+	}
+	if left, _ := os.ReadDir(filepath.Dir(name)); len(left) != 1 {
+		t.Errorf("files are left behind: %v", left)
+	}
+}
+
+func TestKeepsOwner(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("only root may give files away")
+	}
+	name := write(t, "a.yaml", deployment)
+	if err := os.Chown(name, 1234, 2345); err != nil {
+		t.Fatal(err)
+	}
+	if err := newWorld(t, name).plan(true).Write(); err != nil {
+		t.Fatal(err)
+	}
+	info, err := os.Stat(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s := info.Sys().(*syscall.Stat_t); s.Uid != 1234 || s.Gid != 2345 || info.Mode() != 0o640 {
+		t.Errorf("owner %d:%d mode %v", s.Uid, s.Gid, info.Mode())
+	}
+}
