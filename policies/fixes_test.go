@@ -64,14 +64,17 @@ func TestFixes(t *testing.T) {
 		}
 	}
 	t.Logf("applied %v", applied)
-	if applied[model.Tightening] == 0 {
-		t.Error("no fix was applied")
+	if applied[model.Tightening] == 0 || applied[model.Inert] == 0 {
+		t.Error("no fix of some class was applied")
 	}
 }
 
 // vouched are rules whose inert fixes say what holds already, though not by a
 // default of the server.
-var vouched = []string{}
+var vouched = []string{
+	"run-as-non-root-unset",      // beside a runAsUser other than 0 it only repeats it
+	"seccomp-annotation-ignored", // no supported server reads the annotation
+}
 
 // fixExample fixes a file and returns what was done for one rule.
 func fixExample(t *testing.T, rules []*policy.Rule, name string, line int, id, text string) []fix.Applied {

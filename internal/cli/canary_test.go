@@ -150,7 +150,7 @@ kind: Pod
 metadata: {name: misspelt}
 spec:
   containers:
-  - {name: a, image: a, env: [{name: PASSWORD, valeu: "@canary@"}]}
+  - {name: a, image: a, env: [{name: PASSWORD, value: "@canary@", valeu: b}]}
 ---
 apiVersion: v1
 kind: Secret

@@ -386,7 +386,13 @@ func (f *checkFlags) saveBaseline(p *Program, r *model.Report) error {
 	for _, problem := range r.Problems {
 		fmt.Fprintln(p.Stderr, "ullage: not in the baseline: "+problem.String())
 	}
-	fmt.Fprintf(p.Stdout, "%d findings written to %s; check against them with --baseline %s\n", len(r.Findings), f.writeBaseline, f.writeBaseline)
+	written := 0
+	for _, finding := range r.Findings {
+		if finding.Exception == nil {
+			written++
+		}
+	}
+	fmt.Fprintf(p.Stdout, "%d findings written to %s; check against them with --baseline %s\n", written, f.writeBaseline, f.writeBaseline)
 	if len(r.Problems) > 0 {
 		return &codeError{code: exitIncomplete}
 	}

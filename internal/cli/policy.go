@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
@@ -45,7 +46,7 @@ func policyCommand(p *Program) *cobra.Command {
 		Use: "list", Short: "List the rules", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return f.list(cmd.Context(), p.Stdout) },
 	}
-	list.Flags().StringVarP(&f.output, "output", "o", "text", "format: text, json")
+	list.Flags().StringVarP(&f.output, "output", "o", "text", "format: text, json, markdown")
 	list.Flags().StringVar(&f.profile, "profile", "all", "only the rules of a profile: "+strings.Join(policy.ProfileNames, ", "))
 	show := &cobra.Command{
 		Use: "show RULE...", Short: "Explain rules", Args: cobra.MinimumNArgs(1),
@@ -92,9 +93,11 @@ func (f *policyFlags) list(ctx context.Context, w io.Writer) error {
 	switch f.output {
 	case "json":
 		return writeRules(w, rules)
+	case "markdown":
+		return writeLibrary(w, rules)
 	case "text":
 	default:
-		return fmt.Errorf("output format %q is none of text, json", f.output)
+		return fmt.Errorf("output format %q is none of text, json, markdown", f.output)
 	}
 	for _, r := range rules {
 		fmt.Fprintf(w, "%-9s %-34s %s\n", r.Severity, r.ID, r.Title)
@@ -137,6 +140,21 @@ func writeRules(w io.Writer, rules []*policy.Rule) error {
 	enc := json.NewEncoder(w)
 	enc.SetIndent("", "  ")
 	return enc.Encode(all)
+}
+
+// writeLibrary writes the page docs/rule-library.md.
+func writeLibrary(w io.Writer, rules []*policy.Rule) error {
+	b := bufio.NewWriter(w)
+	fmt.Fprintf(b, "# The rule library\n\n%d rules. `ullage policy show RULE` explains one; this page is written by `make generate`.\n", len(rules))
+	for _, category := range policy.Categories {
+		fmt.Fprintf(b, "\n## %s\n\n| rule | severity | profiles | what is wrong |\n|---|---|---|---|\n", category)
+		for _, r := range rules {
+			if r.Category == category {
+				fmt.Fprintf(b, "| `%s` | %s | %s | %s |\n", r.ID, r.Severity, strings.Join(r.Profiles, ", "), r.Title)
+			}
+		}
+	}
+	return b.Flush()
 }
 
 func (f *policyFlags) show(ctx context.Context, w io.Writer, wanted []string) error {

@@ -18,17 +18,19 @@ package main
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
 	"os"
+	"slices"
+	"sync"
 
 	admissionv1 "k8s.io/api/admissionregistration/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	utiljson "k8s.io/apimachinery/pkg/util/json"
 	"k8s.io/apimachinery/pkg/util/version"
 	"k8s.io/apiserver/pkg/admission"
 	"k8s.io/apiserver/pkg/admission/plugin/cel"
@@ -65,3 +67,130 @@ func run() error {
 	out := bufio.NewWriter(os.Stdout)
 	encoder := json.NewEncoder(out)
 	for lines.Scan() {
+		u := &unstructured.Unstructured{}
+		if err := u.UnmarshalJSON(lines.Bytes()); err != nil {
+			return fmt.Errorf("read object: %w", err)
+		}
+		answer := struct {
+			Raw   string `json:"raw"`
+			Typed string `json:"typed"`
+		}{Raw: judge(policies, u, u)}
+		if object, err := scheme.Scheme.New(u.GroupVersionKind()); err == nil {
+			if err := utiljson.Unmarshal(lines.Bytes(), object); err != nil {
+				return fmt.Errorf("decode %s %s: %w", u.GroupVersionKind(), u.GetName(), err)
+			}
+			answer.Typed = judge(policies, object, u)
+		}
+		if err := encoder.Encode(answer); err != nil {
+			return err
+		}
+	}
+	if err := lines.Err(); err != nil {
+		return err
+	}
+	return out.Flush()
+}
+
+// policy is a policy in the form in which the server runs it.
+type policy struct {
+	source    *admissionv1.ValidatingAdmissionPolicy
+	validator validating.Validator
+}
+
+// compile does what the server does with a policy, but takes expressions as new
+// ones of the oldest supported version: what only later versions know is an
+// error.
+func compile(p *admissionv1.ValidatingAdmissionPolicy) (*policy, error) {
+	const mode = environment.NewExpressions
+	compiler, err := cel.NewCompositedCompiler(base())
+	if err != nil {
+		return nil, err
+	}
+	optional := cel.OptionalVariableDeclarations{HasParams: p.Spec.ParamKind != nil, HasAuthorizer: true}
+	check := func(what string, x cel.ExpressionAccessor) error {
+		if result := compiler.CompileCELExpression(x, optional, mode); result.Error != nil {
+			return fmt.Errorf("%s: %s\n%s", what, result.Error.Detail, x.GetExpression())
+		}
+		return nil
+	}
+	for _, v := range p.Spec.Variables {
+		x := &validating.Variable{Name: v.Name, Expression: v.Expression}
+		if err := check("variable "+v.Name, x); err != nil {
+			return nil, err
+		}
+		compiler.CompileAndStoreVariable(x, optional, mode)
+	}
+	var conditions, validations, messages []cel.ExpressionAccessor
+	for i := range p.Spec.MatchConditions {
+		conditions = append(conditions, (*matchconditions.MatchCondition)(&p.Spec.MatchConditions[i]))
+	}
+	for _, v := range p.Spec.Validations {
+		validations = append(validations, &validating.ValidationCondition{Expression: v.Expression, Message: v.Message, Reason: v.Reason})
+		var message cel.ExpressionAccessor
+		if v.MessageExpression != "" {
+			message = &validating.MessageExpressionCondition{MessageExpression: v.MessageExpression}
+		}
+		messages = append(messages, message)
+	}
+	for _, x := range slices.Concat(conditions, validations) {
+		if err := check("expression", x); err != nil {
+			return nil, err
+		}
+	}
+	var matcher matchconditions.Matcher
+	if len(conditions) > 0 {
+		matcher = matchconditions.NewMatcher(compiler.CompileCondition(conditions, optional, mode), p.Spec.FailurePolicy, "policy", "validate", p.Name)
+	}
+	return &policy{p, validating.NewValidator(
+		compiler.CompileCondition(validations, optional, mode), matcher, compiler.CompileCondition(nil, optional, mode),
+		compiler.CompileCondition(messages, cel.OptionalVariableDeclarations{HasParams: optional.HasParams}, mode), p.Spec.FailurePolicy, nil,
+	)}, nil
+}
+
+// base is the environment of the oldest version that exported policies must
+// compile on.
+var base = sync.OnceValue(func() *environment.EnvSet { return environment.MustBaseEnvSet(version.MajorMinor(1, 31)) })
+
+// judge returns one letter for each policy.
+func judge(policies []*policy, object runtime.Object, u *unstructured.Unstructured) string {
+	gvk := u.GroupVersionKind()
+	resource, _ := meta.UnsafeGuessKindToResource(gvk)
+	attributes := admission.NewAttributesRecord(object, nil, gvk, u.GetNamespace(), u.GetName(), resource, "", admission.Create, nil, false, nil)
+	versioned := &admission.VersionedAttributes{Attributes: attributes, VersionedKind: gvk, VersionedObject: admission.NewLazyObject(object)}
+	letters := make([]byte, len(policies))
+	for i, p := range policies {
+		letters[i] = '-'
+		if p.about(attributes) {
+			letters[i] = p.verdict(resource, versioned)
+		}
+	}
+	return string(letters)
+}
+
+// about reports whether the policy's resource rules match, and the excluding
+// ones do not.
+func (p *policy) about(a admission.Attributes) bool {
+	constraints := p.source.Spec.MatchConstraints
+	matches := func(list []admissionv1.NamedRuleWithOperations) bool {
+		return slices.ContainsFunc(list, func(r admissionv1.NamedRuleWithOperations) bool {
+			m := rules.Matcher{Rule: r.RuleWithOperations, Attr: a}
+			return m.Matches()
+		})
+	}
+	return matches(constraints.ResourceRules) && !matches(constraints.ExcludeResourceRules)
+}
+
+func (p *policy) verdict(resource schema.GroupVersionResource, a *admission.VersionedAttributes) byte {
+	result := p.validator.Validate(context.Background(), resource, a, nil, nil, celconfig.RuntimeCELCostBudget, nil)
+	letter := byte('p')
+	for _, d := range result.Decisions {
+		switch d.Evaluation {
+		case validating.EvalError:
+			fmt.Fprintf(os.Stderr, "%s: %s\n", p.source.Name, d.Message)
+			return 'e'
+		case validating.EvalDeny:
+			letter = 'f'
+		}
+	}
+	return letter
+}
