@@ -113,7 +113,9 @@ func (c *corpus) vary() any {
 	for range 1 + c.IntN(4) {
 		var places []func()
 		c.places("", o, func(change func()) { places = append(places, change) })
-		some(c, places)()
+		if len(places) > 0 {
+			some(c, places)()
+		}
 	}
 	return o
 }

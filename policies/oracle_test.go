@@ -60,8 +60,8 @@ func exportAll(t *testing.T, minor int) exported {
 // answer is what the oracle says about one object: a letter for each policy.
 type answer struct{ Raw, Typed string }
 
-// oracle builds a program under test/ and pipes lines through it.
-func oracle(t *testing.T, name string, input []byte) *bufio.Scanner {
+// ask builds a program under test/ and pipes lines through it.
+func ask(t *testing.T, name string, input []byte) *bufio.Scanner {
 	t.Helper()
 	program := filepath.Join(t.TempDir(), name)
 	build := exec.CommandContext(t.Context(), "go", "build", "-o", program, ".")
@@ -108,6 +108,18 @@ func withoutNulls(value any) any {
 	return value
 }
 
+// withNamespace puts a namespaced object into a namespace, as a request does.
+func withNamespace(input any) any {
+	o := input.(map[string]any)
+	metadata, _ := o["metadata"].(map[string]any)
+	key := model.Key{GroupKind: model.GroupKind{Kind: o["kind"].(string)}}
+	key.Group, _, _ = strings.Cut(o["apiVersion"].(string), "/")
+	if metadata != nil && metadata["namespace"] == nil && !key.ClusterScoped() {
+		metadata["namespace"] = "default"
+	}
+	return withoutNulls(input)
+}
+
 // serve completes objects as the API server does. What it does not serve comes
 // back empty.
 func serve(t *testing.T, inputs []any) []string {
@@ -117,7 +129,7 @@ func serve(t *testing.T, inputs []any) []string {
 		line(t, &stdin, input)
 	}
 	var served []string
-	for lines := oracle(t, "defaulting", stdin.Bytes()); lines.Scan(); {
+	for lines := ask(t, "defaulting", stdin.Bytes()); lines.Scan(); {
 		if strings.HasPrefix(lines.Text(), `{"error"`) {
 			served = append(served, "")
 		} else {
@@ -147,7 +159,7 @@ func TestExportAgreesWithServer(t *testing.T) {
 	var objects []*model.Object
 	var written []any
 	for _, input := range inputs {
-		if o := read(t, input); o != nil {
+		if o := read(t, withNamespace(input)); o != nil {
 			objects, written = append(objects, o), append(written, input)
 		}
 	}
@@ -156,13 +168,13 @@ func TestExportAgreesWithServer(t *testing.T) {
 	line(t, &stdin, x.policies)
 	served := serve(t, written)
 	for i, o := range objects {
-		line(t, &stdin, withoutNulls(o.Root.Native()))
+		line(t, &stdin, o.Root.Native())
 		if served[i] != "" {
 			stdin.WriteString(served[i] + "\n")
 		}
 	}
 	c1 := comparison{exported: x, worker: x.engine.NewWorker(check.NewFacts(model.NewSnapshot(nil, true), nil)), failed: map[string]int{}, passed: map[string]int{}}
-	next := oracle(t, "admission", stdin.Bytes())
+	next := ask(t, "admission", stdin.Bytes())
 	read := func() (a answer) {
 		if !next.Scan() || json.Unmarshal(next.Bytes(), &a) != nil {
 			t.Fatal("the oracle said too little")

@@ -48,7 +48,7 @@ func randomPod(seed int64) *corev1.Pod {
 				*v = intstr.FromString(words[c.Intn(len(words))])
 			}
 		},
-		func(m *metav1.FieldsV1, _ randfill.Continue) { *m = metav1.FieldsV1{Raw: []byte("{}")} },
+		func(m *metav1.FieldsV1, _ randfill.Continue) { *m = *metav1.NewFieldsV1("{}") },
 		func(m *metav1.Time, _ randfill.Continue) { *m = metav1.Unix(0, 0) },
 	)
 	pod := &corev1.Pod{}

@@ -277,10 +277,8 @@ func (f *checkFlags) plan(ctx context.Context, now time.Time) (*plan, error) {
 	if pl.rules, err = choose(rules, choice, pl.minor); err != nil {
 		return nil, err
 	}
-	for id := range f.Settings {
-		if _, err := policy.Find(rules, []string{id}); err != nil {
-			return nil, fmt.Errorf("configuration: params: %w", err)
-		}
+	if f.Settings, err = settings(rules, f.Settings); err != nil {
+		return nil, fmt.Errorf("configuration: params: %w", err)
 	}
 	if pl.selected, err = selectObjects(f.namespaces, f.selector); err != nil {
 		return nil, err

@@ -184,6 +184,7 @@ func (f *policyFlags) show(ctx context.Context, w io.Writer, wanted []string) er
 		for _, field := range []struct{ label, text string }{
 			{"severity", r.Severity.String()}, {"category", r.Category}, {"why", r.Rationale}, {"fix", r.Remediation},
 			{"judges", "each " + r.Subject.Name}, {"reads", footprint.String()}, {"profiles", strings.Join(r.Profiles, ", ")},
+			{"params", strings.Join(parameters(r), ", ")},
 			{"attack", strings.Join(r.Attack, ", ")}, {"supports", strings.Join(frameworks, ", ")}, {"aliases", strings.Join(r.Aliases, ", ")},
 			{"written in", r.Place.File},
 		} {
@@ -196,6 +197,15 @@ func (f *policyFlags) show(ctx context.Context, w io.Writer, wanted []string) er
 		}
 	}
 	return nil
+}
+
+// parameters returns the names of what a rule can be told.
+func parameters(r *policy.Rule) []string {
+	var names []string
+	for i := range r.Defaults.Children() {
+		names = append(names, r.Defaults.Children()[i].Key())
+	}
+	return names
 }
 
 // hang wraps text at width, later lines indented.

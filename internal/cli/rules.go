@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -127,6 +128,27 @@ func choose(rules []*policy.Rule, s selection, minor int) ([]*policy.Rule, error
 		chosen = slices.DeleteFunc(slices.Clone(chosen), func(r *policy.Rule) bool { return slices.Contains(skipped, r) })
 	}
 	return slices.DeleteFunc(slices.Clone(chosen), func(r *policy.Rule) bool { return r.Severity < s.Severity }), nil
+}
+
+// settings checks the parameters that are given to rules, by id or alias, and
+// returns them by id.
+func settings(rules []*policy.Rule, given map[string]*tree.Node) (map[string]*tree.Node, error) {
+	byID := map[string]*tree.Node{}
+	for _, name := range slices.Sorted(maps.Keys(given)) {
+		found, err := policy.Find(rules, []string{name})
+		if err != nil {
+			return nil, err
+		}
+		for _, r := range found {
+			for i := range given[name].Children() {
+				if key := given[name].Children()[i].Key(); r.Defaults.Get(key) == nil {
+					return nil, fmt.Errorf("rule %s has no parameter %q", r.ID, key)
+				}
+			}
+			byID[r.ID] = given[name]
+		}
+	}
+	return byID, nil
 }
 
 // profileFile reads a profile of the user's own: a document of kind Profile

@@ -19,7 +19,6 @@ import (
 type rule struct {
 	info    model.RuleInfo
 	covers  string // a rule whose finding on the same element is the cause
-	object  bool
 	fails   func(n *tree.Node) bool
 	fixes   []model.Fix
 	applies func(n *tree.Node) []model.Fix // instead of fixes

@@ -34,7 +34,7 @@ const renderTime = 30 * time.Second
 // The settings may be secret: errors name keys only.
 func readValues(o Options) (map[string]any, error) {
 	if _, err := common.ParseKubeVersion(o.KubeVersion); err != nil {
-		return nil, fmt.Errorf("Kubernetes version %q: not a version such as %s", o.KubeVersion, DefaultKubeVersion)
+		return nil, fmt.Errorf("version %q of Kubernetes: not a version such as %s", o.KubeVersion, DefaultKubeVersion)
 	}
 	values := map[string]any{}
 	for _, name := range o.HelmValues {

@@ -142,15 +142,17 @@ func (k *kustomization) resolve(dir string) {
 			k.refer(dir, &entries.list[i], entries.use)
 		}
 	}
-	for _, patches := range [][]types.Patch{c.Patches, c.PatchesJson6902} {
+	//lint:ignore SA1019 overlays still use the old fields
+	old, merge := c.PatchesJson6902, c.PatchesStrategicMerge
+	for _, patches := range [][]types.Patch{c.Patches, old} {
 		for i := range patches {
 			k.refer(dir, &patches[i].Path, usePatch)
 		}
 	}
-	for i := range c.PatchesStrategicMerge {
-		if p := string(c.PatchesStrategicMerge[i]); !strings.Contains(p, "\n") {
+	for i := range merge {
+		if p := string(merge[i]); !strings.Contains(p, "\n") {
 			k.refer(dir, &p, usePatch)
-			c.PatchesStrategicMerge[i] = types.PatchStrategicMerge(p)
+			merge[i] = types.PatchStrategicMerge(p)
 		}
 	}
 	for i := range c.Replacements {

@@ -114,8 +114,10 @@ func boolOrder(b bool) int {
 
 func (w *wayBack) addPatches(dir string, k *kustomization) {
 	c := k.content
-	all := append(slices.Clone(c.Patches), c.PatchesJson6902...)
-	for _, p := range c.PatchesStrategicMerge {
+	//lint:ignore SA1019 overlays still use the old fields
+	old, merge := c.PatchesJson6902, c.PatchesStrategicMerge
+	all := append(slices.Clone(c.Patches), old...)
+	for _, p := range merge {
 		if strings.Contains(string(p), "\n") {
 			all = append(all, types.Patch{Patch: string(p)})
 		} else {

@@ -63,7 +63,7 @@ func endsInFlag(text string) bool {
 	if dashes < 0 || len(text)-dashes < 5 {
 		return false
 	}
-	return strings.IndexAny(text[dashes:], " \t\n=\"'") < 0
+	return !strings.ContainsAny(text[dashes:], " \t\n=\"'")
 }
 
 // nameBefore returns the name that ends before the separator at i.
@@ -120,7 +120,7 @@ func endsLine(text, value string) bool {
 // --name=value with a secret, value reaching to its end.
 func argumentAssigns(arg string) bool {
 	name, value, ok := strings.Cut(strings.TrimLeft(arg, "-"), "=")
-	if !ok || strings.IndexAny(arg, " \n") >= 0 {
+	if !ok || strings.ContainsAny(arg, " \n") {
 		return false // a script: its words are looked at
 	}
 	return run(name, isDotted) == len(name) && namesCredential(name, value)

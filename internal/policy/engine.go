@@ -52,7 +52,6 @@ type Engine struct {
 type built struct {
 	compiled *compiled
 	params   *tree.Node
-	group    *group
 	err      error
 }
 

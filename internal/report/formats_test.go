@@ -31,7 +31,8 @@ func TestDeterministic(t *testing.T) {
 	for name, r := range reports(t) {
 		for _, format := range Formats() {
 			o := Options{ShowExcepted: true, Requirements: requirements}
-			if render(t, format, r, o) != render(t, format, r, o) {
+			first := render(t, format, r, o)
+			if second := render(t, format, r, o); first != second {
 				t.Errorf("%s of %s differs between two runs", format, name)
 			}
 		}

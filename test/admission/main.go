@@ -13,7 +13,7 @@
 //
 // raw is the object as it was read, typed the object after it went through the
 // Go type of its kind, as the server sees it; typed is empty for kinds without
-// one.
+// one, and where the object does not fit it.
 package main
 
 import (
@@ -26,7 +26,9 @@ import (
 	"sync"
 
 	admissionv1 "k8s.io/api/admissionregistration/v1"
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -75,10 +77,7 @@ func run() error {
 			Raw   string `json:"raw"`
 			Typed string `json:"typed"`
 		}{Raw: judge(policies, u, u)}
-		if object, err := scheme.Scheme.New(u.GroupVersionKind()); err == nil {
-			if err := utiljson.Unmarshal(lines.Bytes(), object); err != nil {
-				return fmt.Errorf("decode %s %s: %w", u.GroupVersionKind(), u.GetName(), err)
-			}
+		if object, err := scheme.Scheme.New(u.GroupVersionKind()); err == nil && utiljson.Unmarshal(lines.Bytes(), object) == nil {
 			answer.Typed = judge(policies, object, u)
 		}
 		if err := encoder.Encode(answer); err != nil {
@@ -157,11 +156,15 @@ func judge(policies []*policy, object runtime.Object, u *unstructured.Unstructur
 	resource, _ := meta.UnsafeGuessKindToResource(gvk)
 	attributes := admission.NewAttributesRecord(object, nil, gvk, u.GetNamespace(), u.GetName(), resource, "", admission.Create, nil, false, nil)
 	versioned := &admission.VersionedAttributes{Attributes: attributes, VersionedKind: gvk, VersionedObject: admission.NewLazyObject(object)}
+	var namespace *corev1.Namespace
+	if name := u.GetNamespace(); name != "" {
+		namespace = &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}
+	}
 	letters := make([]byte, len(policies))
 	for i, p := range policies {
 		letters[i] = '-'
 		if p.about(attributes) {
-			letters[i] = p.verdict(resource, versioned)
+			letters[i] = p.verdict(resource, versioned, namespace)
 		}
 	}
 	return string(letters)
@@ -180,8 +183,8 @@ func (p *policy) about(a admission.Attributes) bool {
 	return matches(constraints.ResourceRules) && !matches(constraints.ExcludeResourceRules)
 }
 
-func (p *policy) verdict(resource schema.GroupVersionResource, a *admission.VersionedAttributes) byte {
-	result := p.validator.Validate(context.Background(), resource, a, nil, nil, celconfig.RuntimeCELCostBudget, nil)
+func (p *policy) verdict(resource schema.GroupVersionResource, a *admission.VersionedAttributes, namespace *corev1.Namespace) byte {
+	result := p.validator.Validate(context.Background(), resource, a, nil, namespace, celconfig.RuntimeCELCostBudget, nil)
 	letter := byte('p')
 	for _, d := range result.Decisions {
 		switch d.Evaluation {
