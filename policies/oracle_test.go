@@ -120,6 +120,15 @@ func withNamespace(input any) any {
 	return withoutNulls(input)
 }
 
+// valid reports whether the server would let the object come as far as its
+// policies: lists that must not be empty are not.
+func valid(o *model.Object) bool {
+	if o.Key.PodSpecPath() == nil {
+		return true
+	}
+	return len(o.Pods()) == 1 && o.Pods()[0].Spec.Get("containers").Len() > 0
+}
+
 // serve completes objects as the API server does. What it does not serve comes
 // back empty.
 func serve(t *testing.T, inputs []any) []string {
@@ -159,7 +168,7 @@ func TestExportAgreesWithServer(t *testing.T) {
 	var objects []*model.Object
 	var written []any
 	for _, input := range inputs {
-		if o := read(t, withNamespace(input)); o != nil {
+		if o := read(t, withNamespace(input)); o != nil && valid(o) {
 			objects, written = append(objects, o), append(written, input)
 		}
 	}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -337,29 +336,9 @@ func (pl *plan) complete(r *model.Report, in *manifest.Input, paths []string, no
 		world = "closed"
 	}
 	r.Provenance = model.Provenance{
-		Tool: "ullage", Version: Version(), RulesDigest: policy.Digest(pl.rules), InputDigest: in.Digest, Commit: commitOf(paths),
+		Tool: "ullage", Version: Version(), RulesDigest: policy.Digest(pl.rules), InputDigest: in.Digest, Commit: commitOf(paths[0]),
 		Profile: pl.profile, Kubernetes: fmt.Sprintf("1.%d", pl.minor), World: world, Time: now.UTC().Format(time.RFC3339),
 	}
-}
-
-// commitOf returns the commit of the git tree that holds the first path, or "".
-func commitOf(paths []string) string {
-	dir := paths[0]
-	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
-		dir = filepath.Dir(dir)
-	}
-	git := func(args ...string) (string, error) {
-		out, err := exec.Command("git", append([]string{"-C", dir}, args...)...).Output()
-		return strings.TrimSpace(string(out)), err
-	}
-	commit, err := git("rev-parse", "--verify", "--quiet", "HEAD")
-	if err != nil {
-		return ""
-	}
-	if changed, err := git("status", "--porcelain", "--untracked-files=no", "--", "."); err == nil && changed != "" {
-		commit += "+dirty"
-	}
-	return commit
 }
 
 // verdict turns the report into the exit code.

@@ -38,7 +38,7 @@ type Provenance struct {
 	Version     string `json:"version"` // of the program
 	RulesDigest string `json:"rulesDigest"`
 	InputDigest string `json:"inputDigest"`      // over the names and contents of all files read
-	Commit      string `json:"commit,omitempty"` // of the git tree that holds the first input; "+dirty" where it was changed
+	Commit      string `json:"commit,omitempty"` // checked out in the git tree that holds the first input
 	Profile     string `json:"profile"`
 	Kubernetes  string `json:"kubernetes"` // the minor version that was assumed
 	World       string `json:"world"`      // "open" or "closed"
