@@ -127,7 +127,11 @@ func choose(rules []*policy.Rule, s selection, minor int) ([]*policy.Rule, error
 		}
 		chosen = slices.DeleteFunc(slices.Clone(chosen), func(r *policy.Rule) bool { return slices.Contains(skipped, r) })
 	}
-	return slices.DeleteFunc(slices.Clone(chosen), func(r *policy.Rule) bool { return r.Severity < s.Severity }), nil
+	chosen = slices.DeleteFunc(slices.Clone(chosen), func(r *policy.Rule) bool { return r.Severity < s.Severity })
+	if len(chosen) == 0 { // a check without rules would always pass
+		return nil, errors.New("no rules are left to check with")
+	}
+	return chosen, nil
 }
 
 // settings checks the parameters that are given to rules, by id or alias, and

@@ -54,6 +54,21 @@ func TestSample(t *testing.T) {
 	}
 }
 
+// TestReadme holds that the findings which the README quotes are real.
+func TestReadme(t *testing.T) {
+	o := ullage(t, "check", "--verbose", sample)
+	output := strings.ReplaceAll(o.stdout, sample, "examples/chandlery")
+	quoted := regexp.MustCompile(`(?m)^ +examples/chandlery/\S+:\d+.*$`).FindAllString(readText(t, "../../README.md"), -1)
+	if len(quoted) < 3 {
+		t.Fatalf("the README quotes %d findings", len(quoted))
+	}
+	for _, line := range quoted {
+		if !strings.Contains(line, "redis.yaml") && !strings.Contains(output, line+"\n") { // redis is changed for the tour
+			t.Errorf("the README quotes a finding that is not made: %s", strings.TrimSpace(line))
+		}
+	}
+}
+
 // sampleRules returns the rules that findings and their symptoms break.
 func sampleRules(t *testing.T, o outcome) []string {
 	t.Helper()

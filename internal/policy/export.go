@@ -194,7 +194,7 @@ func (x exporter) validation(v Validation) string {
 		}
 		var lists []string
 		for _, path := range levels[i].Lists {
-			lists = append(lists, optional(base, path)+".orValue([])")
+			lists = append(lists, exportList(base, path))
 		}
 		over := strings.Join(lists, " + ")
 		if len(lists) > 1 {
@@ -203,6 +203,16 @@ func (x exporter) validation(v Validation) string {
 		expression = over + ".all(" + levels[i].As + ", " + expression + ")"
 	}
 	return expression
+}
+
+// exportList selects a list that may be absent. The API server shows the rules
+// of a role that has none as null.
+func exportList(base string, path tree.Path) string {
+	list := optional(base, path)
+	if path.String() == "rules" {
+		return "(" + list + ".orValue(null) == null ? [] : " + base + ".rules)"
+	}
+	return list + ".orValue([])"
 }
 
 // optional selects a path that may be absent.

@@ -13,7 +13,8 @@
 //
 // raw is the object as it was read, typed the object after it went through the
 // Go type of its kind, as the server sees it; typed is empty for kinds without
-// one, and where the object does not fit it.
+// one, and where the server would refuse the object before its policies are
+// asked, because it does not fit the type or lacks what it must have.
 package main
 
 import (
@@ -22,7 +23,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"reflect"
 	"slices"
+	"strings"
 	"sync"
 
 	admissionv1 "k8s.io/api/admissionregistration/v1"
@@ -77,7 +80,7 @@ func run() error {
 			Raw   string `json:"raw"`
 			Typed string `json:"typed"`
 		}{Raw: judge(policies, u, u)}
-		if object, err := scheme.Scheme.New(u.GroupVersionKind()); err == nil && utiljson.Unmarshal(lines.Bytes(), object) == nil {
+		if object, err := scheme.Scheme.New(u.GroupVersionKind()); err == nil && utiljson.Unmarshal(lines.Bytes(), object) == nil && complete(reflect.ValueOf(object).Elem()) {
 			answer.Typed = judge(policies, object, u)
 		}
 		if err := encoder.Encode(answer); err != nil {
@@ -88,6 +91,37 @@ func run() error {
 		return err
 	}
 	return out.Flush()
+}
+
+// optional are lists that are written as null when they are empty, and may be.
+var optional = []string{"rules", "sources"}
+
+// complete reports whether all is there that the API's types require: fields
+// that are always written have a value.
+func complete(v reflect.Value) bool {
+	switch v.Kind() {
+	case reflect.Pointer, reflect.Interface:
+		return v.IsNil() || complete(v.Elem())
+	case reflect.Slice:
+		for i := range v.Len() {
+			if !complete(v.Index(i)) {
+				return false
+			}
+		}
+	case reflect.Struct:
+		for i := range v.NumField() {
+			f := v.Type().Field(i)
+			name, options, _ := strings.Cut(f.Tag.Get("json"), ",")
+			if !f.IsExported() || name == "status" {
+				continue
+			}
+			always := name != "" && name != "-" && !strings.Contains(options, "omit") && f.Type.Kind() != reflect.Struct && f.Type.Kind() != reflect.Bool
+			if always && v.Field(i).IsZero() && !slices.Contains(optional, name) || !complete(v.Field(i)) {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // policy is a policy in the form in which the server runs it.
@@ -154,6 +188,9 @@ var base = sync.OnceValue(func() *environment.EnvSet { return environment.MustBa
 func judge(policies []*policy, object runtime.Object, u *unstructured.Unstructured) string {
 	gvk := u.GroupVersionKind()
 	resource, _ := meta.UnsafeGuessKindToResource(gvk)
+	if gvk.Kind == "Gateway" { // the guess is gatewaies
+		resource.Resource = "gateways"
+	}
 	attributes := admission.NewAttributesRecord(object, nil, gvk, u.GetNamespace(), u.GetName(), resource, "", admission.Create, nil, false, nil)
 	versioned := &admission.VersionedAttributes{Attributes: attributes, VersionedKind: gvk, VersionedObject: admission.NewLazyObject(object)}
 	var namespace *corev1.Namespace
@@ -189,7 +226,6 @@ func (p *policy) verdict(resource schema.GroupVersionResource, a *admission.Vers
 	for _, d := range result.Decisions {
 		switch d.Evaluation {
 		case validating.EvalError:
-			fmt.Fprintf(os.Stderr, "%s: %s\n", p.source.Name, d.Message)
 			return 'e'
 		case validating.EvalDeny:
 			letter = 'f'
