@@ -203,19 +203,20 @@ func settle(f *model.Finding, o *Options) (err error) {
 	return err
 }
 
-// fold puts the active findings of one object that have another active one as
-// their cause under it. The cause is on the same element or on one that
-// contains it.
+// fold puts the findings of one object that have another one as their cause under
+// it. The cause is on the same element or on one that contains it, counts no less
+// than its symptom, and neither is excepted: who excepts a cause has not said
+// anything about its symptoms.
 func fold(found []*model.Finding, coveredBy map[*model.RuleInfo][]string) []*model.Finding {
 	causes := make([]int, len(found)) // index+1 of the cause, 0 without one
 	any := false
 	for i, f := range found {
 		ids := coveredBy[f.Rule]
-		if len(ids) == 0 || !f.Active() {
+		if len(ids) == 0 || f.Exception != nil {
 			continue
 		}
 		for j, c := range found {
-			if j != i && c.Active() && slices.Contains(ids, c.Rule.ID) && encloses(c.Element, f.Element) {
+			if j != i && c.Exception == nil && c.Baselined == f.Baselined && slices.Contains(ids, c.Rule.ID) && encloses(c.Element, f.Element) {
 				causes[i], any = j+1, true
 				break
 			}

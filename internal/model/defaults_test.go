@@ -2,6 +2,7 @@ package model
 
 import (
 	"encoding/json"
+	"fmt"
 	"math/rand/v2"
 	"reflect"
 	"testing"
@@ -145,6 +146,27 @@ spec: {template: {spec: {containers: [{name: c, image: nginx}]}}}
 `)
 	if len(o.Pods()) != 1 || o.Pods()[0].Spec.Get("restartPolicy") != nil {
 		t.Errorf("pods: %v", o.Pods())
+	}
+}
+
+// Of versions that are not known no type is checked: values of the wrong kind
+// must come through as they are.
+func TestDefaultsOfMisshapenObjects(t *testing.T) {
+	for _, kind := range []string{"Deployment", "DaemonSet", "StatefulSet"} {
+		for _, strategy := range []string{"text", "[a]", "7", "{type: RollingUpdate, rollingUpdate: text}"} {
+			text := fmt.Sprintf("{apiVersion: apps/v9, kind: %s, metadata: {name: a}, spec: {strategy: %[2]s, updateStrategy: %[2]s}}", kind, strategy)
+			raw, _ := parse(t, text)
+			o := object(t, text)
+			for _, key := range []string{"strategy", "updateStrategy"} {
+				before, after := raw.Dig("spec", key), o.Root.Dig("spec", key)
+				if before.Is(tree.Map) {
+					before, after = before.Get("rollingUpdate"), after.Get("rollingUpdate")
+				}
+				if !reflect.DeepEqual(before.Native(), after.Native()) {
+					t.Errorf("%s: %s became %v", text, key, after.Native())
+				}
+			}
+		}
 	}
 }
 

@@ -101,8 +101,12 @@ func completeStatefulSet(spec *tree.Node, old bool) {
 	}
 }
 
-// ensure returns a map entry of a map, made where it is absent.
+// ensure returns an entry of a map, made a map where it is absent. It returns nil
+// when n is not a map, which the types of versions not known here do not refuse.
 func ensure(n *tree.Node, key string) *tree.Node {
+	if !n.Is(tree.Map) {
+		return nil
+	}
 	child := n.Get(key)
 	if child == nil {
 		n.Add(key, tree.Defaulted(tree.MapOf()))

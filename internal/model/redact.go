@@ -172,7 +172,8 @@ func (r *redactor) entry(parent, kid *tree.Node, keys keyUse) {
 // named reports whether the name of a string says that it is a credential: its
 // key, or the name beside a value.
 func (r *redactor) named(parent, kid *tree.Node, keys keyUse) bool {
-	if kid.Key() == "value" {
+	// A misspelt value (valeu, val) is as secret as one that works.
+	if key := kid.Key(); len(key) <= len("value")+1 && (key[:min(len(key), 1)] == "v" || key[:min(len(key), 1)] == "V") {
 		if name := parent.Get("name").Str(); name != "" && namesCredential(name, kid.Str()) {
 			return true
 		}

@@ -120,7 +120,7 @@ func (x *Exceptions) Apply(f *model.Finding) (*model.Exception, error) {
 func (e *scoped) covers(f *model.Finding) bool {
 	k := f.Object.Key
 	return names(f.Rule, e.Rules) && globs(e.clusters, k.Cluster) && globs(e.namespaces, k.Namespace) && globs(e.names, k.Name) &&
-		(len(e.kinds) == 0 || slices.Contains(e.kinds, k.GroupKind.String()) || slices.Contains(e.kinds, k.Kind)) &&
+		(len(e.kinds) == 0 || slices.Contains(e.kinds, k.Kind) || slices.Contains(e.kinds, k.Kind+"."+k.Group)) &&
 		e.labels.Matches(f.Object.Labels()) && (len(e.containers) == 0 || globs(e.containers, containerOf(f)))
 }
 

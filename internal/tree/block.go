@@ -108,8 +108,7 @@ func (p *scanner) mapping(col, keyStart int, key string, depth int) bool {
 		if p.duplicate(&keys, mark, keyStart, key) || !p.entry(col, depth) {
 			return false
 		}
-		last := &p.stack[len(p.stack)-1]
-		last.key, last.keyStart = key, int32(keyStart)
+		p.stack[len(p.stack)-1].setKey(key, keyStart)
 		if p.col != col {
 			break
 		}
@@ -210,7 +209,7 @@ func (p *scanner) duplicate(keys *keySet, mark, at int, key string) bool {
 func twice(keys *keySet, entries []Node, key string) bool {
 	if len(entries) < smallMap {
 		for i := range entries {
-			if entries[i].key == key {
+			if entries[i].Key() == key {
 				return true
 			}
 		}
@@ -219,7 +218,7 @@ func twice(keys *keySet, entries []Node, key string) bool {
 	if len(*keys) == 0 {
 		*keys = make(keySet, 2*len(entries))
 		for i := range entries {
-			(*keys)[entries[i].key] = struct{}{}
+			(*keys)[entries[i].Key()] = struct{}{}
 		}
 	}
 	_, found := (*keys)[key]

@@ -10,12 +10,13 @@ func Clone(n *Node) *Node {
 
 func clone(n *Node) Node {
 	c := *n
-	c.kids = nil
-	if len(n.kids) > 0 {
-		c.kids = make([]Node, len(n.kids))
-		for i := range n.kids {
-			c.kids[i] = clone(&n.kids[i])
+	if n.collects() {
+		from := n.Children()
+		kids := make([]Node, len(from))
+		for i := range from {
+			kids[i] = clone(&from[i])
 		}
+		c.setKids(kids)
 	}
 	return c
 }
@@ -70,9 +71,10 @@ func Apply(root *Node, path Path, value *Node, appendTo bool) (*Node, error) {
 }
 
 func (n *Node) drop(kid *Node) {
-	for i := range n.kids {
-		if &n.kids[i] == kid {
-			n.kids = append(n.kids[:i], n.kids[i+1:]...)
+	kids := n.Children()
+	for i := range kids {
+		if &kids[i] == kid {
+			n.setKids(append(kids[:i], kids[i+1:]...))
 			return
 		}
 	}

@@ -35,12 +35,12 @@ func (d *Decoder) Fields(n *Node, readers map[string]func(*Node)) {
 		d.Fail(n, "%s is a %s, not a map", name(n), n.Kind())
 		return
 	}
-	for i := range n.kids {
-		kid := &n.kids[i]
-		if read, known := readers[kid.key]; known {
+	for i := range n.Children() {
+		kid := &n.Children()[i]
+		if read, known := readers[kid.Key()]; known {
 			read(kid)
 		} else {
-			d.Fail(kid, "unknown field %q", kid.key)
+			d.Fail(kid, "unknown field %q", kid.Key())
 		}
 	}
 }
@@ -49,7 +49,7 @@ func name(n *Node) string {
 	if n.Key() == "" {
 		return "this"
 	}
-	return n.key
+	return n.Key()
 }
 
 // Each calls read for the items of a list.
@@ -58,8 +58,8 @@ func (d *Decoder) Each(n *Node, read func(*Node)) {
 		d.Fail(n, "%s is a %s, not a list", name(n), n.Kind())
 		return
 	}
-	for i := range n.kids {
-		read(&n.kids[i])
+	for i := range n.Children() {
+		read(&n.Children()[i])
 	}
 }
 

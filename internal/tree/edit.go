@@ -257,10 +257,10 @@ func (e *editor) set(nodes []*Node, path Path, value *Node) error {
 		return e.setMap(n, path, value)
 	}
 	had := n.Len()
-	for i := range value.kids {
-		c := Change{Path: path, Value: &value.kids[i], Append: true}
+	for i := range value.Children() {
+		c := Change{Path: path, Value: &value.Children()[i], Append: true}
 		if i < had {
-			c = Change{Path: path.Join(Step{Index: i}), Value: &value.kids[i]}
+			c = Change{Path: path.Join(Step{Index: i}), Value: &value.Children()[i]}
 		}
 		if err := e.change(c); err != nil {
 			return err
@@ -275,16 +275,16 @@ func (e *editor) set(nodes []*Node, path Path, value *Node) error {
 }
 
 func (e *editor) setMap(n *Node, path Path, value *Node) error {
-	for i := range value.kids {
-		if value.kids[i].key == "" {
+	for i := range value.Children() {
+		if value.Children()[i].Key() == "" {
 			return e.refuse(UncommonStyle, "an empty key")
 		}
-		if err := e.change(Change{Path: path.Join(Step{Key: value.kids[i].key}), Value: &value.kids[i]}); err != nil {
+		if err := e.change(Change{Path: path.Join(Step{Key: value.Children()[i].Key()}), Value: &value.Children()[i]}); err != nil {
 			return err
 		}
 	}
-	for i := range n.kids { // n is of the tree before, which no change has touched
-		if key := n.kids[i].key; value.Get(key) == nil {
+	for i := range n.Children() { // n is of the tree before, which no change has touched
+		if key := n.Children()[i].Key(); value.Get(key) == nil {
 			if key == "" {
 				return e.refuse(UncommonStyle, "an empty key")
 			}
@@ -343,7 +343,7 @@ func (e *editor) remove(nodes []*Node) error {
 		return e.replace(nodes[:len(nodes)-1], &Node{kind: parent.kind})
 	}
 	i := 0
-	for &parent.kids[i] != n {
+	for &parent.Children()[i] != n {
 		i++
 	}
 	if parent.Has(Flow) {

@@ -61,7 +61,7 @@ func (e *editor) addLines(i int, lines string) error {
 // entryStart returns where entry i of a block collection starts: at its key or
 // its dash; or -1.
 func (e *editor) entryStart(parent *Node, i int) int {
-	kid := &parent.kids[i]
+	kid := &parent.Children()[i]
 	if kid.Has(Shared) {
 		return -1
 	}
@@ -85,8 +85,8 @@ func (e *editor) entryStart(parent *Node, i int) int {
 // behindMark returns what is behind the colon or the dash that the value
 // belongs to, or -1.
 func (e *editor) behindMark(parent, n *Node) int {
-	for i := range parent.kids {
-		if &parent.kids[i] != n {
+	for i := range parent.Children() {
+		if &parent.Children()[i] != n {
 			continue
 		}
 		at := e.entryStart(parent, i)
@@ -114,7 +114,7 @@ func (e *editor) behindMark(parent, n *Node) int {
 // blockRemove takes entry i, which is not the only one, out of a block
 // collection.
 func (e *editor) blockRemove(parent *Node, i int) error {
-	begin, end := e.entryStart(parent, i), int(parent.kids[i].end)
+	begin, end := e.entryStart(parent, i), int(parent.Children()[i].end)
 	if begin < 0 {
 		return e.refuse(UncommonStyle, "")
 	}
@@ -247,8 +247,8 @@ func (e *editor) entryColumn(parent *Node, mark int) int {
 	if parent.kind == List {
 		return mark - 1
 	}
-	for i := range parent.kids {
-		if at := int(parent.kids[i].keyStart); at < mark && strings.IndexByte(e.s[at:mark], '\n') < 0 && !parent.kids[i].Has(Shared) {
+	for i := range parent.Children() {
+		if at := int(parent.Children()[i].keyStart); at < mark && strings.IndexByte(e.s[at:mark], '\n') < 0 && !parent.Children()[i].Has(Shared) {
 			return at
 		}
 	}

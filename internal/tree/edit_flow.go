@@ -19,8 +19,8 @@ func (e *editor) flowReady(collections []*Node) error {
 		if e.s[n.start] != open || e.s[n.end-1] != open+2 { // tags, and [a: b], which holds a map without braces
 			return e.refuse(UncommonStyle, "")
 		}
-		for i := range n.kids {
-			if n.kids[i].Has(Shared) {
+		for i := range n.Children() {
+			if n.Children()[i].Has(Shared) {
 				return e.refuse(SharedStyle, "")
 			}
 		}
@@ -53,7 +53,7 @@ func (e *editor) flowAdd(nodes []*Node, entry *Node) error {
 		return err
 	}
 	n := nodes[len(nodes)-1]
-	last := &n.kids[len(n.kids)-1]
+	last := &n.Children()[len(n.Children())-1]
 	at, begin := int(last.end), int(last.keyStart)
 	p := e.printer(nodes)
 	between := p.comma
@@ -64,7 +64,7 @@ func (e *editor) flowAdd(nodes []*Node, entry *Node) error {
 	}
 	text := p.flow(entry, 0, e.indentation(begin))
 	if n.kind == Map {
-		text = p.key(entry.key) + p.colon + text
+		text = p.key(entry.Key()) + p.colon + text
 	}
 	return e.splice(splice{at, at, between + text})
 }
@@ -74,7 +74,7 @@ func (e *editor) flowRemove(nodes []*Node, i int) error {
 	if err := e.flowReady(nodes[:len(nodes)-1]); err != nil {
 		return err
 	}
-	kids := nodes[len(nodes)-2].kids
+	kids := nodes[len(nodes)-2].Children()
 	if i+1 < len(kids) {
 		return e.splice(splice{int(kids[i].keyStart), int(kids[i+1].keyStart), ""})
 	}

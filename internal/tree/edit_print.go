@@ -38,7 +38,7 @@ func (e *editor) printer(nodes []*Node) printer {
 // jsonStyle finds out how a JSON document is spaced.
 func (e *editor) jsonStyle(p *printer) {
 	p.quote = '"'
-	kids := e.root.kids
+	kids := e.root.Children()
 	if len(kids) == 0 {
 		return
 	}
@@ -57,8 +57,8 @@ func (e *editor) jsonStyle(p *printer) {
 // keyQuote returns the quote that all keys of a map are written in, or 0.
 func (e *editor) keyQuote(m *Node) byte {
 	quote := byte(0)
-	for i := range m.kids {
-		kid := &m.kids[i]
+	for i := range m.Children() {
+		kid := &m.Children()[i]
 		if kid.Has(Shared) {
 			continue
 		}
@@ -89,8 +89,8 @@ func (e *editor) look(m *Node, mapStep, listStep *int) {
 	if !m.Is(Map) || !isBlock(m) || m.Has(Shared) {
 		return
 	}
-	for i := range m.kids {
-		kid := &m.kids[i]
+	for i := range m.Children() {
+		kid := &m.Children()[i]
 		if !isBlock(kid) || kid.Has(Shared) {
 			continue
 		}
@@ -109,9 +109,9 @@ func (e *editor) search(n *Node, mapStep, listStep *int) {
 		return
 	}
 	e.look(n, mapStep, listStep)
-	for i := range n.kids {
-		if !n.kids[i].Has(Shared) {
-			e.search(&n.kids[i], mapStep, listStep)
+	for i := range n.Children() {
+		if !n.Children()[i].Has(Shared) {
+			e.search(&n.Children()[i], mapStep, listStep)
 		}
 	}
 }
@@ -128,9 +128,9 @@ func (p *printer) under(value *Node) int {
 // the first line.
 func (p *printer) entry(n *Node, col int) string {
 	if n.Len() == 0 {
-		return p.key(n.key) + ": " + p.scalar(n, 0)
+		return p.key(n.Key()) + ": " + p.scalar(n, 0)
 	}
-	return p.key(n.key) + ":" + p.eol + p.block(n, col+p.under(n))
+	return p.key(n.Key()) + ":" + p.eol + p.block(n, col+p.under(n))
 }
 
 // item writes a list item whose dash stands at col, without the indentation of
@@ -145,13 +145,13 @@ func (p *printer) item(n *Node, col int) string {
 // block writes the lines of a collection that is not empty, without the last
 // line break.
 func (p *printer) block(n *Node, col int) string {
-	lines := make([]string, len(n.kids))
-	for i := range n.kids {
+	lines := make([]string, len(n.Children()))
+	for i := range n.Children() {
 		lines[i] = strings.Repeat(" ", col)
 		if n.kind == Map {
-			lines[i] += p.entry(&n.kids[i], col)
+			lines[i] += p.entry(&n.Children()[i], col)
 		} else {
-			lines[i] += p.item(&n.kids[i], col)
+			lines[i] += p.item(&n.Children()[i], col)
 		}
 	}
 	return strings.Join(lines, p.eol)
@@ -175,11 +175,11 @@ func (p *printer) flow(n *Node, quote byte, indent string) string {
 	if p.unit != "" {
 		before, between, behind = p.eol+indent+p.unit, ","+p.eol+indent+p.unit, p.eol+indent
 	}
-	parts := make([]string, len(n.kids))
-	for i := range n.kids {
-		parts[i] = p.flow(&n.kids[i], 0, indent+p.unit)
+	parts := make([]string, len(n.Children()))
+	for i := range n.Children() {
+		parts[i] = p.flow(&n.Children()[i], 0, indent+p.unit)
 		if n.kind == Map {
-			parts[i] = p.key(n.kids[i].key) + p.colon + parts[i]
+			parts[i] = p.key(n.Children()[i].Key()) + p.colon + parts[i]
 		}
 	}
 	text := before + strings.Join(parts, between) + behind
@@ -206,15 +206,15 @@ func (p *printer) scalar(n *Node, quote byte) string {
 		return "[]"
 	case String:
 	default:
-		return n.text
+		return n.Text()
 	}
-	if kind, _ := resolve(n.text); !p.json && quote == 0 && kind == String && plain(n.text) && !numberLike(n.text) {
-		return n.text
+	if kind, _ := resolve(n.Text()); !p.json && quote == 0 && kind == String && plain(n.Text()) && !numberLike(n.Text()) {
+		return n.Text()
 	}
 	if p.json {
 		quote = '"'
 	}
-	return quoted(n.text, quote)
+	return quoted(n.Text(), quote)
 }
 
 // plain reports whether a string needs no quotes as far as its characters go,

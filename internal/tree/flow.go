@@ -60,8 +60,7 @@ func (p *scanner) flowMap(depth int) bool {
 			!p.flowValue(depth+1) || !p.flowEnd('}') {
 			return false
 		}
-		last := &p.stack[len(p.stack)-1]
-		last.key, last.keyStart = key, int32(at)
+		p.stack[len(p.stack)-1].setKey(key, at)
 	}
 	p.i++
 	return p.collect(mark, Node{kind: Map, style: Flow, start: int32(start), end: int32(p.i)})

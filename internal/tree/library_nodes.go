@@ -8,23 +8,23 @@ import (
 )
 
 func (c *converter) sequence(n *Node, y *yaml.Node, depth int) error {
-	n.kids = make([]Node, 0, len(y.Content))
+	kids := make([]Node, 0, len(y.Content))
 	end := -1
 	for _, item := range y.Content {
 		kid, err := c.convert(item, depth+1)
 		if err != nil {
 			return err
 		}
-		n.kids = append(n.kids, kid)
+		kids = append(kids, kid)
 		end = int(kid.end)
 	}
+	n.setKids(kids)
 	c.close(n, end, '[')
 	return nil
 }
 
 func (c *converter) mapping(n *Node, y *yaml.Node, depth int) error {
-	n.kids = make([]Node, 0, len(y.Content)/2)
-	entries := entries{of: n, by: make(map[string]int, len(y.Content)/2)}
+	entries := entries{list: make([]Node, 0, len(y.Content)/2), by: make(map[string]int, len(y.Content)/2)}
 	end := -1
 	for i := 0; i+1 < len(y.Content); i += 2 {
 		key, value := y.Content[i], y.Content[i+1]
@@ -44,12 +44,13 @@ func (c *converter) mapping(n *Node, y *yaml.Node, depth int) error {
 		if err != nil {
 			return err
 		}
-		kid.key, kid.keyStart = name, int32(at)
+		kid.setKey(name, at)
 		end = int(kid.end)
 		if !entries.write(kid) {
 			return duplicateKey(c.file, at, name)
 		}
 	}
+	n.setKids(entries.list)
 	c.close(n, end, '{')
 	return nil
 }
@@ -69,12 +70,12 @@ func (c *converter) key(y *yaml.Node) (string, error) {
 	if k.kind == Null {
 		return "", c.file.syntax(at, "a key that is null")
 	}
-	return k.text, nil
+	return k.Text(), nil
 }
 
 // entries are those of a map while it is built.
 type entries struct {
-	of     *Node
+	list   []Node
 	by     map[string]int  // index of each key
 	merged map[string]bool // keys that only a merge has brought
 }
@@ -82,32 +83,32 @@ type entries struct {
 // write adds an entry that stands in the map itself, or returns false when it
 // is the second with its key.
 func (e *entries) write(kid Node) bool {
-	if _, found := e.by[kid.key]; found && !e.merged[kid.key] {
+	if _, found := e.by[kid.Key()]; found && !e.merged[kid.Key()] {
 		return false
 	}
-	delete(e.merged, kid.key)
+	delete(e.merged, kid.Key())
 	e.put(kid)
 	return true
 }
 
 // merge adds an entry that stands elsewhere.
 func (e *entries) merge(kid Node) {
-	if _, found := e.by[kid.key]; !found {
+	if _, found := e.by[kid.Key()]; !found {
 		if e.merged == nil {
 			e.merged = map[string]bool{}
 		}
-		e.merged[kid.key] = true
+		e.merged[kid.Key()] = true
 	}
 	e.put(kid)
 }
 
 func (e *entries) put(kid Node) {
-	if i, found := e.by[kid.key]; found {
-		e.of.kids[i] = kid
+	if i, found := e.by[kid.Key()]; found {
+		e.list[i] = kid
 		return
 	}
-	e.by[kid.key] = len(e.of.kids)
-	e.of.kids = append(e.of.kids, kid)
+	e.by[kid.Key()] = len(e.list)
+	e.list = append(e.list, kid)
 }
 
 // merge adds what a merge key brings. As in sigs.k8s.io/yaml the last one in
@@ -122,13 +123,13 @@ func (c *converter) merge(e *entries, y *yaml.Node, depth int) (end int, err err
 	}
 	from := []Node{m}
 	if m.kind == List {
-		from = m.kids
+		from = m.Children()
 	}
 	for i := len(from) - 1; i >= 0; i-- {
 		if from[i].kind != Map {
 			return 0, c.file.syntax(int(m.start), "a merge key takes a map or a list of maps")
 		}
-		for _, kid := range from[i].kids {
+		for _, kid := range from[i].Children() {
 			e.merge(kid)
 		}
 	}
@@ -189,15 +190,15 @@ func (c *converter) scalar(n *Node, y *yaml.Node, key bool) error {
 	}
 	at, behind, verbatim := c.properties(int(n.start))
 	n.end = int32(c.scalarEnd(at, behind, y))
-	n.kind, n.text = String, y.Value
+	n.setText(String, y.Value)
 	if y.Style&yaml.TaggedStyle != 0 {
 		return c.tagged(n, y)
 	}
 	if n.style&(Quoted|Literal) == 0 && !verbatim {
 		if key {
-			n.kind, n.text = resolveKey(y.Value)
+			n.setText(resolveKey(y.Value))
 		} else {
-			n.kind, n.text = resolve(y.Value)
+			n.setText(resolve(y.Value))
 		}
 	}
 	return nil
@@ -223,7 +224,7 @@ func (c *converter) tagged(n *Node, y *yaml.Node) error {
 			return c.file.syntax(int(n.start), "a binary scalar that is not base64")
 		}
 		// JSON has no bytes: what is not UTF-8 becomes replacement characters.
-		n.text = string([]rune(string(data)))
+		n.setText(String, string([]rune(string(data))))
 		return nil
 	default:
 		return nil
@@ -231,7 +232,7 @@ func (c *converter) tagged(n *Node, y *yaml.Node) error {
 	if !fits {
 		return c.file.syntax(int(n.start), "a value that its tag %s does not fit", y.Tag)
 	}
-	n.kind, n.text = kind, text
+	n.setText(kind, text)
 	return nil
 }
 

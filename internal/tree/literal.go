@@ -16,8 +16,7 @@ func (p *scanner) blockScalar(indent int) bool {
 		return false
 	}
 	p.line = p.i
-	n := Node{kind: String, style: Literal, text: text, keyStart: int32(at), start: int32(at), end: int32(end)}
-	return p.push(n) && p.next()
+	return p.pushText(String, Literal, text, at, end) && p.next()
 }
 
 // literalText reads a block scalar and stops at the line behind it. end is

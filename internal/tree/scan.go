@@ -45,7 +45,8 @@ func (p *scanner) scan(start, end int) (root *Node, rest int, ok bool) {
 		}
 		end = p.i
 	}
-	return &p.keep(0)[0], end, true
+	n := p.stack[0] // in memory of its own, so that it does not hold the arena's
+	return &n, end, true
 }
 
 // document reads the marker, if there is one, and the root.
@@ -126,9 +127,16 @@ func (p *scanner) push(n Node) bool {
 	return p.err == nil
 }
 
+// pushText adds a scalar from start to end.
+func (p *scanner) pushText(kind Kind, style Style, text string, start, end int) bool {
+	n := Node{style: style, keyStart: int32(start), start: int32(start), end: int32(end)}
+	n.setText(kind, text)
+	return p.push(n)
+}
+
 // null adds a value that is not written; at is where it would be.
 func (p *scanner) null(at int) bool {
-	return p.push(Node{kind: Null, text: "null", keyStart: int32(at), start: int32(at), end: int32(at)})
+	return p.pushText(Null, 0, "null", at, at)
 }
 
 // deeper reports whether a collection at depth may have children.
@@ -158,7 +166,7 @@ func (p *scanner) keep(mark int) []Node {
 
 // collect makes a node of the children from mark on.
 func (p *scanner) collect(mark int, n Node) bool {
-	n.kids = p.keep(mark)
+	n.setKids(p.keep(mark))
 	n.keyStart = n.start
 	return p.push(n)
 }

@@ -95,7 +95,7 @@ func (p *scanner) plain(at, end int, stop byte, indent int) bool {
 
 func (p *scanner) pushPlain(at, end int, text string) bool {
 	kind, text := resolve(text)
-	return p.push(Node{kind: kind, text: text, keyStart: int32(at), start: int32(at), end: int32(end)})
+	return p.pushText(kind, 0, text, at, end)
 }
 
 // plainText folds the lines of a plain scalar. It returns false where a key
@@ -160,7 +160,7 @@ func (p *scanner) fold(breaks int) {
 }
 
 func (p *scanner) pushQuoted(at int, text string) bool {
-	return p.push(Node{kind: String, style: Quoted, text: text, keyStart: int32(at), start: int32(at), end: int32(p.i)})
+	return p.pushText(String, Quoted, text, at, p.i)
 }
 
 // quoted reads the quoted scalar at p.i and stops behind it. Its text shares
