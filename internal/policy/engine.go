@@ -43,7 +43,7 @@ type Engine struct {
 	compiler compiler
 
 	mu     sync.Mutex
-	plans  map[model.GroupKind]*plan
+	plans  map[planKey]*plan
 	built  map[*Rule]*built
 	serial int
 }
@@ -60,7 +60,7 @@ type built struct {
 func NewEngine(rules []*Rule, o Options) *Engine {
 	return &Engine{
 		rules: rules, options: o, compiler: compiler{facts: o.FactNames},
-		plans: map[model.GroupKind]*plan{}, built: map[*Rule]*built{},
+		plans: map[planKey]*plan{}, built: map[*Rule]*built{},
 	}
 }
 
@@ -86,6 +86,13 @@ func (e *Engine) Footprint(r *Rule) (Footprint, error) {
 		return nil, b.err
 	}
 	return b.compiled.footprint, nil
+}
+
+// planKey is what decides which rules an object may be about: custom kinds have
+// objects with and without pods.
+type planKey struct {
+	kind    model.GroupKind
+	hasPods bool
 }
 
 // plan is what to evaluate on objects of one kind, by subject.
@@ -136,7 +143,7 @@ func (e *Engine) build(r *Rule) *built {
 func (e *Engine) plan(gk model.GroupKind, hasPods bool) *plan {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if p := e.plans[gk]; p != nil {
+	if p := e.plans[planKey{gk, hasPods}]; p != nil {
 		return p
 	}
 	p := &plan{}
@@ -174,7 +181,7 @@ func (e *Engine) plan(gk model.GroupKind, hasPods bool) *plan {
 		g.skipped = append(g.skipped, verdict{})
 	}
 	slices.SortStableFunc(p.groups, func(a, b *group) int { return strings.Compare(a.subject.key(), b.subject.key()) })
-	e.plans[gk] = p
+	e.plans[planKey{gk, hasPods}] = p
 	return p
 }
 

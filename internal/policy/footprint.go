@@ -70,7 +70,7 @@ func (a *analysis) footprint() Footprint {
 		contained := slices.ContainsFunc(a.reads, func(y Access) bool {
 			return y.Root == x.Root && len(y.Steps) < len(x.Steps) && slices.Equal(y.Steps, x.Steps[:len(y.Steps)])
 		})
-		if !contained && (len(f) == 0 || f[len(f)-1].String() != x.String()) {
+		if !contained && !slices.ContainsFunc(f, func(y Access) bool { return y.Root == x.Root && slices.Equal(y.Steps, x.Steps) }) {
 			f = append(f, x)
 		}
 	}
@@ -212,37 +212,27 @@ func (a *analysis) comprehension(c ast.ComprehensionExpr) {
 	a.scopes = saved
 }
 
-// hash returns a digest of what stands at the end of the steps below a node.
+// hash returns a digest of what stands at the end of the steps below a node, or
+// of what stops them: that there is no map counts as much as that the map lacks
+// the entry, for has(a.b) is false of the one and an error of the other.
 func hash(n *tree.Node, steps []string) uint64 {
 	for i, step := range steps {
-		if n == nil || n.Is(tree.Unknown) {
-			break
-		}
-		switch step {
-		case "*", "**":
-			if !n.Is(tree.List) {
-				if step == "*" && n.Is(tree.Map) {
-					return n.KeyHash()
-				}
-				return n.Hash()
-			}
+		switch {
+		case n == nil:
+			return tree.Mix(n.Hash(), uint64(i))
+		case step == "*" && n.Is(tree.List):
 			h := uint64(n.Len())
 			for j := range n.Children() {
 				h = tree.Mix(h, hash(n.At(j), steps[i+1:]))
 			}
 			return h
-		case "#":
-			switch n.Kind() {
-			case tree.List:
-				return uint64(n.Len()) + 1
-			case tree.Map:
-				return n.KeyHash()
-			}
+		case step == "#" && n.Is(tree.List):
+			return uint64(n.Len()) + 1
+		case step == "*" || step == "#" || !n.Is(tree.Map):
 			return n.Hash()
-		default:
-			if n = n.Get(step); n.Is(tree.Null) {
-				n = nil
-			}
+		}
+		if n = n.Get(step); n.Is(tree.Null) {
+			n = nil
 		}
 	}
 	return n.Hash()
