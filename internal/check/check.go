@@ -165,7 +165,8 @@ func collect(r *model.Report, judgements []judgement, o *Options) {
 	}
 	var objects [][]*model.Finding
 	r.Unknowns = make([]model.Unknown, 0, unknowns)
-	for _, j := range judgements {
+	for i, j := range judgements {
+		judgements[i] = judgement{} // half of what a large run holds
 		for _, out := range j.errors {
 			errors.add(out)
 		}

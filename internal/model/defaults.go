@@ -19,6 +19,7 @@ import (
 // that mean the same as none; certificate requests, device claims, pod groups
 // and flow control.
 func applyDefaults(o *Object) {
+	completeSpec(o)
 	root, spec := o.Root, o.Root.Get("spec")
 	switch o.Key.Group {
 	case "":
@@ -45,6 +46,18 @@ func applyDefaults(o *Object) {
 		if o.Key.Kind == "PriorityClass" {
 			complete(root, priorityClassDefaults)
 		}
+	}
+}
+
+var specDefault = []field{optional("spec", map[string]any{})}
+
+// completeSpec gives an object an empty spec if its kind has one: the server
+// cannot tell it from none. Workloads must have theirs.
+func completeSpec(o *Object) {
+	if t := builtin.lookup(o.APIVersion, o.Key.Kind); t == nil || o.Key.PodSpecPath() != nil {
+		return
+	} else if spec := t.fields["spec"]; spec != nil && spec.shape == shapeObject {
+		complete(o.Root, specDefault)
 	}
 }
 

@@ -121,6 +121,9 @@ func (e *Engine) build(r *Rule) *built {
 	}
 	b := &built{}
 	b.compiled, b.err = e.compiler.compile(r)
+	if b.err != nil && r.Place.File != "" {
+		b.err = fmt.Errorf("%s: %w", r.Place, b.err)
+	}
 	if b.err == nil {
 		params := tree.MapOf()
 		for i := range r.Defaults.Children() {

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"cmp"
 	"errors"
 	"path"
 	"slices"
@@ -98,7 +99,7 @@ func parseDay(s string) (time.Time, error) {
 
 // expired reports whether the day of expiry is over.
 func (x *Exceptions) expired(e *model.Exception) bool {
-	return !e.Expires.IsZero() && x.now.After(e.Expires.AddDate(0, 0, 1))
+	return !e.Expires.IsZero() && !x.now.Before(e.Expires.AddDate(0, 0, 1))
 }
 
 // Apply returns the exception that covers a finding, or nil, and counts the
@@ -129,9 +130,12 @@ func names(r *model.RuleInfo, wanted []string) bool {
 	return slices.ContainsFunc(wanted, func(s string) bool { return s == "*" || s == r.ID || slices.Contains(r.Aliases, s) })
 }
 
+// globs reports whether one of the patterns fits; * spans slashes too, which
+// names of clusters have.
 func globs(patterns []string, s string) bool {
+	const slash = "\x00"
 	return len(patterns) == 0 || slices.ContainsFunc(patterns, func(p string) bool {
-		ok, _ := path.Match(p, s)
+		ok, _ := path.Match(strings.ReplaceAll(p, "/", slash), strings.ReplaceAll(s, "/", slash))
 		return ok
 	})
 }
@@ -255,7 +259,7 @@ func (x *Exceptions) Leftover() (expired, unused []*model.Exception) {
 		all = append(all, e)
 	}
 	slices.SortStableFunc(all, func(a, b *model.Exception) int {
-		return strings.Compare(a.Place.File, b.Place.File)*2 + min(max(a.Place.Line-b.Place.Line, -1), 1)
+		return cmp.Or(cmp.Compare(a.Place.File, b.Place.File), cmp.Compare(a.Place.Line, b.Place.Line), cmp.Compare(a.Place.Column, b.Place.Column), cmp.Compare(a.ID, b.ID))
 	})
 	for _, e := range all {
 		switch {

@@ -20,16 +20,26 @@ import (
 // kinds are not known.
 //
 // A rule that needs more than the object is refused: it would mean something
-// else in a cluster.
+// else in a cluster. So is one that is an admission policy already, and one of
+// which the policy would not compile on the oldest supported version.
 func (e *Engine) Export(r *Rule, actions []admission.ValidationAction) (*admission.ValidatingAdmissionPolicy, *admission.ValidatingAdmissionPolicyBinding, error) {
 	footprint, err := e.Footprint(r)
 	if err != nil {
 		return nil, nil, err
 	}
-	for _, root := range []string{"related", "reference", "params"} {
-		if footprint.Reads(root) || r.Subject.Found != "" {
-			return nil, nil, fmt.Errorf("rule %q needs other objects (%s), which an admission policy cannot see", r.ID, footprint)
-		}
+	switch {
+	case r.Native:
+		return nil, nil, fmt.Errorf("rule %q is an admission policy already", r.ID)
+	case r.Subject.Found != "":
+		return nil, nil, fmt.Errorf("rule %q is about each %s, which an admission policy cannot find", r.ID, r.Subject.Found)
+	case footprint.Reads("related"):
+		return nil, nil, fmt.Errorf("rule %q needs other objects (%s), which an admission policy cannot see", r.ID, footprint)
+	case footprint.Reads("params"):
+		return nil, nil, fmt.Errorf("rule %q reads params, which only a bound policy has; settings are variables.params", r.ID)
+	}
+	kinds := exportKinds(r)
+	if len(kinds) == 0 {
+		return nil, nil, fmt.Errorf("rule %q is about the pods of custom resources, which an admission policy cannot find", r.ID)
 	}
 	fail := admission.Fail
 	name := "ullage-" + r.ID
@@ -41,13 +51,18 @@ func (e *Engine) Export(r *Rule, actions []admission.ValidationAction) (*admissi
 		}},
 		Spec: admission.ValidatingAdmissionPolicySpec{
 			FailurePolicy:    &fail,
-			MatchConstraints: &admission.MatchResources{ResourceRules: exportKinds(r)},
+			MatchConstraints: &admission.MatchResources{ResourceRules: kinds},
 		},
 	}
-	x := exporter{rule: r, engine: e}
-	vap.Spec.Variables = x.variables(footprint)
+	e.mu.Lock()
+	x := exporter{rule: r, minor: e.options.KubernetesMinor, params: e.build(r).params}
+	e.mu.Unlock()
+	vap.Spec.Variables = x.variables()
 	for _, v := range r.Validations {
 		vap.Spec.Validations = append(vap.Spec.Validations, admission.Validation{Expression: x.validation(v), Message: x.message(v)})
+	}
+	if err := compiles(vap); err != nil {
+		return nil, nil, fmt.Errorf("rule %q has no equal policy: %w", r.ID, err)
 	}
 	binding := &admission.ValidatingAdmissionPolicyBinding{
 		TypeMeta:   metav1.TypeMeta{APIVersion: "admissionregistration.k8s.io/v1", Kind: "ValidatingAdmissionPolicyBinding"},
@@ -73,7 +88,7 @@ func exportKinds(r *Rule) []admission.NamedRuleWithOperations {
 			byGroup[gk.Group] = append(byGroup[gk.Group], "pods/ephemeralcontainers")
 		}
 	}
-	if len(byGroup) == 0 {
+	if len(kinds) == 0 {
 		byGroup["*"] = []string{"*"}
 	}
 	var rules []admission.NamedRuleWithOperations
@@ -93,7 +108,23 @@ func exportKinds(r *Rule) []admission.NamedRuleWithOperations {
 // exporter rewrites the expressions of one rule.
 type exporter struct {
 	rule   *Rule
-	engine *Engine
+	minor  int
+	params *tree.Node
+}
+
+// compiles checks the expressions of an exported policy.
+func compiles(vap *admission.ValidatingAdmissionPolicy) error {
+	r := &Rule{Subject: Subject{Name: "object"}, Field: "object"}
+	r.ID = vap.Name
+	for _, v := range vap.Spec.Variables {
+		r.Variables = append(r.Variables, Expression{v.Name, v.Expression})
+	}
+	for _, v := range vap.Spec.Validations {
+		r.Validations = append(r.Validations, Validation{Expression: v.Expression, Message: v.Message})
+	}
+	var c compiler
+	_, err := c.compile(r)
+	return err
 }
 
 // builtinVariables are the variables that Ullage gives to rules about pods, as a
@@ -109,7 +140,7 @@ var builtinVariables = []admission.Variable{
 
 // variables declares the built-in variables that the rule uses, and its own as
 // far as they do not depend on an element.
-func (x exporter) variables(footprint Footprint) []admission.Variable {
+func (x exporter) variables() []admission.Variable {
 	r := x.rule
 	var out []admission.Variable
 	if r.Subject.Pod {
@@ -117,10 +148,10 @@ func (x exporter) variables(footprint Footprint) []admission.Variable {
 	}
 	text := r.text()
 	if strings.Contains(text, "variables.kubernetesMinor") {
-		out = append(out, admission.Variable{Name: "kubernetesMinor", Expression: strconv.Itoa(x.engine.options.KubernetesMinor)})
+		out = append(out, admission.Variable{Name: "kubernetesMinor", Expression: strconv.Itoa(x.minor)})
 	}
 	if strings.Contains(text, "variables.params") {
-		out = append(out, admission.Variable{Name: "params", Expression: literal(x.engine.built[r].params)})
+		out = append(out, admission.Variable{Name: "params", Expression: literal(x.params)})
 	}
 	for _, v := range r.Variables {
 		if !x.perElement(v.Expression) {
@@ -225,7 +256,7 @@ func optional(base string, path tree.Path) string {
 
 // message is the static message: a policy cannot say which element failed.
 func (x exporter) message(v Validation) string {
-	return fmt.Sprintf("%s (%s). %s", v.Message, x.rule.ID, strings.Join(strings.Fields(x.rule.Remediation), " "))
+	return strings.Join(strings.Fields(fmt.Sprintf("%s (%s). %s", v.Message, x.rule.ID, x.rule.Remediation)), " ")
 }
 
 // literal writes a node as a CEL literal.

@@ -11,24 +11,42 @@ import (
 
 // identifying are the fields by which Kubernetes merges list items, in order of
 // preference: an item keeps its identity when the list is reordered.
-var identifying = []string{"name", "mountPath", "devicePath", "containerPort", "port", "ip", "topologyKey", "host", "key"}
+var identifying = []string{"mountPath", "devicePath", "name", "containerPort", "port", "ip", "topologyKey", "host", "key"}
 
 // fingerprint identifies the finding of a rule for the element that the frame is
 // bound to.
 func (f *frame) fingerprint(rule *Rule) model.Fingerprint {
 	k := f.object.Key
-	parts := []string{rule.ID, k.Cluster, k.Namespace, k.Group, k.Kind, k.Name}
+	parts := append(f.parts[:0], rule.ID, k.Cluster, k.Namespace, k.Group, k.Kind, k.Name)
 	if f.pod != nil && len(f.object.Pods()) > 1 {
 		parts = append(parts, f.pod.SpecPath.String())
 	}
 	for i := range f.bound {
 		b := &f.bound[i]
-		if b.level != nil {
-			parts = append(parts, b.list.String())
+		if b.level == nil {
+			parts = append(parts, stable(f.object.Root, b.path)...)
+			for _, key := range []string{"kind", "namespace", "name", "type"} { // not its path, which has indexes
+				parts = append(parts, b.node.Get(key).Str())
+			}
+			continue
 		}
-		parts = append(parts, identity(b.node))
+		parts = append(parts, b.list.String(), identity(b.node))
 	}
+	f.parts = parts
 	return model.NewFingerprint(parts...)
+}
+
+// stable writes a path with the identities of list items for their indexes.
+func stable(root *tree.Node, path tree.Path) []string {
+	var parts []string
+	for i, step := range path {
+		if step.Key == "" {
+			parts = append(parts, identity(root.Follow(path[:i+1])))
+		} else {
+			parts = append(parts, step.Key)
+		}
+	}
+	return parts
 }
 
 // identity names a list item independently of its place: by its identifying

@@ -8,6 +8,7 @@ import (
 	"github.com/google/cel-go/common/types/ref"
 	"github.com/google/cel-go/common/types/traits"
 	"github.com/google/cel-go/interpreter"
+	celconfig "k8s.io/apiserver/pkg/apis/cel"
 
 	"ullage.dev/ullage/internal/model"
 	"ullage.dev/ullage/internal/tree"
@@ -24,12 +25,14 @@ type frame struct {
 
 	related map[string]*tree.Node // facts asked for so far; nil values are absent
 	rule    *built                // whose variables are in force
+	cost    uint64                // of its expressions so far; 0 for the rule library
 	cached  []ref.Val             // its own variables computed so far, nil where not yet
 	all     ref.Val               // variables.containers, once asked for
 
 	located, labeled bool // elementPath and elementLabel hold
 	elementPath      tree.Path
 	elementLabel     string
+	parts            []string // memory of the fingerprint
 }
 
 var _ interpreter.Activation = (*frame)(nil)
@@ -172,7 +175,7 @@ func (v *variablesValue) Find(key ref.Val) (ref.Val, bool) {
 	case "podSpec":
 		return value(f.pod.Spec), true
 	case "podMetadata":
-		if f.pod.Metadata == nil {
+		if !f.pod.Metadata.Is(tree.Map) {
 			return value(emptyMap), true
 		}
 		return value(f.pod.Metadata), true
@@ -197,7 +200,7 @@ func (v *variablesValue) Find(key ref.Val) (ref.Val, bool) {
 
 // enter puts the variables of a rule in force.
 func (f *frame) enter(b *built) {
-	f.rule = b
+	f.rule, f.cost = b, 0
 	f.cached = append(f.cached[:0], make([]ref.Val, len(b.compiled.variables))...)
 }
 
@@ -211,7 +214,9 @@ func (f *frame) containers() ref.Val {
 	for _, list := range model.ContainerLists {
 		containers := f.pod.Spec.Get(list)
 		for i := range containers.Children() {
-			all = append(all, value(containers.At(i)))
+			if c := containers.At(i); c != nil {
+				all = append(all, value(c))
+			}
 		}
 	}
 	f.all = types.NewRefValList(types.DefaultTypeAdapter, all)
@@ -233,12 +238,25 @@ func evaluate(x *expression, f *frame) ref.Val {
 	if err != nil {
 		return types.WrapErr(err)
 	}
-	out, _, err := prog.Eval(f)
+	if f.cost > costBudget {
+		return types.WrapErr(errBudget)
+	}
+	out, details, err := prog.Eval(f)
+	if cost := details.ActualCost(); cost != nil {
+		f.cost += *cost
+	}
 	if err != nil {
 		return types.WrapErr(err)
 	}
 	return out
 }
+
+// costBudget is what all expressions of a rule may cost together for one
+// element: the API server's limit for a binding. Each has a limit of its own,
+// too.
+const costBudget = celconfig.RuntimeCELCostBudget
+
+var errBudget = errors.New("the expressions of the rule cost too much together")
 
 // finder is a map of which only lookups are ever used.
 type finder interface {

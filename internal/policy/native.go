@@ -58,6 +58,7 @@ func nativeRule(o *model.Object) (*Rule, error) {
 			return nil, fmt.Errorf("%s: %s: %w", o.Place(), o.Key, err)
 		}
 	}
+	r.IgnoreErrors = spec.Get("failurePolicy").Str() == "Ignore"
 	r.Match = nativeMatch(spec.Get("matchConstraints"))
 	r.Conditions = named(spec.Get("matchConditions"))
 	r.Variables = named(spec.Get("variables"))

@@ -31,9 +31,12 @@ type Rule struct {
 	Fixes       []FixTemplate
 	CoveredBy   []string // rules whose failure on the same or an enclosing element has this one as its symptom
 	Native      bool     // converted from a ValidatingAdmissionPolicy
-	PodSecurity *PodSecurity
-	Params      *tree.Node // for a bound native policy: what the binding's paramRef names
-	Defaults    *tree.Node // the rule's settings, seen as variables.params
+	// IgnoreErrors says that what cannot be evaluated is let in: the failurePolicy
+	// Ignore of a native policy.
+	IgnoreErrors bool
+	PodSecurity  *PodSecurity
+	Params       *tree.Node // for a bound native policy: what the binding's paramRef names
+	Defaults     *tree.Node // the rule's settings, seen as variables.params
 
 	Place  model.Place // where the rule is written
 	Source string      // its text, for digests

@@ -120,21 +120,43 @@ func (m *mapValue) Iterator() traits.Iterator {
 
 func (m *mapValue) Equal(other ref.Val) ref.Val {
 	o, ok := other.(traits.Mapper)
-	if !ok {
+	if !ok || o.Size() != m.Size() {
 		return types.False
 	}
-	if o.Size() != m.Size() {
-		return types.False
-	}
+	var all equality
 	for i := range m.node().Children() {
 		kid := &m.node().Children()[i]
 		if kid.Is(tree.Null) {
 			continue
 		}
 		v, found := o.Find(types.String(kid.Key()))
-		if !found || types.Equal(value(kid), v) != types.True {
+		if !found || !all.and(value(kid), v) {
 			return types.False
 		}
+	}
+	return all.result()
+}
+
+// equality gathers whether all items are equal: one that differs decides it,
+// one that is unknown leaves it open.
+type equality struct{ unknown *types.Unknown }
+
+// and reports false when two items differ.
+func (e *equality) and(a, b ref.Val) bool {
+	same := types.Equal(a, b)
+	if types.IsUnknown(b) {
+		same = b
+	}
+	if u, open := same.(*types.Unknown); open {
+		e.unknown = types.MergeUnknowns(u, e.unknown)
+		return true
+	}
+	return same == types.True
+}
+
+func (e *equality) result() ref.Val {
+	if e.unknown != nil {
+		return e.unknown
 	}
 	return types.True
 }
@@ -167,10 +189,19 @@ func (l *listValue) Iterator() traits.Iterator {
 }
 
 func (l *listValue) Contains(v ref.Val) ref.Val {
+	var open *types.Unknown
 	for i := range l.node().Children() {
-		if types.Equal(value(l.node().At(i)), v) == types.True {
+		var one equality
+		if !one.and(value(l.node().At(i)), v) {
+			continue
+		}
+		if one.unknown == nil {
 			return types.True
 		}
+		open = types.MergeUnknowns(one.unknown, open)
+	}
+	if open != nil {
+		return open
 	}
 	return types.False
 }
@@ -180,12 +211,13 @@ func (l *listValue) Equal(other ref.Val) ref.Val {
 	if !ok || o.Size() != l.Size() {
 		return types.False
 	}
+	var all equality
 	for i := range l.node().Children() {
-		if types.Equal(value(l.node().At(i)), o.Get(types.Int(i))) != types.True {
+		if !all.and(value(l.node().At(i)), o.Get(types.Int(i))) {
 			return types.False
 		}
 	}
-	return types.True
+	return all.result()
 }
 
 func (l *listValue) Add(other ref.Val) ref.Val { return concat(l, other) }

@@ -1,7 +1,6 @@
 package policy
 
 import (
-	"regexp"
 	"slices"
 	"strings"
 
@@ -95,7 +94,7 @@ type run struct {
 func (r *run) subject(groups []*group) {
 	s := &groups[0].subject
 	f := &r.frame
-	*f = frame{object: r.object, facts: r.facts, minor: r.engine.options.KubernetesMinor, bound: f.bound[:0], cached: f.cached[:0]}
+	*f = frame{object: r.object, facts: r.facts, minor: r.engine.options.KubernetesMinor, bound: f.bound[:0], cached: f.cached[:0], parts: f.parts[:0]}
 	switch {
 	case s.Found != "":
 		for _, found := range r.found(s.Found) {
@@ -198,7 +197,7 @@ type cache struct {
 }
 
 const (
-	maxCached  = 1 << 14 // verdicts kept for a group; content may never repeat
+	maxCached  = 1 << 11 // verdicts kept for a group; content may never repeat
 	trialCalls = 1 << 10 // after which a cache that hits too rarely is given up
 )
 
@@ -265,24 +264,40 @@ func (r *run) verdicts(g *group) []verdict {
 // judge runs a rule on what the frame is bound to.
 func (f *frame) judge(b *built) verdict {
 	f.enter(b)
-	for _, x := range b.compiled.conditions {
-		switch v := f.test(x); v.Verdict {
-		case Fail:
-			return verdict{}
-		case Unknown, Error:
-			return v
-		}
-	}
 	worst := verdict{Verdict: Pass}
+	for _, x := range b.compiled.conditions {
+		v := f.test(x)
+		if v.Verdict == Fail {
+			return verdict{} // whatever the others say
+		}
+		worst = worse(worst, v)
+	}
+	if worst.Verdict == Error && b.compiled.IgnoreErrors {
+		return verdict{}
+	}
+	if worst.Verdict != Pass {
+		return worst
+	}
 	for i, x := range b.compiled.validation {
 		v := f.test(x)
 		v.at = i
 		if v.Verdict == Fail {
 			return v
 		}
-		worst = slices.MaxFunc([]verdict{worst, v}, func(a, b verdict) int { return int(a.Verdict) - int(b.Verdict) })
+		if v.Verdict == Error && b.compiled.IgnoreErrors {
+			continue
+		}
+		worst = worse(worst, v)
 	}
 	return worst
+}
+
+// worse returns the verdict that weighs more: an error more than an unknown.
+func worse(a, b verdict) verdict {
+	if b.Verdict > a.Verdict {
+		return b
+	}
+	return a
 }
 
 // test runs one boolean expression.
@@ -296,39 +311,33 @@ func (f *frame) test(x *expression) verdict {
 	case *types.Unknown:
 		return verdict{Verdict: Unknown, why: reasons(out)}
 	case *types.Err:
-		return verdict{Verdict: Error, why: withoutQuotes(out.Error())}
+		return verdict{Verdict: Error, why: withoutValues(out.Error(), x.text)}
 	default:
 		return verdict{Verdict: Error, why: "the expression yields a " + out.Type().TypeName() + ", not a boolean"}
 	}
 }
 
-var quoted = regexp.MustCompile("\"[^\"]*\"|'[^']*'|`[^`]*`")
-
-// withoutQuotes takes out of an error what may be a value of the object.
-func withoutQuotes(s string) string { return quoted.ReplaceAllString(s, "...") }
-
 // outcome describes a verdict for people.
 func (f *frame) outcome(b *built, v verdict) Outcome {
 	o := Outcome{Verdict: v.Verdict, Rule: b.compiled.Rule, Reason: v.why}
-	finding := &model.Finding{
-		Rule: &b.compiled.RuleInfo, Object: f.object, Subject: f.label(), Element: f.element(), Field: b.compiled.fields[v.at],
+	element, field := f.element(), b.compiled.fields[v.at]
+	place := f.object.Source.Place(f.nearest(element, field))
+	if v.Verdict != Fail {
+		o.Subject, o.Place = f.label(), place
+		return o
 	}
-	finding.Place = f.object.Source.Place(f.nearest(finding))
-	if v.Verdict == Fail {
-		f.explain(finding, b, v.at)
-		o.Finding = finding
-	} else {
-		o.Subject, o.Place = finding.Subject, finding.Place
+	o.Finding = &model.Finding{
+		Rule: &b.compiled.RuleInfo, Object: f.object, Subject: f.label(), Element: element, Field: field, Place: place,
 	}
+	f.explain(o.Finding, b, v.at)
 	return o
 }
 
-// nearest returns the node of the field at fault, or the nearest one above it
-// that is written.
-func (f *frame) nearest(finding *model.Finding) *tree.Node {
-	t := finding.Field
+// nearest returns the node of a target, or the nearest one above it that is
+// written.
+func (f *frame) nearest(element tree.Path, t model.Target) *tree.Node {
 	n := f.object.Root
-	if base := finding.Element[:max(len(finding.Element)-t.Up, 0)]; len(base) > 0 {
+	if base := element[:max(len(element)-t.Up, 0)]; len(base) > 0 {
 		n = n.Nearest(base)
 	}
 	return n.Nearest(t.Path)
