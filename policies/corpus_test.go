@@ -106,10 +106,13 @@ func sortedKeys(m map[string]any) []string {
 
 func some[T any](c *corpus, from []T) T { return from[c.IntN(len(from))] }
 
-// vary returns an example in which a few places have what stands under the same
-// key elsewhere, or nothing.
-func (c *corpus) vary() any {
-	o := clone(some(c, c.examples))
+// vary returns an example that was changed.
+func (c *corpus) vary() any { return c.change(some(c, c.examples)) }
+
+// change returns an object in which a few places have what stands under the
+// same key elsewhere, or nothing.
+func (c *corpus) change(o any) any {
+	o = clone(o)
 	for range 1 + c.IntN(4) {
 		var places []func()
 		c.places("", o, func(change func()) { places = append(places, change) })

@@ -8,8 +8,10 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"hash/maphash"
 	"runtime"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -62,7 +64,7 @@ func Run(ctx context.Context, objects []*model.Object, o Options) (*model.Report
 			r.Counts.System++
 		}
 	}
-	collect(r, judgements, &o)
+	collect(r, judged, judgements, &o)
 	return r, nil
 }
 
@@ -151,9 +153,8 @@ func evaluate(ctx context.Context, engine *policy.Engine, facts policy.Facts, ob
 }
 
 // collect turns judgements into the parts of a report.
-func collect(r *model.Report, judgements []judgement, o *Options) {
+func collect(r *model.Report, objects []*model.Object, judgements []judgement, o *Options) {
 	errors := failures{}
-	annotations := map[string]bool{}
 	findings, unknowns := 0, 0
 	for _, j := range judgements {
 		findings += len(j.findings)
@@ -163,21 +164,19 @@ func collect(r *model.Report, judgements []judgement, o *Options) {
 	for _, rule := range o.Rules {
 		coveredBy[&rule.RuleInfo] = rule.CoveredBy
 	}
-	var objects [][]*model.Finding
+	var byObject [][]*model.Finding
 	r.Unknowns = make([]model.Unknown, 0, unknowns)
 	for i, j := range judgements {
+		note(r, objects[i], o)
 		judgements[i] = judgement{} // half of what a large run holds
 		for _, out := range j.errors {
 			errors.add(out)
 		}
 		for _, f := range j.findings {
-			if err := settle(f, o); err != nil && !annotations[err.Error()] {
-				annotations[err.Error()] = true
-				r.Problems = append(r.Problems, model.Problem{Reason: err.Error(), Hint: "until it is mended, the exception does not work"})
-			}
+			settle(f, o)
 		}
 		if len(j.findings) > 0 {
-			objects = append(objects, fold(j.findings, coveredBy))
+			byObject = append(byObject, fold(j.findings, coveredBy))
 		}
 		r.Unknowns = append(r.Unknowns, j.unknowns...)
 	}
@@ -186,22 +185,33 @@ func collect(r *model.Report, judgements []judgement, o *Options) {
 	if o.Exceptions != nil {
 		r.Expired, r.Unused = o.Exceptions.Leftover()
 	}
-	order(objects)
+	order(byObject)
 	r.Findings = make([]*model.Finding, 0, findings)
-	for _, found := range objects {
+	for _, found := range byObject {
 		r.Findings = append(r.Findings, found...)
 	}
 }
 
 // settle decides whether a finding counts.
-func settle(f *model.Finding, o *Options) (err error) {
+func settle(f *model.Finding, o *Options) {
 	if o.Exceptions != nil {
-		f.Exception, err = o.Exceptions.Apply(f)
+		f.Exception = o.Exceptions.Apply(f)
 	}
 	if f.Exception == nil {
 		f.Baselined = o.Baseline.Take(f.Fingerprint)
 	}
-	return err
+}
+
+// note reads the exceptions in an object's annotations.
+func note(r *model.Report, object *model.Object, o *Options) {
+	if o.Exceptions == nil {
+		return
+	}
+	if err := o.Exceptions.Note(object); err != nil {
+		for reason := range strings.SplitSeq(err.Error(), "\n") {
+			r.Problems = append(r.Problems, model.Problem{Reason: reason, Hint: "until it is mended, the exception does not work"})
+		}
+	}
 }
 
 // fold puts the findings of one object that have another one as their cause under
@@ -209,27 +219,26 @@ func settle(f *model.Finding, o *Options) (err error) {
 // than its symptom, and neither is excepted: who excepts a cause has not said
 // anything about its symptoms.
 func fold(found []*model.Finding, coveredBy map[*model.RuleInfo][]string) []*model.Finding {
-	causes := make([]int, len(found)) // index+1 of the cause, 0 without one
-	any := false
+	if !slices.ContainsFunc(found, func(f *model.Finding) bool { return len(coveredBy[f.Rule]) > 0 }) {
+		return found
+	}
+	at := map[causeKey]int{} // index+1 of the first
 	for i, f := range found {
-		ids := coveredBy[f.Rule]
-		if len(ids) == 0 || f.Exception != nil {
-			continue
-		}
-		for j, c := range found {
-			if j != i && c.Exception == nil && c.Baselined == f.Baselined && slices.Contains(ids, c.Rule.ID) && encloses(c.Element, f.Element) {
-				causes[i], any = j+1, true
-				break
-			}
+		prefixes := hashes(f.Element)
+		if key := (causeKey{f.Rule.ID, prefixes[len(prefixes)-1], f.Baselined}); f.Exception == nil && at[key] == 0 {
+			at[key] = i + 1
 		}
 	}
-	if !any {
-		return found
+	causes := make([]int, len(found)) // index+1 of the cause, 0 without one
+	for i, f := range found {
+		if ids := coveredBy[f.Rule]; len(ids) > 0 && f.Exception == nil {
+			causes[i] = cause(found, i, ids, at)
+		}
 	}
 	top := make([]*model.Finding, 0, len(found))
 	for i, f := range found {
 		first := i
-		for range found { // to the first cause; rules that name each other must not loop
+		for range coveredBy { // to the first cause; rules that name each other must not loop
 			if causes[first] == 0 {
 				break
 			}
@@ -242,6 +251,41 @@ func fold(found []*model.Finding, coveredBy map[*model.RuleInfo][]string) []*mod
 		}
 	}
 	return top
+}
+
+// causeKey is where a cause is looked up, as an object may have tens of
+// thousands of findings: a rule and the hash of the path to an element.
+type causeKey struct {
+	rule      string
+	path      uint64
+	baselined bool
+}
+
+// cause returns the index+1 of the first finding that found[i] is a symptom of,
+// or 0.
+func cause(found []*model.Finding, i int, ids []string, at map[causeKey]int) int {
+	first := 0
+	for _, path := range hashes(found[i].Element) {
+		for _, id := range ids {
+			j := at[causeKey{id, path, found[i].Baselined}]
+			if j != 0 && j != i+1 && (first == 0 || j < first) && encloses(found[j-1].Element, found[i].Element) {
+				first = j
+			}
+		}
+	}
+	return first
+}
+
+var stepSeed = maphash.MakeSeed()
+
+// hashes returns those of a path and of all that it begins with, the empty path
+// first.
+func hashes(p tree.Path) []uint64 {
+	all := make([]uint64, 1, len(p)+1)
+	for i, step := range p {
+		all = append(all, tree.Mix(all[i], maphash.Comparable(stepSeed, step)))
+	}
+	return all
 }
 
 func encloses(outer, inner tree.Path) bool {

@@ -219,7 +219,7 @@ func TestFold(t *testing.T) {
 	cause, _ := find(r, "security-context-set")
 
 	// Who excepts the cause has not said anything about its symptoms.
-	exceptions := policy.NewExceptions(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), "none")
+	exceptions := policy.NewExceptions(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), "none", nil)
 	f := &tree.File{Name: "x.yaml", Text: "exceptions: [{rules: [security-context-set], reason: r, owner: o, expires: 2026-02-01}]"}
 	for doc := range tree.Parse(f) {
 		if err := exceptions.Load(doc.Root, f); err != nil {

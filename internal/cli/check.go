@@ -47,7 +47,12 @@ Exit code: 0 clean, 1 findings at or above --fail-on, 2 usage or internal error,
   ullage check --diff deploy/                # the fixes that are certain, as a diff
   ullage check -o sarif chart/ > out.sarif   # for code scanning
   helm template . | ullage check -           # from standard input`,
-		Args: cobra.MinimumNArgs(1),
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return errors.New("name what to check: a file, a directory, a chart, an overlay, or - for standard input")
+			}
+			return nil
+		},
 		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd, p, args) },
 	}
 	flags := cmd.Flags()
@@ -99,6 +104,11 @@ type plan struct {
 
 func (f *checkFlags) run(cmd *cobra.Command, p *Program, paths []string) error {
 	ctx := cmd.Context()
+	for _, name := range []string{"rule", "skip", "framework", "namespace", "policies", "exceptions"} {
+		if flag := cmd.Flags().Lookup(name); flag.Changed && flag.Value.String() == "[]" {
+			return fmt.Errorf("--%s names nothing", name)
+		}
+	}
 	if err := f.merge(); err != nil {
 		return err
 	}
@@ -148,6 +158,9 @@ func (f *checkFlags) judge(ctx context.Context, p *Program, paths []string) (*ju
 	r, err := check.Run(ctx, in.Objects, o)
 	if err != nil {
 		return nil, interrupted(ctx, err)
+	}
+	if r.Counts.Objects == 0 && len(in.Objects) > 0 {
+		return nil, fmt.Errorf("--namespace and --selector match none of %d objects", len(in.Objects))
 	}
 	plan.complete(r, in, paths, now)
 	return &judged{plan, in, r}, nil
@@ -267,6 +280,9 @@ func (f *checkFlags) plan(ctx context.Context, now time.Time) (*plan, error) {
 	if pl.minor, err = policy.ParseMinor(f.KubeVersion); err != nil {
 		return nil, fmt.Errorf("--kube-version: %w", err)
 	}
+	if pl.minor > LatestMinor {
+		return nil, fmt.Errorf("--kube-version: 1.%d is newer than 1.%d, the newest that the rules know", pl.minor, LatestMinor)
+	}
 	rules, err := library(ctx, f.Policies, pl.minor)
 	if err != nil {
 		return nil, err
@@ -281,7 +297,7 @@ func (f *checkFlags) plan(ctx context.Context, now time.Time) (*plan, error) {
 	if pl.selected, err = selectObjects(f.namespaces, f.selector); err != nil {
 		return nil, err
 	}
-	pl.exceptions = policy.NewExceptions(now, f.Annotations)
+	pl.exceptions = policy.NewExceptions(now, f.Annotations, rules)
 	for _, path := range f.Exceptions {
 		file, err := readFile(path)
 		if err != nil {

@@ -69,7 +69,7 @@ func Run(ctx context.Context, p *Program) int {
 	root.SetErr(p.Stderr)
 	root.SetVersionTemplate("ullage {{.Version}}\n")
 	root.AddCommand(checkCommand(p), policyCommand(p))
-	err := root.ExecuteContext(ctx)
+	cmd, err := root.ExecuteContextC(ctx)
 	if err == nil {
 		return exitClean
 	}
@@ -82,7 +82,7 @@ func Run(ctx context.Context, p *Program) int {
 	}
 	hint := ""
 	if !strings.Contains(err.Error(), "\n") && !strings.Contains(err.Error(), "(see ") {
-		hint = " (see ullage --help)"
+		hint = " (see " + cmd.CommandPath() + " --help)"
 	}
 	fmt.Fprintf(p.Stderr, "ullage: %s%s\n", err, hint)
 	return exitUsage

@@ -157,6 +157,9 @@ type compiler struct {
 	facts []string
 }
 
+// builtinNames are the variables that rules have without declaring them.
+var builtinNames = []string{"podSpec", "podMetadata", "containers", "kubernetesMinor", "params"}
+
 // compile checks what decides a rule's verdict, and analyzes what it reads.
 // Message expressions and the conditions of fixes are left for the first
 // finding; [compiled.rest] checks them before.
@@ -167,12 +170,17 @@ func (c *compiler) compile(r *Rule) (*compiled, error) {
 		return nil, err
 	}
 	mode := environment.NewExpressions
-	if r.Native {
+	if r.Native && !r.exported {
 		mode = environment.StoredExpressions // what a server has accepted
 	}
 	env, err := set.Env(mode)
 	if err != nil {
 		return nil, fmt.Errorf("CEL environment: %w", err)
+	}
+	for _, v := range r.Variables {
+		if !r.Native && slices.Contains(builtinNames, v.Name) {
+			return nil, fmt.Errorf("rule %q: variable %s is there already", r.ID, v.Name)
+		}
 	}
 	out := &compiled{Rule: r}
 	if err := out.targets(); err != nil {

@@ -3,6 +3,7 @@ package policy
 import (
 	"cmp"
 	"errors"
+	"fmt"
 	"path"
 	"slices"
 	"strings"
@@ -18,8 +19,9 @@ type Exceptions struct {
 	scoped []scoped
 	all    []*model.Exception
 	now    time.Time
-	honor  string // which annotations: "all", "own" or "none"
-	used   map[string]*model.Exception
+	honor  string                               // which annotations: "all", "own" or "none"
+	noted  map[*model.Object][]*model.Exception // from annotations
+	rules  map[string]bool                      // names there are; nil when not to be checked
 }
 
 // scoped is an exception with what it covers. Empty lists cover everything;
@@ -33,9 +35,20 @@ type scoped struct {
 // NewExceptions makes an empty set. An exception holds until the end of its
 // day of expiry in UTC; now decides which have expired. annotations says which
 // annotations on objects are honored: "all", "own" (not those of other tools),
-// or "none".
-func NewExceptions(now time.Time, annotations string) *Exceptions {
-	return &Exceptions{now: now, honor: annotations, used: map[string]*model.Exception{}}
+// or "none". rules are all that there are, used or not: exceptions may name no
+// others; nil allows any name.
+func NewExceptions(now time.Time, annotations string, rules []*Rule) *Exceptions {
+	x := &Exceptions{now: now, honor: annotations, noted: map[*model.Object][]*model.Exception{}}
+	for _, r := range rules {
+		if x.rules == nil {
+			x.rules = map[string]bool{}
+		}
+		x.rules[r.ID] = true
+		for _, alias := range r.Aliases {
+			x.rules[alias] = true
+		}
+	}
+	return x
 }
 
 // Load reads a document of kind Exceptions. What is wrong with an entry is
@@ -73,6 +86,9 @@ func (x *Exceptions) add(d *decoder, n *tree.Node) {
 			d.Fail(n, "%q is not a valid pattern", pattern)
 		}
 	}
+	if err := x.known(e.Rules); err != nil {
+		d.Fail(n.Get("rules"), "%s", err)
+	}
 	if expires != "" {
 		var err error
 		if e.Expires, err = parseDay(expires); err != nil {
@@ -103,19 +119,23 @@ func (x *Exceptions) expired(e *model.Exception) bool {
 }
 
 // Apply returns the exception that covers a finding, or nil, and counts the
-// match. err says what is wrong with an annotation that was meant to be one.
-func (x *Exceptions) Apply(f *model.Finding) (*model.Exception, error) {
+// match.
+func (x *Exceptions) Apply(f *model.Finding) *model.Exception {
 	for i := range x.scoped {
 		if e := &x.scoped[i]; e.covers(f) {
 			if e.Matched++; !x.expired(e.Exception) {
-				return e.Exception, nil
+				return e.Exception
 			}
 		}
 	}
-	if x.honor == "none" {
-		return nil, nil
+	for _, e := range x.noted[f.Object] {
+		if names(f.Rule, e.Rules) {
+			if e.Matched++; !x.expired(e) {
+				return e
+			}
+		}
 	}
-	return x.annotation(f)
+	return nil
 }
 
 func (e *scoped) covers(f *model.Finding) bool {
@@ -156,108 +176,107 @@ func containerOf(f *model.Finding) string {
 //	except.ullage.dev/RULE: "reason; owner=TEAM; expires=2027-01-31"
 const AnnotationPrefix = "except.ullage.dev/"
 
-// annotation looks for an exception on the object itself or its pods.
-func (x *Exceptions) annotation(f *model.Finding) (*model.Exception, error) {
-	sources := []*tree.Node{f.Object.Root.Dig("metadata", "annotations")}
-	for _, p := range f.Object.Pods() {
+// Note reads the exceptions in the annotations of an object and of its pods. It
+// must be called once for an object, before the findings about it are applied.
+// The error says what is wrong with annotations of ours; they do not work then.
+func (x *Exceptions) Note(o *model.Object) error {
+	if x.honor == "none" {
+		return nil
+	}
+	sources := []*tree.Node{o.Root.Dig("metadata", "annotations")}
+	for _, p := range o.Pods() {
 		sources = append(sources, p.Metadata.Get("annotations"))
 	}
+	var errs []error
 	for _, annotations := range sources {
 		for i := range annotations.Children() {
 			a := &annotations.Children()[i]
-			id, mine := strings.CutPrefix(a.Key(), AnnotationPrefix)
-			if mine && names(f.Rule, []string{id}) {
-				return x.own(f, a)
+			id, own := strings.CutPrefix(a.Key(), AnnotationPrefix)
+			wanted := []string{id}
+			if !own {
+				wanted = foreign(a)
 			}
-			if x.honor == "all" && !mine {
-				if e := x.foreign(f, a); e != nil {
-					return e, nil
-				}
+			if len(wanted) == 0 || !own && x.honor != "all" {
+				continue
+			}
+			e := &model.Exception{ID: o.Source.Place(a).String() + " " + a.Key(), Rules: wanted, Place: o.Source.Place(a)}
+			if err := x.complete(e, a, own); err != nil {
+				errs = append(errs, fmt.Errorf("%s: annotation %s: %w", e.Place, a.Key(), err))
+				continue
+			}
+			x.noted[o] = append(x.noted[o], e)
+			if own { // those of other tools may be about checks that are not ours
+				x.all = append(x.all, e)
 			}
 		}
 	}
-	return nil, nil
+	return errors.Join(errs...)
 }
 
-// own reads an annotation of ours.
-func (x *Exceptions) own(f *model.Finding, a *tree.Node) (*model.Exception, error) {
-	e := x.at(f, a)
-	if e.Reason == "" {
-		for i, part := range strings.Split(a.Str(), ";") {
-			part = strings.TrimSpace(part)
-			key, value, _ := strings.Cut(part, "=")
-			switch {
-			case i > 0 && key == "owner":
-				e.Owner = value
-			case i > 0 && key == "expires":
-				t, err := parseDay(value)
-				if err != nil {
-					return nil, errors.New(f.Object.Source.Place(a).String() + ": annotation " + a.Key() + ": " + err.Error())
-				}
-				e.Expires = t
-			case i == 0:
-				e.Reason = part
+// complete reads what an annotation says about the exception.
+func (x *Exceptions) complete(e *model.Exception, a *tree.Node, own bool) error {
+	if !own {
+		if e.Reason = a.Str(); e.Reason == "" || e.Reason == "true" {
+			e.Reason = "annotation " + a.Key()
+		}
+		return nil
+	}
+	for i, part := range strings.Split(a.Str(), ";") {
+		part = strings.TrimSpace(part)
+		key, value, _ := strings.Cut(part, "=")
+		switch {
+		case i == 0:
+			e.Reason = part
+		case key == "owner":
+			e.Owner = value
+		case key == "expires":
+			var err error
+			if e.Expires, err = parseDay(value); err != nil {
+				return err
 			}
 		}
 	}
 	if e.Reason == "" || e.Owner == "" || e.Expires.IsZero() {
-		return nil, errors.New(f.Object.Source.Place(a).String() + ": annotation " + a.Key() +
-			` needs "reason; owner=TEAM; expires=2027-01-31"`)
+		return errors.New(`it needs "reason; owner=TEAM; expires=2027-01-31"`)
 	}
-	x.used[e.ID] = e
-	if e.Matched++; x.expired(e) {
-		return nil, nil
-	}
-	return e, nil
+	return x.known(e.Rules)
 }
 
-// at returns the exception of an annotation, made once for all its findings.
-func (x *Exceptions) at(f *model.Finding, a *tree.Node) *model.Exception {
-	place := f.Object.Source.Place(a)
-	id := place.String() + " " + a.Key()
-	if e := x.used[id]; e != nil {
-		return e
+// known refuses names that are no rule's, because an exception that covers
+// nothing by mistake is found out too late.
+func (x *Exceptions) known(rules []string) error {
+	for _, name := range rules {
+		if x.rules != nil && name != "*" && !x.rules[name] {
+			return fmt.Errorf("no rule %q (see ullage policy list)", name)
+		}
 	}
-	return &model.Exception{ID: id, Rules: []string{f.Rule.ID}, Place: place}
+	return nil
 }
 
-// foreign honors annotations by which other tools are told to ignore a check:
-// they have a reason at most, and never expire.
-func (x *Exceptions) foreign(f *model.Finding, a *tree.Node) *model.Exception {
-	var wanted []string
+// foreign returns the checks that an annotation of another tool has it ignore,
+// as aliases of ours: they have a reason at most, and never expire.
+func foreign(a *tree.Node) []string {
 	switch key := a.Key(); {
 	case strings.HasPrefix(key, "ignore-check.kube-linter.io/"):
-		wanted = []string{"kube-linter:" + strings.TrimPrefix(key, "ignore-check.kube-linter.io/")}
-	case key == "kube-linter.io/ignore-all":
-		wanted = []string{"*"}
-	case key == "polaris.fairwinds.com/exempt" && a.Text() == "true":
-		wanted = []string{"*"}
+		return []string{"kube-linter:" + strings.TrimPrefix(key, "ignore-check.kube-linter.io/")}
+	case key == "kube-linter.io/ignore-all", key == "polaris.fairwinds.com/exempt" && a.Text() == "true":
+		return []string{"*"}
 	case strings.HasPrefix(key, "polaris.fairwinds.com/") && strings.HasSuffix(key, "-exempt") && a.Text() == "true":
-		wanted = []string{"polaris:" + strings.TrimSuffix(strings.TrimPrefix(key, "polaris.fairwinds.com/"), "-exempt")}
+		return []string{"polaris:" + strings.TrimSuffix(strings.TrimPrefix(key, "polaris.fairwinds.com/"), "-exempt")}
 	case key == "kube-score/ignore":
+		var wanted []string
 		for id := range strings.SplitSeq(a.Str(), ",") {
 			wanted = append(wanted, "kube-score:"+strings.TrimSpace(id))
 		}
+		return wanted
 	}
-	if len(wanted) == 0 || !names(f.Rule, wanted) {
-		return nil
-	}
-	e := x.at(f, a)
-	if e.Reason = a.Str(); e.Reason == "" || e.Reason == "true" {
-		e.Reason = "annotation " + a.Key()
-	}
-	x.used[e.ID] = e
-	e.Matched++
-	return e
+	return nil
 }
 
 // Leftover returns the exceptions that have expired, and those that covered
 // nothing, in the order in which they are written.
 func (x *Exceptions) Leftover() (expired, unused []*model.Exception) {
 	all := slices.Clone(x.all)
-	for _, e := range x.used {
-		all = append(all, e)
-	}
 	slices.SortStableFunc(all, func(a, b *model.Exception) int {
 		return cmp.Or(cmp.Compare(a.Place.File, b.Place.File), cmp.Compare(a.Place.Line, b.Place.Line), cmp.Compare(a.Place.Column, b.Place.Column), cmp.Compare(a.ID, b.ID))
 	})

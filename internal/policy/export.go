@@ -114,7 +114,7 @@ type exporter struct {
 
 // compiles checks the expressions of an exported policy.
 func compiles(vap *admission.ValidatingAdmissionPolicy) error {
-	r := &Rule{Subject: Subject{Name: "object"}, Field: "object"}
+	r := &Rule{Subject: Subject{Name: "object"}, Field: "object", Native: true, exported: true}
 	r.ID = vap.Name
 	for _, v := range vap.Spec.Variables {
 		r.Variables = append(r.Variables, Expression{v.Name, v.Expression})

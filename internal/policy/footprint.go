@@ -2,6 +2,7 @@ package policy
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/google/cel-go/common/ast"
@@ -20,7 +21,19 @@ type Access struct {
 	Steps []string
 }
 
-func (a Access) String() string { return strings.Join(append([]string{a.Root}, a.Steps...), ".") }
+// String writes the access so that no other one is written the same.
+func (a Access) String() string {
+	var b strings.Builder
+	b.WriteString(a.Root)
+	for _, step := range a.Steps {
+		b.WriteByte('.')
+		if strings.ContainsAny(step, ". |\"") {
+			step = strconv.Quote(step)
+		}
+		b.WriteString(step)
+	}
+	return b.String()
+}
 
 func (a Access) then(step string) *Access {
 	return &Access{a.Root, append(slices.Clip(a.Steps), step)}
@@ -70,7 +83,7 @@ func (a *analysis) footprint() Footprint {
 		contained := slices.ContainsFunc(a.reads, func(y Access) bool {
 			return y.Root == x.Root && len(y.Steps) < len(x.Steps) && slices.Equal(y.Steps, x.Steps[:len(y.Steps)])
 		})
-		if !contained && !slices.ContainsFunc(f, func(y Access) bool { return y.Root == x.Root && slices.Equal(y.Steps, x.Steps) }) {
+		if !contained && (len(f) == 0 || f[len(f)-1].String() != x.String()) {
 			f = append(f, x)
 		}
 	}
@@ -130,14 +143,15 @@ func (a *analysis) step(from *Access, field string) *Access {
 	case from.Root != "variables":
 		return from.then(field)
 	}
+	if access, own := a.variables[field]; own {
+		a.reads = append(a.reads, a.computed[field]...)
+		return access
+	}
 	switch field {
 	case "podSpec", "podMetadata", "containers":
 		return &Access{Root: field}
-	case "kubernetesMinor", "params":
-		return nil // constant for an engine
 	}
-	a.reads = append(a.reads, a.computed[field]...)
-	return a.variables[field]
+	return nil // constant for an engine
 }
 
 func (a *analysis) call(c ast.CallExpr) *Access {
@@ -188,7 +202,7 @@ func (a *analysis) comprehension(c ast.ComprehensionExpr) {
 	over := a.walk(c.IterRange())
 	var item *Access
 	if over != nil {
-		a.reads = append(a.reads, *over.then("#"))
+		_ = over
 		item = over.then("*")
 	}
 	saved := a.scopes

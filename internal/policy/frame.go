@@ -171,6 +171,15 @@ type relatedValue frame
 func (v *variablesValue) Find(key ref.Val) (ref.Val, bool) {
 	f := (*frame)(v)
 	name, _ := key.(types.String)
+	for i := range f.rule.compiled.Variables {
+		if f.rule.compiled.Variables[i].Name != string(name) {
+			continue
+		}
+		if f.cached[i] == nil {
+			f.cached[i] = evaluate(f.rule.compiled.variables[i], f)
+		}
+		return f.cached[i], true
+	}
 	switch name {
 	case "podSpec":
 		return value(f.pod.Spec), true
@@ -185,15 +194,6 @@ func (v *variablesValue) Find(key ref.Val) (ref.Val, bool) {
 		return types.Int(f.minor), true
 	case "params":
 		return value(f.rule.params), true
-	}
-	for i := range f.rule.compiled.Variables {
-		if f.rule.compiled.Variables[i].Name != string(name) {
-			continue
-		}
-		if f.cached[i] == nil {
-			f.cached[i] = evaluate(f.rule.compiled.variables[i], f)
-		}
-		return f.cached[i], true
 	}
 	return nil, false
 }

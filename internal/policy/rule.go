@@ -38,6 +38,8 @@ type Rule struct {
 	Params       *tree.Node // for a bound native policy: what the binding's paramRef names
 	Defaults     *tree.Node // the rule's settings, seen as variables.params
 
+	exported bool // native, but must compile on the oldest supported version
+
 	Place  model.Place // where the rule is written
 	Source string      // its text, for digests
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/google/cel-go/common/types"
+	celconfig "k8s.io/apiserver/pkg/apis/cel"
 
 	"ullage.dev/ullage/internal/model"
 	"ullage.dev/ullage/internal/tree"
@@ -350,7 +351,7 @@ func (f *frame) explain(finding *model.Finding, b *built, at int) {
 	finding.Fixes = b.compiled.fixes
 	f.enter(b)
 	if x := b.compiled.messages[at]; x != nil {
-		if s, ok := evaluate(x, f).(types.String); ok && s != "" {
+		if s, ok := evaluate(x, f).(types.String); ok && printable(string(s)) {
 			finding.Message = strings.TrimSpace(string(s))
 		}
 	}
@@ -362,6 +363,13 @@ func (f *frame) explain(finding *model.Finding, b *built, at int) {
 			}
 		}
 	}
+}
+
+// printable reports whether the API server would show the result of a message
+// expression; else the static message stands in.
+func printable(s string) bool {
+	s = strings.TrimSpace(s)
+	return s != "" && len(s) <= celconfig.MaxEvaluatedMessageExpressionSizeBytes && !strings.Contains(s, "\n")
 }
 
 // label names the element for people; it is empty for the object and its only
