@@ -2,6 +2,7 @@ package policies_test
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -79,14 +80,34 @@ var vouched = []string{
 // fixExample fixes a file and returns what was done for one rule.
 func fixExample(t *testing.T, rules []*policy.Rule, name string, line int, id, text string) []fix.Applied {
 	t.Helper()
+	p := planFixes(t, rules, text)
+	for _, s := range p.Skipped {
+		t.Errorf("%s:%d: the fix of %s was not made: %s", name, line, s.Finding.Rule.ID, s.Reason)
+	}
+	var done []fix.Applied
+	for _, f := range p.Files {
+		for _, a := range f.Applied {
+			if a.Finding.Rule.ID == id {
+				done = append(done, a)
+			}
+		}
+		if strings.Count(f.New, "---\n") != strings.Count(text, "---\n") {
+			t.Errorf("%s:%d: documents came or went", name, line)
+		}
+	}
+	return done
+}
+
+// planFixes plans all fixes, tightening ones too, of a file with a text.
+func planFixes(t *testing.T, rules []*policy.Rule, text string) *fix.Plan {
+	t.Helper()
 	path := filepath.Join(t.TempDir(), "a.yaml")
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	in, err := manifest.Load(t.Context(), []string{path}, manifest.Options{})
 	if err != nil || len(in.Problems) > 0 {
-		t.Errorf("%s:%d: %v %v", name, line, err, in.Problems)
-		return nil
+		t.Fatalf("%v %v\n%s", err, in.Problems, text)
 	}
 	run := func(ctx context.Context, objects []*model.Object) ([]*model.Finding, error) {
 		r, err := check.Run(ctx, objects, check.Options{Rules: rules, KubernetesMinor: newestMinor, Closed: true})
@@ -115,19 +136,77 @@ func fixExample(t *testing.T, rules []*policy.Rule, name string, line int, id, t
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, s := range p.Skipped {
-		t.Errorf("%s:%d: the fix of %s was not made: %s", name, line, s.Finding.Rule.ID, s.Reason)
-	}
-	var done []fix.Applied
-	for _, f := range p.Files {
-		for _, a := range f.Applied {
-			if a.Finding.Rule.ID == id {
-				done = append(done, a)
+	return p
+}
+
+// escalations are pods with all combinations of what the API server compares
+// with allowPrivilegeEscalation.
+func escalations() string {
+	var b strings.Builder
+	for _, privileged := range []string{"", "privileged: true", "privileged: false"} {
+		for _, escalation := range []string{"", "allowPrivilegeEscalation: true"} {
+			for _, added := range []string{"", "[CAP_SYS_ADMIN]", "[SYS_ADMIN]", "[CAP_SYS_ADMIN, NET_BIND_SERVICE]", "[CHOWN, CAP_SYS_ADMIN]"} {
+				if added != "" {
+					added = "capabilities: {add: " + added + "}"
+				}
+				settings := slices.DeleteFunc([]string{privileged, escalation, added}, func(s string) bool { return s == "" })
+				fmt.Fprintf(&b, "---\napiVersion: v1\nkind: Pod\nmetadata: {name: p%d}\nspec:\n  containers:\n  - name: c\n    image: x:1\n    securityContext: {%s}\n",
+					b.Len(), strings.Join(settings, ", "))
 			}
 		}
-		if strings.Count(f.New, "---\n") != strings.Count(text, "---\n") {
-			t.Errorf("%s:%d: documents came or went", name, line)
+	}
+	return b.String()
+}
+
+// TestFixesAreAdmitted: no set of rules may fix a container into one that the API
+// server refuses, which it does when escalation is forbidden beside privileged or
+// CAP_SYS_ADMIN (ValidateSecurityContext in pkg/apis/core/validation).
+func TestFixesAreAdmitted(t *testing.T) {
+	rules, err := policy.LoadLibrary(policies.Files, "policies")
+	if err != nil {
+		t.Fatal(err)
+	}
+	sets := [][]*policy.Rule{rules}
+	for i := range rules {
+		if len(rules[i].Fixes) > 0 {
+			sets = append(sets, rules[i:i+1])
 		}
 	}
-	return done
+	forbidden := 0
+	for _, set := range sets {
+		for _, file := range planFixes(t, set, escalations()).Files {
+			for doc := range tree.Parse(&tree.File{Name: "a.yaml", Text: file.New}) {
+				c := doc.Root.Get("spec").Get("containers").At(0).Get("securityContext")
+				if !c.Get("allowPrivilegeEscalation").False() {
+					continue
+				}
+				forbidden++
+				add := c.Dig("capabilities", "add").Children()
+				if c.Get("privileged").True() || slices.ContainsFunc(add, func(n tree.Node) bool { return n.Str() == "CAP_SYS_ADMIN" }) {
+					t.Errorf("%d rules from %s on make\n%s", len(set), set[0].ID, doc.File.Text[doc.Start:doc.End])
+				}
+			}
+		}
+	}
+	if forbidden == 0 {
+		t.Error("no fix forbids escalation: the test shows nothing")
+	}
+}
+
+// A list of capabilities that also holds harmless ones is for a person.
+func TestMixedCapabilities(t *testing.T) {
+	rules, err := policy.LoadLibrary(policies.Files, "policies")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for id, added := range map[string]string{
+		"capability-sys-admin": "[CAP_SYS_ADMIN, NET_BIND_SERVICE]", "capabilities-added": "[CHOWN, SYS_NICE]",
+		"capabilities-added-restricted": "[NET_BIND_SERVICE, CHOWN]",
+	} {
+		i := slices.IndexFunc(rules, func(r *policy.Rule) bool { return r.ID == id })
+		p := planFixes(t, rules[i:i+1], "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec:\n  containers:\n  - name: c\n    securityContext:\n      capabilities: {add: "+added+"}\n")
+		if len(p.Files) != 0 || len(p.Held) != 1 || p.Held[0].Fix.Class != model.Decision {
+			t.Errorf("%s: %d files, held %+v", id, len(p.Files), p.Held)
+		}
+	}
 }

@@ -21,6 +21,13 @@ func (a *Analysis) held(subject Subject) []int32 {
 	return slices.Compact(all)
 }
 
+// Named reports whether a binding names a service account itself, and not only a
+// group that it is in.
+func (a *Analysis) Named(namespace, account string) bool {
+	user := Subject{Kind: "User", Name: accountPrefix + namespace + ":" + account}
+	return a.last[ServiceAccount(namespace, account)] != 0 || a.last[user] != 0
+}
+
 const (
 	authenticated   = "system:authenticated"
 	serviceAccounts = "system:serviceaccounts"

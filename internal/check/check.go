@@ -54,7 +54,7 @@ func Run(ctx context.Context, objects []*model.Object, o Options) (*model.Report
 		return nil, err
 	}
 	r := &model.Report{}
-	r.Counts = model.Counts{Rules: len(o.Rules), Evaluated: tally.Evaluated, Passed: tally.Passed, Unknown: tally.Unknown}
+	r.Counts = model.Counts{Read: len(objects), Rules: len(o.Rules), Evaluated: tally.Evaluated, Passed: tally.Passed, Unknown: tally.Unknown}
 	for _, object := range judged {
 		r.Counts.Objects++
 		if len(object.Pods()) > 0 {
@@ -63,7 +63,14 @@ func Run(ctx context.Context, objects []*model.Object, o Options) (*model.Report
 		if object.System {
 			r.Counts.System++
 		}
+		if gk := object.Key.GroupKind; object.PodsNotUnderstood() {
+			r.Counts.NotUnderstood++
+			if !slices.Contains(r.NotUnderstood, gk) {
+				r.NotUnderstood = append(r.NotUnderstood, gk)
+			}
+		}
 	}
+	slices.SortFunc(r.NotUnderstood, func(a, b model.GroupKind) int { return cmp.Compare(a.String(), b.String()) })
 	collect(r, judged, judgements, &o)
 	return r, nil
 }

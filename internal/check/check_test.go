@@ -156,7 +156,7 @@ func TestClosedWorldKnows(t *testing.T) {
 const owned = `
 apiVersion: apps/v1
 kind: ReplicaSet
-metadata: {name: web-1, namespace: a}
+metadata: {name: web-1, namespace: a, uid: u}
 spec:
   selector: {matchLabels: {app: web}}
   template:

@@ -136,6 +136,7 @@ var factTable = map[string]fact{
 	"disruptionBudgets": {pod: (*Facts).podBudgets},
 	"autoscalers":       {pod: (*Facts).podAutoscalers},
 	"rights":            {pod: (*Facts).podRights, kinds: forKinds((*Facts).accountRights, serviceAccountKind)},
+	"bound":             {pod: (*Facts).podBound, kinds: forKinds((*Facts).accountBound, serviceAccountKind)},
 	"serviceAccount":    {pod: (*Facts).podServiceAccount},
 	"sharedVolumes":     {pod: (*Facts).podSharedVolumes},
 	"selected": {kinds: map[model.GroupKind]objectFact{

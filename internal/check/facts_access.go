@@ -43,6 +43,14 @@ func (f *Facts) rights(namespace, account string) tree.Node {
 	return f.listOr(items, "nothing here gives the service account dangerous rights, and what does may live elsewhere")
 }
 
+func (f *Facts) podBound(o *model.Object, pod *model.PodTemplate) tree.Node {
+	return sealed(tree.Of(f.access().Named(o.Key.Namespace, accountName(pod))))
+}
+
+func (f *Facts) accountBound(o *model.Object) tree.Node {
+	return sealed(tree.Of(f.access().Named(o.Key.Namespace, o.Key.Name)))
+}
+
 // runCounts says how many workloads run as each service account.
 type runCounts struct {
 	byAccount   map[objectName]int

@@ -208,7 +208,8 @@ func (f *Facts) podServiceAccount(o *model.Object, pod *model.PodTemplate) tree.
 	if account := f.get(o, serviceAccountKind, o.Key.Namespace, name); account != nil {
 		return *account.Root
 	}
-	if !f.snapshot.Closed {
+	asMade := name == "default" && f.access().Named(o.Key.Namespace, name)
+	if !f.snapshot.Closed && !asMade {
 		return unknown("the ServiceAccount of these pods was not read, and may live elsewhere")
 	}
 	metadata := entries("name", name, "namespace", o.Key.Namespace)

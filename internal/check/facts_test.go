@@ -153,6 +153,20 @@ var factCases = []factCase{
 	{"account not read", "serviceAccount", workload("Deployment", "web"), "?", "{apiVersion:v1 kind:ServiceAccount metadata:{name:default namespace:shop}}"},
 	{"account", "serviceAccount", workload("Deployment", "web", "serviceAccountName: web") + object("v1", "ServiceAccount", "web", "automountServiceAccountToken: false"),
 		"{apiVersion:v1 kind:ServiceAccount metadata:{name:web} automountServiceAccountToken:false}", ""},
+	{"default account not read, and bound", "serviceAccount", workload("Deployment", "web") +
+		binding("ClusterRoleBinding", "b", "ClusterRole", "view", "{kind: ServiceAccount, name: default, namespace: shop}"),
+		"{apiVersion:v1 kind:ServiceAccount metadata:{name:default namespace:shop}}", ""},
+	{"default account of another namespace bound", "serviceAccount", workload("Deployment", "web") +
+		binding("ClusterRoleBinding", "b", "ClusterRole", "view", "{kind: ServiceAccount, name: default, namespace: other}"),
+		"?", "{apiVersion:v1 kind:ServiceAccount metadata:{name:default namespace:shop}}"},
+	{"account not read, and bound", "serviceAccount", workload("Deployment", "web", "serviceAccountName: web") +
+		binding("ClusterRoleBinding", "b", "ClusterRole", "view", accountWeb), "?", "{apiVersion:v1 kind:ServiceAccount metadata:{name:web namespace:shop}}"},
+	{"bound", "bound", workload("Deployment", "web", "serviceAccountName: web") + binding("RoleBinding", "b", "Role", "gone", accountWeb), "true", ""},
+	{"bound as a user", "bound", object("v1", "ServiceAccount", "web", "") +
+		binding("ClusterRoleBinding", "b", "ClusterRole", "gone", `{kind: User, name: "system:serviceaccount:shop:web"}`), "true", ""},
+	{"bound by a group only", "bound", workload("Deployment", "web", "serviceAccountName: web") +
+		binding("ClusterRoleBinding", "b", "ClusterRole", "view", `{kind: Group, name: "system:serviceaccounts"}`) +
+		binding("ClusterRoleBinding", "c", "ClusterRole", "view", "{kind: ServiceAccount, name: web, namespace: other}"), "false", ""},
 	{"volumes of its own", "sharedVolumes", workload("Deployment", "web", "volumes: [{name: v, emptyDir: {}}]"), "[]", ""},
 	{"volumes alone", "sharedVolumes", workload("Deployment", "web", "volumes: [{name: v, persistentVolumeClaim: {claimName: data}}]"), "?", "[]"},
 	{"volumes shared", "sharedVolumes", workload("Deployment", "web", "volumes: [{name: v, persistentVolumeClaim: {claimName: data}}, {name: h, hostPath: {path: /srv/}}]") +

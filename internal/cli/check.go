@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -338,10 +339,7 @@ func (f *checkFlags) loadOptions(p *Program, bar *progress) manifest.Options {
 
 // complete adds what only the reading knows.
 func (pl *plan) complete(r *model.Report, in *manifest.Input, paths []string, now time.Time) {
-	counts := in.Counts
-	counts.Objects, counts.Workloads, counts.System = r.Counts.Objects, r.Counts.Workloads, r.Counts.System
-	counts.Rules, counts.Evaluated, counts.Passed, counts.Unknown = r.Counts.Rules, r.Counts.Evaluated, r.Counts.Passed, r.Counts.Unknown
-	r.Counts = counts
+	r.Counts.Files, r.Counts.Documents, r.Counts.PassedOver, r.Counts.Failed = in.Counts.Files, in.Counts.Documents, in.Counts.PassedOver, in.Counts.Failed
 	if pl.partial { // what was not looked at is neither fixed nor unused
 		r.Fixed, r.Unused = 0, nil
 	}
@@ -368,23 +366,25 @@ func (pl *plan) verdict(r *model.Report) error {
 }
 
 func (f *checkFlags) saveBaseline(p *Program, r *model.Report) error {
-	file, err := os.Create(f.writeBaseline)
-	if err != nil {
+	var text bytes.Buffer // whole before the old one goes
+	if err := policy.WriteBaseline(&text, r.Findings); err != nil {
 		return fmt.Errorf("write baseline: %w", err)
 	}
-	if err := errors.Join(policy.WriteBaseline(file, r.Findings), file.Close()); err != nil {
+	if err := os.WriteFile(f.writeBaseline, text.Bytes(), 0o644); err != nil {
 		return fmt.Errorf("write baseline: %w", err)
 	}
 	for _, problem := range r.Problems {
 		fmt.Fprintln(p.Stderr, "ullage: not in the baseline: "+problem.String())
 	}
-	written := 0
+	written, symptoms := 0, 0
 	for _, finding := range r.Findings {
 		if finding.Exception == nil {
 			written++
+			symptoms += len(finding.Symptoms)
 		}
 	}
-	fmt.Fprintf(p.Stdout, "%d findings written to %s; check against them with --baseline %s\n", written, f.writeBaseline, f.writeBaseline)
+	fmt.Fprintf(p.Stdout, "%d findings and %d symptoms of theirs written to %s; check against them with --baseline %s\n",
+		written, symptoms, f.writeBaseline, f.writeBaseline)
 	if len(r.Problems) > 0 {
 		return &codeError{code: exitIncomplete}
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -14,9 +15,9 @@ import (
 const contextLines = 3
 
 // WriteDiff writes the plan as a unified diff that patch -p1 and git apply
-// understand. Secret values are masked; there is less context where it would
-// hold one. Where a changed line itself holds one, a line before the file's
-// header says that its diff cannot be applied.
+// understand. There is less context where it would hold a secret. A file of which
+// a changed line itself holds one is left out: no masked line could be applied.
+// [WriteSummary] then names it.
 func (p *Plan) WriteDiff(w io.Writer, color bool) error {
 	b := bufio.NewWriter(w)
 	for _, f := range p.Files {
@@ -33,16 +34,25 @@ type hunk struct {
 
 func (f *File) diff(b *bufio.Writer, paint painter) {
 	old, text := show(f.Old, f.before), show(f.New, f.after)
+	all := changes(f.Name, f.Old, f.New)
+	f.leftOut = slices.ContainsFunc(all, func(c change) bool {
+		return slices.Contains(old.secret[c.a:c.b], true) || slices.Contains(text.secret[c.c:c.d], true)
+	})
+	if f.leftOut {
+		return
+	}
+	fmt.Fprintln(b, paint(bold, "--- "+diffName("a", f.Name)))
+	fmt.Fprintln(b, paint(bold, "+++ "+diffName("b", f.Name)))
+	for _, h := range old.hunks(all) {
+		h.write(b, old, text, paint)
+	}
+}
+
+// hunks groups changes so that no context overlaps.
+func (s *shown) hunks(all []change) []hunk {
 	var hunks []hunk
-	hidden := false
-	for _, c := range changes(f.Name, f.Old, f.New) {
-		for i := c.a; i < c.b; i++ {
-			hidden = hidden || old.secret[i]
-		}
-		for i := c.c; i < c.d; i++ {
-			hidden = hidden || text.secret[i]
-		}
-		h := hunk{[]change{c}, old.context(c)}
+	for _, c := range all {
+		h := hunk{[]change{c}, s.context(c)}
 		if n := len(hunks); n > 0 {
 			last := &hunks[n-1]
 			if c.a-last.changes[len(last.changes)-1].b <= last.context+h.context {
@@ -53,14 +63,7 @@ func (f *File) diff(b *bufio.Writer, paint painter) {
 		}
 		hunks = append(hunks, h)
 	}
-	if hidden {
-		fmt.Fprintln(b, "# the changed lines below hold secret values, which are masked: this diff cannot be applied; use --fix")
-	}
-	fmt.Fprintln(b, paint(bold, "--- "+diffName("a", f.Name)))
-	fmt.Fprintln(b, paint(bold, "+++ "+diffName("b", f.Name)))
-	for _, h := range hunks {
-		h.write(b, old, text, paint)
-	}
+	return hunks
 }
 
 // context returns how many lines around a change may be shown: the same number

@@ -76,8 +76,8 @@ func TestSecretsNearby(t *testing.T) {
 			t.Errorf("the secret is shown\n%s", text)
 		}
 		d := diff(t, p)
-		if strings.Contains(d, "cannot be applied") {
-			t.Errorf("no changed line holds a secret\n%s", d)
+		if d == "" {
+			t.Errorf("no changed line holds a secret\n%s", near)
 		}
 		if got := patched(t, name, d); got != p.Files[0].New || !strings.Contains(got, canary) {
 			t.Errorf("patch made\n%s", got)
@@ -85,22 +85,33 @@ func TestSecretsNearby(t *testing.T) {
 	}
 }
 
-// A changed line that holds a secret is masked, and the diff says so.
+// A file of which a changed line holds a secret is left out of the diff, which
+// applies for the others, and the summary says so.
 func TestSecretsInChangedLines(t *testing.T) {
 	for _, text := range []string{
 		"apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec:\n  containers:\n  - {name: c, image: x:1, env: [{name: DB_PASSWORD, value: " + canary + "}, {name: A_TOKEN, value: 'x" + canary + "'}]}\n",
 		`{"apiVersion":"v1","kind":"Pod","metadata":{"name":"a"},"spec":{"containers":[{"name":"c","image":"x:1","env":[{"name":"DB_PASSWORD","value":"` + canary + `"}]}]}}`,
 	} {
-		name := write(t, "a.yaml", text)
-		w := newWorld(t, name)
+		name, other := write(t, "a.yaml", text), write(t, "b.yaml", podHead)
+		w := newWorld(t, name, other)
 		w.rules = w.rules[3:4]
 		p := w.plan(false)
-		shown := printed(t, p)
-		if strings.Contains(shown, canary) {
-			t.Errorf("the secret is shown\n%s", shown)
+		if shown := printed(t, p); strings.Contains(shown, canary) || strings.Contains(shown, "[redacted]") {
+			t.Errorf("the secret is shown, or a mask that does not apply\n%s", shown)
 		}
-		if !strings.HasPrefix(shown, "# ") || !strings.Contains(shown, "cannot be applied") {
-			t.Errorf("nothing is said\n%s", shown)
+		d := diff(t, p)
+		if strings.Contains(d, "a.yaml") {
+			t.Errorf("the file is in the diff\n%s", d)
+		}
+		if patched(t, other, d) != p.Files[1].New {
+			t.Errorf("the diff of the other file is\n%s", d)
+		}
+		var b bytes.Buffer
+		if err := fix.WriteSummary(&b, p, false); err != nil || strings.Count(b.String(), "\n  left out of the diff because it would show a secret; --fix writes it\n") != 1 {
+			t.Errorf("%v: nothing is said\n%s", err, b.String())
+		}
+		if err := os.WriteFile(other, []byte(podHead), 0o640); err != nil {
+			t.Fatal(err)
 		}
 		if err := p.Write(); err != nil {
 			t.Fatal(err)
@@ -153,23 +164,22 @@ func TestSummary(t *testing.T) {
 	if err := fix.WriteSummary(&b, p, false); err != nil {
 		t.Fatal(err)
 	}
-	want := `2 fixes in 1 file
+	want := `2 fixes would be made in 1 file: 2 inert, for --fix
 
 NAME
-  fixed Deployment/default/web container "web": Pull policy is not stated [policy] (inert, proven: the completed object is the same)
-    set spec.template.spec.containers[0].imagePullPolicy to "IfNotPresent"
-  fixed Deployment/default/web container "side": Pull policy is not stated [policy] (inert, proven: the completed object is the same)
-    set spec.template.spec.containers[1].imagePullPolicy to "IfNotPresent"
+  would fix Deployment/default/web container "web": Pull policy is not stated [policy] (inert, proven: the completed object is the same)
+    would set spec.template.spec.containers[0].imagePullPolicy to "IfNotPresent"
+  would fix Deployment/default/web container "side": Pull policy is not stated [policy] (inert, proven: the completed object is the same)
+    would set spec.template.spec.containers[1].imagePullPolicy to "IfNotPresent"
 
-Applied with --fix=all only: each takes away what a program may have relied on
-  NAME:11:11 Deployment/default/web container "web": Container runs privileged [privileged]
-    set spec.template.spec.containers[0].securityContext.privileged to false
+Made by --fix=all only: each takes away what a program may have relied on
+  NAME
+    11:11 Deployment/default/web: privileged (container "web")
 
 A person must decide
-  NAME:11:11 Deployment/default/web container "web": No memory limit [limits]
+  NAME
     How much memory does it need?
-  NAME:19:11 Deployment/default/web container "side": No memory limit [limits]
-    How much memory does it need?
+      11:11 Deployment/default/web: limits (container "web", container "side")
 `
 	if got := strings.ReplaceAll(b.String(), name, "NAME"); got != want {
 		t.Errorf("got\n%s", got)
@@ -178,8 +188,29 @@ A person must decide
 		t.Fatal(err)
 	}
 	b.Reset()
-	if err := fix.WriteSummary(&b, p, false); err != nil || !strings.Contains(b.String(), name+":20:11 ") {
-		t.Errorf("%v: the places are not those of the written file\n%s", err, b.String())
+	if err := fix.WriteSummary(&b, p, false); err != nil {
+		t.Fatal(err)
+	}
+	want = strings.NewReplacer("2 fixes would be made in 1 file: 2 inert, for --fix\n", "2 fixes in 1 file\n", "would fix", "fixed", "would ", "").Replace(want)
+	if got := strings.ReplaceAll(b.String(), name, "NAME"); got != want {
+		t.Errorf("after writing: got\n%s", got)
+	}
+}
+
+// Before anything is written the summary speaks of the future, and tells the
+// classes apart.
+func TestSummaryOfDiff(t *testing.T) {
+	w := newWorld(t, write(t, "a.yaml", deployment))
+	w.rules = []*rule{w.rules[0], w.rules[3]}
+	p := w.plan(true)
+	text := printed(t, p)
+	for _, want := range []string{"3 fixes would be made in 1 file: 2 inert, for --fix; 1 tightening, for --fix=all only\n", "(tightening: --fix=all)\n    would set "} {
+		if !strings.Contains(text, want) {
+			t.Errorf("%q is missing\n%s", want, text)
+		}
+	}
+	if strings.Contains(text, "fixed") {
+		t.Errorf("nothing is fixed yet\n%s", text)
 	}
 }
 

@@ -67,7 +67,8 @@ func plainly(err error) error {
 func (p *Plan) Write() error {
 	var errs []error
 	for _, f := range p.Files {
-		if err := f.write(); err != nil {
+		err := f.write()
+		if f.written = err == nil; !f.written {
 			errs = append(errs, fmt.Errorf("%s: %w", f.Name, err))
 		}
 	}

@@ -58,7 +58,11 @@ func TestLeftAlone(t *testing.T) {
 	for _, o := range w.objects {
 		o.Source.Origin = &model.Origin{Renderer: "helm", Root: "charts/web", Lines: slices.Repeat([]model.OriginLine{{File: "charts/web/templates/web.yaml", Line: 3}}, 30)}
 	}
-	expect(w, "rendered by helm: edit charts/web/templates/web.yaml:3")
+	expect(w, "rendered by helm: edit it by hand")
+	var b bytes.Buffer
+	if err := fix.WriteSummary(&b, w.plan(true), false); err != nil || strings.Count(b.String(), "charts/web/templates/web.yaml") != 2 || !strings.Contains(b.String(), "\n      3 Deployment/default/web: privileged") {
+		t.Errorf("%v: not one line in each list\n%s", err, b.String())
+	}
 
 	w = newWorld(t, name)
 	for _, o := range w.objects {

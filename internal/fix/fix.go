@@ -29,7 +29,7 @@ type Options struct {
 	Load func(*tree.File) ([]*model.Object, error)
 	// Recheck judges the input again, with the objects read from each file that
 	// the map names replaced by the ones it holds. It returns all findings, those
-	// that do not count included.
+	// that do not count included; which count is known from the first ones.
 	Recheck func(ctx context.Context, replaced map[string][]*model.Object) ([]*model.Finding, error)
 	// Read returns the text of a file that may be changed, or why it may not.
 	// Default: [Read].
@@ -53,6 +53,8 @@ type File struct {
 	Applied  []Applied
 
 	before, after []*model.Object
+	leftOut       bool // of the diff, which would show a secret
+	written       bool
 }
 
 // Applied is a fix that is made in the new text.
@@ -81,8 +83,9 @@ type Skipped struct {
 	id identity
 }
 
-// Make plans the fixes of the active findings and of their symptoms. Nothing is
-// written.
+// Make plans the fixes of the active findings and of their symptoms. No other
+// finding is fixed, and a fix by which an inactive one would go is not made.
+// Nothing is written.
 func Make(ctx context.Context, findings []*model.Finding, o Options) (*Plan, error) {
 	if o.Load == nil || o.Recheck == nil {
 		return nil, errors.New("fixes cannot be planned without Load and Recheck")
@@ -92,6 +95,7 @@ func Make(ctx context.Context, findings []*model.Finding, o Options) (*Plan, err
 	}
 	r := &run{Options: o, files: map[string]*source{}, refused: map[attemptKey]string{}, owned: map[place]owner{}}
 	r.take(findings)
+	r.limit()
 	read := map[identity]model.Place{}
 	for _, f := range r.flat {
 		read[r.ids[f]] = f.Place
@@ -122,34 +126,57 @@ func (r *run) plan(read map[identity]model.Place) *Plan {
 		f := &File{Name: name, Old: s.old, New: s.text, Applied: s.applied, before: s.before, after: s.objects}
 		p.Files = append(p.Files, f)
 	}
-	for _, f := range r.flat {
-		r.classify(p, f)
-	}
+	r.leave(p, r.top)
 	return p
 }
 
-// classify says why a finding that is left was not fixed.
-func (r *run) classify(p *Plan, f *model.Finding) {
-	if len(f.Fixes) == 0 || !f.Active() {
-		return
+// leave lists the findings that were not fixed. Symptoms of what is listed are
+// not: who mends the cause sees what remains.
+func (r *run) leave(p *Plan, findings []*model.Finding) {
+	for _, f := range findings {
+		if !r.classify(p, f) {
+			r.leave(p, f.Symptoms)
+		}
 	}
+}
+
+// classify says why a finding that is left was not fixed, unless it does not
+// count or nobody knows a fix.
+func (r *run) classify(p *Plan, f *model.Finding) bool {
+	id := r.ids[f]
+	if len(f.Fixes) == 0 || r.passing[id.unnumbered()] > 0 && !r.reported[id.unnumbered()] {
+		return false
+	}
+	fix, reason := r.obstacle(f)
+	switch {
+	case reason != "":
+		p.Skipped = append(p.Skipped, Skipped{f, fix, reason, id})
+	case r.passing[id.unnumbered()] > 0 && fix.Class != model.Decision:
+		p.Skipped = append(p.Skipped, Skipped{f, fix, "it cannot be told from one that an exception or the baseline lets pass", id})
+	case !r.allowed(fix):
+		p.Held = append(p.Held, Held{f, fix, id})
+	case !r.reported[id.unnumbered()]:
+		p.Skipped = append(p.Skipped, Skipped{f, fix, "another fix has brought it up: run again", id})
+	default:
+		p.Skipped = append(p.Skipped, Skipped{f, fix, "too many rounds of fixes: run again", id})
+	}
+	return true
+}
+
+// obstacle returns the fix of a finding that cannot be made and the reason, or
+// the first fix and "".
+func (r *run) obstacle(f *model.Finding) (model.Fix, string) {
 	for i, fix := range f.Fixes {
-		reason := r.refused[attemptKey{r.ids[f], i}]
-		if reason == "" && r.allowed(fix) {
-			reason = r.untouchable(f)
+		if reason := r.refused[attemptKey{r.ids[f], i}]; reason != "" {
+			return fix, reason
 		}
-		if reason != "" {
-			p.Skipped = append(p.Skipped, Skipped{f, fix, reason, r.ids[f]})
-			return
+		if r.allowed(fix) || i == 0 && fix.Class != model.Decision {
+			if reason := r.untouchable(f); reason != "" {
+				return fix, reason
+			}
 		}
 	}
-	if fix := f.Fixes[0]; r.allowed(fix) {
-		p.Skipped = append(p.Skipped, Skipped{f, fix, "too many rounds of fixes: run again", r.ids[f]})
-	} else if reason := r.untouchable(f); reason != "" && fix.Class != model.Decision {
-		p.Skipped = append(p.Skipped, Skipped{f, fix, reason, r.ids[f]})
-	} else {
-		p.Held = append(p.Held, Held{f, fix, r.ids[f]})
-	}
+	return f.Fixes[0], ""
 }
 
 func (r *run) allowed(fix model.Fix) bool {
@@ -164,7 +191,7 @@ func (r *run) untouchable(f *model.Finding) string {
 		return "the object was not read from a file"
 	}
 	if o := source.Origin; o != nil {
-		return fmt.Sprintf("rendered by %s: edit %s", o.Renderer, f.Place)
+		return fmt.Sprintf("rendered by %s: edit it by hand", o.Renderer)
 	}
 	return r.open(source.File).reason
 }

@@ -265,7 +265,8 @@ func TestInert(t *testing.T) {
 	for _, h := range p.Held {
 		classes[h.Fix.Class]++
 	}
-	if classes[model.Tightening] != 5 || classes[model.Decision] != 2 || len(p.Skipped) != 0 {
+	// The escalation of web is a symptom of privileged, which is listed.
+	if classes[model.Tightening] != 4 || classes[model.Decision] != 2 || len(p.Skipped) != 0 {
 		t.Errorf("held %v, skipped %v", classes, p.Skipped)
 	}
 }
@@ -314,6 +315,82 @@ func TestSymptoms(t *testing.T) {
 	}
 	if fixed["escalation"] != 2 || fixed["privileged"] != 0 {
 		t.Errorf("fixed %v", fixed)
+	}
+}
+
+// What an exception or the baseline lets pass is judged without them after the
+// first fix. It stays as it is all the same, and is not listed.
+func TestLetPass(t *testing.T) {
+	for _, pass := range []func(*model.Finding){
+		func(f *model.Finding) { f.Exception = &model.Exception{} },
+		func(f *model.Finding) { f.Baselined = true },
+	} {
+		w := newWorld(t, write(t, "a.yaml", deployment))
+		p := w.planPassing(pass, "privileged", "caps")
+		if len(p.Files) != 1 || len(p.Skipped) != 0 || strings.Contains(p.Files[0].New, "NET_RAW") || !strings.Contains(p.Files[0].New, "privileged: true") {
+			t.Errorf("%+v\n%s", p.Skipped, diff(t, p))
+		}
+		if n := strings.Count(p.Files[0].New, "allowPrivilegeEscalation: false"); n != 2 {
+			t.Errorf("%d fixes of what is not let pass\n%s", n, p.Files[0].New)
+		}
+		for _, h := range p.Held {
+			if h.Finding.Rule.ID != "limits" {
+				t.Errorf("held %s", h.Finding.Rule.ID)
+			}
+		}
+	}
+}
+
+// planPassing plans with the findings of some rules let pass.
+func (w *world) planPassing(pass func(*model.Finding), ids ...string) *fix.Plan {
+	w.t.Helper()
+	findings := w.check(w.objects)
+	for _, f := range slices.Clone(findings) {
+		if slices.Contains(ids, f.Rule.ID) { // as in a report, nothing is folded under it
+			pass(f)
+			findings = append(findings, f.Symptoms...)
+			f.Symptoms = nil
+		}
+	}
+	p, err := fix.Make(w.t.Context(), findings, w.options(true))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return p
+}
+
+// A fix that would also mend what is let pass is not made; the others are.
+func TestUndoesLetPass(t *testing.T) {
+	w := newWorld(t, write(t, "a.yaml", deployment))
+	w.rules = append(w.rules, &rule{
+		info:  model.RuleInfo{ID: "context", Severity: model.High},
+		fails: func(n *tree.Node) bool { return n.Get("securityContext") == nil },
+		fixes: one(model.Tightening, set("securityContext.capabilities.drop", []any{"ALL"}), set("securityContext.allowPrivilegeEscalation", false)),
+	})
+	p := w.planPassing(func(f *model.Finding) { f.Baselined = true }, "caps")
+	if strings.Contains(p.Files[0].New, "ALL") || strings.Count(p.Files[0].New, "allowPrivilegeEscalation: false") != 2 {
+		t.Errorf("got\n%s", p.Files[0].New)
+	}
+	w.rules = slices.DeleteFunc(w.rules, func(r *rule) bool { return r.info.ID != "context" && r.info.ID != "caps" })
+	p = w.planPassing(func(f *model.Finding) { f.Baselined = true }, "caps")
+	if len(p.Files) != 0 || len(p.Skipped) != 1 || p.Skipped[0].Reason != "it would undo what an exception or the baseline lets pass: caps" {
+		t.Errorf("%+v\n%s", p.Skipped, diff(t, p))
+	}
+}
+
+// A finding that only a fix brings up was not asked for.
+func TestBroughtUp(t *testing.T) {
+	w := newWorld(t, write(t, "a.yaml", deployment))
+	w.rules = []*rule{w.rules[0], {
+		info: model.RuleInfo{ID: "later", Severity: model.Low},
+		fails: func(n *tree.Node) bool {
+			return security(n, "privileged").False() && !n.Get("tty").True() && n.Get("name").Str() == "web"
+		},
+		fixes: one(model.Inert, set("tty", true)),
+	}}
+	p := w.plan(true)
+	if strings.Contains(p.Files[0].New, "tty") || len(p.Skipped) != 1 || !strings.Contains(p.Skipped[0].Reason, "run again") {
+		t.Errorf("%+v\n%s", p.Skipped, diff(t, p))
 	}
 }
 

@@ -15,10 +15,9 @@ const masked = "[redacted]"
 // shown is a text as it may be printed.
 type shown struct {
 	lines []string
-	// secret marks lines that cannot be printed as they are: they hold a secret
-	// value, or are of a document whose secrets nobody has looked for.
+	// secret marks lines that are masked: they hold a secret value, or are of a
+	// document whose secrets nobody has looked for.
 	secret []bool
-	hidden [][2]int // the part of a secret line that is masked
 }
 
 // show masks what must not be printed. The objects are those of the text.
@@ -28,7 +27,7 @@ func show(text string, objects []*model.Object) shown {
 	for i, line := range lines {
 		starts[i+1] = starts[i] + len(line)
 	}
-	s := shown{lines: slices.Clone(lines), secret: make([]bool, len(lines)), hidden: make([][2]int, len(lines))}
+	s := shown{lines: slices.Clone(lines), secret: make([]bool, len(lines))}
 	known := make([]bool, len(lines))
 	var ranges [][2]int
 	for _, o := range objects {
@@ -40,15 +39,17 @@ func show(text string, objects []*model.Object) shown {
 	}
 	for _, r := range ranges {
 		for i := lineOf(starts, r[0]); i < len(lines) && starts[i] < r[1]; i++ {
-			s.mask(i, max(r[0]-starts[i], 0), r[1]-starts[i], lines[i])
+			if from, to := max(r[0]-starts[i], 0), min(r[1]-starts[i], len(lines[i])); strings.TrimSpace(lines[i][from:to]) != "" {
+				s.mask(i)
+			}
 		}
 	}
 	for i, line := range lines {
-		if at := secretComment(line); at >= 0 {
-			s.mask(i, at, len(line), line)
+		if secretComment(line) {
+			s.mask(i)
 		}
 		if trimmed := strings.TrimSpace(line); !known[i] && trimmed != "" && trimmed[0] != '#' && trimmed != "---" && trimmed != "..." {
-			s.lines[i], s.secret[i] = masked+lineBreak(line), true
+			s.mask(i)
 		}
 	}
 	return s
@@ -80,39 +81,24 @@ func secrets(n, object *tree.Node, text string, ranges [][2]int) [][2]int {
 	return ranges
 }
 
-// mask hides part of a line. A line that holds several secrets is hidden from
-// the first to the last.
-func (s *shown) mask(i, from, to int, line string) {
-	body := strings.TrimRight(line, "\r\n")
-	for from < len(body) && (body[from] == ' ' || body[from] == '\t') {
-		from++ // the indentation of a block scalar
-	}
-	to = min(to, len(body))
-	if from >= to {
+func (s *shown) mask(i int) {
+	if s.secret[i] {
 		return
 	}
-	if s.secret[i] {
-		from, to = min(from, s.hidden[i][0]), max(to, s.hidden[i][1])
-	}
-	s.hidden[i] = [2]int{from, to}
-	s.lines[i], s.secret[i] = body[:from]+masked+body[to:]+lineBreak(line), true
+	end := len(strings.TrimRight(s.lines[i], "\r\n"))
+	s.lines[i], s.secret[i] = masked+s.lines[i][end:], true
 }
-
-func lineBreak(line string) string { return line[len(strings.TrimRight(line, "\r\n")):] }
 
 // secretWords are what comments name that give a secret away.
 var secretWords = regexp.MustCompile(`(?i)(passw|pwd|secret|token|api.?key|credential|private|bearer|auth)[^#]*[:=\s]\s*\S|[A-Za-z0-9+/=_-]{20,}|://[^/\s]*:[^/\s]*@`)
 
-// secretComment returns where a comment starts that may hold a secret, or -1.
+// secretComment reports whether a line ends in a comment that may hold a secret.
 // What only looks like a comment may be one.
-func secretComment(line string) int {
+func secretComment(line string) bool {
 	for i := 0; i < len(line); i++ {
 		if line[i] == '#' && (i == 0 || line[i-1] == ' ' || line[i-1] == '\t') {
-			if secretWords.MatchString(line[i:]) {
-				return i
-			}
-			return -1
+			return secretWords.MatchString(line[i:])
 		}
 	}
-	return -1
+	return false
 }

@@ -22,6 +22,10 @@ type run struct {
 	ids   map[*model.Finding]identity
 	count map[identity]int // how many have an identity, but for its number
 
+	reported map[identity]bool // unnumbered: of the active findings first given
+	passed   []passed          // those first given that do not count
+	passing  map[identity]int  // how many of them have an identity, unnumbered
+
 	files   map[string]*source
 	order   []string // of files, by first finding
 	refused map[attemptKey]string
@@ -45,6 +49,12 @@ func (id identity) unnumbered() identity {
 type attemptKey struct {
 	id  identity
 	fix int
+}
+
+// passed is a finding that an exception or the baseline lets pass.
+type passed struct {
+	id   identity // unnumbered
+	rule string
 }
 
 // place is a path in an object of a file.
@@ -99,6 +109,21 @@ func (r *run) take(findings []*model.Finding) {
 	walk(findings)
 }
 
+// limit remembers which of the current findings count. Only those are fixed:
+// later ones are judged without exceptions and baseline.
+func (r *run) limit() {
+	r.reported, r.passing = map[identity]bool{}, map[identity]int{}
+	for _, f := range r.flat {
+		id := r.ids[f].unnumbered()
+		if f.Active() {
+			r.reported[id] = true
+		} else {
+			r.passed = append(r.passed, passed{id, f.Rule.ID})
+			r.passing[id]++
+		}
+	}
+}
+
 // open returns the state of a file, which it reads when it is first asked for.
 func (r *run) open(f *tree.File) *source {
 	s := r.files[f.Name]
@@ -145,7 +170,7 @@ func (r *run) candidates() []candidate {
 
 func (r *run) pick(f *model.Finding) (candidate, bool) {
 	id := r.ids[f]
-	if !f.Active() {
+	if !r.reported[id.unnumbered()] || r.passing[id.unnumbered()] > 0 {
 		return candidate{}, false
 	}
 	for i, fix := range f.Fixes {
@@ -258,6 +283,9 @@ func (r *run) judge(ctx context.Context, a *attempt) error {
 	}
 	after := &run{}
 	after.take(a.findings)
+	if a.refusal = r.undoes(after); a.refusal != "" {
+		return nil
+	}
 	gone := map[identity]int{}
 	for _, m := range a.made {
 		gone[m.key.id.unnumbered()]++
@@ -276,6 +304,17 @@ func (r *run) judge(ctx context.Context, a *attempt) error {
 		}
 	}
 	return nil
+}
+
+// undoes says why the state after an attempt lacks what was to be let pass, or
+// "".
+func (r *run) undoes(after *run) string {
+	for _, p := range r.passed {
+		if after.count[p.id] < r.passing[p.id] {
+			return "it would undo what an exception or the baseline lets pass: " + p.rule
+		}
+	}
+	return ""
 }
 
 // commit makes an attempt the current state.

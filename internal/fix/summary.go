@@ -12,32 +12,66 @@ import (
 	"ullage.dev/ullage/internal/model"
 )
 
-// WriteSummary tells a person what the plan changes, what waits for a word, what
-// needs a decision, and what is left alone and why. Places are those in the
-// files as they are: before [Plan.Write] the old ones.
+// WriteSummary tells a person what the plan changes or would change, what waits
+// for a word, what needs a decision, and what is left alone and why. Places are
+// those in the files as they are: before [Plan.Write] the old ones.
 func WriteSummary(w io.Writer, p *Plan, color bool) error {
 	s := summary{p, bufio.NewWriter(w), paint(color)}
-	count := 0
+	var written, planned []*File
 	for _, f := range p.Files {
-		count += len(f.Applied)
-	}
-	if count == 0 {
-		s.line("Nothing to fix here without a word from you.")
-	} else {
-		s.line(s.paint(bold, fmt.Sprintf("%s in %s", plural(count, "fix", "fixes"), plural(len(p.Files), "file", "files"))))
-		s.applied(p)
-	}
-	s.held(p, model.Tightening, "Applied with --fix=all only: each takes away what a program may have relied on")
-	s.held(p, model.Decision, "A person must decide")
-	if len(p.Skipped) > 0 {
-		s.line("")
-		s.line(s.paint(bold, "Left alone"))
-		for _, one := range p.Skipped {
-			s.finding(one.id, one.Finding, one.Fix)
-			s.line("    " + s.paint(yellow, "because") + " " + clean(one.Reason))
+		if f.written {
+			written = append(written, f)
+		} else {
+			planned = append(planned, f)
 		}
 	}
+	if len(written) > 0 {
+		s.title(plural(count(written, ""), "fix", "fixes") + " in " + plural(len(written), "file", "files"))
+		s.files(written, s.paint(green, "fixed"), "")
+	}
+	if len(planned) > 0 {
+		if len(written) > 0 {
+			s.line("")
+		}
+		s.title(intent(planned))
+		s.files(planned, "would fix", "would ")
+	}
+	if len(p.Files) == 0 {
+		s.line("There is nothing to fix here without a word from you.")
+	}
+	s.held(model.Tightening, "Made by --fix=all only: each takes away what a program may have relied on")
+	s.held(model.Decision, "A person must decide")
+	var left []entry
+	for _, one := range p.Skipped {
+		left = append(left, entry{one.id, one.Finding, one.Reason})
+	}
+	s.list("Left alone", left)
 	return s.w.Flush()
+}
+
+// count returns how many fixes of a class are in files; "" is all classes.
+func count(files []*File, class model.FixClass) int {
+	n := 0
+	for _, f := range files {
+		for _, a := range f.Applied {
+			if class == "" || a.Fix.Class == class {
+				n++
+			}
+		}
+	}
+	return n
+}
+
+// intent says how many fixes would be made in files, and what makes them.
+func intent(files []*File) string {
+	var parts []string
+	if n := count(files, model.Inert); n > 0 {
+		parts = append(parts, fmt.Sprintf("%d inert, for --fix", n))
+	}
+	if n := count(files, model.Tightening); n > 0 {
+		parts = append(parts, fmt.Sprintf("%d tightening, for --fix=all only", n))
+	}
+	return fmt.Sprintf("%s would be made in %s: %s", plural(count(files, ""), "fix", "fixes"), plural(len(files), "file", "files"), strings.Join(parts, "; "))
 }
 
 type summary struct {
@@ -48,52 +82,134 @@ type summary struct {
 
 func (s *summary) line(text string) { fmt.Fprintln(s.w, text) }
 
-func (s *summary) applied(p *Plan) {
-	for _, f := range p.Files {
+func (s *summary) title(text string) { s.line(s.paint(bold, text)) }
+
+func (s *summary) files(files []*File, done, tense string) {
+	for _, f := range files {
 		s.line("")
 		s.line(clean(f.Name))
+		if f.leftOut {
+			s.line("  " + s.paint(yellow, "left out of the diff because it would show a secret; "+writer(f)+" writes it"))
+		}
 		for _, a := range f.Applied {
-			class := string(a.Fix.Class)
-			if a.Proven && a.Fix.Class == model.Inert {
-				class += ", proven: the completed object is the same"
+			s.line(fmt.Sprintf("  %s %s (%s)", done, headline(a.Finding), a.class()))
+			for _, e := range a.Fix.Edits {
+				s.line("    " + tense + Describe(a.Finding, e))
 			}
-			s.line(fmt.Sprintf("  %s %s (%s)", s.paint(green, "fixed"), headline(a.Finding), class))
-			s.edits(a.Finding, a.Fix)
 		}
 	}
 }
 
-func (s *summary) held(p *Plan, class model.FixClass, title string) {
-	first := true
-	for _, h := range p.Held {
-		if h.Fix.Class != class {
-			continue
+// writer is the flag that writes what is planned for a file.
+func writer(f *File) string {
+	if count([]*File{f}, model.Tightening) > 0 {
+		return "--fix=all"
+	}
+	return "--fix"
+}
+
+func (a *Applied) class() string {
+	switch {
+	case a.Fix.Class == model.Tightening:
+		return "tightening: --fix=all"
+	case a.Proven:
+		return "inert, proven: the completed object is the same"
+	}
+	return string(a.Fix.Class)
+}
+
+func (s *summary) held(class model.FixClass, title string) {
+	var all []entry
+	for _, h := range s.plan.Held {
+		if h.Fix.Class == class {
+			all = append(all, entry{h.id, h.Finding, h.Fix.Question})
 		}
-		if first {
-			s.line("")
-			s.line(s.paint(bold, title))
-			first = false
+	}
+	s.list(title, all)
+}
+
+// entry is a finding that was not fixed.
+type entry struct {
+	id      identity
+	finding *model.Finding
+	reason  string // or the question; "" where the title says it
+}
+
+// list writes entries by file and reason, one line for each object.
+func (s *summary) list(title string, all []entry) {
+	if len(all) == 0 {
+		return
+	}
+	s.line("")
+	s.title(title)
+	for _, file := range grouped(all, func(e entry) string { return s.place(e).File }) {
+		s.line("  " + clean(s.place(file[0]).File))
+		for _, group := range grouped(file, func(e entry) string { return e.reason }) {
+			s.group(group)
 		}
-		s.finding(h.id, h.Finding, h.Fix)
 	}
 }
 
-func (s *summary) finding(id identity, f *model.Finding, fix model.Fix) {
-	at := f.Place
-	if was, found := s.plan.read[id]; found && !s.plan.written {
-		at = was
+// group writes entries of a file that have one reason.
+func (s *summary) group(all []entry) {
+	indent := "    "
+	if reason := all[0].reason; reason != "" {
+		s.line(indent + s.paint(cyan, clean(reason)))
+		indent += "  "
 	}
-	s.line("  " + clean(at.String()) + " " + headline(f))
-	if fix.Question != "" {
-		s.line("    " + s.paint(cyan, clean(fix.Question)))
+	for _, same := range grouped(all, func(e entry) [2]string {
+		return [2]string{e.finding.Object.Key.String(), strconv.Itoa(e.id.document)}
+	}) {
+		at := s.place(same[0])
+		line := strconv.Itoa(at.Line)
+		if at.Column > 0 { // it is not known in what is rendered
+			line += ":" + strconv.Itoa(at.Column)
+		}
+		s.line(indent + line + " " + clean(same[0].finding.Object.Key.String()) + ": " + rulesOf(same))
 	}
-	s.edits(f, fix)
 }
 
-func (s *summary) edits(f *model.Finding, fix model.Fix) {
-	for _, e := range fix.Edits {
-		s.line("    " + Describe(f, e))
+// place is where a finding stands in the files as they are.
+func (s *summary) place(e entry) model.Place {
+	if was, found := s.plan.read[e.id]; found && !s.plan.written {
+		return was
 	}
+	return e.finding.Place
+}
+
+// grouped puts what has the same key together, in the order of the first ones.
+func grouped[K comparable](all []entry, key func(entry) K) [][]entry {
+	var groups [][]entry
+	at := map[K]int{}
+	for _, e := range all {
+		k := key(e)
+		i, known := at[k]
+		if !known {
+			i = len(groups)
+			at[k], groups = i, append(groups, nil)
+		}
+		groups[i] = append(groups[i], e)
+	}
+	return groups
+}
+
+// rulesOf names the rules of entries and the elements that fail them.
+func rulesOf(entries []entry) string {
+	var rules []string
+	for _, same := range grouped(entries, func(e entry) string { return e.finding.Rule.ID }) {
+		var subjects []string
+		for _, e := range same {
+			if e.finding.Subject != "" {
+				subjects = append(subjects, clean(e.finding.Subject))
+			}
+		}
+		text := clean(same[0].finding.Rule.ID)
+		if len(subjects) > 0 {
+			text += " (" + strings.Join(subjects, ", ") + ")"
+		}
+		rules = append(rules, text)
+	}
+	return strings.Join(rules, "; ")
 }
 
 func headline(f *model.Finding) string {

@@ -3,6 +3,7 @@ package manifest
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"path"
@@ -32,37 +33,40 @@ const renderTime = 30 * time.Second
 
 // readValues merges the values files and settings of the options, as helm does.
 // The settings may be secret: errors name keys only.
-func readValues(o Options) (map[string]any, error) {
+func (l *loader) readValues() error {
+	o := &l.options
 	if _, err := common.ParseKubeVersion(o.KubeVersion); err != nil {
-		return nil, fmt.Errorf("version %q of Kubernetes: not a version such as %s", o.KubeVersion, DefaultKubeVersion)
+		return fmt.Errorf("version %q of Kubernetes: not a version such as %s", o.KubeVersion, DefaultKubeVersion)
 	}
-	values := map[string]any{}
+	l.values = map[string]any{}
 	for _, name := range o.HelmValues {
-		text, _, err := readRegular(name, o.MaxFileBytes)
+		text, sum, err := readRegular(name, o.MaxFileBytes)
 		if err != nil {
-			return nil, fmt.Errorf("values file %s: %s", name, reason(err))
+			return fmt.Errorf("values file %s: %s", name, reason(err))
 		}
 		for doc := range tree.Parse(&tree.File{Name: slashed(name), Text: text}) {
 			if doc.Err != nil {
-				return nil, fmt.Errorf("values file %w", doc.Err)
+				return fmt.Errorf("values file %w", doc.Err)
 			}
 			if doc.Root != nil && !doc.Root.Is(tree.Map) && !doc.Root.Is(tree.Null) {
-				return nil, fmt.Errorf("values file %s: holds a %s, not a map", name, doc.Root.Kind())
+				return fmt.Errorf("values file %s: holds a %s, not a map", name, doc.Root.Kind())
 			}
 		}
 		more, err := chartloader.LoadValues(strings.NewReader(text))
 		if err != nil {
-			return nil, fmt.Errorf("values file %s: cannot be read as values", name)
+			return fmt.Errorf("values file %s: cannot be read as values", name)
 		}
-		values = chartloader.MergeMaps(values, more)
+		l.values = chartloader.MergeMaps(l.values, more)
+		l.settings = append(l.settings, fileDigest{"values", sum})
 	}
 	for _, setting := range o.HelmSet {
-		if err := strvals.ParseInto(setting, values); err != nil {
+		if err := strvals.ParseInto(setting, l.values); err != nil {
 			key, _, _ := strings.Cut(setting, "=")
-			return nil, fmt.Errorf("setting %q: not of the form key=value", key)
+			return fmt.Errorf("setting %q: not of the form key=value", key)
 		}
+		l.settings = append(l.settings, fileDigest{"set", sha256.Sum256([]byte(setting))})
 	}
-	return values, nil
+	return nil
 }
 
 // loadedChart is a chart with the way back from its files to where they are.

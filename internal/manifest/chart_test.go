@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"text/template"
 
 	"helm.sh/helm/v4/pkg/chart/common"
 	commonutil "helm.sh/helm/v4/pkg/chart/common/util"
@@ -375,6 +376,65 @@ func TestChartFailsInPart(t *testing.T) {
 	compare(t, summary(load(t, Options{}, dir), dir), `Deployment/shop/web templates/b.yaml:4
 ! templates/_h.tpl:1: the chart refuses to render: no (give the values that the chart asks for with --values or --set)
 ! templates/d.yaml:1: nil pointer evaluating interface {}.y`)
+}
+
+// TestBrokenTemplate holds that a template that cannot be parsed costs its own
+// objects, and the chart when others call what it should have defined.
+func TestBrokenTemplate(t *testing.T) {
+	files := map[string]string{
+		"Chart.yaml": "apiVersion: v2\nname: shop\nversion: 1.0.0\n", "values.yaml": "a: hunter2\n",
+		"templates/a.yaml": "a: 1\nb: {{ .Values.a } }}", "templates/b.yaml": deployment + "# {{ include (print $.Template.BasePath \"/a.yaml\") . | sha256sum }}\n",
+		"templates/c.yaml": "{{ end }}",
+	}
+	dir := write(t, files)
+	compare(t, summary(load(t, Options{}, dir), dir), `Deployment/shop/web templates/b.yaml:4
+! templates/a.yaml:2: the template cannot be parsed: unexpected "}" in operand
+! templates/c.yaml:1: the template cannot be parsed: unexpected {{end}}`)
+	files["templates/a.yaml"] = "{{ define \"x\" }}{{ hunter2 | \"hunter2\" . }}{{ end }}"
+	dir = write(t, files)
+	compare(t, summary(load(t, Options{}, dir), dir), `! templates/a.yaml:1: function "hunter2" not defined (other templates call what it defines, so nothing of the chart was rendered)`)
+}
+
+func TestParseErrorsQuoteNoText(t *testing.T) {
+	for _, tt := range []struct{ template, want string }{
+		{"{{ .a } }}", `unexpected "}" in operand`},
+		{"{{ $x }}", `undefined variable "$x"`},
+		{"{{ \"hunter2\" := 1 }}", `unexpected ":=" in operand`},
+		{"{{ 1 \"hunter2\" . | 2hunter2 }}", "bad number syntax: text"},
+		{"{{ .a", "unclosed action"},
+		{"{{ if 1 }}", "unexpected EOF"},
+		{"{{ template hunter2 }}", "unexpected text in template clause"},
+		{"{{ (print 1 }}", "unclosed left paren"},
+		{"{{ .a @ }}", `unexpected "@" in operand`},
+		{"{{ | hunter2 }}", `unexpected "|" in command`},
+	} {
+		_, err := template.New("x").Parse(tt.template)
+		if err == nil {
+			t.Fatalf("%s: parsed", tt.template)
+		}
+		if got := strings.TrimPrefix(parseFailure("a.yaml", err).reason, "the template cannot be parsed: "); got != tt.want {
+			t.Errorf("%s: %s, want %s", tt.template, got, tt.want)
+		}
+	}
+}
+
+// TestDigestOfSettings holds that what charts are given is part of the digest.
+func TestDigestOfSettings(t *testing.T) {
+	dir := write(t, map[string]string{"a.yaml": "image: a\n", "b.yaml": "image: b\n", "d.yaml": deployment})
+	seen := map[string]string{}
+	for name, o := range map[string]Options{
+		"none": {}, "file": {HelmValues: []string{dir + "/a.yaml"}}, "other file": {HelmValues: []string{dir + "/b.yaml"}},
+		"files": {HelmValues: []string{dir + "/a.yaml", dir + "/b.yaml"}}, "set": {HelmSet: []string{"image=a"}}, "other set": {HelmSet: []string{"image=b"}},
+	} {
+		digest := load(t, o, dir+"/d.yaml").Digest
+		if other, again := seen[digest]; again {
+			t.Errorf("%s and %s have one digest", name, other)
+		}
+		seen[digest] = name
+		if load(t, o, dir+"/d.yaml").Digest != digest {
+			t.Errorf("%s: the digest changes", name)
+		}
+	}
 }
 
 func TestLibraryChart(t *testing.T) {

@@ -66,13 +66,14 @@ type Input struct {
 	Declarations []*model.Declaration
 	Own          []tree.Document
 	Problems     []model.Problem
-	// Counts has Files, Documents, Objects, Workloads, PassedOver, Failed and
+	// Counts has Files, Documents, Read, Objects, Workloads, PassedOver, Failed and
 	// System. Documents that hold nothing are not counted; a list counts as its
 	// items. Failed counts what Problems lists: documents, and files, charts and
 	// overlays as a whole.
 	Counts model.Counts
 	// Digest identifies the input: a SHA-256 over the names and contents of all
-	// files read, in order.
+	// files read, in order, and the contents of the values files and settings
+	// for charts.
 	Digest string
 }
 
@@ -123,6 +124,8 @@ type loader struct {
 	options Options
 	exclude []pattern
 	values  map[string]any // of all charts, from the options
+	// settings are digests of the values files' contents and of the settings.
+	settings []fileDigest
 
 	units []*unit
 	seen  map[string]*unit // by real path: what was found already
@@ -154,7 +157,8 @@ func newLoader(ctx context.Context, o Options) (*loader, error) {
 		}
 		l.exclude = append(l.exclude, p)
 	}
-	var err error
-	l.values, err = readValues(o)
-	return l, err
+	if err := l.readValues(); err != nil {
+		return nil, err
+	}
+	return l, nil
 }

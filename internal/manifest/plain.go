@@ -245,7 +245,8 @@ func (l *loader) items(r *result, list *tree.Node, doc tree.Document, source *mo
 
 // nearMiss says what a document lacks that was surely meant to be an object.
 func nearMiss(root *tree.Node, apiVersion, kind string, inList bool) string {
-	named := root.Dig("metadata", "name").Is(tree.String)
+	metadata := root.Get("metadata")
+	named := metadata.Get("name").Is(tree.String) || metadata.Get("generateName").Is(tree.String)
 	switch {
 	case apiVersion != "" && kind != "":
 		return ""

@@ -107,7 +107,8 @@ func (o *output) Write(p []byte) (int, error) {
 // renderTemplates renders the templates of a chart, in the order of their
 // names. Files that begin with an underscore are only there to be called. A
 // template that fails does not keep the others from being rendered, unless it
-// cannot be parsed or used up what the chart may use.
+// used up what the chart may use, or cannot be parsed and should have defined
+// what others call.
 func renderTemplates(ctx context.Context, templates []chartTemplate) (rendered []renderedTemplate, failures []renderFailure) {
 	r := &rendering{ctx: ctx, sources: map[string]chartTemplate{}, origins: make([]origin, 1)}
 	root := template.New("gotpl").Option("missingkey=zero")
@@ -120,24 +121,14 @@ func renderTemplates(ctx context.Context, templates []chartTemplate) (rendered [
 		}
 		return strings.Compare(b.name, a.name)
 	})
-	for i := range templates {
-		t := &templates[i]
-		r.sources[t.name] = *t
-		if _, err := root.New(t.name).Parse(t.text); err != nil {
-			return nil, []renderFailure{parseFailure(t.file, err)}
-		}
-	}
-	for _, t := range root.Templates() {
-		if source, ok := r.sources[t.ParseName]; ok {
-			r.instrument(t.Tree.Root, func(p parse.Pos) model.OriginLine {
-				return model.OriginLine{File: source.file, Line: 1 + strings.Count(source.text[:min(int(p), len(source.text))], "\n")}
-			})
-		}
+	broken, failures, ok := r.parse(root, templates)
+	if !ok {
+		return nil, failures
 	}
 	slices.SortFunc(templates, func(a, b chartTemplate) int { return strings.Compare(a.name, b.name) })
 	for i := range templates {
 		t := &templates[i]
-		if strings.HasPrefix(path.Base(t.name), "_") {
+		if broken[t.name] || strings.HasPrefix(path.Base(t.name), "_") {
 			continue
 		}
 		done, err := r.execute(root, t)
@@ -153,6 +144,43 @@ func renderTemplates(ctx context.Context, templates []chartTemplate) (rendered [
 		}
 	}
 	return rendered, failures
+}
+
+// definesNames matches what makes a template one that others call.
+var definesNames = regexp.MustCompile(`\{\{-?\s*(?:define|block)\b`)
+
+// parse parses the templates and puts marks into them. A broken one counts as
+// empty, so that the templates which include it, mostly for a checksum, are
+// rendered; when it should have defined names for others, ok is false.
+func (r *rendering) parse(root *template.Template, templates []chartTemplate) (broken map[string]bool, failures []renderFailure, ok bool) {
+	broken = map[string]bool{}
+	for i := range templates {
+		t := &templates[i]
+		r.sources[t.name] = *t
+		_, err := root.New(t.name).Parse(t.text)
+		if err == nil {
+			continue
+		}
+		f := parseFailure(t.file, err)
+		if strings.HasPrefix(path.Base(t.name), "_") || definesNames.MatchString(t.text) {
+			f.hint = "other templates call what it defines, so nothing of the chart was rendered"
+			return nil, []renderFailure{f}, false
+		}
+		broken[t.name] = true
+		failures = append(failures, f)
+		if _, err := root.New(t.name).Parse(""); err != nil {
+			return nil, failures, false
+		}
+	}
+	slices.Reverse(failures) // templates were parsed from the last to the first
+	for _, t := range root.Templates() {
+		if source, known := r.sources[t.ParseName]; known && !broken[t.ParseName] {
+			r.instrument(t.Tree.Root, func(p parse.Pos) model.OriginLine {
+				return model.OriginLine{File: source.file, Line: 1 + strings.Count(source.text[:min(int(p), len(source.text))], "\n")}
+			})
+		}
+	}
+	return broken, failures, true
 }
 
 func (r *rendering) execute(root *template.Template, t *chartTemplate) (renderedTemplate, error) {
@@ -348,9 +376,26 @@ func parseFailure(file string, err error) renderFailure {
 	if m := undefinedFunction.FindString(text); m != "" {
 		f.reason = m
 	} else {
-		f.reason = "the template cannot be parsed: " + unquoted(errors.New(text))
+		f.reason = "the template cannot be parsed: " + withoutTokens(text)
 	}
 	return f
+}
+
+var (
+	quotedToken = regexp.MustCompile(`"(?:[^"\\]|\\.)*"(?:\.\.\.)?|'(?:[^'\\]|\\.)*'`)
+	namedToken  = regexp.MustCompile(`^"(?:\$\w*|[^\w\\]{1,4})"$|^'[^\w\\]'$`)
+)
+
+// withoutTokens takes out of an error of the template library what it quotes,
+// names of variables and punctuation aside.
+func withoutTokens(text string) string {
+	text, _, _ = strings.Cut(text, "\n")
+	return quotedToken.ReplaceAllStringFunc(text, func(token string) string {
+		if namedToken.MatchString(token) {
+			return token
+		}
+		return "text"
+	})
 }
 
 var (

@@ -142,6 +142,7 @@ func (l *loader) read(u *unit) (r *result) {
 func (l *loader) collect() *Input {
 	in := &Input{}
 	digest := sha256.New()
+	note := func(f fileDigest) { fmt.Fprintf(digest, "%d:%s%x", len(f.name), f.name, f.sum) }
 	for _, u := range l.units {
 		r := u.result
 		if r == nil {
@@ -156,10 +157,13 @@ func (l *loader) collect() *Input {
 		in.Counts.PassedOver += r.counts.PassedOver
 		in.Counts.Failed += r.counts.Failed
 		for _, f := range r.files {
-			fmt.Fprintf(digest, "%d:%s%x", len(f.name), f.name, f.sum)
+			note(f)
 		}
 	}
-	in.Counts.Objects = len(in.Objects)
+	for _, s := range l.settings {
+		note(s)
+	}
+	in.Counts.Read, in.Counts.Objects = len(in.Objects), len(in.Objects)
 	for _, o := range in.Objects {
 		if len(o.Pods()) > 0 {
 			in.Counts.Workloads++

@@ -131,8 +131,8 @@ func TestSelectAgreesWithMatches(t *testing.T) {
 
 func TestIndexHoldsControllersOnly(t *testing.T) {
 	const spec = "spec: {containers: [{name: c, image: i}]}"
-	set := object(t, "apiVersion: apps/v1\nkind: ReplicaSet\nmetadata: {name: web, namespace: a}\nspec: {template: {metadata: {labels: {app: web}}, "+spec+"}}\n")
-	owned := object(t, "apiVersion: v1\nkind: Pod\nmetadata: {name: web-1, namespace: a, labels: {app: web}, ownerReferences: [{apiVersion: apps/v1, kind: ReplicaSet, name: web, controller: true}]}\n"+spec+"\n")
+	set := object(t, "apiVersion: apps/v1\nkind: ReplicaSet\nmetadata: {name: web, namespace: a, uid: u}\nspec: {template: {metadata: {labels: {app: web}}, "+spec+"}}\n")
+	owned := object(t, "apiVersion: v1\nkind: Pod\nmetadata: {name: web-1, namespace: a, labels: {app: web}, ownerReferences: [{apiVersion: apps/v1, kind: ReplicaSet, name: web, uid: u, controller: true}]}\n"+spec+"\n")
 	space := object(t, "apiVersion: v1\nkind: Namespace\nmetadata: {name: empty}\n")
 	s := NewSnapshot([]*Object{set, owned, space}, true)
 	if got := s.Workloads("a").Workloads; len(got) != 1 || got[0].Object != set {

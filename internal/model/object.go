@@ -23,7 +23,8 @@ type Object struct {
 	// drivers, kube-system), which need rights that applications do not.
 	System bool
 
-	pods []PodTemplate
+	pods       []PodTemplate
+	opaquePods bool
 }
 
 // Source says where an object was read. Objects of one file share it.
@@ -94,7 +95,7 @@ func (s *Source) Place(n *tree.Node) Place {
 // object at all, and an error when it claims to be one and cannot be.
 func NewObject(root *tree.Node, source *Source, cluster, namespace string) (*Object, error) {
 	apiVersion, kind, metadata := root.Get("apiVersion"), root.Get("kind"), root.Get("metadata")
-	if apiVersion.Str() == "" || kind.Str() == "" {
+	if apiVersion.Str() == "" || kind.Str() == "" || noObject(root, apiVersion.Str(), kind.Str()) {
 		return nil, nil
 	}
 	fail := func(n *tree.Node, format string, args ...any) error {
@@ -141,6 +142,7 @@ func NewObject(root *tree.Node, source *Source, cluster, namespace string) (*Obj
 	applyDefaults(o)
 	root.Seal()
 	o.pods = findPodTemplates(o)
+	o.opaquePods = len(o.pods) == 0 && !o.Key.Builtin() && !policyGroup(o.Key.Group) && namesContainers(o.Root)
 	o.System = isSystem(o)
 	return o, nil
 }
@@ -179,6 +181,11 @@ func (o *Object) Annotation(key string) string {
 // Pods returns the object's pod templates: one for the usual workloads, none
 // for most objects, several for some custom resources.
 func (o *Object) Pods() []PodTemplate { return o.pods }
+
+// PodsNotUnderstood reports whether the object is of a custom kind that names
+// images or security contexts but no pod template: it may well make pods, and
+// what they are like is not known.
+func (o *Object) PodsNotUnderstood() bool { return o.opaquePods }
 
 // Place returns the position of the object itself.
 func (o *Object) Place() Place {

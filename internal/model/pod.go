@@ -39,8 +39,8 @@ func (gk GroupKind) PodSpecPath() tree.Path {
 }
 
 // findPodTemplates looks where the kind keeps its PodSpec. In custom resources
-// it takes any map named spec that has a list of containers, so that operators'
-// own workload kinds are covered.
+// it takes every map below spec that looks like one, so that operators' own
+// workload kinds are covered. Policies that hold patterns of pods have none.
 func findPodTemplates(o *Object) []PodTemplate {
 	if path := o.Key.PodSpecPath(); path != nil {
 		if spec := o.Root.Follow(path); spec.Is(tree.Map) {
@@ -48,13 +48,13 @@ func findPodTemplates(o *Object) []PodTemplate {
 		}
 		return nil
 	}
-	if o.Key.Builtin() {
+	if o.Key.Builtin() || policyGroup(o.Key.Group) {
 		return nil
 	}
 	var found []PodTemplate
 	var walk func(n *tree.Node, path tree.Path)
 	walk = func(n *tree.Node, path tree.Path) {
-		if n.Key() == "spec" && looksLikePodSpec(n) {
+		if looksLikePodSpec(n) {
 			found = append(found, podTemplate(o.Root, path.Join()))
 			return
 		}
@@ -70,6 +70,12 @@ func findPodTemplates(o *Object) []PodTemplate {
 	return found
 }
 
+// policyGroup reports groups of policy engines, whose resources hold patterns
+// of pods and no pods.
+func policyGroup(group string) bool {
+	return group == "kyverno.io" || strings.HasSuffix(group, ".kyverno.io") || strings.HasSuffix(group, ".gatekeeper.sh")
+}
+
 func podTemplate(root *tree.Node, specPath tree.Path) PodTemplate {
 	return PodTemplate{
 		Metadata: root.Follow(specPath[:len(specPath)-1]).Get("metadata"),
@@ -78,17 +84,54 @@ func podTemplate(root *tree.Node, specPath tree.Path) PodTemplate {
 	}
 }
 
+// looksLikePodSpec reports whether a map has a list of containers that each name
+// an image; some kinds let the container's name be left out. Under a key other
+// than spec the key must speak of pods, and every field be one of a PodSpec:
+// single containers and lists of steps are other things.
 func looksLikePodSpec(n *tree.Node) bool {
 	containers := n.Get("containers")
 	if !containers.Is(tree.List) || containers.Len() == 0 {
 		return false
 	}
 	for i := range containers.Children() {
-		if c := containers.At(i); c.Get("name").Str() == "" || c.Get("image") == nil {
+		if containers.At(i).Get("image").Str() == "" {
+			return false
+		}
+	}
+	return n.Key() == "spec" || speaksOfPods(n.Key()) && onlyPodSpecFields(n)
+}
+
+func speaksOfPods(key string) bool {
+	key = strings.ToLower(key)
+	return strings.Contains(key, "pod") || strings.Contains(key, "template") || strings.HasSuffix(key, "spec")
+}
+
+func onlyPodSpecFields(n *tree.Node) bool {
+	fields := builtin.lookup("v1", "Pod").fields["spec"].fields
+	for i := range n.Children() {
+		if fields[n.Children()[i].Key()] == nil {
 			return false
 		}
 	}
 	return true
+}
+
+// namesContainers reports whether there is an image or a security context below
+// the root, the metadata and the status aside.
+func namesContainers(root *tree.Node) bool {
+	var within func(n *tree.Node) bool
+	within = func(n *tree.Node) bool {
+		for i := range n.Children() {
+			kid := &n.Children()[i]
+			switch key := kid.Key(); {
+			case n == root && (key == "metadata" || key == "status"):
+			case key == "image" && kid.Str() != "", key == "securityContext" && kid.Is(tree.Map), within(kid):
+				return true
+			}
+		}
+		return false
+	}
+	return within(root)
 }
 
 // ContainerLists are the fields of a PodSpec that hold containers.
@@ -112,6 +155,8 @@ var systemImages = []string{
 	"azure-cns", "kindnetd", "multus", "kube-vip", "metallb/speaker", "istio/install-cni", "node-local-dns", "k8s-dns-node-cache",
 }
 
+// isSystem trusts no priority class: whoever may use system-node-critical in
+// a namespace gives it to an application as well.
 func isSystem(o *Object) bool {
 	if systemNamespaces[o.Key.Namespace] || o.Key.Kind == "Namespace" && systemNamespaces[o.Key.Name] {
 		return true
@@ -120,9 +165,6 @@ func isSystem(o *Object) bool {
 		return true
 	}
 	for _, p := range o.pods {
-		if strings.HasPrefix(p.Spec.Get("priorityClassName").Str(), "system-") {
-			return true
-		}
 		containers := p.Spec.Get("containers")
 		for i := range containers.Children() {
 			image := containers.At(i).Get("image").Str()

@@ -22,6 +22,12 @@ func TestPodTemplates(t *testing.T) {
 		{"apiVersion: example.com/v1\nkind: Cluster\nmetadata: {name: p}\nspec: {containers: [{name: c}]}", "", ""},
 		{"apiVersion: example.com/v1\nkind: Cluster\nmetadata: {name: p}\nspec: {spec: {containers: []}}", "", ""},
 		{"apiVersion: example.com/v1\nkind: Cluster\nmetadata: {name: p}\nspec: " + spec, "spec", ""},
+		{"apiVersion: serving.knative.dev/v1\nkind: Service\nmetadata: {name: p}\nspec: {template: {metadata: {labels: {app: a}}, spec: {containers: [{image: nginx}]}}}", "spec.template.spec", "a"},
+		{"apiVersion: example.com/v1\nkind: Runner\nmetadata: {name: p}\nspec: {podTemplate: {hostNetwork: true, containers: [{image: nginx}]}}", "spec.podTemplate", ""},
+		{"apiVersion: example.com/v1\nkind: Runner\nmetadata: {name: p}\nspec: {podTemplate: {size: 3, containers: [{image: nginx}]}}", "", ""},
+		{"apiVersion: example.com/v1\nkind: Runner\nmetadata: {name: p}\nspec: {set: {containers: [{image: nginx}]}}", "", ""},
+		{"apiVersion: example.com/v1\nkind: Runner\nmetadata: {name: p}\nspec: {containers: [{name: c, image: {repository: nginx}}]}", "", ""},
+		{"apiVersion: kyverno.io/v1\nkind: ClusterPolicy\nmetadata: {name: p}\nspec: {rules: [{validate: {pattern: {spec: {containers: [{image: '*:*'}]}}}}]}", "", ""},
 	} {
 		var paths, labels []string
 		o := object(t, test.text+"\n")
@@ -34,6 +40,23 @@ func TestPodTemplates(t *testing.T) {
 		}
 		if strings.Join(paths, " ") != test.paths || strings.TrimSpace(strings.Join(labels, " ")) != test.labels {
 			t.Errorf("%s\nhas pods at %q labelled %q", test.text, paths, labels)
+		}
+	}
+}
+
+func TestPodsNotUnderstood(t *testing.T) {
+	for text, want := range map[string]bool{
+		"apiVersion: argoproj.io/v1alpha1\nkind: Workflow\nmetadata: {name: w}\nspec: {templates: [{container: {image: alpine}}]}":                 true,
+		"apiVersion: tekton.dev/v1\nkind: Task\nmetadata: {name: w}\nspec: {steps: [{image: alpine}]}":                                             true,
+		"apiVersion: example.com/v1\nkind: Database\nmetadata: {name: w}\nspec: {securityContext: {runAsUser: 0}}":                                 true,
+		"apiVersion: example.com/v1\nkind: Database\nmetadata: {name: w, annotations: {image: x}}\nspec: {size: 3}\nstatus: {image: x}":            false,
+		"apiVersion: example.com/v1\nkind: Database\nmetadata: {name: w}\nspec: {image: {}, securityContext: none}":                                false,
+		"apiVersion: argoproj.io/v1alpha1\nkind: Rollout\nmetadata: {name: w}\nspec: {template: {spec: {containers: [{name: c, image: alpine}]}}}": false,
+		"apiVersion: kyverno.io/v1\nkind: Policy\nmetadata: {name: w}\nspec: {rules: [{validate: {pattern: {image: '*:*'}}}]}":                     false,
+		"apiVersion: v1\nkind: ConfigMap\nmetadata: {name: w}\ndata: {image: alpine}":                                                              false,
+	} {
+		if got := object(t, text+"\n").PodsNotUnderstood(); got != want {
+			t.Errorf("%s: %v", text, got)
 		}
 	}
 }

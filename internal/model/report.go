@@ -11,17 +11,21 @@ type Report struct {
 	Expired, Unused []*Exception
 	// Fixed are findings of the baseline that are gone.
 	Fixed int
+	// NotUnderstood are the kinds of objects that may make pods and of whose
+	// pods nothing is known, in order.
+	NotUnderstood []GroupKind
 
 	Counts     Counts
 	Provenance Provenance
 }
 
 // Counts says how much was looked at. Every document read is in exactly one of
-// Objects, Passed over and Failed.
+// Read, PassedOver and Failed.
 type Counts struct {
 	Files      int `json:"files"`      // read, charts' and overlays' rendered files included
 	Documents  int `json:"documents"`  // in them
-	Objects    int `json:"objects"`    // checked
+	Read       int `json:"read"`       // objects
+	Objects    int `json:"objects"`    // of Read, checked: selected, and not made by another object
 	Workloads  int `json:"workloads"`  // of these, objects with pods
 	PassedOver int `json:"passedOver"` // documents that are YAML but not Kubernetes objects
 	Failed     int `json:"failed"`     // documents and files that could not be read or rendered
@@ -30,6 +34,8 @@ type Counts struct {
 	Evaluated  int `json:"evaluated"`  // verdicts: one for each rule and subject
 	Passed     int `json:"passed"`     // of these
 	Unknown    int `json:"unknown"`    // of these
+	// NotUnderstood counts the Objects that may make pods of which nothing is known.
+	NotUnderstood int `json:"notUnderstood"`
 }
 
 // Provenance says what made the report from what, so that it can be repeated.

@@ -22,6 +22,8 @@ func checkTypes(o *Object) (unknown []tree.Path, err error) {
 	ok := true
 	if t := builtin.lookup(o.APIVersion, o.Key.Kind); t != nil {
 		ok = c.check(o.Root, t)
+	} else if err := builtin.misspelt(o); err != nil {
+		return nil, err
 	} else if metadata := o.Root.Get("metadata"); metadata.Is(tree.Map) {
 		ok = c.check(metadata, builtin.metadata())
 	}
@@ -30,6 +32,25 @@ func checkTypes(o *Object) (unknown []tree.Path, err error) {
 		return nil, fmt.Errorf("%s: %s/%s: %s %s", o.Source.Place(c.wrong), o.Key.GroupKind, o.Key.Name, path, c.reason)
 	}
 	return pathsTo(o.Root, c.unknown...), nil
+}
+
+// misspelt returns an error where the API version is one of Kubernetes' own and
+// has no such kind: what is in the object would be judged by nothing.
+func (s *schemas) misspelt(o *Object) error {
+	add := builtinVersions[o.APIVersion]
+	if add == nil || o.Key.Kind == "PodSecurityPolicy" { // removed, and no longer in k8s.io/api
+		return nil
+	}
+	s.mu.Lock()
+	kinds := s.kinds(o.APIVersion, add)
+	s.mu.Unlock()
+	hint := ""
+	for kind := range kinds {
+		if strings.EqualFold(kind, o.Key.Kind) {
+			hint = " (" + kind + " is meant)"
+		}
+	}
+	return fmt.Errorf("%s: %s has no kind %s%s", o.Source.Place(o.Root.Get("kind")), o.APIVersion, o.Key.Kind, hint)
 }
 
 // pathsTo returns the paths that lead from root to nodes below it. Finding them

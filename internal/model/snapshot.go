@@ -171,31 +171,44 @@ func (s *Snapshot) InNamespace(cluster, namespace string, gk GroupKind) iter.Seq
 	}
 }
 
-// Controller returns the object at the top of the chain of controllers that
+// Controller returns the workload at the top of the chain of controllers that
 // made o, as far as the snapshot holds it; o itself when nothing did.
+//
+// Only a workload that a workload made is followed, and only where the reference
+// has the owner's uid: else whoever writes an object could claim an owner and be
+// judged by it.
 func (s *Snapshot) Controller(o *Object) *Object {
-	for range 8 { // chains are short; a cycle must end
-		owner := s.Get(o.controllerKey())
-		if owner == nil || owner == o {
-			return o
+	top := o
+	for range 8 { // chains are short; one without an end has no top
+		owner := s.controller(top)
+		if owner == nil {
+			return top
 		}
-		o = owner
+		top = owner
 	}
 	return o
 }
 
-// controllerKey returns the key of the owner reference that controls o.
-func (o *Object) controllerKey() Key {
+// controller returns the workload that made o, or nil.
+func (s *Snapshot) controller(o *Object) *Object {
+	if len(o.pods) == 0 {
+		return nil
+	}
 	refs := o.Root.Dig("metadata", "ownerReferences")
 	for i := range refs.Children() {
-		if ref := refs.At(i); ref.Get("controller").True() {
-			gk := GroupKind{Group: groupOf(ref.Get("apiVersion").Str()), Kind: ref.Get("kind").Str()}
-			key := Key{Cluster: o.Key.Cluster, Namespace: o.Key.Namespace, GroupKind: gk, Name: ref.Get("name").Str()}
-			if gk.ClusterScoped() {
-				key.Namespace = ""
-			}
-			return key
+		ref := refs.At(i)
+		if !ref.Get("controller").True() {
+			continue
 		}
+		gk := GroupKind{Group: groupOf(ref.Get("apiVersion").Str()), Kind: ref.Get("kind").Str()}
+		owner := s.Get(Key{Cluster: o.Key.Cluster, Namespace: o.Key.Namespace, GroupKind: gk, Name: ref.Get("name").Str()})
+		if owner == nil || len(owner.pods) == 0 {
+			return nil
+		}
+		if uid := owner.Root.Dig("metadata", "uid").Str(); uid == "" || uid != ref.Get("uid").Str() {
+			return nil
+		}
+		return owner
 	}
-	return Key{}
+	return nil
 }

@@ -13,10 +13,10 @@ func bare(t testing.TB, key Key, owner string) *Object {
 	t.Helper()
 	refs := ""
 	if owner != "" {
-		refs = fmt.Sprintf(", ownerReferences: [{controller: true, apiVersion: apps/v1, kind: ReplicaSet, name: %s}]", owner)
+		refs = fmt.Sprintf(", ownerReferences: [{controller: true, apiVersion: apps/v1, kind: ReplicaSet, name: %s, uid: u-%s}]", owner, owner)
 	}
-	root, source := parse(t, fmt.Sprintf("metadata: {name: '%s'%s}\n", key.Name, refs))
-	return &Object{Key: key, Root: root, Source: source}
+	root, source := parse(t, fmt.Sprintf("metadata: {name: '%s', uid: 'u-%s'%s}\n", key.Name, key.Name, refs))
+	return &Object{Key: key, Root: root, Source: source, pods: []PodTemplate{{}}}
 }
 
 func randomKey(r *rand.Rand) Key {
@@ -136,10 +136,20 @@ func TestController(t *testing.T) {
 	if got := s.Controller(elsewhere); got != elsewhere {
 		t.Errorf("a controller in another namespace: %s", got.Key)
 	}
-	// A ring has no top, but an answer: the same on every member's behalf is not promised.
+	// A ring has no top: every member stands for itself.
 	ring := []*Object{bare(t, set("r1"), "r2"), bare(t, set("r2"), "r1")}
-	if got := NewSnapshot(ring, false).Controller(ring[0]); got != ring[0] && got != ring[1] {
+	if got := NewSnapshot(ring, false).Controller(ring[0]); got != ring[0] {
 		t.Errorf("the controller in a ring is %s", got.Key)
+	}
+	// Whoever names an owner without its uid, or one that is no workload, is judged.
+	claim := bare(t, pod, "s2")
+	claim.Root, claim.Source = parse(t, "metadata: {name: p, ownerReferences: [{controller: true, apiVersion: apps/v1, kind: ReplicaSet, name: s2}]}")
+	if got := s.Controller(claim); got != claim {
+		t.Errorf("a reference without a uid leads to %s", got.Key)
+	}
+	chain[2].pods = nil
+	if got := s.Controller(chain[1]); got != chain[1] {
+		t.Errorf("an owner without pods controls: %s", got.Key)
 	}
 }
 

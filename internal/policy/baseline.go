@@ -17,7 +17,8 @@ const baselineSchema = "ullage.dev/baseline/v1"
 // Only findings beyond it count. It holds fingerprints, how often each occurs,
 // and enough to read it in a diff; no values.
 type Baseline struct {
-	left map[model.Fingerprint]int
+	left     map[model.Fingerprint]int
+	symptoms map[model.Fingerprint]bool // written under a cause, and not counted
 }
 
 type baselineFile struct {
@@ -31,6 +32,7 @@ type baselineEntry struct {
 	Rule        string            `json:"rule"`
 	Object      string            `json:"object"`
 	Subject     string            `json:"subject,omitempty"`
+	Symptom     bool              `json:"symptom,omitempty"` // of another finding
 }
 
 // ReadBaseline reads what WriteBaseline wrote.
@@ -42,9 +44,10 @@ func ReadBaseline(r io.Reader) (*Baseline, error) {
 	if file.Schema != baselineSchema {
 		return nil, fmt.Errorf("read baseline: schema %q is not %q", file.Schema, baselineSchema)
 	}
-	b := &Baseline{left: map[model.Fingerprint]int{}}
+	b := &Baseline{left: map[model.Fingerprint]int{}, symptoms: map[model.Fingerprint]bool{}}
 	for _, e := range file.Findings {
 		b.left[e.Fingerprint] += max(e.Count, 1)
+		b.symptoms[e.Fingerprint] = e.Symptom
 	}
 	return b, nil
 }
@@ -60,13 +63,16 @@ func (b *Baseline) Take(f model.Fingerprint) bool {
 }
 
 // Left returns how many findings of the baseline were not taken: they are fixed.
+// As everywhere, symptoms do not count beside their cause.
 func (b *Baseline) Left() int {
 	if b == nil {
 		return 0
 	}
 	n := 0
-	for _, count := range b.left {
-		n += count
+	for f, count := range b.left {
+		if !b.symptoms[f] {
+			n += count
+		}
 	}
 	return n
 }
@@ -75,21 +81,22 @@ func (b *Baseline) Left() int {
 // sorted so that two runs over the same input write the same bytes.
 func WriteBaseline(w io.Writer, findings []*model.Finding) error {
 	entries := map[model.Fingerprint]*baselineEntry{}
-	var add func(f *model.Finding)
-	add = func(f *model.Finding) {
+	var add func(f *model.Finding, symptom bool)
+	add = func(f *model.Finding, symptom bool) {
 		if f.Exception == nil {
 			if e := entries[f.Fingerprint]; e != nil {
 				e.Count = max(e.Count, 1) + 1
+				e.Symptom = e.Symptom && symptom
 			} else {
-				entries[f.Fingerprint] = &baselineEntry{Fingerprint: f.Fingerprint, Rule: f.Rule.ID, Object: f.Object.Key.String(), Subject: f.Subject}
+				entries[f.Fingerprint] = &baselineEntry{Fingerprint: f.Fingerprint, Rule: f.Rule.ID, Object: f.Object.Key.String(), Subject: f.Subject, Symptom: symptom}
 			}
 		}
 		for _, s := range f.Symptoms {
-			add(s)
+			add(s, true)
 		}
 	}
 	for _, f := range findings {
-		add(f)
+		add(f, false)
 	}
 	file := baselineFile{Schema: baselineSchema, Findings: make([]baselineEntry, 0, len(entries))}
 	for _, e := range entries {

@@ -138,7 +138,7 @@ func (x *expression) program() (cel.Program, error) {
 			return
 		}
 		if !x.trusted {
-			x.prog, x.err = x.env.Program(x.ast)
+			x.prog, x.err = x.env.Program(x.ast, cel.CustomDecoratorV2(bounded))
 			return
 		}
 		env, err := unmetered()

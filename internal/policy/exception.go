@@ -145,9 +145,14 @@ func (e *scoped) covers(f *model.Finding) bool {
 		e.labels.Matches(f.Object.Labels()) && (len(e.containers) == 0 || globs(e.containers, containerOf(f)))
 }
 
-// names reports whether one of the names is the rule's id, an alias of it, or *.
+// names reports whether one of the names is the rule's id, an alias of it, * for
+// every rule, or tool:* for every rule that the tool has, too.
 func names(r *model.RuleInfo, wanted []string) bool {
-	return slices.ContainsFunc(wanted, func(s string) bool { return s == "*" || s == r.ID || slices.Contains(r.Aliases, s) })
+	return slices.ContainsFunc(wanted, func(s string) bool {
+		tool, all := strings.CutSuffix(s, ":*")
+		return s == "*" || s == r.ID || slices.Contains(r.Aliases, s) ||
+			all && slices.ContainsFunc(r.Aliases, func(alias string) bool { return strings.HasPrefix(alias, tool+":") })
+	})
 }
 
 // globs reports whether one of the patterns fits; * spans slashes too, which
@@ -259,8 +264,10 @@ func foreign(a *tree.Node) []string {
 	switch key := a.Key(); {
 	case strings.HasPrefix(key, "ignore-check.kube-linter.io/"):
 		return []string{"kube-linter:" + strings.TrimPrefix(key, "ignore-check.kube-linter.io/")}
-	case key == "kube-linter.io/ignore-all", key == "polaris.fairwinds.com/exempt" && a.Text() == "true":
-		return []string{"*"}
+	case key == "kube-linter.io/ignore-all": // all that the other tool checks, not all that we do
+		return []string{"kube-linter:*"}
+	case key == "polaris.fairwinds.com/exempt" && a.Text() == "true":
+		return []string{"polaris:*"}
 	case strings.HasPrefix(key, "polaris.fairwinds.com/") && strings.HasSuffix(key, "-exempt") && a.Text() == "true":
 		return []string{"polaris:" + strings.TrimSuffix(strings.TrimPrefix(key, "polaris.fairwinds.com/"), "-exempt")}
 	case key == "kube-score/ignore":

@@ -202,7 +202,7 @@ func (a *analysis) comprehension(c ast.ComprehensionExpr) {
 	over := a.walk(c.IterRange())
 	var item *Access
 	if over != nil {
-		_ = over
+		a.reads = append(a.reads, *over.then("#"))
 		item = over.then("*")
 	}
 	saved := a.scopes
@@ -232,8 +232,6 @@ func (a *analysis) comprehension(c ast.ComprehensionExpr) {
 func hash(n *tree.Node, steps []string) uint64 {
 	for i, step := range steps {
 		switch {
-		case n == nil:
-			return tree.Mix(n.Hash(), uint64(i))
 		case step == "*" && n.Is(tree.List):
 			h := uint64(n.Len())
 			for j := range n.Children() {
@@ -243,7 +241,7 @@ func hash(n *tree.Node, steps []string) uint64 {
 		case step == "#" && n.Is(tree.List):
 			return uint64(n.Len()) + 1
 		case step == "*" || step == "#" || !n.Is(tree.Map):
-			return n.Hash()
+			return tree.Mix(n.Hash(), uint64(i)) // absent, unknown or of another type
 		}
 		if n = n.Get(step); n.Is(tree.Null) {
 			n = nil

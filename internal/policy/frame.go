@@ -238,17 +238,33 @@ func evaluate(x *expression, f *frame) ref.Val {
 	if err != nil {
 		return types.WrapErr(err)
 	}
-	if f.cost > costBudget {
-		return types.WrapErr(errBudget)
-	}
 	out, details, err := prog.Eval(f)
 	if cost := details.ActualCost(); cost != nil {
-		f.cost += *cost
+		f.cost += *cost + length(out)
 	}
-	if err != nil {
+	switch {
+	case err != nil:
 		return types.WrapErr(err)
+	case f.cost > costBudget:
+		return types.WrapErr(errBudget)
 	}
 	return out
+}
+
+// length is what keeping a value costs. CEL's own account leaves it out where
+// the type is known only at run time, as that of a variable.
+func length(v ref.Val) uint64 {
+	switch v := v.(type) {
+	case types.String:
+		return uint64(len(v))
+	case types.Bytes:
+		return uint64(len(v))
+	case traits.Lister:
+		if size, ok := v.Size().(types.Int); ok {
+			return uint64(size)
+		}
+	}
+	return 0
 }
 
 // costBudget is what all expressions of a rule may cost together for one

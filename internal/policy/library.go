@@ -65,8 +65,8 @@ func loadFirst(f *tree.File) (*Rule, error) {
 	return nil, errors.New(f.Name + ": no rule in the file")
 }
 
-// Validate finds what is wrong between rules: ids and aliases used twice, causes
-// that do not exist.
+// Validate finds what is wrong between rules: ids used twice or as an alias of
+// another rule, causes that do not exist.
 func Validate(rules []*Rule) error {
 	var errs []error
 	owner := map[string]string{}
@@ -77,6 +77,11 @@ func Validate(rules []*Rule) error {
 		owner[r.ID] = r.Place.String()
 	}
 	for _, r := range rules {
+		for _, alias := range r.Aliases {
+			if other, taken := owner[alias]; taken && alias != r.ID {
+				errs = append(errs, fmt.Errorf("%s: rule %q: alias %q is the id of %s", r.Place, r.ID, alias, other))
+			}
+		}
 		for _, cause := range r.CoveredBy {
 			if owner[cause] == "" {
 				errs = append(errs, fmt.Errorf("%s: rule %q: coveredBy names %q, which does not exist", r.Place, r.ID, cause))

@@ -54,7 +54,6 @@ func newRule(root *tree.Node, f *tree.File) (*Rule, error) {
 	r := &Rule{}
 	line, column := f.Position(root.Start())
 	r.Place = model.Place{File: f.Name, Line: line, Column: column}
-	r.Severity = model.Medium
 	var severity, subject string
 	spec := root.Get("spec")
 	d.Fields(root, map[string]func(*tree.Node){

@@ -34,7 +34,7 @@ func native(t *testing.T, text string, params func(model.GroupKind, string, stri
 func TestNative(t *testing.T) {
 	clusterRole := "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata: {name: all, labels: {app: web}}\nrules: []\n"
 	namespace := "apiVersion: v1\nkind: Namespace\nmetadata: {name: shop, labels: {tier: prod}}\n"
-	refuse := "validations: [{expression: 'false', message: no}]\n"
+	refuse := "validations: [{expression: 'false', message: denied}]\n"
 	anything := "matchConstraints: {resourceRules: [{apiGroups: ['*'], apiVersions: ['*'], operations: ['*'], resources: ['*']}]"
 	prod := &parse(t, namespace)[0]
 	(*prod).Seal()
@@ -45,40 +45,40 @@ func TestNative(t *testing.T) {
 		want                 Verdict
 		message              string // or the reason
 	}{
-		{"fails", vap(anyPod + refuse), pod, world{}, Fail, "no"},
+		{"fails", vap(anyPod + refuse), pod, world{}, Fail, "denied"},
 		{"another resource", vap(strings.Replace(anyPod, "pods", "services", 1) + refuse), pod, world{}, Pass, ""},
 		{"another group", vap(strings.Replace(anyPod, `[""]`, "[apps]", 1) + refuse), pod, world{}, Pass, ""},
-		{"another version of a built-in kind", vap(strings.Replace(anyPod, "[v1]", "[v2]", 1) + refuse), pod, world{}, Fail, "no"},
+		{"another version of a built-in kind", vap(strings.Replace(anyPod, "[v1]", "[v2]", 1) + refuse), pod, world{}, Fail, "denied"},
 		{"updates only", vap(strings.Replace(anyPod, "CREATE", "UPDATE", 1) + refuse), pod, world{}, Pass, ""},
 		{"subresources only", vap(strings.Replace(anyPod, "[pods]", "[pods/exec]", 1) + refuse), pod, world{}, Pass, ""},
-		{"all resources and subresources", vap(strings.Replace(anyPod, "[pods]", "['*/*']", 1) + refuse), pod, world{}, Fail, "no"},
+		{"all resources and subresources", vap(strings.Replace(anyPod, "[pods]", "['*/*']", 1) + refuse), pod, world{}, Fail, "denied"},
 		{"resource names", vap(strings.Replace(anyPod, "resources:", "resourceNames: [other], resources:", 1) + refuse), pod, world{}, Pass, ""},
 		{"scope", vap(strings.Replace(anyPod, "resources:", "scope: Cluster, resources:", 1) + refuse), pod, world{}, Pass, ""},
 		{"excluded", vap(anything + ", excludeResourceRules: [{apiGroups: [''], apiVersions: [v1], operations: [CREATE], resources: [pods]}]}\n" + refuse), pod, world{}, Pass, ""},
-		{"excluded by name", vap(anything + ", excludeResourceRules: [{apiGroups: [''], apiVersions: [v1], operations: [CREATE], resources: [pods], resourceNames: [other]}]}\n" + refuse), pod, world{}, Fail, "no"},
-		{"labels match", vap(anything + ", objectSelector: {matchLabels: {app: web}}}\n" + refuse), pod, world{}, Fail, "no"},
+		{"excluded by name", vap(anything + ", excludeResourceRules: [{apiGroups: [''], apiVersions: [v1], operations: [CREATE], resources: [pods], resourceNames: [other]}]}\n" + refuse), pod, world{}, Fail, "denied"},
+		{"labels match", vap(anything + ", objectSelector: {matchLabels: {app: web}}}\n" + refuse), pod, world{}, Fail, "denied"},
 		{"labels do not match", vap(anything + ", objectSelector: {matchLabels: {app: db}}}\n" + refuse), pod, world{}, Pass, ""},
 		{"namespace not read", vap(anything + ", namespaceSelector: {matchLabels: {tier: prod}}}\n" + refuse), pod, world{}, Unknown, "the Namespace was not read"},
 		{"namespace not read, but all passes", vap(anything + ", namespaceSelector: {matchLabels: {tier: prod}}}\nvalidations: [{expression: 'true'}]"), pod, world{}, Pass, ""},
-		{"namespace matches", vap(anything + ", namespaceSelector: {matchLabels: {tier: prod}}}\n" + refuse), pod, known, Fail, "no"},
+		{"namespace matches", vap(anything + ", namespaceSelector: {matchLabels: {tier: prod}}}\n" + refuse), pod, known, Fail, "denied"},
 		{"namespace does not match", vap(anything + ", namespaceSelector: {matchLabels: {tier: test}}}\n" + refuse), pod, known, Pass, ""},
-		{"empty selector", vap(anything + ", namespaceSelector: {}}\n" + refuse), pod, world{}, Fail, "no"},
-		{"cluster-scoped", vap(anything + ", namespaceSelector: {matchLabels: {tier: test}}}\n" + refuse), clusterRole, world{}, Fail, "no"},
+		{"empty selector", vap(anything + ", namespaceSelector: {}}\n" + refuse), pod, world{}, Fail, "denied"},
+		{"cluster-scoped", vap(anything + ", namespaceSelector: {matchLabels: {tier: test}}}\n" + refuse), clusterRole, world{}, Fail, "denied"},
 		{"a namespace is its own", vap(anything + ", namespaceSelector: {matchLabels: {tier: test}}}\n" + refuse), namespace, world{}, Pass, ""},
 		{"condition", vap(anyPod + "matchConditions: [{name: c, expression: object.metadata.name == 'other'}]\n" + refuse), pod, world{}, Pass, ""},
 		{"unknown condition", vap(anyPod + "matchConditions: [{name: c, expression: request.userInfo.username == 'a'}]\n" + refuse), pod, world{}, Unknown, "there is no admission request here"},
-		{"variables", vap(anyPod + "variables: [{name: a, expression: 'size(object.spec.containers)'}, {name: b, expression: variables.a + 1}]\nvalidations: [{expression: variables.b == 3, message: no}]"), pod, world{}, Fail, "no"},
-		{"variables named as ours", vap(anyPod + "variables: [{name: podSpec, expression: object.spec}, {name: containers, expression: '[1]'}]\nvalidations: [{expression: variables.podSpec.containers[0].name == 'web' && variables.containers == [2], message: no}]"), pod, world{}, Fail, "no"},
+		{"variables", vap(anyPod + "variables: [{name: a, expression: 'size(object.spec.containers)'}, {name: b, expression: variables.a + 1}]\nvalidations: [{expression: variables.b == 3, message: denied}]"), pod, world{}, Fail, "denied"},
+		{"variables named as ours", vap(anyPod + "variables: [{name: podSpec, expression: object.spec}, {name: containers, expression: '[1]'}]\nvalidations: [{expression: \"variables.podSpec.containers[0].name == 'web' && variables.containers == [2]\", message: denied}]"), pod, world{}, Fail, "denied"},
 		{"variables are lazy", vap(anyPod + "variables: [{name: a, expression: object.spec.none.none}]\nvalidations: [{expression: 'true || variables.a'}]"), pod, world{}, Pass, ""},
-		{"an error", vap(anyPod + "validations: [{expression: object.spec.none, message: no}]"), pod, world{}, Error, "no such key: none"},
-		{"an ignored error", vap("failurePolicy: Ignore\n" + anyPod + "validations: [{expression: object.spec.none, message: no}]"), pod, world{}, Pass, ""},
-		{"an ignored error and a refusal", vap("failurePolicy: Ignore\n" + anyPod + "validations: [{expression: object.spec.none}, {expression: 'false', message: no}]"), pod, world{}, Fail, "no"},
+		{"an error", vap(anyPod + "validations: [{expression: object.spec.none, message: denied}]"), pod, world{}, Error, "no such key: none"},
+		{"an ignored error", vap("failurePolicy: Ignore\n" + anyPod + "validations: [{expression: object.spec.none, message: denied}]"), pod, world{}, Pass, ""},
+		{"an ignored error and a refusal", vap("failurePolicy: Ignore\n" + anyPod + "validations: [{expression: object.spec.none}, {expression: 'false', message: denied}]"), pod, world{}, Fail, "denied"},
 		{"an ignored error of a condition", vap("failurePolicy: Ignore\n" + anyPod + "matchConditions: [{name: c, expression: object.spec.none}]\n" + refuse), pod, world{}, Pass, ""},
 		{"no message", vap(anyPod + "validations: [{expression: \"object.metadata.name  ==\\n 'a'\"}]"), pod, world{}, Fail, "failed expression: object.metadata.name == 'a'"},
-		{"message expression", vap(anyPod + "validations: [{expression: 'false', message: no, messageExpression: \"' not ' + object.metadata.name + ' '\"}]"), pod, world{}, Fail, "not web"},
-		{"message expression fails", vap(anyPod + "validations: [{expression: 'false', message: no, messageExpression: object.spec.none}]"), pod, world{}, Fail, "no"},
-		{"message expression is blank", vap(anyPod + "validations: [{expression: 'false', message: no, messageExpression: \"'  '\"}]"), pod, world{}, Fail, "no"},
-		{"message expression has lines", vap(anyPod + `validations: [{expression: 'false', message: no, messageExpression: "'a\\nb'"}]`), pod, world{}, Fail, "no"},
+		{"message expression", vap(anyPod + "validations: [{expression: 'false', message: denied, messageExpression: \"' not ' + object.metadata.name + ' '\"}]"), pod, world{}, Fail, "not web"},
+		{"message expression fails", vap(anyPod + "validations: [{expression: 'false', message: denied, messageExpression: object.spec.none}]"), pod, world{}, Fail, "denied"},
+		{"message expression is blank", vap(anyPod + "validations: [{expression: 'false', message: denied, messageExpression: \"'  '\"}]"), pod, world{}, Fail, "denied"},
+		{"message expression has lines", vap(anyPod + `validations: [{expression: 'false', message: denied, messageExpression: "'a\\nb'"}]`), pod, world{}, Fail, "denied"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			out := judge(object(t, test.object), test.facts, native(t, test.policy, nil)...)
@@ -101,8 +101,8 @@ func TestNativeBinding(t *testing.T) {
 		}
 		return nil
 	}
-	withParams := vap(anyPod + "paramKind: {apiVersion: v1, kind: ConfigMap}\nvalidations: [{expression: object.metadata.name != params.data.name, message: no}]")
-	plain := vap(anyPod + "validations: [{expression: 'false', message: no}]")
+	withParams := vap(anyPod + "paramKind: {apiVersion: v1, kind: ConfigMap}\nvalidations: [{expression: object.metadata.name != params.data.name, message: denied}]")
+	plain := vap(anyPod + "validations: [{expression: 'false', message: denied}]")
 	for _, test := range []struct {
 		name, policy string
 		want         []Verdict

@@ -85,6 +85,7 @@ kind: Rule
 metadata: {name: test}
 spec:
   title: t
+  severity: high
   category: privilege
   rationale: r
   remediation: m
@@ -136,3 +137,12 @@ spec:
     env: [{name: A, value: "1"}, {name: B, value: "2"}]
     ports: [{name: http, containerPort: 80}, {containerPort: 81}]
 `
+
+func mustObject(t testing.TB, root *tree.Node, f *tree.File) *model.Object {
+	t.Helper()
+	o, err := model.NewObject(root, &model.Source{File: f}, "", "default")
+	if err != nil || o == nil {
+		t.Fatal(err)
+	}
+	return o
+}

@@ -13,6 +13,7 @@ var problems = []struct {
 	text string
 }{
 	{regexp.MustCompile(`^` + regexp.QuoteMeta(errBudget.Error()) + `$`), errBudget.Error()},
+	{regexp.MustCompile(`^` + regexp.QuoteMeta(errText.Error()) + `$`), errText.Error()},
 	{regexp.MustCompile(`^` + regexp.QuoteMeta(errNotAValue.Error()) + `$`), errNotAValue.Error()},
 	{regexp.MustCompile(`no such key: (.*)$`), "no such key: $1"},
 	{regexp.MustCompile(`index out of (?:bounds|range): (-?\d+)$`), "index out of bounds: $1"},

@@ -139,7 +139,7 @@ func rulesOf(r *model.Report) []*model.RuleInfo {
 
 // headline says what is wrong with which element: "the container runs
 // privileged" becomes `container "web" runs privileged`, and a message that does
-// not begin with its element gets it in front.
+// not speak of its element gets it in front.
 func headline(f *model.Finding) string {
 	message, subject := clean(f.Message), clean(f.Subject)
 	if message == "" {
@@ -149,19 +149,49 @@ func headline(f *model.Finding) string {
 		return message
 	}
 	kind, _, _ := strings.Cut(subject, " ")
-	if predicate, ok := strings.CutPrefix(message, "the "+kind+" "); ok {
-		return subject + " " + predicate
+	if i := indexNoun(message, "the "+kind); i >= 0 {
+		return message[:i] + subject + message[i+len("the "+kind):]
+	}
+	// "port 5432: ..." of port "postgres" names the element in another way.
+	if rest, ok := strings.CutPrefix(message, kind+" "); ok {
+		if other, rest, ok := strings.Cut(rest, ": "); ok && !strings.Contains(other, " ") {
+			return subject + " (" + other + "): " + rest
+		}
 	}
 	return subject + ": " + message
+}
+
+// indexNoun returns where a noun stands in a text as words of their own, or -1.
+func indexNoun(text, noun string) int {
+	if strings.HasPrefix(text+" ", noun+" ") {
+		return 0
+	}
+	if i := strings.Index(text+" ", " "+noun+" "); i >= 0 {
+		return i + 1
+	}
+	return -1
+}
+
+// symptoms returns what the symptoms of a finding say, each sentence once and
+// not that of the finding itself.
+func symptoms(f *model.Finding) []string {
+	said := map[string]bool{headline(f): true}
+	var all []string
+	for _, s := range f.Symptoms {
+		if text := headline(s); !said[text] {
+			said[text] = true
+			all = append(all, text)
+		}
+	}
+	return all
 }
 
 // also tells the symptoms of a finding in one line. The element is named only
 // where it is another one.
 func also(f *model.Finding) string {
-	parts := make([]string, len(f.Symptoms))
-	for i, s := range f.Symptoms {
-		parts[i] = headline(s)
-		if short, ok := strings.CutPrefix(parts[i], clean(f.Subject)); ok && s.Subject == f.Subject {
+	parts := symptoms(f)
+	for i, part := range parts {
+		if short, ok := strings.CutPrefix(part, clean(f.Subject)); ok && (strings.HasPrefix(short, " ") || strings.HasPrefix(short, ": ")) {
 			parts[i] = strings.TrimLeft(short, ": ")
 		}
 	}
@@ -310,6 +340,12 @@ func excuse(f *model.Finding) string {
 		s += " (" + terms + ")"
 	}
 	return s
+}
+
+// exceptionName returns the id of an exception, or "" when it has none of its own
+// and is called by its place.
+func exceptionName(e *model.Exception) string {
+	return clean(strings.TrimPrefix(e.ID, e.Place.String()))
 }
 
 // exceptionTerms names the owner and the last day of an exception.

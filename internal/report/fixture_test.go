@@ -96,7 +96,7 @@ func set(t testing.TB, class model.FixClass, at string, v any) model.Fix {
 
 func emptyReport() *model.Report {
 	return &model.Report{
-		Counts: model.Counts{Files: 9, Documents: 40, Objects: 34, Workloads: 12, PassedOver: 6, Rules: 57, Evaluated: 640, Passed: 628, Unknown: 12},
+		Counts: model.Counts{Files: 9, Documents: 40, Read: 34, Objects: 34, Workloads: 12, PassedOver: 6, Rules: 57, Evaluated: 640, Passed: 628, Unknown: 12},
 		Provenance: model.Provenance{Tool: "ullage", Version: "0.1.0", RulesDigest: "sha256:3f2a91c4d5e6f708192a3b4c5d6e7f80", InputDigest: "sha256:77ab01c2d3e4f5061728394a5b6c7d8e",
 			Commit: "4be1c9d2a7705f3f1f6f0d9b7a3c2e1d00112233", Profile: "recommended", Kubernetes: "1.33", World: "open", Time: "2026-03-01T10:00:00Z"},
 	}
@@ -224,6 +224,6 @@ func largeReport(t testing.TB, n int) *model.Report {
 			finding(t, memoryLimit, o, `container "web"`, webAt+".resources.limits.memory", "no memory limit"),
 			finding(t, readOnlyRoot, o, `container "web"`, webAt+".securityContext.readOnlyRootFilesystem", "root file system is writable", set(t, model.Tightening, "securityContext.readOnlyRootFilesystem", true)))
 	}
-	r.Counts = model.Counts{Files: 1, Documents: n, Objects: n, Workloads: n, Rules: 57, Evaluated: 40 * n, Passed: 40*n - len(r.Findings)}
+	r.Counts = model.Counts{Files: 1, Documents: n, Read: n, Objects: n, Workloads: n, Rules: 57, Evaluated: 40 * n, Passed: 40*n - len(r.Findings)}
 	return r
 }

@@ -31,6 +31,8 @@ var pageFuncs = template.FuncMap{
 	"remedy":   func(f *model.Finding) string { text, _ := remedy(f); return text },
 	"class":    func(f *model.Finding) string { _, class := remedy(f); return string(class) },
 	"terms":    exceptionTerms,
+	"named":    exceptionName,
+	"nothing":  nothing,
 	"also":     also,
 	"scope":    scope,
 }
@@ -53,6 +55,8 @@ type pageData struct {
 	Unknown    int
 	Provenance []fact
 	Asides     string
+	// NotUnderstood is a sentence, or "".
+	NotUnderstood string
 }
 
 type pageSeverity struct {
@@ -73,7 +77,7 @@ func writeHTML(w *bufio.Writer, r *model.Report, o Options) error {
 	t := totalsOf(r)
 	d := pageData{Report: r, Objects: t.objects, Unknown: max(len(r.Unknowns), r.Counts.Unknown), Provenance: provenance(r.Provenance)}
 	d.Unknowns = r.Unknowns[:min(len(r.Unknowns), htmlFindings)]
-	d.Findings, d.Asides = t.active.total(), asides(r, t)
+	d.Findings, d.Asides, d.NotUnderstood = t.active.total(), asides(r, t), notUnderstood(r)
 	for s := model.Critical; ; s-- {
 		d.Severities = append(d.Severities, pageSeverity{s.String(), t.active[s]})
 		if s == model.Info {

@@ -98,6 +98,10 @@ type (
 		Place   *model.Place `json:"place,omitempty"`
 		Reason  string       `json:"reason"`
 	}
+	jsonKind struct {
+		Group string `json:"group"`
+		Kind  string `json:"kind"`
+	}
 	jsonProblem struct {
 		Place  *model.Place `json:"place,omitempty"`
 		Reason string       `json:"reason"`
@@ -121,6 +125,7 @@ func writeJSON(w *bufio.Writer, r *model.Report, o Options) error {
 	s.list("rules", each(rules, func(rule *model.RuleInfo) any { return toJSONRule(rule, requirements) }))
 	s.list("findings", each(r.Findings, func(f *model.Finding) any { return toJSONFinding(f, requirements) }))
 	s.list("unknowns", each(r.Unknowns, toJSONUnknown))
+	s.list("notUnderstood", each(r.NotUnderstood, func(gk model.GroupKind) any { return jsonKind{gk.Group, gk.Kind} }))
 	s.list("problems", each(r.Problems, func(p model.Problem) any {
 		return jsonProblem{Place: toJSONPlace(p.Place), Reason: clean(p.Reason), Hint: clean(p.Hint)}
 	}))

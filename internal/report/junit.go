@@ -127,8 +127,8 @@ func failureText(f *model.Finding) []string {
 		advice += " (" + string(class) + ")"
 	}
 	add("fix", advice)
-	for _, s := range f.Symptoms {
-		add("also", headline(s))
+	for _, text := range symptoms(f) {
+		add("also", text)
 	}
 	add("owner", ownerOf(f.Object))
 	add("fingerprint", f.Fingerprint.String())

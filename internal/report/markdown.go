@@ -71,7 +71,7 @@ func markdownHead(b *strings.Builder, r *model.Report, t totals) {
 		}
 		b.WriteString("\n\n")
 	case c.Objects == 0:
-		fmt.Fprintf(b, "### %s: nothing checked\n\n", tool)
+		fmt.Fprintf(b, "### %s: nothing checked: %s\n\n", tool, nothing(c))
 	case len(r.Problems) > 0:
 		fmt.Fprintf(b, "### %s: no findings in what could be checked\n\n", tool)
 	default:
@@ -79,6 +79,9 @@ func markdownHead(b *strings.Builder, r *model.Report, t totals) {
 	}
 	fmt.Fprintf(b, "Checked %s.", markdownText(scope(r)))
 	if line := asides(r, t); line != "" {
+		fmt.Fprintf(b, " %s.", markdownText(line))
+	}
+	if line := notUnderstood(r); line != "" {
 		fmt.Fprintf(b, " %s.", markdownText(line))
 	}
 	if line := unknownLine(r); line != "" {
@@ -142,9 +145,10 @@ func markdownWhy(b *strings.Builder, rules []*model.RuleInfo) {
 	if len(rules) == 0 {
 		return
 	}
-	b.WriteString("<details><summary>Why it matters</summary>\n\n")
+	b.WriteString("<details><summary>Why it matters, and what to do</summary>\n\n")
 	for i, rule := range rules {
-		line := fmt.Sprintf("- %s %s: %s\n", markdownCode(rule.ID), markdownText(clean(rule.Title)), markdownText(cut(clean(rule.Rationale), markdownCell)))
+		line := fmt.Sprintf("- %s %s: %s\n", markdownCode(rule.ID), markdownText(clean(rule.Title)),
+			markdownText(cut(strings.TrimSpace(clean(rule.Rationale)+" "+clean(rule.Remediation)), markdownCell)))
 		if b.Len()+len(line) > markdownBudget {
 			fmt.Fprintf(b, "- and %s\n", count(len(rules)-i, "more rule"))
 			break

@@ -190,8 +190,8 @@ func toSARIFResult(f *model.Finding, ruleIndex int) any {
 			text += " (" + string(class) + ")"
 		}
 	}
-	for _, s := range f.Symptoms {
-		text += "\nAlso: " + headline(s) + "."
+	for _, also := range symptoms(f) {
+		text += "\nAlso: " + also + "."
 	}
 	props := map[string]any{"severity": f.Rule.Severity, "object": toJSONObject(f.Object), "system": f.Object.System}
 	for name, value := range map[string]string{"subject": clean(f.Subject), "path": f.Path().String(), "owner": ownerOf(f.Object), "rendered": f.Place.Rendered} {

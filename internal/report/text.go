@@ -7,9 +7,10 @@ package report
 //   - A finding says what is wrong, where, and what to do. Why it matters, and
 //     advice in general words, are said once for each rule.
 //   - A symptom is one quiet line under its cause.
-//   - It never floods: about fifty findings are shown one by one, five of each
-//     rule (ten when critical); the rest is counted by rule, with places. Nothing
-//     is left out silently, and --verbose shows all.
+//   - It never floods: of more than fifty findings, the critical and high ones
+//     come first, then at most five of each rule, until fifty are shown; the rest
+//     is counted by rule, with places. Nothing is left out silently, and --verbose
+//     shows all.
 //   - A place is alone at the start of a line and never broken, so that it can be
 //     clicked, copied and searched for.
 //   - What was not looked at, and what is not known, is said, once and quietly.
@@ -28,7 +29,7 @@ import (
 // How much is shown one by one.
 const (
 	textFindings = 50 // in all
-	textPerRule  = 5  // of one rule, twice as many when critical
+	textPerRule  = 5  // of one rule below high, when there are more in all
 	textList     = 10 // entries of the other lists
 )
 
@@ -56,11 +57,10 @@ type printer struct {
 	o     Options
 	width int
 	told  map[string]bool // reasons and advice that were given already
-	shown map[string]int  // findings of each rule
 }
 
 func writeText(w *bufio.Writer, r *model.Report, o Options) error {
-	p := &printer{w: w, o: o, width: o.Width, told: map[string]bool{}, shown: map[string]int{}}
+	p := &printer{w: w, o: o, width: o.Width, told: map[string]bool{}}
 	if p.width <= 0 {
 		p.width = defaultWidth
 	}
@@ -128,17 +128,15 @@ func (p *printer) severity(s model.Severity) string {
 	return p.paint(severityStyle[s], fmt.Sprintf("%-8s", strings.ToUpper(s.String())))
 }
 
-// objects shows objects with their findings until enough is shown, and returns
-// the findings that were not.
+// objects shows objects with their findings, and returns the findings that are
+// too many to be shown.
 func (p *printer) objects(groups []group) (rest []*model.Finding) {
-	budget := textFindings
+	chosen := p.choose(groups)
 	for _, g := range groups {
 		var show []*model.Finding
 		for _, f := range g.findings {
-			if p.o.Verbose || budget > 0 && p.shown[f.Rule.ID] < perRule(f.Rule.Severity) {
+			if chosen(f) {
 				show = append(show, f)
-				p.shown[f.Rule.ID]++
-				budget--
 			} else {
 				rest = append(rest, f)
 			}
@@ -150,11 +148,33 @@ func (p *printer) objects(groups []group) (rest []*model.Finding) {
 	return rest
 }
 
-func perRule(s model.Severity) int {
-	if s == model.Critical {
-		return 2 * textPerRule
+// choose decides which findings are shown one by one: all while they are few,
+// else the critical ones, then the high ones, then a few of each other rule.
+func (p *printer) choose(groups []group) func(*model.Finding) bool {
+	total := 0
+	for _, g := range groups {
+		total += len(g.findings)
 	}
-	return textPerRule
+	if p.o.Verbose || total <= textFindings {
+		return func(*model.Finding) bool { return true }
+	}
+	chosen := map[*model.Finding]bool{}
+	perRule := map[string]int{}
+	pick := func(from, to model.Severity, most int) {
+		for _, g := range groups {
+			for _, f := range g.findings {
+				s := f.Rule.Severity
+				if s >= from && s <= to && len(chosen) < textFindings && perRule[f.Rule.ID] < most {
+					chosen[f] = true
+					perRule[f.Rule.ID]++
+				}
+			}
+		}
+	}
+	pick(model.Critical, model.Critical, textFindings)
+	pick(model.High, model.High, textFindings)
+	pick(model.Info, model.Medium, textPerRule)
+	return func(f *model.Finding) bool { return chosen[f] }
 }
 
 // object shows one object. more is the number of its findings that are counted
@@ -212,6 +232,7 @@ func (p *printer) fix(f *model.Finding) {
 	case "":
 		p.once(f.Rule, "fix", green, text, plain)
 	case model.Decision:
+		p.once(f.Rule, "fix", green, clean(f.Rule.Remediation), plain)
 		p.once(f.Rule, "ask", green, text, plain)
 	default:
 		p.detail("fix", green, text+" ("+string(class)+")", plain)
@@ -271,7 +292,8 @@ func (p *printer) places(findings []*model.Finding, s model.Severity) {
 	}
 }
 
-// system shows the platform's own objects apart, one line each.
+// system shows the platform's own objects apart: what is critical or high one by
+// one, and the rest as a line for each object.
 func (p *printer) system(groups []group) {
 	if len(groups) == 0 {
 		return
@@ -282,6 +304,35 @@ func (p *printer) system(groups []group) {
 		p.objects(groups)
 		return
 	}
+	var severe, lesser []group
+	for _, g := range groups {
+		s, l := group{object: g.object}, group{object: g.object}
+		for _, f := range g.findings {
+			if f.Rule.Severity >= model.High {
+				s.findings = append(s.findings, f)
+			} else {
+				l.findings = append(l.findings, f)
+			}
+		}
+		if len(s.findings) > 0 {
+			severe = append(severe, s)
+		}
+		if len(l.findings) > 0 {
+			lesser = append(lesser, l)
+		}
+	}
+	if len(severe) > 0 {
+		p.line("")
+		p.rest(p.objects(severe))
+	}
+	p.lesser(lesser)
+}
+
+// lesser counts the other findings of platform objects.
+func (p *printer) lesser(groups []group) {
+	if len(groups) == 0 {
+		return
+	}
 	for i, g := range groups {
 		if i == textList {
 			p.line("  " + p.paint(dim, "and "+count(len(groups)-i, "more object")))
@@ -289,7 +340,7 @@ func (p *printer) system(groups []group) {
 		}
 		p.line("  " + keyName(g.object) + p.paint(dim, "  "+tallyOf(g.findings).String()))
 	}
-	p.line("  " + p.paint(dim, "--verbose shows their findings"))
+	p.line("  " + p.paint(dim, "--verbose shows these findings"))
 	p.line("")
 }
 

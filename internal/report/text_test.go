@@ -84,13 +84,13 @@ func TestTextGolden(t *testing.T) {
 func alikeReport(t testing.TB) *model.Report {
 	var rules strings.Builder
 	rules.WriteString("apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata: {name: operator}\nrules:\n")
-	for range 40 {
+	for range 60 {
 		rules.WriteString("- {apiGroups: ['*'], resources: ['*'], verbs: ['*']}\n")
 	}
 	o := objects(t, "operator.yaml", rules.String())[0]
 	wildcard := &model.RuleInfo{ID: "wildcard-role", Title: "Role grants every verb", Severity: model.High, Rationale: "It grants what nobody has thought of yet."}
 	r := emptyReport()
-	for i := range 40 {
+	for i := range 60 {
 		r.Findings = append(r.Findings, finding(t, wildcard, o, fmt.Sprintf("rule %d", i), fmt.Sprintf("rules[%d].verbs", i), "every verb on every resource"))
 	}
 	return r
@@ -137,7 +137,7 @@ func TestTextScales(t *testing.T) {
 	for _, n := range []int{1, 12, 100, 1250} {
 		r := largeReport(t, n)
 		text := render(t, "text", r, Options{})
-		if lines := strings.Count(text, "\n"); lines > 260 {
+		if lines := strings.Count(text, "\n"); lines > 340 {
 			t.Errorf("%d findings: %d lines", len(r.Findings), lines)
 		}
 		shown := len(regexp.MustCompile(`(?m)^  (CRITICAL|HIGH|MEDIUM|LOW) .*$`).FindAllString(text, -1))
@@ -194,11 +194,95 @@ func TestHeadline(t *testing.T) {
 		{`container "web"`, `container "web" runs as root`, `container "web" runs as root`},
 		{`container "web"`, "the containers share a volume", `container "web": the containers share a volume`},
 		{"rule 1", "the rule allows every verb", "rule 1 allows every verb"},
+		{`container "w"`, "the environment of the container holds a password", `the environment of container "w" holds a password`},
+		{`port "postgres"`, "port 5432: the name is of another protocol", `port "postgres" (5432): the name is of another protocol`},
 		{"rule 1", "", "rule 1: Role grants every verb"},
 	} {
 		f := &model.Finding{Rule: &model.RuleInfo{Title: "Role grants every verb"}, Subject: test.subject, Message: test.message}
 		if got := headline(f); got != test.want {
 			t.Errorf("%q of %q is %q, want %q", test.message, test.subject, got, test.want)
+		}
+	}
+}
+
+// Findings are few: each is shown, however many one rule has.
+func TestFewFindingsAreAllShown(t *testing.T) {
+	r := largeReport(t, 12) // 12 of each of four rules, and one more
+	if text := render(t, "text", r, Options{}); len(r.Findings) > textFindings || strings.Contains(text, "more finding") {
+		t.Errorf("not all of %d findings are shown:\n%s", len(r.Findings), text)
+	}
+}
+
+// Findings are many: none that is critical or high waits behind a lesser one.
+func TestSevereFindingsComeFirst(t *testing.T) {
+	r := largeReport(t, 40)
+	text := render(t, "text", r, Options{})
+	shown, _, _ := strings.Cut(text, " more findings, by rule")
+	if critical, high := strings.Count(shown, "  CRITICAL  "), strings.Count(shown, "  HIGH  "); critical != 2 || high != 40 {
+		t.Errorf("%d critical and %d high findings are shown, want 2 and 40", critical, high)
+	}
+	if n := strings.Count(shown, "  LOW  ") + strings.Count(shown, "  MEDIUM  "); n != textFindings-42 {
+		t.Errorf("%d lesser findings are shown, want %d", n, textFindings-42)
+	}
+}
+
+func TestSeverePlatformFindingsAreShown(t *testing.T) {
+	text := render(t, "text", smallReport(t), Options{})
+	_, platform, _ := strings.Cut(text, "Platform objects")
+	if !strings.Contains(platform, `CRITICAL  container "agent" runs privileged`) {
+		t.Errorf("the critical finding of a platform object is hidden:\n%s", platform)
+	}
+}
+
+func TestDecisionKeepsRemediation(t *testing.T) {
+	text := strings.Join(strings.Fields(render(t, "text", smallReport(t), Options{})), " ")
+	for _, want := range []string{"fix " + memoryLimit.Remediation, "ask How much memory"} {
+		if strings.Count(text, want) != 1 {
+			t.Errorf("%q is said %d times", want, strings.Count(text, want))
+		}
+	}
+}
+
+func TestAlsoRepeatsNothing(t *testing.T) {
+	rule := &model.RuleInfo{Title: "x"}
+	symptom := func(message string) *model.Finding {
+		return &model.Finding{Rule: rule, Subject: `container "w"`, Message: message}
+	}
+	f := symptom("the container runs as root")
+	f.Symptoms = []*model.Finding{symptom(`container "w" runs as root`), symptom("no limit"), symptom("no limit"), symptom("the container may gain privileges")}
+	if got := also(f); got != "no limit; may gain privileges" {
+		t.Error(got)
+	}
+}
+
+func TestExceptionPlaceOnce(t *testing.T) {
+	r := emptyReport()
+	at := model.Place{File: "deploy/web.yaml", Line: 7, Column: 5}
+	r.Unused = []*model.Exception{{ID: at.String() + " ullage.dev/except", Rules: []string{"run-as-root"}, Place: at}}
+	for _, format := range []string{"text", "html"} {
+		if n := strings.Count(render(t, format, r, Options{}), at.String()); n != 1 {
+			t.Errorf("%s: the place of an exception is printed %d times", format, n)
+		}
+	}
+}
+
+func TestSummaryLines(t *testing.T) {
+	selected := emptyReport()
+	selected.Counts = model.Counts{Files: 32, Documents: 75, Read: 75, Rules: 1}
+	opaque := emptyReport()
+	opaque.Counts.NotUnderstood = 1
+	opaque.NotUnderstood = []model.GroupKind{{Group: "argoproj.io", Kind: "Workflow"}}
+	one := emptyReport()
+	one.Fixed, one.Counts.Rules, one.Counts.Unknown = 1, 1, 1
+	for want, r := range map[string]*model.Report{
+		"nothing checked: 75 objects read, none matches --namespace/--selector": selected,
+		"1 object of kinds whose pods Ullage does not understand: Workflow":     opaque,
+		"1 finding of the baseline gone":                                        one,
+		"12 workloads, 1 rule (":                                                one,
+		"1 question open":                                                       one,
+	} {
+		if text := render(t, "text", r, Options{Width: 200}); !strings.Contains(text, want) {
+			t.Errorf("no %q in\n%s", want, text)
 		}
 	}
 }

@@ -43,7 +43,7 @@ func (p *printer) exceptions(r *model.Report) {
 				p.line("  " + p.paint(dim, fmt.Sprintf("and %d more; --verbose shows each", len(exceptions)-i)))
 				break
 			}
-			what := strings.TrimSpace(clean(e.ID) + " " + clean("for "+strings.Join(e.Rules, ", ")))
+			what := strings.TrimSpace(exceptionName(e) + " " + clean("for "+strings.Join(e.Rules, ", ")))
 			if terms := exceptionTerms(e); terms != "" {
 				what += " (" + terms + ")"
 			}
@@ -90,7 +90,7 @@ func (p *printer) summary(r *model.Report, t totals) {
 		text = fmt.Sprintf("%s; in %d of %s", t.active, t.objects, count(r.Counts.Objects, "object"))
 	case r.Counts.Objects == 0:
 		label, style = "nothing checked: ", yellow
-		text = fmt.Sprintf("no Kubernetes objects in %s, %s passed over", count(r.Counts.Files, "file"), count(r.Counts.PassedOver, "other document"))
+		text = nothing(r.Counts)
 	case len(r.Problems) > 0:
 		label, style = "no findings in what could be checked: ", yellow
 	}
@@ -100,8 +100,34 @@ func (p *printer) summary(r *model.Report, t totals) {
 		p.hang("", 0, fixLine(t), plain)
 	}
 	p.hang("", 0, asides(r, t), plain)
+	p.hang("", 0, notUnderstood(r), plain)
 	p.hang("", 0, unknownLine(r), dim)
 	p.hang("", 0, provenanceLine(r.Provenance), dim)
+}
+
+// nothing says why no object was checked.
+func nothing(c model.Counts) string {
+	if c.Read > 0 {
+		return count(c.Read, "object") + " read, none matches --namespace/--selector"
+	}
+	return "no Kubernetes objects in " + count(c.Files, "file") + ", " + count(c.PassedOver, "other document") + " passed over"
+}
+
+// notUnderstood counts the objects whose pods could not be looked at.
+func notUnderstood(r *model.Report) string {
+	n := r.Counts.NotUnderstood
+	if n == 0 {
+		return ""
+	}
+	kinds := make([]string, 0, textList)
+	for i, gk := range r.NotUnderstood {
+		if i == textList {
+			kinds = append(kinds, fmt.Sprintf("and %d more", len(r.NotUnderstood)-i))
+			break
+		}
+		kinds = append(kinds, clean(gk.Kind))
+	}
+	return fmt.Sprintf("%s of kinds whose pods Ullage does not understand: %s", count(n, "object"), strings.Join(kinds, ", "))
 }
 
 // fixLine says what the fixer would do.
@@ -134,7 +160,7 @@ func asides(r *model.Report, t totals) string {
 	add(len(r.Expired), count(len(r.Expired), "exception")+" expired")
 	add(len(r.Unused), count(len(r.Unused), "exception")+" unused")
 	add(t.baselined, fmt.Sprintf("%d known from the baseline", t.baselined))
-	add(r.Fixed, fmt.Sprintf("%d of the baseline are gone", r.Fixed))
+	add(r.Fixed, count(r.Fixed, "finding")+" of the baseline gone")
 	if r.Counts.Objects > 0 {
 		add(r.Counts.PassedOver, count(r.Counts.PassedOver, "document")+" passed over (not Kubernetes)")
 	}
