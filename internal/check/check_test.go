@@ -138,6 +138,27 @@ func TestCountsAddUp(t *testing.T) {
 	}
 }
 
+func TestCountsTellReadFromJudged(t *testing.T) {
+	objects := parse(t, shop(5)+`---
+apiVersion: argoproj.io/v1alpha1
+kind: Workflow
+metadata: {name: w, namespace: jobs}
+spec: {templates: [{container: {image: alpine}}]}
+`)
+	in := func(namespace string) func(*model.Object) bool {
+		return func(o *model.Object) bool { return o.Key.Namespace == namespace }
+	}
+	all, jobs, none := judgeAll(t, objects, Options{}), judgeAll(t, objects, Options{Selected: in("jobs")}), judgeAll(t, objects, Options{Selected: in("x")})
+	for _, c := range []struct {
+		r                           *model.Report
+		read, judged, notUnderstood int
+	}{{all, 6, 6, 1}, {jobs, 6, 1, 1}, {none, 6, 0, 0}} {
+		if got := c.r.Counts; got.Read != c.read || got.Objects != c.judged || got.NotUnderstood != c.notUnderstood || len(c.r.NotUnderstood) != c.notUnderstood {
+			t.Errorf("%d read, %d judged, %d not understood (%v)", got.Read, got.Objects, got.NotUnderstood, c.r.NotUnderstood)
+		}
+	}
+}
+
 func TestClosedWorldKnows(t *testing.T) {
 	objects := parse(t, shop(5))
 	open, closed := judgeAll(t, objects, Options{Rules: library(t)}), judgeAll(t, objects, Options{Rules: library(t), Closed: true})

@@ -45,7 +45,8 @@ for standard input. Nothing is sent anywhere.
 Exit code: 0 clean, 1 findings at or above --fail-on, 2 usage or internal error,
 3 something that should have been checked could not be.`,
 		Example: `  ullage check deploy/                       # everything below a directory
-  ullage check --diff deploy/                # the fixes that are certain, as a diff
+  ullage check --diff deploy/                # all fixes as a diff; nothing is written
+  ullage check --fix deploy/                 # write the inert ones, --fix=all all of them
   ullage check -o sarif chart/ > out.sarif   # for code scanning
   helm template . | ullage check -           # from standard input`,
 		Args: func(_ *cobra.Command, args []string) error {
@@ -78,8 +79,8 @@ Exit code: 0 clean, 1 findings at or above --fail-on, 2 usage or internal error,
 	flags.StringSliceVar(&f.Exclude, "exclude", nil, "leave out paths that match these patterns")
 	flags.StringSliceVar(&f.Values, "values", nil, "values files for Helm charts")
 	flags.StringArrayVar(&f.Set, "set", nil, "value for Helm charts, key=value")
-	flags.BoolVar(&f.diff, "diff", false, "show the fixes as a diff and change nothing")
-	flags.StringVar(&f.fix, "fix", "", "write fixes into the files: inert (the default), or all for tightening ones too")
+	flags.BoolVar(&f.diff, "diff", false, "show all fixes, tightening ones too, as a diff and change nothing")
+	flags.StringVar(&f.fix, "fix", "", "write fixes into the files: --fix only inert ones, --fix=all tightening ones too")
 	flags.Lookup("fix").NoOptDefVal = "inert"
 	flags.BoolVarP(&f.verbose, "verbose", "v", false, "show every finding and every unanswered question")
 	flags.BoolVar(&f.showExcepted, "show-excepted", false, "show findings that an exception or the baseline lets pass")
@@ -113,8 +114,8 @@ func (f *checkFlags) run(cmd *cobra.Command, p *Program, paths []string) error {
 	if err := f.merge(); err != nil {
 		return err
 	}
-	if f.writeBaseline != "" && f.fix != "" || f.diff && f.fix != "" {
-		return errors.New("--write-baseline, --diff and --fix exclude each other")
+	if err := f.modes(p.Args); err != nil {
+		return err
 	}
 	v, err := f.judge(ctx, p, paths)
 	if err != nil {
@@ -161,7 +162,7 @@ func (f *checkFlags) judge(ctx context.Context, p *Program, paths []string) (*ju
 		return nil, interrupted(ctx, err)
 	}
 	if r.Counts.Objects == 0 && len(in.Objects) > 0 {
-		return nil, fmt.Errorf("--namespace and --selector match none of %d objects", len(in.Objects))
+		return nil, fmt.Errorf("--namespace and --selector match none of %s", counted(len(in.Objects), "object"))
 	}
 	plan.complete(r, in, paths, now)
 	return &judged{plan, in, r}, nil
@@ -383,12 +384,20 @@ func (f *checkFlags) saveBaseline(p *Program, r *model.Report) error {
 			symptoms += len(finding.Symptoms)
 		}
 	}
-	fmt.Fprintf(p.Stdout, "%d findings and %d symptoms of theirs written to %s; check against them with --baseline %s\n",
-		written, symptoms, f.writeBaseline, f.writeBaseline)
+	fmt.Fprintf(p.Stdout, "written to %s: %s and %s; check against it with --baseline %s\n",
+		f.writeBaseline, counted(written, "finding"), counted(symptoms, "symptom"), f.writeBaseline)
 	if len(r.Problems) > 0 {
 		return &codeError{code: exitIncomplete}
 	}
 	return nil
+}
+
+// counted writes a number with its noun.
+func counted(n int, noun string) string {
+	if n != 1 {
+		noun += "s"
+	}
+	return fmt.Sprintf("%d %s", n, noun)
 }
 
 func (f *checkFlags) colored(p *Program) bool {

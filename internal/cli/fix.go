@@ -2,7 +2,10 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 
 	"ullage.dev/ullage/internal/check"
 	"ullage.dev/ullage/internal/fix"
@@ -10,6 +13,27 @@ import (
 	"ullage.dev/ullage/internal/model"
 	"ullage.dev/ullage/internal/tree"
 )
+
+// modes refuses flags that ask for different things at once. The arguments are
+// those of the program.
+func (f *checkFlags) modes(args []string) error {
+	if f.writeBaseline != "" && (f.fix != "" || f.diff) || f.diff && f.fix != "" {
+		return errors.New("--write-baseline, --diff and --fix exclude each other")
+	}
+	if f.output != "text" && (f.diff || f.fix != "") {
+		return fmt.Errorf("--diff and --fix write text: -o %s does not go with them", f.output)
+	}
+	for i, word := range args[:max(len(args)-1, 0)] {
+		next := args[i+1]
+		if word != "--fix" || next != "all" && next != "inert" {
+			continue
+		}
+		if _, err := os.Lstat(next); errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("--fix takes its value behind an equals sign: --fix=%s", next)
+		}
+	}
+	return nil
+}
 
 // fixes shows the fixes as a diff, or writes them and judges again: the exit
 // code is that of what is left.

@@ -158,7 +158,8 @@ func TestDiffText(t *testing.T) {
 func TestSummary(t *testing.T) {
 	name := write(t, "a.yaml", deployment)
 	w := newWorld(t, name)
-	w.rules = []*rule{w.rules[0], w.rules[3], w.rules[5]}
+	w.rules = []*rule{w.rules[0], w.rules[3], w.rules[4], w.rules[5]}
+	w.rules[3].fails = func(n *tree.Node) bool { return n.Get("name").Str() == "side" }
 	var b bytes.Buffer
 	p := w.plan(false)
 	if err := fix.WriteSummary(&b, p, false); err != nil {
@@ -174,12 +175,12 @@ NAME
 
 Made by --fix=all only: each takes away what a program may have relied on
   NAME
-    11:11 Deployment/default/web: privileged (container "web")
+    11:11 Deployment/default/web: privileged (container "web"); caps (container "web", container "side")
 
 A person must decide
   NAME
     How much memory does it need?
-      11:11 Deployment/default/web: limits (container "web", container "side")
+      19:11 Deployment/default/web: limits (container "side")
 `
 	if got := strings.ReplaceAll(b.String(), name, "NAME"); got != want {
 		t.Errorf("got\n%s", got)
@@ -191,7 +192,7 @@ A person must decide
 	if err := fix.WriteSummary(&b, p, false); err != nil {
 		t.Fatal(err)
 	}
-	want = strings.NewReplacer("2 fixes would be made in 1 file: 2 inert, for --fix\n", "2 fixes in 1 file\n", "would fix", "fixed", "would ", "").Replace(want)
+	want = strings.NewReplacer("2 fixes would be made in 1 file: 2 inert, for --fix\n", "2 fixes in 1 file\n", "would fix", "fixed", "would ", "", "19:11", "20:11").Replace(want)
 	if got := strings.ReplaceAll(b.String(), name, "NAME"); got != want {
 		t.Errorf("after writing: got\n%s", got)
 	}

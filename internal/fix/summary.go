@@ -36,7 +36,11 @@ func WriteSummary(w io.Writer, p *Plan, color bool) error {
 		s.title(intent(planned))
 		s.files(planned, "would fix", "would ")
 	}
-	if len(p.Files) == 0 {
+	switch {
+	case len(p.Files) > 0:
+	case len(p.Held)+len(p.Skipped) == 0:
+		s.line("There is nothing to fix.")
+	default:
 		s.line("There is nothing to fix here without a word from you.")
 	}
 	s.held(model.Tightening, "Made by --fix=all only: each takes away what a program may have relied on")
@@ -92,7 +96,7 @@ func (s *summary) files(files []*File, done, tense string) {
 			s.line("  " + s.paint(yellow, "left out of the diff because it would show a secret; "+writer(f)+" writes it"))
 		}
 		for _, a := range f.Applied {
-			s.line(fmt.Sprintf("  %s %s (%s)", done, headline(a.Finding), a.class()))
+			s.line(fmt.Sprintf("  %s %s (%s)", done, headline(a.Finding), a.class(f.written)))
 			for _, e := range a.Fix.Edits {
 				s.line("    " + tense + Describe(a.Finding, e))
 			}
@@ -108,11 +112,11 @@ func writer(f *File) string {
 	return "--fix"
 }
 
-func (a *Applied) class() string {
+func (a *Applied) class(written bool) string {
 	switch {
-	case a.Fix.Class == model.Tightening:
+	case a.Fix.Class == model.Tightening && !written:
 		return "tightening: --fix=all"
-	case a.Proven:
+	case a.Fix.Class == model.Inert && a.Proven:
 		return "inert, proven: the completed object is the same"
 	}
 	return string(a.Fix.Class)

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"strconv"
 
 	"ullage.dev/ullage/internal/model"
 	"ullage.dev/ullage/internal/tree"
@@ -28,6 +29,10 @@ func (f *frame) fingerprint(rule *Rule) model.Fingerprint {
 			for _, key := range []string{"kind", "namespace", "name", "type"} { // not its path, which has indexes
 				parts = append(parts, b.node.Get(key).Str())
 			}
+			continue
+		}
+		if b.level.As == "container" && b.node.Get("name").Str() == "" {
+			parts = append(parts, b.list.String(), strconv.Itoa(b.index)) // its content is what findings want changed
 			continue
 		}
 		parts = append(parts, b.list.String(), identity(b.node))

@@ -277,7 +277,7 @@ func TestSummaryLines(t *testing.T) {
 	for want, r := range map[string]*model.Report{
 		"nothing checked: 75 objects read, none matches --namespace/--selector": selected,
 		"1 object of kinds whose pods Ullage does not understand: Workflow":     opaque,
-		"1 finding of the baseline gone":                                        one,
+		"1 finding of the baseline is gone":                                     one,
 		"12 workloads, 1 rule (":                                                one,
 		"1 question open":                                                       one,
 	} {

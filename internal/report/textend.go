@@ -160,7 +160,11 @@ func asides(r *model.Report, t totals) string {
 	add(len(r.Expired), count(len(r.Expired), "exception")+" expired")
 	add(len(r.Unused), count(len(r.Unused), "exception")+" unused")
 	add(t.baselined, fmt.Sprintf("%d known from the baseline", t.baselined))
-	add(r.Fixed, count(r.Fixed, "finding")+" of the baseline gone")
+	are := " are gone"
+	if r.Fixed == 1 {
+		are = " is gone"
+	}
+	add(r.Fixed, count(r.Fixed, "finding")+" of the baseline"+are)
 	if r.Counts.Objects > 0 {
 		add(r.Counts.PassedOver, count(r.Counts.PassedOver, "document")+" passed over (not Kubernetes)")
 	}

@@ -1,0 +1,165 @@
+package policy
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	admission "k8s.io/api/admissionregistration/v1"
+	"sigs.k8s.io/yaml"
+
+	"ullage.dev/ullage/internal/model"
+	"ullage.dev/ullage/internal/tree"
+)
+
+// export exports one rule and reads the policy back as one.
+func export(t *testing.T, r *Rule, o Options) (*admission.ValidatingAdmissionPolicy, *Rule) {
+	t.Helper()
+	vap, binding, err := NewEngine([]*Rule{r}, o).Export(r, []admission.ValidationAction{admission.Deny})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if binding.Spec.PolicyName != vap.Name || !slices.Equal(binding.Spec.ValidationActions, []admission.ValidationAction{admission.Deny}) {
+		t.Errorf("binding %+v", binding.Spec)
+	}
+	text, err := yaml.Marshal(vap)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return vap, native(t, string(text), nil)[0]
+}
+
+// TestExport holds that an exported policy, read back, has the verdicts of its
+// rule.
+func TestExport(t *testing.T) {
+	for name, r := range map[string]*Rule{
+		"params": ruleOf(t, "container", `
+params: {max: 2, allowed: [a, "b\"c"], on: true, ratio: 0.5}
+validations: [{expression: 'size(container.env) <= variables.params.max && variables.params.on && "b\"c" in variables.params.allowed && variables.params.ratio < 1.0', message: m}]`),
+		"kubernetesMinor": ruleOf(t, "pod", `validations: [{expression: variables.kubernetesMinor == 37, message: m}]`),
+		"conditions of elements": ruleOf(t, "env", `
+matchConditions: [{name: a, expression: env.name == "A"}, {name: c, expression: container.name == "web"}]
+validations: [{expression: env.value == "2", message: m}]`),
+		"variables of elements": ruleOf(t, "containerPort", `
+variables:
+- {name: all, expression: size(variables.containers)}
+- {name: number, expression: port.containerPort}
+- {name: high, expression: variables.number > 80 + variables.all - 1}
+validations: [{expression: variables.high, message: m}]`),
+		"several validations": ruleOf(t, "volume", `validations: [{expression: 'true', message: m}, {expression: has(volume.none), message: m}]`),
+		"metadata of pods":    ruleOf(t, "pod", `validations: [{expression: 'variables.podMetadata.labels.app == "web" && object.metadata.name == "web"', message: m}]`),
+		"lines and comments":  ruleOf(t, "container", "variables: [{name: v, expression: \"container.name // the name\"}]\nvalidations: [{expression: \"variables.v == 'web' // or not\\n&& true\", message: m}]"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			for minor := 36; minor <= 37; minor++ {
+				o := Options{KubernetesMinor: minor, Settings: map[string]*tree.Node{}}
+				for _, max := range []int{1, 2} {
+					settings := tree.MapOf(tree.Entry("max", max))
+					o.Settings["test"] = settings.Seal()
+					_, back := export(t, r, o)
+					for _, text := range []string{pod, strings.Replace(pod, "name: web\n    image", "name: side\n    image", 1), workload, strings.Replace(workload, "volumes:", "volumesNot:", 1)} {
+						object := object(t, text)
+						var tally Tally
+						want := len(NewEngine([]*Rule{r}, o).NewWorker(world{}).Evaluate(object, &tally)) > 0
+						got, why := verdictOf(t, judge(object, world{}, back))
+						if want != (got == Fail) {
+							t.Errorf("the rule fails %t, the policy says %s %s of %s", want, got, why, text)
+						}
+					}
+				}
+			}
+		})
+	}
+}
+
+func TestExportRefuses(t *testing.T) {
+	bound := check(t, "params.x == 1")
+	custom := ruleOf(t, "container", "kinds: [Thing.example.com]\nvalidations: [{expression: has(container.none), message: m}]")
+	reference := ruleOf(t, "reference", "validations: [{expression: reference.found, message: m}]")
+	fact := check(t, "size(related.x) == 0")
+	policy := native(t, vap(anyPod+"validations: [{expression: 'true'}]"), nil)[0]
+	long := ruleOf(t, "container", "validations: [{expression: variables.v20 == 'x', message: m}]")
+	long.Variables = []Expression{{"v0", "container.name"}}
+	for i := range 20 {
+		v := "variables.v" + string(rune('0'+i/10)) + string(rune('0'+i%10))
+		if i < 10 {
+			v = "variables.v" + string(rune('0'+i))
+		}
+		long.Variables = append(long.Variables, Expression{strings.TrimPrefix(next(i+1), "variables."), v + " + " + v})
+	}
+	for want, r := range map[string]*Rule{
+		"params": bound, "custom resources": custom, "each reference": reference, "needs other objects": fact, "is an admission policy already": policy, "is too long": long,
+	} {
+		_, _, err := NewEngine([]*Rule{r}, Options{FactNames: []string{"x"}}).Export(r, nil)
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want %q", err, want)
+		}
+	}
+}
+
+func next(i int) string {
+	if i < 10 {
+		return "variables.v" + string(rune('0'+i))
+	}
+	return "variables.v" + string(rune('0'+i/10)) + string(rune('0'+i%10))
+}
+
+// TestExportKinds holds what exported policies are about.
+func TestExportKinds(t *testing.T) {
+	vap, _ := export(t, ruleOf(t, "container", "kinds: [Pod, Deployment, Service]\nvalidations: [{expression: 'true', message: 'a\n\n\n    b'}]"), Options{})
+	var got []string
+	for _, r := range vap.Spec.MatchConstraints.ResourceRules {
+		got = append(got, r.APIGroups[0]+" "+strings.Join(r.Resources, ","))
+	}
+	if !slices.Equal(got, []string{" pods,pods/ephemeralcontainers", "apps deployments"}) {
+		t.Errorf("resources %q", got)
+	}
+	if strings.Contains(vap.Spec.Validations[0].Message, "\n") {
+		t.Error("the message has lines")
+	}
+	vap, back := export(t, check(t, "object.kind != 'Thing'"), Options{})
+	if r := vap.Spec.MatchConstraints.ResourceRules; len(r) != 1 || r[0].Resources[0] != "*" {
+		t.Errorf("resources %v", r)
+	}
+	thing := object(t, "apiVersion: example.com/v1\nkind: Thing\nmetadata: {name: x}\n")
+	if got, _ := verdictOf(t, judge(thing, world{}, back)); got != Fail {
+		t.Errorf("a custom resource: %s", got)
+	}
+}
+
+func TestResource(t *testing.T) {
+	for kind, want := range map[string]string{
+		"Pod": "pods", "Ingress": "ingresses", "NetworkPolicy": "networkpolicies", "Endpoints": "endpoints", "Gateway": "gateways", "StorageClass": "storageclasses",
+		"Prefix": "prefixes", "Batch": "batches", "APIService": "apiservices",
+	} {
+		if got := Resource(model.GroupKind{Kind: kind}); got != want {
+			t.Errorf("%s: %s, want %s", kind, got, want)
+		}
+	}
+}
+
+func FuzzRule(f *testing.F) {
+	f.Add(ruleText("container", "validations: [{expression: 'container.name != \"a\"', message: m, messageExpression: container.name}]\nvariables: [{name: a, expression: '1'}]\nfixes: [{class: inert, edits: [{set: container.tty, value: false}]}]"))
+	f.Add(ruleText("{each: object.spec.tls, as: tls}", "kinds: [Ingress]\nvalidations: [{expression: 'has(tls.hosts)', message: m}]"))
+	f.Add(ruleText("object", "podSecurity: {level: baseline, control: x, since: '1.0', until: '1.30'}\nvalidations: [{expression: related.x, message: m}]"))
+	o := object(f, pod)
+	f.Fuzz(func(t *testing.T, text string) {
+		rules, _ := Load(&tree.File{Name: "rule.yaml", Text: text})
+		for _, r := range rules {
+			if r.ID == "" || len(r.Validations) == 0 {
+				t.Fatalf("a rule without a name or validations: %+v", r)
+			}
+			e := NewEngine([]*Rule{r}, Options{KubernetesMinor: 37})
+			compiles := e.CompileAll() == nil
+			for _, out := range e.NewWorker(world{}).Evaluate(o, &Tally{}) {
+				if out.Verdict == Fail && (out.Finding == nil || out.Finding.Message == "") || out.Verdict != Fail && out.Reason == "" {
+					t.Errorf("an outcome that says nothing: %+v", out)
+				}
+			}
+			if _, _, err := e.Export(r, nil); err == nil && !compiles {
+				t.Error("a rule that does not compile is exported")
+			}
+		}
+		_, _ = LoadExamples(&tree.File{Name: "rule.yaml", Text: text})
+	})
+}
