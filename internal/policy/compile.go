@@ -187,7 +187,7 @@ func (c *compiler) compile(r *Rule) (*compiled, error) {
 		return nil, fmt.Errorf("rule %q: %w", r.ID, err)
 	}
 	out.expressions(env)
-	a := &analysis{variables: map[string]*Access{}, computed: map[string][]Access{}}
+	a := &analysis{variables: map[string]*Access{}, computed: map[string]Footprint{}}
 	for i, x := range out.variables {
 		e, err := x.check()
 		if err != nil {

@@ -1,12 +1,14 @@
 package policy
 
 import (
+	"errors"
 	"fmt"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 
+	"github.com/google/cel-go/common/ast"
 	admission "k8s.io/api/admissionregistration/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -55,11 +57,20 @@ func (e *Engine) Export(r *Rule, actions []admission.ValidationAction) (*admissi
 		},
 	}
 	e.mu.Lock()
-	x := exporter{rule: r, minor: e.options.KubernetesMinor, params: e.build(r).params}
+	b := e.build(r)
 	e.mu.Unlock()
+	x := exporter{rule: r, minor: e.options.KubernetesMinor, params: b.params}
+	x.locals()
+	if name := x.captures(b.compiled); name != "" {
+		return nil, nil, fmt.Errorf("rule %q has no equal policy: the loop variable %s hides another variable", r.ID, name)
+	}
 	vap.Spec.Variables = x.variables()
 	for _, v := range r.Validations {
-		vap.Spec.Validations = append(vap.Spec.Validations, admission.Validation{Expression: x.validation(v), Message: x.message(v)})
+		expression, err := x.validation(v)
+		if err != nil {
+			return nil, nil, fmt.Errorf("rule %q has no equal policy: %w", r.ID, err)
+		}
+		vap.Spec.Validations = append(vap.Spec.Validations, admission.Validation{Expression: expression, Message: x.message(v)})
 	}
 	if err := compiles(vap); err != nil {
 		return nil, nil, fmt.Errorf("rule %q has no equal policy: %w", r.ID, err)
@@ -110,6 +121,7 @@ type exporter struct {
 	rule   *Rule
 	minor  int
 	params *tree.Node
+	local  []Expression // the rule's variables that depend on an element
 }
 
 // compiles checks the expressions of an exported policy.
@@ -140,7 +152,7 @@ var builtinVariables = []admission.Variable{
 
 // variables declares the built-in variables that the rule uses, and its own as
 // far as they do not depend on an element.
-func (x exporter) variables() []admission.Variable {
+func (x *exporter) variables() []admission.Variable {
 	r := x.rule
 	var out []admission.Variable
 	if r.Subject.Pod {
@@ -154,7 +166,7 @@ func (x exporter) variables() []admission.Variable {
 		out = append(out, admission.Variable{Name: "params", Expression: literal(x.params)})
 	}
 	for _, v := range r.Variables {
-		if !x.perElement(v.Expression) {
+		if !slices.Contains(x.local, v) {
 			out = append(out, admission.Variable{Name: v.Name, Expression: v.Expression})
 		}
 	}
@@ -175,44 +187,83 @@ func (r *Rule) text() string {
 	return b.String()
 }
 
-// perElement reports whether an expression depends on a variable of the subject,
-// by itself or through a variable of the rule.
-func (x exporter) perElement(expression string) bool {
-	for _, name := range x.rule.Subject.variables() {
-		if word(name).MatchString(expression) {
-			return true
-		}
+// locals finds the variables of the rule that depend on an element: by
+// themselves or through one before them.
+func (x *exporter) locals() {
+	names := x.rule.Subject.variables()
+	for i, name := range names {
+		names[i] = word(name).String()
 	}
 	for _, v := range x.rule.Variables {
-		if word("variables\\."+v.Name).MatchString(expression) && x.perElement(v.Expression) {
-			return true
+		if len(names) > 0 && regexp.MustCompile(strings.Join(names, "|")).MatchString(v.Expression) {
+			x.local = append(x.local, v)
+			names = append(names, word("variables\\."+v.Name).String())
 		}
 	}
-	return false
 }
 
 func word(pattern string) *regexp.Regexp {
 	return regexp.MustCompile(`(^|[^.\w"'])(` + pattern + `)\b`)
 }
 
+// maxExport is the length in bytes beyond which an expression is not exported.
+const maxExport = 32 << 10
+
 // inline replaces variables of the rule that depend on an element by what they
 // stand for, as a policy has variables for the whole object only.
-func (x exporter) inline(expression string) string {
-	for i := len(x.rule.Variables) - 1; i >= 0; i-- {
-		if v := x.rule.Variables[i]; x.perElement(v.Expression) {
-			replacement := "${1}(" + strings.ReplaceAll(v.Expression, "$", "$$") + ")"
-			expression = word("variables\\."+v.Name).ReplaceAllString(expression, replacement)
+func (x *exporter) inline(expression string) (string, error) {
+	for _, v := range slices.Backward(x.local) {
+		replacement := "${1}" + strings.ReplaceAll(parenthesized(v.Expression), "$", "$$")
+		if expression = word("variables\\."+v.Name).ReplaceAllString(expression, replacement); len(expression) > maxExport {
+			return "", errors.New("an expression is too long without variables of elements")
 		}
 	}
-	return expression
+	return expression, nil
+}
+
+// parenthesized keeps a comment at the end from swallowing what follows.
+func parenthesized(expression string) string {
+	if strings.Contains(expression, "//") {
+		return "(" + expression + "\n)"
+	}
+	return "(" + expression + ")"
+}
+
+// captures returns the name of a loop variable that hides a variable which an
+// inlined expression may mean.
+func (x *exporter) captures(c *compiled) string {
+	if len(x.local) == 0 {
+		return ""
+	}
+	taken := append([]string{"object", "oldObject", "request", "params", "namespaceObject", "authorizer", "variables"}, x.rule.Subject.variables()...)
+	found := ""
+	for _, e := range slices.Concat(c.variables, c.conditions, c.validation) {
+		root, err := e.check()
+		if err != nil {
+			continue // it was checked before
+		}
+		ast.PostOrderVisit(root, ast.NewExprVisitor(func(e ast.Expr) {
+			if e.Kind() == ast.ComprehensionKind && slices.Contains(taken, e.AsComprehension().IterVar()) {
+				found = e.AsComprehension().IterVar()
+			}
+		}))
+	}
+	return found
 }
 
 // validation wraps a validation into the loops of the subject. Match conditions
 // become part of it, because they may depend on the element.
-func (x exporter) validation(v Validation) string {
-	expression := x.inline(v.Expression)
+func (x *exporter) validation(v Validation) (string, error) {
+	expression, err := x.inline(v.Expression)
+	if err != nil {
+		return "", err
+	}
 	for _, c := range slices.Backward(x.rule.Conditions) {
-		expression = "!(" + x.inline(c.Expression) + ") || (" + expression + ")"
+		condition, err := x.inline(c.Expression)
+		if err != nil {
+			return "", err
+		}
+		expression = "!" + parenthesized(condition) + " || " + parenthesized(expression)
 	}
 	levels := x.rule.Subject.Levels
 	for i := len(levels) - 1; i >= 0; i-- {
@@ -231,9 +282,12 @@ func (x exporter) validation(v Validation) string {
 		if len(lists) > 1 {
 			over = "(" + over + ")"
 		}
+		if strings.Contains(expression, "//") {
+			expression += "\n"
+		}
 		expression = over + ".all(" + levels[i].As + ", " + expression + ")"
 	}
-	return expression
+	return expression, nil
 }
 
 // exportList selects a list that may be absent. The API server shows the rules
@@ -255,26 +309,34 @@ func optional(base string, path tree.Path) string {
 }
 
 // message is the static message: a policy cannot say which element failed.
-func (x exporter) message(v Validation) string {
+func (x *exporter) message(v Validation) string {
 	return strings.Join(strings.Fields(fmt.Sprintf("%s (%s). %s", v.Message, x.rule.ID, x.rule.Remediation)), " ")
 }
 
-// literal writes a node as a CEL literal.
+// literal writes a node as a CEL literal. CEL wants items of one type; others are
+// hidden from its checker.
 func literal(n *tree.Node) string {
+	one := func(kid *tree.Node) string {
+		text := literal(kid)
+		if slices.ContainsFunc(n.Children(), func(other tree.Node) bool { return other.Kind() != kid.Kind() }) {
+			return "dyn(" + text + ")"
+		}
+		return text
+	}
 	switch n.Kind() {
 	case tree.String:
 		return strconv.Quote(n.Text())
 	case tree.List:
 		var items []string
 		for i := range n.Children() {
-			items = append(items, literal(n.At(i)))
+			items = append(items, one(n.At(i)))
 		}
 		return "[" + strings.Join(items, ", ") + "]"
 	case tree.Map:
 		var entries []string
 		for i := range n.Children() {
 			kid := &n.Children()[i]
-			entries = append(entries, strconv.Quote(kid.Key())+": "+literal(kid))
+			entries = append(entries, strconv.Quote(kid.Key())+": "+one(kid))
 		}
 		return "{" + strings.Join(entries, ", ") + "}"
 	}

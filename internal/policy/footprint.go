@@ -61,9 +61,9 @@ func (f Footprint) Reads(root string) bool {
 // analysis collects what expressions read.
 type analysis struct {
 	reads     []Access
-	variables map[string]*Access  // of the rule: where they lead, nil for computed values
-	computed  map[string][]Access // what the computed ones read
-	scopes    map[string]*Access  // of comprehensions
+	variables map[string]*Access   // of the rule: where they lead, nil for computed values
+	computed  map[string]Footprint // what the computed ones read
+	scopes    map[string]*Access   // of comprehensions
 }
 
 // define analyzes a variable of the rule. What it reads counts where it is used.
@@ -71,23 +71,26 @@ func (a *analysis) define(name string, e ast.Expr) {
 	before := a.reads
 	a.reads = nil
 	a.variables[name] = a.walk(e)
-	a.computed[name] = a.reads
+	a.computed[name] = a.footprint()
 	a.reads = before
 }
 
 // footprint reduces what was read to the paths that contain the rest.
 func (a *analysis) footprint() Footprint {
 	slices.SortFunc(a.reads, func(x, y Access) int { return strings.Compare(x.String(), y.String()) })
+	a.reads = slices.CompactFunc(a.reads, func(x, y Access) bool { return x.String() == y.String() })
 	var f Footprint
 	for _, x := range a.reads {
-		contained := slices.ContainsFunc(a.reads, func(y Access) bool {
-			return y.Root == x.Root && len(y.Steps) < len(x.Steps) && slices.Equal(y.Steps, x.Steps[:len(y.Steps)])
-		})
-		if !contained && (len(f) == 0 || f[len(f)-1].String() != x.String()) {
+		if !slices.ContainsFunc(a.reads, x.within) {
 			f = append(f, x)
 		}
 	}
 	return f
+}
+
+// within reports whether what stands at x is a part of what stands at y.
+func (x Access) within(y Access) bool {
+	return y.Root == x.Root && len(y.Steps) < len(x.Steps) && slices.Equal(y.Steps, x.Steps[:len(y.Steps)])
 }
 
 // read analyzes an expression whose value is used.
