@@ -35,7 +35,13 @@ func Native(objects []*model.Object, params func(model.GroupKind, string, string
 			rules = append(rules, base)
 		}
 		for _, b := range bindings[o.Key.Name] {
-			rules = append(rules, bind(base, o, b, params)...)
+			bound := bind(base, o, b, params)
+			for _, r := range bound {
+				if len(bindings[o.Key.Name]) > 1 { // each judges by itself
+					r.ID += "/" + b.Key.Name
+				}
+			}
+			rules = append(rules, bound...)
 		}
 	}
 	return rules, nil
