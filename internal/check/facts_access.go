@@ -100,6 +100,9 @@ func (f *Facts) roleHolders(o *model.Object) tree.Node {
 
 func (f *Facts) roleGrants(o *model.Object) tree.Node {
 	role := f.access().Role(access.RoleName{Namespace: o.Key.Namespace, Name: o.Key.Name})
+	if role == nil {
+		return unknown("the role is not part of what was read")
+	}
 	return f.grants(role, o.Key.Namespace == "")
 }
 
