@@ -40,6 +40,7 @@ go build -o "$work/rss" "$work/rss.go"
 
 echo "$(grep -m1 'model name' /proc/cpuinfo 2>/dev/null | cut -d: -f2-), $(nproc) cores, $(go version | cut -d' ' -f3)"
 measure "10,000 documents, all rules" "$work/ullage" check --profile all "$work/workloads"
+measure "10,000 documents, all rules, one processor" env GOMAXPROCS=1 "$work/ullage" check --profile all "$work/workloads"
 measure "10,000 documents, recommended rules" "$work/ullage" check "$work/workloads"
 measure "10,000 documents, all rules, -o json" "$work/ullage" check --profile all -o json "$work/workloads"
 measure "one document, recommended rules" "$work/ullage" check "$work/one.yaml"

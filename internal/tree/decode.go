@@ -84,15 +84,5 @@ func (d *Decoder) Texts(into *[]string) func(*Node) {
 	}
 }
 
-// Bool reads a boolean.
-func (d *Decoder) Bool(into *bool) func(*Node) {
-	return func(n *Node) {
-		if !n.Is(Bool) {
-			d.Fail(n, "%s is a %s, not a boolean", name(n), n.Kind())
-		}
-		*into = n.True()
-	}
-}
-
 // Ignore reads a field that says nothing new.
 func (d *Decoder) Ignore(*Node) {}

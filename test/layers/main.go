@@ -32,7 +32,7 @@ var layers = [][]string{
 var data = map[string]bool{"policies": true, "frameworks": true}
 
 // coreForbids are imports that would give the pure core a clock, a file or a
-// socket. time is allowed for its types; no call of time.Now is.
+// socket. time is allowed for its types.
 var coreForbids = []string{"os", "os/exec", "net", "net/http", "io/ioutil", "path/filepath"}
 
 func main() {
