@@ -97,7 +97,7 @@ type judgement struct {
 	errors   []policy.Outcome
 }
 
-func judge(o *model.Object, outcomes []policy.Outcome) judgement {
+func judge(outcomes []policy.Outcome) judgement {
 	var j judgement
 	counts := [policy.Error + 1]int{}
 	for _, out := range outcomes {
@@ -110,9 +110,7 @@ func judge(o *model.Object, outcomes []policy.Outcome) judgement {
 		case policy.Fail:
 			j.findings = append(j.findings, out.Finding)
 		case policy.Unknown:
-			j.unknowns = append(j.unknowns, model.Unknown{
-				Rule: &out.Rule.RuleInfo, Object: o, Subject: out.Subject, Place: out.Place, Reason: out.Reason,
-			})
+			j.unknowns = append(j.unknowns, out.Unknown)
 		default:
 			j.errors = append(j.errors, out)
 		}
@@ -141,7 +139,7 @@ func evaluate(ctx context.Context, engine *policy.Engine, facts policy.Facts, ob
 				}
 				var tally policy.Tally
 				for i := begin; i < min(end, len(objects)); i++ {
-					judgements[i] = judge(objects[i], worker.Evaluate(objects[i], &tally))
+					judgements[i] = judge(worker.Evaluate(objects[i], &tally))
 				}
 				mu.Lock()
 				total.Evaluated += tally.Evaluated
@@ -167,10 +165,7 @@ func collect(r *model.Report, objects []*model.Object, judgements []judgement, o
 		findings += len(j.findings)
 		unknowns += len(j.unknowns)
 	}
-	coveredBy := map[*model.RuleInfo][]string{}
-	for _, rule := range o.Rules {
-		coveredBy[&rule.RuleInfo] = rule.CoveredBy
-	}
+	folding := newFolding(o.Rules)
 	var byObject [][]*model.Finding
 	r.Unknowns = make([]model.Unknown, 0, unknowns)
 	for i, j := range judgements {
@@ -183,7 +178,7 @@ func collect(r *model.Report, objects []*model.Object, judgements []judgement, o
 			settle(f, o)
 		}
 		if len(j.findings) > 0 {
-			byObject = append(byObject, fold(j.findings, coveredBy))
+			byObject = append(byObject, folding.fold(j.findings))
 		}
 		r.Unknowns = append(r.Unknowns, j.unknowns...)
 	}
@@ -225,27 +220,31 @@ func note(r *model.Report, object *model.Object, o *Options) {
 // it. The cause is on the same element or on one that contains it, counts no less
 // than its symptom, and neither is excepted: who excepts a cause has not said
 // anything about its symptoms.
-func fold(found []*model.Finding, coveredBy map[*model.RuleInfo][]string) []*model.Finding {
-	if !slices.ContainsFunc(found, func(f *model.Finding) bool { return len(coveredBy[f.Rule]) > 0 }) {
-		return found
-	}
-	at := map[causeKey]int{} // index+1 of the first
+func (g *folding) fold(found []*model.Finding) []*model.Finding {
+	clear(g.first)
+	symptoms := false
 	for i, f := range found {
-		prefixes := hashes(f.Element)
-		if key := (causeKey{f.Rule.ID, prefixes[len(prefixes)-1], f.Baselined}); f.Exception == nil && at[key] == 0 {
-			at[key] = i + 1
+		symptoms = symptoms || len(g.coveredBy[f.Rule]) > 0
+		if !g.covers[f.Rule] || f.Exception != nil {
+			continue
 		}
+		if key := (causeKey{f.Rule, g.last(f.Element), f.Baselined}); g.first[key] == 0 {
+			g.first[key] = i + 1
+		}
+	}
+	if !symptoms || len(g.first) == 0 {
+		return found
 	}
 	causes := make([]int, len(found)) // index+1 of the cause, 0 without one
 	for i, f := range found {
-		if ids := coveredBy[f.Rule]; len(ids) > 0 && f.Exception == nil {
-			causes[i] = cause(found, i, ids, at)
+		if rules := g.coveredBy[f.Rule]; len(rules) > 0 && f.Exception == nil {
+			causes[i] = g.cause(found, i, rules)
 		}
 	}
 	top := make([]*model.Finding, 0, len(found))
 	for i, f := range found {
 		first := i
-		for range coveredBy { // to the first cause; rules that name each other must not loop
+		for range g.coveredBy { // to the first cause; rules that name each other must not loop
 			if causes[first] == 0 {
 				break
 			}
@@ -260,22 +259,50 @@ func fold(found []*model.Finding, coveredBy map[*model.RuleInfo][]string) []*mod
 	return top
 }
 
+// folding knows which rules are causes of which.
+type folding struct {
+	coveredBy map[*model.RuleInfo][]*model.RuleInfo // what may be the cause of a rule's findings
+	covers    map[*model.RuleInfo]bool
+	first     map[causeKey]int // index+1 of the first finding of one object
+
+	element *model.Element // whose hashes are known
+	hashes  []uint64       // of its path and of all that it begins with, the empty path first
+}
+
+func newFolding(rules []*policy.Rule) *folding {
+	g := &folding{coveredBy: map[*model.RuleInfo][]*model.RuleInfo{}, covers: map[*model.RuleInfo]bool{}, first: map[causeKey]int{}}
+	byID := map[string]*model.RuleInfo{}
+	for _, r := range rules {
+		byID[r.ID] = &r.RuleInfo
+	}
+	for _, r := range rules {
+		for _, id := range r.CoveredBy {
+			if cause := byID[id]; cause != nil {
+				g.coveredBy[&r.RuleInfo] = append(g.coveredBy[&r.RuleInfo], cause)
+				g.covers[cause] = true
+			}
+		}
+	}
+	return g
+}
+
 // causeKey is where a cause is looked up, as an object may have tens of
 // thousands of findings: a rule and the hash of the path to an element.
 type causeKey struct {
-	rule      string
+	rule      *model.RuleInfo
 	path      uint64
 	baselined bool
 }
 
 // cause returns the index+1 of the first finding that found[i] is a symptom of,
 // or 0.
-func cause(found []*model.Finding, i int, ids []string, at map[causeKey]int) int {
+func (g *folding) cause(found []*model.Finding, i int, rules []*model.RuleInfo) int {
 	first := 0
-	for _, path := range hashes(found[i].Element) {
-		for _, id := range ids {
-			j := at[causeKey{id, path, found[i].Baselined}]
-			if j != 0 && j != i+1 && (first == 0 || j < first) && encloses(found[j-1].Element, found[i].Element) {
+	g.last(found[i].Element)
+	for _, path := range g.hashes {
+		for _, rule := range rules {
+			j := g.first[causeKey{rule, path, found[i].Baselined}]
+			if j != 0 && j != i+1 && (first == 0 || j < first) && encloses(found[j-1].Element.Path, found[i].Element.Path) {
 				first = j
 			}
 		}
@@ -285,14 +312,16 @@ func cause(found []*model.Finding, i int, ids []string, at map[causeKey]int) int
 
 var stepSeed = maphash.MakeSeed()
 
-// hashes returns those of a path and of all that it begins with, the empty path
-// first.
-func hashes(p tree.Path) []uint64 {
-	all := make([]uint64, 1, len(p)+1)
-	for i, step := range p {
-		all = append(all, tree.Mix(all[i], maphash.Comparable(stepSeed, step)))
+// last returns the hash of the path to an element. Findings about one element
+// stand together, so it is mostly known.
+func (g *folding) last(e *model.Element) uint64 {
+	if g.element != e {
+		g.element, g.hashes = e, append(g.hashes[:0], 0)
+		for i, step := range e.Path {
+			g.hashes = append(g.hashes, tree.Mix(g.hashes[i], maphash.Comparable(stepSeed, step)))
+		}
 	}
-	return all
+	return g.hashes[len(g.hashes)-1]
 }
 
 func encloses(outer, inner tree.Path) bool {
@@ -311,14 +340,28 @@ func order(objects [][]*model.Finding) {
 		}
 		return rank
 	}
+	ranks := make(map[*model.Object]int, len(objects))
 	for _, findings := range objects {
+		ranks[findings[0].Object] = worst(findings)
 		slices.SortStableFunc(findings, func(a, b *model.Finding) int {
-			return cmp.Or(cmp.Compare(b.Rule.Severity, a.Rule.Severity), cmp.Compare(a.Place.Line, b.Place.Line), cmp.Compare(a.Rule.ID, b.Rule.ID))
+			if a.Rule.Severity != b.Rule.Severity {
+				return int(b.Rule.Severity) - int(a.Rule.Severity)
+			}
+			if at, bt := a.Written.KeyStart(), b.Written.KeyStart(); at != bt {
+				return int(at) - int(bt)
+			}
+			return strings.Compare(a.Rule.ID, b.Rule.ID)
 		})
 	}
 	slices.SortStableFunc(objects, func(x, y []*model.Finding) int {
 		a, b := x[0].Object, y[0].Object
-		return cmp.Or(cmp.Compare(worst(y), worst(x)), a.Key.Compare(b.Key), cmp.Compare(x[0].Place.File, y[0].Place.File))
+		if ranks[a] != ranks[b] {
+			return ranks[b] - ranks[a]
+		}
+		if c := a.Key.Compare(b.Key); c != 0 {
+			return c
+		}
+		return strings.Compare(x[0].Place().File, y[0].Place().File)
 	})
 }
 
@@ -351,7 +394,7 @@ func (f failures) problems() []model.Problem {
 	slices.SortFunc(all, func(a, b *failure) int { return a.order - b.order })
 	var problems []model.Problem
 	for _, one := range all {
-		p := model.Problem{Place: one.first.Place, Reason: one.first.Reason, Hint: "mend the rule; until then it says nothing about these objects"}
+		p := model.Problem{Place: one.first.Place(), Reason: one.first.Reason, Hint: "mend the rule; until then it says nothing about these objects"}
 		if r := one.first.Rule; r != nil {
 			p.Reason = fmt.Sprintf("rule %s could not be evaluated: %s", r.ID, one.first.Reason)
 		}

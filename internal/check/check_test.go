@@ -60,9 +60,9 @@ func judgeAll(t testing.TB, objects []*model.Object, o Options) *model.Report {
 func lines(r *model.Report) []string {
 	var all []string
 	for _, f := range r.Findings {
-		all = append(all, fmt.Sprintf("%s %s %s %s %s", f.Rule.ID, f.Object.Key, f.Subject, f.Place, f.Message))
+		all = append(all, fmt.Sprintf("%s %s %s %s %s", f.Rule.ID, f.Object.Key, f.Subject, f.Place(), f.Message))
 		for _, s := range f.Symptoms {
-			all = append(all, fmt.Sprintf("  %s %s %s", s.Rule.ID, s.Subject, s.Place))
+			all = append(all, fmt.Sprintf("  %s %s %s", s.Rule.ID, s.Subject, s.Place()))
 		}
 	}
 	return all
@@ -254,7 +254,7 @@ func TestFold(t *testing.T) {
 
 	// A symptom that the baseline does not hold is new, although its cause is not.
 	var known bytes.Buffer
-	if err := policy.WriteBaseline(&known, []*model.Finding{{Rule: cause.Rule, Object: cause.Object, Fingerprint: cause.Fingerprint}}); err != nil {
+	if err := policy.WriteBaseline(&known, []*model.Finding{{Element: cause.Element, Rule: cause.Rule, Fingerprint: cause.Fingerprint}}); err != nil {
 		t.Fatal(err)
 	}
 	baseline, err := policy.ReadBaseline(&known)
@@ -271,11 +271,11 @@ func TestFold(t *testing.T) {
 }
 
 func TestCoveringRulesThatNameEachOtherEnd(t *testing.T) {
-	o := &model.Object{}
+	e := &model.Element{Object: &model.Object{}}
 	a := &policy.Rule{RuleInfo: model.RuleInfo{ID: "a"}, CoveredBy: []string{"b"}}
 	b := &policy.Rule{RuleInfo: model.RuleInfo{ID: "b"}, CoveredBy: []string{"a"}}
-	found := []*model.Finding{{Rule: &a.RuleInfo, Object: o}, {Rule: &b.RuleInfo, Object: o}}
-	top := fold(found, map[*model.RuleInfo][]string{&a.RuleInfo: a.CoveredBy, &b.RuleInfo: b.CoveredBy})
+	found := []*model.Finding{{Element: e, Rule: &a.RuleInfo}, {Element: e, Rule: &b.RuleInfo}}
+	top := newFolding([]*policy.Rule{a, b}).fold(found)
 	shown := len(top)
 	for _, f := range top {
 		shown += len(f.Symptoms)

@@ -98,7 +98,7 @@ func Make(ctx context.Context, findings []*model.Finding, o Options) (*Plan, err
 	r.limit()
 	read := map[identity]model.Place{}
 	for _, f := range r.flat {
-		read[r.ids[f]] = f.Place
+		read[r.ids[f]] = f.Place()
 	}
 	for range maxRounds {
 		set := r.candidates()

@@ -178,7 +178,7 @@ func (s *summary) place(e entry) model.Place {
 	if was, found := s.plan.read[e.id]; found && !s.plan.written {
 		return was
 	}
-	return e.finding.Place
+	return e.finding.Place()
 }
 
 // grouped puts what has the same key together, in the order of the first ones.

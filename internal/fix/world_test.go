@@ -91,7 +91,8 @@ func (w *world) container(o *model.Object, path tree.Path) []*model.Finding {
 			fixes = r.applies(n)
 		}
 		f := &model.Finding{
-			Rule: &r.info, Object: o, Element: path, Subject: fmt.Sprintf("container %q", n.Get("name").Str()), Place: o.Source.Place(n),
+			Element: &model.Element{Object: o, Subject: fmt.Sprintf("container %q", n.Get("name").Str()), Path: path},
+			Rule:    &r.info, Field: &model.Target{}, Written: n,
 			Fixes: fixes, Fingerprint: model.NewFingerprint(r.info.ID, o.Key.String(), n.Get("name").Str()),
 		}
 		by[r.info.ID] = f

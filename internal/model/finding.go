@@ -86,16 +86,22 @@ func (f *Fingerprint) UnmarshalText(text []byte) error {
 	return err
 }
 
+// Element is the part of an object that a rule judges. Everything that is found
+// about it shares it.
+type Element struct {
+	Object  *Object
+	Subject string    // what people call it, such as `container "web"`; "" for the object itself
+	Path    tree.Path // from the object's root
+}
+
 // Finding is one thing that is wrong with one element of one object.
 type Finding struct {
+	*Element
 	Rule    *RuleInfo
-	Object  *Object
-	Subject string    // the element within the object, such as `container "web"`; "" for the object itself
-	Element tree.Path // leads from the object's root to that element; shared with other findings
-	Field   Target    // the field at fault, which may be absent
-	Place   Place     // where Path, or the nearest element above it, is written
-	Message string    // what is wrong here, one sentence without a full stop
-	Fixes   []Fix     // ways to mend it, the best first; shared with other findings
+	Field   *Target    // the field at fault, which may be absent; shared with other findings
+	Written *tree.Node // that field, or the nearest node above it that has a place
+	Message string     // what is wrong here, one sentence without a full stop
+	Fixes   []Fix      // ways to mend it, the best first; shared with other findings
 
 	Fingerprint Fingerprint
 	// Symptoms are findings that have this one as their cause: they vanish with
@@ -110,6 +116,9 @@ type Finding struct {
 // the baseline.
 func (f *Finding) Active() bool { return f.Exception == nil && !f.Baselined }
 
+// Place is where the field at fault is written, or what it is missing from.
+func (f *Finding) Place() Place { return f.Object.Source.Place(f.Written) }
+
 // Target is a place relative to the element of a finding, so that all findings
 // of a rule share it.
 type Target struct {
@@ -122,11 +131,11 @@ const Root = 1 << 30
 
 // At returns the path from the object's root to a target.
 func (f *Finding) At(t Target) tree.Path {
-	return f.Element[:max(len(f.Element)-t.Up, 0)].Join(t.Path...)
+	return f.Element.Path[:max(len(f.Element.Path)-t.Up, 0)].Join(t.Path...)
 }
 
 // Path returns the path from the object's root to the field at fault.
-func (f *Finding) Path() tree.Path { return f.At(f.Field) }
+func (f *Finding) Path() tree.Path { return f.At(*f.Field) }
 
 // FixClass says what a fix may do to a running program.
 type FixClass string
@@ -157,12 +166,14 @@ type Edit struct {
 
 // Unknown is a question that could not be answered, and why.
 type Unknown struct {
+	*Element
 	Rule    *RuleInfo
-	Object  *Object
-	Subject string
-	Place   Place
-	Reason  string // such as "NetworkPolicies may live elsewhere"
+	Written *tree.Node // as that of a Finding
+	Reason  string     // such as "NetworkPolicies may live elsewhere"
 }
+
+// Place is where the question arises.
+func (u *Unknown) Place() Place { return u.Object.Source.Place(u.Written) }
 
 // Problem is something that should have been checked and could not be.
 type Problem struct {

@@ -6,7 +6,6 @@
 package model
 
 import (
-	"cmp"
 	"strings"
 )
 
@@ -57,8 +56,12 @@ func (k Key) String() string {
 
 // Compare orders keys by namespace, kind and name.
 func (k Key) Compare(o Key) int {
-	return cmp.Or(cmp.Compare(k.Cluster, o.Cluster), cmp.Compare(k.Namespace, o.Namespace),
-		cmp.Compare(k.Kind, o.Kind), cmp.Compare(k.Group, o.Group), cmp.Compare(k.Name, o.Name))
+	for _, part := range [...][2]*string{{&k.Cluster, &o.Cluster}, {&k.Namespace, &o.Namespace}, {&k.Kind, &o.Kind}, {&k.Group, &o.Group}} {
+		if c := strings.Compare(*part[0], *part[1]); c != 0 {
+			return c
+		}
+	}
+	return strings.Compare(k.Name, o.Name)
 }
 
 // clusterScoped are the built-in kinds that live in no namespace.

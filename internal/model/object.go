@@ -188,11 +188,14 @@ func (o *Object) Pods() []PodTemplate { return o.pods }
 func (o *Object) PodsNotUnderstood() bool { return o.opaquePods }
 
 // Place returns the position of the object itself.
-func (o *Object) Place() Place {
+func (o *Object) Place() Place { return o.Source.Place(o.Name()) }
+
+// Name returns the node that holds the object's name, or its root.
+func (o *Object) Name() *tree.Node {
 	if n := o.Root.Dig("metadata", "name"); n != nil {
-		return o.Source.Place(n)
+		return n
 	}
-	return o.Source.Place(o.Root)
+	return o.Root
 }
 
 // ownerLabels are the label and annotation keys by which teams say who owns an

@@ -211,7 +211,7 @@ func FuzzExceptions(f *testing.F) {
 		}
 		err = x.Note(o)
 		rule := model.RuleInfo{ID: "test"}
-		e := x.Apply(&model.Finding{Rule: &rule, Object: o})
+		e := x.Apply(&model.Finding{Element: &model.Element{Object: o}, Rule: &rule})
 		if e != nil && (e.Reason == "" || e.Owner == "" || e.Expires.IsZero()) {
 			t.Errorf("an exception without reason, owner or expiry works: %+v", e)
 		}

@@ -29,10 +29,8 @@ type frame struct {
 	cached  []ref.Val             // its own variables computed so far, nil where not yet
 	all     ref.Val               // variables.containers, once asked for
 
-	located, labeled bool // elementPath and elementLabel hold
-	elementPath      tree.Path
-	elementLabel     string
-	parts            []string // memory of the fingerprint
+	judged *model.Element // what the frame is bound to, once asked for
+	parts  []string       // memory of the fingerprint
 }
 
 var _ interpreter.Activation = (*frame)(nil)
@@ -138,11 +136,11 @@ func (f *frame) fact(name string) *tree.Node {
 	return n
 }
 
-// element returns the path of the innermost item, computed once for all
-// findings about it.
-func (f *frame) element() tree.Path {
-	if f.located {
-		return f.elementPath
+// element returns what the frame is bound to, the same for all findings about
+// it.
+func (f *frame) element() *model.Element {
+	if f.judged != nil {
+		return f.judged
 	}
 	var p tree.Path
 	if f.pod != nil {
@@ -158,8 +156,8 @@ func (f *frame) element() tree.Path {
 		}
 		p = append(append(p, b.list...), tree.Step{Index: b.index})
 	}
-	f.located, f.elementPath = true, p
-	return p
+	f.judged = &model.Element{Object: f.object, Subject: f.label(), Path: p}
+	return f.judged
 }
 
 // variablesValue is the variable `variables`.

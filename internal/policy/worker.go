@@ -37,12 +37,10 @@ type verdict struct {
 
 // Outcome is a verdict other than Pass and Skip.
 type Outcome struct {
-	Verdict Verdict
-	Rule    *Rule
-	Finding *model.Finding // for Fail
-	Reason  string         // for Unknown and Error
-	Subject string         // for Unknown and Error, as the place
-	Place   model.Place
+	Verdict       Verdict
+	Rule          *Rule          // nil for an Error of a rule that does not compile
+	Finding       *model.Finding // for Fail
+	model.Unknown                // for Unknown and Error: what could not be told, and why
 }
 
 // Tally counts verdicts.
@@ -71,7 +69,7 @@ func (w *Worker) Evaluate(o *model.Object, tally *Tally) []Outcome {
 	w.outcomes = w.outcomes[:0]
 	run := &run{Worker: w, object: o, tally: tally}
 	for _, b := range p.broken {
-		run.outcomes = append(run.outcomes, Outcome{Verdict: Error, Reason: b.err.Error(), Place: o.Place()})
+		run.outcomes = append(run.outcomes, Outcome{Verdict: Error, Unknown: model.Unknown{Element: &model.Element{Object: o}, Written: o.Name(), Reason: b.err.Error()}})
 	}
 	for rest := p.groups; len(rest) > 0; {
 		n := 1
@@ -158,7 +156,7 @@ func (r *run) levels(groups []*group, levels []Level, under *tree.Node) {
 // element evaluates groups for what the frame is bound to.
 func (r *run) element(groups []*group) {
 	f := &r.frame
-	f.located, f.labeled = false, false
+	f.judged = nil
 	for _, g := range groups {
 		unknown := ""
 		if g.match != nil {
@@ -320,16 +318,14 @@ func (f *frame) test(x *expression) verdict {
 
 // outcome describes a verdict for people.
 func (f *frame) outcome(b *built, v verdict) Outcome {
-	o := Outcome{Verdict: v.Verdict, Rule: b.compiled.Rule, Reason: v.why}
-	element, field := f.element(), b.compiled.fields[v.at]
-	place := f.object.Source.Place(f.nearest(element, field))
+	o := Outcome{Verdict: v.Verdict, Rule: b.compiled.Rule}
+	info, element, field := &b.compiled.RuleInfo, f.element(), &b.compiled.fields[v.at]
+	written := f.nearest(element.Path, *field)
 	if v.Verdict != Fail {
-		o.Subject, o.Place = f.label(), place
+		o.Unknown = model.Unknown{Element: element, Rule: info, Written: written, Reason: v.why}
 		return o
 	}
-	o.Finding = &model.Finding{
-		Rule: &b.compiled.RuleInfo, Object: f.object, Subject: f.label(), Element: element, Field: field, Place: place,
-	}
+	o.Finding = &model.Finding{Element: element, Rule: info, Field: field, Written: written}
 	f.explain(o.Finding, b, v.at)
 	return o
 }
@@ -375,13 +371,6 @@ func printable(s string) bool {
 // label names the element for people; it is empty for the object and its only
 // pod.
 func (f *frame) label() string {
-	if !f.labeled {
-		f.labeled, f.elementLabel = true, f.describe()
-	}
-	return f.elementLabel
-}
-
-func (f *frame) describe() string {
 	var parts []string
 	for i := range f.bound {
 		b := &f.bound[i]

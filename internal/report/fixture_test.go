@@ -85,8 +85,10 @@ func finding(t testing.TB, rule *model.RuleInfo, o *model.Object, subject, at, m
 			element = i + 1
 		}
 	}
-	return &model.Finding{Rule: rule, Object: o, Subject: subject, Element: p[:element], Field: model.Target{Path: p[element:]}, Message: message, Fixes: fixes,
-		Place: o.Source.Place(o.Root.Nearest(p)), Fingerprint: model.NewFingerprint(rule.ID, o.Key.String(), subject, at)}
+	return &model.Finding{
+		Element: &model.Element{Object: o, Subject: subject, Path: p[:element]}, Rule: rule,
+		Field: &model.Target{Path: p[element:]}, Written: o.Root.Nearest(p), Message: message, Fixes: fixes, Fingerprint: model.NewFingerprint(rule.ID, o.Key.String(), subject, at),
+	}
 }
 
 // set makes a fix that sets one field of the finding's element.
@@ -187,9 +189,9 @@ spec:
 		finding(t, privileged, cni, `container "agent"`, webAt+".securityContext.privileged", `container "agent" runs privileged`),
 	}
 	r.Unknowns = []model.Unknown{
-		{Rule: networkPolicy, Object: shop, Place: shop.Place(), Reason: "NetworkPolicies may live elsewhere"},
-		{Rule: networkPolicy, Object: cart, Place: cart.Place(), Reason: "NetworkPolicies may live elsewhere"},
-		{Rule: clusterAdmin, Object: shop, Place: shop.Place(), Reason: "RoleBindings may live elsewhere"},
+		{Element: &model.Element{Object: shop}, Rule: networkPolicy, Written: shop.Name(), Reason: "NetworkPolicies may live elsewhere"},
+		{Element: &model.Element{Object: cart}, Rule: networkPolicy, Written: cart.Name(), Reason: "NetworkPolicies may live elsewhere"},
+		{Element: &model.Element{Object: shop}, Rule: clusterAdmin, Written: shop.Name(), Reason: "RoleBindings may live elsewhere"},
 	}
 	r.Counts.Unknown = 3
 	r.Problems = []model.Problem{

@@ -163,7 +163,7 @@ func toJSONRule(rule *model.RuleInfo, requirements map[string][]string) any {
 func toJSONFinding(f *model.Finding, requirements map[string][]string) *jsonFinding {
 	j := &jsonFinding{
 		Rule: f.Rule.ID, Title: clean(f.Rule.Title), Severity: f.Rule.Severity, Category: f.Rule.Category, Message: clean(f.Message),
-		Object: toJSONObject(f.Object), Subject: clean(f.Subject), Path: f.Path().String(), Place: toJSONPlace(f.Place),
+		Object: toJSONObject(f.Object), Subject: clean(f.Subject), Path: f.Path().String(), Place: toJSONPlace(f.Place()),
 		Owner: ownerOf(f.Object), Remediation: clean(f.Rule.Remediation), Attack: f.Rule.Attack, Requirements: requirements[f.Rule.ID],
 		Fingerprint: f.Fingerprint, Active: f.Active(), Baselined: f.Baselined, System: f.Object.System,
 	}
@@ -230,7 +230,7 @@ func toJSONException(e *model.Exception) *jsonException {
 }
 
 func toJSONUnknown(u model.Unknown) any {
-	j := jsonUnknown{Object: toJSONObject(u.Object), Subject: clean(u.Subject), Place: toJSONPlace(u.Place), Reason: clean(u.Reason)}
+	j := jsonUnknown{Object: toJSONObject(u.Object), Subject: clean(u.Subject), Place: toJSONPlace(u.Place()), Reason: clean(u.Reason)}
 	if u.Rule != nil {
 		j.Rule = u.Rule.ID
 	}

@@ -96,11 +96,11 @@ func (x xmlWriter) suite(g group) {
 		"errors", "0", "skipped", fmt.Sprint(len(g.findings)-failures))
 	for _, f := range g.findings {
 		attrs := []string{"classname", name, "name", strings.TrimSpace(f.Rule.ID + " " + f.Subject)}
-		if f.Place.File != "" {
-			attrs = append(attrs, "file", f.Place.File)
+		if f.Place().File != "" {
+			attrs = append(attrs, "file", f.Place().File)
 		}
-		if f.Place.Line > 0 {
-			attrs = append(attrs, "line", fmt.Sprint(f.Place.Line))
+		if f.Place().Line > 0 {
+			attrs = append(attrs, "line", fmt.Sprint(f.Place().Line))
 		}
 		x.open("testcase", attrs...)
 		if f.Active() {
@@ -120,7 +120,7 @@ func failureText(f *model.Finding) []string {
 			lines = append(lines, label+": "+text)
 		}
 	}
-	add("at", where(f.Place))
+	add("at", where(f.Place()))
 	add("why", clean(f.Rule.Rationale))
 	advice, class := remedy(f)
 	if class != "" {

@@ -132,8 +132,8 @@ func markdownObject(g group) string {
 			advice = markdownText(cut(excuse(f), markdownCell))
 		}
 		place := ""
-		if f.Place.File != "" {
-			place = markdownCode(where(f.Place))
+		if f.Place().File != "" {
+			place = markdownCode(where(f.Place()))
 		}
 		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", f.Rule.Severity, what, place, advice)
 	}

@@ -180,7 +180,7 @@ func (p *openReporter) finding(f *model.Finding) {
 	}
 	set("subject", clean(f.Subject))
 	set("path", clean(f.Path().String()))
-	set("place", where(f.Place))
+	set("place", where(f.Place()))
 	set("owner", ownerOf(f.Object))
 	set("requirements", clean(strings.Join(p.o.requirements(f.Rule), ", ")))
 	set("attack", clean(strings.Join(f.Rule.Attack, ", ")))
@@ -214,7 +214,7 @@ func (p *openReporter) unknown(u *model.Unknown) {
 	if u.Subject != "" {
 		result.Properties["subject"] = clean(u.Subject)
 	}
-	if place := where(u.Place); place != "" {
+	if place := where(u.Place()); place != "" {
 		result.Properties["place"] = place
 	}
 	p.add(result)

@@ -194,14 +194,14 @@ func toSARIFResult(f *model.Finding, ruleIndex int) any {
 		text += "\nAlso: " + also + "."
 	}
 	props := map[string]any{"severity": f.Rule.Severity, "object": toJSONObject(f.Object), "system": f.Object.System}
-	for name, value := range map[string]string{"subject": clean(f.Subject), "path": f.Path().String(), "owner": ownerOf(f.Object), "rendered": f.Place.Rendered} {
+	for name, value := range map[string]string{"subject": clean(f.Subject), "path": f.Path().String(), "owner": ownerOf(f.Object), "rendered": f.Place().Rendered} {
 		if value != "" {
 			props[name] = value
 		}
 	}
 	result := sarifResult{
 		RuleID: f.Rule.ID, RuleIndex: ruleIndex, Level: sarifLevels[f.Rule.Severity], Message: sarifText{Text: text},
-		Locations: sarifLocations(f.Place, f.Object),
+		Locations: sarifLocations(f.Place(), f.Object),
 		// Not primaryLocationLineHash: GitHub's upload computes that itself and
 		// warns about every result that brings another value.
 		Fingerprints: map[string]string{"ullage/v1": f.Fingerprint.String()},

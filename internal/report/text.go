@@ -196,7 +196,7 @@ func (p *printer) object(o *model.Object, findings []*model.Finding, more int) {
 
 func (p *printer) finding(f *model.Finding) {
 	p.hang("  "+p.severity(f.Rule.Severity)+"  ", len(findingIndent), headline(f), bold)
-	p.place(f.Place, clean(f.Rule.ID))
+	p.place(f.Place(), clean(f.Rule.ID))
 	if f.Rule.Advisory {
 		p.detail("note", dim, "advisory: the policy warns or audits, and does not deny", dim)
 	}
@@ -285,10 +285,10 @@ func (p *printer) places(findings []*model.Finding, s model.Severity) {
 	most := [...]int{model.Info: 1, model.Low: 1, model.Medium: 1, model.High: 3, model.Critical: 10}[s]
 	for _, f := range findings[:min(most, len(findings))] {
 		name := keyName(f.Object)
-		if place := where(f.Place); place != "" && utf8.RuneCountInString(findingIndent+place+"  "+name) > p.width {
+		if place := where(f.Place()); place != "" && utf8.RuneCountInString(findingIndent+place+"  "+name) > p.width {
 			name = ""
 		}
-		p.place(f.Place, name)
+		p.place(f.Place(), name)
 	}
 }
 
@@ -356,7 +356,7 @@ func (p *printer) excepted(findings []*model.Finding) {
 			head = true
 		}
 		p.hang("  "+p.paint(dim, fmt.Sprintf("%-8s", f.Rule.Severity))+"  ", len(findingIndent), keyName(f.Object)+": "+headline(f), plain)
-		p.place(f.Place, clean(f.Rule.ID))
+		p.place(f.Place(), clean(f.Rule.ID))
 		p.hang(findingIndent, len(findingIndent), excuse(f), dim)
 	}
 	if head {
