@@ -46,9 +46,9 @@ func (f *Facts) indexConsumers() map[used][]consumer {
 		index[key] = append(index[key], c)
 	}
 	f.workloads(func(o *model.Object, pod *model.PodTemplate) {
-		for _, u := range podUses(o.Root, pod) {
-			if u.how != "" && u.kind != serviceAccountKind {
-				add(used{u.kind, o.Key.Namespace, u.name}, consumer{o, u.how})
+		for _, u := range pod.Uses() {
+			if u.How != "" && u.Kind != serviceAccountKind {
+				add(used{u.Kind, o.Key.Namespace, u.Name}, consumer{o, string(u.How)})
 			}
 		}
 		add(used{serviceAccountKind, o.Key.Namespace, accountName(pod)}, consumer{o, "serviceAccount"})

@@ -97,14 +97,14 @@ func (r *referrer) put(kind, namespace, name string, at tree.Path, optional bool
 }
 
 func (r *referrer) pod(pod *model.PodTemplate) {
-	for _, u := range podUses(r.o.Root, pod) {
-		r.add(u.kind, r.o.Key.Namespace, u.name, u.path, u.optional)
-		holder := r.f.get(r.o, u.kind, r.o.Key.Namespace, u.name)
+	for _, u := range pod.Uses() {
+		r.add(u.Kind, r.o.Key.Namespace, u.Name, u.Path, u.Optional)
+		holder := r.f.get(r.o, u.Kind, r.o.Key.Namespace, u.Name)
 		if holder == nil || !hasData(holder) {
 			continue
 		}
-		for _, key := range u.keys {
-			r.put(u.kind.Kind+"Key", r.o.Key.Namespace, u.name+"/"+key.name, key.path, u.optional, tree.Of(hasKey(holder, key.name)))
+		for _, key := range u.Keys {
+			r.put(u.Kind.Kind+"Key", r.o.Key.Namespace, u.Name+"/"+key.Name, key.Path, u.Optional, tree.Of(hasKey(holder, key.Name)))
 		}
 	}
 }

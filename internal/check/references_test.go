@@ -3,8 +3,6 @@ package check
 import (
 	"strings"
 	"testing"
-
-	"ullage.dev/ullage/internal/tree"
 )
 
 // referenceCase asks for the references of the first object: one line each of
@@ -153,17 +151,5 @@ func TestSecretsThatControllersMake(t *testing.T) {
 		if len(refs) != 1 || show(refs[0].Value.Get("found")) != c.want {
 			t.Errorf("want found %s with\n%s", c.want, c.made)
 		}
-	}
-}
-
-func TestReferencesOfImpliedNamesAreNone(t *testing.T) {
-	root := tree.MapOf(tree.Entry("apiVersion", "v1"))
-	c := useCollector{root: root.Seal()}
-	c.add(secretKind, nil, "apiVersion", "mount", false)
-	implied := tree.MapOf(tree.Entry("name", tree.Defaulted(tree.Of("s"))))
-	c.root = implied.Seal()
-	c.add(secretKind, nil, "name", "mount", false)
-	if len(c.found) != 1 {
-		t.Errorf("%d uses, want the written one alone", len(c.found))
 	}
 }

@@ -146,7 +146,7 @@ func (x *expression) program() (cel.Program, error) {
 			x.err = fmt.Errorf("CEL environment: %w", err)
 			return
 		}
-		x.prog, x.err = env.Program(x.ast, cel.EvalOptions(cel.OptOptimize))
+		x.prog, x.err = env.Program(x.ast, cel.EvalOptions(cel.OptOptimize), cel.CustomDecoratorV2(prefiltered))
 	})
 	return x.prog, x.err
 }

@@ -1,0 +1,119 @@
+package policy
+
+import (
+	"regexp"
+	"regexp/syntax"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/google/cel-go/common/types"
+	"github.com/google/cel-go/common/types/ref"
+	"github.com/google/cel-go/interpreter"
+)
+
+// prefiltered compiles constant patterns of `matches` and lets a pattern see
+// only text that holds one of the literals without which it cannot match. Most
+// rules that look for words in commands find none, and looking for a word costs
+// a fraction of running a pattern.
+func prefiltered(i interpreter.InterpretableV2) (interpreter.InterpretableV2, error) {
+	call, ok := i.(interpreter.InterpretableCall)
+	if !ok || call.Function() != "matches" || len(call.Args()) != 2 {
+		return i, nil
+	}
+	constant, ok := call.Args()[1].(interpreter.InterpretableConst)
+	if !ok {
+		return i, nil
+	}
+	pattern, ok := constant.Value().(types.String)
+	if !ok {
+		return i, nil
+	}
+	matches, err := newMatcher(string(pattern))
+	if err != nil {
+		return nil, err
+	}
+	// Under another name, so that no other optimization takes the call for its own.
+	return interpreter.NewCall(call.ID(), "matches prefiltered", call.OverloadID(), call.Args(), func(values ...ref.Val) ref.Val {
+		text, ok := values[0].(types.String)
+		if !ok {
+			return types.NoSuchOverloadErr()
+		}
+		return types.Bool(matches.match(string(text)))
+	}), nil
+}
+
+// matcher is a regular expression and literals of which each of its matches
+// holds at least one; no literals stand for not known.
+type matcher struct {
+	re       *regexp.Regexp
+	literals []string
+}
+
+func newMatcher(pattern string) (*matcher, error) {
+	re, err := regexp.Compile(pattern)
+	if err != nil {
+		return nil, err
+	}
+	parsed, err := syntax.Parse(pattern, syntax.Perl)
+	if err != nil {
+		return nil, err
+	}
+	return &matcher{re, required(parsed)}, nil
+}
+
+func (m *matcher) match(text string) bool {
+	if len(m.literals) > 0 && !slices.ContainsFunc(m.literals, func(l string) bool { return strings.Contains(text, l) }) {
+		return false
+	}
+	return m.re.MatchString(text)
+}
+
+// maxLiterals bounds how many literals are looked for before the pattern is
+// cheaper.
+const maxLiterals = 12
+
+// required returns literals of which every match holds at least one, nil where
+// there are none that are worth looking for.
+func required(re *syntax.Regexp) []string {
+	switch re.Op {
+	case syntax.OpLiteral:
+		if re.Flags&syntax.FoldCase == 0 && !slices.Contains(re.Rune, utf8.RuneError) {
+			return []string{string(re.Rune)}
+		}
+	case syntax.OpCapture, syntax.OpPlus:
+		return required(re.Sub[0])
+	case syntax.OpRepeat:
+		if re.Min > 0 {
+			return required(re.Sub[0])
+		}
+	case syntax.OpConcat:
+		var best []string
+		for _, sub := range re.Sub {
+			if l := required(sub); l != nil && (best == nil || shortest(l) > shortest(best)) {
+				best = l
+			}
+		}
+		return best
+	case syntax.OpAlternate:
+		var all []string
+		for _, sub := range re.Sub {
+			l := required(sub)
+			if l == nil || len(all)+len(l) > maxLiterals {
+				return nil
+			}
+			all = append(all, l...)
+		}
+		return all
+	}
+	return nil
+}
+
+// shortest returns the length of the literal that tells the least.
+func shortest(literals []string) int {
+	n := len(literals[0])
+	for _, l := range literals {
+		n = min(n, len(l))
+	}
+	return n
+}
