@@ -23,11 +23,11 @@ type frame struct {
 	facts  Facts
 	minor  int
 
-	related map[string]*tree.Node // facts asked for so far; nil values are absent
-	rule    *built                // whose variables are in force
-	cost    uint64                // of its expressions so far; 0 for the rule library
-	cached  []ref.Val             // its own variables computed so far, nil where not yet
-	all     ref.Val               // variables.containers, once asked for
+	related map[factKey]*tree.Node // facts about the object asked for so far; nil values are absent
+	rule    *built                 // whose variables are in force
+	cost    uint64                 // of its expressions so far; 0 for the rule library
+	cached  []ref.Val              // its own variables computed so far, nil where not yet
+	all     ref.Val                // variables.containers, once asked for
 
 	judged *model.Element // what the frame is bound to, once asked for
 	parts  []string       // memory of the fingerprint
@@ -120,9 +120,16 @@ func (f *frame) hash(fp Footprint) uint64 {
 	return h
 }
 
+// factKey names a fact about an object, or about one of its pods.
+type factKey struct {
+	pod  *model.PodTemplate
+	name string
+}
+
 // fact asks for related.NAME once.
 func (f *frame) fact(name string) *tree.Node {
-	if n, asked := f.related[name]; asked {
+	key := factKey{f.pod, name}
+	if n, asked := f.related[key]; asked {
 		return n
 	}
 	var n *tree.Node
@@ -130,9 +137,9 @@ func (f *frame) fact(name string) *tree.Node {
 		n = &fact
 	}
 	if f.related == nil {
-		f.related = map[string]*tree.Node{}
+		f.related = map[factKey]*tree.Node{}
 	}
-	f.related[name] = n
+	f.related[key] = n
 	return n
 }
 

@@ -67,6 +67,7 @@ func (e *Engine) NewWorker(facts Facts) *Worker { return &Worker{engine: e, fact
 func (w *Worker) Evaluate(o *model.Object, tally *Tally) []Outcome {
 	p := w.engine.plan(o.Key.GroupKind, len(o.Pods()) > 0 || o.Key.PodSpecPath() != nil)
 	w.outcomes = w.outcomes[:0]
+	clear(w.frame.related)
 	run := &run{Worker: w, object: o, tally: tally}
 	for _, b := range p.broken {
 		run.outcomes = append(run.outcomes, Outcome{Verdict: Error, Unknown: model.Unknown{Element: &model.Element{Object: o}, Written: o.Name(), Reason: b.err.Error()}})
@@ -93,7 +94,10 @@ type run struct {
 func (r *run) subject(groups []*group) {
 	s := &groups[0].subject
 	f := &r.frame
-	*f = frame{object: r.object, facts: r.facts, minor: r.engine.options.KubernetesMinor, bound: f.bound[:0], cached: f.cached[:0], parts: f.parts[:0]}
+	*f = frame{
+		object: r.object, facts: r.facts, minor: r.engine.options.KubernetesMinor,
+		bound: f.bound[:0], related: f.related, cached: f.cached[:0], parts: f.parts[:0],
+	}
 	switch {
 	case s.Found != "":
 		for _, found := range r.found(s.Found) {
@@ -103,7 +107,7 @@ func (r *run) subject(groups []*group) {
 	case s.Pod:
 		pods := r.object.Pods()
 		for i := range pods {
-			f.pod, f.related, f.all = &pods[i], nil, nil
+			f.pod, f.all = &pods[i], nil
 			r.levels(groups, s.Levels, pods[i].Spec)
 		}
 	default:
