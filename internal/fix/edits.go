@@ -2,6 +2,7 @@ package fix
 
 import (
 	"fmt"
+	"iter"
 	"slices"
 
 	"ullage.dev/ullage/internal/model"
@@ -13,58 +14,79 @@ type edits struct {
 	run     *run
 	attempt *attempt
 	source  *source
-	docs    []tree.Document
-	changes []tree.Change
-	of      map[int][]int // indices of changes by document
+	tree    *tree.Edits
+	objects map[int]map[int]tree.Path // by document, the paths to objects by where they start
+	changed map[place]*tree.Change    // what changes at a place, nil for below it
 }
 
 func newEdits(r *run, a *attempt, s *source) *edits {
-	return &edits{run: r, attempt: a, source: s, of: map[int][]int{}, docs: slices.Collect(tree.Parse(&tree.File{Name: s.file.Name, Text: s.text}))}
+	e := tree.NewEdits(&tree.File{Name: s.file.Name, Text: s.text})
+	return &edits{run: r, attempt: a, source: s, tree: e, objects: map[int]map[int]tree.Path{}, changed: map[place]*tree.Change{}}
 }
 
 // add adds the edits of a fix; refusal says why they can never be made. ok is
 // false when they must wait for others.
 func (e *edits) add(f *model.Finding, fix model.Fix) (ok bool, refusal string) {
-	o := f.Object
-	if o.Source.Document >= len(e.docs) {
+	document := f.Object.Source.Document
+	if document >= len(e.tree.Documents()) {
 		return false, "the document is no longer there"
 	}
-	base, found := rootPath(e.docs[o.Source.Document].Root, o.Root.Start(), 0)
+	base, found := e.pathTo(f.Object)
 	if !found {
 		return false, "the object is written in a way that is not edited"
 	}
 	var changes []tree.Change
 	var at []place
-	for _, c := range changesOf(f, fix, base, o.Source.Document) {
-		p := place{e.source.file.Name, c.Document, c.Path.String()}
+	for _, c := range changesOf(f, fix, base, document) {
+		p := place{e.source.file.Name, document, c.Path.String()}
 		if was, taken := e.run.owned[p]; taken && !c.Append && !same(was.value, c.Value) {
 			return false, fmt.Sprintf("it conflicts with the fix of %s, which was made", was.rule)
 		}
-		duplicate := false
-		for _, i := range e.of[c.Document] {
-			other := &e.changes[i]
-			if !overlap(other.Path, c.Path) {
-				continue
-			}
-			if !slices.Equal(other.Path, c.Path) || other.Append != c.Append || !same(other.Value, c.Value) {
-				return false, ""
-			}
-			duplicate = true
-		}
-		if !duplicate {
+		switch other, overlaps := e.overlapping(p); {
+		case !overlaps:
 			changes, at = append(changes, c), append(at, p)
+		case other == nil || other.Append != c.Append || !same(other.Value, c.Value):
+			return false, ""
 		}
 	}
+	if err := e.tree.Add(changes...); err != nil {
+		return false, err.Error()
+	}
 	for i, c := range changes {
+		for p := range above(at[i]) {
+			e.changed[p] = nil
+		}
+		e.changed[at[i]] = &c
 		if !c.Append { // more may be added, or all be set
 			e.attempt.owned[at[i]] = owner{f.Rule.ID, c.Value}
 		}
 	}
-	for _, c := range changes {
-		e.of[c.Document] = append(e.of[c.Document], len(e.changes))
-		e.changes = append(e.changes, c)
-	}
 	return true, ""
+}
+
+// overlapping reports whether what touches a place touches what changes already,
+// and returns the change if it is of the very same place.
+func (e *edits) overlapping(p place) (other *tree.Change, overlaps bool) {
+	if other, overlaps = e.changed[p]; overlaps {
+		return other, true
+	}
+	for p := range above(p) {
+		if e.changed[p] != nil {
+			return nil, true
+		}
+	}
+	return nil, false
+}
+
+// above yields the places on the way to one.
+func above(p place) iter.Seq[place] {
+	return func(yield func(place) bool) {
+		for i, c := range p.path {
+			if (c == '.' || c == '[') && !yield(place{p.file, p.document, p.path[:i]}) {
+				return
+			}
+		}
+	}
 }
 
 func same(a, b *tree.Node) bool {
@@ -74,46 +96,39 @@ func same(a, b *tree.Node) bool {
 	return tree.Equal(a, b)
 }
 
-// overlap reports whether one path leads through the end of the other.
-func overlap(a, b tree.Path) bool {
-	n := min(len(a), len(b))
-	return slices.Equal(a[:n], b[:n])
-}
-
 // maxListDepth bounds lists within lists.
 const maxListDepth = 8
 
-// rootPath returns the path from a document's root to the object that starts
-// at an offset: the document itself, or an item of a list.
-func rootPath(root *tree.Node, start, depth int) (tree.Path, bool) {
-	if !root.Is(tree.Map) || depth > maxListDepth {
-		return nil, false
+// pathTo returns the path to an object from the root of its document: it is the
+// document itself, or an item of a list.
+func (e *edits) pathTo(o *model.Object) (tree.Path, bool) {
+	document := o.Source.Document
+	starts := e.objects[document]
+	if starts == nil {
+		starts = map[int]tree.Path{}
+		findObjects(e.tree.Documents()[document].Root, nil, 0, starts)
+		e.objects[document] = starts
 	}
-	if root.Start() == start {
-		return nil, true
-	}
-	items := root.Get("items")
-	for i := range items.Children() {
-		if p, ok := rootPath(items.At(i), start, depth+1); ok {
-			return append(tree.Path{{Key: "items"}, {Index: i}}, p...), true
-		}
-	}
-	return nil, false
+	path, found := starts[o.Root.Start()]
+	return path, found
 }
 
-// make edits the text and makes its objects. Removals come last, the later
-// items of lists before the earlier ones, so that paths stay right.
+func findObjects(n *tree.Node, path tree.Path, depth int, starts map[int]tree.Path) {
+	if !n.Is(tree.Map) || depth > maxListDepth {
+		return
+	}
+	if _, found := starts[n.Start()]; !found {
+		starts[n.Start()] = path
+	}
+	items := n.Get("items")
+	for i := range items.Children() {
+		findObjects(items.At(i), path.Join(tree.Step{Key: "items"}, tree.Step{Index: i}), depth+1, starts)
+	}
+}
+
+// make edits the text and makes its objects.
 func (e *edits) make() (text string, objects []*model.Object, refusal string) {
-	slices.SortStableFunc(e.changes, func(a, b tree.Change) int {
-		switch {
-		case (a.Value == nil) != (b.Value == nil):
-			return map[bool]int{true: 1, false: -1}[a.Value == nil]
-		case a.Value == nil:
-			return comparePaths(b.Path, a.Path)
-		}
-		return 0
-	})
-	text, err := tree.Edit(&tree.File{Name: e.source.file.Name, Text: e.source.text}, e.changes)
+	text, err := e.tree.Text()
 	if err != nil {
 		return "", nil, err.Error()
 	}
@@ -129,16 +144,4 @@ func (e *edits) make() (text string, objects []*model.Object, refusal string) {
 		return "", nil, "the edited file would not hold the same objects"
 	}
 	return text, objects, ""
-}
-
-func comparePaths(a, b tree.Path) int {
-	return slices.CompareFunc(a, b, func(a, b tree.Step) int {
-		if a.Key != b.Key {
-			if a.Key < b.Key {
-				return -1
-			}
-			return 1
-		}
-		return a.Index - b.Index
-	})
 }

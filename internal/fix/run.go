@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"slices"
 	"strings"
 
 	"ullage.dev/ullage/internal/model"
@@ -225,6 +224,8 @@ type made struct {
 	finding *model.Finding
 }
 
+func (m *made) file() string { return m.finding.Object.Source.File.Name }
+
 // attempt makes the fixes of a set that still apply. Those that touch a place
 // which another one of the set touches wait for the next round.
 func (r *run) attempt(set []candidate) *attempt {
@@ -251,7 +252,7 @@ func (r *run) attempt(set []candidate) *attempt {
 		}
 	}
 	for name, e := range a.files {
-		if len(e.changes) == 0 {
+		if len(e.changed) == 0 {
 			continue
 		}
 		if a.texts[name], a.objects[name], a.refusal = e.make(); a.refusal != "" {
@@ -319,42 +320,31 @@ func (r *run) undoes(after *run) string {
 
 // commit makes an attempt the current state.
 func (r *run) commit(a *attempt) {
-	for _, m := range a.made {
-		e := a.files[m.finding.Object.Source.File.Name]
-		proven := m.fix.Class == model.Inert && r.proven(e, m)
-		e.source.applied = append(e.source.applied, Applied{Finding: m.finding, Fix: m.fix, Proven: proven})
+	proven := r.proven(a)
+	for i, m := range a.made {
+		s := a.files[m.file()].source
+		s.applied = append(s.applied, Applied{Finding: m.finding, Fix: m.fix, Proven: proven[i]})
 	}
 	for name, text := range a.texts {
 		r.files[name].text, r.files[name].objects = text, a.objects[name]
 	}
+	moved := map[place]bool{} // lists: the items behind a removed one have moved
 	for p, o := range a.owned {
-		if list, item := cutIndex(p.path); item && o.value == nil { // the items behind it have moved
-			maps.DeleteFunc(r.owned, func(q place, _ owner) bool {
-				return q.file == p.file && q.document == p.document && strings.HasPrefix(q.path, list+"[")
-			})
+		if list, item := cutIndex(p.path); item && o.value == nil {
+			moved[place{p.file, p.document, list}] = true
 		} else {
 			r.owned[p] = o
 		}
 	}
-	r.take(a.findings)
-}
-
-// proven makes a fix alone, in its document as it was before the attempt, and
-// reports whether the completed objects stay the same.
-func (r *run) proven(e *edits, m made) bool {
-	doc := e.docs[m.finding.Object.Source.Document]
-	base, _ := rootPath(doc.Root, m.finding.Object.Root.Start(), 0)
-	file := func(text string) *tree.File { return &tree.File{Name: e.source.file.Name, Text: text} }
-	before := file(doc.File.Text[doc.Start:doc.End])
-	text, err := tree.Edit(before, changesOf(m.finding, m.fix, base, 0))
-	if err != nil {
+	maps.DeleteFunc(r.owned, func(p place, _ owner) bool {
+		for list := range above(p) {
+			if moved[list] {
+				return true
+			}
+		}
 		return false
-	}
-	was, err1 := r.Load(before)
-	is, err2 := r.Load(file(text))
-	return err1 == nil && err2 == nil && slices.EqualFunc(was, is, func(a, b *model.Object) bool {
-		return a.Key == b.Key && a.Root.Hash() == b.Root.Hash()
 	})
+	r.take(a.findings)
 }
 
 // changesOf returns the edits of a fix as changes of a document, in which base

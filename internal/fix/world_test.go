@@ -14,7 +14,7 @@ import (
 
 // world is what is checked: files, and rules.
 type world struct {
-	t       *testing.T
+	t       testing.TB
 	rules   []*rule
 	objects []*model.Object
 	checks  int
@@ -48,7 +48,7 @@ func load(f *tree.File) ([]*model.Object, error) {
 	return all, nil
 }
 
-func newWorld(t *testing.T, names ...string) *world {
+func newWorld(t testing.TB, names ...string) *world {
 	t.Helper()
 	w := &world{t: t, rules: rules()}
 	for _, name := range names {

@@ -1,6 +1,9 @@
 package tree
 
-import "fmt"
+import (
+	"errors"
+	"fmt"
+)
 
 // Clone returns a copy that shares nothing with n and is not sealed.
 func Clone(n *Node) *Node {
@@ -25,20 +28,28 @@ func clone(n *Node) Node {
 // removed (value nil), or appended to the list at path. Maps on the way are
 // made where they are absent; lists are not.
 func Apply(root *Node, path Path, value *Node, appendTo bool) (*Node, error) {
-	if len(path) == 0 {
-		return nil, fmt.Errorf("an empty path")
-	}
 	c := Clone(root)
-	n := c
-	for i, s := range path {
+	if err := apply(c, path, 0, value, appendTo); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// apply changes n, to which path[:from] leads.
+func apply(n *Node, path Path, from int, value *Node, appendTo bool) error {
+	if len(path) == 0 {
+		return errors.New("an empty path")
+	}
+	for i := from; i < len(path); i++ {
+		s := path[i]
 		last := i == len(path)-1
 		next := n.Follow(Path{s})
 		if next == nil || next.kind == Null && (!last || appendTo) {
 			if value == nil {
-				return c, nil // nothing to remove
+				return nil // nothing to remove
 			}
 			if s.Key == "" || n.kind != Map {
-				return nil, fmt.Errorf("there is no %s", path[:i+1])
+				return fmt.Errorf("there is no %s", path[:i+1])
 			}
 			fill := Node{kind: Map}
 			if last && appendTo {
@@ -60,14 +71,14 @@ func Apply(root *Node, path Path, value *Node, appendTo bool) (*Node, error) {
 			n.drop(next)
 		case appendTo:
 			if next.kind != List {
-				return nil, fmt.Errorf("%s is a %s, not a list", path, next.kind)
+				return fmt.Errorf("%s is a %s, not a list", path, next.kind)
 			}
 			next.Add("", clone(value))
 		default:
 			next.Replace(clone(value))
 		}
 	}
-	return c, nil
+	return nil
 }
 
 func (n *Node) drop(kid *Node) {

@@ -47,9 +47,9 @@ func (r *Refusal) Error() string {
 	return r.Path.String() + ": " + s
 }
 
-// Edit returns the text of a file in which the changes were made, in their
-// order: a path is followed in what the changes before it left. Only bytes that
-// must change do:
+// Edit returns the text of a file in which the changes were made. Each path is
+// followed in the file as it is, whatever else changes, or into what a change
+// before it adds; removals come last. Only bytes that must change do:
 //
 //   - A new key is written behind the last entry of its map, a new item behind
 //     the last of its list, in the indentation, line ends and quoting used
@@ -67,60 +67,166 @@ func (r *Refusal) Error() string {
 // of them, all others what they held before. Where this cannot be reached
 // safely, the error is a [*Refusal].
 func Edit(f *File, changes []Change) (string, error) {
-	docs := slices.Collect(Parse(f))
-	of := map[int][]Change{}
+	e := NewEdits(f)
 	for _, c := range changes {
-		if c.Document < 0 || c.Document >= len(docs) || docs[c.Document].Root == nil {
-			return "", &Refusal{c.Path, NoPlace, fmt.Sprintf("document %d holds nothing that can be edited", c.Document)}
-		}
-		of[c.Document] = append(of[c.Document], c)
-	}
-	want := make([]*Node, len(docs))
-	var b strings.Builder
-	at := 0
-	for i, doc := range docs {
-		want[i] = doc.Root
-		if of[i] == nil {
-			continue
-		}
-		e := editor{s: f.Text[doc.Start:doc.End], eol: firstLineEnd(f.Text)}
-		wanted, err := e.edit(of[i])
+		ed, err := e.editor(c)
 		if err != nil {
 			return "", err
 		}
-		want[i] = wanted
-		b.WriteString(f.Text[at:doc.Start])
-		b.WriteString(e.s)
-		at = doc.End
+		ed.changes = append(ed.changes, c)
 	}
-	b.WriteString(f.Text[at:])
-	text := b.String()
-	return text, verify(f, text, docs, want)
+	return e.Text()
 }
 
-// verify parses the new text and compares every document with what it must be.
-func verify(f *File, text string, docs []Document, want []*Node) error {
-	i := 0
-	for doc := range Parse(&File{Name: f.Name, Text: text}) {
-		if i == len(docs) || (doc.Err == nil) != (docs[i].Err == nil) || (doc.Root == nil) != (want[i] == nil) || !Equal(doc.Root, want[i]) {
-			return &Refusal{Reason: Unverified}
+// Edits gathers changes of a file, to make them as [Edit] does. However many
+// they are, the file is parsed and compared but once.
+type Edits struct {
+	file    *File
+	docs    []Document
+	editors map[int]*editor // of the documents that change
+}
+
+// NewEdits starts without changes.
+func NewEdits(f *File) *Edits {
+	return &Edits{f, slices.Collect(Parse(f)), map[int]*editor{}}
+}
+
+// Documents returns the documents of the file as it is.
+func (e *Edits) Documents() []Document { return e.docs }
+
+// Add adds changes, all or none: the error is the [*Refusal] of changes that
+// could not be made if there were no others.
+func (e *Edits) Add(changes ...Change) error {
+	of := map[*editor][]Change{}
+	for _, c := range changes {
+		ed, err := e.editor(c)
+		if err != nil {
+			return err
 		}
-		i++
+		of[ed] = append(of[ed], c)
 	}
-	if i != len(docs) {
-		return &Refusal{Reason: Unverified}
+	for ed, all := range of {
+		if err := ed.try(all); err != nil {
+			return err
+		}
+	}
+	for ed, all := range of {
+		ed.changes = append(ed.changes, all...)
 	}
 	return nil
 }
 
-// editor changes the text of one document, step by step.
-type editor struct {
-	s    string
-	root *Node // parsed from s
-	json bool  // s is JSON, and must stay so
-	eol  string
+// editor returns the editor of the document of a change.
+func (e *Edits) editor(c Change) (*editor, error) {
+	if ed := e.editors[c.Document]; ed != nil {
+		return ed, nil
+	}
+	if c.Document < 0 || c.Document >= len(e.docs) || e.docs[c.Document].Root == nil {
+		return nil, &Refusal{c.Path, NoPlace, fmt.Sprintf("document %d holds nothing that can be edited", c.Document)}
+	}
+	doc := e.docs[c.Document]
+	ed, err := newEditor(e.file.Text[doc.Start:doc.End], firstLineEnd(e.file.Text))
+	if err != nil {
+		return nil, &Refusal{c.Path, err.Reason, err.Detail}
+	}
+	e.editors[c.Document] = ed
+	return ed, nil
+}
 
-	path Path // of the change being made, for refusals
+// Text makes the changes.
+func (e *Edits) Text() (string, error) {
+	var (
+		b    strings.Builder
+		at   int
+		all  []Change
+		want = make([]*Node, len(e.docs))
+	)
+	for i, doc := range e.docs {
+		want[i] = doc.Root
+		ed := e.editors[i]
+		if ed == nil || len(ed.changes) == 0 {
+			continue
+		}
+		all = append(all, ed.changes...)
+		want[i] = Clone(doc.Root)
+		for _, c := range inOrder(ed.changes) {
+			if err := apply(want[i], c.Path, 0, c.Value, c.Append); err != nil {
+				return "", &Refusal{c.Path, NoPlace, err.Error()}
+			}
+		}
+		text, err := ed.text()
+		if err != nil {
+			return "", err
+		}
+		b.WriteString(e.file.Text[at:doc.Start])
+		b.WriteString(text)
+		at = doc.End
+	}
+	b.WriteString(e.file.Text[at:])
+	if !e.verify(b.String(), want) {
+		if len(all) == 1 {
+			return "", &Refusal{Path: all[0].Path, Reason: Unverified}
+		}
+		return "", &Refusal{Reason: Unverified}
+	}
+	return b.String(), nil
+}
+
+// verify parses the new text and compares every document with what it must be.
+func (e *Edits) verify(text string, want []*Node) bool {
+	i := 0
+	for doc := range Parse(&File{Name: e.file.Name, Text: text}) {
+		if i == len(e.docs) || (doc.Err == nil) != (e.docs[i].Err == nil) || (doc.Root == nil) != (want[i] == nil) || !Equal(doc.Root, want[i]) {
+			return false
+		}
+		if ed := e.editors[i]; ed != nil && ed.json && !json.Valid([]byte(text[doc.Start:doc.End])) {
+			return false
+		}
+		i++
+	}
+	return i == len(e.docs)
+}
+
+// inOrder puts removals last, the later items of lists before the earlier ones,
+// so that all paths stay right while the changes are made one after another.
+func inOrder(changes []Change) []Change {
+	sorted := slices.Clone(changes)
+	slices.SortStableFunc(sorted, func(a, b Change) int {
+		switch {
+		case (a.Value == nil) != (b.Value == nil):
+			return map[bool]int{true: 1, false: -1}[a.Value == nil]
+		case a.Value == nil:
+			return comparePaths(b.Path, a.Path)
+		}
+		return 0
+	})
+	return slices.CompactFunc(sorted, func(a, b Change) bool {
+		return a.Value == nil && b.Value == nil && slices.Equal(a.Path, b.Path)
+	})
+}
+
+func comparePaths(a, b Path) int {
+	return slices.CompareFunc(a, b, func(a, b Step) int {
+		return cmp.Or(cmp.Compare(a.Key, b.Key), cmp.Compare(a.Index, b.Index))
+	})
+}
+
+// editor writes the changes of one document into its text.
+type editor struct {
+	s       string // ends with a line break
+	bare    bool   // the last line break is not the document's
+	eol     string
+	lines   []int // where the lines of s start
+	root    *Node // parsed from s
+	json    bool  // s is JSON, and must stay so
+	changes []Change
+
+	splices    []splice // gathered, not made
+	path       Path     // of the change that is being written, for refusals
+	flowReason map[*Node]Reason
+
+	searched          bool // for the steps, anywhere in the document
+	mapStep, listStep int
 }
 
 // splice replaces the bytes from start to end.
@@ -129,228 +235,33 @@ type splice struct {
 	text       string
 }
 
-func (e *editor) edit(changes []Change) (want *Node, err error) {
-	if kind, _, _ := inspect(e.s); kind != simple {
-		return nil, &Refusal{changes[0].Path, UncommonStyle, "rare line ends"}
+func newEditor(s, eol string) (*editor, *Refusal) {
+	if kind, _, _ := inspect(s); kind != simple {
+		return nil, &Refusal{nil, UncommonStyle, "rare line ends"}
 	}
-	if err := e.parse(); err != nil {
-		return nil, err
+	e := &editor{s: s, eol: eol, lines: []int{0}, flowReason: map[*Node]Reason{}}
+	if !strings.HasSuffix(s, "\n") {
+		e.bare = true
+		e.s += e.lineBreak(len(s))
 	}
-	want, e.json = e.root, e.root.Has(Flow) && json.Valid([]byte(e.s))
-	for _, c := range changes {
-		e.path = c.Path
-		if want, err = Apply(want, c.Path, c.Value, c.Append); err != nil {
-			return nil, e.refuse(NoPlace, err.Error())
-		}
-		if err = e.change(c); err != nil {
-			return nil, err
-		}
-		if !Equal(e.root, want) || e.json && !json.Valid([]byte(e.s)) {
-			return nil, e.refuse(Unverified, "")
+	for i := range len(e.s) {
+		if e.s[i] == '\n' {
+			e.lines = append(e.lines, i+1)
 		}
 	}
-	return want, nil
+	docs := 0
+	for doc := range Parse(&File{Text: e.s}) {
+		docs++
+		e.root = doc.Root
+	}
+	if docs != 1 || e.root == nil {
+		return nil, &Refusal{Reason: Unverified}
+	}
+	e.json = e.root.Has(Flow) && json.Valid([]byte(s))
+	return e, nil
 }
 
 func (e *editor) refuse(r Reason, detail string) error { return &Refusal{e.path, r, detail} }
-
-// parse reads the text, which must be one document.
-func (e *editor) parse() error {
-	docs := 0
-	for doc := range Parse(&File{Text: e.s}) {
-		if docs++; docs > 1 || doc.Root == nil {
-			return e.refuse(Unverified, "")
-		}
-		e.root = doc.Root
-	}
-	if docs == 0 {
-		return e.refuse(Unverified, "")
-	}
-	return nil
-}
-
-// splice makes changes to the text, which must not overlap, and reads it again.
-func (e *editor) splice(all ...splice) error {
-	slices.SortFunc(all, func(a, b splice) int { return cmp.Or(b.start-a.start, b.end-a.end) })
-	end := len(e.s)
-	for _, sp := range all {
-		if sp.start < 0 || sp.start > sp.end || sp.end > end {
-			return e.refuse(UncommonStyle, "")
-		}
-		e.s = e.s[:sp.start] + sp.text + e.s[sp.end:]
-		end = sp.start
-	}
-	return e.parse()
-}
-
-// trail returns the nodes on the path, the root first, as far as they exist.
-func (e *editor) trail(path Path) ([]*Node, error) {
-	nodes := []*Node{e.root}
-	for i := 0; ; i++ {
-		n := nodes[i]
-		if n.Has(Shared) {
-			return nil, e.refuse(SharedStyle, "")
-		}
-		if i == len(path) {
-			return nodes, nil
-		}
-		next := n.Follow(path[i : i+1])
-		if next == nil {
-			return nodes, nil
-		}
-		nodes = append(nodes, next)
-	}
-}
-
-func (e *editor) change(c Change) error {
-	nodes, err := e.trail(c.Path)
-	if err != nil {
-		return err
-	}
-	n, rest := nodes[len(nodes)-1], c.Path[len(nodes)-1:]
-	switch {
-	case c.Value == nil && len(rest) > 0:
-		return nil // nothing to remove
-	case c.Value == nil:
-		return e.remove(nodes)
-	}
-	value := *c.Value
-	if c.Append {
-		if len(rest) == 0 && !n.Is(Null) {
-			return e.append(nodes, &value)
-		}
-		value = Of([]Node{value})
-	}
-	if len(rest) == 0 {
-		return e.set(nodes, c.Path, &value)
-	}
-	for _, s := range rest[1:] {
-		if s.Key == "" {
-			return e.refuse(NoPlace, "")
-		}
-	}
-	for i := len(rest) - 1; i > 0; i-- {
-		value = MapOf(Entry(rest[i].Key, value))
-	}
-	value = Entry(rest[0].Key, value)
-	switch {
-	case rest[0].Key == "":
-		return e.refuse(NoPlace, "")
-	case n.Is(Null):
-		value = MapOf(value)
-		return e.replace(nodes, &value)
-	case n.Is(Map):
-		return e.insert(nodes, &value)
-	}
-	return e.refuse(NoPlace, "")
-}
-
-// set puts a value in the place of one that is there.
-func (e *editor) set(nodes []*Node, path Path, value *Node) error {
-	n := nodes[len(nodes)-1]
-	switch {
-	case Equal(n, value):
-		return nil
-	case n.kind != value.kind || n.Len() == 0 || value.Len() == 0:
-		return e.replace(nodes, value)
-	case n.kind == Map:
-		return e.setMap(n, path, value)
-	}
-	had := n.Len()
-	for i := range value.Children() {
-		c := Change{Path: path, Value: &value.Children()[i], Append: true}
-		if i < had {
-			c = Change{Path: path.Join(Step{Index: i}), Value: &value.Children()[i]}
-		}
-		if err := e.change(c); err != nil {
-			return err
-		}
-	}
-	for i := had - 1; i >= value.Len(); i-- {
-		if err := e.change(Change{Path: path.Join(Step{Index: i})}); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (e *editor) setMap(n *Node, path Path, value *Node) error {
-	for i := range value.Children() {
-		if value.Children()[i].Key() == "" {
-			return e.refuse(UncommonStyle, "an empty key")
-		}
-		if err := e.change(Change{Path: path.Join(Step{Key: value.Children()[i].Key()}), Value: &value.Children()[i]}); err != nil {
-			return err
-		}
-	}
-	for i := range n.Children() { // n is of the tree before, which no change has touched
-		if key := n.Children()[i].Key(); value.Get(key) == nil {
-			if key == "" {
-				return e.refuse(UncommonStyle, "an empty key")
-			}
-			if err := e.change(Change{Path: path.Join(Step{Key: key})}); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-// insert adds an entry to a map.
-func (e *editor) insert(nodes []*Node, entry *Node) error {
-	n := nodes[len(nodes)-1]
-	if n.Len() == 0 {
-		value := MapOf(*entry)
-		return e.replace(nodes, &value)
-	}
-	if n.Has(Flow) {
-		return e.flowAdd(nodes, entry)
-	}
-	col, err := e.blockColumn(n)
-	if err != nil {
-		return err
-	}
-	p := e.printer(nodes)
-	return e.addLines(int(n.end), strings.Repeat(" ", col)+p.entry(entry, col))
-}
-
-// append adds an item to a list.
-func (e *editor) append(nodes []*Node, item *Node) error {
-	n := nodes[len(nodes)-1]
-	if n.Len() == 0 {
-		value := Of([]Node{*item})
-		return e.replace(nodes, &value)
-	}
-	if n.Has(Flow) {
-		return e.flowAdd(nodes, item)
-	}
-	col, err := e.blockColumn(n)
-	if err != nil {
-		return err
-	}
-	if e.s[n.start] != '-' {
-		return e.refuse(UncommonStyle, "")
-	}
-	p := e.printer(nodes)
-	return e.addLines(int(n.end), strings.Repeat(" ", col)+p.item(item, col))
-}
-
-// remove takes out the entry at the end of the trail.
-func (e *editor) remove(nodes []*Node) error {
-	n := nodes[len(nodes)-1]
-	parent := nodes[len(nodes)-2]
-	if parent.Len() == 1 {
-		return e.replace(nodes[:len(nodes)-1], &Node{kind: parent.kind})
-	}
-	i := 0
-	for &parent.Children()[i] != n {
-		i++
-	}
-	if parent.Has(Flow) {
-		return e.flowRemove(nodes, i)
-	}
-	return e.blockRemove(parent, i)
-}
 
 // IsRefusal returns the refusal in an error of [Edit].
 func IsRefusal(err error) (*Refusal, bool) { return errors.AsType[*Refusal](err) }

@@ -1,14 +1,36 @@
 package tree
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
-func (e *editor) lineStart(i int) int { return strings.LastIndexByte(e.s[:i], '\n') + 1 }
+// line returns which line holds i, counted from 0.
+func (e *editor) line(i int) int {
+	line, found := slices.BinarySearch(e.lines, i)
+	if !found {
+		line--
+	}
+	return line
+}
+
+func (e *editor) lineStart(i int) int { return e.lines[e.line(i)] }
+
+// lineEnd returns the offset of the line break at or behind i.
+func (e *editor) lineEnd(i int) int {
+	if line := e.line(i); line+1 < len(e.lines) {
+		return e.lines[line+1] - 1
+	}
+	return len(e.s)
+}
+
+func (e *editor) afterLine(i int) int { return min(e.lineEnd(i)+1, len(e.s)) }
 
 func (e *editor) column(i int) int { return i - e.lineStart(i) }
 
 // contentEnd returns where the line of i ends, without its line break.
 func (e *editor) contentEnd(i int) int {
-	end := lineEnd(e.s, i)
+	end := e.lineEnd(i)
 	if end > i && end < len(e.s) && e.s[end-1] == '\r' {
 		end--
 	}
@@ -17,7 +39,7 @@ func (e *editor) contentEnd(i int) int {
 
 // lineBreak returns the line break that is used at i.
 func (e *editor) lineBreak(i int) string {
-	end := lineEnd(e.s, i)
+	end := e.lineEnd(i)
 	if end == len(e.s) {
 		if end = strings.LastIndexByte(e.s, '\n'); end < 0 {
 			return e.eol
@@ -48,14 +70,10 @@ func (e *editor) blockColumn(n *Node) (int, error) {
 	return int(n.start) - line, nil
 }
 
-// addLines adds lines behind the line of i; a text that ends without a line
-// break still does.
-func (e *editor) addLines(i int, lines string) error {
-	eol, end := e.lineBreak(i), lineEnd(e.s, i)
-	if end == len(e.s) {
-		return e.splice(splice{end, end, eol + lines})
-	}
-	return e.splice(splice{end + 1, end + 1, lines + eol})
+// addLines adds lines behind the line of i.
+func (e *editor) addLines(i int, lines string) {
+	at := e.afterLine(i)
+	e.splice(at, at, lines+e.lineBreak(i))
 }
 
 // entryStart returns where entry i of a block collection starts: at its key or
@@ -82,87 +100,91 @@ func (e *editor) entryStart(parent *Node, i int) int {
 	return -1
 }
 
-// behindMark returns what is behind the colon or the dash that the value
-// belongs to, or -1.
-func (e *editor) behindMark(parent, n *Node) int {
-	for i := range parent.Children() {
-		if &parent.Children()[i] != n {
-			continue
-		}
-		at := e.entryStart(parent, i)
-		if at < 0 || parent.kind == List {
-			return at + min(at+1, 1)
-		}
-		p := scanner{s: e.s, i: at}
-		if c := e.s[at]; c == '"' || c == '\'' {
-			if _, ok := p.quoted(); !ok || !p.isKey() {
-				return -1
-			}
-			return p.i + 1
-		}
-		if !plainStart(e.s, at) {
-			return -1
-		}
-		if _, stop := p.plainLine(at, false); stop != ':' {
+// behindMark returns what is behind the colon or the dash that child i belongs
+// to, or -1.
+func (e *editor) behindMark(parent *Node, i int) int {
+	at := e.entryStart(parent, i)
+	if at < 0 || parent.kind == List {
+		return at + min(at+1, 1)
+	}
+	p := scanner{s: e.s, i: at}
+	if c := e.s[at]; c == '"' || c == '\'' {
+		if _, ok := p.quoted(); !ok || !p.isKey() {
 			return -1
 		}
 		return p.i + 1
 	}
-	return -1
+	if !plainStart(e.s, at) {
+		return -1
+	}
+	if _, stop := p.plainLine(at, false); stop != ':' {
+		return -1
+	}
+	return p.i + 1
 }
 
-// blockRemove takes entry i, which is not the only one, out of a block
-// collection.
-func (e *editor) blockRemove(parent *Node, i int) error {
-	begin, end := e.entryStart(parent, i), int(parent.Children()[i].end)
-	if begin < 0 {
+// removeEntry takes the lines of an entry out of a block collection.
+func (e *editor) removeEntry(parent *Node, i int) error {
+	begin := e.entryStart(parent, i)
+	if begin < 0 || !blank(e.s[e.lineStart(begin):begin]) {
 		return e.refuse(UncommonStyle, "")
 	}
-	line := e.lineStart(begin)
-	if blank(e.s[line:begin]) {
-		return e.removeLines(line, end)
-	}
-	// The first entry stands behind a dash: the next one takes its place.
-	if i > 0 {
-		return e.refuse(UncommonStyle, "")
-	}
-	next := e.entryStart(parent, 1)
-	if next < lineEnd(e.s, end) {
-		return e.refuse(UncommonStyle, "")
-	}
-	if between := e.s[lineEnd(e.s, end):next]; blank(between) {
-		return e.splice(splice{begin, next, ""})
-	}
-	for begin > line && e.s[begin-1] == ' ' {
-		begin--
-	}
-	return e.splice(splice{begin, e.contentEnd(end), ""})
+	e.splice(e.lineStart(begin), e.afterLine(int(parent.Children()[i].end)), "")
+	return nil
 }
 
-// removeLines removes the lines from the start of one to that of i.
-func (e *editor) removeLines(line, i int) error { return e.splice(e.without(line, i)) }
-
-func (e *editor) without(line, i int) splice {
-	end := lineEnd(e.s, i)
-	if end < len(e.s) {
-		return splice{line, end + 1, ""}
+// blockRemove takes entries, but not all, out of a block collection.
+func (e *editor) blockRemove(parent *Node, gone []int) error {
+	begin := e.entryStart(parent, 0)
+	if gone[0] == 0 && begin >= 0 && !blank(e.s[e.lineStart(begin):begin]) {
+		done, err := e.removeFirst(parent, begin, gone)
+		if err != nil {
+			return err
+		}
+		gone = gone[done:]
 	}
-	if line > 0 { // a text that ends without a line break still does
-		if line--; line > 0 && e.s[line-1] == '\r' {
-			line--
+	for _, i := range gone {
+		if err := e.removeEntry(parent, i); err != nil {
+			return err
 		}
 	}
-	return splice{line, end, ""}
+	return nil
 }
 
-// replace puts a value in the place of the one at the end of the trail.
-func (e *editor) replace(nodes []*Node, value *Node) error {
+// removeFirst takes out the first entry, which stands behind a dash: the first
+// one that stays takes its place, unless there are comments between. It returns
+// how many entries it took out.
+func (e *editor) removeFirst(parent *Node, begin int, gone []int) (int, error) {
+	kids := parent.Children()
+	commented, next := false, begin
+	n := 0
+	for ; n < len(gone) && gone[n] == n; n++ {
+		end := e.lineEnd(int(kids[n].end))
+		if next = e.entryStart(parent, n+1); next < end {
+			return 0, e.refuse(UncommonStyle, "")
+		}
+		commented = commented || !blank(e.s[end:e.lineStart(next)])
+	}
+	if !commented {
+		e.splice(begin, next, "")
+		return n, nil
+	}
+	for e.s[begin-1] == ' ' {
+		begin--
+	}
+	e.splice(begin, e.contentEnd(int(kids[0].end)), "")
+	return 1, nil
+}
+
+// replace puts a value in the place of the one at the end of the trail, which is
+// child i of the one before.
+func (e *editor) replace(nodes []*Node, i int, value *Node) error {
 	n := nodes[len(nodes)-1]
 	if len(nodes) == 1 || nodes[len(nodes)-2].Has(Flow) {
 		return e.flowReplace(nodes, value)
 	}
 	parent := nodes[len(nodes)-2]
-	mark := e.behindMark(parent, n)
+	mark := e.behindMark(parent, i)
 	if mark < 0 || mark > int(n.start) {
 		return e.refuse(UncommonStyle, "")
 	}
@@ -171,9 +193,11 @@ func (e *editor) replace(nodes []*Node, value *Node) error {
 	}
 	p := e.printer(nodes)
 	if value.Len() == 0 {
-		return e.replaceInline(parent, n, mark, p.scalar(value, e.quoteOf(n)))
+		e.replaceInline(n, mark, p.scalar(value, e.quoteOf(n)))
+	} else {
+		e.replaceBlock(parent, i, n, mark, value, p)
 	}
-	return e.replaceBlock(parent, n, mark, value, p)
+	return nil
 }
 
 // isBlock reports whether a value is written as lines of entries.
@@ -185,19 +209,22 @@ func (e *editor) sameLine(mark int, n *Node) bool {
 }
 
 // replaceInline puts text in the place of a value.
-func (e *editor) replaceInline(parent, n *Node, mark int, text string) error {
+func (e *editor) replaceInline(n *Node, mark int, text string) {
 	start, end := int(n.start), int(n.end)
 	switch {
 	case isBlock(n) && e.sameLine(mark, n): // behind a dash
-		return e.splice(splice{start, e.contentEnd(end), text})
+		e.splice(start, e.contentEnd(end), text)
+		return
 	case isBlock(n):
-		return e.splice(splice{mark, mark, " " + text}, e.without(e.lineStart(start), end))
+		e.splice(mark, mark, " "+text)
+		e.splice(e.lineStart(start), e.afterLine(end), "")
+		return
 	case n.Has(Literal):
-		return e.splice(splice{start, end, text + e.headerComment(n)})
+		text += e.headerComment(n)
 	case start == end && start > 0 && !isBlank(e.s, start-1):
 		text = " " + text
 	}
-	return e.splice(splice{start, end, text})
+	e.splice(start, end, text)
 }
 
 // headerComment returns the comment behind the indicator of a block scalar,
@@ -211,20 +238,18 @@ func (e *editor) headerComment(n *Node) string {
 }
 
 // replaceBlock puts a map or list that is not empty in the place of a value of
-// another kind, or of an empty one.
-func (e *editor) replaceBlock(parent, n *Node, mark int, value *Node, p printer) error {
+// another kind, or of an empty one: child i of the parent.
+func (e *editor) replaceBlock(parent *Node, i int, n *Node, mark int, value *Node, p printer) {
 	start, end := int(n.start), int(n.end)
-	col := e.column(e.entryColumn(parent, mark))
-	if parent.kind == List {
-		col += 2
-	} else {
-		col += p.under(value)
+	col := e.column(mark-1) + 2
+	if parent.kind == Map {
+		col = e.column(int(parent.Children()[i].keyStart)) + p.under(value)
 	}
 	lines := p.block(value, col)
 	switch {
 	case isBlock(n) && !e.sameLine(mark, n):
-		return e.splice(splice{e.lineStart(start), e.contentEnd(end), lines})
-	case parent.kind == List && e.sameLine(mark, n) && (isBlock(n) || blank(e.s[end:lineEnd(e.s, end)])):
+		e.splice(e.lineStart(start), e.contentEnd(end), lines)
+	case parent.kind == List && e.sameLine(mark, n) && (isBlock(n) || blank(e.s[end:e.lineEnd(end)])):
 		if start > mark {
 			col = e.column(start)
 		}
@@ -232,25 +257,14 @@ func (e *editor) replaceBlock(parent, n *Node, mark int, value *Node, p printer)
 		if start == mark {
 			text = " " + text
 		}
-		return e.splice(splice{start, e.contentEnd(end), text})
+		e.splice(start, e.contentEnd(end), text)
 	case !e.sameLine(mark, n):
-		return e.splice(splice{start, end, strings.TrimLeft(p.block(value, e.column(start)), " ")})
+		e.splice(start, end, strings.TrimLeft(p.block(value, e.column(start)), " "))
 	case n.Has(Literal):
-		return e.splice(splice{mark, end, e.headerComment(n) + p.eol + lines})
+		e.splice(mark, end, e.headerComment(n)+p.eol+lines)
+	default:
+		last := e.contentEnd(end)
+		e.splice(mark, end, "")
+		e.splice(last, last, p.eol+lines)
 	}
-	last := e.contentEnd(end)
-	return e.splice(splice{mark, end, ""}, splice{last, last, p.eol + lines})
-}
-
-// entryColumn returns where the entry starts whose mark ends at mark.
-func (e *editor) entryColumn(parent *Node, mark int) int {
-	if parent.kind == List {
-		return mark - 1
-	}
-	for i := range parent.Children() {
-		if at := int(parent.Children()[i].keyStart); at < mark && strings.IndexByte(e.s[at:mark], '\n') < 0 && !parent.Children()[i].Has(Shared) {
-			return at
-		}
-	}
-	return mark
 }

@@ -1,31 +1,46 @@
 package tree
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // flowReady refuses flow style over several lines, which only JSON is sure to
 // survive. The collections are those in which something changes.
 func (e *editor) flowReady(collections []*Node) error {
 	for _, n := range collections {
-		if !n.Has(Flow) {
-			continue
+		reason, known := e.flowReason[n]
+		if !known {
+			reason = e.flowObstacle(n)
+			e.flowReason[n] = reason
 		}
-		if !e.json && strings.IndexByte(e.s[n.start:n.end], '\n') >= 0 {
-			return e.refuse(FlowStyle, "")
-		}
-		open := byte('{')
-		if n.kind == List {
-			open = '['
-		}
-		if e.s[n.start] != open || e.s[n.end-1] != open+2 { // tags, and [a: b], which holds a map without braces
-			return e.refuse(UncommonStyle, "")
-		}
-		for i := range n.Children() {
-			if n.Children()[i].Has(Shared) {
-				return e.refuse(SharedStyle, "")
-			}
+		if reason != "" {
+			return e.refuse(reason, "")
 		}
 	}
 	return nil
+}
+
+// flowObstacle says why nothing can be changed in a collection, if it is
+// written in flow style, or "".
+func (e *editor) flowObstacle(n *Node) Reason {
+	if !n.Has(Flow) {
+		return ""
+	}
+	if !e.json && strings.IndexByte(e.s[n.start:n.end], '\n') >= 0 {
+		return FlowStyle
+	}
+	open := byte('{')
+	if n.kind == List {
+		open = '['
+	}
+	if e.s[n.start] != open || e.s[n.end-1] != open+2 { // tags, and [a: b], which holds a map without braces
+		return UncommonStyle
+	}
+	if slices.ContainsFunc(n.Children(), func(kid Node) bool { return kid.Has(Shared) }) {
+		return SharedStyle
+	}
+	return ""
 }
 
 // flowReplace puts a value in the place of one within flow style, or of the
@@ -44,7 +59,8 @@ func (e *editor) flowReplace(nodes []*Node, value *Node) error {
 	if start == end && start > 0 && !isBlank(e.s, start-1) {
 		text = " " + text
 	}
-	return e.splice(splice{start, end, text})
+	e.splice(start, end, text)
+	return nil
 }
 
 // flowAdd adds an entry or an item to a collection that is not empty.
@@ -66,19 +82,24 @@ func (e *editor) flowAdd(nodes []*Node, entry *Node) error {
 	if n.kind == Map {
 		text = p.key(entry.Key()) + p.colon + text
 	}
-	return e.splice(splice{at, at, between + text})
+	e.splice(at, at, between+text)
+	return nil
 }
 
-// flowRemove takes out entry i, which is not the only one.
-func (e *editor) flowRemove(nodes []*Node, i int) error {
-	if err := e.flowReady(nodes[:len(nodes)-1]); err != nil {
+// flowRemove takes entries, but not all, out of a collection.
+func (e *editor) flowRemove(nodes []*Node, gone []int) error {
+	if err := e.flowReady(nodes); err != nil {
 		return err
 	}
-	kids := nodes[len(nodes)-2].Children()
-	if i+1 < len(kids) {
-		return e.splice(splice{int(kids[i].keyStart), int(kids[i+1].keyStart), ""})
+	kids := nodes[len(nodes)-1].Children()
+	for n := len(kids); len(gone) > 0 && gone[len(gone)-1] == n-1; n-- { // the comma before goes with the last
+		gone = gone[:len(gone)-1]
+		e.splice(int(kids[n-2].end), int(kids[n-1].end), "")
 	}
-	return e.splice(splice{int(kids[i-1].end), int(kids[i].end), ""})
+	for _, i := range gone {
+		e.splice(int(kids[i].keyStart), int(kids[i+1].keyStart), "")
+	}
+	return nil
 }
 
 // indentation returns the white space at the start of the line of i.

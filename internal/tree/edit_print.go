@@ -78,7 +78,16 @@ func (e *editor) steps(nodes []*Node) (mapStep, listStep int) {
 	for i := len(nodes) - 1; i >= 0; i-- {
 		e.look(nodes[i], &mapStep, &listStep)
 	}
-	e.search(e.root, &mapStep, &listStep)
+	if !e.searched {
+		e.searched, e.mapStep, e.listStep = true, -1, -1
+		e.search(e.root, &e.mapStep, &e.listStep)
+	}
+	if mapStep < 0 {
+		mapStep = e.mapStep
+	}
+	if listStep < 0 {
+		listStep = e.listStep
+	}
 	if mapStep < 1 {
 		mapStep = 2
 	}

@@ -487,3 +487,16 @@ func TestEditOtherDocuments(t *testing.T) {
 		t.Error("an empty document was edited")
 	}
 }
+
+// Comparing documents does not take longer with every level.
+func TestEditDeep(t *testing.T) {
+	var b strings.Builder
+	for i := range 150 {
+		b.WriteString(strings.Repeat(" ", i) + "a:\n")
+	}
+	text := b.String() + strings.Repeat(" ", 150) + "b: 1\n"
+	got, err := tree.Edit(&tree.File{Text: text}, []tree.Change{change(t, "set c = 2")})
+	if err != nil || got != text+"c: 2\n" {
+		t.Errorf("%v\n%s", err, got)
+	}
+}

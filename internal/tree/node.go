@@ -411,23 +411,36 @@ func Equal(a, b *Node) bool {
 		}
 		return true
 	case Map:
-		return coveredBy(a, b) && coveredBy(b, a)
+		return equalMaps(a, b)
 	}
 	return a.Text() == b.Text()
 }
 
-// coveredBy reports whether every written entry of a is in b.
-func coveredBy(a, b *Node) bool {
-	kids := a.Children()
-	for i := range kids {
-		kid := &kids[i]
+func equalMaps(a, b *Node) bool {
+	for i := range a.Children() {
+		kid := &a.Children()[i]
+		if other := b.beside(i, kid); !kid.Has(Implied) && (other == nil || !Equal(kid, other)) {
+			return false
+		}
+	}
+	for i := range b.Children() {
+		kid := &b.Children()[i]
 		if kid.Has(Implied) {
 			continue
 		}
-		other := b.Get(kid.Key())
-		if other == nil || !Equal(kid, other) {
+		// What both hold was compared above, unless it was passed over there.
+		if other := a.beside(i, kid); other == nil || other.Has(Implied) && !Equal(kid, other) {
 			return false
 		}
 	}
 	return true
+}
+
+// beside returns the entry of a map with the key of another map's entry i, which
+// often is the same one.
+func (n *Node) beside(i int, kid *Node) *Node {
+	if kids := n.Children(); i < len(kids) && kids[i].Key() == kid.Key() {
+		return &kids[i]
+	}
+	return n.Get(kid.Key())
 }
