@@ -1,295 +1,332 @@
 package reach
 
 import (
-	"fmt"
+	"iter"
+	"net/netip"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 
 	"ullage.dev/ullage/internal/model"
 	"ullage.dev/ullage/internal/tree"
 )
 
-// Graph is the network of one snapshot. It is immutable, and small: workloads
-// that no policy can tell apart are one group, and who reaches whom is computed
-// when asked.
+// Graph is the network of one snapshot.
 type Graph struct {
-	namespaces []string
-	policies   map[string][]*Policy // by namespace, in order
-	groups     []group              // ordered by namespace
-	span       map[string][2]int32  // the groups of a namespace: first, and one behind the last
-	groupOf    map[*tree.Node]int32 // by pod spec
-	signatures [2][]*signature
-	others     []*model.Object
-	rules      int // number of rules in all policies
+	// Closed says that the snapshot holds every policy and workload there is.
+	Closed bool
+
+	*shared
+	*basis
+	policies      []*Policy
+	others        []*model.Object
+	namespaces    []namespace
+	workloads     []model.Workload
+	workloadClass []int32
+	classOf       map[*tree.Node]int32 // by pod spec
+	classes       []class
+	portMaps      [][]declared // named ports of pods, by number
+	outsideNames  []string     // the last is "", any other
+	context       []uint64     // see contextOf
+
+	node, size int32 // of the universe; see resolve.go
+	hostBits   bitset
+	ipv4, ipv6 bitset
+	subjects   [2][][]applied // by direction and class, or node
+	signOf     [2][]int32     // -1 when nothing decides
+	signatures [2][]signature
+	keys       [2]map[string]int32 // signatures, by what makes them
+	rows       [2][]atomic.Pointer[row]
 }
 
-// group holds workloads of one namespace that differ in nothing that a policy
-// looks at.
-type group struct {
-	namespace   string
-	workloads   int
-	hostNetwork bool
-	named       []declaredPort // of those that some policy names
-	policies    [2][]*Policy
-	signature   [2]int32
+// shared is what graphs have together that were made of one another.
+type shared struct {
+	mu      sync.Mutex // guards what follows, and the memories of basis
+	sets    *interner
+	named   map[namedRule]setID
+	scratch blocks
+	rules   int32  // read so far
+	serial  uint32 // of the last policy read
 }
 
-type declaredPort struct {
-	namedPort
-	number uint32 // with its protocol in the bits above
+// namespace has the classes from first to just before last.
+type namespace struct {
+	name        string
+	first, last int32
 }
 
-// signature is what decides for a group in one direction; groups share it.
-type signature struct {
-	isolated bool
-	ignored  bool // the policies may not hold, as the pods are on the host network
-	rules    []*rule
+func (g *Graph) firstAddress() int32 { return g.node + 2 }
+func (g *Graph) firstName() int32    { return g.size - int32(len(g.outsideNames)) }
+
+func (g *Graph) namespaceIndex(name string) (int, bool) {
+	return slices.BinarySearchFunc(g.namespaces, name, func(n namespace, name string) int { return strings.Compare(n.name, name) })
 }
 
-// New makes the graph of a snapshot.
-func New(s *model.Snapshot) *Graph {
-	b := &builder{
-		Graph: &Graph{
-			namespaces: s.Namespaces(), policies: map[string][]*Policy{}, span: map[string][2]int32{}, groupOf: map[*tree.Node]int32{},
-		},
-		snapshot: s, peers: map[peerKey]*peer{}, labels: map[string]bool{}, ports: map[namedPort]bool{},
-		matches: map[uint64][]namespaceMatch{}, known: map[string]*namespaceLabels{},
-	}
-	var objects []*model.Object
-	for _, gk := range policyKinds {
-		for o := range s.Kind(gk) {
-			objects = append(objects, o)
-			b.cluster = o.Key.Cluster
-			b.survey(o.Root.Get("spec"))
+// ID numbers an endpoint within one Graph.
+type ID int32
+
+// Kind says what an endpoint is.
+type Kind uint8
+
+// The kinds of endpoints.
+const (
+	Pods      Kind = iota // the pods of a workload
+	Node                  // any node of the cluster, and what runs on it outside of pods
+	APIServer             // the Kubernetes API server, wherever it runs
+	Addresses             // ranges outside of the cluster that no policy tells apart
+	Name                  // a DNS name outside of the cluster, a destination only
+)
+
+func (k Kind) String() string {
+	return [...]string{"pods", "node", "API server", "addresses", "name"}[k]
+}
+
+// Endpoint is one end of connections.
+type Endpoint struct {
+	ID   ID
+	Kind Kind
+	// Workload is that of Pods: a controller, or a Pod. A Pod that differs from
+	// the template it was made of where a policy looks is an endpoint beside its
+	// controller.
+	Workload    model.Workload
+	HostNetwork bool           // of Pods
+	Prefixes    []netip.Prefix // of Addresses, those that no pod, node or name has
+	Name        string         // of Name; may be a pattern with *, and is "" for all other names
+}
+
+// Outside reports whether the endpoint is no part of the cluster.
+func (e *Endpoint) Outside() bool { return e.Kind == Addresses || e.Kind == Name }
+
+// String writes the endpoint for people.
+func (e *Endpoint) String() string {
+	switch {
+	case e.Kind == Pods:
+		return e.Workload.Object.Key.String()
+	case e.Kind == Addresses:
+		var parts []string
+		for _, p := range e.Prefixes {
+			parts = append(parts, p.String())
 		}
+		return strings.Join(parts, ",")
+	case e.Kind == Name && e.Name != "":
+		return e.Name
+	case e.Kind == Name:
+		return "other names"
 	}
-	b.group()
-	for _, o := range objects {
-		p := b.readPolicy(o)
-		b.policies[o.Key.Namespace] = append(b.policies[o.Key.Namespace], p)
-		b.apply(p)
-	}
-	b.sign()
-	for _, gk := range otherKinds {
-		b.others = slices.AppendSeq(b.others, s.Kind(gk))
-	}
-	return b.Graph
+	return e.Kind.String()
 }
 
-var policyKinds = []model.GroupKind{{Group: "networking.k8s.io", Kind: "NetworkPolicy"}, {Group: "extensions", Kind: "NetworkPolicy"}}
-
-// otherKinds are policies that change who may connect to whom, and that this
-// package does not understand.
-var otherKinds = []model.GroupKind{
-	{Group: "policy.networking.k8s.io", Kind: "AdminNetworkPolicy"},
-	{Group: "policy.networking.k8s.io", Kind: "BaselineAdminNetworkPolicy"},
-	{Group: "policy.networking.k8s.io", Kind: "ClusterNetworkPolicy"},
-	{Group: "cilium.io", Kind: "CiliumNetworkPolicy"},
-	{Group: "cilium.io", Kind: "CiliumClusterwideNetworkPolicy"},
-	{Group: "projectcalico.org", Kind: "NetworkPolicy"},
-	{Group: "projectcalico.org", Kind: "GlobalNetworkPolicy"},
-	{Group: "crd.projectcalico.org", Kind: "NetworkPolicy"},
-	{Group: "crd.projectcalico.org", Kind: "GlobalNetworkPolicy"},
-	{Group: "crd.antrea.io", Kind: "NetworkPolicy"},
-	{Group: "crd.antrea.io", Kind: "ClusterNetworkPolicy"},
+// unit returns the number of an endpoint in the universe.
+func (g *Graph) unit(id ID) int32 {
+	if int(id) < len(g.workloadClass) {
+		return g.workloadClass[id]
+	}
+	return int32(id) - int32(len(g.workloads)) + g.node
 }
 
-// Others returns the policies of kinds that this package does not understand
-// and that may concern pods of a namespace, in the order of their kinds. Where
-// there are any, answers about that namespace hold for NetworkPolicies alone.
-func (g *Graph) Others(namespace string) []*model.Object {
-	var found []*model.Object
-	for _, o := range g.others {
-		if o.Key.Namespace == "" || o.Key.Namespace == namespace {
-			found = append(found, o)
-		}
+// idsOf returns the endpoints of a number in the universe.
+func (g *Graph) idsOf(unit int32) []ID {
+	if unit < g.node {
+		return g.classes[unit].members
 	}
-	return found
+	return []ID{g.id(unit)}
 }
 
-// AllOthers returns what Others returns for any namespace.
-func (g *Graph) AllOthers() []*model.Object { return g.others }
+// id returns the endpoint of a number behind the classes of pods.
+func (g *Graph) id(unit int32) ID { return ID(unit - g.node + int32(len(g.workloads))) }
 
-// Policies returns the policies of a direction that select pods with the given
-// labels in a namespace, in key order.
-func (g *Graph) Policies(namespace string, pod *model.PodTemplate, d Direction) []*Policy {
-	if id, ok := g.groupOf[pod.Spec]; ok {
-		return g.groups[id].policies[d]
+// Len returns the number of endpoints: their ids run from 0 to just before it.
+func (g *Graph) Len() int { return len(g.workloads) + int(g.size-g.node) }
+
+func (g *Graph) kind(unit int32) Kind {
+	switch {
+	case unit < g.node:
+		return Pods
+	case unit == g.node:
+		return Node
+	case unit == g.node+1:
+		return APIServer
+	case unit < g.firstName():
+		return Addresses
 	}
-	var found []*Policy // a pod that a controller made: there is no group for it
-	for _, p := range g.policies[namespace] {
-		if p.isolates[d] && p.selector.Matches(pod.Labels()) {
-			found = append(found, p)
-		}
-	}
-	return found
+	return Name
 }
 
-// DefaultDeny returns a policy that selects all pods of a namespace and allows
-// nothing in a direction, or nil.
-func (g *Graph) DefaultDeny(namespace string, d Direction) *Policy {
-	for _, p := range g.policies[namespace] {
-		if p.DeniesAll(d) {
-			return p
-		}
+// Endpoint returns an endpoint.
+func (g *Graph) Endpoint(id ID) Endpoint {
+	unit := g.unit(id)
+	e := Endpoint{ID: id, Kind: g.kind(unit)}
+	switch e.Kind {
+	case Pods:
+		e.Workload, e.HostNetwork = g.workloads[id], g.classes[unit].host
+	case Addresses:
+		e.Prefixes = g.addresses.prefixes(unit - g.firstAddress())
+	case Name:
+		e.Name = g.outsideNames[unit-g.firstName()]
 	}
-	return nil
+	return e
 }
 
-// builder makes a Graph.
-type builder struct {
-	*Graph
-	snapshot *model.Snapshot
-	cluster  string
-	peers    map[peerKey]*peer
-	labels   map[string]bool             // label keys that some policy looks at
-	ports    map[namedPort]bool          // that some policy names
-	matches  map[uint64][]namespaceMatch // by hash of the namespaceSelector
-	known    map[string]*namespaceLabels
-}
-
-// survey notes which labels and port names a policy looks at.
-func (b *builder) survey(n *tree.Node) {
-	switch n.Key() {
-	case "podSelector":
-		for _, l := range n.Get("matchLabels").Children() {
-			b.labels[l.Key()] = true
-		}
-		for _, e := range n.Get("matchExpressions").Children() {
-			b.labels[e.Get("key").Str()] = true
-		}
-		return
-	case "ports":
-		_, named := readPorts(n)
-		for _, p := range named {
-			b.ports[p] = true
-		}
-		return
-	}
-	for i := range n.Children() {
-		b.survey(&n.Children()[i])
-	}
-}
-
-// group puts the workloads that no policy can tell apart together.
-func (b *builder) group() {
-	for _, namespace := range b.namespaces {
-		index := b.snapshot.Workloads(namespace)
-		if index == nil {
-			continue
-		}
-		first := int32(len(b.groups))
-		known := map[string]int32{}
-		for i := range index.Workloads {
-			pod := &index.Workloads[i].Pod
-			key := b.project(pod)
-			id, ok := known[key]
-			if !ok {
-				id = int32(len(b.groups))
-				known[key] = id
-				b.groups = append(b.groups, group{
-					namespace: namespace, hostNetwork: pod.Spec.Get("hostNetwork").True(), named: b.declared(pod),
-				})
+// Endpoints yields all endpoints by id: the workloads by namespace, then the
+// node, the API server, the addresses and the names.
+func (g *Graph) Endpoints() iter.Seq[Endpoint] {
+	return func(yield func(Endpoint) bool) {
+		for id := range ID(g.Len()) {
+			if !yield(g.Endpoint(id)) {
+				return
 			}
-			b.groups[id].workloads++
-			b.groupOf[pod.Spec] = id
 		}
-		b.span[namespace] = [2]int32{first, int32(len(b.groups))}
 	}
 }
 
-// project writes down all of a pod that a policy can look at.
-func (b *builder) project(pod *model.PodTemplate) string {
-	var parts []string
-	for _, l := range pod.Labels().Children() {
-		if b.labels[l.Key()] {
-			parts = append(parts, fmt.Sprintf("%q=%q", l.Key(), l.Str()))
-		}
-	}
-	slices.Sort(parts)
-	for _, p := range b.declared(pod) {
-		parts = append(parts, fmt.Sprintf("%#v", p))
-	}
-	if pod.Spec.Get("hostNetwork").True() {
-		parts = append(parts, "host")
-	}
-	return strings.Join(parts, " ")
-}
-
-// declared returns the ports of a pod that some policy names.
-func (b *builder) declared(pod *model.PodTemplate) []declaredPort {
-	if len(b.ports) == 0 {
+// Find returns the endpoints of an object, one for each of its pod templates,
+// and none when it is not the top of a chain of controllers.
+func (g *Graph) Find(key model.Key) []ID {
+	i, ok := g.namespaceIndex(key.Namespace)
+	if !ok {
 		return nil
 	}
-	var found []declaredPort
-	for _, key := range []string{"containers", "initContainers"} {
-		for _, c := range pod.Spec.Get(key).Children() {
-			if key == "initContainers" && c.Get("restartPolicy").Str() != "Always" {
-				continue // it has ended when others could connect
-			}
-			for _, p := range c.Get("ports").Children() {
-				protocol, ok := protocolOf(p.Get("protocol"))
-				number, isNumber := p.Get("containerPort").Int()
-				name := namedPort{p.Get("name").Str(), protocol}
-				if ok && isNumber && number > 0 && number <= maxPort && b.ports[name] {
-					found = append(found, declaredPort{name, protocol | uint32(number)})
-				}
+	var ids []ID
+	for c := g.namespaces[i].first; c < g.namespaces[i].last; c++ {
+		for _, id := range g.classes[c].members {
+			if g.workloads[id].Object.Key == key {
+				ids = append(ids, id)
 			}
 		}
 	}
-	return found
+	slices.Sort(ids)
+	return ids
 }
 
-// apply adds a policy to the groups that it selects.
-func (b *builder) apply(p *Policy) {
-	last := int32(-1)
-	seen := map[int32]bool{}
-	for _, w := range b.snapshot.Workloads(p.Object.Key.Namespace).Select(p.selector) {
-		id := b.groupOf[w.Pod.Spec]
-		if id == last || seen[id] {
-			continue
-		}
-		last, seen[id] = id, true
-		for _, d := range []Direction{Ingress, Egress} {
-			if p.isolates[d] {
-				b.groups[id].policies[d] = append(b.groups[id].policies[d], p)
-			}
-		}
+// InNamespace returns the workloads of a namespace.
+func (g *Graph) InNamespace(name string) []ID {
+	i, ok := g.namespaceIndex(name)
+	if !ok {
+		return nil
 	}
+	var ids []ID
+	for c := g.namespaces[i].first; c < g.namespaces[i].last; c++ {
+		ids = append(ids, g.classes[c].members...)
+	}
+	slices.Sort(ids)
+	return ids
 }
 
-// sign finds the groups for which the same policies decide. In the direction of
-// ingress their named ports count too, as they are the destination.
-func (b *builder) sign() {
-	for _, d := range []Direction{Ingress, Egress} {
-		known := map[string]int32{}
-		for i := range b.groups {
-			g := &b.groups[i]
-			var key strings.Builder
-			fmt.Fprintf(&key, "%t", g.hostNetwork)
-			for _, p := range g.policies[d] {
-				fmt.Fprintf(&key, " %p", p)
-			}
-			if d == Ingress && len(g.policies[d]) > 0 {
-				fmt.Fprintf(&key, "%#v", g.named)
-			}
-			id, ok := known[key.String()]
-			if !ok {
-				id = int32(len(b.signatures[d]))
-				known[key.String()] = id
-				b.signatures[d] = append(b.signatures[d], sign(g, d))
-			}
-			g.signature[d] = id
-		}
-	}
+// Node returns the endpoint of nodes.
+func (g *Graph) Node() ID { return g.id(g.node) }
+
+// APIServer returns the endpoint of the API server.
+func (g *Graph) APIServer() ID { return g.id(g.node + 1) }
+
+// Address returns the endpoint of an address outside the cluster.
+func (g *Graph) Address(addr netip.Addr) ID {
+	return g.id(g.firstAddress() + g.addresses.class[g.addresses.piece(addr.WithZone(""))])
 }
 
-func sign(g *group, d Direction) *signature {
-	s := &signature{isolated: len(g.policies[d]) > 0, ignored: g.hostNetwork}
-	for _, p := range g.policies[d] {
-		for i := range p.rules[d] {
-			s.rules = append(s.rules, &p.rules[d][i])
+// Within returns the endpoints that hold addresses of a range.
+func (g *Graph) Within(p netip.Prefix) []ID {
+	var ids []ID
+	p = p.Masked()
+	last := lastOf(p)
+	for i := g.addresses.piece(p.Addr()); i < int32(len(g.addresses.starts)) && g.addresses.starts[i].Compare(last) <= 0; i++ {
+		ids = append(ids, g.id(g.firstAddress()+g.addresses.class[i]))
+	}
+	slices.Sort(ids)
+	return slices.Compact(ids)
+}
+
+// Name returns the endpoint that a DNS name outside the cluster belongs to. exact
+// is false when no policy names it, and the answer is about all such names; one
+// that only a pattern matches belongs to the first such pattern.
+func (g *Graph) Name(name string) (id ID, exact bool) {
+	name = normalName(name)
+	best := len(g.outsideNames) - 1
+	for i, n := range g.outsideNames {
+		if n == name {
+			return g.id(g.firstName() + int32(i)), true
+		}
+		if n != "" && len(n) > len(g.outsideNames[best]) && matchName(n, name, true) {
+			best = i
 		}
 	}
-	return s
+	return g.id(g.firstName() + int32(best)), false
+}
+
+// Verdict says on which ports connections are allowed.
+type Verdict struct {
+	Must PortSet // for certain
+	May  PortSet // in some case; holds Must
+	Why  Reasons // of the difference
+}
+
+// Answer reports whether some port is allowed.
+func (v Verdict) Answer() Answer {
+	switch {
+	case !v.Must.Empty():
+		return Yes
+	case !v.May.Empty():
+		return Maybe
+	}
+	return No
+}
+
+// On reports whether a port is allowed.
+func (v Verdict) On(p Port) Answer {
+	switch {
+	case v.Must.Contains(p):
+		return Yes
+	case v.May.Contains(p):
+		return Maybe
+	}
+	return No
+}
+
+// Equal reports whether two verdicts allow the same.
+func (v Verdict) Equal(w Verdict) bool { return v.Must.Equal(w.Must) && v.May.Equal(w.May) }
+
+// Ports returns on which ports one endpoint may connect to another. A workload
+// with itself means two of its pods, or the one that it is. What is between two
+// ends outside the cluster no policy says, so all is allowed.
+func (g *Graph) Ports(from, to ID) Verdict {
+	a := g.pair(g.unit(from), g.unit(to))
+	if from == to && int(from) < len(g.workloads) && g.workloads[from].Object.Key.Kind == "Pod" {
+		a = g.loopback(a)
+	}
+	return g.verdict(a)
+}
+
+// pair returns what both directions say of two members of the universe.
+func (g *Graph) pair(from, to int32) answerID {
+	out, in := allowed, allowed
+	if g.signOf[Egress][from] >= 0 {
+		out = g.rowOf(Egress, g.signOf[Egress][from])[to]
+	}
+	if g.signOf[Ingress][to] >= 0 {
+		in = g.rowOf(Ingress, g.signOf[Ingress][to])[from]
+	}
+	if out == allowed || out == in {
+		return in
+	}
+	if in == allowed {
+		return out
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.sets.meet(out, in)
+}
+
+// loopback adds that policies may not hold within a pod.
+func (g *Graph) loopback(a answerID) answerID {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	x := g.sets.answers[a]
+	return g.sets.answer(answer{x.must, allPorts, x.why | whyLoopback})
+}
+
+func (g *Graph) verdict(id answerID) Verdict {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	a := g.sets.answers[id]
+	return Verdict{g.sets.sets[a.must], g.sets.sets[a.may], a.why}
 }

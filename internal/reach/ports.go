@@ -2,9 +2,50 @@ package reach
 
 import (
 	"cmp"
-	"encoding/binary"
+	"fmt"
 	"slices"
+	"strings"
 )
+
+// Protocol is one that ports belong to.
+type Protocol uint8
+
+// The protocols.
+const (
+	TCP Protocol = iota
+	UDP
+	SCTP
+
+	anyProtocol // of named ports that any protocol may have
+)
+
+func (p Protocol) String() string { return [...]string{"TCP", "UDP", "SCTP", "any protocol"}[p] }
+
+// ParseProtocol reads the name of a protocol, in any case.
+func ParseProtocol(s string) (Protocol, bool) {
+	for _, p := range [...]Protocol{TCP, UDP, SCTP} {
+		if strings.EqualFold(s, p.String()) {
+			return p, true
+		}
+	}
+	return 0, false
+}
+
+// Port is a port of a protocol.
+type Port struct {
+	Protocol Protocol
+	Number   uint16
+}
+
+func (p Port) String() string { return fmt.Sprintf("%d/%s", p.Number, p.Protocol) }
+
+func (p Port) point() uint32 { return uint32(p.Protocol)<<16 | uint32(p.Number) }
+
+// PortRange holds the ports of a protocol from First to Last.
+type PortRange struct {
+	Protocol    Protocol
+	First, Last uint16
+}
 
 const maxPort = 0xffff
 
@@ -12,15 +53,80 @@ const maxPort = 0xffff
 // above.
 type interval struct{ first, last uint32 }
 
-// portSet is a set of ports: intervals in order that neither overlap nor touch.
-type portSet []interval
+// PortSet is a set of ports: intervals in order that neither overlap nor touch.
+// The zero PortSet is empty.
+type PortSet []interval
 
-var everyPort = portSet{{0, 2<<16 | maxPort}}
+var everyPort = PortSet{{0, uint32(SCTP)<<16 | maxPort}}
 
-func (s portSet) union(t portSet) portSet {
+func portsFrom(p Protocol, first, last uint16) PortSet {
+	return PortSet{{Port{p, first}.point(), Port{p, last}.point()}}
+}
+
+// Empty reports whether there is no port in the set.
+func (s PortSet) Empty() bool { return len(s) == 0 }
+
+// All reports whether every port of every protocol is in the set.
+func (s PortSet) All() bool { return slices.Equal(s, everyPort) }
+
+// Contains reports whether a port is in the set.
+func (s PortSet) Contains(p Port) bool {
+	i, _ := slices.BinarySearchFunc(s, p.point(), func(i interval, p uint32) int { return cmp.Compare(i.last, p) })
+	return i < len(s) && s[i].first <= p.point()
+}
+
+// Equal reports whether two sets hold the same ports.
+func (s PortSet) Equal(t PortSet) bool { return slices.Equal(s, t) }
+
+// Ranges returns the set as ranges in order, none across protocols.
+func (s PortSet) Ranges() []PortRange {
+	var ranges []PortRange
+	for _, i := range s {
+		for p := Protocol(i.first >> 16); p <= Protocol(i.last>>16); p++ {
+			first, last := max(i.first, uint32(p)<<16), min(i.last, uint32(p)<<16|maxPort)
+			ranges = append(ranges, PortRange{p, uint16(first), uint16(last)})
+		}
+	}
+	return ranges
+}
+
+// String writes the set for people, such as "TCP 80,8000-8010; UDP 53".
+func (s PortSet) String() string {
+	switch {
+	case s.Empty():
+		return "none"
+	case s.All():
+		return "all"
+	}
+	var b strings.Builder
+	last := anyProtocol
+	for _, r := range s.Ranges() {
+		switch {
+		case r.Protocol == last:
+			b.WriteString(",")
+		case last != anyProtocol:
+			b.WriteString("; ")
+		}
+		if r.Protocol != last {
+			b.WriteString(r.Protocol.String() + " ")
+		}
+		last = r.Protocol
+		switch {
+		case r.First == 0 && r.Last == maxPort:
+			b.WriteString("all")
+		case r.First == r.Last:
+			fmt.Fprint(&b, r.First)
+		default:
+			fmt.Fprintf(&b, "%d-%d", r.First, r.Last)
+		}
+	}
+	return b.String()
+}
+
+func (s PortSet) union(t PortSet) PortSet {
 	all := append(slices.Clone(s), t...)
 	slices.SortFunc(all, func(a, b interval) int { return cmp.Compare(a.first, b.first) })
-	var merged portSet
+	var merged PortSet
 	for _, i := range all {
 		if n := len(merged); n > 0 && i.first <= merged[n-1].last+1 {
 			merged[n-1].last = max(merged[n-1].last, i.last)
@@ -31,87 +137,52 @@ func (s portSet) union(t portSet) portSet {
 	return merged
 }
 
-func (s portSet) meets(t portSet) bool {
+func (s PortSet) intersect(t PortSet) PortSet {
+	var common PortSet
 	for len(s) > 0 && len(t) > 0 {
-		switch {
-		case s[0].last < t[0].first:
+		if first, last := max(s[0].first, t[0].first), min(s[0].last, t[0].last); first <= last {
+			common = append(common, interval{first, last})
+		}
+		if s[0].last < t[0].last {
 			s = s[1:]
-		case t[0].last < s[0].first:
+		} else {
 			t = t[1:]
-		default:
-			return true
 		}
 	}
-	return false
+	return common
 }
 
-// setID names a port set within one interner.
-type setID uint32
-
-const (
-	noPorts setID = iota
-	allPorts
-)
-
-// interner keeps each port set once and remembers what was computed of them.
-type interner struct {
-	sets   []portSet
-	ids    map[string]setID
-	unions map[[2]setID]setID
-	met    map[[2]setID]bool
-}
-
-func newInterner() *interner {
-	in := &interner{ids: map[string]setID{}, unions: map[[2]setID]setID{}, met: map[[2]setID]bool{}}
-	in.id(nil)
-	in.id(everyPort)
-	return in
-}
-
-func (in *interner) id(s portSet) setID {
-	key := make([]byte, 0, 8*len(s))
+func (s PortSet) minus(t PortSet) PortSet {
+	var rest PortSet
 	for _, i := range s {
-		key = binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(key, i.first), i.last)
+		for len(t) > 0 && t[0].last < i.first {
+			t = t[1:]
+		}
+		for _, cut := range t {
+			if cut.first > i.last {
+				break
+			}
+			if i.first < cut.first {
+				rest = append(rest, interval{i.first, cut.first - 1})
+			}
+			i.first = cut.last + 1
+		}
+		if i.first <= i.last {
+			rest = append(rest, i)
+		}
 	}
-	id, ok := in.ids[string(key)]
-	if !ok {
-		id = setID(len(in.sets))
-		in.ids[string(key)] = id
-		in.sets = append(in.sets, s)
-	}
-	return id
+	return rest
 }
 
-func (in *interner) union(a, b setID) setID {
-	switch {
-	case a == b || b == noPorts:
-		return a
-	case a == noPorts:
-		return b
-	case a == allPorts || b == allPorts:
-		return allPorts
+// at returns the ports at a destination that declares some.
+func (s portSpec) at(ports []declared) PortSet {
+	set := s.set
+	for _, n := range s.named {
+		for _, d := range ports {
+			if d.name == n.name && (n.protocol == anyProtocol || n.protocol == d.port.Protocol) {
+				set = set.union(portsFrom(d.port.Protocol, d.port.Number, d.port.Number))
+			}
+		}
 	}
-	pair := [2]setID{min(a, b), max(a, b)}
-	u, ok := in.unions[pair]
-	if !ok {
-		u = in.id(in.sets[a].union(in.sets[b]))
-		in.unions[pair] = u
-	}
-	return u
-}
-
-func (in *interner) meets(a, b setID) bool {
-	if a == noPorts || b == noPorts {
-		return false
-	}
-	if a == b || a == allPorts || b == allPorts {
-		return true
-	}
-	pair := [2]setID{min(a, b), max(a, b)}
-	m, ok := in.met[pair]
-	if !ok {
-		m = in.sets[a].meets(in.sets[b])
-		in.met[pair] = m
-	}
-	return m
+	return set
 }

@@ -2,14 +2,11 @@ package reach
 
 import (
 	"fmt"
-	"math/rand/v2"
+	"net/netip"
 	"strings"
-	"syscall"
 	"testing"
-	"time"
 
 	"ullage.dev/ullage/internal/model"
-	"ullage.dev/ullage/internal/tree"
 )
 
 func pod(namespace, name, labels, ports string) string {
@@ -35,53 +32,33 @@ func TestReachCases(t *testing.T) {
 			netpol("back", "in", `podSelector: {}, ingress: [{ports: [{port: http}]}]`), "{1 1} {1 1}"},
 		{"a name that nobody declares", front + back + netpol("back", "in", `podSelector: {}, ingress: [{ports: [{port: admin}]}]`), "{0 0} {0 0}"},
 		{"a named port with an address", front + back + netpol("front", "out", `podSelector: {}, policyTypes: [Egress], egress: [{to: [{ipBlock: {cidr: 203.0.113.0/24}}], ports: [{port: http}]}]`), "{0 0} {0 0}"},
-		{"the protocol matters", front + back + netpol("front", "out", `podSelector: {}, policyTypes: [Egress], egress: [{ports: [{port: 53, protocol: UDP}]}]`) +
-			netpol("back", "in", `podSelector: {}, ingress: [{ports: [{port: 53}]}]`), "{0 0} {0 0}"},
 		{"an empty from is everybody", front + back + netpol("back", "in", `podSelector: {}, ingress: [{from: []}]`), "{2 2} {1 1}"},
-		{"a podSelector is of this namespace", front + back + netpol("back", "in", `podSelector: {}, ingress: [{from: [{podSelector: {}}]}]`), "{0 0} {0 0}"},
-		{"a namespaceSelector by name", front + back + netpol("back", "in", `podSelector: {}, ingress: [{from: [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: front}}}]}]`), "{2 2} {1 1}"},
-		{"two peers are one or the other", front + back + netpol("back", "in", `podSelector: {}, ingress: [{from: [{namespaceSelector: {}}, {podSelector: {matchLabels: {app: nobody}}}]}]`), "{2 2} {1 1}"},
-		{"one peer is both", front + back + netpol("back", "in", `podSelector: {}, ingress: [{from: [{namespaceSelector: {}, podSelector: {matchLabels: {app: nobody}}}]}]`), "{0 0} {0 0}"},
-		{"rules of a direction that is no type", front + back + netpol("back", "in", `podSelector: {}, policyTypes: [Egress], ingress: []`), "{2 2} {1 1}"},
 		{"labels of an unread namespace", front + back + netpol("back", "in", `podSelector: {}, ingress: [{from: [{namespaceSelector: {matchLabels: {team: a}}}]}]`), "{0 2} {0 1}"},
 		{"a name rules an unread namespace out", front + back + netpol("back", "in",
 			`podSelector: {}, ingress: [{from: [{namespaceSelector: {matchLabels: {team: a, kubernetes.io/metadata.name: other}}}]}]`), "{0 0} {0 0}"},
 		{"all addresses", front + back + netpol("front", "out", `podSelector: {}, policyTypes: [Egress], egress: [{to: [{ipBlock: {cidr: 0.0.0.0/0}}]}]`), "{0 2} {0 1}"},
 		{"addresses outside", front + back + netpol("front", "out",
 			`podSelector: {}, policyTypes: [Egress], egress: [{to: [{ipBlock: {cidr: 0.0.0.0/0, except: [10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16, 100.64.0.0/10]}}]}]`), "{0 0} {0 0}"},
+		{"what is refused", front + back + netpol("back", "in", `podSelector: {}, ingress: [{from: [{}, {ipBlock: {cidr: x}}, {podSelector: {}, ipBlock: {cidr: 10.0.0.0/8}}], ports: [{port: 0}]}]`), "{0 0} {0 0}"},
+		{"an unknown field of a peer", front + back + "---\napiVersion: policy.networking.k8s.io/v1alpha2\nkind: ClusterNetworkPolicy\nmetadata: {name: c}\n" +
+			"spec: {tier: Admin, priority: 1, subject: {namespaces: {}}, egress: [{action: Deny, to: [{planets: [mars]}]}]}\n", "{0 2} {0 1}"},
 	} {
 		r := graph(t, false, c.text).Reach("front")
-		if got := fmt.Sprint(r.Workloads, r.Namespaces); got != c.want {
+		if got := fmt.Sprint(r.Workloads, r.Namespaces); got != c.want || (r.Why == "") != r.Workloads.Known() {
 			t.Errorf("%s: %s (%s), want %s", c.name, got, r.Why, c.want)
 		}
 	}
 }
 
-func TestPolicyTypesAreImplied(t *testing.T) {
-	for text, want := range map[string][2]bool{
-		"a: b":                                   {true, false},
-		"ingress: [{}]":                          {true, false},
-		"egress: []":                             {true, false},
-		"egress: [{}]":                           {true, true},
-		"policyTypes: [Egress]":                  {false, true},
-		"{policyTypes: [Ingress], egress: [{}]}": {true, false},
-	} {
-		for doc := range tree.Parse(&tree.File{Text: text}) {
-			if ingress, egress := policyTypes(doc.Root); [2]bool{ingress, egress} != want {
-				t.Errorf("%s: %t, %t", text, ingress, egress)
-			}
-		}
-	}
-}
-
 func TestDefaultDeny(t *testing.T) {
+	cilium := "---\napiVersion: cilium.io/v2\nkind: CiliumNetworkPolicy\nmetadata: {name: c, namespace: e}\nspec: {endpointSelector: {}, egress: [{}]}\n"
 	g := graph(t, true,
 		netpol("a", "in", "podSelector: {}"), netpol("b", "some", "podSelector: {matchLabels: {app: x}}, policyTypes: [Ingress, Egress]"),
-		netpol("c", "allow", "podSelector: {}, policyTypes: [Ingress, Egress], ingress: [{}]"))
+		netpol("c", "allow", "podSelector: {}, policyTypes: [Ingress, Egress], ingress: [{}]"), cilium)
 	for _, c := range []struct {
 		namespace string
 		want      [2]bool
-	}{{"a", [2]bool{true, false}}, {"b", [2]bool{}}, {"c", [2]bool{false, true}}, {"d", [2]bool{}}} {
+	}{{"a", [2]bool{true, false}}, {"b", [2]bool{}}, {"c", [2]bool{false, true}}, {"d", [2]bool{}}, {"e", [2]bool{false, true}}} {
 		for d, want := range c.want {
 			if got := g.DefaultDeny(c.namespace, Direction(d)) != nil; got != want {
 				t.Errorf("%s, %s: %t", c.namespace, Direction(d), got)
@@ -91,100 +68,136 @@ func TestDefaultDeny(t *testing.T) {
 }
 
 func TestOtherKindsAreNoticed(t *testing.T) {
-	g := graph(t, true, "apiVersion: cilium.io/v2\nkind: CiliumNetworkPolicy\nmetadata: {name: c, namespace: a}\n",
-		"---\napiVersion: policy.networking.k8s.io/v1alpha1\nkind: AdminNetworkPolicy\nmetadata: {name: anp}\n")
+	g := graph(t, true, "apiVersion: projectcalico.org/v3\nkind: NetworkPolicy\nmetadata: {name: c, namespace: a}\n",
+		"---\napiVersion: projectcalico.org/v3\nkind: GlobalNetworkPolicy\nmetadata: {name: anp}\n")
 	if len(g.Others("a")) != 2 || len(g.Others("b")) != 1 || len(g.AllOthers()) != 2 {
 		t.Errorf("%d in a, %d in b, %d", len(g.Others("a")), len(g.Others("b")), len(g.AllOthers()))
 	}
 }
 
-func TestPoliciesOfOwnedPods(t *testing.T) {
+// A live cluster: pods are part of what made them, but for one that was
+// relabelled.
+func TestPodsOfAWorkload(t *testing.T) {
+	owned := "---\napiVersion: v1\nkind: Pod\nmetadata: {name: %s, namespace: a, labels: {%s}, ownerReferences: [{apiVersion: apps/v1, kind: ReplicaSet, name: rs, uid: u, controller: true}]}\nspec: {containers: [{name: c, image: a}]}\n"
 	text := "apiVersion: apps/v1\nkind: ReplicaSet\nmetadata: {name: rs, namespace: a, uid: u}\nspec: {selector: {matchLabels: {app: web}}, template: {metadata: {labels: {app: web}}, spec: {containers: [{name: c, image: a}]}}}\n" +
-		"---\napiVersion: v1\nkind: Pod\nmetadata: {name: p, namespace: a, labels: {app: web}, ownerReferences: [{apiVersion: apps/v1, kind: ReplicaSet, name: rs, uid: u, controller: true}]}\nspec: {containers: [{name: c, image: a}]}\n" +
+		fmt.Sprintf(owned, "p", "app: web, other: x") + fmt.Sprintf(owned, "q", "app: debug") +
 		netpol("a", "in", "podSelector: {matchLabels: {app: web}}") + netpol("a", "other", "podSelector: {matchLabels: {app: db}}")
 	s := model.NewSnapshot(parse(t, text), true)
 	g := New(s)
-	for _, kind := range []model.GroupKind{{Kind: "Pod"}, {Group: "apps", Kind: "ReplicaSet"}} {
-		for o := range s.Kind(kind) {
-			found := g.Policies("a", &o.Pods()[0], Ingress)
-			if len(found) != 1 || found[0].Object.Key.Name != "in" {
-				t.Errorf("%s: %d policies", o.Key, len(found))
-			}
+	var names []string
+	for _, id := range g.InNamespace("a") {
+		e := g.Endpoint(id)
+		names = append(names, e.String())
+	}
+	if got := strings.Join(names, " "); got != "ReplicaSet/a/rs Pod/a/q" {
+		t.Error(got)
+	}
+	for kind, want := range map[string]int{"p": 1, "q": 0} {
+		o := s.Get(model.Key{Namespace: "a", GroupKind: model.GroupKind{Kind: "Pod"}, Name: kind})
+		if found := g.Isolating("a", &o.Pods()[0], Ingress); len(found) != want {
+			t.Errorf("%s: %d policies", o.Key, len(found))
 		}
 	}
 }
 
-// benchmarkNetwork has selectors of all kinds; a third of the namespaces denies
-// by default.
-func benchmarkNetwork(namespaces, workloads, policies int) string {
-	r := rand.New(rand.NewPCG(1, 1))
-	var b strings.Builder
-	for i := range namespaces {
-		fmt.Fprintf(&b, "---\napiVersion: v1\nkind: Namespace\nmetadata: {name: ns-%d, labels: {team: t-%d, env: e-%d}}\n", i, i%17, i%3)
-		if i%3 == 0 {
-			b.WriteString(netpol(fmt.Sprint("ns-", i), "deny", "podSelector: {}, policyTypes: [Ingress, Egress]"))
+func TestAddressesAreDivided(t *testing.T) {
+	g := graph(t, true, pod("a", "w", "", ""), netpol("a", "np",
+		"podSelector: {}, ingress: [{from: [{ipBlock: {cidr: 10.0.0.0/8, except: [10.1.0.0/16]}}, {ipBlock: {cidr: 2001:db8::/32}}]}]"))
+	var all []netip.Prefix
+	for e := range g.Endpoints() {
+		if e.Kind != Addresses {
+			continue
+		}
+		all = append(all, e.Prefixes...)
+		for _, p := range e.Prefixes {
+			if g.Address(p.Addr()) != e.ID || g.Address(lastOf(p)) != e.ID || len(g.Within(p)) != 1 {
+				t.Errorf("%s is not in its endpoint", p)
+			}
 		}
 	}
-	for i := range workloads {
-		ns := i % namespaces
-		b.WriteString(pod(fmt.Sprint("ns-", ns), fmt.Sprint("w-", i), fmt.Sprintf("app: app-%d, tier: t-%d, hash: h-%d", i/namespaces, i%4, i), "{name: http, containerPort: 8080}, {name: metrics, containerPort: 9090}"))
+	for i, p := range all {
+		for _, q := range all[:i] {
+			if p.Overlaps(q) {
+				t.Errorf("%s and %s overlap", p, q)
+			}
+		}
 	}
-	peers := func() string {
-		return []string{
-			fmt.Sprintf("{podSelector: {matchLabels: {app: app-%d}}}", r.IntN(20)),
-			fmt.Sprintf("{namespaceSelector: {matchLabels: {team: t-%d}}}", r.IntN(17)),
-			fmt.Sprintf("{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: ns-%d}}, podSelector: {matchLabels: {app: app-%d}}}", r.IntN(namespaces), r.IntN(20)),
-			fmt.Sprintf("{namespaceSelector: {}, podSelector: {matchExpressions: [{key: tier, operator: NotIn, values: [t-%d]}]}}", r.IntN(4)),
-			"{ipBlock: {cidr: 0.0.0.0/0, except: [10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16, 100.64.0.0/10]}}",
-		}[r.IntN(5)]
+	if got := len(g.Within(netip.MustParsePrefix("10.0.0.0/8"))); got != 2 {
+		t.Errorf("10.0.0.0/8 is in %d endpoints", got)
 	}
-	ports := []string{"{port: http}", "{port: 8080}", "{port: 9000, endPort: 9100}", "{port: 53, protocol: UDP}"}
-	for i := range policies {
-		b.WriteString(netpol(fmt.Sprint("ns-", r.IntN(namespaces)), fmt.Sprint("p-", i), fmt.Sprintf(
-			"podSelector: {matchLabels: {app: app-%d}}, policyTypes: [Ingress, Egress], ingress: [{from: [%s, %s], ports: [%s]}], egress: [{to: [%s]}, {to: [%s], ports: [%s]}]",
-			r.IntN(20), peers(), peers(), ports[r.IntN(4)], peers(), peers(), ports[r.IntN(4)])))
-	}
-	return b.String()
 }
 
-func BenchmarkReach(b *testing.B) {
-	for _, size := range [][3]int{{100, 2000, 1000}, {100, 10000, 1000}, {200, 5000, 3000}} {
-		s := model.NewSnapshot(parse(b, benchmarkNetwork(size[0], size[1], size[2])), true)
-		s.Workloads("ns-0") // the label index is the snapshot's
-		name := fmt.Sprintf("%d-namespaces-%d-workloads-%d-policies", size[0], size[1], size[2])
-		b.Run(name+"/build", func(b *testing.B) {
-			b.ReportAllocs()
-			defer cpu(b)()
-			for b.Loop() {
-				New(s)
+func TestPortSets(t *testing.T) {
+	s := portsFrom(TCP, 80, 80).union(portsFrom(TCP, 443, 445)).union(portsFrom(UDP, 0, maxPort))
+	if got := s.String(); got != "TCP 80,443-445; UDP all" || !s.Contains(Port{TCP, 444}) || s.Contains(Port{TCP, 81}) || s.Contains(Port{SCTP, 80}) {
+		t.Error(got)
+	}
+	if rest := everyPort.minus(s); !rest.union(s).All() || !rest.intersect(s).Empty() {
+		t.Error(rest)
+	}
+}
+
+// FuzzPolicy reads any spec as any kind of policy, and asks everything.
+func FuzzPolicy(f *testing.F) {
+	for _, seed := range []string{`podSelector: {}, ingress: [{from: [{ipBlock: {cidr: "::/0", except: [10.0.0.0/33]}}], ports: [{port: a, endPort: -1}]}]`,
+		`endpointSelector: {matchExpressions: [{key: "reserved:host", operator: Exists}]}, egress: [{toFQDNs: [{matchPattern: "*.*"}], toPorts: [{ports: [{port: "99999"}]}]}]`,
+		`tier: Admin, priority: 1, subject: {pods: {}}, egress: [{action: Deny, to: [{networks: [0.0.0.0/0]}], protocols: [{tcp: {destinationPort: {range: {start: 9, end: 1}}}}]}]`} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, spec string) {
+		for _, a := range apis {
+			version := "/v1"
+			if a.kind.Group == "policy.networking.k8s.io" {
+				version = "/v1alpha2"
 			}
-		})
-		g := New(s)
-		b.Run(name+"/all", func(b *testing.B) {
-			b.ReportAllocs()
-			defer cpu(b)()
-			for b.Loop() {
-				for _, ns := range g.namespaces {
-					g.Reach(ns)
+			text := pod("a", "w", "app: a", "{name: http, containerPort: 80}") +
+				"---\napiVersion: " + a.kind.Group + version + "\nkind: " + a.kind.Kind + "\nmetadata: {name: p, namespace: a}\nspec: {" + spec + "}\n"
+			objects, ok := tryParse(text)
+			if !ok {
+				return
+			}
+			g := New(model.NewSnapshot(objects, true))
+			for pair, v := range g.All() {
+				if e := g.Why(pair[0], pair[1], Port{TCP, 80}); e.Answer != v.On(Port{TCP, 80}) || !v.Must.minus(v.May).Empty() {
+					t.Fatalf("%s: %v", e.Answer, v)
 				}
 			}
-			b.ReportMetric(float64(len(g.groups)), "groups")
-			b.ReportMetric(float64(len(g.signatures[Ingress])), "ingress")
-			b.ReportMetric(float64(len(g.signatures[Egress])), "egress")
-		})
-	}
+			g.Idle()
+			for range g.Compact() {
+			}
+		}
+	})
 }
 
-// cpu reports the processor time of a benchmark, which other programs on the
-// machine do not change, and returns what to call at its end.
-func cpu(b *testing.B) func() {
-	used := func() time.Duration {
-		var u syscall.Rusage
-		if syscall.Getrusage(syscall.RUSAGE_SELF, &u) != nil {
-			return 0
-		}
-		return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+func TestWhyNamesWhatDecides(t *testing.T) {
+	admin := func(name, tier, priority, action string) string {
+		return fmt.Sprintf("---\napiVersion: policy.networking.k8s.io/v1alpha2\nkind: ClusterNetworkPolicy\nmetadata: {name: %s}\nspec: {tier: %s, priority: %s, subject: {namespaces: {}}, ingress: [{action: %s, from: [{namespaces: {}}]}]}\n",
+			name, tier, priority, action)
 	}
-	start := used()
-	return func() { b.ReportMetric(float64((used()-start).Microseconds())/1000/float64(b.N), "cpu-ms/op") }
+	cilium := "---\napiVersion: cilium.io/v2\nkind: CiliumNetworkPolicy\nmetadata: {name: c, namespace: b}\nspec: {endpointSelector: {}, ingress: [{fromEntities: [all]}], ingressDeny: [{fromEntities: [cluster], toPorts: [{ports: [{port: '80'}]}]}]}\n"
+	pods := pod("a", "one", "", "") + pod("b", "two", "", "")
+	for _, c := range []struct{ name, text, want string }{
+		{"nothing", "", "yes default"},
+		{"isolation", netpol("b", "deny", "podSelector: {}"), "no isolation NetworkPolicy/b/deny"},
+		{"a rule", netpol("b", "deny", "podSelector: {}") + netpol("b", "np", "podSelector: {}, ingress: [{ports: [{port: 81}]}, {ports: [{port: 80}]}]"), "yes rule NetworkPolicy/b/np 1 line 20"},
+		{"a first tier", admin("first", "Admin", "1", "Deny") + admin("second", "Admin", "2", "Accept"), "no rule ClusterNetworkPolicy.policy.networking.k8s.io/first 0 line 15"},
+		{"handed over", admin("first", "Admin", "1", "Pass") + admin("second", "Admin", "2", "Deny") + netpol("b", "np", "podSelector: {}, ingress: [{}]"), "yes rule NetworkPolicy/b/np 0 line 25"},
+		{"handed over to nobody", admin("first", "Admin", "1", "Pass") + admin("second", "Admin", "2", "Deny"), "yes default"},
+		{"equal priorities", admin("first", "Admin", "1", "Deny") + admin("second", "Admin", "1", "Accept"), "maybe rule ClusterNetworkPolicy.policy.networking.k8s.io/first 0 line 15"},
+		{"denied by Cilium", cilium, "no rule CiliumNetworkPolicy.cilium.io/b/c 0 line 15"},
+	} {
+		g := graph(t, true, pods, c.text)
+		e := g.Why(find(t, g, "a/one"), find(t, g, "b/two"), Port{TCP, 80})
+		got := e.Answer.String() + " " + e.Ingress.Cause.String()
+		for _, p := range e.Ingress.Isolating {
+			got += " " + p.Object.Key.String()
+		}
+		if s := e.Ingress.Rule; s.Policy != nil {
+			place := s.Policy.Object.Source.Place(s.Rule)
+			got += fmt.Sprintf(" %s %d line %d", s.Policy.Object.Key, s.Index, place.Line)
+		}
+		if got != c.want || e.Egress.Cause != ByDefault {
+			t.Errorf("%s: %s, want %s", c.name, got, c.want)
+		}
+	}
 }

@@ -1,0 +1,283 @@
+package reach
+
+import (
+	"hash/maphash"
+	"net/netip"
+	"slices"
+
+	"ullage.dev/ullage/internal/model"
+)
+
+// Change is connections, from each of some endpoints to each of others, that
+// differ between two graphs in one way.
+//
+// Endpoints are those of the new graph, or of the old one when only that has
+// them; a pair of which an end is missing allows nothing.
+type Change struct {
+	From, To []Endpoint
+	Old, New Verdict
+}
+
+// Opens returns the ports that are or may be allowed now, and were not.
+func (c *Change) Opens() PortSet { return c.New.May.minus(c.Old.May) }
+
+// Closes returns the ports that were or might have been allowed, and are not.
+func (c *Change) Closes() PortSet { return c.Old.May.minus(c.New.May) }
+
+// Diff returns what differs between two graphs, in the order of the endpoints.
+// Workloads are the same when their keys and pod templates' places are,
+// addresses and names when they are equal. What neither of two ends, nor the
+// policies that select them, nor the namespaces gives reason to is not compared,
+// so that a small change costs little.
+func Diff(before, after *Graph) []Change {
+	d := &differ{old: before, new: after, oldMix: before.newMixer(), newMix: after.newMixer(), full: !sameContext(before, after), ids: map[answerID]answer{}}
+	d.align()
+	for i := range d.ends {
+		d.source(int32(i))
+		d.destination(int32(i))
+	}
+	return d.changes
+}
+
+// pairedEnd is an endpoint in both graphs; -1 where it is missing.
+type pairedEnd struct {
+	old, new int32 // numbers in the universes
+	endpoint Endpoint
+	lazy     bool    // endpoint has only ID, that of the new graph, and Kind yet
+	changed  bool    // itself
+	touched  [2]bool // other policies decide for it, by Direction
+}
+
+type differ struct {
+	old, new       *Graph
+	oldMix, newMix *mixer
+	full           bool
+	ends           []pairedEnd
+	ids            map[answerID]answer // of the old graph, with sets of the new
+	changes        []Change
+}
+
+// contextOf returns the hashes of what policies refer to beside pods.
+func contextOf(s *model.Snapshot) []uint64 {
+	namespace := model.GroupKind{Kind: "Namespace"}
+	hashes := []uint64{uint64(boolToInt(s.Complete("", namespace))), uint64(boolToInt(s.Complete("", serviceKind, cidrGroupKind)))}
+	for _, kind := range []model.GroupKind{namespace, serviceKind, cidrGroupKind} {
+		for o := range s.Kind(kind) {
+			hashes = append(hashes, maphash.String(termSeed, o.Key.String()), o.Labels().Hash(), o.Root.Get("spec").Hash())
+		}
+	}
+	return hashes
+}
+
+func sameContext(a, b *Graph) bool { return slices.Equal(a.context, b.context) }
+
+// workloadKey finds a workload in another snapshot.
+type workloadKey struct {
+	key  model.Key
+	path string
+}
+
+func (g *Graph) key(id ID) workloadKey {
+	w := g.workloads[id]
+	return workloadKey{w.Object.Key, w.Pod.SpecPath.String()}
+}
+
+// alignShared pairs the endpoints of graphs that divide everything alike.
+func (d *differ) alignShared() {
+	for id := range ID(d.new.Len()) {
+		unit := d.new.unit(id)
+		end := pairedEnd{old: unit, new: unit, endpoint: Endpoint{ID: id, Kind: d.new.kind(unit)}, lazy: true}
+		if unit <= d.new.node {
+			for _, dir := range directions {
+				end.touched[dir] = !samePolicies(d.old.subjects[dir][unit], d.new.subjects[dir][unit])
+			}
+		}
+		d.ends = append(d.ends, end)
+	}
+}
+
+// align pairs the endpoints of both graphs.
+func (d *differ) align() {
+	if d.old.basis == d.new.basis {
+		d.alignShared()
+		return
+	}
+	gone := map[workloadKey]ID{}
+	for id := range d.old.workloads {
+		gone[d.old.key(ID(id))] = ID(id)
+	}
+	for id := range d.new.workloads {
+		end := pairedEnd{old: -1, new: d.new.unit(ID(id)), endpoint: d.new.Endpoint(ID(id)), changed: true, touched: [2]bool{true, true}}
+		if before, ok := gone[d.new.key(ID(id))]; ok {
+			delete(gone, d.new.key(ID(id)))
+			end.old = d.old.unit(before)
+			end.changed = !samePods(d.old.workloads[before], d.new.workloads[id])
+			for _, dir := range directions {
+				end.touched[dir] = !samePolicies(d.old.subjects[dir][end.old], d.new.subjects[dir][end.new])
+			}
+		}
+		d.ends = append(d.ends, end)
+	}
+	for id := range d.old.workloads {
+		if _, ok := gone[d.old.key(ID(id))]; ok {
+			d.ends = append(d.ends, pairedEnd{old: d.old.unit(ID(id)), new: -1, endpoint: d.old.Endpoint(ID(id)), changed: true, touched: [2]bool{true, true}})
+		}
+	}
+	for i := range int32(2) { // the node and the API server
+		end := pairedEnd{old: d.old.node + i, new: d.new.node + i, endpoint: d.new.Endpoint(d.new.id(d.new.node + i))}
+		for _, dir := range directions {
+			end.touched[dir] = !samePolicies(d.old.subjects[dir][end.old], d.new.subjects[dir][end.new])
+		}
+		d.ends = append(d.ends, end)
+	}
+	d.alignAddresses()
+	d.alignNames()
+}
+
+func samePods(a, b model.Workload) bool {
+	return a.Pod.Spec.Hash() == b.Pod.Spec.Hash() && a.Pod.Labels().Hash() == b.Pod.Labels().Hash()
+}
+
+func samePolicies(a, b []applied) bool {
+	return slices.EqualFunc(a, b, func(x, y applied) bool {
+		return x.sure == y.sure && (x.Policy == y.Policy || x.Object.Key == y.Object.Key && x.Spec.Hash() == y.Spec.Hash())
+	})
+}
+
+// alignAddresses pairs the classes of addresses by where they overlap.
+func (d *differ) alignAddresses() {
+	starts := slices.Concat(d.old.addresses.starts, d.new.addresses.starts)
+	slices.SortFunc(starts, netip.Addr.Compare)
+	starts = slices.Compact(starts)
+	both := &addresses{starts: starts}
+	known := map[[2]int32]int32{}
+	for _, s := range starts {
+		pair := [2]int32{d.old.addresses.class[d.old.addresses.piece(s)], d.new.addresses.class[d.new.addresses.piece(s)]}
+		if _, ok := known[pair]; !ok {
+			known[pair] = both.classes
+			both.classes++
+			unit := d.new.firstAddress() + pair[1]
+			d.ends = append(d.ends, pairedEnd{old: d.old.firstAddress() + pair[0], new: unit, endpoint: Endpoint{ID: d.new.id(unit), Kind: Addresses}})
+		}
+		both.class = append(both.class, known[pair])
+	}
+	first := len(d.ends) - int(both.classes)
+	for class := range both.classes {
+		d.ends[first+int(class)].endpoint.Prefixes = both.prefixes(class)
+	}
+}
+
+// alignNames pairs the names; where one graph knows a name only among others, it
+// is one of these.
+func (d *differ) alignNames() {
+	names := slices.Concat(d.old.outsideNames, d.new.outsideNames)
+	slices.Sort(names)
+	for _, name := range slices.Compact(names) {
+		before, _ := d.old.Name(name)
+		after, exact := d.new.Name(name)
+		end := pairedEnd{old: d.old.unit(before), new: d.new.unit(after), endpoint: d.new.Endpoint(after)}
+		if !exact {
+			end.endpoint.Name = name
+		}
+		d.ends = append(d.ends, end)
+	}
+}
+
+// source compares what an endpoint may connect to.
+func (d *differ) source(i int32) {
+	self := &d.ends[i]
+	kind := self.endpoint.Kind
+	if kind == Name || !self.touched[Egress] && !self.changed && !d.full {
+		return
+	}
+	d.compare(i, Egress, func(j int32) bool { return kind != Addresses || !d.ends[j].endpoint.Outside() })
+}
+
+// destination compares what may connect to an endpoint, but for what source
+// compares.
+func (d *differ) destination(i int32) {
+	self := &d.ends[i]
+	if d.full || !self.touched[Ingress] && !self.changed {
+		return
+	}
+	outside := self.endpoint.Outside()
+	d.compare(i, Ingress, func(j int32) bool {
+		other := &d.ends[j]
+		return other.endpoint.Kind != Name && !(outside && other.endpoint.Outside()) && !other.touched[Egress] && !other.changed
+	})
+}
+
+// compare compares the pairs of one end with those others that with accepts, and
+// puts together those that differ in the same way.
+func (d *differ) compare(i int32, dir Direction, with func(int32) bool) {
+	var order [][2]answerID
+	groups := map[[2]answerID][]Endpoint{}
+	all := d.full || d.ends[i].changed
+	for j := range d.ends {
+		if !with(int32(j)) {
+			continue
+		}
+		from, to := &d.ends[i], &d.ends[j]
+		if dir == Ingress {
+			from, to = to, from
+		}
+		if !all && !to.changed && !from.changed && !d.ownDiffers(dir, from, to) {
+			continue
+		}
+		pair := [2]answerID{d.pair(d.oldMix, from.old, to.old), d.pair(d.newMix, from.new, to.new)}
+		if d.same(pair) {
+			continue
+		}
+		if groups[pair] == nil {
+			order = append(order, pair)
+		}
+		groups[pair] = append(groups[pair], d.endpoint(int32(j)))
+	}
+	for _, pair := range order {
+		c := Change{From: []Endpoint{d.endpoint(i)}, To: groups[pair], Old: d.old.verdict(pair[0]), New: d.new.verdict(pair[1])}
+		if dir == Ingress {
+			c.From, c.To = c.To, c.From
+		}
+		d.changes = append(d.changes, c)
+	}
+}
+
+func (d *differ) endpoint(i int32) Endpoint {
+	if e := &d.ends[i]; e.lazy {
+		e.endpoint, e.lazy = d.new.Endpoint(e.endpoint.ID), false
+	}
+	return d.ends[i].endpoint
+}
+
+// ownDiffers reports whether one direction alone differs; the other does not.
+func (d *differ) ownDiffers(dir Direction, from, to *pairedEnd) bool {
+	self, peer := from, to
+	if dir == Ingress {
+		self, peer = to, from
+	}
+	before, now := d.old.row(dir, self.old).at(peer.old), d.new.row(dir, self.new).at(peer.new)
+	return !d.same([2]answerID{before, now}) || dir == Egress && to.touched[Ingress]
+}
+
+// pair returns the answer of a pair, denied where an end is missing.
+func (d *differ) pair(m *mixer, from, to int32) answerID {
+	if from < 0 || to < 0 {
+		return denied
+	}
+	return m.meet(m.cell(Egress, m.signOf[Egress][from], to), m.cell(Ingress, m.signOf[Ingress][to], from))
+}
+
+// same reports whether an answer of the old graph and one of the new allow the
+// same.
+func (d *differ) same(pair [2]answerID) bool {
+	old, ok := d.ids[pair[0]]
+	if !ok {
+		v := d.old.verdict(pair[0])
+		d.new.mu.Lock()
+		old = answer{must: d.new.sets.set(v.Must), may: d.new.sets.set(v.May)}
+		d.new.mu.Unlock()
+		d.ids[pair[0]] = old
+	}
+	now := d.newMix.get(pair[1])
+	return old.must == now.must && old.may == now.may
+}

@@ -1,0 +1,305 @@
+package reach
+
+import (
+	"encoding/binary"
+	"iter"
+	"slices"
+)
+
+// All pairs are quadratic, so nothing here holds them: rows are walked, and what
+// two directions say together is looked up.
+
+// mixer combines answers, without locks for those that it has seen.
+type mixer struct {
+	*Graph
+	keys   []uint64
+	values []answerID
+}
+
+const mixerSize = 1 << 14
+
+func (g *Graph) newMixer() *mixer {
+	return &mixer{g, make([]uint64, mixerSize), make([]answerID, mixerSize)}
+}
+
+func (m *mixer) meet(out, in answerID) answerID {
+	switch {
+	case out == allowed || out == in:
+		return in
+	case in == allowed:
+		return out
+	case out == denied || in == denied:
+		return denied
+	}
+	key := uint64(out)<<32 | uint64(in)
+	slot := (key * 0x9e3779b97f4a7c15) >> (64 - 14)
+	if m.keys[slot] != key {
+		m.mu.Lock()
+		m.values[slot] = m.sets.meet(out, in)
+		m.mu.Unlock()
+		m.keys[slot] = key
+	}
+	return m.values[slot]
+}
+
+func (m *mixer) get(id answerID) answer {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.sets.answers[id]
+}
+
+// verdicts returns verdicts, each made once.
+func (g *Graph) verdicts() func(answerID) Verdict {
+	known := map[answerID]Verdict{}
+	return func(id answerID) Verdict {
+		v, ok := known[id]
+		if !ok {
+			v = g.verdict(id)
+			known[id] = v
+		}
+		return v
+	}
+}
+
+// From yields the endpoints that one may connect to, by id, with the ports that
+// are or may be allowed. Ends outside the cluster connect to those in it.
+func (g *Graph) From(from ID) iter.Seq2[ID, Verdict] {
+	return g.follow(from, Egress, Ingress)
+}
+
+// To yields the endpoints that may connect to one, by id. Names do not.
+func (g *Graph) To(to ID) iter.Seq2[ID, Verdict] {
+	return g.follow(to, Ingress, Egress)
+}
+
+func (g *Graph) follow(self ID, own, other Direction) iter.Seq2[ID, Verdict] {
+	return func(yield func(ID, Verdict) bool) {
+		m, verdict := g.newMixer(), g.verdicts()
+		unit := g.unit(self)
+		end := g.size
+		if unit >= g.firstAddress() {
+			end = g.firstAddress()
+		} else if own == Ingress {
+			end = g.firstName()
+		}
+		mine := g.row(own, unit)
+		answers := make([]answerID, end)
+		for i := range answers {
+			answers[i] = m.meet(mine.at(int32(i)), g.row(other, int32(i)).at(unit))
+		}
+		for id := range ID(g.Len()) {
+			i := g.unit(id)
+			if i >= end {
+				return
+			}
+			a := answers[i]
+			if id == self && int(id) < len(g.workloads) && g.workloads[id].Object.Key.Kind == "Pod" {
+				a = g.loopback(a)
+			}
+			if v := verdict(a); !v.May.Empty() && !yield(id, v) {
+				return
+			}
+		}
+	}
+}
+
+// All yields every pair of endpoints between which some port is or may be
+// allowed, by the first and then the second id.
+func (g *Graph) All() iter.Seq2[[2]ID, Verdict] {
+	return func(yield func([2]ID, Verdict) bool) {
+		for from := range ID(g.Len()) {
+			if g.unit(from) >= g.firstName() {
+				return
+			}
+			for to, v := range g.From(from) {
+				if !yield([2]ID{from, to}, v) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// tile is how many sources are walked at once, so that a column is read by
+// cache lines.
+const tile = 16
+
+// pairs calls do with the answer of each pair of the universe of which one is in
+// the cluster, names as sources left out.
+func (g *Graph) pairs(do func(from, to int32, a answerID)) {
+	m := g.newMixer()
+	for sign := range g.signatures[Ingress] {
+		g.rowOf(Ingress, int32(sign))
+	}
+	column := make([][]answerID, tile)
+	for k := range column {
+		column[k] = make([]answerID, len(g.signatures[Ingress])+1)
+		column[k][len(g.signatures[Ingress])] = allowed
+	}
+	signs := make([]int32, g.size)
+	for i, s := range g.signOf[Ingress] {
+		signs[i] = s
+		if s < 0 {
+			signs[i] = int32(len(g.signatures[Ingress]))
+		}
+	}
+	for first := int32(0); first < g.firstName(); first += tile {
+		last := min(first+tile, g.firstName())
+		for sign := range g.signatures[Ingress] {
+			for k, a := range (*g.rows[Ingress][sign].Load())[first:last] {
+				column[k][sign] = a
+			}
+		}
+		for from := first; from < last; from++ {
+			end := g.size
+			if from >= g.firstAddress() {
+				end = g.firstAddress()
+			}
+			out, in := g.row(Egress, from), column[from-first]
+			for to := range end {
+				do(from, to, m.meet(out.at(to), in[signs[to]]))
+			}
+		}
+	}
+}
+
+// Totals counts pairs of endpoints.
+type Totals struct {
+	Pairs int // of which one is in the cluster
+	Yes   int // some port is allowed for certain
+	Maybe int // some port may be
+}
+
+// Count counts the pairs of all endpoints, names as sources left out.
+func (g *Graph) Count() Totals {
+	var t Totals
+	counts := map[answerID]int{}
+	var few [1024]int
+	g.pairs(func(from, to int32, a answerID) {
+		n := g.weight(from) * g.weight(to)
+		t.Pairs += n
+		if a < answerID(len(few)) {
+			few[a] += n
+		} else {
+			counts[a] += n
+		}
+	})
+	for a, n := range few {
+		if n > 0 {
+			counts[answerID(a)] += n
+		}
+	}
+	for a, n := range counts {
+		switch g.verdict(a).Answer() {
+		case Yes:
+			t.Yes += n
+		case Maybe:
+			t.Maybe += n
+		}
+	}
+	return t
+}
+
+func (g *Graph) weight(unit int32) int {
+	if unit < g.node {
+		return len(g.classes[unit].members)
+	}
+	return 1
+}
+
+// Flow is connections from each of some endpoints to each of others, all with
+// one verdict.
+type Flow struct {
+	From, To []ID
+	Verdict
+}
+
+// Compact yields what All yields, with endpoints together that have the same
+// peers: those that neither as sources nor as destinations any pair tells apart.
+// The connections of a Pod with itself are those of two alike. Groups come by
+// the id of their first member.
+func (g *Graph) Compact() iter.Seq[Flow] {
+	return func(yield func(Flow) bool) {
+		groups := g.alike()
+		m, verdict := g.newMixer(), g.verdicts()
+		for _, from := range groups {
+			if from.unit >= g.firstName() {
+				continue
+			}
+			to := map[answerID][]ID{}
+			var order []answerID
+			for _, dst := range groups {
+				if from.unit >= g.firstAddress() && dst.unit >= g.firstAddress() {
+					continue
+				}
+				a := m.meet(g.row(Egress, from.unit).at(dst.unit), g.row(Ingress, dst.unit).at(from.unit))
+				if to[a] == nil {
+					order = append(order, a)
+				}
+				to[a] = append(to[a], dst.members...)
+			}
+			for _, a := range order {
+				if v := verdict(a); !v.May.Empty() {
+					slices.Sort(to[a])
+					if !yield(Flow{from.members, to[a], v}) {
+						return
+					}
+				}
+			}
+		}
+	}
+}
+
+// group is members of the universe that are alike, one of which is unit.
+type group struct {
+	unit    int32
+	members []ID
+}
+
+// alike groups the universe by rows and columns.
+func (g *Graph) alike() []*group {
+	columns := make([]uint64, 2*g.size) // hash of what each is to others, as source and as destination
+	for _, d := range directions {
+		for sign := range g.signatures[d] {
+			r := g.rowOf(d, int32(sign))
+			for i, a := range r {
+				h := &columns[2*i+int(d)]
+				*h = (*h ^ uint64(a)) * 0x9e3779b97f4a7c15
+				*h ^= *h >> 29
+			}
+		}
+	}
+	known := map[string]*group{}
+	var groups []*group
+	var key []byte
+	for unit := range g.size {
+		key = binary.BigEndian.AppendUint32(key[:0], uint32(g.signOf[Ingress][unit]))
+		key = binary.BigEndian.AppendUint32(key, uint32(g.signOf[Egress][unit]))
+		key = binary.BigEndian.AppendUint64(key, columns[2*unit])
+		key = binary.BigEndian.AppendUint64(key, columns[2*unit+1])
+		key = append(key, byte(g.side(unit)))
+		gr := known[string(key)]
+		if gr == nil {
+			gr = &group{unit: unit}
+			known[string(key)] = gr
+			groups = append(groups, gr)
+		}
+		gr.members = append(gr.members, g.idsOf(unit)...)
+	}
+	for _, gr := range groups {
+		slices.Sort(gr.members)
+	}
+	slices.SortFunc(groups, func(a, b *group) int { return int(a.members[0] - b.members[0]) })
+	return groups
+}
+
+// side keeps apart what is in the cluster, outside, and a destination only.
+func (g *Graph) side(unit int32) int {
+	switch {
+	case unit < g.firstAddress():
+		return 0
+	case unit < g.firstName():
+		return 1
+	}
+	return 2
+}

@@ -1,0 +1,232 @@
+package reach
+
+import (
+	"net/netip"
+	"slices"
+
+	"ullage.dev/ullage/internal/model"
+	"ullage.dev/ullage/internal/tree"
+)
+
+// api is a kind of policies that is read.
+type api struct {
+	kind model.GroupKind
+	read func(*reader, *model.Object) []*Policy
+}
+
+var apis = []api{
+	{model.GroupKind{Group: "networking.k8s.io", Kind: "NetworkPolicy"}, readNetworkPolicy},
+	{model.GroupKind{Group: "extensions", Kind: "NetworkPolicy"}, readNetworkPolicy},
+	{model.GroupKind{Group: "policy.networking.k8s.io", Kind: "AdminNetworkPolicy"}, readAdminPolicy},
+	{model.GroupKind{Group: "policy.networking.k8s.io", Kind: "BaselineAdminNetworkPolicy"}, readAdminPolicy},
+	{model.GroupKind{Group: "policy.networking.k8s.io", Kind: "ClusterNetworkPolicy"}, readAdminPolicy},
+	{model.GroupKind{Group: "cilium.io", Kind: "CiliumNetworkPolicy"}, readCilium},
+	{model.GroupKind{Group: "cilium.io", Kind: "CiliumClusterwideNetworkPolicy"}, readCilium},
+}
+
+// otherKinds are policies that change who may connect to whom, and that this
+// package does not understand.
+var otherKinds = []struct {
+	kind model.GroupKind
+	in   bool // for ingress, too
+}{
+	{model.GroupKind{Group: "projectcalico.org", Kind: "NetworkPolicy"}, true},
+	{model.GroupKind{Group: "projectcalico.org", Kind: "GlobalNetworkPolicy"}, true},
+	{model.GroupKind{Group: "crd.projectcalico.org", Kind: "NetworkPolicy"}, true},
+	{model.GroupKind{Group: "crd.projectcalico.org", Kind: "GlobalNetworkPolicy"}, true},
+	{model.GroupKind{Group: "crd.antrea.io", Kind: "NetworkPolicy"}, true},
+	{model.GroupKind{Group: "crd.antrea.io", Kind: "ClusterNetworkPolicy"}, true},
+	{model.GroupKind{Group: "networking.k8s.aws", Kind: "ApplicationNetworkPolicy"}, true},
+	{model.GroupKind{Group: "networking.k8s.aws", Kind: "ClusterNetworkPolicy"}, true},
+	{model.GroupKind{Group: "k8s.ovn.org", Kind: "EgressFirewall"}, false},
+	{model.GroupKind{Group: "network.openshift.io", Kind: "EgressNetworkPolicy"}, false},
+}
+
+// globalKinds are those of otherKinds that live in no namespace, whatever the
+// snapshot says.
+var globalKinds = []string{"GlobalNetworkPolicy", "ClusterNetworkPolicy"}
+
+// reader reads policies.
+type reader struct {
+	snapshot *model.Snapshot
+}
+
+// readAll returns the policies of a snapshot in the order in which they decide,
+// and the objects that are not understood.
+func readAll(s *model.Snapshot) (policies []*Policy, others []*model.Object) {
+	r := &reader{snapshot: s}
+	for _, api := range apis {
+		for o := range s.Kind(api.kind) {
+			policies = append(policies, api.read(r, o)...)
+		}
+	}
+	for _, other := range otherKinds {
+		for o := range s.Kind(other.kind) {
+			others = append(others, o)
+			policies = append(policies, foreignPolicy(o, other.in))
+		}
+	}
+	slices.SortStableFunc(policies, (*Policy).compare)
+	return policies, others
+}
+
+// foreignPolicy stands for one that is not understood: it may do anything to
+// the pods of its namespace, or of all.
+func foreignPolicy(o *model.Object, ingress bool) *Policy {
+	p := &Policy{Object: o, Spec: o.Root.Get("spec"), Tier: TierNetwork, hosts: Maybe}
+	if !slices.Contains(globalKinds, o.Key.Kind) {
+		p.subject.within = o.Key.Namespace
+	}
+	p.mayDeny[Egress], p.mayAllow[Egress] = whyForeign, whyForeign
+	if ingress {
+		p.mayDeny[Ingress], p.mayAllow[Ingress] = whyForeign, whyForeign
+	}
+	return p
+}
+
+// readNetworkPolicy reads a NetworkPolicy. What the API server would refuse
+// matches nothing.
+func readNetworkPolicy(_ *reader, o *model.Object) []*Policy {
+	spec := o.Root.Get("spec")
+	p := &Policy{Object: o, Spec: spec, Tier: TierNetwork, hosts: Maybe}
+	p.subject = selector{within: o.Key.Namespace, pods: readTerms(spec.Get("podSelector"))}
+	p.isolates[Ingress], p.isolates[Egress] = policyTypes(spec)
+	for d, keys := range [...][2]string{Ingress: {"ingress", "from"}, Egress: {"egress", "to"}} {
+		rules := spec.Get(keys[0])
+		if !p.isolates[d] {
+			continue // rules of a direction that is not among the types do nothing
+		}
+		for i := range rules.Children() {
+			p.rules[d] = append(p.rules[d], readNetworkRule(o.Key.Namespace, rules.At(i), keys[1]))
+		}
+	}
+	return []*Policy{p}
+}
+
+// policyTypes returns for which directions a policy is. Without policyTypes it
+// is for ingress, and for egress if it has egress rules.
+func policyTypes(spec *tree.Node) (ingress, egress bool) {
+	types := spec.Get("policyTypes")
+	if types.Len() == 0 {
+		return true, spec.Get("egress").Len() > 0
+	}
+	for _, t := range types.Children() {
+		ingress = ingress || t.Str() == "Ingress"
+		egress = egress || t.Str() == "Egress"
+	}
+	return ingress, egress
+}
+
+func readNetworkRule(namespace string, n *tree.Node, peersKey string) *rule {
+	r := &rule{node: n, ports: readNetworkPorts(n.Get("ports"))}
+	peers := n.Get(peersKey)
+	r.all = peers.Len() == 0
+	for i := range peers.Children() {
+		if p, ok := readNetworkPeer(namespace, peers.At(i)); ok {
+			r.peers = append(r.peers, p)
+		}
+	}
+	return r
+}
+
+func readNetworkPeer(namespace string, n *tree.Node) (peer, bool) {
+	namespaces, pods, blockNode := present(n.Get("namespaceSelector")), present(n.Get("podSelector")), present(n.Get("ipBlock"))
+	if (namespaces == nil && pods == nil) == (blockNode == nil) {
+		return peer{}, false
+	}
+	if blockNode != nil {
+		b, ok := readBlock(blockNode.Get("cidr"), blockNode.Get("except"))
+		return peer{blocks: &blockPeer{blocks: []block{b}, pods: Maybe}}, ok
+	}
+	p := &podPeer{hosts: Maybe}
+	p.selector.pods = readTerms(pods)
+	if namespaces == nil {
+		p.selector.within = namespace
+	} else {
+		p.selector.namespaces = readTerms(namespaces)
+	}
+	return peer{pods: p}, true
+}
+
+func present(n *tree.Node) *tree.Node {
+	if n.Is(tree.Map) {
+		return n
+	}
+	return nil
+}
+
+// readBlock reads a range with its exceptions. Exceptions that are none are
+// left out.
+func readBlock(cidr, except *tree.Node) (block, bool) {
+	prefix, err := netip.ParsePrefix(cidr.Str())
+	if err != nil {
+		return block{}, false
+	}
+	b := block{cidr: prefix.Masked()}
+	for i := range except.Children() {
+		if e, err := netip.ParsePrefix(except.At(i).Str()); err == nil {
+			b.except = append(b.except, e.Masked())
+		}
+	}
+	return b, true
+}
+
+// readNetworkPorts reads the ports of a rule. An absent or empty list is all
+// ports.
+func readNetworkPorts(n *tree.Node) portSpec {
+	if n.Len() == 0 {
+		return portSpec{set: everyPort}
+	}
+	var spec portSpec
+	for i := range n.Children() {
+		entry := n.At(i)
+		protocol, ok := protocolOf(entry.Get("protocol"))
+		if !ok {
+			continue
+		}
+		port := entry.Get("port")
+		number, isNumber := port.Int()
+		switch {
+		case port.Kind() == tree.Null:
+			spec.add(protocol, 0, maxPort)
+		case isNumber:
+			end := number
+			if last, ok := entry.Get("endPort").Int(); ok {
+				end = min(last, maxPort)
+			}
+			spec.addRange(protocol, number, end)
+		case port.Str() != "":
+			spec.named = append(spec.named, namedPort{port.Str(), protocol})
+		}
+	}
+	return spec
+}
+
+func (s *portSpec) add(p Protocol, first, last uint16) {
+	s.set = s.set.union(portsFrom(p, first, last))
+}
+
+// addRange adds ports from first to last, if they are ports.
+func (s *portSpec) addRange(p Protocol, first, last int64) {
+	if first > 0 && first <= last && last <= maxPort {
+		s.add(p, uint16(first), uint16(last))
+	}
+}
+
+// protocolOf reads a protocol, which is TCP where it is absent.
+func protocolOf(n *tree.Node) (Protocol, bool) {
+	if n.Kind() == tree.Null {
+		return TCP, true
+	}
+	return ParseProtocol(n.Str())
+}
+
+// PolicyKinds returns the kinds of policies that are read: while some of them
+// were not, there may be more policies.
+func PolicyKinds() []model.GroupKind {
+	var kinds []model.GroupKind
+	for _, api := range apis {
+		kinds = append(kinds, api.kind)
+	}
+	return kinds
+}

@@ -1,0 +1,281 @@
+package reach
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+
+	"ullage.dev/ullage/internal/model"
+	"ullage.dev/ullage/internal/tree"
+)
+
+// readCilium reads a CiliumNetworkPolicy or CiliumClusterwideNetworkPolicy: the
+// rules of spec and of each of specs.
+func readCilium(r *reader, o *model.Object) []*Policy {
+	var policies []*Policy
+	if spec := o.Root.Get("spec"); spec.Is(tree.Map) {
+		policies = append(policies, r.ciliumRule(o, spec)...)
+	}
+	specs := o.Root.Get("specs")
+	for i := range specs.Children() {
+		policies = append(policies, r.ciliumRule(o, specs.At(i))...)
+	}
+	return policies
+}
+
+// ciliumRule reads one rule of Cilium, which is a policy here.
+func (r *reader) ciliumRule(o *model.Object, spec *tree.Node) []*Policy {
+	p := &Policy{Object: o, Spec: spec, Tier: TierNetwork}
+	endpoints, nodes := present(spec.Get("endpointSelector")), present(spec.Get("nodeSelector"))
+	c := ciliumReader{reader: r, policy: p}
+	if o.Key.Kind == "CiliumNetworkPolicy" {
+		c.namespace = o.Key.Namespace
+	}
+	switch {
+	case (endpoints == nil) == (nodes == nil):
+		return nil
+	case nodes != nil:
+		p.onNodes, p.hosts = true, Yes
+		p.mayDeny = [2]Reasons{whyHostPolicy, whyHostPolicy}
+		return []*Policy{p}
+	}
+	subject, entities := splitLabels(endpoints)
+	if entities != nil {
+		return nil // what Cilium itself runs, such as its ingress proxy
+	}
+	p.subject = subject
+	if c.namespace != "" { // whatever the selector says of namespaces' names
+		p.subject.within = c.namespace
+		p.subject.namespaces = termsOf(slices.DeleteFunc(subject.namespaces.list, func(r requirement) bool { return r.key == nameLabel }))
+	}
+	for d, keys := range [...][2]string{Ingress: {"ingress", "from"}, Egress: {"egress", "to"}} {
+		c.direction(Direction(d), keys[0], keys[1])
+	}
+	return []*Policy{p}
+}
+
+// ciliumReader reads the sections of one rule.
+type ciliumReader struct {
+	*reader
+	policy    *Policy
+	namespace string // "" for a cluster-wide policy
+}
+
+func (c *ciliumReader) direction(d Direction, key, prefix string) {
+	p := c.policy
+	allow, deny := p.Spec.Get(key), p.Spec.Get(key+"Deny")
+	p.isolates[d] = allow.Len()+deny.Len() > 0
+	if set := p.Spec.Get("enableDefaultDeny").Get(key); set.Is(tree.Bool) {
+		p.isolates[d] = set.True()
+	}
+	for i := range deny.Children() {
+		c.add(d, deny.At(i), Deny, prefix)
+	}
+	for i := range allow.Children() {
+		c.add(d, allow.At(i), Allow, prefix)
+	}
+}
+
+// add reads one entry of a section. Without peers it is about every peer if it
+// has ports, and about none otherwise.
+func (c *ciliumReader) add(d Direction, n *tree.Node, action Action, prefix string) {
+	r := &rule{node: n, action: action}
+	r.ports, r.requests = readCiliumPorts(n)
+	listed := false
+	for i := range n.Children() {
+		field := &n.Children()[i]
+		if suffix, ok := strings.CutPrefix(field.Key(), prefix); ok && suffix != "Ports" && field.Is(tree.List) {
+			if suffix == "Requires" {
+				c.policy.mayDeny[d] |= whyRequires
+				continue
+			}
+			listed = true
+			for j := range field.Children() {
+				r.peers = append(r.peers, c.peers(suffix, field.At(j))...)
+			}
+		}
+	}
+	r.peers = append(r.peers, entityPeers(n.Get(prefix+"Entities"))...)
+	if !listed && n.Get("toPorts").Len() > 0 {
+		r.all = true
+	}
+	c.policy.rules[d] = append(c.policy.rules[d], r)
+}
+
+// peers reads an entry of the list with a name such as fromEndpoints, of which
+// suffix is the end.
+func (c *ciliumReader) peers(suffix string, n *tree.Node) []peer {
+	switch suffix {
+	case "Endpoints":
+		return c.endpoints(n)
+	case "CIDR":
+		return ciliumBlock(n, nil)
+	case "CIDRSet":
+		return c.cidrSet(n)
+	case "FQDNs":
+		return ciliumName(n)
+	case "Services":
+		return c.service(n)
+	case "Entities":
+		return nil // taken together, as host and remote-node make all nodes
+	case "Nodes":
+		return []peer{{kinds: &kindPeer{node: Maybe, hosts: Maybe, why: whyNode}}}
+	case "Groups":
+		return []peer{{kinds: &kindPeer{ipv4: Maybe, ipv6: Maybe, names: Maybe, api: Maybe, why: whyReference}}}
+	}
+	return []peer{anything(whyField)}
+}
+
+// endpoints reads a selector of pods. One that does not speak of namespaces is
+// about that of the policy.
+func (c *ciliumReader) endpoints(n *tree.Node) []peer {
+	s, entities := splitLabels(n)
+	if entities != nil {
+		return entityPeers(entities)
+	}
+	if s.namespaces.id == 0 {
+		s.within = c.namespace
+	}
+	return []peer{{pods: &podPeer{selector: s}}}
+}
+
+const (
+	podNamespace    = "io.kubernetes.pod.namespace"
+	namespaceLabels = "io.cilium.k8s.namespace.labels."
+	accountLabel    = "io.cilium.k8s.policy.serviceaccount"
+	clusterLabel    = "io.cilium.k8s.policy.cluster"
+)
+
+// splitLabels reads a selector over Cilium's labels, in which those of the
+// namespace stand among those of the pod. Where it asks for a reserved label, it
+// returns that as entities instead.
+func splitLabels(n *tree.Node) (s selector, entities *tree.Node) {
+	var namespaces, pods []requirement
+	read := readTerms(n)
+	for _, r := range read.list {
+		key := r.key
+		source, rest, ok := strings.Cut(key, ":")
+		if !ok {
+			source, rest = "any", key
+		}
+		label, isLabel := strings.CutPrefix(rest, namespaceLabels)
+		switch {
+		case source == "reserved":
+			reserved := tree.Of([]string{rest})
+			return selector{}, &reserved
+		case source != "k8s" && source != "any", rest == clusterLabel:
+			s.why = whyField
+		case rest == podNamespace:
+			namespaces = append(namespaces, requirement{nameLabel, r.op, r.values})
+		case isLabel:
+			namespaces = append(namespaces, requirement{label, r.op, r.values})
+		default:
+			pods = append(pods, requirement{rest, r.op, r.values})
+		}
+	}
+	s.namespaces, s.pods = termsOf(namespaces), termsOf(pods)
+	if read.never {
+		s.pods = terms{id: 1, never: true}
+	}
+	return s, nil
+}
+
+// entityPeers reads names of entities.
+func entityPeers(n *tree.Node) []peer {
+	if n.Len() == 0 {
+		return nil
+	}
+	k := &kindPeer{why: whyNode}
+	local, remote := false, false
+	for i := range n.Children() {
+		switch n.At(i).Str() {
+		case "all":
+			*k = kindPeer{Yes, Yes, Yes, Yes, Yes, Yes, Yes, 0}
+			return []peer{{kinds: k}}
+		case "cluster":
+			k.pods, k.hosts, k.node, k.api = Yes, Yes, Yes, Yes
+		case "world":
+			k.ipv4, k.ipv6, k.names, k.api = Yes, Yes, Yes, max(k.api, Maybe)
+		case "world-ipv4":
+			k.ipv4, k.names, k.api = Yes, max(k.names, Maybe), max(k.api, Maybe)
+		case "world-ipv6":
+			k.ipv6, k.names, k.api = Yes, max(k.names, Maybe), max(k.api, Maybe)
+		case "host":
+			local = true
+		case "remote-node":
+			remote = true
+		case "kube-apiserver":
+			k.api, k.node, k.hosts = Yes, max(k.node, Maybe), max(k.hosts, Maybe)
+		}
+	}
+	if local || remote {
+		node := Maybe
+		if local && remote {
+			node = Yes
+		}
+		k.node, k.hosts, k.api = max(k.node, node), max(k.hosts, node), max(k.api, Maybe)
+	}
+	return []peer{{kinds: k}}
+}
+
+// ciliumName reads an entry of toFQDNs.
+func ciliumName(n *tree.Node) []peer {
+	name, pattern := normalName(n.Get("matchName").Str()), normalName(n.Get("matchPattern").Str())
+	switch {
+	case (name == "") == (pattern == ""):
+		return nil
+	case name != "":
+		return []peer{{name: name}}
+	}
+	return []peer{{name: pattern, deep: pattern == "*"}}
+}
+
+// normalName writes a DNS name as it is compared.
+func normalName(s string) string { return strings.ToLower(strings.TrimSuffix(s, ".")) }
+
+// readCiliumPorts reads toPorts. Without it the rule is about every port, unless
+// it is about ICMP alone. requests says that something looks further.
+func readCiliumPorts(n *tree.Node) (spec portSpec, requests bool) {
+	requests = n.Get("authentication") != nil
+	toPorts := n.Get("toPorts")
+	if toPorts.Len() == 0 {
+		if n.Get("icmps").Len() == 0 {
+			spec.set = everyPort
+		}
+		return spec, requests
+	}
+	for i := range toPorts.Children() {
+		entry := toPorts.At(i)
+		for _, key := range []string{"rules", "serverNames", "terminatingTLS", "originatingTLS", "listener"} {
+			requests = requests || entry.Get(key) != nil
+		}
+		for j := range entry.Get("ports").Children() {
+			spec.addCiliumPort(entry.Get("ports").At(j))
+		}
+	}
+	return spec, requests
+}
+
+func (s *portSpec) addCiliumPort(n *tree.Node) {
+	protocols := []Protocol{TCP, UDP, SCTP}
+	if text := n.Get("protocol").Str(); text != "" && !strings.EqualFold(text, "ANY") {
+		p, ok := ParseProtocol(text)
+		if !ok {
+			return
+		}
+		protocols = []Protocol{p}
+	}
+	text := n.Get("port").Text()
+	number, err := strconv.ParseUint(text, 10, 16)
+	for _, p := range protocols {
+		switch end, _ := n.Get("endPort").Int(); {
+		case text == "":
+		case err != nil:
+			s.named = append(s.named, namedPort{strings.ToLower(text), p})
+		case number == 0:
+			s.add(p, 0, maxPort)
+		default:
+			s.addRange(p, int64(number), max(int64(number), end))
+		}
+	}
+}

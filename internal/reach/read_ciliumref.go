@@ -1,0 +1,97 @@
+package reach
+
+import (
+	"net/netip"
+
+	"ullage.dev/ullage/internal/model"
+	"ullage.dev/ullage/internal/tree"
+)
+
+// What rules of Cilium refer to: ranges, groups of ranges, Services.
+
+// ciliumBlock reads a range or a single address. Ranges are about what Cilium
+// does not manage, so they match no pods.
+func ciliumBlock(cidr, except *tree.Node) []peer {
+	b, ok := readBlock(cidr, except)
+	if addr, err := netip.ParseAddr(cidr.Str()); err == nil {
+		b, ok = block{cidr: netip.PrefixFrom(addr, addr.BitLen())}, true
+	}
+	if !ok {
+		return nil
+	}
+	return []peer{{blocks: &blockPeer{blocks: []block{b}, pods: No}}}
+}
+
+func (c *ciliumReader) cidrSet(n *tree.Node) []peer {
+	ref, selector := n.Get("cidrGroupRef").Str(), present(n.Get("cidrGroupSelector"))
+	if ref == "" && selector == nil {
+		return ciliumBlock(n.Get("cidr"), n.Get("except"))
+	}
+	p := &blockPeer{pods: No}
+	for o := range c.snapshot.Kind(cidrGroupKind) {
+		if o.Key.Name != ref && (selector == nil || !model.NewSelector(selector).Matches(o.Labels())) {
+			continue
+		}
+		cidrs := o.Root.Dig("spec", "externalCIDRs")
+		for i := range cidrs.Children() {
+			if b, ok := readBlock(cidrs.At(i), n.Get("except")); ok {
+				p.blocks = append(p.blocks, b)
+			}
+		}
+	}
+	peers := []peer{{blocks: p}}
+	if !c.snapshot.Complete("", cidrGroupKind) && (ref == "" || len(p.blocks) == 0) {
+		peers = append(peers, peer{kinds: &kindPeer{ipv4: Maybe, ipv6: Maybe, names: Maybe, api: Maybe, why: whyReference}})
+	}
+	return peers
+}
+
+var (
+	serviceKind   = model.GroupKind{Kind: "Service"}
+	cidrGroupKind = model.GroupKind{Group: "cilium.io", Kind: "CiliumCIDRGroup"}
+)
+
+// service reads an entry of toServices: the pods that the Services select.
+func (c *ciliumReader) service(n *tree.Node) []peer {
+	var peers []peer
+	found := false
+	if named := n.Get("k8sService"); named != nil {
+		for o := range c.snapshot.Kind(serviceKind) {
+			if o.Key.Name == named.Get("serviceName").Str() && inNamespace(o, named) {
+				peers, found = append(peers, servicePeer(o)), true
+			}
+		}
+	}
+	if by := n.Get("k8sServiceSelector"); by != nil {
+		selector := model.NewSelector(by.Get("selector"))
+		for o := range c.snapshot.Kind(serviceKind) {
+			if inNamespace(o, by) && selector.Matches(o.Labels()) {
+				peers = append(peers, servicePeer(o))
+			}
+		}
+	}
+	if !c.snapshot.Complete("", serviceKind) && !found {
+		peers = append(peers, anything(whyReference))
+	}
+	return peers
+}
+
+func inNamespace(o *model.Object, n *tree.Node) bool {
+	namespace := n.Get("namespace").Str()
+	return namespace == "" || namespace == o.Key.Namespace
+}
+
+// servicePeer returns the pods of a Service. The endpoints of one without a
+// selector are made by hand, and never pods for Cilium.
+func servicePeer(o *model.Object) peer {
+	selected := o.Root.Dig("spec", "selector")
+	if selected.Len() == 0 {
+		return peer{kinds: &kindPeer{ipv4: Maybe, ipv6: Maybe, names: Maybe, api: Maybe, node: Maybe, hosts: Maybe, why: whyReference}}
+	}
+	var list []requirement
+	for i := range selected.Children() {
+		l := &selected.Children()[i]
+		list = append(list, requirement{key: l.Key(), values: []string{l.Str()}})
+	}
+	return peer{pods: &podPeer{selector: selector{within: o.Key.Namespace, pods: termsOf(list)}}}
+}

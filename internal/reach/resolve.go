@@ -1,0 +1,387 @@
+package reach
+
+import (
+	"encoding/binary"
+	"slices"
+	"strings"
+	"sync/atomic"
+
+	"ullage.dev/ullage/internal/model"
+)
+
+// The universe of what a policy can match is numbered: first the classes of
+// pods, then the node, the API server, the classes of addresses and the names.
+
+// number fixes the numbers of the universe.
+func (b *builder) number() {
+	for name := range b.names {
+		b.outsideNames = append(b.outsideNames, name)
+	}
+	slices.Sort(b.outsideNames)
+	b.outsideNames = append(b.outsideNames, "") // any other
+	b.node = int32(len(b.classes))
+	b.size = b.node + 2 + b.addresses.classes + int32(len(b.outsideNames))
+	b.hostBits = newBits(int(b.size))
+	for i := range b.classes {
+		if b.classes[i].host {
+			b.hostBits.add(int32(i))
+		}
+	}
+	b.ipv4, b.ipv6 = newBits(int(b.size)), newBits(int(b.size))
+	for i, start := range b.addresses.starts {
+		if start.Is4() {
+			b.ipv4.add(b.firstAddress() + b.addresses.class[i])
+		} else {
+			b.ipv6.add(b.firstAddress() + b.addresses.class[i])
+		}
+	}
+}
+
+// index prepares the search for labels.
+func (b *builder) index() {
+	b.byPod = newLabelled(len(b.classes), int(b.size), whyControllerLabels)
+	for i := range b.classes {
+		for _, l := range b.classes[i].labels {
+			b.byPod.add(int32(i), l.key, l.value)
+		}
+		for _, key := range b.classes[i].automatic {
+			b.byPod.doubt(int32(i), key)
+		}
+	}
+	objects := map[string]*model.Object{}
+	for o := range b.snapshot.Kind(model.GroupKind{Kind: "Namespace"}) {
+		objects[o.Key.Name] = o
+	}
+	b.byNamespace = newLabelled(len(b.namespaces), len(b.namespaces), whyNamespaceLabels)
+	for i, ns := range b.namespaces {
+		b.byNamespace.add(int32(i), nameLabel, ns.name)
+		o := objects[ns.name]
+		if o == nil && !b.snapshot.Complete("", model.GroupKind{Kind: "Namespace"}) {
+			b.byNamespace.opaque.add(int32(i))
+		}
+		if o == nil {
+			continue
+		}
+		labels := o.Labels()
+		for j := range labels.Children() {
+			if l := &labels.Children()[j]; l.Key() != nameLabel {
+				b.byNamespace.add(int32(i), l.Key(), l.Str())
+			}
+		}
+	}
+}
+
+// selects returns the classes of pods that a selector matches, those on the
+// host network included.
+func (b *builder) selects(s selector) *labelMatch {
+	key := selectorKey{s.within, s.namespaces.id, s.pods.id}
+	m := b.selected[key]
+	if m == nil {
+		pods := b.byPod.match(s.pods)
+		in := b.spreadOver(s.namespaces)
+		m = &labelMatch{must: slices.Clone(in.must), may: slices.Clone(in.may)}
+		if s.within != "" {
+			only := newBits(int(b.size))
+			if i, ok := b.namespaceIndex(s.within); ok {
+				only.fill(b.namespaces[i].first, b.namespaces[i].last)
+			}
+			m.must.and(only)
+			m.may.and(only)
+		}
+		m.must.and(pods.must)
+		m.may.and(pods.may)
+		if !slices.Equal(m.must, m.may) {
+			m.why = in.why | pods.why
+		}
+		b.selected[key] = m
+	}
+	if s.why != 0 {
+		return &labelMatch{must: newBits(int(b.size)), may: m.may, why: m.why | s.why}
+	}
+	return m
+}
+
+// spreadOver returns the classes of the namespaces that terms match.
+func (b *builder) spreadOver(t terms) *labelMatch {
+	if known := b.spread[t.id]; known != nil {
+		return known
+	}
+	in := b.byNamespace.match(t)
+	m := &labelMatch{must: newBits(int(b.size)), may: newBits(int(b.size)), why: in.why}
+	in.must.each(func(i int32) { m.must.fill(b.namespaces[i].first, b.namespaces[i].last) })
+	in.may.each(func(i int32) { m.may.fill(b.namespaces[i].first, b.namespaces[i].last) })
+	b.spread[t.id] = m
+	return m
+}
+
+// resolve finds what the subject and the peers of a policy match.
+func (b *builder) resolve(p *Policy) {
+	b.choose(p)
+	for _, d := range directions {
+		for _, r := range p.rules[d] {
+			for i := range r.peers {
+				b.resolvePeer(r, &r.peers[i])
+			}
+		}
+	}
+}
+
+func (r *rule) add(bits bitset, a Answer, why Reasons) {
+	if a != No && !bits.empty() {
+		r.parts = append(r.parts, part{bits, a, why})
+	}
+}
+
+func (b *builder) resolvePeer(r *rule, p *peer) {
+	switch {
+	case p.pods != nil:
+		m := b.selects(p.pods.selector)
+		r.add(m.must.without(b.hostBits), Yes, 0)
+		if m.why != 0 {
+			doubt := m.may.without(m.must)
+			doubt.andNot(b.hostBits)
+			r.add(doubt, Maybe, m.why)
+		}
+		r.add(m.may.meeting(b.hostBits), p.pods.hosts, whyHostPeer)
+	case p.blocks != nil:
+		b.resolveBlocks(r, p.blocks)
+	case p.kinds != nil:
+		b.resolveKinds(r, p.kinds)
+	default:
+		b.resolveName(r, p)
+	}
+}
+
+func (b *builder) resolveBlocks(r *rule, p *blockPeer) {
+	bits := newBits(int(b.size))
+	for _, block := range p.blocks {
+		b.addresses.within[b.addresses.index[block.text()]].each(func(i int32) { bits.add(b.firstAddress() + i) })
+	}
+	r.add(bits, Yes, 0)
+	everywhere, private := b.coverage(p)
+	nodes := everywhere
+	if p.pods != Yes {
+		nodes = min(nodes, Maybe)
+	}
+	k := &kindPeer{hosts: nodes, node: nodes, api: nodes, names: everywhere, why: whyAddress}
+	if p.pods != No {
+		k.pods = min(everywhere, p.pods)
+		if k.pods == Maybe {
+			k.pods = min(Maybe, private)
+		}
+	}
+	b.resolveKinds(r, k)
+}
+
+// coverage says how much of all addresses, and of those that pods have, blocks
+// hold.
+func (b *builder) coverage(p *blockPeer) (everywhere, private Answer) {
+	key := ""
+	for _, block := range p.blocks {
+		key += block.text() + ","
+	}
+	known, ok := b.covered[key]
+	if !ok {
+		known = [2]Answer{p.covers(everyAddress[:]), p.covers(podRanges)}
+		b.covered[key] = known
+	}
+	return known[0], known[1]
+}
+
+// resolveKinds adds kinds of endpoints as a whole.
+func (b *builder) resolveKinds(r *rule, k *kindPeer) {
+	yes, maybe := newBits(int(b.size)), newBits(int(b.size))
+	to := func(a Answer) bitset {
+		if a == Yes {
+			return yes
+		}
+		return maybe
+	}
+	if k.pods != No {
+		to(k.pods).fill(0, b.node)
+		to(k.pods).andNot(b.hostBits)
+	}
+	for _, some := range []struct {
+		answer Answer
+		bits   bitset
+	}{{k.hosts, b.hostBits}, {k.ipv4, b.ipv4}, {k.ipv6, b.ipv6}} {
+		if some.answer != No {
+			to(some.answer).or(some.bits)
+		}
+	}
+	if k.node != No {
+		to(k.node).add(b.node)
+	}
+	if k.api != No {
+		to(k.api).add(b.node + 1)
+	}
+	if k.names != No {
+		to(k.names).fill(b.firstName(), b.size)
+	}
+	r.add(yes, Yes, 0)
+	r.add(maybe, Maybe, k.why)
+}
+
+// resolveName adds the names that a name or pattern stands for. Ranges of
+// addresses are meant without those that names resolve to.
+func (b *builder) resolveName(r *rule, p *peer) {
+	yes, maybe := newBits(int(b.size)), newBits(int(b.size))
+	for i, name := range b.outsideNames {
+		switch id := b.firstName() + int32(i); {
+		case name == p.name:
+			yes.add(id)
+		case name == "" && p.name == "*":
+			yes.add(id)
+		case name == "" || !matchName(p.name, strings.ReplaceAll(name, "*", "x"), p.deep):
+		case strings.Contains(name, "*") && p.name != "*":
+			maybe.add(id)
+		default:
+			yes.add(id)
+		}
+	}
+	r.add(yes, Yes, 0)
+	r.add(maybe, Maybe, whyName)
+}
+
+// matchName reports whether a pattern, in which * stands for any characters,
+// matches a name; only if deep for dots as well.
+func matchName(pattern, name string, deep bool) bool {
+	reached := make([]bool, len(pattern)+1) // beginnings of the pattern that match what was read of the name
+	next := make([]bool, len(pattern)+1)
+	reached[0] = true
+	for k := 0; ; k++ {
+		for i := range pattern {
+			reached[i+1] = reached[i+1] || reached[i] && pattern[i] == '*'
+		}
+		if k == len(name) {
+			return reached[len(pattern)]
+		}
+		clear(next)
+		for i := range pattern {
+			if pattern[i] == '*' {
+				next[i] = reached[i] && (deep || name[k] != '.')
+			} else {
+				next[i+1] = reached[i] && pattern[i] == name[k]
+			}
+		}
+		reached, next = next, reached
+	}
+}
+
+// choose finds which pods a policy selects.
+func (b *builder) choose(p *Policy) {
+	if p.onNodes {
+		p.selected = labelMatch{must: newBits(int(b.size)), may: slices.Clone(b.hostBits), why: whyHostPolicy}
+		p.selected.may.add(b.node)
+		return
+	}
+	p.chosen = b.byNamespace.match(p.subject.namespaces).may
+	if p.subject.within != "" {
+		p.chosen = newBits(len(b.namespaces))
+		if i, ok := b.namespaceIndex(p.subject.within); ok {
+			p.chosen.add(int32(i))
+		}
+	}
+	p.selected = *b.selects(p.subject)
+	if p.hosts == No {
+		p.selected.must, p.selected.may = p.selected.must.without(b.hostBits), p.selected.may.without(b.hostBits)
+	}
+}
+
+// apply finds what decides for each class.
+func (b *builder) apply() {
+	for _, d := range directions {
+		b.subjects[d] = make([][]applied, b.node+2)
+	}
+	for _, p := range b.policies {
+		p.selected.may.each(func(i int32) {
+			a := applied{Policy: p, sure: p.selected.must.has(i)}
+			if !a.sure {
+				a.why = p.selected.why
+			}
+			for _, d := range directions {
+				if p.concerns(d) {
+					b.subjects[d][i] = append(b.subjects[d][i], a)
+				}
+			}
+		})
+	}
+}
+
+// applied is a policy that decides for some pods.
+type applied struct {
+	*Policy
+	sure bool
+	why  Reasons // when not sure
+}
+
+// signature is what decides for classes in one direction; classes share it.
+type signature struct {
+	policies   []applied
+	ports      int32 // for ingress, that of the class when a rule has names
+	host       bool
+	translated bool
+}
+
+// sign finds the classes for which the same policies decide. Rows of an older
+// graph that hold for these, too, are taken over.
+func (b *builder) sign(rows *[2]map[string]*row) {
+	for _, d := range directions {
+		b.signOf[d] = make([]int32, b.size)
+		for i := range b.signOf[d] {
+			b.signOf[d][i] = -1
+		}
+		b.keys[d] = map[string]int32{}
+		for i, list := range b.subjects[d] {
+			if len(list) == 0 {
+				continue
+			}
+			s := b.signature(int32(i), list, d)
+			key := b.signatureKey(&s)
+			id, ok := b.keys[d][string(key)]
+			if !ok {
+				id = int32(len(b.signatures[d]))
+				b.keys[d][string(key)] = id
+				b.signatures[d] = append(b.signatures[d], s)
+			}
+			b.signOf[d][i] = id
+		}
+		b.rows[d] = make([]atomic.Pointer[row], len(b.signatures[d]))
+		for key, id := range b.keys[d] {
+			if rows != nil && rows[d][key] != nil {
+				b.rows[d][id].Store(rows[d][key])
+			}
+		}
+	}
+}
+
+func (b *builder) signature(i int32, list []applied, d Direction) signature {
+	s := signature{policies: list, host: i >= b.node}
+	if i < b.node {
+		c := &b.classes[i]
+		s.host, s.translated = c.host, c.translated && d == Ingress
+		if d == Ingress && names(list, d) {
+			s.ports = c.ports
+		}
+	}
+	return s
+}
+
+// signatureKey writes down what makes a signature. It is valid until the next
+// call.
+func (b *builder) signatureKey(s *signature) []byte {
+	key := binary.BigEndian.AppendUint32(b.buffer[:0], uint32(s.ports))
+	key = append(key, byte(boolToInt(s.host)), byte(boolToInt(s.translated)))
+	for _, a := range s.policies {
+		key = append(binary.BigEndian.AppendUint32(key, a.serial), byte(boolToInt(a.sure)))
+	}
+	b.buffer = key
+	return key
+}
+
+// names reports whether some rule has a named port.
+func names(list []applied, d Direction) bool {
+	return slices.ContainsFunc(list, func(a applied) bool {
+		return slices.ContainsFunc(a.rules[d], func(r *rule) bool { return len(r.ports.named) > 0 })
+	})
+}

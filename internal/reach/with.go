@@ -1,0 +1,78 @@
+package reach
+
+import (
+	"slices"
+
+	"ullage.dev/ullage/internal/model"
+)
+
+// With returns the graph of s, which must be the snapshot that g was made of
+// with the changes made. Where only policies change that look at no label, port
+// name, range or name that others did not, it costs little: pods, addresses and
+// rows are shared with g. Both graphs also share the memory of what was computed,
+// so after very many changes a New one is smaller.
+func (g *Graph) With(s *model.Snapshot, changes ...model.Change) *Graph {
+	b := &builder{snapshot: s, Graph: &Graph{}}
+	fresh, ok := b.readChanges(g, changes)
+	if !ok {
+		return New(s)
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	b.copyFrom(g)
+	for _, p := range fresh {
+		b.survey(p, func(l looked) { ok = ok && b.knows(l) })
+	}
+	if !ok {
+		return New(s)
+	}
+	changed := map[model.Key]bool{}
+	for _, c := range changes {
+		changed[c.Key] = true
+	}
+	b.policies = slices.DeleteFunc(slices.Clone(g.policies), func(p *Policy) bool { return changed[p.Object.Key] })
+	for _, p := range fresh {
+		b.enter(p)
+		b.resolve(p)
+		b.policies = append(b.policies, p)
+	}
+	slices.SortStableFunc(b.policies, (*Policy).compare)
+	b.apply()
+	var rows [2]map[string]*row
+	for _, d := range directions {
+		rows[d] = map[string]*row{}
+		for key, id := range g.keys[d] {
+			rows[d][key] = g.rows[d][id].Load()
+		}
+	}
+	b.sign(&rows)
+	return b.Graph
+}
+
+// readChanges reads the policies among changes. It reports false when there is
+// anything else among them.
+func (b *builder) readChanges(g *Graph, changes []model.Change) ([]*Policy, bool) {
+	latest := map[model.Key]*model.Object{}
+	for _, c := range changes {
+		latest[c.Key] = c.Object
+	}
+	var fresh []*Policy
+	for key, o := range latest {
+		i := slices.IndexFunc(apis, func(a api) bool { return a.kind == key.GroupKind })
+		if i < 0 {
+			return nil, false
+		}
+		if o != nil {
+			fresh = append(fresh, apis[i].read(&reader{snapshot: b.snapshot}, o)...)
+		}
+	}
+	slices.SortStableFunc(fresh, (*Policy).compare)
+	return fresh, true
+}
+
+// copyFrom takes over all that does not depend on policies.
+func (b *builder) copyFrom(g *Graph) {
+	b.Closed, b.shared, b.basis, b.context, b.others = g.Closed, g.shared, g.basis, g.context, g.others
+	b.namespaces, b.workloads, b.workloadClass, b.classOf, b.classes, b.portMaps = g.namespaces, g.workloads, g.workloadClass, g.classOf, g.classes, g.portMaps
+	b.outsideNames, b.node, b.size, b.hostBits, b.ipv4, b.ipv6 = g.outsideNames, g.node, g.size, g.hostBits, g.ipv4, g.ipv6
+}
