@@ -1,11 +1,23 @@
+// Package access answers what Kubernetes RBAC lets subjects do.
+//
+// [New] reads the roles and bindings of one snapshot, and knows the ClusterRoles
+// and bindings that every cluster has. [Analysis.Can], [Analysis.WhoCan] and
+// [Analysis.List] answer with the binding, the role and the rule, as the RBAC
+// authorizer of the API server decides. [Analysis.Rights] answers in terms of a
+// catalogue of [Right]s that are dangerous to hold, at the cost of a lookup: one
+// mask for each subject and namespace. [Analysis.Dangers] lists who holds them.
+//
+// The group system:masters is above all rules. What other authorizers allow
+// (that for nodes, webhooks) is not known here.
 package access
 
 import (
 	"iter"
 	"slices"
+	"strings"
+	"sync"
 
 	"ullage.dev/ullage/internal/model"
-	"ullage.dev/ullage/internal/tree"
 )
 
 var (
@@ -15,218 +27,144 @@ var (
 	clusterRoleBindingKind = model.GroupKind{Group: rbacGroup, Kind: "ClusterRoleBinding"}
 )
 
-// Analysis is the RBAC of one snapshot. It is immutable.
+// Analysis is the RBAC of one snapshot, which holds the objects of one cluster.
+// It is immutable.
 type Analysis struct {
-	roles    map[RoleName]*Role
-	bindings []Binding
-	subjects []Subject         // of all bindings; each has a part of it
-	last     map[Subject]int32 // position in links of the last binding of a subject, plus one
-	links    []link
+	snapshot     *model.Snapshot
+	roles        []Role
+	roleIDs      table
+	aggregators  map[*Role][]*Role
+	bindings     []binding
+	assumed      []string // names of the bindings that every cluster has, the first of all
+	holders      []int32  // subjects of all bindings; each has a part of it
+	subjects     []subject
+	subjectIDs   table
+	namespaces   []string // "" first
+	namespaceIDs table
 
-	aggregators map[*Role][]*Role // the ClusterRoles that include a role's rules
-}
+	// Bindings of each subject, and its rights in namespaces: those of subject s
+	// are at [start[s]:start[s+1]].
+	held, heldStart []int32
+	gives           []bothScopes // of each role
+	scoped          []Scoped
+	scopedStart     []int32
+	cluster         []Rights // of each subject, in the whole cluster
 
-// link is one binding of a subject. Lists of links take far less memory than a
-// slice for each subject, most of which have one binding.
-type link struct {
-	binding  int32
-	previous int32 // position in links, plus one; 0 at the first binding of the subject
-}
+	touched uint64 // see touch
 
-// RoleName identifies a Role, or a ClusterRole where Namespace is empty.
-type RoleName struct{ Namespace, Name string }
-
-// Role is a Role or a ClusterRole with the rules that hold for it.
-type Role struct {
-	RoleName
-	Object *model.Object // nil for a ClusterRole that every cluster has
-	// Rules are those written in the role, and those of the ClusterRoles that
-	// it aggregates.
-	Rules []Rule
-	// Aggregates are the ClusterRoles whose rules are included, directly or
-	// through others.
-	Aggregates []*Role
-	// Aggregated says that ClusterRoles which were not read may add rules.
-	Aggregated bool
-
-	selectors  []model.Selector // of an aggregationRule
-	labels     *tree.Node
-	cluster    Rights
-	namespaced Rights
-	bindings   []int32 // positions in the bindings of the Analysis
-}
-
-// Rights returns the dangerous rights that the role gives, when it is bound in
-// the whole cluster or in one namespace.
-func (r *Role) Rights(clusterWide bool) Rights {
-	if clusterWide {
-		return r.cluster
-	}
-	return r.namespaced
-}
-
-// Binding gives a role to subjects.
-type Binding struct {
-	Object *model.Object
-	Kind   string // of the role: Role or ClusterRole
-	Name   RoleName
-	Role   *Role // nil when it was not read
-	// Namespace is where the binding holds; "" is the whole cluster.
-	Namespace string
-	Subjects  []Subject
-}
-
-// Subject is a ServiceAccount, a User or a Group; only the first has a
-// namespace.
-type Subject struct{ Kind, Namespace, Name string }
-
-// ServiceAccount returns the subject of a service account.
-func ServiceAccount(namespace, name string) Subject {
-	return Subject{"ServiceAccount", namespace, name}
+	everybody  Held             // what the groups give that hold every service account
+	accountsIn []int32          // the group of a namespace's service accounts, or none
+	byRole     func() [][]int32 // bindings of each role
 }
 
 // New reads the roles and bindings of a snapshot.
 func New(s *model.Snapshot) *Analysis {
-	a := &Analysis{roles: map[RoleName]*Role{}, aggregators: map[*Role][]*Role{}}
-	for _, r := range builtinRoles() {
-		a.roles[r.RoleName] = r
-	}
-	for _, gk := range []model.GroupKind{clusterRoleKind, roleKind} {
-		for o := range s.Kind(gk) {
-			r := readRole(o)
-			a.roles[r.RoleName] = r
-		}
-	}
-	a.aggregate()
-	for _, r := range a.roles {
-		r.cluster, r.namespaced = RightsOf(r.Rules)
-	}
-	objects := slices.AppendSeq(slices.Collect(s.Kind(clusterRoleBindingKind)), s.Kind(roleBindingKind))
-	a.bindings = make([]Binding, 0, len(objects))
-	a.subjects = make([]Subject, 0, len(objects))
-	a.links = make([]link, 0, len(objects))
-	a.last = make(map[Subject]int32, len(objects))
-	for _, o := range objects {
-		a.bind(o)
-	}
+	a := &Analysis{snapshot: s, aggregators: map[*Role][]*Role{}}
+	a.namespace("", emptyHash)
+	a.readRoles()
+	a.readBindings()
+	a.index()
+	a.byRole = sync.OnceValue(a.indexRoles)
 	return a
 }
 
-func readRole(o *model.Object) *Role {
-	r := &Role{RoleName: RoleName{o.Key.Namespace, o.Key.Name}, Object: o, Rules: RulesOf(o.Root.Get("rules")), labels: o.Labels()}
-	selectors := o.Root.Dig("aggregationRule", "clusterRoleSelectors")
-	for i := range selectors.Children() {
-		r.selectors = append(r.selectors, model.NewSelector(selectors.At(i)))
-	}
-	r.Aggregated = len(r.selectors) > 0
-	return r
+// everything is what is held by those whom no rule limits.
+const everything = Rights(1<<rightCount - 1)
+
+// Scoped are rights in one namespace.
+type Scoped struct {
+	Namespace string
+	Rights    Rights
 }
 
-func (a *Analysis) bind(o *model.Object) {
-	b := Binding{Object: o, Namespace: o.Key.Namespace}
-	b.Kind, b.Name, b.Role = a.RoleOf(o)
-	id, first := int32(len(a.bindings)), len(a.subjects)
-	for _, n := range o.Root.Get("subjects").Children() {
-		subject := Subject{Kind: n.Get("kind").Str(), Name: n.Get("name").Str()}
-		if subject.Kind == "ServiceAccount" {
-			if subject.Namespace = n.Get("namespace").Str(); subject.Namespace == "" {
-				subject.Namespace = o.Key.Namespace
-			}
+// Held are the dangerous rights of a subject.
+type Held struct {
+	Cluster    Rights   // in the whole cluster
+	Namespaces []Scoped // in single namespaces, by name; some may be held in the whole cluster too
+}
+
+// In returns the rights in one namespace: those of the whole cluster, those of
+// the namespace, and what they make together.
+func (h Held) In(namespace string) Rights {
+	rights := h.Cluster
+	i, ok := slices.BinarySearchFunc(h.Namespaces, namespace, func(s Scoped, name string) int { return strings.Compare(s.Namespace, name) })
+	if ok {
+		rights |= h.Namespaces[i].Rights
+	}
+	return rights.complete()
+}
+
+// add merges other rights into these.
+func (h *Held) add(other Held) {
+	h.Cluster |= other.Cluster
+	h.Namespaces = merge(h.Namespaces, other.Namespaces)
+}
+
+// merge returns the union of two lists, both by namespace.
+func merge(a, b []Scoped) []Scoped {
+	if len(b) == 0 {
+		return a
+	}
+	if len(a) == 0 {
+		return b
+	}
+	all := make([]Scoped, 0, len(a)+len(b))
+	for len(a) > 0 && len(b) > 0 {
+		switch order := strings.Compare(a[0].Namespace, b[0].Namespace); {
+		case order < 0:
+			all, a = append(all, a[0]), a[1:]
+		case order > 0:
+			all, b = append(all, b[0]), b[1:]
+		default:
+			all = append(all, Scoped{a[0].Namespace, a[0].Rights | b[0].Rights})
+			a, b = a[1:], b[1:]
 		}
-		a.subjects = append(a.subjects, subject)
-		previous := a.last[subject]
-		if previous == 0 || a.links[previous-1].binding != id {
-			a.links = append(a.links, link{id, previous})
-			a.last[subject] = int32(len(a.links))
+	}
+	return append(append(all, a...), b...)
+}
+
+// Rights returns the dangerous rights of a subject, those of the groups included
+// that Kubernetes puts it into by its name. The result shares memory: it must
+// not be changed.
+//
+// Rights over objects of some names only are not in it: see [Analysis.Restricted].
+func (a *Analysis) Rights(s Subject) Held {
+	if id := a.id(s); id != none {
+		return a.rights(id)
+	}
+	h := a.members(groupsOf(s.canonical())...)
+	h.Cluster = h.Cluster.complete()
+	return h
+}
+
+func (a *Analysis) rights(id int32) Held {
+	h := a.own(id)
+	switch s := &a.subjects[id]; s.kind {
+	case account:
+		h.add(a.everybody)
+		if in := a.accountsIn[s.namespace]; in != none {
+			h.add(a.own(in))
 		}
+	default:
+		h.add(a.members(groupsOf(a.subject(id))...))
 	}
-	b.Subjects = a.subjects[first:len(a.subjects):len(a.subjects)]
-	if b.Role != nil {
-		b.Role.bindings = append(b.Role.bindings, id)
-	}
-	a.bindings = append(a.bindings, b)
+	h.Cluster = h.Cluster.complete()
+	return h
 }
 
-// Role returns a role that was read, or one that every cluster has; nil
-// otherwise.
-func (a *Analysis) Role(name RoleName) *Role { return a.roles[name] }
-
-// RoleOf returns the role that a RoleBinding or ClusterRoleBinding refers to;
-// it is nil when it was not read.
-func (a *Analysis) RoleOf(binding *model.Object) (kind string, name RoleName, role *Role) {
-	ref := binding.Root.Get("roleRef")
-	kind, name = ref.Get("kind").Str(), RoleName{Name: ref.Get("name").Str()}
-	switch {
-	case kind == "ClusterRole":
-		return kind, name, a.roles[name]
-	case kind == "Role" && binding.Key.Namespace != "":
-		name.Namespace = binding.Key.Namespace
-		return kind, name, a.roles[name]
-	}
-	return kind, name, nil // the API server refuses it
+// own returns the rights by the bindings that name a subject.
+func (a *Analysis) own(id int32) Held {
+	first, last := a.scopedStart[id], a.scopedStart[id+1]
+	return Held{a.cluster[id], a.scoped[first:last:last]}
 }
 
-// Bindings yields the bindings that hold for a subject: cluster-wide ones
-// first, each kind in key order. Those of the groups that Kubernetes puts the
-// subject into are included.
-func (a *Analysis) Bindings(subject Subject) iter.Seq[*Binding] {
-	return func(yield func(*Binding) bool) {
-		for _, id := range a.held(subject) {
-			if !yield(&a.bindings[id]) {
+// Subjects yields the subjects that bindings name, each once, with its rights.
+func (a *Analysis) Subjects() iter.Seq2[Subject, Held] {
+	return func(yield func(Subject, Held) bool) {
+		for id := range a.subjects {
+			if !yield(a.subject(int32(id)), a.rights(int32(id))) {
 				return
 			}
 		}
 	}
-}
-
-// BindingsTo yields the bindings that give a role, whether directly or by
-// giving a ClusterRole that aggregates it.
-func (a *Analysis) BindingsTo(role *Role) iter.Seq[*Binding] {
-	return func(yield func(*Binding) bool) {
-		for _, id := range role.bindings {
-			if !yield(&a.bindings[id]) {
-				return
-			}
-		}
-		for _, by := range a.aggregators[role] {
-			for _, id := range by.bindings {
-				if !yield(&a.bindings[id]) {
-					return
-				}
-			}
-		}
-	}
-}
-
-// Allows reports whether RBAC lets the subject make the request.
-func (a *Analysis) Allows(subject Subject, q *Request) bool {
-	for b := range a.Bindings(subject) {
-		if b.Role == nil || b.Namespace != "" && (b.Namespace != q.Namespace || q.URL != "") {
-			continue
-		}
-		for i := range b.Role.Rules {
-			if b.Role.Rules[i].Allows(q) {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-// Rights returns the dangerous rights of a subject in the whole cluster, and
-// those that it holds beyond them in single namespaces.
-func (a *Analysis) Rights(subject Subject) (cluster Rights, namespaces map[string]Rights) {
-	for b := range a.Bindings(subject) {
-		switch {
-		case b.Role == nil:
-		case b.Namespace == "":
-			cluster |= b.Role.cluster
-		case b.Role.namespaced&^cluster != 0:
-			if namespaces == nil {
-				namespaces = map[string]Rights{}
-			}
-			namespaces[b.Namespace] |= b.Role.namespaced &^ cluster
-		}
-	}
-	return cluster, namespaces
 }

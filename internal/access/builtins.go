@@ -1,19 +1,20 @@
 package access
 
-// builtins are the rules of ClusterRoles that every cluster has.
+// builtins are ClusterRoles that every cluster has, as Kubernetes 1.37 makes
+// them. The integration test holds them against its own list.
 var builtins = []builtin{
-	{name: "cluster-admin", rules: []Rule{
+	{name: "cluster-admin", rules: []builtinRule{
 		allow("*", "*", "*"),
-		{Verbs: []string{"*"}, URLs: []string{"*"}},
+		{verbs: "*", urls: "*"},
 	}},
 	{name: "admin", aggregates: "admin"},
 	{name: "edit", aggregates: "edit", joins: "admin"},
 	{name: "view", aggregates: "view", joins: "edit"},
-	{name: "system:aggregate-to-admin", joins: "admin", rules: []Rule{
+	{name: "system:aggregate-to-admin", joins: "admin", rules: []builtinRule{
 		allow("create", "authorization.k8s.io", "localsubjectaccessreviews"),
 		allow(owns, "rbac.authorization.k8s.io", "rolebindings,roles"),
 	}},
-	{name: "system:aggregate-to-edit", joins: "edit", rules: []Rule{
+	{name: "system:aggregate-to-edit", joins: "edit", rules: []builtinRule{
 		allow(read, "", "pods/attach,pods/exec,pods/portforward,pods/proxy,secrets,services/proxy"),
 		allow("impersonate", "", "serviceaccounts"),
 		allow(edits, "", "pods,pods/attach,pods/exec,pods/portforward,pods/proxy"),
@@ -30,7 +31,7 @@ var builtins = []builtin{
 		allow(owns, "coordination.k8s.io", "leases"),
 		allow(edits, "resource.k8s.io", "resourceclaims,resourceclaimtemplates"),
 	}},
-	{name: "system:aggregate-to-view", joins: "view", rules: []Rule{
+	{name: "system:aggregate-to-view", joins: "view", rules: []builtinRule{
 		allow(read, "", "configmaps,endpoints,persistentvolumeclaims,persistentvolumeclaims/status,pods,replicationcontrollers,replicationcontrollers/scale,serviceaccounts,services,services/status"),
 		allow(read, "", "bindings,limitranges,namespaces/status,pods/log,pods/status,replicationcontrollers/status,resourcequotas,resourcequotas/status"),
 		allow(read, "", "namespaces"),
@@ -44,31 +45,31 @@ var builtins = []builtin{
 		allow(read, "networking.k8s.io", "ingresses,ingresses/status,networkpolicies"),
 		allow(read, "resource.k8s.io", "resourceclaims,resourceclaims/status,resourceclaimtemplates"),
 	}},
-	{name: "system:auth-delegator", rules: []Rule{
+	{name: "system:auth-delegator", rules: []builtinRule{
 		allow("create", "authentication.k8s.io", "tokenreviews"),
 		allow("create", "authorization.k8s.io", "subjectaccessreviews"),
 	}},
-	{name: "system:basic-user", rules: []Rule{
+	{name: "system:basic-user", rules: []builtinRule{
 		allow("create", "authorization.k8s.io", "selfsubjectaccessreviews,selfsubjectrulesreviews"),
 		allow("create", "authentication.k8s.io", "selfsubjectreviews"),
 	}},
-	{name: "system:discovery", rules: []Rule{
+	{name: "system:discovery", rules: []builtinRule{
 		allowURLs("/api,/api/*,/apis,/apis/*,/healthz,/livez,/openapi,/openapi/*,/readyz,/version,/version/"),
 	}},
-	{name: "system:kubelet-api-admin", rules: []Rule{
+	{name: "system:kubelet-api-admin", rules: []builtinRule{
 		allow(read, "", "nodes"),
 		allow("proxy", "", "nodes"),
 		allow("*", "", "nodes/log,nodes/metrics,nodes/proxy,nodes/stats"),
 		allow("*", "", "nodes/configz,nodes/healthz,nodes/pods"),
 	}},
-	{name: "system:monitoring", rules: []Rule{
+	{name: "system:monitoring", rules: []builtinRule{
 		allowURLs("/flagz,/healthz,/healthz/*,/livez,/livez/*,/metrics,/metrics/slis,/readyz,/readyz/*,/statusz"),
 		allow("get", "", "nodes/metrics"),
 	}},
-	{name: "system:public-info-viewer", rules: []Rule{
+	{name: "system:public-info-viewer", rules: []builtinRule{
 		allowURLs("/healthz,/livez,/readyz,/version,/version/"),
 	}},
-	{name: "system:node", rules: []Rule{
+	{name: "system:node", rules: []builtinRule{
 		allow("create", "authentication.k8s.io", "tokenreviews"),
 		allow("create", "authorization.k8s.io", "localsubjectaccessreviews,subjectaccessreviews"),
 		allow(read, "", "services"),
@@ -97,32 +98,32 @@ var builtins = []builtin{
 		allow("get", "", "serviceaccounts"),
 		allow("create,get,list,watch", "certificates.k8s.io", "podcertificaterequests"),
 	}},
-	{name: "system:node-proxier", rules: []Rule{
+	{name: "system:node-proxier", rules: []builtinRule{
 		allow("list,watch", "", "endpoints,services"),
 		allow(read, "", "nodes"),
 		allow("create,patch,update", ",events.k8s.io", "events"),
 		allow("list,watch", "networking.k8s.io", "servicecidrs"),
 		allow("list,watch", "discovery.k8s.io", "endpointslices"),
 	}},
-	{name: "system:node-bootstrapper", rules: []Rule{
+	{name: "system:node-bootstrapper", rules: []builtinRule{
 		allow("create,get,list,watch", "certificates.k8s.io", "certificatesigningrequests"),
 	}},
-	{name: "system:node-problem-detector", rules: []Rule{
+	{name: "system:node-problem-detector", rules: []builtinRule{
 		allow("get", "", "nodes"),
 		allow("patch", "", "nodes/status"),
 		allow("create,patch,update", ",events.k8s.io", "events"),
 	}},
-	{name: "system:persistent-volume-provisioner", rules: []Rule{
+	{name: "system:persistent-volume-provisioner", rules: []builtinRule{
 		allow("create,delete,get,list,watch", "", "persistentvolumes"),
 		allow("get,list,update,watch", "", "persistentvolumeclaims"),
 		allow(read, "storage.k8s.io", "storageclasses"),
 		allow("watch", "", "events"),
 		allow("create,patch,update", ",events.k8s.io", "events"),
 	}},
-	{name: "system:service-account-issuer-discovery", rules: []Rule{
+	{name: "system:service-account-issuer-discovery", rules: []builtinRule{
 		allowURLs("/.well-known/openid-configuration,/.well-known/openid-configuration/,/openid/v1/jwks,/openid/v1/jwks/"),
 	}},
-	{name: "system:kube-controller-manager", rules: []Rule{
+	{name: "system:kube-controller-manager", rules: []builtinRule{
 		allow("create,patch,update", ",events.k8s.io", "events"),
 		allow("create", "coordination.k8s.io", "leases"),
 		allow("get,update", "coordination.k8s.io", "leases").only("kube-controller-manager"),
@@ -135,7 +136,7 @@ var builtins = []builtin{
 		allow("list,watch", "*", "*"),
 		allow("create", "", "serviceaccounts/token"),
 	}},
-	{name: "system:kube-scheduler", rules: []Rule{
+	{name: "system:kube-scheduler", rules: []builtinRule{
 		allow("create,patch,update", ",events.k8s.io", "events"),
 		allow("create", "coordination.k8s.io", "leases"),
 		allow("get,list,update,watch", "coordination.k8s.io", "leases").only("kube-scheduler"),
@@ -164,5 +165,41 @@ var builtins = []builtin{
 		allow("create,delete", "resource.k8s.io", "resourceclaims"),
 		allow(read, "resource.k8s.io", "devicetaintrules"),
 		allow("patch,update", "resource.k8s.io", "resourceclaims/binding"),
+	}},
+	{name: "system:cluster-trust-bundle-discovery", rules: []builtinRule{
+		allow(read, "certificates.k8s.io", "clustertrustbundles"),
+	}},
+	{name: "system:certificates.k8s.io:certificatesigningrequests:nodeclient", rules: []builtinRule{
+		allow("create", "certificates.k8s.io", "certificatesigningrequests/nodeclient"),
+	}},
+	{name: "system:certificates.k8s.io:certificatesigningrequests:selfnodeclient", rules: []builtinRule{
+		allow("create", "certificates.k8s.io", "certificatesigningrequests/selfnodeclient"),
+	}},
+	{name: "system:certificates.k8s.io:kube-apiserver-client-approver", rules: []builtinRule{
+		allow("approve", "certificates.k8s.io", "signers").only("kubernetes.io/kube-apiserver-client"),
+	}},
+	{name: "system:certificates.k8s.io:kube-apiserver-client-kubelet-approver", rules: []builtinRule{
+		allow("approve", "certificates.k8s.io", "signers").only("kubernetes.io/kube-apiserver-client-kubelet"),
+	}},
+	{name: "system:certificates.k8s.io:kubelet-serving-approver", rules: []builtinRule{
+		allow("approve", "certificates.k8s.io", "signers").only("kubernetes.io/kubelet-serving"),
+	}},
+	{name: "system:certificates.k8s.io:legacy-unknown-approver", rules: []builtinRule{
+		allow("approve", "certificates.k8s.io", "signers").only("kubernetes.io/legacy-unknown"),
+	}},
+	{name: "system:heapster", rules: []builtinRule{
+		allow(read, "", "events,namespaces,nodes,pods"),
+		allow(read, "extensions", "deployments"),
+	}},
+	{name: "system:kube-aggregator", rules: []builtinRule{
+		allow(read, "", "endpoints,services"),
+	}},
+	{name: "system:kube-dns", rules: []builtinRule{
+		allow("list,watch", "", "endpoints,services"),
+	}},
+	{name: "system:volume-scheduler", rules: []builtinRule{
+		allow("get,list,patch,update,watch", "", "persistentvolumes"),
+		allow(read, "storage.k8s.io", "storageclasses"),
+		allow("get,list,patch,update,watch", "", "persistentvolumeclaims"),
 	}},
 }

@@ -3,6 +3,8 @@ package access
 import (
 	"math/bits"
 	"strings"
+
+	"ullage.dev/ullage/internal/model"
 )
 
 // Right is something that is dangerous to be allowed.
@@ -23,6 +25,15 @@ func (s Rights) All() []Right {
 	return l
 }
 
+// SetOf returns the set of some rights.
+func SetOf(rights ...Right) Rights {
+	var s Rights
+	for _, r := range rights {
+		s |= 1 << r
+	}
+	return s
+}
+
 func (r Right) String() string { return catalogue[r].name }
 
 // Names returns the names of all rights, in the order of the catalogue.
@@ -34,9 +45,46 @@ func Names() []string {
 	return names
 }
 
+// RightNamed returns the right with a name.
+func RightNamed(name string) (Right, bool) {
+	for i := range catalogue {
+		if catalogue[i].name == name {
+			return Right(i), true
+		}
+	}
+	return 0, false
+}
+
+// RightInfo is what people are told about a right.
+type RightInfo struct {
+	Name     string         // permanent, such as read-secrets
+	Group    string         // one of Groups
+	Severity model.Severity // when it is held in the whole cluster
+	Gain     string         // what an attacker does with it, one sentence
+	Attack   []string       // MITRE ATT&CK Enterprise technique ids
+	// Part names the wider right that this one is a part of, or is "".
+	Part string
+}
+
+// Info describes a right.
+func (r Right) Info() RightInfo {
+	d := &catalogue[r]
+	return RightInfo{d.name, d.group, d.severity, d.gain, words(d.attack), d.part}
+}
+
+// Groups are the groups of rights, in the order of reports.
+var Groups = []string{
+	"everything", "become someone", "read secrets", "run code", "reach nodes", "change the rules", "reach the network", "disturb", "learn",
+}
+
 // Needs returns the definition of a right: holding any of them gives it. It is
-// nil for the rights about wildcards, which are about how a rule is written.
+// nil for the rights about wildcards, which are about how a rule is written, and
+// for those that others make together.
 func (r Right) Needs() []Need { return catalogue[r].needs }
+
+// Together returns, for a right that others make together, sets of which one
+// right each must be held; nil for others.
+func (r Right) Together() []Rights { return catalogue[r].all }
 
 // Need is a set of requests any of which gives a right, for every name. A rule
 // that is restricted to names gives it only when it allows one of Names.
@@ -48,9 +96,16 @@ type Need struct {
 	Names     []string // names that alone give the right
 }
 
+// definition is an entry of the catalogue.
 type definition struct {
-	name  string
-	needs []Need
+	name     string
+	group    string
+	severity model.Severity
+	attack   string
+	gain     string
+	needs    []Need
+	all      []Rights // one right of each set makes this one
+	part     string
 }
 
 func words(s string) []string { return strings.Split(s, ",") }
@@ -68,18 +123,11 @@ func (n Need) named(names ...string) Need {
 	return n
 }
 
-// Rights whose place in the catalogue the code knows.
-const (
-	wildcardAll Right = iota
-	wildcardResources
-	wildcardVerbs
-	readAll
-)
-
 const (
 	write   = "create,update,patch"
 	change  = "update,patch"
 	control = "create,update,patch,delete,deletecollection" // where taking away does harm too
+	erase   = "delete,deletecollection"
 	read    = "get,list,watch"
 	run     = "create,get" // over WebSocket the API server asks for get
 
@@ -88,73 +136,25 @@ const (
 	csrGroup       = "certificates.k8s.io"
 )
 
-// catalogue defines the rights. The order is that of reports.
-var catalogue = [...]definition{
-	wildcardAll:       {name: "wildcard-all"},
-	wildcardResources: {name: "wildcard-resources"},
-	wildcardVerbs:     {name: "wildcard-verbs"},
-	readAll:           {name: "read-all"},
-	{"read-secrets", []Need{inNamespaces(read, "", "secrets")}},
-	{"list-secrets", []Need{inNamespaces("list,watch", "", "secrets")}},
-	{"write-secrets", []Need{inNamespaces(write, "", "secrets")}},
-	{"exec-pods", []Need{inNamespaces(run, "", "pods/exec,pods/attach")}},
-	{"create-pods", []Need{inNamespaces("create", "", "pods")}},
-	{"create-workloads", []Need{
-		inNamespaces("create", "apps", "deployments,statefulsets,daemonsets,replicasets"),
-		inNamespaces("create", "batch", "jobs,cronjobs"),
-		inNamespaces("create", "", "replicationcontrollers"),
-	}},
-	{"modify-workloads", []Need{
-		inNamespaces(change, "apps", "deployments,statefulsets,daemonsets,replicasets"),
-		inNamespaces(change, "batch", "jobs,cronjobs"),
-		inNamespaces(change, "", "replicationcontrollers,pods"),
-	}},
-	{"ephemeral-containers", []Need{inNamespaces(change, "", "pods/ephemeralcontainers")}},
-	{"port-forward", []Need{inNamespaces(run, "", "pods/portforward")}},
-	{"impersonate", []Need{
-		inNamespaces("impersonate", "", "serviceaccounts"),
-		clusterWide("impersonate", "", "users").named("system:admin"),
-		clusterWide("impersonate", "", "groups").named("system:masters"),
-		clusterWide("impersonate", "authentication.k8s.io", "uids"),
-	}},
-	{"bind-roles", []Need{inNamespaces("bind", rbacGroup, "roles,clusterroles").named("cluster-admin")}},
-	{"escalate-roles", []Need{inNamespaces("escalate", rbacGroup, "roles"), clusterWide("escalate", rbacGroup, "clusterroles")}},
-	{"write-roles", []Need{inNamespaces(write, rbacGroup, "roles"), clusterWide(write, rbacGroup, "clusterroles")}},
-	{"write-bindings", []Need{inNamespaces(write, rbacGroup, "rolebindings"), clusterWide(write, rbacGroup, "clusterrolebindings")}},
-	{"mint-tokens", []Need{inNamespaces("create", "", "serviceaccounts/token")}},
-	{"csr-create", []Need{clusterWide("create", csrGroup, "certificatesigningrequests")}},
-	{"approve-csr", []Need{
-		clusterWide(change, csrGroup, "certificatesigningrequests/approval"),
-		clusterWide("approve", csrGroup, "signers").named(clientSigners...),
-	}},
-	{"sign-csr", []Need{
-		clusterWide(change, csrGroup, "certificatesigningrequests/status"),
-		clusterWide("sign", csrGroup, "signers").named(clientSigners...),
-	}},
-	{"node-proxy", []Need{clusterWide("get,create,update,patch,delete", "", "nodes/proxy")}},
-	{"write-nodes", []Need{clusterWide(control, "", "nodes"), clusterWide(change, "", "nodes/status")}},
-	{"write-persistent-volumes", []Need{clusterWide(write, "", "persistentvolumes")}},
-	{"write-namespaces", []Need{clusterWide(write, "", "namespaces"), clusterWide("update", "", "namespaces/finalize")}},
-	{"write-network-policies", []Need{
-		inNamespaces(control, "networking.k8s.io", "networkpolicies"),
-		inNamespaces(control, "cilium.io", "ciliumnetworkpolicies"),
-		inNamespaces(control, "projectcalico.org", "networkpolicies"),
-		inNamespaces(control, "crd.projectcalico.org", "networkpolicies"),
-		clusterWide(control, "cilium.io", "ciliumclusterwidenetworkpolicies"),
-		clusterWide(control, "projectcalico.org", "globalnetworkpolicies"),
-		clusterWide(control, "crd.projectcalico.org", "globalnetworkpolicies"),
-		clusterWide(control, "policy.networking.k8s.io", "adminnetworkpolicies,baselineadminnetworkpolicies,clusternetworkpolicies"),
-	}},
-	{"write-webhooks", []Need{clusterWide(control, admissionGroup, "validatingwebhookconfigurations,mutatingwebhookconfigurations")}},
-	{"write-admission-policies", []Need{clusterWide(control, admissionGroup,
-		"validatingadmissionpolicies,validatingadmissionpolicybindings,mutatingadmissionpolicies,mutatingadmissionpolicybindings")}},
-	{"write-crds", []Need{clusterWide(control, "apiextensions.k8s.io", "customresourcedefinitions")}},
-	{"write-apiservices", []Need{clusterWide(control, "apiregistration.k8s.io", "apiservices")}},
-	{"delete-events", []Need{
-		inNamespaces("delete,deletecollection", "", "events"),
-		inNamespaces("delete,deletecollection", "events.k8s.io", "events"),
-	}},
-}
+// Facts are the rights that `related.rights` and `related.grants` of the rule
+// language list. The others are parts of these, or too common to judge a
+// workload by.
+const Facts Rights = 1<<(DeleteEvents+1) - 1
 
-// clientSigners issue certificates with which one may log in to the cluster.
-var clientSigners = []string{"kubernetes.io/kube-apiserver-client", "kubernetes.io/kube-apiserver-client-kubelet", "kubernetes.io/*"}
+// Reported are the rights that say all without saying it twice: wide ones are
+// left out where their parts cover them, and parts where they do not.
+const Reported = everything &^ (1<<Impersonate | 1<<ModifyWorkloads | 1<<ApproveCSR | 1<<ListSecrets | 1<<CreateSecrets | 1<<PatchNamespaces)
+
+// complete adds the rights that those of the set make together.
+func (s Rights) complete() Rights {
+	for r := firstTogether; r < rightCount; r++ {
+		whole := true
+		for _, any := range catalogue[r].all {
+			whole = whole && s&any != 0
+		}
+		if whole {
+			s |= 1 << r
+		}
+	}
+	return s
+}

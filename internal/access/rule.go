@@ -1,9 +1,3 @@
-// Package access answers what Kubernetes RBAC lets subjects do.
-//
-// It knows the roles and bindings of one snapshot, the ClusterRoles that every
-// cluster has, and a catalogue of [Right]s that are dangerous to hold. Other
-// authorizers (Node, webhooks, the group system:masters, which is above all
-// rules) are not modelled.
 package access
 
 import (
@@ -13,29 +7,24 @@ import (
 	"ullage.dev/ullage/internal/tree"
 )
 
-// Rule is a PolicyRule. It allows a request when each list that concerns the
-// request holds it.
-type Rule struct {
-	Verbs, Groups, Resources []string
-	Names                    []string // resourceNames; empty allows all names
-	URLs                     []string // nonResourceURLs; they hold in cluster-wide grants only
-}
+// Rule is a PolicyRule: a view of its node, which knows where it is written. It
+// allows a request when each list that concerns the request holds it.
+type Rule struct{ Node *tree.Node }
 
-// RulesOf reads a list of PolicyRules.
-func RulesOf(n *tree.Node) []Rule {
-	rules := make([]Rule, n.Len())
-	for i := range n.Children() {
-		kid := n.At(i)
-		rules[i] = Rule{
-			Verbs:     texts(kid.Get("verbs")),
-			Groups:    texts(kid.Get("apiGroups")),
-			Resources: texts(kid.Get("resources")),
-			Names:     texts(kid.Get("resourceNames")),
-			URLs:      texts(kid.Get("nonResourceURLs")),
-		}
-	}
-	return rules
-}
+// Verbs returns the verbs as written.
+func (r Rule) Verbs() []string { return texts(r.Node.Get("verbs")) }
+
+// Groups returns the API groups as written; "" is the core group.
+func (r Rule) Groups() []string { return texts(r.Node.Get("apiGroups")) }
+
+// Resources returns the resources as written, such as pods/exec.
+func (r Rule) Resources() []string { return texts(r.Node.Get("resources")) }
+
+// Names returns the resourceNames; none means all names.
+func (r Rule) Names() []string { return texts(r.Node.Get("resourceNames")) }
+
+// URLs returns the nonResourceURLs; they hold in cluster-wide grants only.
+func (r Rule) URLs() []string { return texts(r.Node.Get("nonResourceURLs")) }
 
 func texts(n *tree.Node) []string {
 	if n.Len() == 0 {
@@ -48,48 +37,78 @@ func texts(n *tree.Node) []string {
 	return l
 }
 
+// AnyNamespace as the namespace of a Request means any one namespace, or all of
+// them: what is allowed somewhere is allowed.
+const AnyNamespace = "*"
+
 // Request is what somebody wants to do: with objects, or with a URL path that
-// names none.
+// names none. Its fields are what the API server makes of an HTTP request.
 type Request struct {
 	Verb        string
 	Group       string
-	Resource    string // such as pods
+	Resource    string // plural, such as pods
 	Subresource string // such as exec
 	Namespace   string // "" for cluster-scoped resources, and across all namespaces
-	Name        string // "" for list, watch, create and deletecollection of whole collections
-	URL         string // such as /healthz; set for requests without a resource only
+	// Name is "" for whole collections, and where an object is created. For list,
+	// watch and deletecollection the server takes it from the field selector
+	// metadata.name, and from nothing else.
+	Name string
+	URL  string // such as /healthz; set for requests without a resource only
 }
 
 // Allows reports whether the rule allows the request, wherever the rule holds.
-func (r *Rule) Allows(q *Request) bool {
-	if !holds(r.Verbs, q.Verb) {
+func (r Rule) Allows(q *Request) bool {
+	if !holds(r.Node.Get("verbs"), q.Verb) {
 		return false
 	}
 	if q.URL != "" {
-		return slices.ContainsFunc(r.URLs, func(url string) bool {
+		return slices.ContainsFunc(r.URLs(), func(url string) bool {
 			return url == "*" || url == q.URL || strings.HasSuffix(url, "*") && strings.HasPrefix(q.URL, strings.TrimRight(url, "*"))
 		})
 	}
-	return holds(r.Groups, q.Group) && r.hasResource(q) && (len(r.Names) == 0 || slices.Contains(r.Names, q.Name))
+	return holds(r.Node.Get("apiGroups"), q.Group) && r.hasResource(q) && r.hasName(q.Name)
 }
 
-func (r *Rule) hasResource(q *Request) bool {
-	full := q.Resource
-	if q.Subresource != "" {
-		full += "/" + q.Subresource
-	}
-	for _, resource := range r.Resources {
-		if resource == "*" || resource == full {
+func (r Rule) hasName(name string) bool {
+	names := r.Node.Get("resourceNames")
+	return names.Len() == 0 || has(names, name)
+}
+
+func (r Rule) hasResource(q *Request) bool {
+	resources := r.Node.Get("resources").Children()
+	for i := range resources {
+		resource := resources[i].Str()
+		if resource == "*" {
 			return true
 		}
+		if q.Subresource == "" {
+			if resource == q.Resource {
+				return true
+			}
+			continue
+		}
 		// "*/exec" is that subresource of every resource; there is no "pods/*".
-		if q.Subresource != "" && strings.HasPrefix(resource, "*/") && resource[2:] == q.Subresource {
+		if before, ok := strings.CutSuffix(resource, "/"+q.Subresource); ok && (before == "*" || before == q.Resource) {
 			return true
 		}
 	}
 	return false
 }
 
-func holds(list []string, item string) bool {
-	return slices.Contains(list, "*") || slices.Contains(list, item)
+func holds(list *tree.Node, item string) bool {
+	for i := range list.Children() {
+		if s := list.Children()[i].Str(); s == item || s == "*" {
+			return true
+		}
+	}
+	return false
+}
+
+func has(list *tree.Node, item string) bool {
+	for i := range list.Children() {
+		if list.Children()[i].Str() == item {
+			return true
+		}
+	}
+	return false
 }

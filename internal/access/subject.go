@@ -1,72 +1,158 @@
 package access
 
 import (
-	"slices"
+	"fmt"
 	"strings"
 )
 
-// held returns the positions of the bindings that hold for a subject, in order.
-func (a *Analysis) held(subject Subject) []int32 {
-	var all []int32
-	add := func(s Subject) {
-		for at := a.last[s]; at != 0; at = a.links[at-1].previous {
-			all = append(all, a.links[at-1].binding)
-		}
-	}
-	add(subject)
-	for _, other := range implied(subject) {
-		add(other)
-	}
-	slices.Sort(all)
-	return slices.Compact(all)
-}
-
-// Named reports whether a binding names a service account itself, and not only a
-// group that it is in.
-func (a *Analysis) Named(namespace, account string) bool {
-	user := Subject{Kind: "User", Name: accountPrefix + namespace + ":" + account}
-	return a.last[ServiceAccount(namespace, account)] != 0 || a.last[user] != 0
-}
+// Subject is a ServiceAccount, a User or a Group; only the first has a
+// namespace.
+type Subject struct{ Kind, Namespace, Name string }
 
 const (
-	authenticated   = "system:authenticated"
-	serviceAccounts = "system:serviceaccounts"
-	accountPrefix   = "system:serviceaccount:"
+	kindAccount = "ServiceAccount"
+	kindUser    = "User"
+	kindGroup   = "Group"
 )
 
-// implied returns the other names by which a binding reaches a subject.
-func implied(s Subject) []Subject {
-	group := func(name string) Subject { return Subject{Kind: "Group", Name: name} }
-	switch s.Kind {
-	case "ServiceAccount":
-		user := Subject{Kind: "User", Name: accountPrefix + s.Namespace + ":" + s.Name}
-		return []Subject{user, group(authenticated), group(serviceAccounts), group(serviceAccounts + ":" + s.Namespace)}
-	case "User":
-		if account, ok := AccountOf(s); ok {
-			return append(implied(account), account)
-		}
-		if s.Name == "system:anonymous" {
-			return []Subject{group("system:unauthenticated")}
-		}
-		return []Subject{group(authenticated)}
+const (
+	anonymous       = "system:anonymous"
+	unauthenticated = "system:unauthenticated"
+	authenticated   = "system:authenticated"
+	masters         = "system:masters"
+	serviceAccounts = "system:serviceaccounts"
+	accountPrefix   = "system:serviceaccount:"
+	nodePrefix      = "system:node:"
+	nodes           = "system:nodes"
+)
+
+// ServiceAccount returns the subject of a service account.
+func ServiceAccount(namespace, name string) Subject { return Subject{kindAccount, namespace, name} }
+
+// User returns the subject of a user; it is a service account where the name is
+// that of one.
+func User(name string) Subject {
+	rest, ok := strings.CutPrefix(name, accountPrefix)
+	if namespace, account, two := strings.Cut(rest, ":"); ok && two {
+		return ServiceAccount(namespace, account)
 	}
-	return nil
+	return Subject{Kind: kindUser, Name: name}
 }
 
-// AccountOf returns the service account that a User is, if it is one.
-func AccountOf(s Subject) (Subject, bool) {
-	rest, ok := strings.CutPrefix(s.Name, accountPrefix)
-	namespace, name, two := strings.Cut(rest, ":")
-	if s.Kind != "User" || !ok || !two {
-		return Subject{}, false
+// Group returns the subject of a group: what every member of it may.
+func Group(name string) Subject { return Subject{Kind: kindGroup, Name: name} }
+
+// ParseSubject reads a subject as [Subject.String] writes it, and the user name
+// of a service account.
+func ParseSubject(text string) (Subject, error) {
+	kind, name, _ := strings.Cut(text, ":")
+	switch {
+	case strings.HasPrefix(text, accountPrefix):
+		if s := User(text); s.Kind == kindAccount && s.Namespace != "" && s.Name != "" {
+			return s, nil
+		}
+		return Subject{}, fmt.Errorf("subject %q is not %sNAMESPACE:NAME", text, accountPrefix)
+	case kind == "sa":
+		namespace, account, ok := strings.Cut(name, "/")
+		if !ok || namespace == "" || account == "" || strings.ContainsAny(name, ": ") || strings.Contains(account, "/") {
+			return Subject{}, fmt.Errorf("subject %q is not sa:NAMESPACE/NAME", text)
+		}
+		return ServiceAccount(namespace, account), nil
+	case kind == "user" && name != "":
+		return User(name), nil
+	case kind == "group" && name != "":
+		return Group(name), nil
 	}
-	return ServiceAccount(namespace, name), true
+	return Subject{}, fmt.Errorf("subject %q is none of sa:NAMESPACE/NAME, user:NAME, group:NAME", text)
+}
+
+// canonical returns the service account that a user is, and s itself for others.
+func (s Subject) canonical() Subject {
+	if s.Kind == kindUser {
+		return User(s.Name)
+	}
+	return s
+}
+
+func (s Subject) String() string {
+	switch s.Kind {
+	case kindAccount:
+		return "sa:" + s.Namespace + "/" + s.Name
+	case kindGroup:
+		return "group:" + s.Name
+	}
+	return "user:" + s.Name
+}
+
+// System reports whether the subject is a part of Kubernetes itself: a user or
+// group whose name begins with system:, or the service accounts of the
+// namespaces that Kubernetes makes. Those that stand for everybody are not.
+func (s Subject) System() bool {
+	switch s.Kind {
+	case kindAccount:
+		return systemNamespace(s.Namespace)
+	case kindGroup:
+		if namespace, ok := strings.CutPrefix(s.Name, serviceAccounts+":"); ok {
+			return systemNamespace(namespace)
+		}
+		if s.Name == authenticated || s.Name == unauthenticated || s.Name == serviceAccounts {
+			return false
+		}
+	}
+	return strings.HasPrefix(s.Name, "system:") && s.Name != anonymous
+}
+
+func systemNamespace(name string) bool {
+	return name == "kube-system" || name == "kube-public" || name == "kube-node-lease"
+}
+
+// Everybody says whom a group stands for that nobody is put into by hand, in
+// words; "" for other subjects.
+func (s Subject) Everybody() string {
+	namespace, accounts := strings.CutPrefix(s.Name, serviceAccounts+":")
+	switch {
+	case s.Kind == kindUser && s.Name == anonymous, s.Kind == kindGroup && s.Name == unauthenticated:
+		return "everybody who reaches the API server, without a login"
+	case s.Kind != kindGroup:
+		return ""
+	case s.Name == authenticated:
+		return "everybody with a login, every pod's service account included"
+	case s.Name == serviceAccounts:
+		return "every service account of the cluster"
+	case accounts:
+		return "every service account of namespace " + namespace
+	}
+	return ""
+}
+
+// groupsOf returns the groups that the API server puts a subject into by its
+// name. What else a user is in, only the authenticator knows.
+func groupsOf(s Subject) []string {
+	switch s.Kind {
+	case kindAccount:
+		return []string{authenticated, serviceAccounts, serviceAccounts + ":" + s.Namespace}
+	case kindUser:
+		switch {
+		case s.Name == anonymous:
+			return []string{unauthenticated}
+		case strings.HasPrefix(s.Name, nodePrefix):
+			return []string{authenticated, nodes}
+		}
+		return []string{authenticated}
+	}
+	switch {
+	case s.Name == unauthenticated || s.Name == authenticated:
+		return nil
+	case strings.HasPrefix(s.Name, serviceAccounts+":"):
+		return []string{authenticated, serviceAccounts}
+	}
+	return []string{authenticated}
 }
 
 // AccountsOf says which service accounts a Group holds: those of one
 // namespace, or of all where namespace is "". ok is false for other groups.
 func AccountsOf(s Subject) (namespace string, ok bool) {
-	if s.Kind != "Group" {
+	if s.Kind != kindGroup {
 		return "", false
 	}
 	if s.Name == authenticated || s.Name == serviceAccounts {

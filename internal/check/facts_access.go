@@ -28,19 +28,20 @@ func (f *Facts) accountRights(o *model.Object) tree.Node {
 func (f *Facts) rights(namespace, account string) tree.Node {
 	var items []tree.Node
 	for b := range f.access().Bindings(access.ServiceAccount(namespace, account)) {
+		kind, name := b.RoleRef()
 		give := func(right any) {
-			items = append(items, entries("right", right, "scope", scopeOf(b.Namespace), "role", b.Name.Name, "binding", b.Object.Key.Name))
+			items = append(items, entries("right", right, "scope", scopeOf(b.Namespace()), "role", name.Name, "binding", b.Name()))
 		}
-		switch {
-		case b.Role != nil:
-			for _, r := range b.Role.Rights(b.Namespace == "").All() {
+		switch role := b.Role(); {
+		case role != nil:
+			for _, r := range (role.Rights(b.Namespace() == "") & access.Facts).All() {
 				give(r.String())
 			}
-		case !f.snapshot.Closed:
-			give(tree.UnknownBecause(b.Kind + " " + b.Name.Name + " was not read"))
+		case !f.snapshot.Complete(name.Namespace, roleKinds...):
+			give(tree.UnknownBecause(kind + " " + name.Name + " was not read"))
 		}
 	}
-	return f.listOr(items, "nothing here gives the service account dangerous rights, and what does may live elsewhere")
+	return f.listOr(items, "nothing here gives the service account dangerous rights, and what does may live elsewhere", "", bindingKinds...)
 }
 
 func (f *Facts) podBound(o *model.Object, pod *model.PodTemplate) tree.Node {
@@ -70,9 +71,6 @@ func (f *Facts) countRuns() runCounts {
 
 // of returns how many workloads run as a subject.
 func (c runCounts) of(s access.Subject) int {
-	if account, ok := access.AccountOf(s); ok {
-		s = account
-	}
 	if s.Kind == "ServiceAccount" {
 		return c.byAccount[objectName{s.Namespace, s.Name}]
 	}
@@ -90,12 +88,12 @@ func (f *Facts) roleHolders(o *model.Object) tree.Node {
 	a := f.access()
 	var items []tree.Node
 	for b := range a.BindingsTo(a.Role(access.RoleName{Namespace: o.Key.Namespace, Name: o.Key.Name})) {
-		for _, s := range b.Subjects {
-			items = append(items, entries("kind", s.Kind, "name", s.Name, "namespace", s.Namespace, "binding", b.Object.Key.Name,
-				"scope", scopeOf(b.Namespace), "workloads", f.runs().of(s)))
+		for _, s := range b.Subjects() {
+			items = append(items, entries("kind", s.Kind, "name", s.Name, "namespace", s.Namespace, "binding", b.Name(),
+				"scope", scopeOf(b.Namespace()), "workloads", f.runs().of(s)))
 		}
 	}
-	return f.listOr(items, "nothing here binds this role, and what does may live elsewhere")
+	return f.listOr(items, "nothing here binds this role, and what does may live elsewhere", o.Key.Namespace, bindingKinds...)
 }
 
 func (f *Facts) roleGrants(o *model.Object) tree.Node {
@@ -111,7 +109,7 @@ func (f *Facts) bindingGrants(o *model.Object) tree.Node {
 	switch {
 	case role != nil:
 		return f.grants(role, o.Key.Namespace == "")
-	case f.snapshot.Closed:
+	case f.snapshot.Complete(name.Namespace, roleKinds...):
 		return list(nil)
 	}
 	return unknown(kind + " " + name.Name + " was not read")
@@ -121,11 +119,13 @@ func (f *Facts) bindingGrants(o *model.Object) tree.Node {
 // add to them, and that only where the role aggregates others.
 func (f *Facts) grants(role *access.Role, clusterWide bool) tree.Node {
 	var items []tree.Node
-	for _, g := range access.GrantsOf(role.Rules, clusterWide) {
-		items = append(items, entries("right", g.Right.String(), "resources", g.Resources))
+	for _, g := range role.Grants(clusterWide) {
+		if access.Facts.Has(g.Right) {
+			items = append(items, entries("right", g.Right.String(), "resources", g.Resources))
+		}
 	}
 	if role.Aggregated && role.Object != nil {
-		return f.listOr(items, "no ClusterRole here that this one aggregates gives dangerous rights, and others may live elsewhere")
+		return f.listOr(items, "no ClusterRole here that this one aggregates gives dangerous rights, and others may live elsewhere", "", clusterRoleKind)
 	}
 	return list(items)
 }

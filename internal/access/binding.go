@@ -1,0 +1,195 @@
+package access
+
+import (
+	"iter"
+	"slices"
+
+	"ullage.dev/ullage/internal/model"
+)
+
+// Binding gives a role to subjects.
+type Binding struct {
+	a  *Analysis
+	id int32
+}
+
+func (b Binding) data() *binding { return &b.a.bindings[b.id] }
+
+// Object returns the binding itself; nil for one that every cluster has.
+func (b Binding) Object() *model.Object { return b.data().object }
+
+// Assumed reports whether every cluster has the binding, under this name.
+func (b Binding) Assumed() bool {
+	return b.Object() == nil || b.Namespace() == "" && slices.ContainsFunc(builtinBindings, func(o builtinBinding) bool { return o.name == b.Name() })
+}
+
+// Name returns the name of the binding.
+func (b Binding) Name() string {
+	if o := b.Object(); o != nil {
+		return o.Key.Name
+	}
+	return b.a.assumed[b.id]
+}
+
+// Kind returns RoleBinding or ClusterRoleBinding.
+func (b Binding) Kind() string {
+	if b.data().namespace == 0 {
+		return clusterRoleBindingKind.Kind
+	}
+	return roleBindingKind.Kind
+}
+
+// Namespace is where the binding holds; "" is the whole cluster.
+func (b Binding) Namespace() string { return b.a.namespaces[b.data().namespace] }
+
+// Role returns the role; nil when it was not read.
+func (b Binding) Role() *Role {
+	if id := b.data().role; id != none {
+		return &b.a.roles[id]
+	}
+	return nil
+}
+
+// RoleRef returns the kind and the name of the role as the binding has them.
+func (b Binding) RoleRef() (kind string, name RoleName) {
+	if r := b.Role(); r != nil {
+		return r.Kind(), r.RoleName
+	}
+	return refOf(b.Object())
+}
+
+func refOf(o *model.Object) (kind string, name RoleName) {
+	ref := o.Root.Get("roleRef")
+	kind, name = ref.Get("kind").Str(), RoleName{Name: ref.Get("name").Str()}
+	if kind == roleKind.Kind {
+		name.Namespace = o.Key.Namespace
+	}
+	return kind, name
+}
+
+// Subjects returns the subjects, users that are service accounts as such.
+func (b Binding) Subjects() []Subject {
+	d := b.data()
+	all := make([]Subject, 0, d.last-d.first)
+	last := int32(none)
+	for _, id := range b.a.holders[d.first:d.last] {
+		if id != last { // named twice in a row
+			all = append(all, b.a.subject(id))
+		}
+		last = id
+	}
+	return all
+}
+
+// RoleOf returns the role that a RoleBinding or ClusterRoleBinding refers to;
+// it is nil when it was not read, or when the API server refuses the reference.
+func (a *Analysis) RoleOf(object *model.Object) (kind string, name RoleName, role *Role) {
+	kind, name = refOf(object)
+	if kind == clusterRoleKind.Kind || kind == roleKind.Kind && name.Namespace != "" {
+		role = a.Role(name)
+	}
+	return kind, name, role
+}
+
+// heldBy returns the positions of the bindings that hold for a subject, in
+// order.
+func (a *Analysis) heldBy(subject Subject, groups ...string) []int32 {
+	subject = subject.canonical()
+	var all []int32
+	add := func(s Subject) {
+		if id := a.id(s); id != none {
+			all = append(all, a.held[a.heldStart[id]:a.heldStart[id+1]]...)
+		}
+	}
+	add(subject)
+	for _, group := range groupsOf(subject) {
+		add(Group(group))
+	}
+	for _, group := range groups {
+		add(Group(group))
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+// Bindings yields the bindings that hold for a subject: cluster-wide ones
+// first, each kind in key order. Those of the groups that Kubernetes puts the
+// subject into are included, and those of further groups.
+func (a *Analysis) Bindings(subject Subject, groups ...string) iter.Seq[Binding] {
+	return func(yield func(Binding) bool) {
+		for _, id := range a.heldBy(subject, groups...) {
+			if !yield(Binding{a, id}) {
+				return
+			}
+		}
+	}
+}
+
+// All yields all bindings, cluster-wide ones first, each kind in key order.
+func (a *Analysis) All() iter.Seq[Binding] {
+	return func(yield func(Binding) bool) {
+		for id := range a.bindings {
+			if !yield(Binding{a, int32(id)}) {
+				return
+			}
+		}
+	}
+}
+
+// BindingsTo yields the bindings that give a role, whether directly or by
+// giving a ClusterRole that aggregates it.
+func (a *Analysis) BindingsTo(role *Role) iter.Seq[Binding] {
+	return func(yield func(Binding) bool) {
+		if role == nil {
+			return
+		}
+		for _, r := range append([]*Role{role}, a.aggregators[role]...) {
+			for _, id := range a.byRole()[r.id] {
+				if !yield(Binding{a, id}) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// indexRoles returns the bindings of each role.
+func (a *Analysis) indexRoles() [][]int32 {
+	all := make([][]int32, len(a.roles))
+	for id := range a.bindings {
+		if role := a.bindings[id].role; role != none {
+			all[role] = append(all[role], int32(id))
+		}
+	}
+	return all
+}
+
+// NamedRight is a right over objects of some names only, in a scope.
+type NamedRight struct {
+	Named
+	Namespace string // "" for the whole cluster
+	Binding   Binding
+}
+
+// Restricted yields the rights of a subject over objects of some names only.
+func (a *Analysis) Restricted(subject Subject) iter.Seq[NamedRight] {
+	return func(yield func(NamedRight) bool) {
+		for b := range a.Bindings(subject) {
+			role := b.Role()
+			if role == nil {
+				continue
+			}
+			for _, n := range role.all.named {
+				if (b.Namespace() == "" || !n.cluster) && !yield(NamedRight{n, b.Namespace(), b}) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// Named reports whether a binding names a service account itself, and not only a
+// group that it is in.
+func (a *Analysis) Named(namespace, account string) bool {
+	return a.id(ServiceAccount(namespace, account)) != none
+}

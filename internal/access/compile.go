@@ -1,0 +1,252 @@
+package access
+
+import (
+	"slices"
+	"strings"
+
+	"ullage.dev/ullage/internal/tree"
+)
+
+// Texts are compared by the hashes that sealing gave their nodes: compiling a
+// rule reads no text.
+
+// hashOf returns the hash of a sealed String node with this text.
+func hashOf(text string) uint64 {
+	n := tree.Of(text)
+	return n.Seal().Hash()
+}
+
+var star = hashOf("*")
+
+// verbSet is a set of verbs that some right needs, or all of them.
+type verbSet uint32
+
+const allVerbs = ^verbSet(0)
+
+// need is a Need for one resource.
+type need struct {
+	names    []uint64 // that alone give the right
+	group    uint64
+	verbs    verbSet
+	byName   verbSet // those of verbs that a rule restricted to names can allow
+	right    Right
+	cluster  bool
+	resource string
+}
+
+// compiledCatalogue is the catalogue, made for looking up what a rule gives.
+type compiledCatalogue struct {
+	verbs map[uint64]verbSet
+	read  verbSet
+	// byResource holds, for each way to name a resource in a rule, the needs
+	// that it may meet.
+	byResource map[uint64][]need
+}
+
+var compiled = compile()
+
+func compile() compiledCatalogue {
+	c := compiledCatalogue{verbs: map[uint64]verbSet{star: allVerbs}, byResource: map[uint64][]need{}}
+	for r := range catalogue {
+		for i := range catalogue[r].needs {
+			for _, resource := range catalogue[r].needs[i].Resources {
+				c.add(Right(r), &catalogue[r].needs[i], resource)
+			}
+		}
+	}
+	c.read = c.verbs[hashOf("get")] | c.verbs[hashOf("list")] | c.verbs[hashOf("watch")]
+	return c
+}
+
+func (c *compiledCatalogue) add(r Right, from *Need, resource string) {
+	n := need{right: r, group: hashOf(from.Group), cluster: from.Cluster, resource: resource}
+	for _, name := range from.Names {
+		n.names = append(n.names, hashOf(name))
+	}
+	_, sub, isSub := strings.Cut(resource, "/")
+	for _, verb := range from.Verbs {
+		h := hashOf(verb)
+		if c.verbs[h] == 0 {
+			c.verbs[h] = 1 << (len(c.verbs) - 1)
+		}
+		n.verbs |= c.verbs[h]
+		if verb != "create" || isSub { // what is created has no name yet when it is authorized
+			n.byName |= c.verbs[h]
+		}
+	}
+	ways := []string{resource, "*"}
+	if isSub {
+		ways = append(ways, "*/"+sub)
+	}
+	for _, way := range ways {
+		c.byResource[hashOf(way)] = append(c.byResource[hashOf(way)], n)
+	}
+}
+
+// ruleSet is what a list of rules gives.
+type ruleSet struct {
+	bothScopes
+	named []Named
+}
+
+// bothScopes are the rights that rules give for every name, bound in the whole
+// cluster and in one namespace.
+type bothScopes struct{ cluster, namespaced Rights }
+
+// Named is a right over objects of some names only.
+type Named struct {
+	Right    Right
+	Resource string   // such as secrets
+	Names    []string // as written in the rule
+	cluster  bool     // means nothing in a grant for one namespace
+}
+
+func compileRules(rules *tree.Node) *ruleSet {
+	set := &ruleSet{}
+	for i := range rules.Children() {
+		rule := Rule{rules.At(i)}
+		rule.rights(func(g given) {
+			if g.named {
+				set.addNamed(Named{g.right, g.need.resource, rule.Names(), g.cluster})
+				return
+			}
+			set.cluster |= 1 << g.right
+			if !g.cluster {
+				set.namespaced |= 1 << g.right
+			}
+		})
+	}
+	return set
+}
+
+func (s *ruleSet) addNamed(n Named) {
+	same := func(other Named) bool {
+		return other.Right == n.Right && other.Resource == n.Resource && slices.Equal(other.Names, n.Names)
+	}
+	if !slices.ContainsFunc(s.named, same) {
+		s.named = append(s.named, n)
+	}
+}
+
+// union returns what several lists of rules give together.
+func union(sets []*ruleSet) *ruleSet {
+	if len(sets) == 1 {
+		return sets[0]
+	}
+	all := &ruleSet{}
+	for _, s := range sets {
+		all.cluster |= s.cluster
+		all.namespaced |= s.namespaced
+		for _, n := range s.named {
+			all.addNamed(n)
+		}
+	}
+	return all
+}
+
+// given is a right that a rule gives by one of its resources.
+type given struct {
+	right    Right
+	resource *tree.Node
+	need     *need // nil for the rights that lie in wildcards
+	cluster  bool  // in cluster-wide grants only
+	named    bool  // for the rule's names only
+}
+
+// rights calls give for each right of the rule and each resource by which the
+// rule gives it.
+func (r Rule) rights(give func(given)) {
+	var verbs verbSet
+	list := r.Node.Get("verbs").Children()
+	for i := range list {
+		verbs |= compiled.verbs[list[i].Hash()]
+	}
+	groups := r.Node.Get("apiGroups")
+	names := r.Node.Get("resourceNames")
+	resources := r.Node.Get("resources")
+	if names.Len() == 0 && len(list) > 0 && groups.Len() > 0 {
+		wildcards(verbs, groups, resources, give)
+	}
+	if verbs == 0 {
+		return
+	}
+	anyGroup := hasHash(groups, star)
+	for i := range resources.Children() {
+		resource := &resources.Children()[i]
+		needs := compiled.byResource[resource.Hash()]
+		for j := range needs {
+			n := &needs[j]
+			if n.verbs&verbs == 0 || !anyGroup && !hasHash(groups, n.group) {
+				continue
+			}
+			g := given{right: n.right, resource: resource, need: n, cluster: n.cluster}
+			if names.Len() > 0 && !slices.ContainsFunc(n.names, func(h uint64) bool { return hasHash(names, h) }) {
+				if g.named = true; n.byName&verbs == 0 {
+					continue
+				}
+			}
+			give(g)
+		}
+	}
+}
+
+func hasHash(list *tree.Node, hash uint64) bool {
+	kids := list.Children()
+	for i := range kids {
+		if kids[i].Hash() == hash {
+			return true
+		}
+	}
+	return false
+}
+
+// wildcards gives the rights that lie in the wildcards themselves.
+func wildcards(verbs verbSet, groups, resources *tree.Node, give func(given)) {
+	kids := resources.Children()
+	for i := range kids {
+		resource := &kids[i]
+		if resource.Hash() == star {
+			give(given{right: WildcardResources, resource: resource})
+			if hasHash(groups, star) {
+				if verbs == allVerbs {
+					give(given{right: WildcardAll, resource: resource})
+				}
+				if verbs&compiled.read != 0 {
+					give(given{right: ReadAll, resource: resource})
+				}
+			}
+		}
+		if verbs == allVerbs {
+			give(given{right: WildcardVerbs, resource: resource})
+		}
+	}
+}
+
+// Grant is a right that rules give, with the resources, as the rules name
+// them, that give it.
+type Grant struct {
+	Right     Right
+	Resources []string // sorted
+}
+
+// Grants returns the rights that the role's rules give for every name, in the
+// order of the catalogue. clusterWide says whether they hold in the whole
+// cluster; in one namespace, rules about cluster-scoped resources give nothing.
+func (r *Role) Grants(clusterWide bool) []Grant {
+	var resources [rightCount][]string
+	for _, rule := range r.Rules() {
+		rule.rights(func(g given) {
+			if !g.named && (clusterWide || !g.cluster) {
+				resources[g.right] = append(resources[g.right], g.resource.Str())
+			}
+		})
+	}
+	var grants []Grant
+	for right, l := range resources {
+		if len(l) > 0 {
+			slices.Sort(l)
+			grants = append(grants, Grant{Right(right), slices.Compact(l)})
+		}
+	}
+	return grants
+}

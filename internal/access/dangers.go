@@ -1,0 +1,198 @@
+package access
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	"ullage.dev/ullage/internal/model"
+)
+
+// Danger is a right and who holds it.
+type Danger struct {
+	Right   Right
+	Holders []Holder // applications first, the whole cluster first, then by name
+}
+
+// Holder holds a right in a scope.
+type Holder struct {
+	Subject   Subject
+	Namespace string   // "" for the whole cluster
+	Names     []string // over objects of these names only; none means all
+	Proofs    []Proof  // one, or one for each right that makes the right
+	System    bool     // a part of Kubernetes itself
+}
+
+// Dangers returns who holds which dangerous right, in the order of the
+// catalogue. Who holds wildcard-all in a scope is not repeated there under the
+// rights that follow from it. A subject holds what bindings give it by its name;
+// what a group holds, all its members do.
+func (a *Analysis) Dangers() []Danger {
+	l := lister{a: a, roles: map[*Role][]source{}}
+	for b := range a.All() {
+		if role := b.Role(); role != nil {
+			l.binding(b, role)
+		}
+	}
+	for id := range a.subjects {
+		l.together(int32(id))
+	}
+	var dangers []Danger
+	for r, holders := range l.holders {
+		if len(holders) == 0 {
+			continue
+		}
+		slices.SortStableFunc(holders, func(x, y Holder) int {
+			return cmp.Or(order(x.System, y.System), order(x.Namespace != "", y.Namespace != ""), strings.Compare(x.Namespace, y.Namespace),
+				strings.Compare(x.Subject.Kind, y.Subject.Kind), strings.Compare(x.Subject.Namespace, y.Subject.Namespace), strings.Compare(x.Subject.Name, y.Subject.Name))
+		})
+		dangers = append(dangers, Danger{Right(r), holders})
+	}
+	return dangers
+}
+
+func order(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case b:
+		return -1
+	}
+	return 1
+}
+
+// lister collects holders.
+type lister struct {
+	a       *Analysis
+	roles   map[*Role][]source
+	holders [rightCount][]Holder
+}
+
+// source is where a role gets a right from.
+type source struct {
+	right   Right
+	role    *Role
+	rule    Rule
+	names   []string
+	cluster bool
+}
+
+// sources returns the first rule that gives each right, in the whole cluster
+// and in a namespace, and all that give it for some names.
+func (r *Role) sources() []source {
+	var all []source
+	var wide, narrow Rights
+	for from, rule := range r.Rules() {
+		rule.rights(func(g given) {
+			s := source{right: g.right, role: from, rule: rule, cluster: g.cluster}
+			switch {
+			case g.named:
+				s.names = rule.Names()
+			case wide.Has(g.right) && (g.cluster || narrow.Has(g.right)):
+				return
+			default:
+				wide |= 1 << g.right
+				if !g.cluster {
+					narrow |= 1 << g.right
+				}
+			}
+			same := func(o source) bool { return o.right == s.right && o.rule == s.rule && o.cluster == s.cluster }
+			if !slices.ContainsFunc(all, same) {
+				all = append(all, s)
+			}
+		})
+	}
+	return all
+}
+
+func (l *lister) binding(b Binding, role *Role) {
+	sources, ok := l.roles[role]
+	if !ok {
+		sources = role.sources()
+		l.roles[role] = sources
+	}
+	namespace := b.Namespace()
+	rights := role.Rights(namespace == "")
+	var listed Rights
+	for _, s := range sources {
+		if s.cluster && namespace != "" || !l.a.relevant(s, namespace) || rights.Has(WildcardAll) && s.right != WildcardAll {
+			continue
+		}
+		if s.names == nil {
+			if listed.Has(s.right) {
+				continue
+			}
+			listed |= 1 << s.right
+		} else if rights.Has(s.right) {
+			continue // it has the right over all names
+		}
+		for _, subject := range b.Subjects() {
+			l.holders[s.right] = append(l.holders[s.right], Holder{subject, namespace, s.names, []Proof{{subject, b, s.role, s.rule}}, subject.System()})
+		}
+	}
+}
+
+// relevant leaves out the right to map AWS identities where no cluster is known
+// to read them from a ConfigMap.
+func (a *Analysis) relevant(s source, namespace string) bool {
+	if s.right != WriteAWSAuth {
+		return true
+	}
+	const name, in = "aws-auth", "kube-system"
+	key := model.Key{Cluster: a.clusterName(), Namespace: in, GroupKind: model.GroupKind{Kind: "ConfigMap"}, Name: name}
+	return s.names == nil && (namespace == "" || namespace == in) && (slices.Contains(s.rule.Names(), name) || a.snapshot.Get(key) != nil)
+}
+
+// together lists the rights that others make together.
+func (l *lister) together(id int32) {
+	held, subject := l.a.rights(id), l.a.subject(id)
+	const made = everything &^ (1<<firstTogether - 1)
+	if held.Cluster.Has(WildcardAll) {
+		return
+	}
+	for _, r := range (held.Cluster & made).All() {
+		l.combined(r, subject, "")
+	}
+	for _, scoped := range held.Namespaces {
+		if rights := held.In(scoped.Namespace); !rights.Has(WildcardAll) {
+			for _, r := range (rights & made &^ held.Cluster).All() {
+				l.combined(r, subject, scoped.Namespace)
+			}
+		}
+	}
+}
+
+func (l *lister) combined(r Right, subject Subject, namespace string) {
+	h := Holder{Subject: subject, Namespace: namespace, System: subject.System()}
+	direct := false
+	for _, any := range r.Together() {
+		for _, part := range any.All() {
+			if p, ok := l.a.Prove(subject, part, namespace); ok {
+				h.Proofs = append(h.Proofs, p)
+				direct = direct || p.Subject == subject
+				break
+			}
+		}
+	}
+	if direct { // else a group holds it, and is listed itself
+		l.holders[r] = append(l.holders[r], h)
+	}
+}
+
+// Prove returns by what a subject holds a right in a namespace, or in the whole
+// cluster where namespace is "". It finds no proof of rights that others make
+// together; prove those.
+func (a *Analysis) Prove(s Subject, r Right, namespace string) (Proof, bool) {
+	for b := range a.Bindings(s) {
+		role := b.Role()
+		if role == nil || b.Namespace() != "" && b.Namespace() != namespace || !role.Rights(b.Namespace() == "").Has(r) {
+			continue
+		}
+		for _, from := range role.sources() {
+			if from.right == r && from.names == nil && (b.Namespace() == "" || !from.cluster) {
+				return Proof{b.names(s, nil), b, from.role, from.rule}, true
+			}
+		}
+	}
+	return Proof{}, false
+}

@@ -1,0 +1,203 @@
+package access
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"ullage.dev/ullage/internal/model"
+)
+
+// Verdict is the answer to a question that may not have one.
+type Verdict uint8
+
+// The verdicts.
+const (
+	No Verdict = iota
+	Yes
+	Unknown
+)
+
+func (v Verdict) String() string { return [...]string{"no", "yes", "unknown"}[v] }
+
+// MarshalText writes the verdict's name.
+func (v Verdict) MarshalText() ([]byte, error) { return []byte(v.String()), nil }
+
+// Proof says by what a subject is allowed something: the binding names the
+// subject, or a group that it is in, and the rule is written in Source, which is
+// the role of the binding or one that it aggregates.
+type Proof struct {
+	Subject Subject // as the binding names it
+	Binding Binding
+	Source  *Role
+	Rule    Rule
+}
+
+// Answer answers a request.
+type Answer struct {
+	Verdict Verdict
+	Proof   *Proof // why yes; nil for the group system:masters, which needs no rule
+	// Elsewhere are namespaces in which the request is allowed, when it is not
+	// across all of them.
+	Elsewhere []string
+	// Reasons say why a verdict is unknown.
+	Reasons []string
+}
+
+// covers reports whether a binding's scope holds the request.
+func (b Binding) covers(q *Request) bool {
+	namespace := b.Namespace()
+	return namespace == "" || q.URL == "" && (namespace == q.Namespace || q.Namespace == AnyNamespace)
+}
+
+// allowing returns the first rule of the role that allows a request.
+func (r *Role) allowing(q *Request) (source *Role, rule Rule, ok bool) {
+	for source, rule := range r.Rules() {
+		if rule.Allows(q) {
+			return source, rule, true
+		}
+	}
+	return nil, Rule{}, false
+}
+
+// Can answers whether a subject may make a request. Besides the groups that
+// Kubernetes puts it into by its name, it is in those given.
+//
+// In an open snapshot what nothing allows is unknown: what does may live
+// elsewhere.
+func (a *Analysis) Can(s Subject, q *Request, groups ...string) Answer {
+	if s == Group(masters) || slices.Contains(groups, masters) {
+		return Answer{Verdict: Yes}
+	}
+	var answer Answer
+	for b := range a.Bindings(s, groups...) {
+		if !b.covers(q) {
+			if r := b.Role(); r != nil && q.URL == "" && q.Namespace == "" && !slices.Contains(answer.Elsewhere, b.Namespace()) {
+				if _, _, ok := r.allowing(q); ok {
+					answer.Elsewhere = append(answer.Elsewhere, b.Namespace())
+				}
+			}
+			continue
+		}
+		role := b.Role()
+		if role != nil {
+			if source, rule, ok := role.allowing(q); ok {
+				return Answer{Verdict: Yes, Proof: &Proof{b.names(s, groups), b, source, rule}}
+			}
+		}
+		answer.Reasons = append(answer.Reasons, a.doubts(b)...)
+	}
+	if s.canonical().isNode() || slices.Contains(groups, nodes) {
+		answer.Reasons = append(answer.Reasons, "the Node authorizer allows nodes what the pods on them need")
+	}
+	if why := a.open(q.deciding()); why != "" {
+		answer.Reasons = append(answer.Reasons, "nothing that was read allows it, but "+why)
+	}
+	if len(answer.Reasons) > 0 {
+		answer.Verdict = Unknown
+	}
+	return answer
+}
+
+func (s Subject) isNode() bool {
+	return s.Kind == kindUser && strings.HasPrefix(s.Name, nodePrefix) || s == Group(nodes)
+}
+
+var (
+	bindingKinds = []model.GroupKind{clusterRoleBindingKind, roleBindingKind}
+	roleKinds    = []model.GroupKind{clusterRoleKind, roleKind}
+)
+
+// deciding returns the kinds of bindings that decide a request, and the namespace
+// that they are in, "" for all.
+func (q *Request) deciding() (namespace string, kinds []model.GroupKind) {
+	switch q.Namespace {
+	case "":
+		return "", bindingKinds[:1]
+	case AnyNamespace:
+		return "", bindingKinds
+	}
+	return q.Namespace, bindingKinds
+}
+
+// open says why objects of the kinds may be missing, in a clause; "" when none
+// are.
+func (a *Analysis) open(namespace string, kinds []model.GroupKind) string {
+	switch gap := a.snapshot.Gap(namespace, kinds...); {
+	case gap != nil && a.snapshot.Closed:
+		return gap.Reason
+	case !a.snapshot.Closed:
+		return "bindings and roles may live elsewhere"
+	}
+	return ""
+}
+
+// doubts returns why a binding may give more than is known.
+func (a *Analysis) doubts(b Binding) []string {
+	role := b.Role()
+	if role == nil {
+		kind, name := b.RoleRef()
+		if a.open(name.Namespace, roleKinds) == "" {
+			return nil
+		}
+		return []string{fmt.Sprintf("%s %s is bound by %s %s and was not read", kind, name.Name, b.Kind(), b.Name())}
+	}
+	if role.Aggregated && role.Object != nil && a.open("", roleKinds[:1]) != "" {
+		return []string{fmt.Sprintf("ClusterRole %s aggregates others, which may live elsewhere", role.Name)}
+	}
+	return nil
+}
+
+// names returns the subject by which a binding holds for s.
+func (b Binding) names(s Subject, groups []string) Subject {
+	s = s.canonical()
+	named := b.Subjects()
+	if slices.Contains(named, s) {
+		return s
+	}
+	for _, group := range slices.Concat(groupsOf(s), groups) {
+		if slices.Contains(named, Group(group)) {
+			return Group(group)
+		}
+	}
+	return s
+}
+
+// WhoCan returns who may make a request, in the order of the bindings: each
+// subject that a binding names, once for each binding by which it may. The group
+// system:masters may without a binding and is not among them. reasons say why
+// there may be more; in an open snapshot there always may.
+func (a *Analysis) WhoCan(q *Request) (proofs []Proof, reasons []string) {
+	type outcome struct {
+		source *Role
+		rule   Rule
+		asked  bool
+	}
+	outcomes := make([]outcome, len(a.roles))
+	for b := range a.All() {
+		if !b.covers(q) {
+			continue
+		}
+		reasons = append(reasons, a.doubts(b)...)
+		role := b.Role()
+		if role == nil {
+			continue
+		}
+		known := &outcomes[role.id]
+		if !known.asked {
+			known.asked = true
+			known.source, known.rule, _ = role.allowing(q)
+		}
+		if known.source == nil {
+			continue
+		}
+		for _, s := range b.Subjects() {
+			proofs = append(proofs, Proof{s, b, known.source, known.rule})
+		}
+	}
+	if why := a.open(q.deciding()); why != "" {
+		reasons = append(reasons, why)
+	}
+	slices.Sort(reasons)
+	return proofs, slices.Compact(reasons)
+}

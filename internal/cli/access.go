@@ -1,0 +1,256 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"ullage.dev/ullage/internal/access"
+	"ullage.dev/ullage/internal/model"
+)
+
+// accessFlags are the flags of the access commands.
+type accessFlags struct {
+	input
+	namespace, output, color string
+	groups                   []string
+	system, verbose          bool
+}
+
+func accessCommand(p *Program) *cobra.Command {
+	var f accessFlags
+	cmd := &cobra.Command{
+		Use:   "access",
+		Short: "Who may do what, by RBAC, and which of it is dangerous",
+		Long: `Answer questions about RBAC: of manifests (-f PATH, default the working
+directory) or of a cluster (--cluster).
+
+SUBJECT is sa:NAMESPACE/NAME, user:NAME or group:NAME. RESOURCE is written as
+for kubectl: pods, pods/exec, secrets/NAME, deployments.apps, pods/exec/NAME, or
+a URL path such as /metrics.
+
+Files rarely hold every binding of a cluster. So what nothing in them allows is
+unknown, and no only with --closed-world.
+
+Exit code: 0 yes, 1 no, 2 usage or internal error, 3 unknown.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	f.input.flags(cmd)
+	flags := cmd.PersistentFlags()
+	flags.StringVarP(&f.output, "output", "o", "text", "format: text, json")
+	flags.StringVar(&f.color, "color", "auto", "auto, always or never")
+
+	cmd.AddCommand(f.whoCanCommand(p), f.canCommand(p), f.listCommand(p), f.dangersCommand(p))
+	return cmd
+}
+
+func (f *accessFlags) whoCanCommand(p *Program) *cobra.Command {
+	whoCan := &cobra.Command{
+		Use: "who-can VERB RESOURCE", Short: "Who may make a request?",
+		Long: `List who may make a request, and by which binding, role and rule.
+
+Exit code: 0 somebody may who is not a part of Kubernetes itself, 1 nobody, 2
+usage or internal error, 3 nobody that is known, but not all is known.`,
+		Example: `  ullage access who-can get secrets -f deploy/
+  ullage access who-can create pods/exec -n shop -f deploy/
+  ullage access who-can get /metrics --cluster`,
+		Args: exactly("VERB RESOURCE", 2),
+		RunE: func(cmd *cobra.Command, args []string) error { return f.whoCan(cmd, p, args) },
+	}
+	whoCan.Flags().StringVarP(&f.namespace, "namespace", "n", "", "in this namespace (default in any, or in the whole cluster)")
+	whoCan.Flags().BoolVar(&f.system, "system", false, "list the parts of Kubernetes itself too")
+	return whoCan
+}
+
+func (f *accessFlags) canCommand(p *Program) *cobra.Command {
+	can := &cobra.Command{
+		Use: "can SUBJECT VERB RESOURCE", Short: "May a subject make a request, and by what?",
+		Example: `  ullage access can sa:shop/web list secrets -n shop -f deploy/
+  ullage access can user:jo delete nodes --group ops --cluster`,
+		Args: exactly("SUBJECT VERB RESOURCE", 3),
+		RunE: func(cmd *cobra.Command, args []string) error { return f.can(cmd, p, args) },
+	}
+	can.Flags().StringVarP(&f.namespace, "namespace", "n", "", "in this namespace (default across all namespaces)")
+	can.Flags().StringArrayVar(&f.groups, "group", nil, "the subject is in this group too; may be repeated")
+	return can
+}
+
+func (f *accessFlags) listCommand(p *Program) *cobra.Command {
+	list := &cobra.Command{
+		Use: "list SUBJECT", Short: "What may a subject do, where, and by what?",
+		Example: `  ullage access list sa:shop/web -f deploy/`,
+		Args:    exactly("SUBJECT", 1),
+		RunE:    func(cmd *cobra.Command, args []string) error { return f.list(cmd, p, args) },
+	}
+	list.Flags().BoolVar(&f.system, "system", false, "list too what every cluster gives everybody with a login")
+	list.Flags().StringArrayVar(&f.groups, "group", nil, "the subject is in this group too; may be repeated")
+	return list
+}
+
+func (f *accessFlags) dangersCommand(p *Program) *cobra.Command {
+	dangers := &cobra.Command{
+		Use: "dangers", Short: "Who holds dangerous rights, and what untidy bindings are there?",
+		Long: `List who holds which dangerous right, through which binding and rule, and what
+an attacker does with it; then untidy bindings. docs/access.md lists the rights.
+
+Exit code: 0 nothing found, 1 something found, 2 usage or internal error, 3
+nothing found, but not all is known.`,
+		Args: exactly("", 0),
+		RunE: func(cmd *cobra.Command, args []string) error { return f.dangers(cmd, p) },
+	}
+	dangers.Flags().BoolVar(&f.system, "system", false, "list the parts of Kubernetes itself too")
+	dangers.Flags().BoolVarP(&f.verbose, "verbose", "v", false, "list every holder")
+	return dangers
+}
+
+// exactly refuses any other number of arguments, and says where paths belong.
+func exactly(names string, count int) cobra.PositionalArgs {
+	return func(_ *cobra.Command, args []string) error {
+		switch {
+		case len(args) < count:
+			return fmt.Errorf("name %s", names)
+		case len(args) > count:
+			return fmt.Errorf("%q is one argument too many: name files with -f %s", args[count], args[count])
+		}
+		return nil
+	}
+}
+
+func (f *accessFlags) analysis(cmd *cobra.Command, p *Program) (*model.Snapshot, *access.Analysis, error) {
+	if !slices.Contains([]string{"text", "json"}, f.output) {
+		return nil, nil, fmt.Errorf("output format %q is none of text, json", f.output)
+	}
+	if !slices.Contains([]string{"auto", "always", "never"}, f.color) {
+		return nil, nil, fmt.Errorf("--color %q is none of auto, always, never", f.color)
+	}
+	s, err := f.snapshot(cmd, p)
+	if err != nil {
+		return nil, nil, err
+	}
+	return s, access.New(s), nil
+}
+
+// request reads VERB RESOURCE, and puts it into the namespace asked for.
+func (f *accessFlags) request(s *model.Snapshot, verb, text, namespace string) (*access.Request, error) {
+	q, scoped, err := parseRequest(s, verb, text)
+	switch {
+	case err != nil:
+		return nil, err
+	case f.namespace != "" && !scoped:
+		return nil, fmt.Errorf("%s is in no namespace: leave -n out", text)
+	case q.Resource == "namespaces" && q.Group == "" && q.Name != "":
+		q.Namespace = q.Name // as the API server takes it
+	case f.namespace != "":
+		q.Namespace = f.namespace
+	case scoped:
+		q.Namespace = namespace
+	}
+	return q, nil
+}
+
+func (f *accessFlags) can(cmd *cobra.Command, p *Program, args []string) error {
+	subject, err := access.ParseSubject(args[0])
+	if err != nil {
+		return err
+	}
+	s, a, err := f.analysis(cmd, p)
+	if err != nil {
+		return err
+	}
+	q, err := f.request(s, args[1], args[2], "")
+	if err != nil {
+		return err
+	}
+	answer := a.Can(subject, q, f.groups...)
+	if f.output == "json" {
+		err = writeJSON(p.Stdout, canJSON(subject, f.groups, q, answer))
+	} else {
+		err = f.printer(p).can(subject, q, answer, s.Closed)
+	}
+	return errors.Join(err, verdictCode(answer.Verdict))
+}
+
+// verdictCode ends the program with the exit code of a verdict.
+func verdictCode(v access.Verdict) error {
+	switch v {
+	case access.No:
+		return &codeError{code: exitFindings}
+	case access.Unknown:
+		return &codeError{code: exitIncomplete}
+	}
+	return nil
+}
+
+func (f *accessFlags) whoCan(cmd *cobra.Command, p *Program, args []string) error {
+	s, a, err := f.analysis(cmd, p)
+	if err != nil {
+		return err
+	}
+	q, err := f.request(s, args[0], args[1], access.AnyNamespace)
+	if err != nil {
+		return err
+	}
+	proofs, reasons := a.WhoCan(q)
+	verdict := access.No
+	switch {
+	case slices.ContainsFunc(proofs, func(proof access.Proof) bool { return !proof.Subject.System() }):
+		verdict = access.Yes
+	case len(reasons) > 0:
+		verdict = access.Unknown
+	}
+	if f.output == "json" {
+		err = writeJSON(p.Stdout, whoCanJSON(q, proofs, reasons))
+	} else {
+		err = f.printer(p).whoCan(q, proofs, reasons, f.system)
+	}
+	return errors.Join(err, verdictCode(verdict))
+}
+
+func (f *accessFlags) list(cmd *cobra.Command, p *Program, args []string) error {
+	subject, err := access.ParseSubject(args[0])
+	if err != nil {
+		return err
+	}
+	_, a, err := f.analysis(cmd, p)
+	if err != nil {
+		return err
+	}
+	bindings := slices.Collect(a.Bindings(subject, f.groups...))
+	if f.output == "json" {
+		return writeJSON(p.Stdout, listJSON(subject, f.groups, bindings))
+	}
+	return f.printer(p).list(subject, bindings, f.system)
+}
+
+func (f *accessFlags) dangers(cmd *cobra.Command, p *Program) error {
+	s, a, err := f.analysis(cmd, p)
+	if err != nil {
+		return err
+	}
+	dangers, notes := a.Dangers(), a.Notes()
+	var unread []access.Binding
+	for b := range a.All() {
+		if b.Role() == nil {
+			unread = append(unread, b)
+		}
+	}
+	if f.output == "json" {
+		err = writeJSON(p.Stdout, dangersJSON(dangers, notes))
+	} else {
+		err = f.printer(p).dangers(dangers, notes, f.system, f.verbose)
+	}
+	found := len(notes) > 0
+	for _, d := range dangers {
+		found = found || slices.ContainsFunc(d.Holders, func(h access.Holder) bool { return !h.System })
+	}
+	switch {
+	case found:
+		return errors.Join(err, &codeError{code: exitFindings})
+	case len(unread) > 0 || !s.Closed:
+		return errors.Join(err, &codeError{code: exitIncomplete})
+	}
+	return err
+}

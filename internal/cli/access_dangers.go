@@ -1,0 +1,198 @@
+package cli
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"ullage.dev/ullage/internal/access"
+	"ullage.dev/ullage/internal/model"
+)
+
+// How much is shown without --verbose.
+const (
+	shownHolders = 25 // subjects with their scopes
+	shownRights  = 5  // of one rule, with what they mean
+	shownNotes   = 10 // of one kind
+)
+
+// holding is all that a subject holds in one scope.
+type holding struct {
+	subject   access.Subject
+	namespace string
+	worst     model.Severity
+	parts     []holdingPart
+}
+
+// holdingPart is what a subject holds by the same rules.
+type holdingPart struct {
+	proofs []access.Proof
+	names  []string
+	rights []access.Right // the worst first
+}
+
+// holdings turns the list of rights with holders into one of holders with
+// rights, the worst first.
+func holdings(dangers []access.Danger) []holding {
+	type scope struct {
+		subject   access.Subject
+		namespace string
+	}
+	at := map[scope]int{}
+	var all []holding
+	for _, d := range dangers {
+		if !access.Reported.Has(d.Right) {
+			continue
+		}
+		severity := d.Right.Info().Severity
+		for _, h := range d.Holders {
+			i, ok := at[scope{h.Subject, h.Namespace}]
+			if !ok {
+				i = len(all)
+				at[scope{h.Subject, h.Namespace}] = i
+				all = append(all, holding{subject: h.Subject, namespace: h.Namespace})
+			}
+			if len(h.Names) == 0 {
+				all[i].worst = max(all[i].worst, severity)
+			}
+			all[i].add(d.Right, h)
+		}
+	}
+	for i := range all {
+		for j := range all[i].parts {
+			slices.SortStableFunc(all[i].parts[j].rights, func(a, b access.Right) int { return cmp.Compare(b.Info().Severity, a.Info().Severity) })
+		}
+	}
+	slices.SortStableFunc(all, func(a, b holding) int {
+		return cmp.Or(cmp.Compare(b.worst, a.worst), cmp.Compare(a.parts[0].rights[0], b.parts[0].rights[0]), strings.Compare(a.namespace, b.namespace), strings.Compare(a.subject.String(), b.subject.String()))
+	})
+	return all
+}
+
+func (h *holding) add(r access.Right, holder access.Holder) {
+	proofs := slices.CompactFunc(slices.Clone(holder.Proofs), sameRule)
+	for i := range h.parts {
+		if p := &h.parts[i]; slices.EqualFunc(p.proofs, proofs, sameRule) && slices.Equal(p.names, holder.Names) {
+			if !slices.Contains(p.rights, r) {
+				p.rights = append(p.rights, r)
+			}
+			return
+		}
+	}
+	h.parts = append(h.parts, holdingPart{proofs, holder.Names, []access.Right{r}})
+}
+
+func sameRule(a, b access.Proof) bool { return a.Binding == b.Binding && a.Rule == b.Rule }
+
+func (p *accessPrinter) dangers(dangers []access.Danger, notes []access.Note, system, verbose bool) error {
+	all := holdings(dangers)
+	hidden := map[access.Subject]bool{}
+	if !system {
+		all = slices.DeleteFunc(all, func(h holding) bool {
+			if h.subject.System() {
+				hidden[h.subject] = true
+			}
+			return h.subject.System()
+		})
+	}
+	if len(all) == 0 {
+		p.line(0, bold, "Nothing that was read gives a dangerous right.")
+		fmt.Fprintln(p.w)
+	}
+	for i, h := range all {
+		if i == shownHolders && !verbose {
+			p.line(0, dim, fmt.Sprintf("and %d more subjects and scopes; -v lists them", len(all)-i))
+			fmt.Fprintln(p.w)
+			break
+		}
+		p.holding(h, verbose)
+	}
+	p.notes(notes, verbose)
+	if len(hidden) > 0 {
+		p.line(0, dim, fmt.Sprintf("Not listed: %s of Kubernetes itself; --system lists them.", counted(len(hidden), "part")))
+	}
+	return p.w.Flush()
+}
+
+var severityStyles = map[model.Severity]string{model.Critical: "1;31", model.High: red, model.Medium: yellow, model.Low: dim, model.Info: dim}
+
+func (p *accessPrinter) holding(h holding, verbose bool) {
+	fmt.Fprint(p.w, p.paint(severityStyles[h.worst], strings.ToUpper(h.worst.String()))+"  ")
+	p.subject(0, h.subject, scopeText(h.namespace))
+	for _, part := range h.parts {
+		for _, proof := range part.proofs {
+			p.short(4, proof, h.subject)
+		}
+		if len(part.names) > 0 {
+			p.line(6, dim, "only those named "+strings.Join(part.names, ", "))
+		}
+		shown := part.rights
+		if len(shown) > shownRights && !verbose {
+			shown = shown[:shownRights]
+		}
+		for _, r := range shown {
+			p.right(r.Info())
+		}
+		if rest := part.rights[len(shown):]; len(rest) > 0 {
+			names := make([]string, len(rest))
+			for i, r := range rest {
+				names[i] = r.String()
+			}
+			p.wrapped(8, dim, fmt.Sprintf("and %d more: %s", len(rest), strings.Join(names, ", ")))
+		}
+	}
+	fmt.Fprintln(p.w)
+}
+
+// right writes what a right means, behind its name.
+func (p *accessPrinter) right(info access.RightInfo) {
+	const column = 36
+	text := hang(info.Gain+" ("+strings.Join(info.Attack, ", ")+")", column, max(p.width, column+30))
+	name := fmt.Sprintf("%-*s", column-9, info.Name)
+	fmt.Fprintln(p.w, "        "+p.paint(severityStyles[info.Severity], name)+" "+text)
+}
+
+// short writes a proof in two lines.
+func (p *accessPrinter) short(indent int, proof access.Proof, subject access.Subject) {
+	kind, name := proof.Binding.RoleRef()
+	text := fmt.Sprintf("by %s %s, %s %s", proof.Binding.Kind(), proof.Binding.Name(), kind, name.Name)
+	if proof.Subject != subject {
+		text += ", as " + proof.Subject.String()
+	}
+	p.at(indent, text, placeOf(proof.Binding.Object()))
+	p.rule(indent+2, "", proof.Source, proof.Rule, proof.Binding.Role())
+}
+
+func (p *accessPrinter) notes(notes []access.Note, verbose bool) {
+	for len(notes) > 0 {
+		end := slices.IndexFunc(notes, func(n access.Note) bool { return n.ID != notes[0].ID })
+		if end < 0 {
+			end = len(notes)
+		}
+		fmt.Fprintln(p.w, p.paint(yellow, "NOTE")+"  "+p.paint(bold, notes[0].ID))
+		p.wrapped(4, "", notes[0].Text)
+		for i, n := range notes[:end] {
+			if i == shownNotes && !verbose {
+				p.line(4, dim, fmt.Sprintf("and %d more; -v lists them", end-i))
+				break
+			}
+			p.note(n)
+		}
+		fmt.Fprintln(p.w)
+		notes = notes[end:]
+	}
+}
+
+func (p *accessPrinter) note(n access.Note) {
+	if n.Binding == (access.Binding{}) {
+		p.at(4, n.Role.Kind()+" "+n.Role.Name, placeOf(n.Role.Object))
+		return
+	}
+	kind, name := n.Binding.RoleRef()
+	text := fmt.Sprintf("%s %s, %s %s", n.Binding.Kind(), n.Binding.Name(), kind, name.Name)
+	if n.Subject != (access.Subject{}) {
+		text = n.Subject.String() + " by " + text
+	}
+	p.at(4, text+", "+scopeText(n.Binding.Namespace()), placeOf(n.Binding.Object()))
+}

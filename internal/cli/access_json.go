@@ -1,0 +1,214 @@
+package cli
+
+import (
+	"encoding/json"
+	"io"
+
+	"ullage.dev/ullage/internal/access"
+	"ullage.dev/ullage/internal/model"
+)
+
+// The JSON forms of the answers of ullage access.
+
+type requestJSON struct {
+	Verb        string `json:"verb"`
+	Group       string `json:"group"`
+	Resource    string `json:"resource,omitempty"`
+	Subresource string `json:"subresource,omitempty"`
+	Name        string `json:"name,omitempty"`
+	Namespace   string `json:"namespace"` // "" is the whole cluster, "*" any namespace
+	URL         string `json:"url,omitempty"`
+}
+
+type bindingJSON struct {
+	Kind  string       `json:"kind"`
+	Name  string       `json:"name"`
+	Scope string       `json:"scope"` // a namespace; "" is the whole cluster
+	Place *model.Place `json:"place,omitempty"`
+}
+
+type roleJSON struct {
+	Kind      string       `json:"kind"`
+	Namespace string       `json:"namespace,omitempty"`
+	Name      string       `json:"name"`
+	Place     *model.Place `json:"place,omitempty"` // absent for roles that every cluster has
+	Read      bool         `json:"read"`
+}
+
+type ruleOfJSON struct {
+	Verbs     []string     `json:"verbs"`
+	Groups    []string     `json:"apiGroups,omitempty"`
+	Resources []string     `json:"resources,omitempty"`
+	Names     []string     `json:"resourceNames,omitempty"`
+	URLs      []string     `json:"nonResourceURLs,omitempty"`
+	Role      roleJSON     `json:"writtenIn"`
+	Place     *model.Place `json:"place,omitempty"`
+}
+
+type proofJSON struct {
+	Subject string      `json:"subject"`
+	System  bool        `json:"system"`
+	Binding bindingJSON `json:"binding"`
+	Role    roleJSON    `json:"role"`
+	Rule    ruleOfJSON  `json:"rule"`
+}
+
+func asRequest(q *access.Request) requestJSON {
+	return requestJSON{q.Verb, q.Group, q.Resource, q.Subresource, q.Name, q.Namespace, q.URL}
+}
+
+func placeOf(o *model.Object) *model.Place {
+	if o == nil {
+		return nil
+	}
+	place := o.Place()
+	return &place
+}
+
+func asBinding(b access.Binding) bindingJSON {
+	return bindingJSON{b.Kind(), b.Name(), b.Namespace(), placeOf(b.Object())}
+}
+
+func asRole(b access.Binding) roleJSON {
+	kind, name := b.RoleRef()
+	role := roleJSON{Kind: kind, Namespace: name.Namespace, Name: name.Name}
+	if r := b.Role(); r != nil {
+		role.Read, role.Place = true, placeOf(r.Object)
+	}
+	return role
+}
+
+func asRule(from *access.Role, r access.Rule) ruleOfJSON {
+	return ruleOfJSON{r.Verbs(), r.Groups(), r.Resources(), r.Names(), r.URLs(),
+		roleJSON{from.Kind(), from.Namespace, from.Name, placeOf(from.Object), true}, rulePlace(from, r)}
+}
+
+// rulePlace returns where a rule is written; nil for those that every cluster
+// has.
+func rulePlace(from *access.Role, r access.Rule) *model.Place {
+	if from.Object == nil {
+		return nil
+	}
+	place := from.Object.Source.Place(r.Node)
+	return &place
+}
+
+func asProof(p access.Proof) proofJSON {
+	return proofJSON{p.Subject.String(), p.Subject.System(), asBinding(p.Binding), asRole(p.Binding), asRule(p.Source, p.Rule)}
+}
+
+func asProofs(proofs []access.Proof) []proofJSON {
+	all := make([]proofJSON, len(proofs))
+	for i, p := range proofs {
+		all[i] = asProof(p)
+	}
+	return all
+}
+
+func canJSON(subject access.Subject, groups []string, q *access.Request, answer access.Answer) any {
+	type can struct {
+		Subject   string         `json:"subject"`
+		Groups    []string       `json:"groups,omitempty"`
+		Request   requestJSON    `json:"request"`
+		Verdict   access.Verdict `json:"verdict"`
+		Proof     *proofJSON     `json:"proof,omitempty"`
+		Elsewhere []string       `json:"allowedInNamespaces,omitempty"`
+		Reasons   []string       `json:"unknownBecause,omitempty"`
+	}
+	c := can{subject.String(), groups, asRequest(q), answer.Verdict, nil, answer.Elsewhere, answer.Reasons}
+	if answer.Proof != nil {
+		proof := asProof(*answer.Proof)
+		c.Proof = &proof
+	}
+	return c
+}
+
+func whoCanJSON(q *access.Request, proofs []access.Proof, reasons []string) any {
+	return struct {
+		Request requestJSON `json:"request"`
+		Who     []proofJSON `json:"who"`
+		Reasons []string    `json:"moreBecause,omitempty"`
+	}{asRequest(q), asProofs(proofs), reasons}
+}
+
+func listJSON(subject access.Subject, groups []string, bindings []access.Binding) any {
+	type entry struct {
+		Binding bindingJSON  `json:"binding"`
+		Role    roleJSON     `json:"role"`
+		Rules   []ruleOfJSON `json:"rules"`
+	}
+	entries := []entry{}
+	for _, b := range bindings {
+		e := entry{asBinding(b), asRole(b), []ruleOfJSON{}}
+		if r := b.Role(); r != nil {
+			for from, rule := range r.Rules() {
+				e.Rules = append(e.Rules, asRule(from, rule))
+			}
+		}
+		entries = append(entries, e)
+	}
+	return struct {
+		Subject string   `json:"subject"`
+		Groups  []string `json:"groups,omitempty"`
+		Grants  []entry  `json:"grants"`
+	}{subject.String(), groups, entries}
+}
+
+func dangersJSON(dangers []access.Danger, notes []access.Note) any {
+	type holder struct {
+		Subject string      `json:"subject"`
+		System  bool        `json:"system"`
+		Scope   string      `json:"scope"` // a namespace; "" is the whole cluster
+		Names   []string    `json:"resourceNames,omitempty"`
+		Proofs  []proofJSON `json:"proofs"`
+	}
+	type danger struct {
+		Right    string         `json:"right"`
+		Group    string         `json:"group"`
+		Severity model.Severity `json:"severity"`
+		Gain     string         `json:"gain"`
+		Attack   []string       `json:"attack"`
+		PartOf   string         `json:"partOf,omitempty"`
+		Holders  []holder       `json:"holders"`
+	}
+	type note struct {
+		ID      string       `json:"id"`
+		Text    string       `json:"text"`
+		Subject string       `json:"subject,omitempty"`
+		Binding *bindingJSON `json:"binding,omitempty"`
+		Role    *roleJSON    `json:"role,omitempty"`
+	}
+	report := struct {
+		Dangers []danger `json:"dangers"`
+		Notes   []note   `json:"notes"`
+	}{[]danger{}, []note{}}
+	for _, d := range dangers {
+		info := d.Right.Info()
+		one := danger{info.Name, info.Group, info.Severity, info.Gain, info.Attack, info.Part, nil}
+		for _, h := range d.Holders {
+			one.Holders = append(one.Holders, holder{h.Subject.String(), h.System, h.Namespace, h.Names, asProofs(h.Proofs)})
+		}
+		report.Dangers = append(report.Dangers, one)
+	}
+	for _, n := range notes {
+		one := note{ID: n.ID, Text: n.Text}
+		if n.Subject != (access.Subject{}) {
+			one.Subject = n.Subject.String()
+		}
+		if n.Binding != (access.Binding{}) {
+			binding, role := asBinding(n.Binding), asRole(n.Binding)
+			one.Binding, one.Role = &binding, &role
+		} else if n.Role != nil {
+			one.Role = &roleJSON{n.Role.Kind(), n.Role.Namespace, n.Role.Name, placeOf(n.Role.Object), true}
+		}
+		report.Notes = append(report.Notes, one)
+	}
+	return report
+}
+
+func writeJSON(w io.Writer, v any) error {
+	encoder := json.NewEncoder(w)
+	encoder.SetEscapeHTML(false)
+	encoder.SetIndent("", "  ")
+	return encoder.Encode(v)
+}

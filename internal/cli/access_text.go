@@ -1,0 +1,291 @@
+package cli
+
+import (
+	"bufio"
+	"fmt"
+	"slices"
+	"strings"
+	"unicode"
+
+	"ullage.dev/ullage/internal/access"
+	"ullage.dev/ullage/internal/model"
+)
+
+// accessPrinter writes the answers of ullage access for a terminal.
+type accessPrinter struct {
+	w       *bufio.Writer
+	colored bool
+	width   int
+}
+
+// The terminal attributes in use.
+const (
+	bold   = "1"
+	dim    = "2"
+	red    = "31"
+	green  = "32"
+	yellow = "33"
+)
+
+func (f *accessFlags) printer(p *Program) *accessPrinter {
+	colored := f.color == "always" || f.color == "auto" && p.Terminal.Stdout && p.Getenv("NO_COLOR") == "" && p.Getenv("TERM") != "dumb"
+	width := p.Terminal.Width
+	if width <= 0 {
+		width = 100
+	}
+	return &accessPrinter{bufio.NewWriter(p.Stdout), colored, max(width, 40)}
+}
+
+func (p *accessPrinter) paint(style, text string) string {
+	if !p.colored {
+		return text
+	}
+	return "\x1b[" + style + "m" + text + "\x1b[0m"
+}
+
+// line writes a line; what came from an object is made printable.
+func (p *accessPrinter) line(indent int, style, text string) {
+	fmt.Fprintln(p.w, strings.Repeat(" ", indent)+p.paint(style, printable(text)))
+}
+
+// wrapped writes text that may take several lines.
+func (p *accessPrinter) wrapped(indent int, style, text string) {
+	for line := range strings.SplitSeq(hang(printable(text), 0, p.width-indent), "\n") {
+		p.line(indent, style, line)
+	}
+}
+
+// printable replaces what a terminal could take for a command.
+func printable(text string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) || unicode.Is(unicode.Cf, r) {
+			return '\uFFFD'
+		}
+		return r
+	}, text)
+}
+
+// asked says a request in words.
+func asked(q *access.Request) string {
+	if q.URL != "" {
+		return q.Verb + " " + q.URL
+	}
+	text := q.Verb + " " + q.Resource
+	if q.Subresource != "" {
+		text += "/" + q.Subresource
+	}
+	if q.Group != "" {
+		text += "." + q.Group
+	}
+	if q.Name != "" {
+		text += fmt.Sprintf(" %q", q.Name)
+	}
+	return text
+}
+
+func (p *accessPrinter) can(subject access.Subject, q *access.Request, answer access.Answer, closed bool) error {
+	where := ""
+	switch {
+	case q.URL != "":
+	case q.Namespace != "":
+		where = " in namespace " + q.Namespace
+	default:
+		where = " in the whole cluster"
+	}
+	style := map[access.Verdict]string{access.Yes: green, access.No: red, access.Unknown: yellow}[answer.Verdict]
+	fmt.Fprintln(p.w, p.paint(bold+";"+style, answer.Verdict.String())+"  "+printable(subject.String()+" "+asked(q)+where))
+	switch {
+	case answer.Proof != nil:
+		p.proof(4, *answer.Proof, subject)
+	case answer.Verdict == access.Yes:
+		p.line(4, "", "members of system:masters may do everything; no rule limits them")
+	}
+	if len(answer.Elsewhere) > 0 {
+		p.wrapped(4, "", "yes in single namespaces (ask with -n): "+strings.Join(answer.Elsewhere, ", "))
+	}
+	for _, reason := range answer.Reasons {
+		p.wrapped(4, "", reason)
+	}
+	if answer.Verdict == access.Unknown && !closed {
+		p.line(4, dim, "--closed-world takes what was read for all there is")
+	}
+	if subject.Kind == "User" && answer.Verdict != access.Yes {
+		p.line(4, dim, "the groups of a user are not in the cluster: give them with --group")
+	}
+	return p.w.Flush()
+}
+
+// proof writes binding, role and rule. for_ is the subject asked about, which
+// the binding may name by a group.
+func (p *accessPrinter) proof(indent int, proof access.Proof, for_ access.Subject) {
+	by := ""
+	if proof.Subject.String() != for_.String() {
+		by = " for " + proof.Subject.String()
+	}
+	p.at(indent, "by    "+proof.Binding.Kind()+" "+proof.Binding.Name()+by, placeOf(proof.Binding.Object()))
+	p.role(indent, proof.Binding)
+	p.rule(indent, "rule  ", proof.Source, proof.Rule, proof.Binding.Role())
+}
+
+func (p *accessPrinter) role(indent int, b access.Binding) {
+	kind, name := b.RoleRef()
+	if role := b.Role(); role != nil {
+		p.at(indent, "role  "+kind+" "+name.Name, placeOf(role.Object))
+		return
+	}
+	p.line(indent, yellow, "role  "+kind+" "+name.Name+" was not read")
+}
+
+// at writes what is written at a place; without one it is part of every cluster.
+func (p *accessPrinter) at(indent int, text string, place *model.Place) {
+	where := "in every cluster"
+	if place != nil {
+		where = place.String()
+	}
+	fmt.Fprintln(p.w, strings.Repeat(" ", indent)+printable(text)+"  "+p.paint(dim, printable(where)))
+}
+
+func (p *accessPrinter) rule(indent int, label string, from *access.Role, r access.Rule, of *access.Role) {
+	text := label + ruleText(r)
+	if from != of {
+		text += "  (by aggregation of " + from.Name + ")"
+	}
+	p.at(indent, text, rulePlace(from, r))
+}
+
+// ruleText says a rule in words.
+func ruleText(r access.Rule) string {
+	list := func(words []string) string {
+		const most = 12
+		if len(words) > most {
+			return fmt.Sprintf("%s and %d more", strings.Join(words[:most], ", "), len(words)-most)
+		}
+		return strings.Join(words, ", ")
+	}
+	verbs := list(r.Verbs())
+	if slices.Contains(r.Verbs(), "*") {
+		verbs = "every verb"
+	}
+	if urls := r.URLs(); len(urls) > 0 {
+		return verbs + " on " + strings.Join(urls, ", ")
+	}
+	resources := list(r.Resources())
+	if slices.Contains(r.Resources(), "*") {
+		resources = "every resource"
+	}
+	text := verbs + " on " + resources
+	switch groups := r.Groups(); {
+	case slices.Contains(groups, "*"):
+		text += " of every group"
+	case len(groups) > 1 || len(groups) == 1 && groups[0] != "":
+		for i, g := range groups {
+			if g == "" {
+				groups[i] = "the core group"
+			}
+		}
+		text += " of " + strings.Join(groups, ", ")
+	}
+	if names := r.Names(); len(names) > 0 {
+		text += " named " + strings.Join(names, ", ")
+	}
+	return text
+}
+
+func scopeText(namespace string) string {
+	if namespace == "" {
+		return "in the whole cluster"
+	}
+	return "in namespace " + namespace
+}
+
+func (p *accessPrinter) whoCan(q *access.Request, proofs []access.Proof, reasons []string, system bool) error {
+	where := ""
+	switch {
+	case q.URL != "":
+	case q.Namespace == access.AnyNamespace:
+		where = " somewhere"
+	default:
+		where = " " + scopeText(q.Namespace)
+	}
+	hidden := 0
+	shown := proofs
+	if !system {
+		shown = slices.DeleteFunc(slices.Clone(proofs), func(proof access.Proof) bool { return proof.Subject.System() })
+		hidden = len(proofs) - len(shown)
+	}
+	p.line(0, bold, fmt.Sprintf("%s can %s%s", counted(subjectsIn(shown), "subject"), asked(q), where))
+	for _, proof := range shown {
+		fmt.Fprintln(p.w)
+		p.subject(0, proof.Subject, scopeText(proof.Binding.Namespace()))
+		p.proof(4, proof, proof.Subject)
+	}
+	fmt.Fprintln(p.w)
+	for _, reason := range reasons {
+		p.wrapped(0, yellow, "There may be more: "+reason+".")
+	}
+	if hidden > 0 {
+		p.line(0, dim, fmt.Sprintf("Not listed: %s to parts of Kubernetes itself; --system lists them.", counted(hidden, "grant")))
+	}
+	p.line(0, dim, "Members of system:masters always can.")
+	return p.w.Flush()
+}
+
+func subjectsIn(proofs []access.Proof) int {
+	seen := map[access.Subject]bool{}
+	for _, proof := range proofs {
+		seen[proof.Subject] = true
+	}
+	return len(seen)
+}
+
+// subject writes a subject, whom it stands for, and where it holds something.
+func (p *accessPrinter) subject(indent int, s access.Subject, where string) {
+	text := p.paint(bold, printable(s.String())) + "  " + printable(where)
+	if all := s.Everybody(); all != "" {
+		text += "  " + p.paint(red, printable("("+all+")"))
+	}
+	fmt.Fprintln(p.w, strings.Repeat(" ", indent)+text)
+}
+
+func (p *accessPrinter) list(subject access.Subject, bindings []access.Binding, system bool) error {
+	p.line(0, bold, subject.String())
+	if subject == access.Group("system:masters") {
+		p.line(4, "", "members of system:masters may do everything; no rule limits them")
+	}
+	shown := bindings
+	if !system { // what every login has says nothing about this one
+		shown = slices.DeleteFunc(slices.Clone(bindings), func(b access.Binding) bool { return b.Assumed() && !slices.Contains(b.Subjects(), subject) })
+	}
+	if len(shown) == 0 {
+		p.line(4, "", "nothing that was read gives it a right")
+	}
+	scope := "none yet"
+	for _, b := range shown {
+		if b.Namespace() != scope {
+			scope = b.Namespace()
+			fmt.Fprintln(p.w)
+			p.line(0, bold, scopeText(scope))
+		}
+		p.granted(b, subject)
+	}
+	if hidden := len(bindings) - len(shown); hidden > 0 {
+		fmt.Fprintln(p.w)
+		p.line(0, dim, fmt.Sprintf("Not listed: %s that every cluster has for everybody with a login; --system lists them.", counted(hidden, "binding")))
+	}
+	return p.w.Flush()
+}
+
+// granted writes what a binding gives.
+func (p *accessPrinter) granted(b access.Binding, subject access.Subject) {
+	by := ""
+	if !slices.Contains(b.Subjects(), subject) {
+		by = " for a group that it is in"
+	}
+	p.at(2, "by    "+b.Kind()+" "+b.Name()+by, placeOf(b.Object()))
+	p.role(2, b)
+	if role := b.Role(); role != nil {
+		for from, rule := range role.Rules() {
+			p.rule(6, "", from, rule, role)
+		}
+	}
+}
