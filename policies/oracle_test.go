@@ -31,7 +31,46 @@ type exported struct {
 	policies []*admission.ValidatingAdmissionPolicy
 }
 
-// exportAll exports the library. A rule that is refused must be one that needs
+// ownRules read parameters in the ways that the library does not.
+const ownRules = `
+apiVersion: ullage.dev/v1alpha1
+kind: Rule
+metadata: {name: own-limits}
+spec:
+  title: t
+  severity: low
+  category: resources
+  rationale: r
+  remediation: m
+  subject: container
+  field: container.name
+  params: {containers: 2, share: 0.5, strict: true, names: [web, app], byKind: {Pod: [1], Job: ["1"]}, mixed: [1, a, null]}
+  matchConditions: [{name: strict, expression: params.strict}]
+  variables:
+  - {name: limit, expression: params.containers * 2}
+  - {name: known, expression: 'container.?name.orValue("") in params.names'}
+  validations:
+  - {expression: 'variables.known || size(variables.containers) <= variables.limit', message: too many containers}
+  - {expression: 'double(size(container.?env.orValue([]))) * params.share <= 1.0', message: too many variables}
+---
+apiVersion: ullage.dev/v1alpha1
+kind: Rule
+metadata: {name: own-kinds}
+spec:
+  title: t
+  severity: low
+  category: resources
+  rationale: r
+  remediation: m
+  subject: object
+  field: object.kind
+  params: {byKind: {Pod: [1], Job: ["1"]}, mixed: [1, a, null, {b: c}]}
+  validations:
+  - {expression: '!(object.kind in params.byKind) || params.byKind[object.kind][0] == 1', message: a Job}
+  - {expression: 'params.?none.orValue(params.mixed[1]) == "a" && size(params.mixed) == 4', message: never}
+`
+
+// exportAll exports the library and ownRules. A rule that is refused must be one that needs
 // more than the object.
 func exportAll(t *testing.T, options policy.Options) exported {
 	t.Helper()
@@ -39,6 +78,11 @@ func exportAll(t *testing.T, options policy.Options) exported {
 	if err != nil {
 		t.Fatal(err)
 	}
+	own, err := policy.Load(&tree.File{Name: "own.yaml", Text: ownRules})
+	if err != nil {
+		t.Fatal(err)
+	}
+	all = append(all, own...)
 	options.FactNames = check.FactNames()
 	engine := policy.NewEngine(all, options)
 	x := exported{options: options}
@@ -168,29 +212,6 @@ func TestExportAgreesWithServer(t *testing.T) {
 	old := policy.Options{KubernetesMinor: 18, Settings: exampleSettings(t)}
 	v.compareAll(t, exportAll(t, old), append(inputs[:len(c.examples):len(c.examples)], inputs[len(inputs)-500:]...))
 	v.report(t)
-}
-
-// exampleSettings are the settings that the examples of rules are judged with.
-func exampleSettings(t *testing.T) map[string]*tree.Node {
-	t.Helper()
-	files, err := policy.Files(policies.Files, "policies")
-	if err != nil {
-		t.Fatal(err)
-	}
-	settings := map[string]*tree.Node{}
-	for _, f := range files {
-		rules, err := policy.Load(f)
-		examples, errExamples := policy.LoadExamples(f)
-		if err != nil || errExamples != nil {
-			t.Fatal(err, errExamples)
-		}
-		for _, e := range examples {
-			if e.Settings != nil {
-				settings[rules[0].ID] = e.Settings
-			}
-		}
-	}
-	return settings
 }
 
 // verdicts counts what was compared, by rule.

@@ -13,6 +13,7 @@ import (
 	"sigs.k8s.io/randfill"
 
 	"ullage.dev/ullage/internal/policy"
+	"ullage.dev/ullage/internal/tree"
 	"ullage.dev/ullage/policies"
 )
 
@@ -59,6 +60,29 @@ func randomPod(seed int64) *corev1.Pod {
 	return pod
 }
 
+// exampleSettings are the settings that the examples of rules are judged with.
+func exampleSettings(t *testing.T) map[string]*tree.Node {
+	t.Helper()
+	files, err := policy.Files(policies.Files, "policies")
+	if err != nil {
+		t.Fatal(err)
+	}
+	settings := map[string]*tree.Node{}
+	for _, f := range files {
+		rules, err := policy.Load(f)
+		examples, errExamples := policy.LoadExamples(f)
+		if err != nil || errExamples != nil {
+			t.Fatal(err, errExamples)
+		}
+		for _, e := range examples {
+			if e.Settings != nil {
+				settings[rules[0].ID] = e.Settings
+			}
+		}
+	}
+	return settings
+}
+
 // TestRulesNeverErr requires an answer of every rule for every pod that the
 // API's types allow.
 func TestRulesNeverErr(t *testing.T) {
@@ -68,7 +92,7 @@ func TestRulesNeverErr(t *testing.T) {
 	}
 	var tally policy.Tally
 	for _, minor := range []int{policy.OldestMinor, newestMinor} {
-		w := policy.NewEngine(rules, policy.Options{KubernetesMinor: minor}).NewWorker(nil)
+		w := policy.NewEngine(rules, policy.Options{KubernetesMinor: minor, Settings: exampleSettings(t)}).NewWorker(nil)
 		for seed := range int64(250) {
 			text, err := json.Marshal(randomPod(seed))
 			if err != nil {

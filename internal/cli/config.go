@@ -12,59 +12,178 @@ import (
 	"ullage.dev/ullage/internal/tree"
 )
 
-// configName is the project configuration, looked for in the working directory.
+// configName is the project configuration; see [findConfig] for where.
 const configName = ".ullage.yaml"
 
 // maxConfig bounds configuration, rule and exception files.
 const maxConfig = 16 << 20
 
-// config is a project's configuration: what flags say, written down. Flags win.
+// config is what a project's configuration or the flags say. Flags win.
 type config struct {
-	Profile, FailOn, Severity, Namespace, KubeVersion, World, Baseline, Annotations string
-	Rules, Skip, Frameworks, Policies, Exceptions, Exclude, Values, Set             []string
-	Settings                                                                        map[string]*tree.Node
+	path string // of the file; "" when there is none
+
+	profile, failOn, severity, namespace, kubeVersion, world, baseline, annotations word
+	rules, skip, frameworks, policies, exceptions, exclude, values, set             []word
+	params                                                                          []params
 }
 
-// loadConfig reads the file at path, or the one in the working directory when
-// path is empty; without one it is empty. Paths in it are relative to it.
-func loadConfig(path string) (*config, error) {
-	c := &config{Settings: map[string]*tree.Node{}}
-	explicit := path != ""
-	if !explicit {
-		path = configName
+// params are the parameters that the configuration gives to a rule, named by id or
+// alias.
+type params struct {
+	rule   word
+	values *tree.Node
+	place  func(*tree.Node) string // of a node below values
+}
+
+// findConfig returns the path of the configuration that holds in the working
+// directory: the nearest one in it or above it, up to the root of the git work
+// tree. Outside of a work tree nothing above the working directory is looked at,
+// nor are the home directory and what is above it: it may be another project's,
+// or a stranger's.
+func findConfig(home string) (string, error) {
+	dir, err := os.Getwd()
+	if err != nil {
+		return "", fmt.Errorf("working directory: %w", err)
+	}
+	if dir, err = filepath.EvalSymlinks(dir); err != nil {
+		return "", fmt.Errorf("working directory: %w", err)
+	}
+	if real, err := filepath.EvalSymlinks(home); err == nil {
+		home = real
+	}
+	root := workTree(dir, home)
+	for path := configName; ; path = filepath.Join("..", path) {
+		if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
+			return path, nil // what cannot be read is an error, later
+		}
+		if dir == root {
+			return "", nil
+		}
+		dir = filepath.Dir(dir)
+	}
+}
+
+// workTree returns the root of the git work tree around a directory or, where
+// there is none below home, the directory.
+func workTree(dir, home string) string {
+	for d := dir; ; d = filepath.Dir(d) {
+		if d != dir && d == home {
+			return dir
+		}
+		if _, err := os.Lstat(filepath.Join(d, ".git")); err == nil {
+			return d
+		}
+		if d == filepath.Dir(d) {
+			return dir
+		}
+	}
+}
+
+// loadConfig reads the file at path, or the one that holds in the working
+// directory when path is empty; without one it is empty. Paths in it are relative
+// to it.
+func loadConfig(path, home string) (*config, error) {
+	if path == "" {
+		var err error
+		if path, err = findConfig(home); err != nil || path == "" {
+			return &config{}, err
+		}
 	}
 	f, err := readFile(path)
-	if !explicit && errors.Is(err, fs.ErrNotExist) {
-		return c, nil
-	}
 	if err != nil {
 		return nil, fmt.Errorf("configuration: %w", err)
 	}
+	c := &config{path: f.Name}
 	if err := eachDocument(f, "Config", c.read); err != nil {
-		return nil, fmt.Errorf("configuration: %w", err)
+		return nil, err
 	}
 	c.relativeTo(filepath.Dir(path))
 	return c, nil
 }
 
-func (c *config) read(d *tree.Decoder, root *tree.Node) {
+func (c *config) read(decoder *tree.Decoder, root *tree.Node) {
+	d := wordDecoder{Decoder: decoder}
+	helm := wordDecoder{decoder, "helm."}
 	d.Fields(root, map[string]func(*tree.Node){
 		"apiVersion": d.Ignore, "kind": d.Ignore,
-		"profile": d.Text(&c.Profile), "failOn": d.Text(&c.FailOn), "severity": d.Text(&c.Severity),
-		"namespace": d.Text(&c.Namespace), "kubeVersion": d.Text(&c.KubeVersion), "world": d.Text(&c.World),
-		"baseline": d.Text(&c.Baseline), "annotations": d.Text(&c.Annotations),
-		"rules": d.Texts(&c.Rules), "skip": d.Texts(&c.Skip), "frameworks": d.Texts(&c.Frameworks),
-		"policies": d.Texts(&c.Policies), "exceptions": d.Texts(&c.Exceptions), "exclude": d.Texts(&c.Exclude),
+		"profile": d.word(&c.profile), "failOn": d.word(&c.failOn), "severity": d.word(&c.severity),
+		"namespace": d.word(&c.namespace), "kubeVersion": d.word(&c.kubeVersion), "world": d.word(&c.world),
+		"baseline": d.word(&c.baseline), "annotations": d.word(&c.annotations),
+		"rules": d.words(&c.rules), "skip": d.words(&c.skip), "frameworks": d.words(&c.frameworks),
+		"policies": d.words(&c.policies), "exceptions": d.words(&c.exceptions), "exclude": d.words(&c.exclude),
 		"helm": func(n *tree.Node) {
-			d.Fields(n, map[string]func(*tree.Node){"values": d.Texts(&c.Values), "set": d.Texts(&c.Set)})
+			d.Fields(n, map[string]func(*tree.Node){"values": helm.words(&c.values), "set": helm.words(&c.set)})
 		},
 		"params": func(n *tree.Node) {
+			if !n.Is(tree.Map) {
+				d.Fail(n, "params is a %s, not a map of rules", n.Kind())
+			}
 			for i := range n.Seal().Children() {
 				rule := &n.Children()[i]
-				c.Settings[rule.Key()] = rule
+				c.params = append(c.params, params{word{rule.Key(), d.Place(rule) + ": params"}, rule, d.Place})
 			}
 		},
 	})
+}
+
+// merge fills what no flag says from the configuration, and the rest with
+// defaults.
+func (f *checkFlags) merge(home string) error {
+	c, err := loadConfig(f.configPath, home)
+	if err != nil {
+		return err
+	}
+	f.path, f.params = c.path, c.params
+	if f.closed {
+		f.world = word{text: "closed", from: "--closed-world"}
+	}
+	for _, s := range []struct {
+		flag, config *word
+		default_     string
+	}{
+		{&f.profile, &c.profile, "recommended"}, {&f.failOn, &c.failOn, "high"}, {&f.severity, &c.severity, "info"}, {&f.namespace, &c.namespace, "default"},
+		{&f.kubeVersion, &c.kubeVersion, fmt.Sprintf("1.%d", LatestMinor)}, {&f.world, &c.world, "open"}, {&f.baseline, &c.baseline, ""},
+		{&f.annotations, &c.annotations, "all"},
+	} {
+		if s.flag.text == "" {
+			*s.flag = *s.config
+		}
+		if s.flag.text == "" {
+			*s.flag = word{text: s.default_}
+		}
+	}
+	if len(c.rules) > 0 && len(c.frameworks) > 0 {
+		return c.frameworks[0].wrong(errExclusive)
+	}
+	if len(f.rules) > 0 && len(f.frameworks) > 0 {
+		return errExclusive
+	}
+	if len(f.rules) > 0 || len(f.frameworks) > 0 { // one of them chooses the rules
+		c.rules, c.frameworks = nil, nil
+	}
+	for _, s := range []struct{ flag, config *[]word }{
+		{&f.rules, &c.rules}, {&f.skip, &c.skip}, {&f.frameworks, &c.frameworks}, {&f.policies, &c.policies}, {&f.exceptions, &c.exceptions},
+		{&f.exclude, &c.exclude}, {&f.values, &c.values}, {&f.set, &c.set},
+	} {
+		if len(*s.flag) == 0 {
+			*s.flag = *s.config
+		}
+	}
+	return nil
+}
+
+var errExclusive = errors.New("rules and frameworks exclude each other")
+
+// minor returns the minor version of Kubernetes to assume.
+func (c *config) minor() (int, error) {
+	minor, err := policy.ParseMinor(c.kubeVersion.text)
+	if err == nil && minor > LatestMinor {
+		err = fmt.Errorf("1.%d is newer than 1.%d, the newest that the rules know", minor, LatestMinor)
+	}
+	if err != nil {
+		return 0, c.kubeVersion.wrong(err)
+	}
+	return minor, nil
 }
 
 // eachDocument decodes the documents of a file that must all be of one kind of
@@ -91,20 +210,19 @@ func eachDocument(f *tree.File, kind string, decode func(*tree.Decoder, *tree.No
 }
 
 func (c *config) relativeTo(dir string) {
-	join := func(p string) string {
-		if p == "" || filepath.IsAbs(p) {
-			return p
+	join := func(w *word) {
+		if w.text != "" && !filepath.IsAbs(w.text) {
+			w.text = filepath.Join(dir, w.text)
 		}
-		return filepath.Join(dir, p)
 	}
-	c.Baseline = join(c.Baseline)
-	for _, list := range [][]string{c.Policies, c.Exceptions, c.Values} {
+	join(&c.baseline)
+	for _, list := range [][]word{c.policies, c.exceptions, c.values} {
 		for i := range list {
-			list[i] = join(list[i])
+			join(&list[i])
 		}
 	}
-	if strings.ContainsAny(c.Profile, "./") && !filepath.IsAbs(c.Profile) {
-		c.Profile = dir + string(filepath.Separator) + c.Profile // not joined: it must stay a path
+	if strings.ContainsAny(c.profile.text, "./") && !filepath.IsAbs(c.profile.text) {
+		c.profile.text = dir + string(filepath.Separator) + c.profile.text // not joined: it must stay a path
 	}
 }
 

@@ -24,11 +24,9 @@ import (
 
 // policyFlags are shared by the policy commands.
 type policyFlags struct {
-	paths   []string
-	output  string
-	profile string
-	version string
-	action  string
+	config
+	configPath, output, action string
+	home                       string
 }
 
 func policyCommand(p *Program) *cobra.Command {
@@ -38,16 +36,17 @@ func policyCommand(p *Program) *cobra.Command {
 		Args:  cobra.NoArgs, // without it an unknown subcommand is no error
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	var f policyFlags
-	cmd.PersistentFlags().StringSliceVar(&f.paths, "policies", nil, "files or directories with rules of your own")
-	cmd.PersistentFlags().StringVar(&f.version, "kube-version", fmt.Sprintf("1.%d", LatestMinor), "Kubernetes version to assume")
+	f := policyFlags{home: p.Getenv("HOME")}
+	wordsVar(cmd.PersistentFlags(), &f.policies, "policies", "files or directories with rules of your own")
+	wordVar(cmd.PersistentFlags(), &f.kubeVersion, "kube-version", "", fmt.Sprintf("Kubernetes version to assume (default 1.%d)", LatestMinor))
+	cmd.PersistentFlags().StringVar(&f.configPath, "config", "", configUsage)
 
 	list := &cobra.Command{
 		Use: "list", Short: "List the rules", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return f.list(cmd.Context(), p.Stdout) },
 	}
 	list.Flags().StringVarP(&f.output, "output", "o", "text", "format: text, json, markdown")
-	list.Flags().StringVar(&f.profile, "profile", "all", "only the rules of a profile: "+strings.Join(policy.ProfileNames, ", "))
+	wordVar(list.Flags(), &f.profile, "profile", "", "only the rules of a profile: "+strings.Join(policy.ProfileNames, ", ")+" (default all)")
 	show := &cobra.Command{
 		Use: "show RULE...", Short: "Explain rules", Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error { return f.show(cmd.Context(), p.Stdout, args) },
@@ -62,7 +61,8 @@ built-in rules are tested.`,
 	export := &cobra.Command{
 		Use: "export RULE...", Short: "Write rules as native ValidatingAdmissionPolicies",
 		Long: `Write rules as ValidatingAdmissionPolicies with bindings, with the same
-verdicts. A rule that needs more than the object (other objects, images,
+verdicts. The parameters that the configuration gives to them are written into
+the policies. A rule that needs more than the object (other objects, images,
 behavior) is refused, never weakened.`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error { return f.export(cmd.Context(), p, args) },
@@ -72,21 +72,40 @@ behavior) is refused, never weakened.`,
 	return cmd
 }
 
-func (f *policyFlags) rules(ctx context.Context) ([]*policy.Rule, int, error) {
-	minor, err := policy.ParseMinor(f.version)
+// library returns the rules, and fills what no flag says from the configuration:
+// where rules are, their parameters and the version.
+func (f *policyFlags) library(ctx context.Context) ([]*policy.Rule, int, error) {
+	c, err := loadConfig(f.configPath, f.home)
 	if err != nil {
-		return nil, 0, fmt.Errorf("--kube-version: %w", err)
+		return nil, 0, err
 	}
-	rules, err := library(ctx, f.paths, minor)
+	f.params = c.params
+	if len(f.policies) == 0 {
+		f.policies = c.policies
+	}
+	if f.kubeVersion.text == "" {
+		f.kubeVersion = c.kubeVersion
+	}
+	if f.kubeVersion.text == "" {
+		f.kubeVersion = word{text: fmt.Sprintf("1.%d", LatestMinor)}
+	}
+	minor, err := f.minor()
+	if err != nil {
+		return nil, 0, err
+	}
+	rules, _, err := library(ctx, f.policies, minor)
 	return rules, minor, err
 }
 
 func (f *policyFlags) list(ctx context.Context, w io.Writer) error {
-	rules, minor, err := f.rules(ctx)
+	rules, minor, err := f.library(ctx)
 	if err != nil {
 		return err
 	}
-	if rules, err = policy.Profile(rules, f.profile, minor); err != nil {
+	if f.profile.text == "" {
+		f.profile = word{text: "all"}
+	}
+	if rules, err = profile(rules, f.profile, minor); err != nil {
 		return err
 	}
 	slices.SortStableFunc(rules, func(a, b *policy.Rule) int { return int(b.Severity) - int(a.Severity) })
@@ -97,7 +116,7 @@ func (f *policyFlags) list(ctx context.Context, w io.Writer) error {
 		return writeLibrary(w, rules)
 	case "text":
 	default:
-		return fmt.Errorf("output format %q is none of text, json, markdown", f.output)
+		return word{f.output, "--output"}.oneOf("text", "json", "markdown")
 	}
 	for _, r := range rules {
 		fmt.Fprintf(w, "%-9s %-34s %s\n", r.Severity, r.ID, r.Title)
@@ -129,17 +148,17 @@ type ruleJSON struct {
 }
 
 func writeRules(w io.Writer, rules []*policy.Rule) error {
-	lookup := requirements()
+	var lookup requirements
 	all := make([]ruleJSON, len(rules))
 	for i, r := range rules {
 		all[i] = ruleJSON{r.ID, r.Title, r.Severity, r.Category, r.Rationale, r.Remediation, r.Attack, r.Checks, nil, r.Aliases, r.Profiles, r.Subject.Name}
 		for _, c := range r.Checks {
-			all[i].Requirements = append(all[i].Requirements, lookup(c)...)
+			all[i].Requirements = append(all[i].Requirements, lookup.of(c)...)
 		}
 	}
 	enc := json.NewEncoder(w)
 	enc.SetIndent("", "  ")
-	return enc.Encode(all)
+	return errors.Join(lookup.err, enc.Encode(all))
 }
 
 // writeLibrary writes the page docs/rule-library.md.
@@ -158,7 +177,7 @@ func writeLibrary(w io.Writer, rules []*policy.Rule) error {
 }
 
 func (f *policyFlags) show(ctx context.Context, w io.Writer, wanted []string) error {
-	rules, minor, err := f.rules(ctx)
+	rules, minor, err := f.library(ctx)
 	if err != nil {
 		return err
 	}
@@ -167,7 +186,7 @@ func (f *policyFlags) show(ctx context.Context, w io.Writer, wanted []string) er
 		return err
 	}
 	engine := policy.NewEngine(found, policy.Options{KubernetesMinor: minor, FactNames: check.FactNames()})
-	lookup := requirements()
+	var lookup requirements
 	for i, r := range found {
 		if i > 0 {
 			fmt.Fprintln(w)
@@ -178,7 +197,7 @@ func (f *policyFlags) show(ctx context.Context, w io.Writer, wanted []string) er
 		}
 		var frameworks []string
 		for _, c := range r.Checks {
-			frameworks = append(frameworks, lookup(c)...)
+			frameworks = append(frameworks, lookup.of(c)...)
 		}
 		fmt.Fprintf(w, "%s\n  %s\n\n", r.ID, r.Title)
 		for _, field := range []struct{ label, text string }{
@@ -196,7 +215,7 @@ func (f *policyFlags) show(ctx context.Context, w io.Writer, wanted []string) er
 			fmt.Fprintf(w, "  %-11s%s\n", "must hold", hang(v.Expression, 13, 100))
 		}
 	}
-	return nil
+	return lookup.err
 }
 
 // parameters returns the names of what a rule can be told.
@@ -229,9 +248,12 @@ func hang(text string, indent, width int) string {
 }
 
 func (f *policyFlags) test(ctx context.Context, w io.Writer, paths []string) error {
-	minor, err := policy.ParseMinor(f.version)
+	if f.kubeVersion.text == "" {
+		f.kubeVersion = word{text: fmt.Sprintf("1.%d", LatestMinor)}
+	}
+	minor, err := f.minor()
 	if err != nil {
-		return fmt.Errorf("--kube-version: %w", err)
+		return err
 	}
 	var files []*tree.File
 	if len(paths) == 0 {
@@ -283,7 +305,7 @@ func (f *policyFlags) test(ctx context.Context, w io.Writer, paths []string) err
 }
 
 func (f *policyFlags) export(ctx context.Context, p *Program, wanted []string) error {
-	rules, minor, err := f.rules(ctx)
+	rules, minor, err := f.library(ctx)
 	if err != nil {
 		return err
 	}
@@ -291,11 +313,15 @@ func (f *policyFlags) export(ctx context.Context, p *Program, wanted []string) e
 	if err != nil {
 		return err
 	}
-	action := admission.ValidationAction(f.action)
-	if !slices.Contains([]admission.ValidationAction{admission.Deny, admission.Warn, admission.Audit}, action) {
-		return fmt.Errorf("--action %q is none of Deny, Warn, Audit", f.action)
+	if err := (word{f.action, "--action"}).oneOf("Deny", "Warn", "Audit"); err != nil {
+		return err
 	}
-	engine := policy.NewEngine(found, policy.Options{KubernetesMinor: minor, FactNames: check.FactNames()})
+	action := admission.ValidationAction(f.action)
+	settings, err := f.settings(rules)
+	if err != nil {
+		return err
+	}
+	engine := policy.NewEngine(found, policy.Options{KubernetesMinor: minor, Settings: settings, FactNames: check.FactNames()})
 	var refused []error
 	for _, r := range found {
 		vap, binding, err := engine.Export(r, []admission.ValidationAction{action})

@@ -100,7 +100,8 @@ type compiled struct {
 // needed, each once.
 type expression struct {
 	what, text string // for errors: "rule NAME: validation 1"
-	env        *cel.Env
+	env        func() (*cel.Env, error)
+	stored     string    // its checked form, where the library has it
 	want       *cel.Type // nil for any
 	trusted    bool      // of the rule library
 
@@ -113,21 +114,34 @@ type expression struct {
 // check parses and type-checks the expression.
 func (x *expression) check() (ast.Expr, error) {
 	x.checked.Do(func() {
-		checked, issues := x.env.Compile(x.text)
-		if issues.Err() != nil {
-			x.checkErr = fmt.Errorf("%s: %s", x.what, strings.Join(strings.Fields(issues.Err().Error()), " "))
-			return
+		if x.stored != "" {
+			x.ast, x.checkErr = decodeChecked(x.stored)
+		} else {
+			x.ast, x.checkErr = x.compile()
 		}
-		if t := checked.OutputType(); x.want != nil && !t.IsExactType(x.want) && !t.IsExactType(cel.DynType) && !t.IsExactType(cel.AnyType) {
-			x.checkErr = fmt.Errorf("%s: yields %s, not %s", x.what, t, x.want)
-			return
+		if x.checkErr != nil {
+			x.checkErr = fmt.Errorf("%s: %w", x.what, x.checkErr)
 		}
-		x.ast = checked
 	})
 	if x.checkErr != nil {
 		return nil, x.checkErr
 	}
 	return x.ast.NativeRep().Expr(), nil
+}
+
+func (x *expression) compile() (*cel.Ast, error) {
+	env, err := x.env()
+	if err != nil {
+		return nil, err
+	}
+	checked, issues := env.Compile(x.text)
+	if issues.Err() != nil {
+		return nil, errors.New(strings.Join(strings.Fields(issues.Err().Error()), " "))
+	}
+	if t := checked.OutputType(); x.want != nil && !t.IsExactType(x.want) && !t.IsExactType(cel.DynType) && !t.IsExactType(cel.AnyType) {
+		return nil, fmt.Errorf("yields %s, not %s", t, x.want)
+	}
+	return checked, nil
 }
 
 // program plans the expression. The API server's environment brings its cost
@@ -137,16 +151,16 @@ func (x *expression) program() (cel.Program, error) {
 		if _, x.err = x.check(); x.err != nil {
 			return
 		}
+		env, options := unmetered, []cel.ProgramOption{cel.EvalOptions(cel.OptOptimize), cel.CustomDecoratorV2(prefiltered)}
 		if !x.trusted {
-			x.prog, x.err = x.env.Program(x.ast, cel.CustomDecoratorV2(bounded))
-			return
+			env, options = x.env, []cel.ProgramOption{cel.CustomDecoratorV2(bounded)}
 		}
-		env, err := unmetered()
+		e, err := env()
 		if err != nil {
-			x.err = fmt.Errorf("CEL environment: %w", err)
+			x.err = err
 			return
 		}
-		x.prog, x.err = env.Program(x.ast, cel.EvalOptions(cel.OptOptimize), cel.CustomDecoratorV2(prefiltered))
+		x.prog, x.err = e.Program(x.ast, options...)
 	})
 	return x.prog, x.err
 }
@@ -164,19 +178,6 @@ var builtinNames = []string{"podSpec", "podMetadata", "containers", "kubernetesM
 // Message expressions and the conditions of fixes are left for the first
 // finding; [compiled.rest] checks them before.
 func (c *compiler) compile(r *Rule) (*compiled, error) {
-	names := r.Subject.variables()
-	set, err := c.envs.get(names)
-	if err != nil {
-		return nil, err
-	}
-	mode := environment.NewExpressions
-	if r.Native && !r.exported {
-		mode = environment.StoredExpressions // what a server has accepted
-	}
-	env, err := set.Env(mode)
-	if err != nil {
-		return nil, fmt.Errorf("CEL environment: %w", err)
-	}
 	for _, v := range r.Variables {
 		if !r.Native && slices.Contains(builtinNames, v.Name) {
 			return nil, fmt.Errorf("rule %q: variable %s is there already", r.ID, v.Name)
@@ -186,7 +187,7 @@ func (c *compiler) compile(r *Rule) (*compiled, error) {
 	if err := out.targets(); err != nil {
 		return nil, fmt.Errorf("rule %q: %w", r.ID, err)
 	}
-	out.expressions(env)
+	out.expressions(&c.envs)
 	a := &analysis{variables: map[string]*Access{}, computed: map[string]Footprint{}}
 	for i, x := range out.variables {
 		e, err := x.check()
@@ -219,12 +220,25 @@ func (c *compiler) compile(r *Rule) (*compiled, error) {
 }
 
 // expressions makes the expressions of the rule, unchecked.
-func (c *compiled) expressions(env *cel.Env) {
+func (c *compiled) expressions(envs *environments) {
+	names := c.Subject.variables()
+	env := func() (*cel.Env, error) {
+		set, err := envs.get(names)
+		if err != nil {
+			return nil, err
+		}
+		if c.Native && !c.exported {
+			return set.Env(environment.StoredExpressions) // what a server has accepted
+		}
+		return set.Env(environment.NewExpressions)
+	}
 	one := func(what, text string, want *cel.Type) *expression {
 		if text == "" {
 			return nil
 		}
-		return &expression{what: fmt.Sprintf("rule %q: %s", c.ID, what), text: text, env: env, want: want, trusted: c.Builtin}
+		return &expression{
+			what: fmt.Sprintf("rule %q: %s", c.ID, what), text: text, env: env, stored: c.stored.get(names, text), want: want, trusted: c.Builtin,
+		}
 	}
 	for _, v := range c.Rule.Variables {
 		c.variables = append(c.variables, one("variable "+v.Name, v.Expression, nil))

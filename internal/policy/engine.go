@@ -127,7 +127,11 @@ func (e *Engine) build(r *Rule) *built {
 	if b.err == nil {
 		params := tree.MapOf()
 		for i := range r.Defaults.Children() {
-			if d := &r.Defaults.Children()[i]; e.options.Settings[r.ID].Get(d.Key()) == nil {
+			switch d := &r.Defaults.Children()[i]; {
+			case e.options.Settings[r.ID].Get(d.Key()) != nil:
+			case slices.Contains(r.Required, d.Key()):
+				params.Add(d.Key(), tree.UnknownBecause("parameter "+d.Key()+" of rule "+r.ID+" is not set"))
+			default:
 				params.Add(d.Key(), *d)
 			}
 		}

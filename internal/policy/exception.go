@@ -155,8 +155,9 @@ func names(r *model.RuleInfo, wanted []string) bool {
 	})
 }
 
-// globs reports whether one of the patterns fits; * spans slashes too, which
-// names of clusters have.
+// globs reports whether one of the patterns fits a name; * spans slashes too,
+// which names of clusters have. Patterns of paths, for leaving files out, are
+// others: there * ends at a slash.
 func globs(patterns []string, s string) bool {
 	const slash = "\x00"
 	return len(patterns) == 0 || slices.ContainsFunc(patterns, func(p string) bool {

@@ -27,7 +27,7 @@ func export(t *testing.T, r *Rule, o Options) (*admission.ValidatingAdmissionPol
 	if err != nil {
 		t.Fatal(err)
 	}
-	return vap, native(t, string(text), nil)[0]
+	return vap, native(t, string(text))[0]
 }
 
 // TestExport holds that an exported policy, read back, has the verdicts of its
@@ -36,8 +36,31 @@ func TestExport(t *testing.T) {
 	for name, r := range map[string]*Rule{
 		"params": ruleOf(t, "container", `
 params: {max: 2, allowed: [a, "b\"c"], enabled: true, ratio: 0.5}
-validations: [{expression: 'size(container.env) <= variables.params.max && variables.params.enabled && "b\"c" in variables.params.allowed && variables.params.ratio < 1.0', message: m}]`),
-		"kubernetesMinor": ruleOf(t, "pod", `validations: [{expression: variables.kubernetesMinor == 37, message: m}]`),
+validations: [{expression: 'size(container.env) <= params.max && params.enabled && "b\"c" in params.allowed && params.ratio < 1.0', message: m}]`),
+		"params of elements": ruleOf(t, "container", `
+params: {max: 2}
+variables: [{name: v, expression: size(container.env) + params.max}, {name: limit, expression: params.max * 2}]
+matchConditions: [{name: c, expression: params.max > 0}]
+validations: [{expression: variables.v <= variables.limit, message: m}]`),
+		"params of every type": ruleOf(t, "object", `
+params: {mixed: [1, a, 1.5, true, null], nested: [[1], [a]], maps: [{a: 1}, {a: b}], whole: 1.0, huge: 1e30, exponent: 1e3, deep: {a: {b: [c]}}, empty: [], none: {}, text: "é\"\\\t\n\x7f"}
+validations:
+- {expression: 'params.mixed == [dyn(1), dyn("a"), dyn(1.5), dyn(true), dyn(null)] && params.nested[1][0] == "a" && params.maps[1].a == "b" && type(params.whole) == int && params.huge > 1e29', message: m}
+- {expression: 'params.exponent == 1000 && params.deep.a.b == ["c"] && params.empty == [] && params.none == {} && params.text == "é\"\\\t\n\x7f"', message: m}
+- {expression: 'params.?max.orValue(1) < 2 || params.empty == "a"', message: m}`),
+		"names in strings and comments": ruleOf(t, "container", `
+variables:
+- {name: v, expression: container.name}
+- {name: text, expression: '" variables.v container params " + "x"'}
+- {name: unbound, expression: "object.metadata.name // container"}
+validations: [{expression: '"ü€𝄞" != "" && variables.text == " variables.v container params x" && variables . v != "side" && variables. // v
+
+  v != "x" && variables.unbound == "web" && [1].all(v, v == 1)', message: m}]`),
+		"optional values": ruleOf(t, "env", `
+variables: [{name: v, expression: 'env.?value.optMap(x, x + container.name).orValue("")'}]
+validations: [{expression: 'optional.of(variables.v).optMap(y, y != "2web").orValue(false)', message: m}]`),
+		"a field called params": ruleOf(t, "object", `validations: [{expression: 'object.?params.orValue(1) == 1 && object.metadata.?variables.?params.orValue(2) == 2', message: m}]`),
+		"kubernetesMinor":       ruleOf(t, "pod", `validations: [{expression: variables.kubernetesMinor == 37, message: m}]`),
 		"conditions of elements": ruleOf(t, "env", `
 matchConditions: [{name: a, expression: env.name == "A"}, {name: c, expression: container.name == "web"}]
 validations: [{expression: env.value == "2", message: m}]`),
@@ -67,7 +90,7 @@ validations: [{expression: variables.high, message: m}]`),
 								break
 							}
 						}
-						if got, why := verdictOf(t, judge(object, world{}, back)); got != want {
+						if got, why := verdictOf(t, judge(object, world{}, back)); got != want || got == Error && name != "metadata of pods" {
 							t.Errorf("the rule says %s, the policy %s %s of %s", want, got, why, text)
 						}
 					}
@@ -78,24 +101,51 @@ validations: [{expression: variables.high, message: m}]`),
 }
 
 func TestExportRefuses(t *testing.T) {
-	bound := check(t, "params.x == 1")
 	custom := ruleOf(t, "container", "kinds: [Thing.example.com]\nvalidations: [{expression: has(container.none), message: m}]")
 	reference := ruleOf(t, "reference", "validations: [{expression: reference.found, message: m}]")
 	fact := check(t, "size(related.x) == 0")
-	policy := native(t, vap(anyPod+"validations: [{expression: 'true'}]"), nil)[0]
+	policy := native(t, vap(anyPod+"validations: [{expression: 'true'}]"))[0]
 	long := ruleOf(t, "container", "validations: [{expression: variables.v20 == 'x', message: m}]")
 	long.Variables = []Expression{{"v0", "container.name"}}
 	for i := range 20 {
 		long.Variables = append(long.Variables, Expression{fmt.Sprintf("v%d", i+1), fmt.Sprintf("variables.v%d + variables.v%d", i, i)})
 	}
 	hidden := ruleOf(t, "container", "variables: [{name: v, expression: container.name}]\nvalidations: [{expression: 'variables.containers.all(container, container.name != variables.v)', message: m}]")
+	settings := ruleOf(t, "object", "validations: [{expression: '[1].all(params, params == 1)', message: m}]")
+	indexed := ruleOf(t, "container", "variables: [{name: v, expression: container.name}]\nvalidations: [{expression: 'variables[\"v\"] == \"a\"', message: m}]")
+	asked := ruleOf(t, "container", "variables: [{name: v, expression: container.name}]\nvalidations: [{expression: 'has(variables.v)', message: m}]")
 	for want, r := range map[string]*Rule{
-		"params": bound, "custom resources": custom, "each reference": reference, "needs other objects": fact, "is an admission policy already": policy, "is too long": long, "hides another variable": hidden,
+		"custom resources": custom, "each reference": reference, "needs other objects": fact, "is an admission policy already": policy, "is too long": long, "loop variable container hides": hidden, "loop variable params hides": settings,
+		"otherwise than variables.NAME": indexed, "asks whether variables.v is there": asked,
 	} {
 		_, _, err := NewEngine([]*Rule{r}, Options{FactNames: []string{"x"}}).Export(r, nil)
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v, want %q", err, want)
 		}
+	}
+}
+
+// TestExportOfElements holds which variables of a rule become variables of the
+// policy: those that do not depend on an element, whatever their text looks like.
+func TestExportOfElements(t *testing.T) {
+	r := ruleOf(t, "container", `
+variables:
+- {name: a, expression: '"container"'}
+- {name: b, expression: object.metadata.name}
+- {name: c, expression: container.name}
+- {name: d, expression: 'variables.c + variables.a'}
+validations: [{expression: variables.d != variables.b, message: m}]`)
+	r.Variables[1].Expression = "object.metadata.name // of the container"
+	vap, _ := export(t, r, Options{})
+	var names []string
+	for _, v := range vap.Spec.Variables {
+		names = append(names, v.Name)
+	}
+	if !slices.Equal(names, []string{"podSpec", "podMetadata", "containers", "a", "b"}) {
+		t.Errorf("variables %q", names)
+	}
+	if want := "((container.name) + variables.a) != variables.b)"; !strings.HasSuffix(vap.Spec.Validations[0].Expression, want) {
+		t.Errorf("%s", vap.Spec.Validations[0].Expression)
 	}
 }
 

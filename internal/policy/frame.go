@@ -65,10 +65,7 @@ func (f *frame) ResolveName(name string) (any, bool) {
 	case "related":
 		return (*relatedValue)(f), true
 	case "params":
-		if f.rule.compiled.Params == nil {
-			return types.NullValue, true
-		}
-		return value(f.rule.compiled.Params), true
+		return f.params(), true
 	case "request", "oldObject", "authorizer", "authorizer.requestResource":
 		return unknownBecause("there is no admission request here"), true
 	}
@@ -197,10 +194,20 @@ func (v *variablesValue) Find(key ref.Val) (ref.Val, bool) {
 		return f.containers(), true
 	case "kubernetesMinor":
 		return types.Int(f.minor), true
-	case "params":
-		return value(f.rule.params), true
 	}
 	return nil, false
+}
+
+// params returns the settings of a rule or, for a native policy, what the server
+// would hand to it.
+func (f *frame) params() ref.Val {
+	switch {
+	case !f.rule.compiled.Native:
+		return value(f.rule.params)
+	case f.rule.compiled.Params == nil:
+		return types.NullValue
+	}
+	return value(f.rule.compiled.Params)
 }
 
 // enter puts the variables of a rule in force.

@@ -13,19 +13,25 @@ import (
 )
 
 // LoadLibrary reads the rules of all files of a file system. They are marked as
-// built in. name tells where the files are, for messages.
+// built in. name tells where the files are, for messages. What [CheckExpressions]
+// gave is taken from the file checked.txt, if there is one.
 func LoadLibrary(files fs.FS, name string) ([]*Rule, error) {
 	all, err := Files(files, name)
 	if err != nil {
 		return nil, err
 	}
+	checked, err := fs.ReadFile(files, "checked.txt")
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("read checked expressions: %w", err)
+	}
+	stored := parseChecked(string(checked))
 	rules := make([]*Rule, 0, len(all))
 	for _, f := range all {
 		r, err := loadFirst(f)
 		if err != nil {
 			return nil, err
 		}
-		r.Builtin = true
+		r.Builtin, r.stored = true, stored
 		rules = append(rules, r)
 	}
 	return rules, nil

@@ -21,7 +21,7 @@ var Categories = []string{
 }
 
 // Load reads the rules of a file: documents of kind Rule. Examples are passed
-// over; see [LoadExamples]. Native policies are read by [LoadNative].
+// over; see [LoadExamples]. Native policies are read by [Native].
 func Load(f *tree.File) ([]*Rule, error) {
 	var rules []*Rule
 	var errs []error
@@ -66,6 +66,7 @@ func newRule(root *tree.Node, f *tree.File) (*Rule, error) {
 				"profiles": d.Texts(&r.Profiles), "attack": d.Texts(&r.Attack), "checks": d.Texts(&r.Checks), "aliases": d.Texts(&r.Aliases),
 				"coveredBy": d.Texts(&r.CoveredBy), "field": d.Text(&r.Field),
 				"params":      func(n *tree.Node) { r.Defaults = n },
+				"required":    d.Texts(&r.Required),
 				"podSecurity": func(n *tree.Node) { r.PodSecurity = d.podSecurity(n) },
 				"subject":     func(n *tree.Node) { r.Subject, subject = d.subject(n) },
 				"kinds":       func(n *tree.Node) { d.kinds(n, &r.Match) },
@@ -94,6 +95,11 @@ func newRule(root *tree.Node, f *tree.File) (*Rule, error) {
 
 // complete checks what a rule must have and fills in what follows from it.
 func (d *decoder) complete(r *Rule, spec *tree.Node, subject string) {
+	for _, name := range r.Required {
+		if r.Defaults.Get(name) == nil {
+			d.Fail(spec.Get("required"), "there is no parameter %q", name)
+		}
+	}
 	for name, text := range map[string]string{
 		"metadata.name": r.ID, "title": r.Title, "category": r.Category, "rationale": r.Rationale, "remediation": r.Remediation, "field": r.Field,
 	} {

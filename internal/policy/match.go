@@ -15,6 +15,12 @@ type Match struct {
 	NamespaceSelector *model.Selector
 	ObjectSelector    *model.Selector
 	Bound             *Match // of the binding: must match too
+
+	// Namespaces are those of the objects it is about: "" is where cluster-scoped
+	// ones are, and a Namespace is in itself. With Outside it is about the objects
+	// of all others.
+	Namespaces []string
+	Outside    bool
 }
 
 // ResourceRule is a rule of matchConstraints, as far as it can be decided
@@ -22,6 +28,7 @@ type Match struct {
 type ResourceRule struct {
 	Groups, Versions, Operations, Resources, Names []string
 	Scope                                          string
+	Exact                                          bool // not about what the server can convert to one of Versions
 }
 
 // kind reports whether objects of a kind may match at all.
@@ -37,8 +44,11 @@ func (m *Match) selects(o *model.Object, namespace func() *tree.Node) (matches b
 			return false, ""
 		}
 	}
-	if len(m.Include) > 0 && !anyRule(m.Include, o) || anyRule(m.Exclude, o) {
+	switch {
+	case len(m.Include) > 0 && !anyRule(m.Include, o, true), anyRule(m.Exclude, o, false), !m.within(o):
 		return false, ""
+	case len(m.Include) > 0 && !anyRule(m.Include, o, false), anyRule(m.Exclude, o, true):
+		unknown = "it is not known in which versions the server serves " + o.Key.GroupKind.String()
 	}
 	if m.ObjectSelector != nil && !m.ObjectSelector.Matches(o.Labels()) {
 		return false, ""
@@ -60,19 +70,43 @@ func (m *Match) selects(o *model.Object, namespace func() *tree.Node) (matches b
 	return true, unknown
 }
 
-func anyRule(rules []ResourceRule, o *model.Object) bool {
-	return slices.ContainsFunc(rules, func(r ResourceRule) bool { return r.matches(o) })
+// within reports whether the object is in the namespaces.
+func (m *Match) within(o *model.Object) bool {
+	if m.Namespaces == nil {
+		return true
+	}
+	namespace := o.Key.Namespace
+	if o.Key.Kind == "Namespace" && o.Key.Group == "" {
+		namespace = o.Key.Name
+	}
+	return slices.Contains(m.Namespaces, namespace) != m.Outside
 }
 
-func (r ResourceRule) matches(o *model.Object) bool {
+func anyRule(rules []ResourceRule, o *model.Object, perhaps bool) bool {
+	return slices.ContainsFunc(rules, func(r ResourceRule) bool { return r.matches(o, perhaps) })
+}
+
+// matches reports whether the rule is about the creation of the object. A rule
+// that names another version is about it when the server can convert it, as it
+// can with built-in kinds; perhaps counts the custom ones, too.
+func (r ResourceRule) matches(o *model.Object, perhaps bool) bool {
 	_, version, found := strings.Cut(o.APIVersion, "/")
 	if !found {
 		version = o.APIVersion
 	}
-	return has(r.Groups, o.Key.Group) && (has(r.Versions, version) || o.Key.Builtin()) && has(r.Operations, "CREATE") &&
-		(has(r.Resources, Resource(o.Key.GroupKind)) || slices.Contains(r.Resources, "*/*")) &&
+	resource := Resource(o.Key.GroupKind)
+	return has(r.Groups, o.Key.Group) && (has(r.Versions, version) || !r.Exact && (perhaps || o.Key.Builtin())) && has(r.Operations, "CREATE") &&
+		slices.ContainsFunc(r.Resources, func(s string) bool { return ofResource(s, resource) }) &&
 		(len(r.Names) == 0 || slices.Contains(r.Names, o.Key.Name)) &&
 		(r.Scope == "" || r.Scope == "*" || (r.Scope == "Cluster") == o.Key.ClusterScoped())
+}
+
+// ofResource reports whether RESOURCE or RESOURCE/SUBRESOURCE of a resource rule
+// stands for requests to the resource itself. "*" does for either part; alone it
+// stands for no subresource.
+func ofResource(pattern, resource string) bool {
+	name, sub, _ := strings.Cut(pattern, "/")
+	return (name == "*" || name == resource) && (sub == "" || sub == "*")
 }
 
 func has(list []string, s string) bool {

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"ullage.dev/ullage/internal/model"
@@ -12,19 +13,18 @@ import (
 // for each binding. A policy without a binding has no effect in a cluster; here
 // it is a rule all the same, because whoever hands it over wants it checked.
 //
-// params finds the objects that bindings name; it may be nil. What is missing
-// makes `params` unknown.
-func Native(objects []*model.Object, params func(model.GroupKind, string, string) *model.Object) ([]*Rule, error) {
+// The parameters of a policy are unknown until [Bind] has looked for them.
+func Native(objects []*model.Object) ([]*Rule, error) {
 	bindings := map[string][]*model.Object{}
 	for _, o := range objects {
-		if o.Key.Group == "admissionregistration.k8s.io" && o.Key.Kind == "ValidatingAdmissionPolicyBinding" {
+		if o.Key.Group == admissionGroup && o.Key.Kind == "ValidatingAdmissionPolicyBinding" {
 			name := o.Root.Dig("spec", "policyName").Str()
 			bindings[name] = append(bindings[name], o)
 		}
 	}
 	var rules []*Rule
 	for _, o := range objects {
-		if o.Key.Group != "admissionregistration.k8s.io" || o.Key.Kind != "ValidatingAdmissionPolicy" {
+		if o.Key.Group != admissionGroup || o.Key.Kind != "ValidatingAdmissionPolicy" {
 			continue
 		}
 		base, err := nativeRule(o)
@@ -35,17 +35,17 @@ func Native(objects []*model.Object, params func(model.GroupKind, string, string
 			rules = append(rules, base)
 		}
 		for _, b := range bindings[o.Key.Name] {
-			bound := bind(base, o, b, params)
-			for _, r := range bound {
-				if len(bindings[o.Key.Name]) > 1 { // each judges by itself
-					r.ID += "/" + b.Key.Name
-				}
+			r := bind(base, o, b)
+			if len(bindings[o.Key.Name]) > 1 { // each judges by itself
+				r.ID, r.Aliases = base.ID+"/"+b.Key.Name, []string{base.ID}
 			}
-			rules = append(rules, bound...)
+			rules = append(rules, r)
 		}
 	}
 	return rules, nil
 }
+
+const admissionGroup = "admissionregistration.k8s.io"
 
 func nativeRule(o *model.Object) (*Rule, error) {
 	spec := o.Root.Get("spec")
@@ -66,6 +66,11 @@ func nativeRule(o *model.Object) (*Rule, error) {
 	}
 	r.IgnoreErrors = spec.Get("failurePolicy").Str() == "Ignore"
 	r.Match = nativeMatch(spec.Get("matchConstraints"))
+	r.Match.Exclude = append(r.Match.Exclude, notJudged)
+	if spec.Get("paramKind").Is(tree.Map) {
+		unbound := tree.UnknownBecause("no binding says what the parameters of policy " + r.ID + " are")
+		r.Params = unbound.Seal()
+	}
 	r.Conditions = named(spec.Get("matchConditions"))
 	r.Variables = named(spec.Get("variables"))
 	validations := spec.Get("validations")
@@ -86,6 +91,15 @@ func nativeRule(o *model.Object) (*Rule, error) {
 	return r, nil
 }
 
+// notJudged are the resources that the API server keeps from all policies, lest
+// one forbid its own removal.
+var notJudged = ResourceRule{
+	Groups: []string{admissionGroup}, Versions: []string{"*"}, Operations: []string{"*"},
+	Resources: []string{
+		"validatingadmissionpolicies", "validatingadmissionpolicybindings", "mutatingadmissionpolicies", "mutatingadmissionpolicybindings",
+	},
+}
+
 func named(n *tree.Node) []Expression {
 	var all []Expression
 	for i := range n.Children() {
@@ -96,7 +110,8 @@ func named(n *tree.Node) []Expression {
 
 func nativeMatch(n *tree.Node) Match {
 	var m Match
-	m.Include, m.Exclude = resourceRules(n.Get("resourceRules")), resourceRules(n.Get("excludeResourceRules"))
+	exact := n.Get("matchPolicy").Str() == "Exact"
+	m.Include, m.Exclude = resourceRules(n.Get("resourceRules"), exact), resourceRules(n.Get("excludeResourceRules"), exact)
 	if s := n.Get("namespaceSelector"); s.Is(tree.Map) {
 		sel := model.NewSelector(s)
 		m.NamespaceSelector = &sel
@@ -108,13 +123,13 @@ func nativeMatch(n *tree.Node) Match {
 	return m
 }
 
-func resourceRules(n *tree.Node) []ResourceRule {
+func resourceRules(n *tree.Node, exact bool) []ResourceRule {
 	var rules []ResourceRule
 	for i := range n.Children() {
 		r := n.At(i)
 		rules = append(rules, ResourceRule{
 			Groups: texts(r.Get("apiGroups")), Versions: texts(r.Get("apiVersions")), Operations: texts(r.Get("operations")),
-			Resources: texts(r.Get("resources")), Names: texts(r.Get("resourceNames")), Scope: r.Get("scope").Str(),
+			Resources: texts(r.Get("resources")), Names: texts(r.Get("resourceNames")), Scope: r.Get("scope").Str(), Exact: exact,
 		})
 	}
 	return rules
@@ -128,35 +143,23 @@ func texts(n *tree.Node) []string {
 	return all
 }
 
-// bind narrows a policy to one of its bindings: once for each parameter object.
-func bind(base *Rule, policy, binding *model.Object, params func(model.GroupKind, string, string) *model.Object) []*Rule {
+// bind narrows a policy to one of its bindings.
+func bind(base *Rule, policy, binding *model.Object) *Rule {
 	r := *base
 	spec := binding.Root.Get("spec")
 	r.Match.Bound = &Match{}
 	*r.Match.Bound = nativeMatch(spec.Get("matchResources"))
-	r.Advisory = true
-	for _, action := range texts(spec.Get("validationActions")) {
-		if action == "Deny" {
-			r.Advisory = false
-		}
-	}
+	r.Advisory = !slices.Contains(texts(spec.Get("validationActions")), "Deny")
 	if r.Advisory {
 		r.Severity = min(r.Severity, model.Low)
 	}
-	kind, ref := policy.Root.Dig("spec", "paramKind"), spec.Get("paramRef")
-	if kind == nil {
-		return []*Rule{&r}
-	}
-	missing := tree.UnknownBecause("the parameters of policy " + base.ID + " were not read")
-	r.Params = missing.Seal()
-	if params != nil && ref.Get("name").Str() != "" {
-		group, _, found := strings.Cut(kind.Get("apiVersion").Str(), "/")
-		if !found {
-			group = ""
-		}
-		if o := params(model.GroupKind{Group: group, Kind: kind.Get("kind").Str()}, ref.Get("namespace").Str(), ref.Get("name").Str()); o != nil {
-			r.Params = o.Root
+	if kind := policy.Root.Dig("spec", "paramKind"); kind.Is(tree.Map) {
+		r.Params = nil // what the server hands over when a binding names none
+		if ref := spec.Get("paramRef"); ref.Is(tree.Map) {
+			r.ParamRef = newParamRef(kind, ref)
+			notRead := tree.UnknownBecause("the parameters of policy " + base.ID + " were not read")
+			r.Params = notRead.Seal()
 		}
 	}
-	return []*Rule{&r}
+	return &r
 }

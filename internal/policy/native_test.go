@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -22,9 +23,9 @@ const anyPod = `
 matchConstraints: {resourceRules: [{apiGroups: [""], apiVersions: [v1], operations: [CREATE], resources: [pods]}]}
 `
 
-func native(t *testing.T, text string, params func(model.GroupKind, string, string) *model.Object) []*Rule {
+func native(t *testing.T, text string) []*Rule {
 	t.Helper()
-	rules, err := Native(objects(t, "policy.yaml", text), params)
+	rules, err := Native(objects(t, "policy.yaml", text))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -36,6 +37,10 @@ func TestNative(t *testing.T) {
 	namespace := "apiVersion: v1\nkind: Namespace\nmetadata: {name: shop, labels: {tier: prod}}\n"
 	refuse := "validations: [{expression: 'false', message: denied}]\n"
 	anything := "matchConstraints: {resourceRules: [{apiGroups: ['*'], apiVersions: ['*'], operations: ['*'], resources: ['*']}]"
+	thing := "apiVersion: example.com/v1\nkind: Thing\nmetadata: {name: x}\n"
+	things := func(version, policy string) string {
+		return "matchConstraints: {matchPolicy: " + policy + ", resourceRules: [{apiGroups: [example.com], apiVersions: [" + version + "], operations: [CREATE], resources: [things]}]}\n"
+	}
 	prod := &parse(t, namespace)[0]
 	(*prod).Seal()
 	known := world{namespace: *prod}
@@ -50,6 +55,19 @@ func TestNative(t *testing.T) {
 		{"another group", vap(strings.Replace(anyPod, `[""]`, "[apps]", 1) + refuse), pod, world{}, Pass, ""},
 		{"another version of a built-in kind", vap(strings.Replace(anyPod, "[v1]", "[v2]", 1) + refuse), pod, world{}, Fail, "denied"},
 		{"updates only", vap(strings.Replace(anyPod, "CREATE", "UPDATE", 1) + refuse), pod, world{}, Pass, ""},
+		{"the resource and its subresources", vap(strings.Replace(anyPod, "[pods]", "['pods/*']", 1) + refuse), pod, world{}, Fail, "denied"},
+		{"subresources of another resource", vap(strings.Replace(anyPod, "[pods]", "['services/*']", 1) + refuse), pod, world{}, Pass, ""},
+		{"one subresource of every resource", vap(strings.Replace(anyPod, "[pods]", "['*/status']", 1) + refuse), pod, world{}, Pass, ""},
+		{"every resource", vap(strings.Replace(anyPod, "[pods]", "['*']", 1) + refuse), pod, world{}, Fail, "denied"},
+		{"excluded with its subresources", vap(anything + ", excludeResourceRules: [{apiGroups: [''], apiVersions: [v1], operations: [CREATE], resources: ['pods/*']}]}\n" + refuse), pod, world{}, Pass, ""},
+		{"only subresources are excluded", vap(anything + ", excludeResourceRules: [{apiGroups: [''], apiVersions: [v1], operations: [CREATE], resources: [pods/exec]}]}\n" + refuse), pod, world{}, Fail, "denied"},
+		{"exactly another version", vap("matchConstraints: {matchPolicy: Exact, resourceRules: [{apiGroups: [''], apiVersions: [v2], operations: [CREATE], resources: [pods]}]}\n" + refuse), pod, world{}, Pass, ""},
+		{"a custom kind", vap(things("v1", "Equivalent") + refuse), thing, world{}, Fail, "denied"},
+		{"another version of a custom kind", vap(things("v2", "Equivalent") + refuse), thing, world{}, Unknown, "it is not known in which versions the server serves Thing.example.com"},
+		{"exactly another version of a custom kind", vap(things("v2", "Exact") + refuse), thing, world{}, Pass, ""},
+		{"another version of a custom kind is excluded", vap(anything + ", excludeResourceRules: [{apiGroups: [example.com], apiVersions: [v2], operations: [CREATE], resources: [things]}]}\n" + refuse), thing, world{}, Unknown, "it is not known in which versions the server serves Thing.example.com"},
+		{"a policy", vap(anything + "}\n" + refuse), vap(refuse), world{}, Pass, ""},
+		{"a webhook", vap(anything + "}\n" + refuse), "apiVersion: admissionregistration.k8s.io/v1\nkind: ValidatingWebhookConfiguration\nmetadata: {name: x}\n", world{}, Fail, "denied"},
 		{"subresources only", vap(strings.Replace(anyPod, "[pods]", "[pods/exec]", 1) + refuse), pod, world{}, Pass, ""},
 		{"all resources and subresources", vap(strings.Replace(anyPod, "[pods]", "['*/*']", 1) + refuse), pod, world{}, Fail, "denied"},
 		{"resource names", vap(strings.Replace(anyPod, "resources:", "resourceNames: [other], resources:", 1) + refuse), pod, world{}, Pass, ""},
@@ -81,7 +99,7 @@ func TestNative(t *testing.T) {
 		{"message expression has lines", vap(anyPod + `validations: [{expression: 'false', message: denied, messageExpression: "'a\\nb'"}]`), pod, world{}, Fail, "denied"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			out := judge(object(t, test.object), test.facts, native(t, test.policy, nil)...)
+			out := judge(object(t, test.object), test.facts, native(t, test.policy)...)
 			got, message := verdictOf(t, out)
 			if got == Fail {
 				message = out[0].Finding.Message
@@ -94,14 +112,6 @@ func TestNative(t *testing.T) {
 }
 
 func TestNativeBinding(t *testing.T) {
-	limits := object(t, "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: limits, namespace: ops}\ndata: {name: web}\n")
-	params := func(gk model.GroupKind, namespace, name string) *model.Object {
-		if gk == limits.Key.GroupKind && namespace == "ops" && name == "limits" {
-			return limits
-		}
-		return nil
-	}
-	withParams := vap(anyPod + "paramKind: {apiVersion: v1, kind: ConfigMap}\nvalidations: [{expression: object.metadata.name != params.data.name, message: denied}]")
 	plain := vap(anyPod + "validations: [{expression: 'false', message: denied}]")
 	for _, test := range []struct {
 		name, policy string
@@ -115,12 +125,9 @@ func TestNativeBinding(t *testing.T) {
 		{"two bindings", plain + boundBy("validationActions: [Deny]") + boundBy("validationActions: [Deny]"), []Verdict{Fail, Fail}, false},
 		{"another namespace", plain + boundBy("validationActions: [Deny]\nmatchResources: {namespaceSelector: {matchLabels: {tier: a}}}"), []Verdict{Unknown}, false},
 		{"other labels", plain + boundBy("validationActions: [Deny]\nmatchResources: {objectSelector: {matchLabels: {tier: a}}}"), nil, false},
-		{"params", withParams + boundBy("validationActions: [Deny]\nparamRef: {name: limits, namespace: ops, parameterNotFoundAction: Deny}"), []Verdict{Fail}, false},
-		{"params not read", withParams + boundBy("validationActions: [Deny]\nparamRef: {name: other, namespace: ops, parameterNotFoundAction: Deny}"), []Verdict{Unknown}, false},
-		{"params by label", withParams + boundBy("validationActions: [Deny]\nparamRef: {selector: {}, parameterNotFoundAction: Deny}"), []Verdict{Unknown}, false},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			out := judge(object(t, pod), world{}, native(t, test.policy, params)...)
+			out := judge(object(t, pod), world{}, native(t, test.policy)...)
 			if len(out) != len(test.want) {
 				t.Fatalf("outcomes %v, want %v", out, test.want)
 			}
@@ -133,8 +140,98 @@ func TestNativeBinding(t *testing.T) {
 	}
 }
 
+// TestNativeParams holds from which objects the parameters of a bound policy
+// come, and what holds without them: what CollectParams of the API server does.
+func TestNativeParams(t *testing.T) {
+	const (
+		kind    = "paramKind: {apiVersion: v1, kind: ConfigMap}\n"
+		differs = "validations: [{expression: 'object.metadata.name != params.data.name', message: denied}]"
+		isNull  = "validations: [{expression: 'params != null', message: is null}]"
+		web     = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: limits, namespace: ops, labels: {app: web}}\ndata: {name: web}\n"
+		db      = "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: other, namespace: ops, labels: {app: db}}\ndata: {name: db}\n"
+		near    = "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: limits, namespace: shop}\ndata: {name: web}\n"
+		secret  = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: limits, namespace: ops}\ndata: {password: hunter2hunter2}\n"
+		role    = "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata: {name: web}\nrules: []\n"
+		pvc     = "apiVersion: v1\nkind: Namespace\nmetadata: {name: shop}\n"
+	)
+	anyObject := "matchConstraints: {resourceRules: [{apiGroups: ['*'], apiVersions: ['*'], operations: ['*'], resources: ['*']}]}\n"
+	policy := vap(kind + anyObject + differs)
+	ref := func(s string) string { return policy + boundBy("validationActions: [Deny]\nparamRef: {"+s+"}") }
+	ignoring := strings.Replace(ref("name: limits, namespace: ops, parameterNotFoundAction: Deny"), "spec:\n", "spec:\n  failurePolicy: Ignore\n", 1)
+	const denied, unread = "fail denied", "unknown the parameters of policy guard were not read"
+	for _, test := range []struct {
+		name, policy, params, object string
+		open, closed                 []string
+	}{
+		{"no binding", policy, web, pod, []string{"unknown no binding says what the parameters of policy guard are"}, []string{"unknown no binding says what the parameters of policy guard are"}},
+		{"a binding without parameters", vap(kind+anyObject+isNull) + boundBy("validationActions: [Deny]"), web, pod, []string{"fail is null"}, []string{"fail is null"}},
+		{"no kind of parameters", vap(anyObject+isNull) + boundBy("validationActions: [Deny]\nparamRef: {name: limits, namespace: ops}"), web, pod, []string{"fail is null"}, []string{"fail is null"}},
+		{"by name", ref("name: limits, namespace: ops"), web + db, pod, []string{denied}, []string{denied}},
+		{"by name, and it holds", ref("name: other, namespace: ops"), web + db, pod, nil, nil},
+		{"not there, allow", ref("name: none, namespace: ops, parameterNotFoundAction: Allow"), web, pod, []string{unread}, nil},
+		{"not there, deny", ref("name: none, namespace: ops, parameterNotFoundAction: Deny"), web, pod, []string{unread}, []string{"fail the binding denies what it has no parameters for, and there are none"}},
+		{"not there, deny, but failures are ignored", ignoring, db, pod, []string{unread}, nil},
+		{"in another namespace", ref("name: limits, namespace: dev, parameterNotFoundAction: Allow"), web, pod, []string{unread}, nil},
+		{"by label", ref("selector: {matchLabels: {app: web}}, namespace: ops"), web + db, pod, []string{denied, unread}, []string{denied}},
+		{"by label, and it holds", ref("selector: {matchLabels: {app: db}}, namespace: ops"), web + db, pod, []string{unread}, nil},
+		{"all", ref("selector: {}, namespace: ops"), web + db, pod, []string{denied, unread}, []string{denied}},
+		{"no such label, deny", ref("selector: {matchLabels: {app: x}}, namespace: ops, parameterNotFoundAction: Deny"), web, pod, []string{unread}, []string{"fail the binding denies what it has no parameters for, and there are none"}},
+		{"of the object's namespace", ref("name: limits, parameterNotFoundAction: Allow"), web + near, pod, []string{denied}, []string{denied}},
+		{"of a namespace for itself", ref("name: limits, parameterNotFoundAction: Deny"), web + near, pvc, nil, nil},
+		{"of the object's namespace, not there", ref("name: limits, parameterNotFoundAction: Allow"), web, pod, []string{unread}, nil},
+		{"of the object's namespace, not there, deny", ref("name: limits, parameterNotFoundAction: Deny"), web, pod, []string{unread}, []string{"fail the binding denies what it has no parameters for, and there are none"}},
+		{"of the object's namespace, by label", ref("selector: {}, parameterNotFoundAction: Deny"), near, pod, []string{denied, unread}, []string{denied}},
+		{"of no namespace", ref("name: limits, parameterNotFoundAction: Allow"), near, role, []string{"fail the binding takes parameters from the object's namespace, and the object has none"}, []string{"fail the binding takes parameters from the object's namespace, and the object has none"}},
+		{"with secrets", ref("name: limits, namespace: ops"), secret, pod, []string{"unknown the parameters in ConfigMap/ops/limits hold secret values, which are not kept"}, []string{"unknown the parameters in ConfigMap/ops/limits hold secret values, which are not kept"}},
+	} {
+		for _, closed := range []bool{false, true} {
+			want := test.open
+			if closed {
+				want = test.closed
+			}
+			rules := Bind(native(t, test.policy), objects(t, "params.yaml", test.params), closed)
+			var got []string
+			for _, out := range judge(object(t, test.object), world{}, rules...) {
+				text := out.Verdict.String() + " " + out.Reason
+				if out.Verdict == Fail {
+					text = "fail " + out.Finding.Message
+				}
+				got = append(got, text)
+			}
+			slices.Sort(got)
+			if !slices.Equal(got, want) {
+				t.Errorf("%s, closed %t: %q, want %q", test.name, closed, got, want)
+			}
+		}
+	}
+}
+
+// TestNativeNames holds that the name of a policy stands for all that was made
+// of it.
+func TestNativeNames(t *testing.T) {
+	two := vap(anyPod+"paramKind: {apiVersion: v1, kind: ConfigMap}\nvalidations: [{expression: params.data.a == 'a', message: m}]") +
+		boundBy("validationActions: [Deny]\nparamRef: {selector: {}, namespace: ops}") +
+		strings.Replace(boundBy("validationActions: [Deny]\nparamRef: {selector: {}}"), "name: guard", "name: second", 1)
+	maps := "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, namespace: ops}\n---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: b, namespace: ops}\n"
+	rules := Bind(native(t, two), objects(t, "params.yaml", maps), false)
+	found, err := Find(rules, []string{"guard"})
+	if err != nil || len(found) != len(rules) || len(rules) != 7 {
+		t.Errorf("%d of %d rules: %v", len(found), len(rules), err)
+	}
+	if second, err := Find(rules, []string{"guard/second"}); err != nil || len(second) != 4 {
+		t.Errorf("%d rules of the second binding: %v", len(second), err)
+	}
+	ids := map[string]bool{}
+	for _, r := range rules {
+		ids[r.ID] = true
+	}
+	if len(ids) != len(rules) {
+		t.Errorf("%d ids of %d rules: %v", len(ids), len(rules), ids)
+	}
+}
+
 func TestNativeRefusesHalfPolicies(t *testing.T) {
-	if _, err := Native(objects(t, "policy.yaml", vap("matchConstraints: {}")), nil); err == nil || !strings.Contains(err.Error(), "policy.yaml:3") {
+	if _, err := Native(objects(t, "policy.yaml", vap("matchConstraints: {}"))); err == nil || !strings.Contains(err.Error(), "policy.yaml:3") {
 		t.Errorf("a policy without validations: %v", err)
 	}
 }

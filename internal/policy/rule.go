@@ -35,10 +35,13 @@ type Rule struct {
 	// Ignore of a native policy.
 	IgnoreErrors bool
 	PodSecurity  *PodSecurity
-	Params       *tree.Node // for a bound native policy: what the binding's paramRef names
-	Defaults     *tree.Node // the rule's settings, seen as variables.params
+	Params       *tree.Node // of a native policy, seen as `params`; nil stands for null
+	ParamRef     *ParamRef  // where Params are, until [Bind] has looked
+	Defaults     *tree.Node // the settings of any other rule, seen as `params` where nothing replaces them
+	Required     []string   // settings that only a user knows; they are unknown until set
 
-	exported bool // native, but must compile on the oldest supported version
+	exported bool               // native, but must compile on the oldest supported version
+	stored   checkedExpressions // of the library that it is from
 
 	Place  model.Place // where the rule is written
 	Source string      // its text, for digests
