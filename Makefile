@@ -2,7 +2,7 @@
 GO ?= go
 BIN := bin/ullage
 
-.PHONY: help run build test integration lint bench fuzz generate clean
+.PHONY: help run build test kubernetes integration scale lint bench fuzz generate clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -16,8 +16,12 @@ run: build ## check the sample shop in examples/chandlery
 test: ## unit tests, the rules' own examples, the Pod Security fixtures
 	$(GO) test ./...
 
-integration: ## against the API server's own code: policy evaluation, defaulting
-	$(GO) test -v -tags integration -run 'Agrees?WithServer' ./policies ./internal/model
+kubernetes: ## build etcd and kube-apiserver for tests, once for each version; ten minutes of CPU
+	$(GO) run ./test/apiserver/build
+
+integration: kubernetes ## against the API server's own code, and a real one
+	$(GO) test -v -tags integration -run 'Agrees?WithServer' ./policies ./internal/model ./internal/access
+	ULLAGE_TEST_KUBERNETES=required $(GO) test -tags integration -run RealCluster ./internal/cli
 
 lint: ## formatting, vet, staticcheck, layers, generated files
 	@test -z "$$(gofmt -l cmd internal policies frameworks test)" || { echo "not gofmt-ed:"; gofmt -l cmd internal policies frameworks test; exit 1; }
@@ -25,13 +29,17 @@ lint: ## formatting, vet, staticcheck, layers, generated files
 	$(GO) tool staticcheck -tags integration ./...
 	$(GO) run ./test/layers
 	@$(MAKE) --no-print-directory generate
-	@git diff --exit-code -- docs/rule-library.md || { echo "generated files are stale: commit what make generate wrote"; exit 1; }
+	@git diff --exit-code -- docs/rule-library.md policies/checked.txt || { echo "generated files are stale: commit what make generate wrote"; exit 1; }
 
-generate: build ## write docs/rule-library.md from the rules
+generate: build ## write docs/rule-library.md and policies/checked.txt from the rules
 	@$(BIN) policy list -o markdown > docs/rule-library.md
+	@$(GO) run ./test/checked policies/checked.txt
 
 bench: build ## the figures of docs/benchmarks.md
 	./test/bench.sh
+
+scale: kubernetes ## CPU and memory of reading 10,000 pods from a real API server
+	ULLAGE_TEST_KUBERNETES=required $(GO) test -tags integration -run '^$$' -bench RealCluster -benchtime 1x -timeout 30m ./internal/cli
 
 FUZZTIME ?= 30s
 fuzz: ## run each fuzz target for FUZZTIME

@@ -25,7 +25,8 @@ type Options struct {
 	Rules           []*policy.Rule
 	Settings        map[string]*tree.Node // params of rules, by rule id
 	KubernetesMinor int                   // the version that is assumed
-	Closed          bool                  // the input holds everything there is
+	Closed          bool                  // the input holds everything there is, but for the gaps
+	Gaps            []model.Gap
 	Declarations    []*model.Declaration
 	Exceptions      *policy.Exceptions // may be nil
 	Baseline        *policy.Baseline   // may be nil
@@ -40,7 +41,7 @@ type Options struct {
 // its input: the same objects and options give the same report, whatever the
 // number of processors. The report lacks the counts and problems of reading.
 func Run(ctx context.Context, objects []*model.Object, o Options) (*model.Report, error) {
-	snapshot := model.NewSnapshot(objects, o.Closed)
+	snapshot := model.NewSnapshot(objects, o.Closed, o.Gaps...)
 	engine := policy.NewEngine(o.Rules, policy.Options{KubernetesMinor: o.KubernetesMinor, Settings: o.Settings, FactNames: FactNames()})
 	facts := NewFacts(snapshot, declared(o.Declarations))
 	var judged []*model.Object

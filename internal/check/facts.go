@@ -1,6 +1,7 @@
 package check
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -78,7 +79,7 @@ func FactInfos() []FactInfo {
 		for gk := range fact.kinds {
 			info.Kinds = append(info.Kinds, gk)
 		}
-		slices.SortFunc(info.Kinds, func(a, b model.GroupKind) int { return model.Key{GroupKind: a}.Compare(model.Key{GroupKind: b}) })
+		slices.SortFunc(info.Kinds, compareKinds)
 		infos = append(infos, info)
 	}
 	slices.SortFunc(infos, func(a, b FactInfo) int { return strings.Compare(a.Name, b.Name) })
@@ -115,6 +116,20 @@ var (
 	roleBindingKind        = model.GroupKind{Group: "rbac.authorization.k8s.io", Kind: "RoleBinding"}
 	clusterRoleBindingKind = model.GroupKind{Group: "rbac.authorization.k8s.io", Kind: "ClusterRoleBinding"}
 )
+
+// Kinds that facts are made of together.
+var (
+	workloadKinds = model.WorkloadKinds() // what runs, runs as one of them: a custom resource's pods are Pods
+	roleKinds     = []model.GroupKind{roleKind, clusterRoleKind}
+	bindingKinds  = []model.GroupKind{roleBindingKind, clusterRoleBindingKind}
+	routingKinds  = slices.SortedFunc(maps.Keys(routeKinds), compareKinds)
+	wayInKinds    = slices.Concat(routingKinds, []model.GroupKind{serviceKind})
+	consumerKinds = append([]model.GroupKind{{Group: "networking.k8s.io", Kind: "Ingress"}, {Group: gatewayGroup, Kind: "Gateway"}, serviceAccountKind}, workloadKinds...)
+)
+
+func compareKinds(a, b model.GroupKind) int {
+	return model.Key{GroupKind: a}.Compare(model.Key{GroupKind: b})
+}
 
 func forKinds(value objectFact, kinds ...model.GroupKind) map[model.GroupKind]objectFact {
 	m := map[model.GroupKind]objectFact{}
@@ -197,7 +212,7 @@ func (f *Facts) Namespace(o *model.Object) *tree.Node {
 		return ns.Root
 	}
 	n := unknown("Namespace " + o.Key.Namespace + " was not read")
-	if f.snapshot.Closed {
+	if f.snapshot.Complete("", namespaceKind) {
 		labels := entries("kubernetes.io/metadata.name", o.Key.Namespace)
 		n = sealed(entries("apiVersion", "v1", "kind", "Namespace", "metadata", entries("name", o.Key.Namespace, "labels", labels)))
 	}
@@ -229,13 +244,23 @@ func (f *Facts) declaration(o *model.Object) tree.Node {
 	return sealed(tree.Of(nil))
 }
 
-// listOr returns a list. An empty one is unknown for the reason given, unless
-// the snapshot is closed.
-func (f *Facts) listOr(items []tree.Node, reason string) tree.Node {
-	if len(items) == 0 && !f.snapshot.Closed {
-		return unknown(reason)
+// listOr returns a list. An empty one is unknown, unless the snapshot holds all
+// objects of the kinds in the namespace ("" is the whole cluster); the reason is
+// that of an open snapshot.
+func (f *Facts) listOr(items []tree.Node, reason, namespace string, kinds ...model.GroupKind) tree.Node {
+	if len(items) > 0 || f.snapshot.Complete(namespace, kinds...) {
+		return list(items)
 	}
-	return list(items)
+	return unknown(f.whyOpen(reason, namespace, kinds...))
+}
+
+// whyOpen says why objects of the kinds may be missing. The reason given is that
+// of an open snapshot.
+func (f *Facts) whyOpen(reason, namespace string, kinds ...model.GroupKind) string {
+	if gap := f.snapshot.Gap(namespace, kinds...); gap != nil && f.snapshot.Closed {
+		return gap.Reason
+	}
+	return reason
 }
 
 func (f *Facts) get(o *model.Object, gk model.GroupKind, namespace, name string) *model.Object {

@@ -85,7 +85,7 @@ func (f *Facts) objectConsumers(o *model.Object) tree.Node {
 		k := c.object.Key
 		items = append(items, entries("kind", k.Kind, "name", k.Name, "namespace", k.Namespace, "how", c.how))
 	}
-	return f.listOr(items, "nothing here uses this "+o.Key.Kind+", and what does may live elsewhere")
+	return f.listOr(items, "nothing here uses this "+o.Key.Kind+", and what does may live elsewhere", o.Key.Namespace, consumerKinds...)
 }
 
 func isNumber(s string) bool { return s != "" && strings.Trim(s, "0123456789") == "" }
@@ -179,7 +179,7 @@ func (f *Facts) podSharedVolumes(o *model.Object, pod *model.PodTemplate) tree.N
 	if !sharable {
 		return list(nil) // nobody else can mount what these pods have
 	}
-	return f.listOr(found, "no other workload here mounts these volumes, and one that does may live elsewhere")
+	return f.listOr(found, "no other workload here mounts these volumes, and one that does may live elsewhere", "", workloadKinds...)
 }
 
 // maxSharers bounds how many others are named for one volume: a host path that
@@ -209,8 +209,8 @@ func (f *Facts) podServiceAccount(o *model.Object, pod *model.PodTemplate) tree.
 		return *account.Root
 	}
 	asMade := name == "default" && f.access().Named(o.Key.Namespace, name)
-	if !f.snapshot.Closed && !asMade {
-		return unknown("the ServiceAccount of these pods was not read, and may live elsewhere")
+	if !asMade && !f.snapshot.Complete(o.Key.Namespace, serviceAccountKind) {
+		return unknown(f.whyOpen("the ServiceAccount of these pods was not read, and may live elsewhere", o.Key.Namespace, serviceAccountKind))
 	}
 	metadata := entries("name", name, "namespace", o.Key.Namespace)
 	return sealed(entries("apiVersion", "v1", "kind", "ServiceAccount", "metadata", metadata))

@@ -120,7 +120,7 @@ func (f *Facts) serviceRoutes(o *model.Object) tree.Node {
 	for _, r := range f.routes()[objectName{o.Key.Namespace, o.Key.Name}] {
 		items = append(items, entries("kind", r.object.Key.Kind, "name", r.object.Key.Name))
 	}
-	return f.listOr(items, "no Ingress or route here leads to this Service, and others may live elsewhere")
+	return f.listOr(items, "no Ingress or route here leads to this Service, and others may live elsewhere", "", routingKinds...)
 }
 
 func (f *Facts) podServices(o *model.Object, pod *model.PodTemplate) tree.Node {
@@ -128,7 +128,7 @@ func (f *Facts) podServices(o *model.Object, pod *model.PodTemplate) tree.Node {
 	for _, s := range f.services().find(o.Key.Namespace, pod.Labels()) {
 		items = append(items, entries("name", s.Key.Name, "type", serviceType(s)))
 	}
-	return f.listOr(items, "no Service here selects these pods, and others may live elsewhere")
+	return f.listOr(items, "no Service here selects these pods, and others may live elsewhere", o.Key.Namespace, serviceKind)
 }
 
 func (f *Facts) podExposure(o *model.Object, pod *model.PodTemplate) tree.Node {
@@ -156,7 +156,7 @@ func (f *Facts) podExposure(o *model.Object, pod *model.PodTemplate) tree.Node {
 			}
 		}
 	}
-	return f.listOr(ways, "nothing here leads to these pods from outside the cluster, and what does may live elsewhere")
+	return f.listOr(ways, "nothing here leads to these pods from outside the cluster, and what does may live elsewhere", "", wayInKinds...)
 }
 
 // containers returns the containers of all kinds of a pod.

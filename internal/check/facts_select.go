@@ -97,7 +97,7 @@ func (f *Facts) indexBudgets() selectorIndex {
 
 func (f *Facts) podBudgets(o *model.Object, pod *model.PodTemplate) tree.Node {
 	return f.listOr(names(f.budgets().find(o.Key.Namespace, pod.Labels())),
-		"no PodDisruptionBudget here selects these pods, and others may live elsewhere")
+		"no PodDisruptionBudget here selects these pods, and others may live elsewhere", o.Key.Namespace, budgetKind)
 }
 
 func (f *Facts) serviceSelected(o *model.Object) tree.Node {
@@ -125,7 +125,7 @@ func (f *Facts) selected(o *model.Object, selector model.Selector) tree.Node {
 	for _, w := range f.snapshot.Workloads(o.Key.Namespace).Select(selector) {
 		items = append(items, entries("kind", w.Object.Key.Kind, "name", w.Object.Key.Name))
 	}
-	return f.listOr(items, "no workload here has the pods that it selects, and others may live elsewhere")
+	return f.listOr(items, "no workload here has the pods that it selects, and others may live elsewhere", o.Key.Namespace, workloadKinds...)
 }
 
 // targetName names what an autoscaler scales.
@@ -171,7 +171,7 @@ func (f *Facts) podAutoscalers(o *model.Object, _ *model.PodTemplate) tree.Node 
 			found = append(found, a.object)
 		}
 	}
-	return f.listOr(names(found), "no autoscaler here names this workload, and others may live elsewhere")
+	return f.listOr(names(found), "no autoscaler here names this workload, and others may live elsewhere", o.Key.Namespace, autoscalerKind, scaledObjectKind)
 }
 
 func (f *Facts) autoscalerSelected(o *model.Object) tree.Node {
@@ -185,5 +185,5 @@ func (f *Facts) autoscalerSelected(o *model.Object) tree.Node {
 			}
 		}
 	}
-	return f.listOr(items, "the workload that it scales was not read, and may live elsewhere")
+	return f.listOr(items, "the workload that it scales was not read, and may live elsewhere", o.Key.Namespace, workloadKinds...)
 }

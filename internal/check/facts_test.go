@@ -126,7 +126,10 @@ var factCases = []factCase{
 		object("networking.k8s.io/v1", "NetworkPolicy", "implied", "spec: {podSelector: {matchLabels: {app: web}}, egress: [{}]}") +
 		object("networking.k8s.io/v1", "NetworkPolicy", "in", "spec: {podSelector: {}}"),
 		"[implied]", ""},
-	{"policies of other kinds", "ingressPolicies", workload("Deployment", "web") + object("cilium.io/v2", "CiliumNetworkPolicy", "c", "spec: {}"), "?", "?"},
+	{"policies of other kinds", "ingressPolicies", workload("Deployment", "web") + object("projectcalico.org/v3", "NetworkPolicy", "c", "spec: {}"), "?", "?"},
+	{"policies of Cilium", "ingressPolicies", workload("Deployment", "web") + object("cilium.io/v2", "CiliumNetworkPolicy", "c", "spec: {endpointSelector: {}, ingress: [{}]}"), "[c]", ""},
+	{"policies that deny something", "ingressPolicies", workload("Deployment", "web") + object("policy.networking.k8s.io/v1alpha2", "ClusterNetworkPolicy", "c",
+		"spec: {tier: Admin, priority: 1, subject: {namespaces: {}}, ingress: [{action: Deny, from: [{namespaces: {}}]}]}"), "?", "?"},
 	{"budgets none", "disruptionBudgets", workload("Deployment", "web") + object("policy/v1", "PodDisruptionBudget", "nothing", "spec: {minAvailable: 1}"), "?", "[]"},
 	{"budgets", "disruptionBudgets", workload("Deployment", "web") +
 		object("policy/v1", "PodDisruptionBudget", "web", "spec: {selector: {matchLabels: {app: web}}}") +
@@ -191,7 +194,10 @@ var factCases = []factCase{
 		"{ingress:? egress:?}", "{ingress:false egress:false}"},
 	{"reach", "reach", object("v1", "Namespace", "shop", "") + workload("Deployment", "web") +
 		strings.Replace(workload("Deployment", "far"), "name: far}", "name: far, namespace: other}", 1), "?", "{workloads:1 namespaces:1}"},
-	{"reach past other policies", "reach", object("v1", "Namespace", "shop", "") + object("cilium.io/v2", "CiliumNetworkPolicy", "c", "spec: {}"), "?", "?"},
+	{"reach past other policies", "reach", object("v1", "Namespace", "shop", "") + workload("Deployment", "web") +
+		strings.Replace(workload("Deployment", "far"), "name: far}", "name: far, namespace: other}", 1) + object("projectcalico.org/v3", "NetworkPolicy", "c", "spec: {}"), "?", "{workloads:? namespaces:?}"},
+	{"deny by another tier", "defaultDeny", object("v1", "Namespace", "shop", "") + object("policy.networking.k8s.io/v1alpha2", "ClusterNetworkPolicy", "c",
+		"spec: {tier: Baseline, priority: 1, subject: {namespaces: {}}, ingress: [{action: Deny, from: [{namespaces: {}}]}]}"), "{ingress:? egress:?}", "{ingress:? egress:false}"},
 	{"workloads none", "workloads", object("v1", "Namespace", "shop", ""), "?", "0"},
 	{"workloads", "workloads", object("v1", "Namespace", "shop", "") + workload("Deployment", "web") + workload("Job", "batch"), "2", ""},
 	{"holders none", "holders", object(rbac, "Role", "r", secretRules), "?", "[]"},

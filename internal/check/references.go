@@ -104,7 +104,11 @@ func (r *referrer) pod(pod *model.PodTemplate) {
 			continue
 		}
 		for _, key := range u.Keys {
-			r.put(u.Kind.Kind+"Key", r.o.Key.Namespace, u.Name+"/"+key.Name, key.Path, u.Optional, tree.Of(hasKey(holder, key.Name)))
+			found := tree.Of(hasKey(holder, key.Name))
+			if data := holder.Root.Get("data"); data.Is(tree.Unknown) {
+				found = *data
+			}
+			r.put(u.Kind.Kind+"Key", r.o.Key.Namespace, u.Name+"/"+key.Name, key.Path, u.Optional, found)
 		}
 	}
 }
@@ -112,11 +116,11 @@ func (r *referrer) pod(pod *model.PodTemplate) {
 // dataFields are where Secrets and ConfigMaps keep their entries.
 var dataFields = []string{"data", "stringData", "binaryData"}
 
-// hasData reports whether a Secret or ConfigMap holds entries as it was read;
-// one that does not is filled by a controller.
+// hasData reports whether a Secret or ConfigMap holds entries as it was read, or
+// whether it does is unknown; one that does not is filled by a controller.
 func hasData(o *model.Object) bool {
 	for _, field := range dataFields {
-		if o.Root.Get(field).Len() > 0 {
+		if n := o.Root.Get(field); n.Len() > 0 || n.Is(tree.Unknown) {
 			return true
 		}
 	}
@@ -215,8 +219,8 @@ func (r *referrer) targetPorts() {
 				break
 			}
 		}
-		if len(workloads) == 0 && !r.f.snapshot.Closed {
-			found = tree.UnknownBecause("no pods that the Service selects were read")
+		if len(workloads) == 0 && !r.f.snapshot.Complete(r.o.Key.Namespace, workloadKinds...) {
+			found = tree.UnknownBecause(r.f.whyOpen("no pods that the Service selects were read", r.o.Key.Namespace, workloadKinds...))
 		}
 		r.put("ContainerPort", r.o.Key.Namespace, target.Str(), path.Join(tree.Step{Key: "targetPort"}), false, found)
 	}
@@ -293,10 +297,10 @@ func (f *Facts) found(o *model.Object, gk model.GroupKind, namespace, name strin
 		return tree.Of(true)
 	case gk == claimKind && f.claimTemplate(namespace, name):
 		return tree.Of(true)
-	case f.snapshot.Closed:
+	case f.snapshot.Complete(namespace, gk):
 		return tree.Of(false)
 	}
-	return tree.UnknownBecause("the " + gk.String() + " was not read, and may live elsewhere")
+	return tree.UnknownBecause(f.whyOpen("the "+gk.String()+" was not read, and may live elsewhere", namespace, gk))
 }
 
 // exists reports whether Kubernetes itself makes an object.

@@ -15,12 +15,16 @@ import (
 
 	"ullage.dev/ullage/frameworks"
 	"ullage.dev/ullage/internal/check"
+	"ullage.dev/ullage/internal/cluster"
 	"ullage.dev/ullage/internal/comply"
 	"ullage.dev/ullage/internal/manifest"
 	"ullage.dev/ullage/internal/model"
 	"ullage.dev/ullage/internal/policy"
 	"ullage.dev/ullage/internal/report"
+	"ullage.dev/ullage/internal/tree"
 )
+
+const configUsage = "configuration file (default " + configName + " in the working directory, or above it in its git work tree)"
 
 // LatestMinor is the newest Kubernetes minor version that the rules know.
 const LatestMinor = 37
@@ -28,19 +32,22 @@ const LatestMinor = 37
 // checkFlags are the flags of ullage check.
 type checkFlags struct {
 	config
+	source
 	configPath, output, selector, color, writeBaseline, fix string
-	namespaces                                              []string
+	namespaces                                              []word
 	closed, diff, verbose, showExcepted                     bool
 }
 
 func checkCommand(p *Program) *cobra.Command {
 	var f checkFlags
 	cmd := &cobra.Command{
-		Use:   "check PATH...",
-		Short: "May these manifests, charts and overlays ship?",
-		Long: `Check Kubernetes manifests, Helm charts and Kustomize overlays for what makes
-them insecure or fragile. PATH is a file, a directory, a chart, an overlay or -
-for standard input. Nothing is sent anywhere.
+		Use:   "check PATH... | --cluster | --from FILE",
+		Short: "May these manifests, charts and overlays ship? What is wrong in this cluster?",
+		Long: `Check Kubernetes manifests, Helm charts and Kustomize overlays, or a cluster,
+for what makes them insecure or fragile. PATH is a file, a directory, a chart, an
+overlay or - for standard input. Nothing is sent anywhere. --cluster reads the
+cluster of the kubeconfig and changes nothing in it; of Secrets it reads the
+metadata alone.
 
 Exit code: 0 clean, 1 findings at or above --fail-on, 2 usage or internal error,
 3 something that should have been checked could not be.`,
@@ -48,37 +55,40 @@ Exit code: 0 clean, 1 findings at or above --fail-on, 2 usage or internal error,
   ullage check --diff deploy/                # all fixes as a diff; nothing is written
   ullage check --fix deploy/                 # write the inert ones, --fix=all all of them
   ullage check -o sarif chart/ > out.sarif   # for code scanning
-  helm template . | ullage check -           # from standard input`,
-		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) == 0 {
-				return errors.New("name what to check: a file, a directory, a chart, an overlay, or - for standard input")
+  helm template . | ullage check -           # from standard input
+  ullage check --cluster -n shop             # what runs in a namespace
+  ullage check --cluster --save all.gz       # and later, elsewhere: --from all.gz`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 && !f.live() {
+				return errors.New("name what to check: a file, a directory, a chart, an overlay, - for standard input, or --cluster")
 			}
-			return nil
+			return f.source.validate(cmd.Flags(), args, "fix", "diff", "exclude", "values", "set", "closed-world", "kube-version")
 		},
 		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd, p, args) },
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&f.configPath, "config", "", "configuration file (default "+configName+" in the working directory)")
+	f.source.flags(flags)
+	flags.StringVar(&f.configPath, "config", "", configUsage)
 	flags.StringVarP(&f.output, "output", "o", "text", "format: "+strings.Join(report.Formats(), ", "))
-	flags.StringVar(&f.Profile, "profile", "", "rules to use: "+strings.Join(policy.ProfileNames, ", ")+", or a file (default recommended)")
-	flags.StringSliceVar(&f.Rules, "rule", nil, "use only these rules")
-	flags.StringSliceVar(&f.Skip, "skip", nil, "leave these rules out")
-	flags.StringSliceVar(&f.Frameworks, "framework", nil, "use the rules that support these compliance frameworks")
-	flags.StringSliceVar(&f.Policies, "policies", nil, "files or directories with rules of your own, or ValidatingAdmissionPolicies")
-	flags.StringVar(&f.Severity, "severity", "", "leave out findings below: info, low, medium, high, critical")
-	flags.StringVar(&f.FailOn, "fail-on", "", "exit with 1 for findings at or above this severity, or never (default high)")
-	flags.StringVarP(&f.Namespace, "default-namespace", "n", "", "namespace of objects that name none (default default)")
-	flags.StringSliceVar(&f.namespaces, "namespace", nil, "judge only objects in these namespaces")
+	wordVar(flags, &f.profile, "profile", "", "rules to use: "+strings.Join(policy.ProfileNames, ", ")+", or a file (default recommended)")
+	wordsVar(flags, &f.rules, "rule", "use only these rules")
+	wordsVar(flags, &f.skip, "skip", "leave these rules out")
+	wordsVar(flags, &f.frameworks, "framework", "use the rules that support these compliance frameworks")
+	wordsVar(flags, &f.policies, "policies", "files or directories with rules of your own, or ValidatingAdmissionPolicies")
+	wordVar(flags, &f.severity, "severity", "", "leave out findings below: info, low, medium, high, critical")
+	wordVar(flags, &f.failOn, "fail-on", "", "exit with 1 for findings at or above this severity, or never (default high)")
+	wordVar(flags, &f.namespace, "default-namespace", "n", "namespace of objects that name none (default default); of a cluster: as --namespace")
+	wordsVar(flags, &f.namespaces, "namespace", "judge only objects in these namespaces")
 	flags.StringVarP(&f.selector, "selector", "l", "", "judge only objects with these labels, such as app=web,tier!=test")
-	flags.StringVar(&f.KubeVersion, "kube-version", "", fmt.Sprintf("Kubernetes version to assume (default 1.%d)", LatestMinor))
+	wordVar(flags, &f.kubeVersion, "kube-version", "", fmt.Sprintf("Kubernetes version to assume (default 1.%d)", LatestMinor))
 	flags.BoolVar(&f.closed, "closed-world", false, "the input is all there is: what is missing is missing, not unknown")
-	flags.StringSliceVar(&f.Exceptions, "exceptions", nil, "files with exceptions")
-	flags.StringVar(&f.Annotations, "annotations", "", "exceptions in annotations to honor: all, own, none (default all)")
-	flags.StringVar(&f.Baseline, "baseline", "", "report only findings that are not in this file")
+	wordsVar(flags, &f.exceptions, "exceptions", "files with exceptions")
+	wordVar(flags, &f.annotations, "annotations", "", "exceptions in annotations to honor: all, own, none (default all)")
+	wordVar(flags, &f.baseline, "baseline", "", "report only findings that are not in this file")
 	flags.StringVar(&f.writeBaseline, "write-baseline", "", "write all findings to this file and exit with 0")
-	flags.StringSliceVar(&f.Exclude, "exclude", nil, "leave out paths that match these patterns")
-	flags.StringSliceVar(&f.Values, "values", nil, "values files for Helm charts")
-	flags.StringArrayVar(&f.Set, "set", nil, "value for Helm charts, key=value")
+	wordsVar(flags, &f.exclude, "exclude", "leave out paths that match these patterns")
+	wordsVar(flags, &f.values, "values", "values files for Helm charts")
+	flags.Var(wordsFlag{&f.set, "set", true}, "set", "value for Helm charts, key=value")
 	flags.BoolVar(&f.diff, "diff", false, "show all fixes, tightening ones too, as a diff and change nothing")
 	flags.StringVar(&f.fix, "fix", "", "write fixes into the files: --fix only inert ones, --fix=all tightening ones too")
 	flags.Lookup("fix").NoOptDefVal = "inert"
@@ -91,6 +101,9 @@ Exit code: 0 clean, 1 findings at or above --fail-on, 2 usage or internal error,
 // plan is what the flags and the configuration come to.
 type plan struct {
 	rules      []*policy.Rule
+	beside     []*model.Object // what was read beside the user's native policies
+	settings   map[string]*tree.Node
+	config     string // the file, for the report
 	profile    string
 	failOn     model.Severity
 	never      bool // no finding fails the check
@@ -102,20 +115,31 @@ type plan struct {
 	baseline   *policy.Baseline
 	selected   func(*model.Object) bool
 	problems   []model.Problem
+	cluster    *cluster.Input // nil when files were read
 }
 
 func (f *checkFlags) run(cmd *cobra.Command, p *Program, paths []string) error {
 	ctx := cmd.Context()
 	for _, name := range []string{"rule", "skip", "framework", "namespace", "policies", "exceptions"} {
-		if flag := cmd.Flags().Lookup(name); flag.Changed && flag.Value.String() == "[]" {
+		if flag := cmd.Flags().Lookup(name); flag.Changed && flag.Value.String() == "" {
 			return fmt.Errorf("--%s names nothing", name)
 		}
 	}
-	if err := f.merge(); err != nil {
+	if f.live() && f.namespace.text != "" {
+		f.namespaces, f.namespace = append(f.namespaces, f.namespace), word{}
+	}
+	if err := f.merge(p.Getenv("HOME")); err != nil {
 		return err
 	}
 	if err := f.modes(p.Args); err != nil {
 		return err
+	}
+	if f.live() {
+		minor, err := f.source.open(ctx)
+		if err != nil {
+			return err
+		}
+		f.kubeVersion, f.world = word{text: assumed(minor)}, word{text: "closed"}
 	}
 	v, err := f.judge(ctx, p, paths)
 	if err != nil {
@@ -127,8 +151,10 @@ func (f *checkFlags) run(cmd *cobra.Command, p *Program, paths []string) error {
 	if f.diff || f.fix != "" {
 		return f.fixes(ctx, p, v, paths)
 	}
-	options := report.Options{Color: f.colored(p), Width: p.Terminal.Width, Verbose: f.verbose, ShowExcepted: f.showExcepted, Requirements: requirements()}
-	if err := report.Write(p.Stdout, f.output, v.report, options); err != nil {
+	var lookup requirements
+	options := report.Options{Color: f.colored(p), Width: p.Terminal.Width, Verbose: f.verbose, ShowExcepted: f.showExcepted, Requirements: lookup.of}
+	err = report.Write(p.Stdout, f.output, v.report, options)
+	if err = errors.Join(err, lookup.err); err != nil {
 		return &codeError{exitUsage, err}
 	}
 	return v.plan.verdict(v.report)
@@ -150,11 +176,12 @@ func (f *checkFlags) judge(ctx context.Context, p *Program, paths []string) (*ju
 	}
 	bar := newProgress(p)
 	defer bar.done()
-	in, err := manifest.Load(ctx, paths, f.loadOptions(p, bar))
+	in, err := f.load(ctx, p, plan, paths, bar)
 	if err != nil {
 		return nil, interrupted(ctx, err)
 	}
 	plan.readOwn(in)
+	plan.rules = policy.Bind(plan.rules, slices.Concat(plan.beside, in.Objects), plan.closed)
 	o := f.checkOptions(plan, in)
 	o.Exceptions, o.Baseline, o.Progress = plan.exceptions, plan.baseline, bar.judged
 	r, err := check.Run(ctx, in.Objects, o)
@@ -168,11 +195,27 @@ func (f *checkFlags) judge(ctx context.Context, p *Program, paths []string) (*ju
 	return &judged{plan, in, r}, nil
 }
 
+// load reads the files, or the cluster.
+func (f *checkFlags) load(ctx context.Context, p *Program, pl *plan, paths []string, bar *progress) (*manifest.Input, error) {
+	if !f.live() {
+		return manifest.Load(ctx, paths, f.loadOptions(p, bar))
+	}
+	var err error
+	if pl.cluster, err = f.source.read(ctx, bar, texts(f.namespaces), pl.rules); err != nil {
+		return nil, err
+	}
+	return &manifest.Input{Objects: pl.cluster.Objects, Problems: pl.cluster.Problems, Digest: pl.cluster.Digest}, nil
+}
+
 // checkOptions are those of the check without exceptions and baseline.
 func (f *checkFlags) checkOptions(pl *plan, in *manifest.Input) check.Options {
-	return check.Options{
-		Rules: pl.rules, Settings: f.Settings, KubernetesMinor: pl.minor, Closed: pl.closed, Declarations: in.Declarations, Selected: pl.selected,
+	o := check.Options{
+		Rules: pl.rules, Settings: pl.settings, KubernetesMinor: pl.minor, Closed: pl.closed, Declarations: in.Declarations, Selected: pl.selected,
 	}
+	if pl.cluster != nil {
+		o.Gaps = pl.cluster.Gaps
+	}
+	return o
 }
 
 func interrupted(ctx context.Context, err error) error {
@@ -182,146 +225,113 @@ func interrupted(ctx context.Context, err error) error {
 	return err
 }
 
-// merge fills what no flag says from the configuration.
-func (f *checkFlags) merge() error {
-	c, err := loadConfig(f.configPath)
-	if err != nil {
-		return err
+// validate refuses words that no flag or setting knows, and sources that cannot
+// be read.
+func (f *checkFlags) validate(ctx context.Context) error {
+	errs := []error{
+		f.world.oneOf("open", "closed"), f.annotations.oneOf("all", "own", "none"),
+		word{f.color, "--color"}.oneOf("auto", "always", "never"),
+		word{f.output, "--output"}.oneOf(report.Formats()...),
 	}
-	for _, s := range []struct {
-		flag     *string
-		config   string
-		default_ string
+	if f.fix != "" {
+		errs = append(errs, word{f.fix, "--fix"}.oneOf("inert", "all"))
+	}
+	for _, list := range []struct {
+		words []word
+		apply func(*manifest.Options, []string)
 	}{
-		{&f.Profile, c.Profile, "recommended"}, {&f.FailOn, c.FailOn, "high"}, {&f.Severity, c.Severity, "info"}, {&f.Namespace, c.Namespace, "default"},
-		{&f.KubeVersion, c.KubeVersion, fmt.Sprintf("1.%d", LatestMinor)}, {&f.World, c.World, "open"}, {&f.Baseline, c.Baseline, ""},
-		{&f.Annotations, c.Annotations, "all"},
+		{f.exclude, func(o *manifest.Options, s []string) { o.Exclude = s }},
+		{f.values, func(o *manifest.Options, s []string) { o.HelmValues = s }},
+		{f.set, func(o *manifest.Options, s []string) { o.HelmSet = s }},
+		{[]word{f.kubeVersion}, func(o *manifest.Options, s []string) { o.KubeVersion = s[0] }},
 	} {
-		if *s.flag == "" {
-			*s.flag = s.config
-		}
-		if *s.flag == "" {
-			*s.flag = s.default_
-		}
-	}
-	if len(f.Rules) > 0 && len(f.Frameworks) > 0 || len(c.Rules) > 0 && len(c.Frameworks) > 0 {
-		return errors.New("rules and frameworks exclude each other")
-	}
-	if len(f.Rules) > 0 || len(f.Frameworks) > 0 { // one of them chooses the rules
-		c.Rules, c.Frameworks = nil, nil
-	}
-	for _, s := range []struct {
-		flag   *[]string
-		config []string
-	}{
-		{&f.Rules, c.Rules}, {&f.Skip, c.Skip}, {&f.Frameworks, c.Frameworks}, {&f.Policies, c.Policies}, {&f.Exceptions, c.Exceptions},
-		{&f.Exclude, c.Exclude}, {&f.Values, c.Values}, {&f.Set, c.Set},
-	} {
-		if len(*s.flag) == 0 {
-			*s.flag = s.config
+		for _, w := range list.words {
+			var o manifest.Options
+			list.apply(&o, []string{w.text})
+			if err := o.Check(ctx); err != nil {
+				errs = append(errs, w.wrong(err))
+			}
 		}
 	}
-	f.Settings = c.Settings
-	if f.closed {
-		f.World = "closed"
-	}
-	return nil
-}
-
-// validate refuses words that no flag or setting knows.
-func (f *checkFlags) validate() error {
-	for _, s := range []struct {
-		name, value string
-		allowed     []string
-	}{
-		{"output format", f.output, report.Formats()},
-		{"--color", f.color, []string{"auto", "always", "never"}},
-		{"world", f.World, []string{"open", "closed"}},
-		{"annotations", f.Annotations, []string{"all", "own", "none"}},
-		{"--fix", f.fix, []string{"", "inert", "all"}},
-	} {
-		if !slices.Contains(s.allowed, s.value) {
-			return fmt.Errorf("%s %q is none of %s", s.name, s.value, strings.TrimPrefix(strings.Join(s.allowed, ", "), ", "))
-		}
-	}
-	return nil
+	return errors.Join(errs...)
 }
 
 // ruleSet names the rules in use, for the report.
 func (f *checkFlags) ruleSet() string {
 	switch {
-	case len(f.Rules) > 0:
+	case len(f.rules) > 0:
 		return "chosen rules"
-	case len(f.Frameworks) > 0:
-		return strings.Join(f.Frameworks, ", ")
+	case len(f.frameworks) > 0:
+		return strings.Join(texts(f.frameworks), ", ")
 	}
-	return f.Profile
+	return f.profile.text
 }
 
 // partial reports whether the flags leave out rules or objects that another run
 // over the same input looks at.
 func (f *checkFlags) partial() bool {
-	return len(f.Rules)+len(f.Skip)+len(f.Frameworks)+len(f.namespaces) > 0 || f.selector != "" || f.Severity != model.Info.String()
+	return len(f.rules)+len(f.skip)+len(f.frameworks)+len(f.namespaces) > 0 || f.selector != "" || f.severity.text != model.Info.String()
 }
 
 func (f *checkFlags) plan(ctx context.Context, now time.Time) (*plan, error) {
-	if err := f.validate(); err != nil {
+	if err := f.validate(ctx); err != nil {
 		return nil, err
 	}
-	pl := &plan{profile: f.ruleSet(), closed: f.World == "closed", partial: f.partial()}
-	if f.FailOn == "never" {
-		pl.never = true
-	} else if err := pl.failOn.UnmarshalText([]byte(f.FailOn)); err != nil {
-		return nil, fmt.Errorf("--fail-on: %w, never", err)
-	}
-	var least model.Severity
-	err := least.UnmarshalText([]byte(f.Severity))
-	if err != nil {
-		return nil, fmt.Errorf("--severity: %w", err)
-	}
-	if pl.minor, err = policy.ParseMinor(f.KubeVersion); err != nil {
-		return nil, fmt.Errorf("--kube-version: %w", err)
-	}
-	if pl.minor > LatestMinor {
-		return nil, fmt.Errorf("--kube-version: 1.%d is newer than 1.%d, the newest that the rules know", pl.minor, LatestMinor)
-	}
-	rules, err := library(ctx, f.Policies, pl.minor)
+	pl := &plan{profile: f.ruleSet(), closed: f.world.text == "closed", partial: f.partial(), config: f.path}
+	err := pl.bar(f.failOn)
 	if err != nil {
 		return nil, err
 	}
-	choice := selection{Profile: f.Profile, Only: f.Rules, Skip: f.Skip, Frameworks: f.Frameworks, Severity: least}
-	if pl.rules, err = choose(rules, choice, pl.minor); err != nil {
+	if pl.minor, err = f.minor(); err != nil {
 		return nil, err
 	}
-	if f.Settings, err = settings(rules, f.Settings); err != nil {
-		return nil, fmt.Errorf("configuration: params: %w", err)
-	}
-	if pl.selected, err = selectObjects(f.namespaces, f.selector); err != nil {
+	var rules []*policy.Rule
+	if rules, pl.beside, err = library(ctx, f.policies, pl.minor); err != nil {
 		return nil, err
 	}
-	pl.exceptions = policy.NewExceptions(now, f.Annotations, rules)
-	for _, path := range f.Exceptions {
-		file, err := readFile(path)
+	if pl.rules, err = f.choose(rules, pl.minor); err != nil {
+		return nil, err
+	}
+	if pl.settings, err = f.settings(rules); err != nil {
+		return nil, err
+	}
+	if pl.selected, err = selectObjects(texts(f.namespaces), f.selector); err != nil {
+		return nil, err
+	}
+	pl.exceptions = policy.NewExceptions(now, f.annotations.text, rules)
+	for _, path := range f.exceptions {
+		file, err := readFile(path.text)
 		if err != nil {
-			return nil, fmt.Errorf("exceptions: %w", err)
+			return nil, path.wrong(err)
 		}
 		pl.loadExceptions(file)
 	}
-	if f.Baseline != "" {
-		if pl.baseline, err = readBaseline(f.Baseline); err != nil {
-			return nil, err
+	if f.baseline.text != "" {
+		if pl.baseline, err = readBaseline(f.baseline.text); err != nil {
+			return nil, f.baseline.wrong(err)
 		}
 	}
 	return pl, nil
 }
 
+// bar sets from which severity on findings fail the check.
+func (pl *plan) bar(failOn word) error {
+	if pl.never = failOn.text == "never"; pl.never {
+		return nil
+	}
+	if err := pl.failOn.UnmarshalText([]byte(failOn.text)); err != nil {
+		return failOn.wrong(fmt.Errorf("%w, never", err))
+	}
+	return nil
+}
+
 func readBaseline(path string) (*policy.Baseline, error) {
 	file, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("baseline %s does not exist (make it with --write-baseline %s)", path, path)
+		return nil, fmt.Errorf("%s does not exist (make it with --write-baseline %s)", path, path)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("baseline: %w", err)
+		return nil, err
 	}
 	defer file.Close()
 	b, err := policy.ReadBaseline(file)
@@ -333,7 +343,8 @@ func readBaseline(path string) (*policy.Baseline, error) {
 
 func (f *checkFlags) loadOptions(p *Program, bar *progress) manifest.Options {
 	return manifest.Options{
-		Namespace: f.Namespace, Stdin: p.Stdin, HelmValues: f.Values, HelmSet: f.Set, KubeVersion: f.KubeVersion, Exclude: f.Exclude,
+		Namespace: f.namespace.text, Stdin: p.Stdin, HelmValues: texts(f.values), HelmSet: texts(f.set), KubeVersion: f.kubeVersion.text,
+		Exclude:  texts(f.exclude),
 		Progress: bar.read,
 	}
 }
@@ -350,9 +361,14 @@ func (pl *plan) complete(r *model.Report, in *manifest.Input, paths []string, no
 		world = "closed"
 	}
 	r.Provenance = model.Provenance{
-		Tool: "ullage", Version: Version(), RulesDigest: policy.Digest(pl.rules), InputDigest: in.Digest, Commit: commitOf(paths[0]),
-		Profile: pl.profile, Kubernetes: fmt.Sprintf("1.%d", pl.minor), World: world, Time: now.UTC().Format(time.RFC3339),
+		Tool: "ullage", Version: Version(), RulesDigest: policy.Digest(pl.rules), InputDigest: in.Digest,
+		Configuration: pl.config, Profile: pl.profile, Kubernetes: fmt.Sprintf("1.%d", pl.minor), World: world, Time: now.UTC().Format(time.RFC3339),
 	}
+	if pl.cluster == nil {
+		r.Provenance.Commit = commitOf(paths[0])
+		return
+	}
+	r.Provenance.Cluster, r.Provenance.Time = clusterProvenance(pl.cluster), pl.cluster.Time.Format(time.RFC3339)
 }
 
 // verdict turns the report into the exit code.
@@ -410,17 +426,19 @@ func (f *checkFlags) colored(p *Program) bool {
 	return p.Terminal.Stdout && p.Getenv("NO_COLOR") == "" && p.Getenv("TERM") != "dumb"
 }
 
-// requirements looks requirements up in the frameworks, which are read when a
-// format first asks.
-func requirements() func(string) []string {
-	var catalog *comply.Catalog
-	return func(check string) []string {
-		if catalog == nil {
-			var err error
-			if catalog, err = comply.Load(frameworks.Files); err != nil {
-				catalog = &comply.Catalog{}
-			}
-		}
-		return catalog.Requirements(check)
+// requirements looks up what checks support in the frameworks, which are read when
+// a format first asks.
+type requirements struct {
+	catalog *comply.Catalog
+	err     error // of reading them
+}
+
+func (r *requirements) of(check string) []string {
+	if r.catalog == nil && r.err == nil {
+		r.catalog, r.err = comply.Load(frameworks.Files)
 	}
+	if r.err != nil {
+		return nil
+	}
+	return r.catalog.Requirements(check)
 }

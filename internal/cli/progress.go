@@ -30,7 +30,16 @@ func newProgress(p *Program) *progress {
 func (b *progress) read(p manifest.Progress) { b.show("reading", p.Done, p.Total, "files") }
 func (b *progress) judged(done, total int)   { b.show("checking", done, total, "objects") }
 
+// listed takes the number of objects that a cluster has given so far.
+func (b *progress) listed(objects int) {
+	b.write(fmt.Sprintf("reading the cluster: %d objects", objects))
+}
+
 func (b *progress) show(what string, done, total int, of string) {
+	b.write(fmt.Sprintf("%s %d of %d %s", what, done, total, of))
+}
+
+func (b *progress) write(line string) {
 	if b.w == nil {
 		return
 	}
@@ -41,7 +50,7 @@ func (b *progress) show(what string, done, total int, of string) {
 		return
 	}
 	b.last, b.shown = now, true
-	fmt.Fprintf(b.w, "\r\x1b[K%s %d of %d %s", what, done, total, of)
+	fmt.Fprint(b.w, "\r\x1b[K"+line)
 }
 
 // done takes the line away.

@@ -5,7 +5,9 @@ import (
 	"strings"
 )
 
-// pattern is a pattern of paths with forward slashes, split at them.
+// pattern is a pattern of paths with forward slashes, split at them: * ends at a
+// slash, and ** stands for any number of directories. Patterns of names, which
+// exceptions have, are others: there * spans slashes.
 type pattern []string
 
 func parsePattern(s string) (pattern, error) {

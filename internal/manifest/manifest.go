@@ -137,6 +137,12 @@ type loader struct {
 	claims   map[string]bool           // files that overlays read, by real path
 }
 
+// Check reports what is wrong with the options; [Load] does so, too.
+func (o Options) Check(ctx context.Context) error {
+	_, err := newLoader(ctx, o)
+	return err
+}
+
 func newLoader(ctx context.Context, o Options) (*loader, error) {
 	if o.Namespace == "" {
 		o.Namespace = "default"

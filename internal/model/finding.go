@@ -183,10 +183,10 @@ type Problem struct {
 }
 
 func (p Problem) String() string {
-	if p.Place.File == "" {
-		return p.Reason
+	if place := p.Place.String(); place != "" {
+		return place + ": " + p.Reason
 	}
-	return p.Place.String() + ": " + p.Reason
+	return p.Reason
 }
 
 // Exception lets a finding pass, for a reason, for a time.

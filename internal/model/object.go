@@ -32,6 +32,9 @@ type Source struct {
 	File     *tree.File // what the tree's offsets refer to; rendered text if Origin is set
 	Document int        // index in File, from 0
 	Origin   *Origin    // nil when File is the file on disk
+	// Live names an object that was read from a cluster, for people. File is then
+	// empty, and nodes have no position.
+	Live string
 }
 
 // Origin leads from rendered text back to what a person edits.
@@ -50,7 +53,7 @@ type OriginLine struct {
 	Line int
 }
 
-// Place is a position that a person can open.
+// Place is a position that a person can open, or an object of a cluster.
 type Place struct {
 	File   string `json:"file"`
 	Line   int    `json:"line,omitempty"`   // from 1; 0 when only the file is known
@@ -58,9 +61,15 @@ type Place struct {
 	// Rendered names the renderer when File is a template or overlay, whose
 	// output was checked.
 	Rendered string `json:"rendered,omitempty"`
+	// Live names an object of a cluster; there is no File then. Reports for
+	// machines name the object itself.
+	Live string `json:"-"`
 }
 
 func (p Place) String() string {
+	if p.File == "" {
+		return p.Live
+	}
 	s := p.File
 	if p.Line > 0 {
 		s += fmt.Sprintf(":%d", p.Line)
@@ -74,6 +83,9 @@ func (p Place) String() string {
 // Place returns the position of a node of the source's tree. For a map entry
 // that is its key.
 func (s *Source) Place(n *tree.Node) Place {
+	if s.Live != "" {
+		return Place{Live: s.Live}
+	}
 	line, column := s.File.Position(n.KeyStart())
 	if s.Origin == nil {
 		return Place{File: s.File.Name, Line: line, Column: column}
@@ -94,6 +106,17 @@ func (s *Source) Place(n *tree.Node) Place {
 // It returns nil without an error when the document is not a Kubernetes
 // object at all, and an error when it claims to be one and cannot be.
 func NewObject(root *tree.Node, source *Source, cluster, namespace string) (*Object, error) {
+	o, err := identify(root, source, cluster, namespace)
+	if o == nil || err != nil {
+		return nil, err
+	}
+	redact(o) // before values are copied as defaults of others
+	o.complete(nil)
+	return o, nil
+}
+
+// identify makes an object of which only the name and the types are looked at.
+func identify(root *tree.Node, source *Source, cluster, namespace string) (*Object, error) {
 	apiVersion, kind, metadata := root.Get("apiVersion"), root.Get("kind"), root.Get("metadata")
 	if apiVersion.Str() == "" || kind.Str() == "" || noObject(root, apiVersion.Str(), kind.Str()) {
 		return nil, nil
@@ -138,13 +161,20 @@ func NewObject(root *tree.Node, source *Source, cluster, namespace string) (*Obj
 		return nil, err
 	}
 	o.UnknownFields = unknownFields
-	redact(o) // before values are copied as defaults of others
+	return o, nil
+}
+
+// complete adds defaults, seals the tree and finds what is in it. share, when
+// set, may exchange the nodes of the sealed tree for equal ones.
+func (o *Object) complete(share *tree.Interner) {
 	applyDefaults(o)
-	root.Seal()
+	o.Root.Seal()
+	if share != nil {
+		share.Share(o.Root)
+	}
 	o.pods = findPodTemplates(o)
 	o.opaquePods = len(o.pods) == 0 && !o.Key.Builtin() && !policyGroup(o.Key.Group) && namesContainers(o.Root)
 	o.System = isSystem(o)
-	return o, nil
 }
 
 // groupOf returns the group of an apiVersion.

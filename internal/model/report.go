@@ -45,10 +45,27 @@ type Provenance struct {
 	RulesDigest string `json:"rulesDigest"`
 	InputDigest string `json:"inputDigest"`      // over the names and contents of all files read
 	Commit      string `json:"commit,omitempty"` // checked out in the git tree that holds the first input
-	Profile     string `json:"profile"`
-	Kubernetes  string `json:"kubernetes"` // the minor version that was assumed
-	World       string `json:"world"`      // "open" or "closed"
-	Time        string `json:"time"`       // RFC 3339
+	// Configuration is the path of the configuration file; "" when there was none.
+	Configuration string `json:"configuration,omitempty"`
+	Profile       string `json:"profile"`
+	Kubernetes    string `json:"kubernetes"` // the minor version that was assumed
+	World         string `json:"world"`      // "open" or "closed"
+	Time          string `json:"time"`       // RFC 3339; when the cluster was read, if one was
+	// Cluster is set when the objects were read from one.
+	Cluster *ClusterProvenance `json:"cluster,omitempty"`
+}
+
+// ClusterProvenance says what was read of which cluster.
+type ClusterProvenance struct {
+	Name      string          `json:"name"`   // in the kubeconfig
+	Server    string          `json:"server"` // version of the API server
+	Resources []ResourceCount `json:"resources"`
+}
+
+// ResourceCount says how many objects of a resource were read.
+type ResourceCount struct {
+	Resource string `json:"resource"` // name.group
+	Objects  int    `json:"objects"`
 }
 
 // Worst returns the highest severity among the active findings, and false when

@@ -12,10 +12,12 @@ import (
 // Ids number the objects from 0 in key order and are valid within one snapshot
 // only; across snapshots use keys.
 type Snapshot struct {
-	// Closed says that the snapshot holds everything there is. In an open
-	// snapshot the absence of an object is unknown.
+	// Closed says that the snapshot holds everything there is, but for its gaps.
+	// In an open snapshot the absence of an object is unknown. Ask Complete
+	// whether the absence of objects of a kind means anything.
 	Closed bool
 
+	gaps   map[GroupKind]*Gap
 	shards []*shard // ordered by shardKey
 
 	byNamespace func() map[string]*LabelIndex
@@ -35,13 +37,14 @@ type Change struct {
 	Object *Object
 }
 
-// NewSnapshot makes a snapshot. Of several objects with one key the last wins.
-func NewSnapshot(objects []*Object, closed bool) *Snapshot {
+// NewSnapshot makes a snapshot. Of several objects with one key the last wins,
+// and of several gaps in one kind the first.
+func NewSnapshot(objects []*Object, closed bool, gaps ...Gap) *Snapshot {
 	changes := make([]Change, len(objects))
 	for i, o := range objects {
 		changes[i] = Change{o.Key, o}
 	}
-	return (&Snapshot{Closed: closed}).With(changes...)
+	return (&Snapshot{Closed: closed, gaps: byKind(gaps)}).With(changes...)
 }
 
 // With returns a snapshot in which the changes were made in order. It shares
@@ -52,7 +55,7 @@ func (s *Snapshot) With(changes ...Change) *Snapshot {
 	for _, c := range changes {
 		byShard[shardKey(c.Key)] = append(byShard[shardKey(c.Key)], c)
 	}
-	next := &Snapshot{Closed: s.Closed, shards: make([]*shard, 0, len(s.shards)+len(byShard))}
+	next := &Snapshot{Closed: s.Closed, gaps: s.gaps, shards: make([]*shard, 0, len(s.shards)+len(byShard))}
 	for _, old := range s.shards {
 		if changes, touched := byShard[old.key]; touched {
 			old = old.with(changes)
@@ -150,6 +153,18 @@ func (s *Snapshot) Kind(gk GroupKind) iter.Seq[*Object] {
 				if !yield(o) {
 					return
 				}
+			}
+		}
+	}
+}
+
+// ByNamespace yields the objects of a type, those of each namespace together, in
+// key order. The slices must not be changed.
+func (s *Snapshot) ByNamespace(gk GroupKind) iter.Seq2[string, []*Object] {
+	return func(yield func(string, []*Object) bool) {
+		for _, sh := range s.shards {
+			if sh.key.GroupKind == gk && !yield(sh.key.Namespace, sh.objects) {
+				return
 			}
 		}
 	}

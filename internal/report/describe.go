@@ -111,7 +111,9 @@ func totalsOf(r *model.Report) totals {
 
 // editable reports whether the object's text is what a person edits, and not
 // rendered or read from a cluster.
-func editable(o *model.Object) bool { return o.Source != nil && o.Source.Origin == nil }
+func editable(o *model.Object) bool {
+	return o.Source != nil && o.Source.Origin == nil && o.Source.Live == ""
+}
 
 // rulesOf returns every rule that the report speaks of, by id.
 func rulesOf(r *model.Report) []*model.RuleInfo {
@@ -377,7 +379,7 @@ func problemText(p model.Problem) string {
 func provenance(p model.Provenance) []fact {
 	all := []fact{
 		{"tool", p.Tool}, {"version", p.Version}, {"rulesDigest", p.RulesDigest}, {"inputDigest", p.InputDigest},
-		{"commit", p.Commit}, {"profile", p.Profile}, {"kubernetes", p.Kubernetes}, {"world", p.World}, {"time", p.Time},
+		{"commit", p.Commit}, {"configuration", p.Configuration}, {"profile", p.Profile}, {"kubernetes", p.Kubernetes}, {"world", p.World}, {"time", p.Time},
 	}
 	for i := range all {
 		all[i].Value = clean(all[i].Value)

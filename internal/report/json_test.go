@@ -88,7 +88,7 @@ func TestJSONSchemaIsComplete(t *testing.T) {
 	} {
 		for _, f := range reflect.VisibleFields(reflect.TypeOf(v)) {
 			name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
-			if schema.Defs[def].Properties[name] == nil {
+			if name != "-" && schema.Defs[def].Properties[name] == nil {
 				t.Errorf("the schema lacks %s.%s", def, name)
 			}
 		}

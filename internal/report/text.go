@@ -208,9 +208,13 @@ func (p *printer) finding(f *model.Finding) {
 	}
 }
 
-// place writes where something is, with a note behind it.
+// place writes where something is, with a note behind it. That it is in a
+// cluster was said with the object's name.
 func (p *printer) place(at model.Place, note string) {
-	place := where(at)
+	place := ""
+	if at.File != "" {
+		place = where(at)
+	}
 	if place != "" && note != "" {
 		place += "  "
 	}
@@ -285,7 +289,7 @@ func (p *printer) places(findings []*model.Finding, s model.Severity) {
 	most := [...]int{model.Info: 1, model.Low: 1, model.Medium: 1, model.High: 3, model.Critical: 10}[s]
 	for _, f := range findings[:min(most, len(findings))] {
 		name := keyName(f.Object)
-		if place := where(f.Place()); place != "" && utf8.RuneCountInString(findingIndent+place+"  "+name) > p.width {
+		if place := where(f.Place()); f.Place().File != "" && utf8.RuneCountInString(findingIndent+place+"  "+name) > p.width {
 			name = ""
 		}
 		p.place(f.Place(), name)

@@ -22,11 +22,16 @@ func (d *Decoder) Failures() int { return len(d.errs) }
 
 // Fail notes an error at a node; a nil node stands for the file.
 func (d *Decoder) Fail(n *Node, format string, args ...any) {
+	d.errs = append(d.errs, fmt.Errorf("%s: %s", d.Place(n), fmt.Sprintf(format, args...)))
+}
+
+// Place writes where a node stands, or its key in a map, as FILE:LINE:COLUMN.
+func (d *Decoder) Place(n *Node) string {
 	line, column := 1, 1
 	if n != nil {
 		line, column = d.File.Position(n.KeyStart())
 	}
-	d.errs = append(d.errs, fmt.Errorf("%s:%d:%d: %s", d.File.Name, line, column, fmt.Sprintf(format, args...)))
+	return fmt.Sprintf("%s:%d:%d", d.File.Name, line, column)
 }
 
 // Fields calls the reader of each field of a map.

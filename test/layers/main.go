@@ -19,9 +19,9 @@ const module = "ullage.dev/ullage/"
 var layers = [][]string{
 	{"internal/tree"},
 	{"internal/model"},
-	{"internal/policy", "internal/reach", "internal/access"},
+	{"internal/policy", "internal/reach", "internal/access", "internal/storage", "internal/secrets"},
 	{"internal/comply"},
-	{"internal/manifest"},
+	{"internal/manifest", "internal/cluster"},
 	{"internal/check", "internal/fix", "internal/report"},
 	{"internal/cli"},
 	{"cmd/ullage"},

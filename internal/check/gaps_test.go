@@ -1,0 +1,108 @@
+package check
+
+import (
+	"strings"
+	"testing"
+
+	"ullage.dev/ullage/internal/model"
+	"ullage.dev/ullage/internal/tree"
+)
+
+// TestFactsWithGaps asks each fact of a closed snapshot in which one kind at a
+// time was not read: a fact that is made of objects of that kind must not say that
+// there are none.
+func TestFactsWithGaps(t *testing.T) {
+	rbac := func(kind string) model.GroupKind {
+		return model.GroupKind{Group: "rbac.authorization.k8s.io", Kind: kind}
+	}
+	kinds := map[string]struct {
+		gk    model.GroupKind
+		facts string // that must become unknown
+	}{
+		"Service":                 {serviceKind, "services exposure"},
+		"Ingress":                 {model.GroupKind{Group: "networking.k8s.io", Kind: "Ingress"}, "exposure routes consumers"},
+		"HTTPRoute":               {model.GroupKind{Group: "gateway.networking.k8s.io", Kind: "HTTPRoute"}, "exposure routes"},
+		"NetworkPolicy":           {networkPolicyKind, "ingressPolicies egressPolicies"},
+		"PodDisruptionBudget":     {budgetKind, "disruptionBudgets"},
+		"HorizontalPodAutoscaler": {autoscalerKind, "autoscalers"},
+		"RoleBinding":             {rbac("RoleBinding"), "rights"},
+		"ClusterRoleBinding":      {rbac("ClusterRoleBinding"), "rights"},
+		"ServiceAccount":          {serviceAccountKind, "serviceAccount consumers"},
+		"Deployment":              {model.GroupKind{Group: "apps", Kind: "Deployment"}, "consumers selected"},
+		"Pod":                     {model.GroupKind{Kind: "Pod"}, "consumers selected"},
+		"Namespace":               {namespaceKind, "namespace"},
+		"ConfigMap":               {configMapKind, ""},
+	}
+	subjects := []string{
+		workload("StatefulSet", "web", "serviceAccountName: web"), object("v1", "Service", "s", "spec: {selector: {app: none}}"),
+		object("v1", "Secret", "s", ""),
+	}
+	for name, c := range kinds {
+		for _, subject := range subjects {
+			o, s := world(t, subject, true)
+			facts := NewFacts(s, nil)
+			gap := model.Gap{Kind: c.gk, Reason: "the test did not read it"}
+			gapped := NewFacts(model.NewSnapshot([]*model.Object{o}, true, gap), nil)
+			elsewhere := gap
+			elsewhere.Except = []string{"shop"}
+			within := NewFacts(model.NewSnapshot([]*model.Object{o}, true, elsewhere), nil)
+			for _, fact := range append(FactNames(), "namespace") {
+				ask := func(f *Facts) (tree.Node, bool) {
+					if fact == "namespace" {
+						return *f.Namespace(o), true
+					}
+					return f.Fact(o, nil, fact)
+				}
+				want, ok := ask(facts)
+				if !ok {
+					continue
+				}
+				got, _ := ask(gapped)
+				unknown := got.Is(tree.Unknown)
+				if expect := strings.Contains(" "+c.facts+" ", " "+fact+" "); expect && !unknown && want.Len() == 0 {
+					t.Errorf("%s of %s without %ss: %s, want unknown", fact, o.Key, name, show(&got))
+				} else if !expect && unknown && !want.Is(tree.Unknown) {
+					if fact != "sharedVolumes" && fact != "bound" {
+						t.Errorf("%s of %s without %ss is unknown: %s", fact, o.Key, name, got.Text())
+					}
+				}
+				if unknown && !want.Is(tree.Unknown) && !strings.Contains(got.Text(), "was not read") && got.Text() != gap.Reason {
+					t.Errorf("%s of %s: reason %q", fact, o.Key, got.Text())
+				}
+				if fact == "services" || fact == "disruptionBudgets" || fact == "serviceAccount" {
+					if near, _ := ask(within); near.Is(tree.Unknown) {
+						t.Errorf("%s of %s: unknown for want of %ss of other namespaces", fact, o.Key, name)
+					}
+				}
+			}
+		}
+	}
+}
+
+// TestReferencesWithGaps looks for what an object names and a cluster did not show.
+func TestReferencesWithGaps(t *testing.T) {
+	text := workload("Deployment", "web", "volumes: [{name: v, secret: {secretName: s, items: [{key: k, path: p}]}}, {name: c, configMap: {name: c}}]")
+	found := func(objects []*model.Object, gaps ...model.Gap) map[string]string {
+		all := map[string]string{}
+		for _, r := range NewFacts(model.NewSnapshot(objects, true, gaps...), nil).References(objects[0]) {
+			n := r.Value.Get("found")
+			all[r.Value.Get("kind").Str()] = show(n)
+		}
+		return all
+	}
+	o, _ := world(t, text, true)
+	got := found([]*model.Object{o}, model.Gap{Kind: secretKind, Reason: "secrets may not be listed"})
+	if got["Secret"] != "?" || got["ConfigMap"] != "false" {
+		t.Errorf("found %v", got)
+	}
+	root := tree.MapOf(tree.Entry("apiVersion", "v1"), tree.Entry("kind", "Secret"), tree.Entry("metadata", tree.MapOf(tree.Entry("name", "s"), tree.Entry("namespace", "shop"))),
+		tree.Entry("type", tree.UnknownBecause("not read")), tree.Entry("data", tree.UnknownBecause("not read")))
+	secret, err := model.NewObject(&root, &model.Source{File: &tree.File{}}, "", "shop")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got = found([]*model.Object{o, secret})
+	if got["Secret"] != "true" || got["SecretKey"] != "?" {
+		t.Errorf("found %v", got)
+	}
+}

@@ -1,0 +1,45 @@
+package cli
+
+import (
+	"fmt"
+	"regexp"
+
+	"github.com/spf13/cobra"
+
+	"ullage.dev/ullage/internal/cluster"
+)
+
+func clusterCommand(p *Program) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "cluster",
+		Short: "What --cluster needs",
+	}
+	cmd.AddCommand(clusterRBACCommand(p))
+	return cmd
+}
+
+// roleName is what the API server takes as the name of a ClusterRole, as far as
+// people use it.
+var roleName = regexp.MustCompile(`^[a-z0-9]([a-z0-9.:-]*[a-z0-9])?$`)
+
+func clusterRBACCommand(p *Program) *cobra.Command {
+	var name string
+	cmd := &cobra.Command{
+		Use:   "rbac",
+		Short: "Print the least ClusterRole that --cluster needs",
+		Long: `Print a ClusterRole with the rights that --cluster uses: to list, and nothing
+else. What it may not list is unknown in the report, and named there once.
+Rules of your own about other kinds need the right to list these as well.`,
+		Example: `  ullage cluster rbac | kubectl apply -f -
+  kubectl create clusterrolebinding ullage-reader --clusterrole=ullage-reader --user=NAME`,
+		Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			if !roleName.MatchString(name) {
+				return fmt.Errorf("--name %q is no name of a ClusterRole", name)
+			}
+			return cluster.WriteRole(p.Stdout, name)
+		},
+	}
+	cmd.Flags().StringVar(&name, "name", "ullage-reader", "name of the role")
+	return cmd
+}

@@ -1,0 +1,91 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"ullage.dev/ullage/internal/manifest"
+	"ullage.dev/ullage/internal/model"
+)
+
+// input is the part of a command line that says what to ask questions of: files
+// or a cluster.
+type input struct {
+	source
+	paths, exclude, values, set []string
+	defaultNamespace            string
+	closed                      bool
+
+	problems []model.Problem // what snapshot could not read
+}
+
+func (in *input) flags(cmd *cobra.Command) {
+	flags := cmd.PersistentFlags()
+	flags.StringArrayVarP(&in.paths, "path", "f", nil, "file, directory, chart, overlay or - for standard input; may be repeated (default .)")
+	flags.StringVar(&in.defaultNamespace, "default-namespace", "default", "namespace of objects in files that name none")
+	flags.BoolVar(&in.closed, "closed-world", false, "the files are all there is: what is missing is missing, not unknown")
+	flags.StringSliceVar(&in.exclude, "exclude", nil, "leave out paths that match these patterns")
+	flags.StringSliceVar(&in.values, "values", nil, "values files for Helm charts")
+	flags.StringArrayVar(&in.set, "set", nil, "value for Helm charts, key=value")
+	in.source.flags(flags)
+}
+
+// snapshot reads what the flags name. What could not be read is a gap: it is
+// told on standard error, and makes answers unknown that hang on it.
+func (in *input) snapshot(cmd *cobra.Command, p *Program) (*model.Snapshot, error) {
+	ctx := cmd.Context()
+	if err := in.validate(cmd.Flags(), in.paths, "default-namespace", "closed-world", "exclude", "values", "set"); err != nil {
+		return nil, err
+	}
+	bar := newProgress(p)
+	defer bar.done()
+	var s *model.Snapshot
+	var problems []model.Problem
+	if in.live() {
+		if _, err := in.open(ctx); err != nil {
+			return nil, err
+		}
+		read, err := in.read(ctx, bar, nil, nil)
+		if err != nil {
+			return nil, err
+		}
+		s, problems = model.NewSnapshot(read.Objects, true, read.Gaps...), read.Problems
+	} else {
+		read, err := in.files(ctx, p, bar)
+		if err != nil {
+			return nil, err
+		}
+		problems = read.Problems
+		// A file that could not be read may hold anything: the world stays open.
+		s = model.NewSnapshot(read.Objects, in.closed && len(problems) == 0)
+	}
+	bar.done()
+	in.problems = problems
+	for _, problem := range problems {
+		fmt.Fprintln(p.Stderr, "ullage: not read: "+printable(problem.String()))
+	}
+	if s.Len() == 0 {
+		return nil, &codeError{exitIncomplete, errors.New("nothing could be read")}
+	}
+	return s, nil
+}
+
+func (in *input) files(ctx context.Context, p *Program, bar *progress) (*manifest.Input, error) {
+	paths := in.paths
+	if len(paths) == 0 {
+		paths = []string{"."}
+	}
+	read, err := manifest.Load(ctx, paths, manifest.Options{
+		Namespace: in.defaultNamespace, Stdin: p.Stdin, HelmValues: in.values, HelmSet: in.set, Exclude: in.exclude, Progress: bar.read,
+	})
+	if err != nil {
+		return nil, interrupted(ctx, err)
+	}
+	if len(read.Objects) == 0 && len(read.Problems) == 0 {
+		return nil, fmt.Errorf("no Kubernetes objects in %s: name files with -f", paths[0])
+	}
+	return read, nil
+}

@@ -1,0 +1,178 @@
+package cluster
+
+import (
+	"bytes"
+	"compress/gzip"
+	"io"
+	"net/http"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"ullage.dev/ullage/internal/tree"
+)
+
+// saved reads a fake cluster and saves it.
+func saved(t *testing.T) (*Input, []byte) {
+	t.Helper()
+	f := newFake(t)
+	f.items["/api/v1/configmaps"] = append(f.items["/api/v1/configmaps"],
+		`{"metadata": {"name": "odd", "namespace": "shop"}, "data": {"a.b[0]": "token: ghp_canary2abcdefghijklmnopqrstuvwxyz0123", "ü": "\u2028 \"\\"}}`)
+	f.items["/apis/apps/v1/deployments"] = []string{`{"metadata": {"name": "web", "namespace": "shop", "uid": "d"}, "spec": {"replicas": 2, "template": {"spec":
+		{"containers": [{"name": "a", "image": "a", "args": ["--password=canary-3"], "env": [{"name": "DB_PASSWORD", "value": "canary-4"}], "resources": {"limits": {"cpu": 0.5}}}]}}}}`}
+	f.fault = func(w http.ResponseWriter, r *http.Request) bool {
+		if r.URL.Path == "/api/v1/namespaces" {
+			status(w, http.StatusForbidden, "Forbidden")
+		}
+		return r.URL.Path == "/api/v1/namespaces"
+	}
+	in := f.read(Options{Now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)})
+	var file bytes.Buffer
+	if err := Save(&file, in); err != nil {
+		t.Fatal(err)
+	}
+	return in, file.Bytes()
+}
+
+func TestSaveAndLoad(t *testing.T) {
+	in, file := saved(t)
+	again, err := Load(bytes.NewReader(file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(again.Objects) != len(in.Objects) {
+		t.Fatalf("%d objects, want %d", len(again.Objects), len(in.Objects))
+	}
+	credentials := 0
+	for i, o := range again.Objects {
+		was := in.Objects[i]
+		credentials += len(o.Credentials)
+		if o.Key != was.Key || o.Root.Hash() != was.Root.Hash() || !reflect.DeepEqual(o.Credentials, was.Credentials) || o.APIVersion != was.APIVersion ||
+			len(o.Pods()) != len(was.Pods()) || o.System != was.System || o.Place() != was.Place() || len(o.UnknownFields) != len(was.UnknownFields) {
+			t.Errorf("%s differs:\n%s %v\n%s %v", o.Key, text(o.Root), o.Credentials, text(was.Root), was.Credentials)
+		}
+	}
+	if credentials < 4 {
+		t.Errorf("%d credentials: the test shows little", credentials)
+	}
+	in.Objects, again.Objects = nil, nil
+	if !reflect.DeepEqual(in, again) {
+		t.Errorf("got  %+v\nwant %+v", again, in)
+	}
+	if plain := unpack(t, file); strings.Contains(plain, "canary") || !strings.Contains(plain, "[redacted]") {
+		t.Error("secret values are in the file")
+	}
+}
+
+func unpack(t *testing.T, file []byte) string {
+	t.Helper()
+	z, err := gzip.NewReader(bytes.NewReader(file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	plain, err := io.ReadAll(z)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(plain)
+}
+
+func pack(t *testing.T, text string) []byte {
+	t.Helper()
+	var file bytes.Buffer
+	z := gzip.NewWriter(&file)
+	if _, err := io.WriteString(z, text); err != nil {
+		t.Fatal(err)
+	}
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return file.Bytes()
+}
+
+func TestLoadDamaged(t *testing.T) {
+	_, file := saved(t)
+	for n := range len(file) { // cut off anywhere
+		if _, err := Load(bytes.NewReader(file[:n])); err == nil {
+			t.Fatalf("the first %d of %d bytes are read as a whole", n, len(file))
+		}
+	}
+	for i := 10; i < len(file); i++ { // one bit wrong
+		damaged := bytes.Clone(file)
+		damaged[i] ^= 4
+		if _, err := Load(bytes.NewReader(damaged)); err == nil && unpack(t, damaged) != unpack(t, file) {
+			t.Fatalf("byte %d of %d is wrong, and nobody sees it", i, len(file))
+		}
+	}
+	plain := unpack(t, file)
+	lines := strings.SplitAfter(plain, "\n")
+	for name, c := range map[string]struct {
+		file []byte
+		want string
+	}{
+		"other":        {[]byte("apiVersion: v1\n"), "no saved cluster"},
+		"empty":        {nil, "no saved cluster"},
+		"other gzip":   {pack(t, `{"kind": "List"}`), "no saved cluster"},
+		"newer":        {pack(t, strings.Replace(plain, `"version":1`, `"version":2`, 1)), "reads format 1"},
+		"cut off":      {file[:len(file)/2], "cut off"},
+		"cut at line":  {pack(t, strings.Join(lines[:4], "")), "cut off, after 3 objects"},
+		"line missing": {pack(t, strings.Join(append(append([]string{}, lines[:2]...), lines[3:]...), "")), "damaged"},
+		"more":         {pack(t, plain+lines[1]), "something follows its end"},
+		"twice":        {append(bytes.Clone(file), file...), "something follows its end"},
+		"no JSON":      {pack(t, lines[0]+"canary\n"), "the file is damaged"},
+		"no object":    {pack(t, lines[0]+`{"object": ["canary"]}`+"\n"), "object 1"},
+		"no type":      {pack(t, lines[0]+`{"object": {"metadata": {"name": "canary"}}}`+"\n"), "object 1"},
+		"bad path":     {pack(t, lines[0]+`{"object": {"apiVersion": "v1", "kind": "Pod"}, "credentials": [{"path": [true]}]}`+"\n"), "a path is damaged"},
+	} {
+		if _, err := Load(bytes.NewReader(c.file)); err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "canary") {
+			t.Errorf("%s: %v, want %q", name, err, c.want)
+		}
+	}
+}
+
+// TestLoadForeign reads a file that somebody else wrote, with the values still in
+// it: they go no further.
+func TestLoadForeign(t *testing.T) {
+	_, file := saved(t)
+	header, _, _ := strings.Cut(unpack(t, file), "\n")
+	in, err := Load(bytes.NewReader(pack(t, header+`
+{"object": {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s", "namespace": "a"}, "type": "Opaque", "data": {"a": "canary"}, "stringData": {"b": "canary"}}}
+{"object": {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c", "namespace": "a"}, "data": {"password": "canary"}}}
+{"end": {"objects": 2}}
+`)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, o := range in.Objects {
+		if strings.Contains(text(o.Root), "canary") {
+			t.Errorf("%s: %s", o.Key, text(o.Root))
+		}
+	}
+	if len(in.Objects[0].Credentials) != 1 || !in.Objects[1].Root.Get("data").Is(tree.Unknown) {
+		t.Errorf("%+v", in.Objects)
+	}
+}
+
+func FuzzLoad(f *testing.F) {
+	f.Add(`{"format":"ullage cluster snapshot","version":1,"cluster":"c","server":"v1.36.0"}` + "\n" +
+		`{"object":{"apiVersion":"v1","kind":"Pod","metadata":{"name":"a"},"spec":{"containers":[{"name":"a"}]}},"credentials":[{"path":["spec","containers",0],"type":"t"}]}` + "\n" +
+		`{"end":{"objects":1,"gaps":[{"group":"apps","reason":"r"}],"resources":[{"resource":"pods","objects":1}]}}` + "\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		in, err := Load(bytes.NewReader(pack(t, text)))
+		if err != nil {
+			return
+		}
+		var file bytes.Buffer
+		if err := Save(&file, in); err != nil {
+			t.Fatal(err)
+		}
+		again, err := Load(&file)
+		if err != nil {
+			t.Fatalf("what was saved is not read: %v", err)
+		}
+		if again.Digest != in.Digest {
+			t.Error("the digest differs")
+		}
+	})
+}

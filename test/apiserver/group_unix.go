@@ -1,0 +1,8 @@
+//go:build unix && !linux
+
+package apiserver
+
+import "syscall"
+
+// ownGroup keeps signals to the test from the server.
+func ownGroup() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: true} }
