@@ -207,7 +207,7 @@ func TestExportAgreesWithServer(t *testing.T) {
 		inputs = append(inputs, c.typed())
 	}
 	v := verdicts{failed: map[string]int{}, passed: map[string]int{}}
-	v.compareAll(t, exportAll(t, policy.Options{KubernetesMinor: newestMinor}), inputs)
+	v.compareAll(t, exportAll(t, policy.Options{KubernetesMinor: newestMinor, Settings: requiredSettings(t)}), inputs)
 	// Some controls are of old versions only, some rules need settings.
 	old := policy.Options{KubernetesMinor: 18, Settings: exampleSettings(t)}
 	v.compareAll(t, exportAll(t, old), append(inputs[:len(c.examples):len(c.examples)], inputs[len(inputs)-500:]...))

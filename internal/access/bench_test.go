@@ -4,11 +4,10 @@ import (
 	"fmt"
 	"runtime"
 	"strings"
-	"syscall"
 	"testing"
-	"time"
 
 	"ullage.dev/ullage/internal/model"
+	"ullage.dev/ullage/test/cputime"
 )
 
 // benchSnapshot holds 20,000 service accounts in 1,000 namespaces, 5,000 roles
@@ -54,7 +53,7 @@ func BenchmarkMasks(b *testing.B) {
 		b.Run(map[bool]string{false: "300 rule lists", true: "5000 rule lists"}[distinct], func(b *testing.B) {
 			b.ReportAllocs()
 			runtime.GC()
-			defer cpu(b)()
+			defer cputime.Report(b)()
 			for b.Loop() {
 				subjects, scopes := 0, 0
 				for _, held := range New(s).Subjects() {
@@ -72,7 +71,7 @@ func BenchmarkMasks(b *testing.B) {
 			b.Run("bindings", func(b *testing.B) {
 				b.ReportAllocs()
 				runtime.GC()
-				defer cpu(b)()
+				defer cputime.Report(b)()
 				for b.Loop() {
 					a.index()
 					for range a.Subjects() {
@@ -87,18 +86,4 @@ func BenchmarkMasks(b *testing.B) {
 			})
 		}
 	}
-}
-
-// cpu reports the processor time of a benchmark, which other programs on the
-// machine do not change, and returns what to call at its end.
-func cpu(b *testing.B) func() {
-	used := func() time.Duration {
-		var u syscall.Rusage
-		if syscall.Getrusage(syscall.RUSAGE_SELF, &u) != nil {
-			return 0
-		}
-		return time.Duration(u.Utime.Nano() + u.Stime.Nano())
-	}
-	start := used()
-	return func() { b.ReportMetric(float64((used()-start).Microseconds())/1000/float64(b.N), "cpu-ms/op") }
 }

@@ -4,11 +4,10 @@ import (
 	"fmt"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
-	"time"
 
 	"ullage.dev/ullage/internal/model"
+	"ullage.dev/ullage/test/cputime"
 )
 
 // manyWorkloads has 100 namespaces, with policies, Services, accounts and
@@ -58,26 +57,12 @@ func askAll(f *Facts, s *model.Snapshot) (facts int) {
 func BenchmarkFacts(b *testing.B) {
 	_, s := world(b, manyWorkloads(10000), true)
 	b.ReportAllocs()
-	defer cpu(b)()
+	defer cputime.Report(b)()
 	facts := 0
 	for b.Loop() {
 		facts = askAll(NewFacts(s, nil), s)
 	}
 	b.ReportMetric(float64(facts), "facts")
-}
-
-// cpu reports the processor time of a benchmark, which other programs on the
-// machine do not change, and returns what to call at its end.
-func cpu(b *testing.B) func() {
-	used := func() time.Duration {
-		var u syscall.Rusage
-		if syscall.Getrusage(syscall.RUSAGE_SELF, &u) != nil {
-			return 0
-		}
-		return time.Duration(u.Utime.Nano() + u.Stime.Nano())
-	}
-	start := used()
-	return func() { b.ReportMetric(float64((used()-start).Microseconds())/1000/float64(b.N), "cpu-ms/op") }
 }
 
 // Facts are the same whoever asks first.

@@ -149,7 +149,7 @@ func scaleTarget(o *model.Object) (targetName, autoscaler) {
 		target.kind = "Deployment"
 	}
 	version := ref.Get("apiVersion").Str()
-	return target, autoscaler{object: o, group: groupOf(version), core: version != "" && groupOf(version) == ""}
+	return target, autoscaler{object: o, group: model.GroupOf(version), core: version != "" && model.GroupOf(version) == ""}
 }
 
 func (f *Facts) indexAutoscalers() map[targetName][]autoscaler {

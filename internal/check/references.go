@@ -155,7 +155,7 @@ func (r *referrer) binding() {
 func (r *referrer) scaleTarget() {
 	target, _ := scaleTarget(r.o)
 	version := r.o.Root.Dig("spec", "scaleTargetRef", "apiVersion").Str()
-	gk := model.GroupKind{Group: groupOf(version), Kind: target.kind}
+	gk := model.GroupKind{Group: model.GroupOf(version), Kind: target.kind}
 	if version == "" { // KEDA's, or one that the API server would refuse
 		gk.Group = "apps"
 	}

@@ -96,9 +96,6 @@ func same(a, b *tree.Node) bool {
 	return tree.Equal(a, b)
 }
 
-// maxListDepth bounds lists within lists.
-const maxListDepth = 8
-
 // pathTo returns the path to an object from the root of its document: it is the
 // document itself, or an item of a list.
 func (e *edits) pathTo(o *model.Object) (tree.Path, bool) {
@@ -114,7 +111,7 @@ func (e *edits) pathTo(o *model.Object) (tree.Path, bool) {
 }
 
 func findObjects(n *tree.Node, path tree.Path, depth int, starts map[int]tree.Path) {
-	if !n.Is(tree.Map) || depth > maxListDepth {
+	if !n.Is(tree.Map) || depth > model.MaxListDepth {
 		return
 	}
 	if _, found := starts[n.Start()]; !found {

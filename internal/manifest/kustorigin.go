@@ -263,15 +263,7 @@ func (w *wayBack) generator(root *tree.Node, dir string, fallback model.OriginLi
 }
 
 func sameKind(a, b *tree.Node) bool {
-	return a.Get("kind").Str() == b.Get("kind").Str() && group(a.Get("apiVersion").Str()) == group(b.Get("apiVersion").Str())
-}
-
-func group(apiVersion string) string {
-	g, _, ok := strings.Cut(apiVersion, "/")
-	if !ok {
-		return ""
-	}
-	return g
+	return a.Get("kind").Str() == b.Get("kind").Str() && model.GroupOf(a.Get("apiVersion").Str()) == model.GroupOf(b.Get("apiVersion").Str())
 }
 
 // appliesTo reports whether a patch may have changed an object. Selectors by

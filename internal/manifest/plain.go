@@ -167,28 +167,24 @@ func templateMark(text string) int {
 	return strings.Index(text, "{%")
 }
 
-// maxListDepth bounds lists within lists.
-const maxListDepth = 8
-
 // object adds one document, or the items of a list.
 func (l *loader) object(r *result, root *tree.Node, doc tree.Document, source *model.Source, depth int) {
 	apiVersion, kind := root.Get("apiVersion").Str(), root.Get("kind").Str()
-	if items := root.Get("items"); apiVersion != "" && strings.HasSuffix(kind, "List") && items.Is(tree.List) && depth < maxListDepth {
+	if items := root.Get("items"); apiVersion != "" && strings.HasSuffix(kind, "List") && items.Is(tree.List) && depth < model.MaxListDepth {
 		l.items(r, root, doc, source, depth)
 		return
 	}
 	r.counts.Documents++
-	group, _, _ := strings.Cut(apiVersion, "/")
 	switch {
 	case model.IsDeclaration(root):
 		l.declaration(r, root, source)
 		return
-	case group == "ullage.dev":
+	case model.GroupOf(apiVersion) == "ullage.dev":
 		r.counts.PassedOver++
 		doc.Root = root // that of a list holds all of its items
 		r.own = append(r.own, doc)
 		return
-	case group == "kustomize.config.k8s.io":
+	case model.GroupOf(apiVersion) == "kustomize.config.k8s.io":
 		r.counts.PassedOver++ // overlays are built, see Load
 		return
 	}

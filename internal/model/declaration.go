@@ -76,7 +76,7 @@ var Periods = map[string]time.Duration{
 
 // IsDeclaration reports whether a document claims to be a declaration.
 func IsDeclaration(root *tree.Node) bool {
-	return groupOf(root.Get("apiVersion").Str()) == "ullage.dev" && root.Get("kind").Str() == "Declaration"
+	return GroupOf(root.Get("apiVersion").Str()) == "ullage.dev" && root.Get("kind").Str() == "Declaration"
 }
 
 // declarationFile is the document as a whole.

@@ -55,7 +55,7 @@ func TestDefaultsAgreeWithServer(t *testing.T) {
 		}
 		root, source := parseJSON(t, inputs[i])
 		o := &Object{APIVersion: apiVersion, Root: root, Source: source}
-		o.Key.GroupKind = GroupKind{groupOf(apiVersion), kind}
+		o.Key.GroupKind = GroupKind{GroupOf(apiVersion), kind}
 		applyDefaults(o)
 		compared++
 		if diff := differs(t, apiVersion, kind, root, want); diff != "" {

@@ -15,7 +15,7 @@ func rawObject(t testing.TB, value map[string]any) *Object {
 	t.Helper()
 	root, source := parseJSON(t, value)
 	o := &Object{APIVersion: value["apiVersion"].(string), Root: root, Source: source}
-	o.Key.GroupKind = GroupKind{groupOf(o.APIVersion), value["kind"].(string)}
+	o.Key.GroupKind = GroupKind{GroupOf(o.APIVersion), value["kind"].(string)}
 	return o
 }
 

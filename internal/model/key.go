@@ -64,6 +64,18 @@ func (k Key) Compare(o Key) int {
 	return strings.Compare(k.Name, o.Name)
 }
 
+// GroupOf returns the API group of an apiVersion; that of the core API is "".
+func GroupOf(apiVersion string) string {
+	group, _, found := strings.Cut(apiVersion, "/")
+	if !found {
+		return ""
+	}
+	return group
+}
+
+// MaxListDepth bounds lists within lists: what lies deeper is not looked at.
+const MaxListDepth = 8
+
 // clusterScoped are the built-in kinds that live in no namespace.
 var clusterScoped = map[GroupKind]bool{
 	{"", "Namespace"}: true, {"", "Node"}: true, {"", "PersistentVolume"}: true, {"", "ComponentStatus"}: true,

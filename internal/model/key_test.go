@@ -27,7 +27,7 @@ func TestGroupKinds(t *testing.T) {
 		}
 	}
 	for apiVersion := range builtinVersions {
-		if gk := (GroupKind{groupOf(apiVersion), "X"}); !gk.Builtin() {
+		if gk := (GroupKind{GroupOf(apiVersion), "X"}); !gk.Builtin() {
 			t.Errorf("%s is not built-in", apiVersion)
 		}
 	}

@@ -20,7 +20,7 @@ type Live struct {
 // text that the tree was made of.
 func NewLiveObject(root *tree.Node, l Live) (*Object, error) {
 	metadata := root.Get("metadata")
-	key := Key{Namespace: metadata.Get("namespace").Str(), GroupKind: GroupKind{groupOf(root.Get("apiVersion").Str()), root.Get("kind").Str()}, Name: metadata.Get("name").Str()}
+	key := Key{Namespace: metadata.Get("namespace").Str(), GroupKind: GroupKind{GroupOf(root.Get("apiVersion").Str()), root.Get("kind").Str()}, Name: metadata.Get("name").Str()}
 	source := &Source{File: &tree.File{}, Live: key.String() + " (cluster " + l.Cluster + ")"}
 	o, err := identify(root, source, l.Cluster, "")
 	if o == nil || err != nil {

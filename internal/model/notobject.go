@@ -18,7 +18,7 @@ var configGroups = map[string]bool{
 // server answers and forgets, or one without metadata whose kind is not known
 // and that has no spec either.
 func noObject(root *tree.Node, apiVersion, kind string) bool {
-	group := groupOf(apiVersion)
+	group := GroupOf(apiVersion)
 	if configGroups[group] || strings.HasSuffix(group, ".config.k8s.io") {
 		return true
 	}

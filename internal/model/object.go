@@ -2,7 +2,6 @@ package model
 
 import (
 	"fmt"
-	"strings"
 
 	"ullage.dev/ullage/internal/tree"
 )
@@ -142,7 +141,7 @@ func identify(root *tree.Node, source *Source, cluster, namespace string) (*Obje
 		}
 	}
 	o := &Object{APIVersion: apiVersion.Str(), Root: root, Source: source}
-	o.Key = Key{Cluster: cluster, GroupKind: GroupKind{groupOf(o.APIVersion), kind.Str()}, Name: name.Str()}
+	o.Key = Key{Cluster: cluster, GroupKind: GroupKind{GroupOf(o.APIVersion), kind.Str()}, Name: name.Str()}
 	if o.Key.Name == "" {
 		if o.Key.Name = metadata.Get("generateName").Str(); o.Key.Name != "" {
 			o.Key.Name += "*"
@@ -175,14 +174,6 @@ func (o *Object) complete(share *tree.Interner) {
 	o.pods = findPodTemplates(o)
 	o.opaquePods = len(o.pods) == 0 && !o.Key.Builtin() && !policyGroup(o.Key.Group) && namesContainers(o.Root)
 	o.System = isSystem(o)
-}
-
-// groupOf returns the group of an apiVersion.
-func groupOf(apiVersion string) string {
-	if group, _, ok := strings.Cut(apiVersion, "/"); ok {
-		return group
-	}
-	return ""
 }
 
 func stringMap(n *tree.Node) error {

@@ -95,7 +95,7 @@ func compareDecoding(t *testing.T, apiVersion, kind string, goType reflect.Type,
 	}
 	root, source := parse(t, string(text))
 	o := &Object{APIVersion: apiVersion, Root: root, Source: source}
-	o.Key.GroupKind = GroupKind{groupOf(apiVersion), kind}
+	o.Key.GroupKind = GroupKind{GroupOf(apiVersion), kind}
 	fields, err := checkTypes(o)
 	// Go would take a null item for an empty object, and a list of numbers for bytes.
 	stricter := err != nil && (strings.Contains(err.Error(), "is null, not a map") || strings.Contains(err.Error(), "is a list, not a string"))

@@ -215,7 +215,7 @@ func (s *Snapshot) controller(o *Object) *Object {
 		if !ref.Get("controller").True() {
 			continue
 		}
-		gk := GroupKind{Group: groupOf(ref.Get("apiVersion").Str()), Kind: ref.Get("kind").Str()}
+		gk := GroupKind{Group: GroupOf(ref.Get("apiVersion").Str()), Kind: ref.Get("kind").Str()}
 		owner := s.Get(Key{Cluster: o.Key.Cluster, Namespace: o.Key.Namespace, GroupKind: gk, Name: ref.Get("name").Str()})
 		if owner == nil || len(owner.pods) == 0 {
 			return nil

@@ -21,12 +21,8 @@ type ParamRef struct {
 }
 
 func newParamRef(kind, ref *tree.Node) *ParamRef {
-	group, _, found := strings.Cut(kind.Get("apiVersion").Str(), "/")
-	if !found {
-		group = ""
-	}
 	p := &ParamRef{
-		Kind:      model.GroupKind{Group: group, Kind: kind.Get("kind").Str()},
+		Kind:      model.GroupKind{Group: model.GroupOf(kind.Get("apiVersion").Str()), Kind: kind.Get("kind").Str()},
 		Namespace: ref.Get("namespace").Str(), Name: ref.Get("name").Str(),
 		Deny: ref.Get("parameterNotFoundAction").Str() == "Deny",
 	}

@@ -4,12 +4,11 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"strings"
-	"syscall"
 	"testing"
-	"time"
 
 	"ullage.dev/ullage/internal/model"
 	"ullage.dev/ullage/internal/tree"
+	"ullage.dev/ullage/test/cputime"
 )
 
 func parse(t testing.TB, text string) []*model.Object {
@@ -138,7 +137,7 @@ func BenchmarkAllPairs(b *testing.B) {
 			s := model.NewSnapshot(parse(b, size.cluster()), true)
 			s.Workloads("ns-0") // the label index is the snapshot's
 			b.ReportAllocs()
-			defer cpu(b)()
+			defer cputime.Report(b)()
 			var g *Graph
 			var t Totals
 			for b.Loop() {
@@ -160,7 +159,7 @@ func BenchmarkNew(b *testing.B) {
 			s := model.NewSnapshot(parse(b, size.cluster()), true)
 			s.Workloads("ns-0")
 			b.ReportAllocs()
-			defer cpu(b)()
+			defer cputime.Report(b)()
 			for b.Loop() {
 				New(s)
 			}
@@ -178,20 +177,6 @@ func BenchmarkWarmPair(b *testing.B) {
 	}
 }
 
-// cpu reports the processor time of a benchmark, which other programs on the
-// machine do not change, and returns what to call at its end.
-func cpu(b *testing.B) func() {
-	used := func() time.Duration {
-		var u syscall.Rusage
-		if syscall.Getrusage(syscall.RUSAGE_SELF, &u) != nil {
-			return 0
-		}
-		return time.Duration(u.Utime.Nano() + u.Stime.Nano())
-	}
-	start := used()
-	return func() { b.ReportMetric(float64((used()-start).Microseconds())/1000/float64(b.N), "cpu-ms/op") }
-}
-
 // One policy is added to the namespace of a warm graph, and what it changes is
 // asked.
 func BenchmarkWhatIf(b *testing.B) {
@@ -203,7 +188,7 @@ func BenchmarkWhatIf(b *testing.B) {
 			added := parse(b, "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: added, namespace: ns-14}\n"+
 				"spec: {podSelector: {}, ingress: [{from: [{podSelector: {}}], ports: [{port: 8080}]}]}\n")[0]
 			b.ReportAllocs()
-			defer cpu(b)()
+			defer cputime.Report(b)()
 			changes := 0
 			for b.Loop() {
 				change := model.Change{Key: added.Key, Object: added}
