@@ -30,13 +30,16 @@ var wanted = map[string]string{
 	"rbac.authorization.k8s.io":    "clusterrolebindings clusterroles rolebindings roles",
 	"resource.k8s.io":              "deviceclasses resourceclaims resourceclaimtemplates",
 	"scheduling.k8s.io":            "priorityclasses",
-	"storage.k8s.io":               "csidrivers storageclasses volumeattachments",
+	"storage.k8s.io":               "csidrivers storageclasses volumeattachments volumeattributesclasses",
 
 	// Networks.
-	"cilium.io":                 "ciliumclusterwidenetworkpolicies ciliumnetworkpolicies",
+	"cilium.io":                 "ciliumcidrgroups ciliumclusterwidenetworkpolicies ciliumnetworkpolicies",
 	"crd.antrea.io":             "clusternetworkpolicies networkpolicies",
 	"crd.projectcalico.org":     "globalnetworkpolicies networkpolicies",
 	"gateway.networking.k8s.io": "gatewayclasses gateways grpcroutes httproutes referencegrants tcproutes tlsroutes udproutes",
+	"k8s.ovn.org":               "egressfirewalls",
+	"network.openshift.io":      "egressnetworkpolicies",
+	"networking.k8s.aws":        "applicationnetworkpolicies clusternetworkpolicies",
 	"policy.networking.k8s.io":  "adminnetworkpolicies baselineadminnetworkpolicies clusternetworkpolicies",
 	"projectcalico.org":         "globalnetworkpolicies networkpolicies",
 	"route.openshift.io":        "routes",

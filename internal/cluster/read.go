@@ -119,6 +119,9 @@ func (r *reader) collect(served *served, answers []answer) (*Input, error) {
 		in.Problems = append(in.Problems, a.problems...)
 		in.Resources = append(in.Resources, model.ResourceCount{Resource: res.String(), Objects: len(a.objects)})
 		if a.err == nil {
+			if len(a.problems) > 0 {
+				in.Gaps = append(in.Gaps, model.Gap{Kind: res.groupKind(), Reason: "some of the " + res.String() + " could not be read"})
+			}
 			continue
 		}
 		why := reason(a.err)

@@ -243,8 +243,8 @@ func TestNonsense(t *testing.T) {
 		}
 		in := f.read(Options{})
 		wantPods(t, in, nil)
-		if len(in.Problems) == 0 {
-			t.Errorf("%s: no problem", body)
+		if len(in.Problems) == 0 || model.NewSnapshot(nil, true, in.Gaps...).Complete("", model.GroupKind{Kind: "Pod"}) {
+			t.Errorf("%s: problems %v, gaps %v", body, in.Problems, in.Gaps)
 		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"ullage.dev/ullage/internal/model"
@@ -283,4 +284,27 @@ func TestCellsAreThoseOfRows(t *testing.T) {
 			}
 		}
 	}
+}
+
+// Queries and graphs made of one another share memory: run with -race.
+func TestConcurrentQueries(t *testing.T) {
+	r := random(t, 7, 3)
+	s := r.snapshot(true)
+	g := New(s)
+	want := table(New(s))
+	var group sync.WaitGroup
+	for i := range 4 {
+		group.Go(func() {
+			o := parse(t, netpol("n1", fmt.Sprint("np-", i), "podSelector: {}"))[0]
+			change := model.Change{Key: o.Key, Object: o}
+			Diff(g, g.With(s.With(change), change))
+			for pair, v := range table(g) {
+				if !v.Equal(want[pair]) {
+					t.Errorf("%s: %v, want %v", pair, v, want[pair])
+				}
+			}
+			g.Count()
+		})
+	}
+	group.Wait()
 }

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 )
 
@@ -34,7 +35,7 @@ func Dir() (string, error) {
 	return filepath.Join(cache, "ullage", "kubernetes", Version), nil
 }
 
-// Missing returns the binaries that are not in a directory.
+// Missing returns the binaries that are not in a directory, in order.
 func Missing(dir string) []string {
 	var missing []string
 	for name := range Binaries {
@@ -42,6 +43,7 @@ func Missing(dir string) []string {
 			missing = append(missing, name)
 		}
 	}
+	slices.Sort(missing)
 	return missing
 }
 
