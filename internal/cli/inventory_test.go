@@ -1,0 +1,166 @@
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"strings"
+	"testing"
+
+	"ullage.dev/ullage/internal/model"
+)
+
+// storageCanaries are places of secrets in what ullage storage and ullage secrets
+// look at closely.
+var storageCanaries = map[string]string{
+	"storage.yaml": `apiVersion: v1
+kind: PersistentVolume
+metadata: {name: pv, annotations: {example.com/password: "@canary@"}}
+spec:
+  csi: {driver: smb.csi.k8s.io, volumeHandle: "smb://app:@canary@@filer/share", volumeAttributes: {password: "@canary@", source: //filer/share}}
+---
+apiVersion: storage.k8s.io/v1
+kind: StorageClass
+metadata: {name: pv}
+provisioner: example.com/driver
+parameters: {restuserkey: "@canary@", url: "https://admin:@canary@@heketi:8080"}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: storage, annotations: {vault.hashicorp.com/agent-inject: "true", vault.hashicorp.com/agent-inject-token: "@canary@"}}
+spec:
+  containers: [{name: a, image: a, volumeMounts: [{name: git, mountPath: /g}, {name: flex, mountPath: /f}, {name: s, mountPath: /s}]}]
+  volumes:
+  - {name: git, gitRepo: {repository: "https://app:@canary@@git.example/app"}}
+  - {name: flex, flexVolume: {driver: x/y, options: {password: "@canary@"}}}
+  - {name: s, secret: {secretName: database}}
+---
+apiVersion: external-secrets.io/v1
+kind: SecretStore
+metadata: {name: store}
+spec: {provider: {fake: {data: [{key: password, value: "@canary@"}]}, vault: {auth: {tokenSecretRef: {name: database, key: token}}}}}
+`,
+}
+
+func TestInventoryCanary(t *testing.T) {
+	c := &canaries{t: t, marks: map[string]string{}}
+	files := map[string]string{}
+	for _, texts := range []map[string]string{canaryFiles, storageCanaries} {
+		for name, text := range texts {
+			files[name] = c.fill(name, text)
+		}
+	}
+	dir := write(t, maps.Clone(files))
+	for command, told := range map[string]string{"storage": "PersistentVolume pv", "secrets": "database"} {
+		for _, more := range [][]string{nil, {"-v", "--closed-world"}, {"-o", "json"}} {
+			o := ullage(t, append([]string{command, dir}, more...)...)
+			if o.code != exitIncomplete || !strings.Contains(o.stdout, told) && !strings.Contains(o.stdout, `"name": "pv"`) {
+				t.Errorf("%s %q: exit code %d, and %s is not spoken of: %s", command, more, o.code, told, o.stderr)
+			}
+			what := fmt.Sprintf("%s %q", command, more)
+			c.absent(what+" on standard output", o.stdout)
+			c.absent(what+" on standard error", o.stderr)
+		}
+	}
+}
+
+// TestInventoryFromCluster reads a saved cluster; of a gap it says what it leaves
+// unknown.
+func TestInventoryFromCluster(t *testing.T) {
+	objects := []string{
+		`{"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "db", "namespace": "shop"}, "data": {"password": "YzRuNHJ5LXZhbHVl"}}`,
+		`{"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "data", "namespace": "shop"}, "spec": {"accessModes": ["ReadWriteOnce"], "volumeName": "pv"}, "status": {"phase": "Bound"}}`,
+		`{"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": "old"}, "spec": {"hostPath": {"path": "/etc"}, "persistentVolumeReclaimPolicy": "Retain", "claimRef": {"namespace": "shop", "name": "gone"}}, "status": {"phase": "Released"}}`,
+		livePod("shop"),
+	}
+	whole := savedCluster(t, "v1.37.0", nil, objects...)
+	part := savedCluster(t, "v1.37.0", []model.Gap{{Kind: model.GroupKind{Kind: "Pod"}, Reason: "pods may not be listed"}}, objects...)
+	for _, c := range []struct{ command, path, want, not string }{
+		{"storage", whole, "[unused]", "not be listed"}, {"storage", whole, "[orphaned]", "YzRu"}, {"storage", part, "Not known: pods may not be listed", "[unused]"},
+		{"secrets", whole, "[unused]", "[written-in-file]"}, {"secrets", part, "Not known: pods may not be listed", "[unused]"},
+	} {
+		o := ullage(t, c.command, "--from", c.path)
+		if o.code != exitClean || !strings.Contains(o.stdout, c.want) || strings.Contains(o.stdout, c.not) || strings.Contains(o.stdout, "c4n4ry") {
+			t.Errorf("%s: exit code %d, want %q and not %q in\n%s%s", c.command, o.code, c.want, c.not, o.stdout, o.stderr)
+		}
+	}
+}
+
+// TestReadersAreThoseOfRBAC holds the readers of each Secret of a set of roles
+// against what ullage access answers for it.
+func TestReadersAreThoseOfRBAC(t *testing.T) {
+	dir := write(t, map[string]string{"a.yaml": `
+apiVersion: v1
+kind: Secret
+metadata: {name: one, namespace: shop}
+---
+apiVersion: v1
+kind: Secret
+metadata: {name: two, namespace: shop}
+---
+apiVersion: v1
+kind: Secret
+metadata: {name: one, namespace: data}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata: {name: named, namespace: shop}
+rules: [{apiGroups: [""], resources: [secrets], resourceNames: [one], verbs: [get, watch]}]
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata: {name: named, namespace: shop}
+roleRef: {kind: Role, name: named, apiGroup: rbac.authorization.k8s.io}
+subjects: [{kind: ServiceAccount, name: app, namespace: shop}]
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata: {name: lister}
+rules: [{apiGroups: [""], resources: ["*"], verbs: [list]}]
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata: {name: lister, namespace: data}
+roleRef: {kind: ClusterRole, name: lister, apiGroup: rbac.authorization.k8s.io}
+subjects: [{kind: Group, name: "system:serviceaccounts:shop", apiGroup: rbac.authorization.k8s.io}]
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRoleBinding
+metadata: {name: lister}
+roleRef: {kind: ClusterRole, name: lister, apiGroup: rbac.authorization.k8s.io}
+subjects: [{kind: User, name: jo, apiGroup: rbac.authorization.k8s.io}]
+`})
+	var doc struct{ Secrets []secretJSON }
+	if err := json.Unmarshal([]byte(ullage(t, "secrets", "-o", "json", dir).stdout), &doc); err != nil || len(doc.Secrets) != 3 {
+		t.Fatalf("%d Secrets, %v", len(doc.Secrets), err)
+	}
+	yes := 0
+	for _, s := range doc.Secrets {
+		for _, verb := range []string{"get", "list", "watch"} {
+			for _, subject := range []string{"sa:shop/app", "group:system:serviceaccounts:shop", "user:jo"} {
+				got := false
+				for _, r := range s.Readers {
+					got = got || r.Subject == subject && strings.Contains(strings.Join(r.Verbs, " "), verb)
+				}
+				var who struct{ Who []struct{ Subject string } }
+				answer := ullage(t, "access", "who-can", verb, "secrets/"+s.Name, "-n", s.Namespace, "-o", "json", "-f", dir)
+				if err := json.Unmarshal([]byte(answer.stdout), &who); err != nil {
+					t.Fatal(err, answer.stderr)
+				}
+				want := false
+				for _, w := range who.Who {
+					want = want || w.Subject == subject
+				}
+				if want {
+					yes++
+				}
+				if got != want {
+					t.Errorf("%s may %s %s/%s: %v, want %v", subject, verb, s.Namespace, s.Name, got, want)
+				}
+			}
+		}
+	}
+	if yes < 5 {
+		t.Errorf("only %d grants: the test shows nothing", yes)
+	}
+}

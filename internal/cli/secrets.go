@@ -1,0 +1,296 @@
+package cli
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"ullage.dev/ullage/internal/access"
+	"ullage.dev/ullage/internal/model"
+	"ullage.dev/ullage/internal/secrets"
+)
+
+func secretsCommand(p *Program) *cobra.Command {
+	var f inventory
+	cmd := &cobra.Command{
+		Use:   "secrets [PATH...] | --cluster | --from FILE",
+		Short: "Who consumes each Secret, and who may read it?",
+		Long: `List the Secrets of manifests (default the working directory) or of a cluster,
+worst first: who consumes each and how, who may read it by RBAC, and which secret
+manager makes it. Values are neither kept nor shown; of a cluster only the
+metadata of Secrets are read.
+
+Exit code: 0 told, 2 usage or internal error, 3 something could not be read.`,
+		Example: `  ullage secrets deploy/
+  ullage secrets -n shop --cluster
+  ullage secrets -o json deploy/ | jq '.secrets[] | select(.consumers == [])'`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			s, err := f.read(cmd, p, args)
+			if err != nil {
+				return err
+			}
+			view := secrets.New(s, secretReaders(access.New(s)))
+			view.Secrets = slices.DeleteFunc(view.Secrets, func(s *secrets.Secret) bool {
+				namespaces := []string{s.Namespace}
+				for i := range s.Consumers {
+					namespaces = append(namespaces, s.Consumers[i].Object.Key.Namespace)
+				}
+				return !f.wants(namespaces...)
+			})
+			if f.output == "json" {
+				err = writeJSON(p.Stdout, secretsJSON(view))
+			} else {
+				err = f.printer(p).secrets(view)
+			}
+			if err != nil {
+				return err
+			}
+			return f.end()
+		},
+	}
+	f.flags(cmd)
+	return cmd
+}
+
+// secretReaders asks RBAC who may read a Secret. Most answers hold for all
+// Secrets of a namespace; only names that a rule restricts itself to are asked
+// for one by one.
+func secretReaders(a *access.Analysis) secrets.Readers {
+	named := map[string]bool{}
+	for b := range a.All() {
+		if role := b.Role(); role != nil {
+			for _, rule := range role.Rules() {
+				for _, name := range rule.Names() {
+					named[name] = true
+				}
+			}
+		}
+	}
+	type answer struct {
+		readers []secrets.Reader
+		doubts  []string
+	}
+	answers := map[secrets.Name]answer{}
+	return func(name secrets.Name) ([]secrets.Reader, []string) {
+		if !named[name.Name] {
+			name.Name = "" // as any other of its namespace
+		}
+		known, ok := answers[name]
+		if !ok {
+			known.readers, known.doubts = readersOf(a, name)
+			answers[name] = known
+		}
+		return slices.Clone(known.readers), slices.Clone(known.doubts)
+	}
+}
+
+func readersOf(a *access.Analysis, name secrets.Name) ([]secrets.Reader, []string) {
+	var readers []secrets.Reader
+	var doubts []string
+	at := map[access.Subject]int{}
+	for _, verb := range []string{"get", "list", "watch"} {
+		proofs, reasons := a.WhoCan(&access.Request{Verb: verb, Resource: "secrets", Namespace: name.Namespace, Name: name.Name})
+		for _, reason := range reasons {
+			if !slices.Contains(doubts, reason) {
+				doubts = append(doubts, reason)
+			}
+		}
+		for _, proof := range proofs {
+			byName := len(proof.Rule.Names()) > 0
+			i, ok := at[proof.Subject]
+			if !ok {
+				i = len(readers)
+				at[proof.Subject] = i
+				readers = append(readers, readerBy(proof))
+				readers[i].ByName = byName
+			}
+			r := &readers[i]
+			if !slices.Contains(r.Verbs, verb) {
+				r.Verbs = append(r.Verbs, verb)
+			}
+			r.ByName = r.ByName && byName
+		}
+	}
+	slices.SortStableFunc(readers, func(a, b secrets.Reader) int { return strings.Compare(a.Subject, b.Subject) })
+	return readers, doubts
+}
+
+func readerBy(proof access.Proof) secrets.Reader {
+	s := proof.Subject
+	_, accounts := access.AccountsOf(s)
+	return secrets.Reader{
+		Subject: s.String(), By: proof.Binding.Kind() + " " + proof.Binding.Name(), ServiceAccount: s.Kind == "ServiceAccount" || accounts,
+		Everybody: s.Everybody(), System: s.System(), Anonymous: strings.Contains(s.Everybody(), "without a login"),
+	}
+}
+
+func secretFindings(all []secrets.Finding) []found {
+	var list []found
+	for _, f := range all {
+		list = append(list, found(f))
+	}
+	return list
+}
+
+func (p *inventoryPrinter) secrets(view *secrets.View) error {
+	var all []found
+	quiet := 0
+	for _, s := range view.Secrets {
+		findings := secretFindings(s.Findings)
+		all = append(all, findings...)
+		if !p.verbose && (len(findings) == 0 || findings[0].Severity == model.Info) && s.State == secrets.Present && len(s.Unknowns) == 0 {
+			quiet++
+			continue
+		}
+		p.secret(s)
+	}
+	p.rest()
+	p.readersOfAll(view.Secrets)
+	if len(view.Managers) > 0 {
+		p.line(0, bold, "Secret managers in use")
+		for _, m := range view.Managers {
+			name := m.Name
+			if len(m.Backends) > 0 {
+				name += " (" + strings.Join(m.Backends, ", ") + ")"
+			}
+			p.wrapped(2, "", fmt.Sprintf("%s, in %s: %s", name, counted(len(m.Objects), "object"), m.Effect))
+		}
+		fmt.Fprintln(p.w)
+	}
+	if quiet > 0 {
+		p.wrapped(0, dim, fmt.Sprintf("Nothing to say of %s; --verbose lists them.", counted(quiet, "Secret")))
+	}
+	for _, reason := range view.Unknowns {
+		p.wrapped(0, dim, "Not known: "+reason+".")
+	}
+	p.summary(counted(len(view.Secrets), "Secret"), all)
+	return p.w.Flush()
+}
+
+func (p *inventoryPrinter) secret(s *secrets.Secret) {
+	severity, style := verdict(secretFindings(s.Findings), len(s.Unknowns) > 0)
+	if !p.room(severity) {
+		return
+	}
+	more := s.Type
+	switch s.State {
+	case secrets.Made:
+		more = "made by " + s.MadeBy[0].Key.String()
+	case secrets.Absent:
+		more = "does not exist"
+	}
+	p.head(severity, style, "Secret "+s.Name.String(), more)
+	findings := secretFindings(s.Findings)
+	if !p.verbose {
+		findings = slices.DeleteFunc(findings, func(f found) bool { return f.Severity == model.Info })
+	}
+	p.findings(findings)
+	if s.KeysKnown && len(s.Keys) > 0 {
+		p.label("keys", strings.Join(s.Keys, ", "))
+	}
+	p.consumers(s)
+	p.readers(s)
+	for _, reason := range s.Unknowns {
+		p.label("not known", reason)
+	}
+	fmt.Fprintln(p.w)
+}
+
+var howWords = map[secrets.How]string{
+	secrets.Mount: "as files", secrets.Env: "in the environment", secrets.EnvFrom: "all of it in the environment", secrets.ImagePull: "to pull images",
+	secrets.Account: "as its token", secrets.TLS: "as its certificate", secrets.Driver: "for its storage driver", secrets.Manager: "for the secret manager",
+	secrets.Custom: "named by it",
+}
+
+func (p *inventoryPrinter) consumers(s *secrets.Secret) {
+	if len(s.Consumers) == 0 {
+		p.label("consumed by", "nothing that was read")
+		return
+	}
+	for i, c := range s.Consumers {
+		if i == shownUsers && !p.verbose {
+			p.label("", fmt.Sprintf("and %d more; --verbose lists them", len(s.Consumers)-i))
+			break
+		}
+		name := "consumed by"
+		if i > 0 {
+			name = ""
+		}
+		text := c.Object.Key.String()
+		if len(c.Object.Pods()) > 0 {
+			text += " (service account " + c.Account + ")"
+		}
+		text += ", " + howWords[c.How]
+		if len(c.Containers) > 0 {
+			text += " of " + strings.Join(c.Containers, ", ")
+		}
+		if len(c.Keys) > 0 {
+			text += " (" + strings.Join(c.Keys, ", ") + ")"
+		}
+		p.label(name, text)
+	}
+}
+
+// readers names who may read a Secret; readersOfAll says by what.
+func (p *inventoryPrinter) readers(s *secrets.Secret) {
+	var names []string
+	for _, r := range s.Readers {
+		if !r.System || p.verbose {
+			names = append(names, r.Subject)
+		}
+	}
+	switch {
+	case s.State == secrets.Absent:
+	case len(names) > shownUsers && !p.verbose:
+		p.label("readable by", fmt.Sprintf("%s and %d more; --verbose lists them", strings.Join(names[:shownUsers], ", "), len(names)-shownUsers))
+	case len(names) > 0:
+		p.label("readable by", strings.Join(names, ", "))
+	case len(s.Readers) > 0:
+		p.label("readable by", "parts of Kubernetes itself")
+	default:
+		p.label("readable by", "nobody by what was read")
+	}
+}
+
+// reading is what one subject may read.
+type reading struct {
+	subject, how string
+	count        int
+}
+
+// readersOfAll writes once by what each subject may read, with those who read
+// most first.
+func (p *inventoryPrinter) readersOfAll(all []*secrets.Secret) {
+	var list []reading
+	at := map[[2]string]int{}
+	for _, s := range all {
+		for _, r := range s.Readers {
+			if r.System && !p.verbose {
+				continue
+			}
+			key := [2]string{r.Subject, fmt.Sprintf("%s, by %s", strings.Join(r.Verbs, ", "), r.By)}
+			i, ok := at[key]
+			if !ok {
+				i = len(list)
+				at[key] = i
+				list = append(list, reading{key[0], key[1], 0})
+			}
+			list[i].count++
+		}
+	}
+	if len(list) == 0 {
+		return
+	}
+	slices.SortStableFunc(list, func(a, b reading) int { return b.count - a.count })
+	p.line(0, bold, "Who may read them")
+	for i, r := range list {
+		if i == shownUsers && !p.verbose {
+			p.line(2, dim, fmt.Sprintf("and %d more; --verbose lists them", len(list)-i))
+			break
+		}
+		p.wrapped(2, "", fmt.Sprintf("%s: %d of %s (%s)", r.subject, r.count, counted(len(all), "Secret"), r.how))
+	}
+	fmt.Fprintln(p.w)
+}

@@ -1,0 +1,142 @@
+package secrets
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	"ullage.dev/ullage/internal/model"
+	"ullage.dev/ullage/internal/tree"
+)
+
+type builder struct {
+	s       *model.Snapshot
+	readers Readers
+	secrets map[Name]*Secret
+	order   []*Secret
+	doubts  []string // why there may be more readers
+}
+
+// New holds the consumers of the Secrets of a snapshot, which holds the objects of
+// one cluster, against their readers. Without readers none are looked for.
+func New(s *model.Snapshot, readers Readers) *View {
+	b := &builder{s: s, readers: readers, secrets: map[Name]*Secret{}}
+	for o := range s.Kind(secretKind) {
+		b.secret(Name{o.Key.Namespace, o.Key.Name}).read(o)
+	}
+	for name, by := range MadeIn(s) {
+		b.secret(name).MadeBy = by
+	}
+	for _, o := range s.All() {
+		if len(o.Pods()) > 0 && s.Controller(o) != o {
+			b.debuggers(o)
+			continue
+		}
+		for _, use := range Consumed(o) {
+			secret := b.secret(use.Name)
+			secret.Consumers = append(secret.Consumers, Consumer{o, use})
+		}
+	}
+	for _, secret := range b.order {
+		b.describe(secret)
+		b.judge(secret)
+	}
+	slices.SortFunc(b.order, func(a, b *Secret) int {
+		return cmp.Or(-cmp.Compare(a.worst(), b.worst()), strings.Compare(a.Namespace, b.Namespace), strings.Compare(a.Name.Name, b.Name.Name))
+	})
+	return &View{Secrets: b.order, Managers: managersIn(s), Unknowns: b.notRead()}
+}
+
+// debuggers adds what ephemeral containers of a pod consume: they are not in the
+// template that the pod was made of.
+func (b *builder) debuggers(o *model.Object) {
+	for _, use := range Consumed(o) {
+		if slices.ContainsFunc(use.Path, func(step tree.Step) bool { return step.Key == "ephemeralContainers" }) {
+			secret := b.secret(use.Name)
+			secret.Consumers = append(secret.Consumers, Consumer{o, use})
+		}
+	}
+}
+
+// worst ranks what has findings before what has none.
+func (s *Secret) worst() int {
+	if len(s.Findings) == 0 {
+		return -1
+	}
+	return int(s.Findings[0].Severity)
+}
+
+func (b *builder) secret(name Name) *Secret {
+	s := b.secrets[name]
+	if s == nil {
+		s = &Secret{Name: name}
+		b.secrets[name] = s
+		b.order = append(b.order, s)
+	}
+	return s
+}
+
+func (s *Secret) read(o *model.Object) {
+	s.Object, s.Immutable = o, o.Root.Get("immutable").True()
+	live := o.Source.Live != "" // its metadata is all that was read
+	if t := o.Root.Get("type"); !live || !t.Has(tree.Implied) {
+		s.Type = t.Str()
+	}
+	switch {
+	case s.Type == "" && o.Annotation(accountAnnotation) != "":
+		s.Type = tokenType
+	case s.Type == "" && !live:
+		s.Type = "Opaque"
+	}
+	if live {
+		return
+	}
+	s.KeysKnown = true
+	for _, field := range []string{"data", "stringData"} {
+		for i := range o.Root.Get(field).Children() {
+			if key := o.Root.Get(field).Children()[i].Key(); !slices.Contains(s.Keys, key) {
+				s.Keys = append(s.Keys, key)
+			}
+		}
+	}
+	slices.Sort(s.Keys)
+}
+
+func (b *builder) describe(s *Secret) {
+	switch {
+	case s.Object != nil:
+		s.State = Present
+	case len(s.MadeBy) > 0:
+		s.State = Made
+	case b.s.Complete(s.Namespace, secretKind):
+		s.State = Absent
+	default:
+		s.State = Unread
+	}
+	slices.SortStableFunc(s.Consumers, func(a, b Consumer) int { return a.Object.Key.Compare(b.Object.Key) })
+	if b.readers != nil && s.State != Absent {
+		var doubts []string
+		s.Readers, doubts = b.readers(s.Name)
+		for _, doubt := range doubts {
+			b.doubts = put(b.doubts, doubt)
+		}
+	}
+}
+
+// notRead says what may live elsewhere.
+func (b *builder) notRead() []string {
+	if len(b.order) == 0 {
+		return nil
+	}
+	slices.Sort(b.doubts)
+	if !b.s.Closed {
+		return append([]string{"other objects may live elsewhere: more workloads may consume these Secrets, more subjects may read them, and Secrets that are not here may exist"}, b.doubts...)
+	}
+	reasons := b.doubts
+	for _, gk := range append([]model.GroupKind{secretKind}, consumerKinds...) {
+		if gap := b.s.Gap("", gk); gap != nil && !slices.Contains(reasons, gap.Reason) {
+			reasons = append(reasons, gap.Reason)
+		}
+	}
+	return reasons
+}

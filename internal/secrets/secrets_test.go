@@ -1,0 +1,326 @@
+package secrets
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	"ullage.dev/ullage/internal/model"
+	"ullage.dev/ullage/internal/tree"
+)
+
+func objects(t testing.TB, text string) []*model.Object {
+	t.Helper()
+	file := &tree.File{Name: "test.yaml", Text: text}
+	var found []*model.Object
+	for doc := range tree.Parse(file) {
+		o, err := model.NewObject(doc.Root, &model.Source{File: file}, "", "shop")
+		if doc.Err != nil || err != nil || o == nil {
+			t.Fatal(doc.Err, err)
+		}
+		found = append(found, o)
+	}
+	return found
+}
+
+func view(t testing.TB, closed bool, text string, readers ...Reader) *View {
+	t.Helper()
+	return New(model.NewSnapshot(objects(t, text), closed), func(Name) ([]Reader, []string) { return readers, nil })
+}
+
+func find(t *testing.T, v *View, name string) *Secret {
+	t.Helper()
+	for _, s := range v.Secrets {
+		if s.Name.String() == name {
+			return s
+		}
+	}
+	t.Fatalf("no Secret %s", name)
+	return nil
+}
+
+func words(findings []Finding) string {
+	var got []string
+	for _, f := range findings {
+		got = append(got, f.Severity.String()+" "+f.ID)
+	}
+	return strings.Join(got, "; ")
+}
+
+const podSpec = `
+apiVersion: v1
+kind: Pod
+metadata: {name: w, annotations: %s}
+spec: {serviceAccountName: web, containers: [{name: main, image: i%s}]%s}
+`
+
+func podWith(annotations, container, spec string) string {
+	return fmt.Sprintf(podSpec, annotations, container, spec)
+}
+
+// Every way to consume a Secret.
+func TestConsumers(t *testing.T) {
+	for _, c := range []struct{ what, text, want string }{
+		{"volume", podWith("{}", ", volumeMounts: [{name: v, mountPath: /m}]", ", volumes: [{name: v, secret: {secretName: s}}]"),
+			"shop/s mount [] web [main] spec.volumes[0].secret.secretName"},
+		{"items", podWith("{}", "", ", volumes: [{name: v, secret: {secretName: s, items: [{key: a, path: a}]}}]"), "shop/s mount [a] web [] spec.volumes[0].secret.secretName"},
+		{"projected", podWith("{}", ", volumeMounts: [{name: v, mountPath: /m}]", ", volumes: [{name: v, projected: {sources: [{secret: {name: s}}]}}]"),
+			"shop/s mount [] web [main] spec.volumes[0].projected.sources[0].secret.name"},
+		{"env", podWith("{}", ", env: [{name: E, valueFrom: {secretKeyRef: {name: s, key: k, optional: true}}}]", ""),
+			"shop/s env [k] web [main] spec.containers[0].env[0].valueFrom.secretKeyRef.name optional"},
+		{"envFrom", podWith("{}", ", envFrom: [{secretRef: {name: s}}]", ""), "shop/s envFrom [] web [main] spec.containers[0].envFrom[0].secretRef.name"},
+		{"image pull", podWith("{}", "", ", imagePullSecrets: [{name: s}]"), "shop/s imagePull [] web [] spec.imagePullSecrets[0].name"},
+		{"CSI", podWith("{}", "", ", volumes: [{name: v, csi: {driver: d, nodePublishSecretRef: {name: s}}}]"), "shop/s mount [] web [] spec.volumes[0].csi.nodePublishSecretRef.name"},
+		{"Vault agent", podWith(`{vault.hashicorp.com/agent-inject: "true", vault.hashicorp.com/tls-secret: s}`, "", ""),
+			`shop/s mount [] web [] metadata.annotations["vault.hashicorp.com/tls-secret"]`},
+		{"service account", "apiVersion: v1\nkind: ServiceAccount\nmetadata: {name: web}\nsecrets: [{name: t}]\nimagePullSecrets: [{name: s}]\n",
+			"shop/t serviceAccount [] web [] secrets[0].name; shop/s imagePull [] web [] imagePullSecrets[0].name"},
+		{"Ingress", "apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata: {name: i}\nspec: {tls: [{secretName: s}, {hosts: [h]}]}\n", "shop/s tls []  [] spec.tls[0].secretName"},
+		{"Gateway", "apiVersion: gateway.networking.k8s.io/v1\nkind: Gateway\nmetadata: {name: g}\nspec: {listeners: [{name: l, tls: {certificateRefs: [{name: s}, {name: o, namespace: other}, {kind: X, group: x.example, name: n}]}}]}\n",
+			"shop/s tls []  [] spec.listeners[0].tls.certificateRefs[0].name; other/o tls []  [] spec.listeners[0].tls.certificateRefs[1].name"},
+		{"persistent volume", "apiVersion: v1\nkind: PersistentVolume\nmetadata: {name: p}\nspec: {csi: {driver: d, volumeHandle: h, nodeStageSecretRef: {name: s, namespace: csi}}}\n",
+			"csi/s storageDriver []  [] spec.csi.nodeStageSecretRef.name"},
+		{"class", "apiVersion: storage.k8s.io/v1\nkind: StorageClass\nmetadata: {name: c}\nprovisioner: d\nparameters: {csi.storage.k8s.io/provisioner-secret-name: s, csi.storage.k8s.io/provisioner-secret-namespace: csi, csi.storage.k8s.io/node-stage-secret-name: '${pvc.name}', csi.storage.k8s.io/node-stage-secret-namespace: csi}\n",
+			`csi/s storageDriver []  [] parameters["csi.storage.k8s.io/provisioner-secret-name"]`},
+		{"secret store", "apiVersion: external-secrets.io/v1\nkind: SecretStore\nmetadata: {name: st}\nspec: {provider: {vault: {server: x, caProvider: {type: ConfigMap, name: ca, key: k}, auth: {tokenSecretRef: {name: s, key: token}}}}}\n",
+			"shop/s secretManager [token]  [] spec.provider.vault.auth.tokenSecretRef.name"},
+		{"Azure store", "apiVersion: external-secrets.io/v1\nkind: ClusterSecretStore\nmetadata: {name: st}\nspec: {provider: {azurekv: {authSecretRef: {clientId: {name: s, key: id, namespace: eso}}}}}\n",
+			"eso/s secretManager [id]  [] spec.provider.azurekv.authSecretRef.clientId.name"},
+		{"Kubernetes store", "apiVersion: external-secrets.io/v1\nkind: SecretStore\nmetadata: {name: st}\nspec: {provider: {kubernetes: {server: {caProvider: {type: Secret, name: ca, key: k}}, auth: {token: {bearerToken: {name: s, key: t}}, serviceAccount: {name: n}}}}}\n",
+			"shop/ca secretManager [k]  [] spec.provider.kubernetes.server.caProvider.name; shop/s secretManager [t]  [] spec.provider.kubernetes.auth.token.bearerToken.name"},
+		{"push", "apiVersion: external-secrets.io/v1alpha1\nkind: PushSecret\nmetadata: {name: p}\nspec: {selector: {secret: {name: s}}}\n", "shop/s secretManager []  [] spec.selector.secret.name"},
+		{"issuer", "apiVersion: cert-manager.io/v1\nkind: Issuer\nmetadata: {name: i}\nspec: {ca: {secretName: s}}\n", "shop/s secretManager []  [] spec.ca.secretName"},
+		{"other resource", "apiVersion: db.example/v1\nkind: Database\nmetadata: {name: d}\nspec: {adminSecretName: s, users: [{passwordSecretRef: {name: u, key: k}}], ref: {kind: Secret, name: r}, image: {imagePullSecrets: [{name: p}]}}\n",
+			"shop/s customResource []  [] spec.adminSecretName; shop/u customResource [k]  [] spec.users[0].passwordSecretRef.name; shop/r customResource []  [] spec.ref.name; shop/p customResource []  [] spec.image.imagePullSecrets[0].name"},
+		// What a resource has made it does not consume.
+		{"external secret", "apiVersion: external-secrets.io/v1\nkind: ExternalSecret\nmetadata: {name: s}\nspec: {secretStoreRef: {name: st, kind: SecretStore}, target: {name: s}, data: [{secretKey: a, remoteRef: {key: b}}]}\n", ""},
+		{"certificate", "apiVersion: cert-manager.io/v1\nkind: Certificate\nmetadata: {name: c}\nspec: {secretName: s, issuerRef: {name: i}}\n", ""},
+		{"provider class", "apiVersion: secrets-store.csi.x-k8s.io/v1\nkind: SecretProviderClass\nmetadata: {name: c}\nspec: {provider: vault, secretObjects: [{secretName: s, type: Opaque}]}\n", ""},
+	} {
+		o := objects(t, c.text)[0]
+		var got []string
+		for _, u := range Consumed(o) {
+			word := fmt.Sprintf("%s %s %v %s %v %s", u.Name, u.How, u.Keys, u.Account, u.Containers, u.Path)
+			if u.Optional {
+				word += " optional"
+			}
+			got = append(got, word)
+			if name := o.Root.Follow(u.Path).Str(); name != u.Name.Name {
+				t.Errorf("%s: path %s leads to %q", c.what, u.Path, name)
+			}
+		}
+		if s := strings.Join(got, "; "); s != c.want {
+			t.Errorf("%s:\n%s\nwant\n%s", c.what, s, c.want)
+		}
+	}
+}
+
+func TestCreated(t *testing.T) {
+	for _, c := range []struct{ text, want string }{
+		{"apiVersion: external-secrets.io/v1\nkind: ExternalSecret\nmetadata: {name: e}\nspec: {target: {creationPolicy: Orphan}}\n", "shop/e"},
+		{"apiVersion: external-secrets.io/v1\nkind: ExternalSecret\nmetadata: {name: e}\nspec: {target: {name: s, creationPolicy: Merge}}\n", ""},
+		{"apiVersion: bitnami.com/v1alpha1\nkind: SealedSecret\nmetadata: {name: s}\nspec: {encryptedData: {a: b}}\n", "shop/s"},
+		{"apiVersion: cert-manager.io/v1\nkind: Certificate\nmetadata: {name: c}\nspec: {secretName: s}\n", "shop/s"},
+		{"apiVersion: cert-manager.io/v1\nkind: Issuer\nmetadata: {name: c}\nspec: {acme: {privateKeySecretRef: {name: s}}}\n", "shop/s"},
+		{"apiVersion: secrets-store.csi.x-k8s.io/v1\nkind: SecretProviderClass\nmetadata: {name: c}\nspec: {secretObjects: [{secretName: a}, {secretName: b}]}\n", "shop/a shop/b"},
+		{"apiVersion: secrets.hashicorp.com/v1beta1\nkind: VaultStaticSecret\nmetadata: {name: c}\nspec: {destination: {name: s, create: true}}\n", "shop/s"},
+		{"apiVersion: secrets.hashicorp.com/v1beta1\nkind: VaultDynamicSecret\nmetadata: {name: c}\nspec: {destination: {name: s}}\n", ""},
+		{"apiVersion: onepassword.com/v1\nkind: OnePasswordItem\nmetadata: {name: c}\nspec: {}\n", "shop/c"},
+		{"apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata: {name: i, annotations: {cert-manager.io/issuer: x}}\nspec: {tls: [{secretName: s}]}\n", "shop/s"},
+		{"apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata: {name: i}\nspec: {tls: [{secretName: s}]}\n", ""},
+		{"apiVersion: external-secrets.io/v1\nkind: ClusterExternalSecret\nmetadata: {name: c}\nspec: {externalSecretName: e, namespaceSelectors: [{matchLabels: {team: shop}}], namespaces: [data], externalSecretSpec: {target: {name: s}}}\n---\napiVersion: v1\nkind: Namespace\nmetadata: {name: shop, labels: {team: shop}}\n---\napiVersion: v1\nkind: Namespace\nmetadata: {name: other}\n", "data/s shop/s"},
+	} {
+		var got []string
+		for _, s := range view(t, true, c.text).Secrets {
+			if s.State == Made && len(s.MadeBy) == 1 {
+				got = append(got, s.Name.String())
+			}
+		}
+		slices.Sort(got)
+		if s := strings.Join(got, " "); s != c.want {
+			t.Errorf("%q, want %q:\n%s", s, c.want, c.text)
+		}
+	}
+}
+
+func TestManagers(t *testing.T) {
+	for _, c := range []struct{ text, want string }{
+		{"apiVersion: external-secrets.io/v1\nkind: ClusterSecretStore\nmetadata: {name: c}\nspec: {provider: {aws: {service: SecretsManager}}}\n", "External Secrets Operator 1 [aws]"},
+		{"apiVersion: bitnami.com/v1alpha1\nkind: SealedSecret\nmetadata: {name: s}\nspec: {}\n", "Sealed Secrets 1 []"},
+		{"apiVersion: secrets.hashicorp.com/v1beta1\nkind: VaultStaticSecret\nmetadata: {name: c}\nspec: {}\n", "Vault Secrets Operator 1 []"},
+		{podWith(`{vault.hashicorp.com/agent-inject: "true"}`, "", ""), "Vault Agent injector 1 []"},
+		{podWith(`{vault.hashicorp.com/agent-inject: "false"}`, "", ""), ""},
+		{podWith("{}", "", ", volumes: [{name: v, csi: {driver: secrets-store.csi.k8s.io}}]") + "---\napiVersion: secrets-store.csi.x-k8s.io/v1\nkind: SecretProviderClass\nmetadata: {name: c}\nspec: {provider: azure}\n", "Secrets Store CSI driver 2 [azure]"},
+		{"apiVersion: cert-manager.io/v1\nkind: Certificate\nmetadata: {name: c}\nspec: {secretName: s}\n", "cert-manager 1 []"},
+		{"apiVersion: v1\nkind: Secret\nmetadata: {name: s}\nstringData: {a: 'ENC[AES256_GCM,data:x,type:str]'}\nsops: {mac: 'ENC[AES256_GCM,data:y,type:str]'}\n", "SOPS 1 []"},
+		{podWith("{}", "", ""), ""},
+	} {
+		var got []string
+		for _, m := range view(t, true, c.text).Managers {
+			got = append(got, fmt.Sprintf("%s %d %v", m.Name, len(m.Objects), m.Backends))
+		}
+		if s := strings.Join(got, "; "); s != c.want {
+			t.Errorf("%q, want %q:\n%s", s, c.want, c.text)
+		}
+	}
+}
+
+const opaque = "apiVersion: v1\nkind: Secret\nmetadata: {name: s}\nimmutable: true\n"
+
+func TestFindings(t *testing.T) {
+	deployment := func(name, account, container string) string {
+		return fmt.Sprintf("---\napiVersion: apps/v1\nkind: Deployment\nmetadata: {name: %s}\nspec: {selector: {}, template: {spec: {serviceAccountName: %s, containers: [{name: main, image: i, %s}], volumes: [{name: v, secret: {secretName: s}}, {name: a, secret: {secretName: s, items: [{key: a, path: a}]}}]}}}\n", name, account, container)
+	}
+	env := "env: [{name: E, valueFrom: {secretKeyRef: {name: s, key: a}}}]"
+	mount := func(v string) string {
+		return strings.Replace(podWith("{}", "", ", volumes: [{name: v, secret: {secretName: s"+v+"}}]"), "apiVersion", "---\napiVersion", 1)
+	}
+	token := func(labels string) string {
+		return "apiVersion: v1\nkind: Secret\ntype: kubernetes.io/service-account-token\nmetadata: {name: s, annotations: {kubernetes.io/service-account.name: ci}, labels: " + labels + "}\n"
+	}
+	sa := Reader{Subject: "sa:build/ci", Verbs: []string{"list"}, By: "b", ServiceAccount: true}
+	for _, c := range []struct {
+		what, text string
+		readers    []Reader
+		want       string
+	}{
+		{"used", opaque + mount(""), nil, ""},
+		{"unused", opaque, nil, "low unused"},
+		{"unused, found by its label", strings.Replace(opaque, "name: s", "name: s, labels: {owner: helm}", 1), nil, ""},
+		{"unused, of another type", strings.Replace(opaque, "immutable", "type: helm.sh/release.v1\nimmutable", 1), nil, ""},
+		{"in the environment", opaque + strings.Replace(podWith("{}", ", "+env, ""), "apiVersion", "---\napiVersion", 1), nil, "low in-environment"},
+		{"shared", opaque + deployment("one", "x1", "tty: false") + deployment("two", "x2", "tty: false"), nil, "medium shared-across-accounts"},
+		{"shared by workloads", opaque + deployment("one", "x1", "tty: false") + deployment("two", "x1", "tty: false"), nil, "low shared-across-workloads"},
+		{"shared pull secret", strings.Replace(opaque, "immutable", "type: kubernetes.io/dockerconfigjson\nimmutable", 1) + deployment("one", "x1", "tty: false") + deployment("two", "x2", "tty: false"), nil, ""},
+		{"whole", opaque + mount("") + strings.ReplaceAll(mount(", items: [{key: a, path: a}]"), "name: w,", "name: w2,"), nil, "low shared-across-workloads; low whole-secret"},
+		{"token", token("{}"), nil, "high long-lived-token"},
+		{"token, last used", token("{kubernetes.io/legacy-token-last-used: '2026-01-02'}"), nil, "high long-lived-token"},
+		{"token, invalid", token("{kubernetes.io/legacy-token-invalid-since: '2026-01-02'}"), nil, "low token-invalid"},
+		{"read by an account", opaque + mount(""), []Reader{sa}, "medium excess-readers"},
+		{"read by people", opaque + mount(""), []Reader{{Subject: "group:ops", Verbs: []string{"get"}, By: "b"}}, "low excess-readers"},
+		{"read by the system", opaque + mount(""), []Reader{{Subject: "user:system:x", System: true}}, ""},
+		{"read by name", opaque, []Reader{{Subject: "sa:shop/app", ServiceAccount: true, ByName: true}}, ""},
+		{"read by all", opaque + mount(""), []Reader{{Subject: "group:system:authenticated", Everybody: "everybody with a login", Verbs: []string{"get"}}}, "high read-by-everybody"},
+		{"read by anybody", opaque + mount(""), []Reader{{Subject: "user:system:anonymous", Everybody: "everybody", Anonymous: true}}, "critical read-by-everybody"},
+		{"absent", strings.TrimPrefix(mount(""), "\n---"), nil, "medium missing"},
+		{"absent, optional", podWith("{}", ", envFrom: [{secretRef: {name: s, optional: true}}]", ""), nil, "low in-environment"},
+		{"absent certificate", "apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata: {name: i}\nspec: {tls: [{secretName: s}]}\n", nil, "low missing"},
+		{"missing key", opaque + "data: {b: ''}\n" + mount(", items: [{key: a, path: a}]"), nil, "medium missing-key"},
+		{"missing key, optional", opaque + "data: {b: ''}\n" + mount(", optional: true, items: [{key: a, path: a}]"), nil, ""},
+		{"written, not immutable", "apiVersion: v1\nkind: Secret\nmetadata: {name: s}\nstringData: {a: not-a-secret-at-all}\n" + mount(""), nil, "medium written-in-file; info mutable"},
+	} {
+		if got := words(find(t, view(t, true, c.text, c.readers...), "shop/s").Findings); got != c.want {
+			t.Errorf("%s: %q, want %q", c.what, got, c.want)
+		}
+	}
+}
+
+// What is absent is only wrong where nothing can be elsewhere.
+func TestWorlds(t *testing.T) {
+	named := podWith("{}", ", envFrom: [{secretRef: {name: s}}]", "")
+	s := find(t, view(t, false, named), "shop/s")
+	if s.State != Unread || len(s.Unknowns) != 1 || strings.Contains(words(s.Findings), "missing") {
+		t.Errorf("open, named: %s %q %s", s.State, s.Unknowns, words(s.Findings))
+	}
+	if s = find(t, view(t, false, opaque), "shop/s"); len(s.Findings) > 0 || len(s.Unknowns) != 1 {
+		t.Errorf("open, unused: %q %s", s.Unknowns, words(s.Findings))
+	}
+	for _, gap := range []model.GroupKind{secretKind, ingressKind} {
+		closed := model.NewSnapshot(objects(t, named+"---\n"+strings.Replace(opaque, "name: s", "name: other", 1)), true, model.Gap{Kind: gap, Reason: "they may not be listed"})
+		v := New(closed, nil)
+		if !slices.Contains(v.Unknowns, "they may not be listed") {
+			t.Errorf("gap in %s: %q", gap, v.Unknowns)
+		}
+		if s, other := find(t, v, "shop/s"), find(t, v, "shop/other"); gap == secretKind && s.State != Unread || gap == ingressKind && (s.State != Absent || len(other.Unknowns) != 1) {
+			t.Errorf("gap in %s: %s, %q", gap, s.State, other.Unknowns)
+		}
+	}
+}
+
+// Of a live Secret nothing but metadata is known.
+func TestLive(t *testing.T) {
+	read := func(text string) *model.Object {
+		for doc := range tree.Parse(&tree.File{Text: text}) {
+			o, err := model.NewLiveObject(doc.Root, model.Live{Cluster: "c", Interner: tree.NewInterner()})
+			if err != nil || o == nil {
+				t.Fatal(err)
+			}
+			return o
+		}
+		return nil
+	}
+	token := read("apiVersion: v1\nkind: Secret\nmetadata: {name: t, namespace: shop, annotations: {kubernetes.io/service-account.name: ci}}\n")
+	plain := read("apiVersion: v1\nkind: Secret\nmetadata: {name: s, namespace: shop}\n")
+	v := New(model.NewSnapshot([]*model.Object{token, plain}, true), nil)
+	s := find(t, v, "shop/t")
+	if got := words(s.Findings); got != "high long-lived-token" || !strings.Contains(s.Findings[0].Text, "no use of it was recorded") {
+		t.Errorf("token: %s", got)
+	}
+	if s = find(t, v, "shop/s"); s.KeysKnown || s.Type != "" || words(s.Findings) != "low unused" {
+		t.Errorf("plain: %+v", s)
+	}
+}
+
+// What is made by a controller is made once: pods of a workload add nothing, and
+// the order of objects does not matter.
+func TestOrder(t *testing.T) {
+	all := objects(t, opaque+"---\n"+podWith("{}", ", envFrom: [{secretRef: {name: s}}, {secretRef: {name: t}}]", "")+`---
+apiVersion: external-secrets.io/v1
+kind: ExternalSecret
+metadata: {name: t}
+spec: {}
+---
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: {name: i}
+spec: {tls: [{secretName: u}]}
+`)
+	write := func() string {
+		text := ""
+		v := New(model.NewSnapshot(all, true), nil)
+		for _, s := range v.Secrets {
+			text += fmt.Sprintln(s.Name, s.State, len(s.MadeBy), s.Unknowns)
+			for _, c := range s.Consumers {
+				text += fmt.Sprintln(" ", c.Object.Key, c.How, c.Path)
+			}
+			for _, f := range s.Findings {
+				text += fmt.Sprintln(" ", f)
+			}
+		}
+		return text
+	}
+	want := write()
+	r := rand.New(rand.NewPCG(1, 1))
+	for range 20 {
+		r.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
+		if got := write(); got != want {
+			t.Fatalf("the order of objects matters:\n%s\n%s", got, want)
+		}
+	}
+}
+
+// Debug containers are in pods and not in the templates that these are made of.
+func TestDebugContainers(t *testing.T) {
+	s := find(t, view(t, true, opaque+`---
+apiVersion: apps/v1
+kind: ReplicaSet
+metadata: {name: web, uid: u1}
+spec: {selector: {}, template: {spec: {containers: [{name: web, image: i, envFrom: [{secretRef: {name: s}}]}]}}}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: web-1, ownerReferences: [{apiVersion: apps/v1, kind: ReplicaSet, name: web, uid: u1, controller: true}]}
+spec:
+  containers: [{name: web, image: i, envFrom: [{secretRef: {name: s}}]}]
+  ephemeralContainers: [{name: debug, image: i, env: [{name: E, valueFrom: {secretKeyRef: {name: s, key: k}}}]}]
+`), "shop/s")
+	var got []string
+	for _, c := range s.Consumers {
+		got = append(got, fmt.Sprint(c.Object.Key.Name, c.Containers))
+	}
+	if strings.Join(got, " ") != "web-1[debug] web[web]" || strings.Contains(words(s.Findings), "shared") {
+		t.Errorf("%q %s", got, words(s.Findings))
+	}
+}

@@ -1,0 +1,222 @@
+package storage
+
+import (
+	"slices"
+
+	"ullage.dev/ullage/internal/model"
+	"ullage.dev/ullage/internal/tree"
+)
+
+// claimed makes the volume that of a claim.
+func (v *Volume) claimed(o *model.Object) {
+	v.Object, v.Claim = o, readClaim(o.Root, false)
+}
+
+// readClaim reads a claim or a template of one.
+func readClaim(n *tree.Node, template bool) *Claim {
+	spec := n.Get("spec")
+	c := &Claim{
+		Node: n, Template: template, Block: spec.Get("volumeMode").Str() == "Block", AccessModes: texts(spec.Get("accessModes")),
+		ClassName: className(n), Attributes: spec.Get("volumeAttributesClassName").Str(), VolumeName: spec.Get("volumeName").Str(),
+		Phase: n.Dig("status", "phase").Str(),
+	}
+	for _, key := range []string{"dataSourceRef", "dataSource"} {
+		if source := spec.Get(key); source.Is(tree.Map) {
+			c.Source = &DataSource{
+				GroupKind: model.GroupKind{Group: source.Get("apiGroup").Str(), Kind: source.Get("kind").Str()},
+				Namespace: source.Get("namespace").Str(), Name: source.Get("name").Str(),
+			}
+			break
+		}
+	}
+	return c
+}
+
+// className returns the class that a claim or volume names; before it was a
+// field it was an annotation.
+func className(n *tree.Node) string {
+	if name := n.Dig("spec", "storageClassName").Str(); name != "" {
+		return name
+	}
+	return n.Dig("metadata", "annotations", "volume.beta.kubernetes.io/storage-class").Str()
+}
+
+func texts(n *tree.Node) []string {
+	var all []string
+	for i := range n.Children() {
+		all = append(all, n.At(i).Str())
+	}
+	return all
+}
+
+func (b *builder) readClasses() []*Class {
+	var all []*Class
+	for o := range b.s.Kind(classKind) {
+		c := &Class{Object: o, Provisioner: o.Root.Get("provisioner").Str(), Reclaim: o.Root.Get("reclaimPolicy").Str()}
+		for _, key := range []string{"storageclass.kubernetes.io/is-default-class", "storageclass.beta.kubernetes.io/is-default-class"} {
+			c.Default = c.Default || o.Annotation(key) == "true"
+		}
+		if c.Reclaim == "" {
+			c.Reclaim = "Delete"
+		}
+		c.Encryption = made{driver: c.Provisioner, class: o.Root}.encryption()
+		b.classes[o.Key.Name] = c
+		all = append(all, c)
+	}
+	return all
+}
+
+// classOf returns the class of a claim and records its name where the claim
+// leaves it to the default. With several default classes the API server takes
+// the newest, which files do not tell.
+func (b *builder) classOf(c *Claim) *Class {
+	if c.ClassName != "" || c.Node == nil || c.Node.Dig("spec", "storageClassName").Is(tree.String) {
+		return b.classes[c.ClassName]
+	}
+	var found *Class
+	for _, class := range b.classes {
+		if class.Default {
+			if found != nil {
+				return nil
+			}
+			found = class
+		}
+	}
+	if found != nil && c.VolumeName == "" {
+		c.ClassName = found.Object.Key.Name
+		return found
+	}
+	return nil
+}
+
+// bind connects claims, persistent volumes and classes.
+func (b *builder) bind() {
+	byName, byClaim := map[string]*Persistent{}, map[ID]*Persistent{}
+	var all []*Persistent
+	for o := range b.s.Kind(volumeKind) {
+		p := readPersistent(o)
+		all, byName[o.Key.Name] = append(all, p), p
+		if p.ClaimName != "" {
+			byClaim[ID{Kind: KindClaim, Namespace: p.ClaimNamespace, Name: p.ClaimName}] = p
+		}
+	}
+	bound := map[*Persistent]bool{}
+	for _, v := range b.order {
+		if v.Claim == nil {
+			continue
+		}
+		p := byName[v.Claim.VolumeName]
+		if p == nil && v.Kind == KindClaim {
+			p = byClaim[v.ID]
+		}
+		if p != nil && p.holds(v) {
+			v.Persistent, bound[p] = p, true
+			v.NodePath = p.nodePath()
+			if v.Claim.ClassName == "" {
+				v.Claim.ClassName = className(p.Object.Root)
+			}
+		}
+		v.Class = b.classOf(v.Claim)
+	}
+	for _, p := range all {
+		if !bound[p] {
+			v := b.volume(ID{Kind: KindPersistent, Name: p.Object.Key.Name})
+			v.Object, v.Persistent, v.NodePath = p.Object, p, p.nodePath()
+			v.Class = b.classes[className(p.Object.Root)]
+		}
+	}
+}
+
+func readPersistent(o *model.Object) *Persistent {
+	spec := o.Root.Get("spec")
+	p := &Persistent{Object: o, Reclaim: spec.Get("persistentVolumeReclaimPolicy").Str(), Phase: o.Root.Dig("status", "phase").Str()}
+	if p.Reclaim == "" {
+		p.Reclaim = "Retain" // what the API server fills in
+	}
+	p.ClaimNamespace, p.ClaimName = spec.Dig("claimRef", "namespace").Str(), spec.Dig("claimRef", "name").Str()
+	source := persistentSource(spec)
+	p.Driver = source.Key()
+	switch p.Driver {
+	case "csi":
+		p.Driver, p.Handle = source.Get("driver").Str(), source.Get("volumeHandle").Str()
+	case "nfs":
+		p.Handle = source.Get("server").Str() + ":" + source.Get("path").Str()
+	}
+	return p
+}
+
+// persistentSource returns the source of a PersistentVolume: the entry of its
+// spec that is about none of the other things.
+func persistentSource(spec *tree.Node) *tree.Node {
+	for i := range spec.Children() {
+		n := &spec.Children()[i]
+		switch n.Key() {
+		case "capacity", "claimRef", "nodeAffinity":
+		default:
+			if n.Is(tree.Map) {
+				return n
+			}
+		}
+	}
+	return nil
+}
+
+// holds reports whether a persistent volume is that of the claim of v, and not
+// of one that had the name before.
+func (p *Persistent) holds(v *Volume) bool {
+	if p.ClaimName == "" {
+		return v.Claim.VolumeName == p.Object.Key.Name
+	}
+	if p.ClaimNamespace != v.Namespace || p.ClaimName != v.Name {
+		return false
+	}
+	uid, want := v.Claim.Node.Dig("metadata", "uid").Str(), p.Object.Root.Dig("spec", "claimRef", "uid").Str()
+	return uid == "" || want == "" || uid == want
+}
+
+// nodePath returns the path of the node that the volume is, or "".
+func (p *Persistent) nodePath() string {
+	for _, key := range []string{"hostPath", "local"} {
+		if at := p.Object.Root.Dig("spec", key, "path").Str(); at != "" {
+			return nodePath(at)
+		}
+	}
+	return ""
+}
+
+// shareData finds volumes behind which the same data are.
+func (b *builder) shareData() {
+	byData := map[string][]*Volume{}
+	for _, v := range b.order {
+		if key := v.data(); key != "" {
+			byData[key] = append(byData[key], v)
+		}
+	}
+	for _, group := range byData {
+		for _, v := range group {
+			for _, other := range group {
+				if other != v {
+					v.SameData = append(v.SameData, other.ID)
+				}
+			}
+			slices.SortFunc(v.SameData, func(a, b ID) int { return compareIDs(&Volume{ID: a}, &Volume{ID: b}) })
+		}
+	}
+}
+
+// data identifies what is behind a volume, or is "".
+func (v *Volume) data() string {
+	switch p := v.Persistent; {
+	case v.Kind == KindHostPath:
+		return "hostPath " + v.Name
+	case v.Kind == "nfs":
+		return "nfs " + v.Name
+	case p == nil:
+		return ""
+	case p.Driver == "hostPath":
+		return "hostPath " + p.nodePath()
+	case p.Handle != "":
+		return p.Driver + " " + p.Handle
+	}
+	return ""
+}

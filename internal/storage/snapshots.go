@@ -1,0 +1,216 @@
+package storage
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"ullage.dev/ullage/internal/model"
+)
+
+// Snapshot is a VolumeSnapshot, a VolumeSnapshotContent, or both: a copy of the
+// data of a claim.
+type Snapshot struct {
+	Object, Content *model.Object // one of them may be nil
+	Namespace, Name string        // of the VolumeSnapshot, or where its content says that it is
+	Claim           string        // what it was taken of, in Namespace; "" when it was imported, or is not known
+	ClassName       string
+	Driver, Handle  string
+	DeletionPolicy  string // Retain or Delete; "" when it is not known
+	// RestoredBy are claims, and claim templates, that are filled from it.
+	RestoredBy []Restore
+	// Elsewhere are other namespaces whose claims a ReferenceGrant lets restore it.
+	Elsewhere []string
+	Findings  []Finding
+	Unknowns  []string
+}
+
+// Restore is a claim that is filled from a volume snapshot.
+type Restore struct {
+	Namespace, Name string
+	Granted         bool // is in the same namespace, or a ReferenceGrant allows it
+	Object          *model.Object
+}
+
+// snapshots reads the volume snapshots.
+func (b *builder) snapshots() []*Snapshot {
+	var all []*Snapshot
+	byName := map[[2]string]*Snapshot{}
+	for o := range b.s.Kind(snapshotKind) {
+		spec := o.Root.Get("spec")
+		sn := &Snapshot{Object: o, Namespace: o.Key.Namespace, Name: o.Key.Name, Claim: spec.Dig("source", "persistentVolumeClaimName").Str(),
+			ClassName: spec.Get("volumeSnapshotClassName").Str()}
+		byName[[2]string{sn.Namespace, sn.Name}] = sn
+		all = append(all, sn)
+	}
+	for o := range b.s.Kind(snapshotContentKind) {
+		ref := o.Root.Dig("spec", "volumeSnapshotRef")
+		name := [2]string{ref.Get("namespace").Str(), ref.Get("name").Str()}
+		sn := byName[name]
+		if sn == nil || sn.Content != nil || !sameObject(sn.Object, ref.Get("uid").Str()) {
+			sn = &Snapshot{Namespace: name[0], Name: name[1]}
+			all = append(all, sn)
+		}
+		sn.content(o)
+	}
+	for _, sn := range all {
+		b.describeSnapshot(sn)
+	}
+	b.judgeSnapshots(all)
+	slices.SortStableFunc(all, func(a, b *Snapshot) int {
+		return cmp.Or(-cmp.Compare(worst(a.Findings), worst(b.Findings)), strings.Compare(a.Namespace, b.Namespace), strings.Compare(a.Name, b.Name))
+	})
+	return all
+}
+
+// sameObject reports whether an object may have a uid; one of a file has none.
+func sameObject(o *model.Object, uid string) bool {
+	own := o.Root.Dig("metadata", "uid").Str()
+	return own == "" || uid == "" || own == uid
+}
+
+func (sn *Snapshot) content(o *model.Object) {
+	spec := o.Root.Get("spec")
+	sn.Content, sn.Driver, sn.DeletionPolicy = o, spec.Get("driver").Str(), spec.Get("deletionPolicy").Str()
+	if sn.ClassName == "" {
+		sn.ClassName = spec.Get("volumeSnapshotClassName").Str()
+	}
+	sn.Handle = spec.Dig("source", "snapshotHandle").Str()
+	if sn.Handle == "" {
+		sn.Handle = o.Root.Dig("status", "snapshotHandle").Str()
+	}
+}
+
+// describeSnapshot fills in what other objects say.
+func (b *builder) describeSnapshot(sn *Snapshot) {
+	if sn.Content == nil {
+		key := model.Key{Cluster: sn.Object.Key.Cluster, GroupKind: snapshotClassKind, Name: sn.ClassName}
+		if class := b.s.Get(key); class != nil {
+			sn.Driver, sn.DeletionPolicy = class.Root.Get("driver").Str(), class.Root.Get("deletionPolicy").Str()
+		} else {
+			sn.Unknowns = append(sn.Unknowns, "its content and class were not read, so whether the data outlive it is not known")
+		}
+	}
+	if sn.Object == nil {
+		return
+	}
+	sn.Elsewhere = b.grantedTo(sn)
+	for _, v := range b.order {
+		c := v.Claim
+		if c == nil || c.Source == nil || c.Source.GroupKind != snapshotKind || c.Source.Name != sn.Name {
+			continue
+		}
+		o, home := v.Object, v.Namespace
+		if o == nil {
+			if len(v.Users) == 0 {
+				continue
+			}
+			o = v.Users[0].Workload
+			home = o.Key.Namespace
+		}
+		from := c.Source.Namespace
+		if from == "" {
+			from = home
+		}
+		if from == sn.Namespace {
+			granted := home == sn.Namespace || slices.Contains(sn.Elsewhere, home)
+			sn.RestoredBy = append(sn.RestoredBy, Restore{Namespace: home, Name: v.Name, Granted: granted, Object: o})
+		}
+	}
+	slices.SortFunc(sn.RestoredBy, func(a, b Restore) int {
+		return cmp.Or(strings.Compare(a.Namespace, b.Namespace), strings.Compare(a.Name, b.Name))
+	})
+}
+
+// grantedTo returns the namespaces to which ReferenceGrants give a snapshot.
+func (b *builder) grantedTo(sn *Snapshot) []string {
+	var found []string
+	for grant := range b.s.InNamespace(sn.Object.Key.Cluster, sn.Namespace, grantKind) {
+		to := grant.Root.Dig("spec", "to")
+		given := false
+		for i := range to.Children() {
+			n := to.At(i)
+			name := n.Get("name").Str()
+			given = given || n.Get("group").Str() == snapshotKind.Group && n.Get("kind").Str() == snapshotKind.Kind && (name == "" || name == sn.Name)
+		}
+		from := grant.Root.Dig("spec", "from")
+		for i := range from.Children() {
+			n := from.At(i)
+			if namespace := n.Get("namespace").Str(); given && n.Get("group").Str() == "" && n.Get("kind").Str() == claimKind.Kind && namespace != sn.Namespace {
+				found = put(found, namespace)
+			}
+		}
+	}
+	slices.Sort(found)
+	return found
+}
+
+func (b *builder) judgeSnapshots(all []*Snapshot) {
+	byHandle := map[string][]*Snapshot{}
+	for _, sn := range all {
+		if sn.Handle != "" {
+			key := sn.Driver + " " + sn.Handle
+			byHandle[key] = append(byHandle[key], sn)
+		}
+	}
+	for _, sn := range all {
+		sn.judge(b)
+		var elsewhere []string
+		for _, other := range byHandle[sn.Driver+" "+sn.Handle] {
+			if other != sn && other.Namespace != sn.Namespace && sn.Handle != "" {
+				elsewhere = put(elsewhere, other.Namespace)
+			}
+		}
+		if len(elsewhere) > 0 {
+			sn.find("snapshot-in-namespaces", model.Medium, sn.Content, "the same data are a snapshot in %s too", spaces(elsewhere))
+		}
+		slices.SortStableFunc(sn.Findings, func(a, b Finding) int { return int(b.Severity) - int(a.Severity) })
+	}
+}
+
+func (sn *Snapshot) judge(b *builder) {
+	if sn.Object == nil {
+		switch {
+		case !b.s.Complete(sn.Namespace, snapshotKind):
+			sn.Unknowns = append(sn.Unknowns, "its VolumeSnapshot was not read, and may live elsewhere")
+		default:
+			sn.find("snapshot-orphaned", model.Medium, sn.Content, "its VolumeSnapshot is gone and the data are still there (deletion policy %s)", sn.DeletionPolicy)
+		}
+		return
+	}
+	if len(sn.Elsewhere) > 0 {
+		sn.find("snapshot-granted", model.Medium, sn.Object, "whoever makes claims in %s may restore it there and read the data", spaces(sn.Elsewhere))
+	}
+	for _, r := range sn.RestoredBy {
+		switch {
+		case r.Namespace == sn.Namespace:
+		case r.Granted:
+			sn.find("snapshot-restored-elsewhere", model.Medium, r.Object, "claim %s/%s holds a copy of the data", r.Namespace, r.Name)
+		case !b.s.Complete(sn.Namespace, grantKind):
+			sn.Unknowns = append(sn.Unknowns, fmt.Sprintf("claim %s/%s is to be filled from it, and whether a ReferenceGrant allows that was not read", r.Namespace, r.Name))
+		}
+	}
+	if sn.Claim != "" && !b.hasClaim(sn.Namespace, sn.Claim) && b.s.Complete(sn.Namespace, claimKind) {
+		sn.find("snapshot-outlives", model.Low, sn.Object, "claim %s is gone and the snapshot keeps its data", sn.Claim)
+	}
+}
+
+// hasClaim reports whether a claim is in the snapshot, or will be made by a
+// StatefulSet in it.
+func (b *builder) hasClaim(namespace, name string) bool {
+	id := ID{Kind: KindClaim, Namespace: namespace, Name: name}
+	template, _ := templateID(id)
+	return b.volumes[id] != nil && b.volumes[id].Claim.Node != nil || b.templates[template] != nil
+}
+
+func (sn *Snapshot) find(id string, severity model.Severity, o *model.Object, format string, args ...any) {
+	sn.Findings = append(sn.Findings, Finding{ID: id, Severity: severity, Text: fmt.Sprintf(format, args...), Object: o})
+}
+
+func spaces(namespaces []string) string {
+	if len(namespaces) == 1 {
+		return "namespace " + namespaces[0]
+	}
+	return "namespaces " + listed(namespaces)
+}
