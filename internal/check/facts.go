@@ -1,7 +1,6 @@
 package check
 
 import (
-	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -10,6 +9,8 @@ import (
 	"ullage.dev/ullage/internal/model"
 	"ullage.dev/ullage/internal/policy"
 	"ullage.dev/ullage/internal/reach"
+	"ullage.dev/ullage/internal/secrets"
+	"ullage.dev/ullage/internal/storage"
 	"ullage.dev/ullage/internal/tree"
 )
 
@@ -22,13 +23,12 @@ type Facts struct {
 	snapshot *model.Snapshot
 	declared func(*model.Object) *tree.Node
 
-	services    func() selectorIndex
+	exposure    func() *reach.Exposure
 	budgets     func() selectorIndex
-	routes      func() map[objectName][]route
 	autoscalers func() map[targetName][]autoscaler
-	volumes     func() map[sharedVolume][]volumeUser
+	volumes     func() map[storage.ID][]volumeUser
 	consumers   func() map[used][]consumer
-	created     func() map[used]bool
+	created     func() map[secrets.Name][]*model.Object
 	runs        func() runCounts
 	access      func() *access.Analysis
 	network     func() *reach.Graph
@@ -41,13 +41,12 @@ var _ policy.Facts = (*Facts)(nil)
 // safe for concurrent use.
 func NewFacts(s *model.Snapshot, declared func(*model.Object) *tree.Node) *Facts {
 	f := &Facts{snapshot: s, declared: declared}
-	f.services = sync.OnceValue(f.indexServices)
+	f.exposure = sync.OnceValue(func() *reach.Exposure { return reach.NewExposure(s) })
 	f.budgets = sync.OnceValue(f.indexBudgets)
-	f.routes = sync.OnceValue(f.indexRoutes)
 	f.autoscalers = sync.OnceValue(f.indexAutoscalers)
 	f.volumes = sync.OnceValue(f.indexVolumes)
 	f.consumers = sync.OnceValue(f.indexConsumers)
-	f.created = sync.OnceValue(f.indexCreated)
+	f.created = sync.OnceValue(func() map[secrets.Name][]*model.Object { return secrets.MadeIn(s) })
 	f.runs = sync.OnceValue(f.countRuns)
 	f.access = sync.OnceValue(func() *access.Analysis { return access.New(s) })
 	f.network = sync.OnceValue(func() *reach.Graph { return reach.New(s) })
@@ -122,7 +121,7 @@ var (
 	workloadKinds = model.WorkloadKinds() // what runs, runs as one of them: a custom resource's pods are Pods
 	roleKinds     = []model.GroupKind{roleKind, clusterRoleKind}
 	bindingKinds  = []model.GroupKind{roleBindingKind, clusterRoleBindingKind}
-	routingKinds  = slices.SortedFunc(maps.Keys(routeKinds), compareKinds)
+	routingKinds  = reach.RouteKinds()
 	wayInKinds    = slices.Concat(routingKinds, []model.GroupKind{serviceKind})
 	consumerKinds = append([]model.GroupKind{{Group: "networking.k8s.io", Kind: "Ingress"}, {Group: gatewayGroup, Kind: "Gateway"}, serviceAccountKind}, workloadKinds...)
 )

@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"ullage.dev/ullage/internal/model"
+	"ullage.dev/ullage/internal/secrets"
+	"ullage.dev/ullage/internal/storage"
 	"ullage.dev/ullage/internal/tree"
 )
 
@@ -18,7 +20,7 @@ type used struct {
 // consumer is an object that uses another, and how.
 type consumer struct {
 	object *model.Object
-	how    string // mount, env, envFrom, imagePull, serviceAccount, tls
+	how    string // as a model.UseKind or a secrets.How
 }
 
 // workloads calls do for each pod template that no other object made.
@@ -47,7 +49,7 @@ func (f *Facts) indexConsumers() map[used][]consumer {
 	}
 	f.workloads(func(o *model.Object, pod *model.PodTemplate) {
 		for _, u := range pod.Uses() {
-			if u.How != "" && u.Kind != serviceAccountKind {
+			if u.How != "" && u.Kind != serviceAccountKind && u.Kind != secretKind {
 				add(used{u.Kind, o.Key.Namespace, u.Name}, consumer{o, string(u.How)})
 			}
 		}
@@ -59,14 +61,12 @@ func (f *Facts) indexConsumers() map[used][]consumer {
 			add(used{claimKind, o.Key.Namespace, name}, consumer{o, "mount"})
 		}
 	})
-	for o := range f.snapshot.Kind(serviceAccountKind) {
-		for _, n := range items(o.Root, tree.Keys("imagePullSecrets")) {
-			add(used{secretKind, o.Key.Namespace, n.Get("name").Str()}, consumer{o, "imagePull"})
-		}
-	}
 	for _, o := range f.snapshot.All() {
-		for _, c := range certificates(o) {
-			add(used{secretKind, c.secret.namespace, c.secret.name}, consumer{o, "tls"})
+		if len(o.Pods()) > 0 && f.snapshot.Controller(o) != o {
+			continue
+		}
+		for _, u := range secrets.Consumed(o) {
+			add(used{secretKind, u.Namespace, u.Name.Name}, consumer{o, string(u.How)})
 		}
 	}
 	return index
@@ -90,67 +90,25 @@ func (f *Facts) objectConsumers(o *model.Object) tree.Node {
 
 func isNumber(s string) bool { return s != "" && strings.Trim(s, "0123456789") == "" }
 
-// certificate is a place that names the Secret of a TLS certificate.
-type certificate struct {
-	secret objectName
-	path   tree.Path
-}
-
-// certificates returns the Secrets that an Ingress or a Gateway serves TLS with.
-func certificates(o *model.Object) []certificate {
-	var found []certificate
-	switch o.Key.GroupKind.String() {
-	case "Ingress":
-		for path, n := range items(o.Root, tree.Keys("spec", "tls")) {
-			if name := n.Get("secretName").Str(); name != "" {
-				found = append(found, certificate{objectName{o.Key.Namespace, name}, path.Join(tree.Step{Key: "secretName"})})
-			}
-		}
-	case "Gateway.gateway.networking.k8s.io":
-		for listener := range items(o.Root, tree.Keys("spec", "listeners")) {
-			for path, n := range items(o.Root, listener.Join(tree.Keys("tls", "certificateRefs")...)) {
-				name, namespace := n.Get("name").Str(), n.Get("namespace").Str()
-				if kind := n.Get("kind").Str(); name == "" || kind != "" && kind != "Secret" {
-					continue
-				}
-				if namespace == "" {
-					namespace = o.Key.Namespace
-				}
-				found = append(found, certificate{objectName{namespace, name}, path.Join(tree.Step{Key: "name"})})
-			}
-		}
-	}
-	return found
-}
-
-// sharedVolume is storage that several workloads may mount: a claim or a path
-// of the node.
-type sharedVolume struct{ namespace, claim, hostPath string }
-
 type volumeUser struct {
 	object  *model.Object
 	account string
 }
 
-// volumeOf returns what a volume of a pod shares with others; ok is false when
-// it is the pod's own.
-func volumeOf(o *model.Object, v *tree.Node) (shared sharedVolume, ok bool) {
-	if claim := v.Dig("persistentVolumeClaim", "claimName").Str(); claim != "" {
-		return sharedVolume{namespace: o.Key.Namespace, claim: claim}, true
-	}
-	if p := v.Dig("hostPath", "path").Str(); p != "" {
-		return sharedVolume{hostPath: path.Clean(p)}, true
-	}
-	return sharedVolume{}, false
+// sharedVolume returns the claim or the path of the node that a volume of a pod
+// is; ok is false for others.
+func sharedVolume(o *model.Object, v *tree.Node) (id storage.ID, ok bool) {
+	id, ok = storage.SharedID(o, v)
+	return id, ok && id.Name != "" && (id.Kind == storage.KindClaim || id.Kind == storage.KindHostPath)
 }
 
-func (f *Facts) indexVolumes() map[sharedVolume][]volumeUser {
-	index := map[sharedVolume][]volumeUser{}
+func (f *Facts) indexVolumes() map[storage.ID][]volumeUser {
+	index := map[storage.ID][]volumeUser{}
 	f.workloads(func(o *model.Object, pod *model.PodTemplate) {
 		user := volumeUser{o, o.Key.Namespace + "/" + accountName(pod)}
 		volumes := pod.Spec.Get("volumes")
 		for i := range volumes.Children() {
-			shared, ok := volumeOf(o, volumes.At(i))
+			shared, ok := sharedVolume(o, volumes.At(i))
 			if users := index[shared]; ok && (len(users) == 0 || users[len(users)-1] != user) {
 				index[shared] = append(users, user)
 			}
@@ -166,13 +124,17 @@ func (f *Facts) podSharedVolumes(o *model.Object, pod *model.PodTemplate) tree.N
 	sharable := false
 	volumes := pod.Spec.Get("volumes")
 	for i := range volumes.Children() {
-		shared, ok := volumeOf(o, volumes.At(i))
+		shared, ok := sharedVolume(o, volumes.At(i))
 		if !ok {
 			continue
 		}
 		sharable = true
+		claim, hostPath := shared.Name, ""
+		if shared.Kind == storage.KindHostPath { // as it is written
+			claim, hostPath = "", path.Clean(volumes.At(i).Dig("hostPath", "path").Str())
+		}
 		for _, user := range f.sharers(shared, self, account) {
-			found = append(found, entries("volume", volumes.At(i).Get("name").Str(), "claim", shared.claim, "hostPath", shared.hostPath,
+			found = append(found, entries("volume", volumes.At(i).Get("name").Str(), "claim", claim, "hostPath", hostPath,
 				"with", user.object.Key.String(), "sameServiceAccount", user.account == account))
 		}
 	}
@@ -188,7 +150,7 @@ const maxSharers = 8
 
 // sharers returns other workloads that mount a volume, those with another
 // service account first.
-func (f *Facts) sharers(shared sharedVolume, self *model.Object, account string) []volumeUser {
+func (f *Facts) sharers(shared storage.ID, self *model.Object, account string) []volumeUser {
 	var others []volumeUser
 	for _, same := range []bool{false, true} {
 		for _, user := range f.volumes()[shared] {

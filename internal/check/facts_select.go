@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"ullage.dev/ullage/internal/model"
+	"ullage.dev/ullage/internal/reach"
 	"ullage.dev/ullage/internal/tree"
 )
 
@@ -49,31 +50,6 @@ func (x selectorIndex) find(namespace string, labels *tree.Node) []*model.Object
 	return found
 }
 
-// serviceSelector returns the selector of a Service, and false when it selects
-// no pods: without a selector its endpoints are made by hand, and an
-// ExternalName has none.
-func serviceSelector(o *model.Object) (*tree.Node, bool) {
-	selector := o.Root.Dig("spec", "selector")
-	return selector, selector.Len() > 0 && serviceType(o) != "ExternalName"
-}
-
-func serviceType(o *model.Object) string {
-	if t := o.Root.Dig("spec", "type").Str(); t != "" {
-		return t
-	}
-	return "ClusterIP"
-}
-
-func (f *Facts) indexServices() selectorIndex {
-	index := selectorIndex{}
-	for o := range f.snapshot.Kind(serviceKind) {
-		if selector, ok := serviceSelector(o); ok {
-			index.add(o, model.MatchLabels(selector), selector)
-		}
-	}
-	return index
-}
-
 // budgetSelector returns the selector of a PodDisruptionBudget, and false when
 // it selects nothing: an absent one never does, an empty one did not before
 // policy/v1.
@@ -101,7 +77,7 @@ func (f *Facts) podBudgets(o *model.Object, pod *model.PodTemplate) tree.Node {
 }
 
 func (f *Facts) serviceSelected(o *model.Object) tree.Node {
-	selector, ok := serviceSelector(o)
+	selector, ok := reach.ServiceSelector(o)
 	if !ok {
 		return list(nil)
 	}

@@ -225,7 +225,7 @@ var factCases = []factCase{
 		object("v1", "ServiceAccount", "a", "imagePullSecrets: [{name: s}]") +
 		object("networking.k8s.io/v1", "Ingress", "in", "spec: {tls: [{secretName: s}]}"),
 		"[{kind:Deployment name:web namespace:shop how:mount} {kind:Deployment name:web namespace:shop how:env} {kind:Deployment name:web namespace:shop how:envFrom}" +
-			" {kind:Deployment name:web namespace:shop how:imagePull} {kind:ServiceAccount name:a namespace:shop how:imagePull} {kind:Ingress name:in namespace:shop how:tls}]", ""},
+			" {kind:Deployment name:web namespace:shop how:imagePull} {kind:Ingress name:in namespace:shop how:tls} {kind:ServiceAccount name:a namespace:shop how:imagePull}]", ""},
 	{"consumers of a ConfigMap", "consumers", object("v1", "ConfigMap", "s", "") + workload("Deployment", "web", "volumes: [{name: v, configMap: {name: s}}, {name: w, secret: {secretName: s}}]"),
 		"[{kind:Deployment name:web namespace:shop how:mount}]", ""},
 	{"consumers of the default account", "consumers", object("v1", "ServiceAccount", "default", "") + workload("Deployment", "web"), "[{kind:Deployment name:web namespace:shop how:serviceAccount}]", ""},

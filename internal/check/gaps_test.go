@@ -23,6 +23,8 @@ func TestFactsWithGaps(t *testing.T) {
 		"Ingress":                 {model.GroupKind{Group: "networking.k8s.io", Kind: "Ingress"}, "exposure routes consumers"},
 		"HTTPRoute":               {model.GroupKind{Group: "gateway.networking.k8s.io", Kind: "HTTPRoute"}, "exposure routes"},
 		"NetworkPolicy":           {networkPolicyKind, "ingressPolicies egressPolicies"},
+		"GlobalNetworkPolicy":     {model.GroupKind{Group: "projectcalico.org", Kind: "GlobalNetworkPolicy"}, "ingressPolicies egressPolicies"},
+		"EgressFirewall":          {model.GroupKind{Group: "k8s.ovn.org", Kind: "EgressFirewall"}, "ingressPolicies egressPolicies"},
 		"PodDisruptionBudget":     {budgetKind, "disruptionBudgets"},
 		"HorizontalPodAutoscaler": {autoscalerKind, "autoscalers"},
 		"RoleBinding":             {rbac("RoleBinding"), "rights"},

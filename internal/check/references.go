@@ -1,17 +1,19 @@
 package check
 
 import (
+	"slices"
 	"strings"
 
 	"ullage.dev/ullage/internal/model"
 	"ullage.dev/ullage/internal/policy"
+	"ullage.dev/ullage/internal/reach"
+	"ullage.dev/ullage/internal/secrets"
 	"ullage.dev/ullage/internal/tree"
 )
 
 var (
-	storageClassKind   = model.GroupKind{Group: "storage.k8s.io", Kind: "StorageClass"}
-	secretProviderKind = model.GroupKind{Group: "secrets-store.csi.x-k8s.io", Kind: "SecretProviderClass"}
-	gatewayGroup       = "gateway.networking.k8s.io"
+	storageClassKind = model.GroupKind{Group: "storage.k8s.io", Kind: "StorageClass"}
+	gatewayGroup     = "gateway.networking.k8s.io"
 )
 
 // References returns the names by which an object refers to others, as maps of
@@ -57,11 +59,11 @@ func (f *Facts) References(o *model.Object) []policy.Reference {
 	default:
 		r.cluster()
 	}
-	if _, ok := routeKinds[o.Key.GroupKind]; ok {
+	if slices.Contains(routingKinds, o.Key.GroupKind) {
 		r.route()
 	}
-	for _, c := range certificates(o) {
-		r.add(secretKind, c.secret.namespace, c.secret.name, c.path, false)
+	for _, c := range secrets.Certificates(o) {
+		r.add(secretKind, c.Namespace, c.Name.Name, c.Path, false)
 	}
 	return r.found
 }
@@ -164,9 +166,9 @@ func (r *referrer) scaleTarget() {
 
 // route adds the references of an Ingress or a Gateway route.
 func (r *referrer) route() {
-	for _, b := range backends(r.o) {
-		r.add(serviceKind, b.service.namespace, b.service.name, b.path, false)
-		r.servicePort(b.service, b.port, b.path)
+	for _, b := range reach.Backends(r.o) {
+		r.add(serviceKind, b.Namespace, b.Name, b.Path, false)
+		r.servicePort(objectName{b.Namespace, b.Name}, b.Port, b.Path)
 	}
 	if r.o.Key.Kind == "Ingress" {
 		r.name(model.GroupKind{Group: "networking.k8s.io", Kind: "IngressClass"}, "", tree.Keys("spec", "ingressClassName"))
@@ -202,7 +204,7 @@ func (r *referrer) servicePort(name objectName, port *tree.Node, at tree.Path) {
 
 // targetPorts adds the names of container ports to which a Service sends.
 func (r *referrer) targetPorts() {
-	selector, ok := serviceSelector(r.o)
+	selector, ok := reach.ServiceSelector(r.o)
 	if !ok {
 		return
 	}
@@ -293,7 +295,7 @@ func (r *referrer) service(at tree.Path) {
 // something that was read will make it.
 func (f *Facts) found(o *model.Object, gk model.GroupKind, namespace, name string) tree.Node {
 	switch {
-	case f.get(o, gk, namespace, name) != nil, exists(gk, namespace, name), f.created()[used{gk, namespace, name}]:
+	case f.get(o, gk, namespace, name) != nil, exists(gk, namespace, name), gk == secretKind && len(f.created()[secrets.Name{Namespace: namespace, Name: name}]) > 0:
 		return tree.Of(true)
 	case gk == claimKind && f.claimTemplate(namespace, name):
 		return tree.Of(true)

@@ -181,7 +181,8 @@ func (f *checkFlags) judge(ctx context.Context, p *Program, paths []string) (*ju
 		return nil, interrupted(ctx, err)
 	}
 	plan.readOwn(in)
-	plan.rules = policy.Bind(plan.rules, slices.Concat(plan.beside, in.Objects), plan.closed)
+	known := model.NewSnapshot(nil, plan.closed, plan.gaps()...) // what is missing, without what is there
+	plan.rules = policy.Bind(plan.rules, slices.Concat(plan.beside, in.Objects), known.Complete)
 	o := f.checkOptions(plan, in)
 	o.Exceptions, o.Baseline, o.Progress = plan.exceptions, plan.baseline, bar.judged
 	r, err := check.Run(ctx, in.Objects, o)
@@ -209,13 +210,17 @@ func (f *checkFlags) load(ctx context.Context, p *Program, pl *plan, paths []str
 
 // checkOptions are those of the check without exceptions and baseline.
 func (f *checkFlags) checkOptions(pl *plan, in *manifest.Input) check.Options {
-	o := check.Options{
-		Rules: pl.rules, Settings: pl.settings, KubernetesMinor: pl.minor, Closed: pl.closed, Declarations: in.Declarations, Selected: pl.selected,
+	return check.Options{
+		Rules: pl.rules, Settings: pl.settings, KubernetesMinor: pl.minor, Closed: pl.closed, Gaps: pl.gaps(), Declarations: in.Declarations, Selected: pl.selected,
 	}
-	if pl.cluster != nil {
-		o.Gaps = pl.cluster.Gaps
+}
+
+// gaps are what could not be read of the cluster, if it is one.
+func (pl *plan) gaps() []model.Gap {
+	if pl.cluster == nil {
+		return nil
 	}
-	return o
+	return pl.cluster.Gaps
 }
 
 func interrupted(ctx context.Context, err error) error {

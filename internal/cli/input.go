@@ -19,7 +19,8 @@ type input struct {
 	defaultNamespace            string
 	closed                      bool
 
-	problems []model.Problem // what snapshot could not read
+	problems     []model.Problem      // what snapshot could not read
+	declarations []*model.Declaration // that it read
 }
 
 func (in *input) flags(cmd *cobra.Command) {
@@ -58,7 +59,7 @@ func (in *input) snapshot(cmd *cobra.Command, p *Program) (*model.Snapshot, erro
 		if err != nil {
 			return nil, err
 		}
-		problems = read.Problems
+		problems, in.declarations = read.Problems, read.Declarations
 		// A file that could not be read may hold anything: the world stays open.
 		s = model.NewSnapshot(read.Objects, in.closed && len(problems) == 0)
 	}

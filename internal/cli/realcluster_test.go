@@ -34,30 +34,16 @@ import (
 type realCluster struct {
 	t      *testing.T
 	server *apiserver.Server
-	client *http.Client
 }
 
 // send makes a request of JSON and returns the answer's code and text.
 func (c *realCluster) send(method, path, body string) (int, string) {
 	c.t.Helper()
-	r, err := http.NewRequestWithContext(c.t.Context(), method, c.server.Admin.Host+path, strings.NewReader(body))
+	code, text, err := c.server.Send(c.t.Context(), method, path, body)
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	r.Header.Set("Content-Type", "application/json")
-	if method == http.MethodPatch {
-		r.Header.Set("Content-Type", "application/merge-patch+json")
-	}
-	answer, err := c.client.Do(r)
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	defer answer.Body.Close()
-	text, err := io.ReadAll(answer.Body)
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	return answer.StatusCode, string(text)
+	return code, string(text)
 }
 
 // create makes an object and returns its uid.
@@ -247,14 +233,10 @@ func (r *clusterReport) problems() string {
 func TestRealCluster(t *testing.T) {
 	// Newer servers keep the past of a list in memory; this one forgets it with etcd.
 	server := apiserver.Start(t, "--feature-gates=ListFromCacheSnapshot=false")
-	client, err := rest.HTTPClientFor(server.Admin)
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := &realCluster{t, server, client}
+	c := &realCluster{t, server}
 	c.seed()
 	c.odd()
-	on := func(t *testing.T) *realCluster { return &realCluster{t, server, client} }
+	on := func(t *testing.T) *realCluster { return &realCluster{t, server} }
 	t.Run("least role", func(t *testing.T) { on(t).leastRole() })
 	t.Run("forbidden", func(t *testing.T) { on(t).forbidden() })
 	t.Run("one namespace", func(t *testing.T) { on(t).oneNamespace() })
@@ -355,7 +337,7 @@ func (c *realCluster) forbidden() {
 	full := ullage(c.t, "cluster", "rbac", "--name", "x").stdout
 	for _, resource := range []string{"secrets", "pods", "namespaces", "networkpolicies", "replicasets", "rolebindings"} {
 		c.t.Run(resource, func(t *testing.T) {
-			c := &realCluster{t, c.server, c.client}
+			c := &realCluster{t, c.server}
 			name := "no-" + resource
 			role := strings.NewReplacer("name: x", "name: "+name, ", "+resource+"]", "]", ", "+resource+",", ",").Replace(full)
 			if strings.Contains(role, " "+resource+",") || strings.Contains(role, " "+resource+"]") {
@@ -414,7 +396,9 @@ func (c *realCluster) faults() {
 	var fault func(w http.ResponseWriter, r *http.Request) http.ResponseWriter
 	var gone atomic.Int64
 	proxy := httputil.NewSingleHostReverseProxy(target)
-	proxy.Transport = c.client.Transport
+	if proxy.Transport, err = rest.TransportFor(c.server.Admin); err != nil {
+		t.Fatal(err)
+	}
 	proxy.ModifyResponse = func(r *http.Response) error {
 		if r.StatusCode == http.StatusGone {
 			gone.Add(1)

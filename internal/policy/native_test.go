@@ -189,21 +189,75 @@ func TestNativeParams(t *testing.T) {
 			if closed {
 				want = test.closed
 			}
-			rules := Bind(native(t, test.policy), objects(t, "params.yaml", test.params), closed)
-			var got []string
-			for _, out := range judge(object(t, test.object), world{}, rules...) {
-				text := out.Verdict.String() + " " + out.Reason
-				if out.Verdict == Fail {
-					text = "fail " + out.Finding.Message
-				}
-				got = append(got, text)
-			}
-			slices.Sort(got)
+			rules := Bind(native(t, test.policy), objects(t, "params.yaml", test.params), func(string, ...model.GroupKind) bool { return closed })
+			got := verdicts(judge(object(t, test.object), world{}, rules...))
 			if !slices.Equal(got, want) {
 				t.Errorf("%s, closed %t: %q, want %q", test.name, closed, got, want)
 			}
 		}
 	}
+}
+
+// TestNativeParamsUnread holds what is known of parameters of which a closed
+// snapshot lacks some: those of one namespace were read, or none.
+func TestNativeParamsUnread(t *testing.T) {
+	policy := vap("paramKind: {apiVersion: v1, kind: ConfigMap}\nmatchConstraints: {resourceRules: [{apiGroups: [''], apiVersions: [v1], operations: ['*'], resources: [pods]}]}\n" +
+		"validations: [{expression: 'object.metadata.name != params.data.name', message: denied}]")
+	const limits = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: limits, namespace: shop}\ndata: {name: web}\n"
+	const denied, unread, missing = "fail denied", "unknown the parameters of policy guard were not read", "fail the binding denies what it has no parameters for, and there are none"
+	for _, test := range []struct {
+		name, ref, params string
+		except            []string // namespaces that were read
+		want              []string
+	}{
+		{"none read", "name: limits, namespace: shop, parameterNotFoundAction: Deny", "", nil, []string{unread}},
+		{"one namespace read", "name: limits, namespace: shop, parameterNotFoundAction: Deny", "", []string{"shop"}, []string{missing}},
+		{"another namespace read", "name: limits, namespace: shop, parameterNotFoundAction: Deny", "", []string{"ops"}, []string{unread}},
+		{"none read, but found", "name: limits, namespace: shop", limits, nil, []string{denied}},
+		{"none read, a selector", "selector: {}, namespace: shop", limits, nil, []string{denied, unread}},
+		{"one namespace read, a selector", "selector: {}, namespace: shop", limits, []string{"shop"}, []string{denied}},
+		{"own, none read", "name: limits, parameterNotFoundAction: Deny", "", nil, []string{unread}},
+		{"own, read", "name: limits, parameterNotFoundAction: Deny", "", []string{"shop"}, []string{missing}},
+		{"own, read, allow", "name: limits, parameterNotFoundAction: Allow", "", []string{"shop"}, nil},
+		{"own, another namespace read", "name: limits, parameterNotFoundAction: Deny", "", []string{"ops"}, []string{unread}},
+		{"own, read and found", "name: limits, parameterNotFoundAction: Deny", limits, []string{"shop"}, []string{denied}},
+		{"own, found elsewhere unread", "name: limits, parameterNotFoundAction: Deny", strings.Replace(limits, "shop", "ops", 1), []string{"shop"}, []string{missing}},
+		{"own, a selector, read", "selector: {}, parameterNotFoundAction: Deny", limits, []string{"shop"}, []string{denied}},
+		{"own, a selector, not read", "selector: {}, parameterNotFoundAction: Deny", limits, nil, []string{denied, unread}},
+	} {
+		web := object(t, pod) // in namespace shop
+		all := []*model.Object{web}
+		if test.params != "" {
+			all = append(all, objects(t, "params.yaml", test.params)...)
+		}
+		gap := model.Gap{Kind: model.GroupKind{Kind: "ConfigMap"}, Except: test.except, Reason: "configmaps may not be listed"}
+		bound := native(t, policy+boundBy("validationActions: [Deny]\nparamRef: {"+test.ref+"}"))
+		rules := Bind(bound, all, model.NewSnapshot(all, true, gap).Complete)
+		if got := verdicts(judge(web, world{}, rules...)); !slices.Equal(got, test.want) {
+			t.Errorf("%s: %q, want %q", test.name, got, test.want)
+		}
+		ids := map[string]bool{}
+		for _, r := range rules {
+			if ids[r.ID] {
+				t.Errorf("%s: two rules are %s", test.name, r.ID)
+			}
+			ids[r.ID] = true
+		}
+	}
+}
+
+// verdicts writes outcomes in words, in order.
+func verdicts(outcomes []Outcome) []string {
+	var all []string
+	for _, out := range outcomes {
+		text := out.Verdict.String() + " " + out.Reason
+		if out.Verdict == Fail {
+			text = "fail " + out.Finding.Message
+		}
+		all = append(all, text)
+	}
+	slices.Sort(all)
+	return all
 }
 
 // TestNativeNames holds that the name of a policy stands for all that was made
@@ -213,7 +267,7 @@ func TestNativeNames(t *testing.T) {
 		boundBy("validationActions: [Deny]\nparamRef: {selector: {}, namespace: ops}") +
 		strings.Replace(boundBy("validationActions: [Deny]\nparamRef: {selector: {}}"), "name: guard", "name: second", 1)
 	maps := "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, namespace: ops}\n---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: b, namespace: ops}\n"
-	rules := Bind(native(t, two), objects(t, "params.yaml", maps), false)
+	rules := Bind(native(t, two), objects(t, "params.yaml", maps), func(string, ...model.GroupKind) bool { return false })
 	found, err := Find(rules, []string{"guard"})
 	if err != nil || len(found) != len(rules) || len(rules) != 7 {
 		t.Errorf("%d of %d rules: %v", len(found), len(rules), err)

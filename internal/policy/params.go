@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"maps"
 	"slices"
 	"strings"
 
@@ -46,21 +47,23 @@ func (p *ParamRef) names(o *model.Object) bool {
 
 // Bind looks for the parameters of bound native policies among the objects. Of
 // such a rule it makes one for each parameter object, and one for where there is
-// none: in a closed world the binding says what happens then, in an open one the
-// parameters stay unknown. All other rules are returned as they are.
-func Bind(rules []*Rule, objects []*model.Object, closed bool) []*Rule {
+// none. complete reports whether the objects are all that there are of a kind in
+// a namespace, "" for the whole cluster, as [model.Snapshot.Complete] does: then
+// the binding says what happens without parameters; else these stay unknown. All
+// other rules are returned as they are.
+func Bind(rules []*Rule, objects []*model.Object, complete func(namespace string, kinds ...model.GroupKind) bool) []*Rule {
 	var all []*Rule
 	for _, r := range rules {
 		if r.ParamRef == nil {
 			all = append(all, r)
 		} else {
-			all = append(all, r.withParams(objects, closed)...)
+			all = append(all, r.withParams(objects, complete)...)
 		}
 	}
 	return all
 }
 
-func (r *Rule) withParams(objects []*model.Object, closed bool) []*Rule {
+func (r *Rule) withParams(objects []*model.Object, complete func(string, ...model.GroupKind) bool) []*Rule {
 	ref := r.ParamRef
 	var all []*Rule
 	seen := map[model.Key]bool{}
@@ -83,8 +86,10 @@ func (r *Rule) withParams(objects []*model.Object, closed bool) []*Rule {
 		found = append(found, o.Key.Namespace)
 		all = append(all, bound)
 	}
-	if rest := r.withoutParams(found, closed); rest != nil {
-		all = append(all, rest)
+	if ref.own() {
+		all = append(all, r.withoutOwnParams(objects, found, complete)...)
+	} else {
+		all = append(all, r.withoutParams(len(found) > 0, complete(ref.Namespace, ref.Kind))...)
 	}
 	if ref.own() && !r.IgnoreErrors {
 		all = append(all, r.misplaced())
@@ -92,29 +97,62 @@ func (r *Rule) withParams(objects []*model.Object, closed bool) []*Rule {
 	return all
 }
 
-// withoutParams is the rule for where no parameters were found; nil when there
-// is nothing to judge.
-func (r *Rule) withoutParams(found []string, closed bool) *Rule {
-	ref := r.ParamRef
-	everywhere := len(found) > 0 && !ref.own()
+// withoutParams returns the rule for where no parameters were found, if there is
+// something to judge. The parameters are the same for all objects.
+func (r *Rule) withoutParams(found, complete bool) []*Rule {
 	switch {
-	case !closed && (ref.Name == "" || !everywhere): // a selector may match more
-		rest := r.variant("")
-		if ref.own() && ref.Name != "" {
-			rest.within(append(found, ""), true)
-		} else if ref.own() {
-			rest.within([]string{""}, true)
-		}
-		return rest
-	case !closed, everywhere, !ref.Deny, r.IgnoreErrors:
+	case !complete && (!found || r.ParamRef.Name == ""): // a selector may match more
+		return []*Rule{r.variant("")}
+	case !complete || found || !r.denies():
 		return nil
 	}
-	rest := r.variant("").refusing("the binding denies what it has no parameters for, and there are none")
-	if ref.own() {
-		rest.within(append(found, ""), true)
-	}
-	return rest
+	return []*Rule{r.variant("").missing()}
 }
+
+// withoutOwnParams returns the rules for the namespaces in which no parameters
+// were found, where each object has those of its own.
+func (r *Rule) withoutOwnParams(objects []*model.Object, found []string, complete func(string, ...model.GroupKind) bool) []*Rule {
+	outside := append([]string{""}, found...) // has parameters, or no namespace
+	if complete("", r.ParamRef.Kind) {
+		if !r.denies() {
+			return nil
+		}
+		rest := r.variant("").missing()
+		rest.within(outside, true)
+		return []*Rule{rest}
+	}
+	known := namespacesOf(objects)
+	known = slices.DeleteFunc(known, func(ns string) bool { return !complete(ns, r.ParamRef.Kind) })
+	var all []*Rule
+	suffix := ""
+	if without := slices.DeleteFunc(slices.Clone(known), func(ns string) bool { return slices.Contains(found, ns) }); len(without) > 0 && r.denies() {
+		rest := r.variant("").missing()
+		rest.within(without, false)
+		all, suffix = append(all, rest), "/unread"
+	}
+	if r.ParamRef.Name == "" { // a selector may match more
+		outside = []string{""}
+	}
+	rest := r.variant(suffix)
+	rest.within(append(outside, known...), true)
+	return append(all, rest)
+}
+
+// namespacesOf returns the namespaces of the objects, in order.
+func namespacesOf(objects []*model.Object) []string {
+	seen := map[string]bool{}
+	for _, o := range objects {
+		if o.Key.Namespace != "" {
+			seen[o.Key.Namespace] = true
+		} else if o.Key.GroupKind == (model.GroupKind{Kind: "Namespace"}) {
+			seen[o.Key.Name] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(seen))
+}
+
+// denies reports whether what has no parameters is denied.
+func (r *Rule) denies() bool { return r.ParamRef.Deny && !r.IgnoreErrors }
 
 // misplaced is the rule for cluster-scoped objects where parameters are those of
 // the object's own namespace: the server takes that for a mistake in the policy.
@@ -134,6 +172,11 @@ func (r *Rule) variant(suffix string) *Rule {
 		v.Aliases = append(slices.Clone(r.Aliases), r.ID)
 	}
 	return &v
+}
+
+// missing turns the rule into the one for what has no parameters.
+func (r *Rule) missing() *Rule {
+	return r.refusing("the binding denies what it has no parameters for, and there are none")
 }
 
 // refusing turns the rule into one that fails, whatever the conditions of the

@@ -75,6 +75,12 @@ func (s PortSet) Contains(p Port) bool {
 	return i < len(s) && s[i].first <= p.point()
 }
 
+// Intersect returns the ports that are in both sets.
+func (s PortSet) Intersect(t PortSet) PortSet { return s.intersect(t) }
+
+// PortsOf returns the set of one port.
+func PortsOf(p Port) PortSet { return portsFrom(p.Protocol, p.Number, p.Number) }
+
 // Equal reports whether two sets hold the same ports.
 func (s PortSet) Equal(t PortSet) bool { return slices.Equal(s, t) }
 

@@ -221,12 +221,16 @@ func protocolOf(n *tree.Node) (Protocol, bool) {
 	return ParseProtocol(n.Str())
 }
 
-// PolicyKinds returns the kinds of policies that are read: while some of them
-// were not, there may be more policies.
+// PolicyKinds returns the kinds of policies that change who may connect to whom,
+// those included that are not understood: while some of them were not read,
+// there may be more policies.
 func PolicyKinds() []model.GroupKind {
 	var kinds []model.GroupKind
 	for _, api := range apis {
 		kinds = append(kinds, api.kind)
+	}
+	for _, other := range otherKinds {
+		kinds = append(kinds, other.kind)
 	}
 	return kinds
 }

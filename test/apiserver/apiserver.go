@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -22,9 +23,9 @@ import (
 // Server is an API server with an etcd of its own. There is neither a controller
 // manager nor a scheduler nor a node.
 type Server struct {
-	Admin *rest.Config // who may do everything
-	dir   string
-	etcd  string // address
+	Admin  *rest.Config // who may do everything
+	client *http.Client // of the admin
+	etcd   string       // address
 }
 
 // Start starts a server, which ends with the test, and waits until it is ready.
@@ -35,7 +36,7 @@ func Start(t testing.TB, args ...string) *Server {
 	bin, dir := binaries(t), t.TempDir()
 	certificates(t, dir)
 	free := ports(t, 3)
-	s := &Server{dir: dir, etcd: "http://127.0.0.1:" + free[0]}
+	s := &Server{etcd: "http://127.0.0.1:" + free[0]}
 	peer := "http://127.0.0.1:" + free[1]
 	etcd := run(t, dir, filepath.Join(bin, "etcd"), "--data-dir", filepath.Join(dir, "etcd"), "--unsafe-no-fsync", "--log-level", "warn",
 		"--listen-client-urls", s.etcd, "--advertise-client-urls", s.etcd, "--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer,
@@ -53,11 +54,31 @@ func Start(t testing.TB, args ...string) *Server {
 		"--service-account-key-file", at("sa.key"), "--service-account-signing-key-file", at("sa.key"), "--cert-dir", at("certs"),
 		"--etcd-compaction-interval", "0", "--profiling=false")...)
 	s.Admin = &rest.Config{Host: "https://127.0.0.1:" + free[2], BearerToken: token, TLSClientConfig: rest.TLSClientConfig{CAFile: at("ca.crt")}, QPS: -1}
-	client, err := rest.HTTPClientFor(s.Admin)
+	var err error
+	s.client, err = rest.HTTPClientFor(s.Admin)
 	must(t, err)
-	client.Timeout = 10 * time.Second
-	server.ready(t, func() error { return ok(client, s.Admin.Host+"/readyz", "") })
+	server.ready(t, func() error { return ok(s.client, s.Admin.Host+"/readyz", "") })
 	return s
+}
+
+// Send makes a request of JSON as the admin and returns the answer's code and
+// body. A PATCH is a merge patch. It may be called by several goroutines.
+func (s *Server) Send(ctx context.Context, method, path, body string) (code int, answer []byte, err error) {
+	request, err := http.NewRequestWithContext(ctx, method, s.Admin.Host+path, strings.NewReader(body))
+	if err != nil {
+		return 0, nil, err
+	}
+	request.Header.Set("Content-Type", "application/json")
+	if method == http.MethodPatch {
+		request.Header.Set("Content-Type", "application/merge-patch+json")
+	}
+	response, err := s.client.Do(request)
+	if err != nil {
+		return 0, nil, err
+	}
+	defer response.Body.Close()
+	answer, err = io.ReadAll(response.Body)
+	return response.StatusCode, answer, err
 }
 
 // ok asks for an address, which must answer 200.

@@ -1,0 +1,367 @@
+package reach
+
+import (
+	"net/netip"
+	"slices"
+	"sync"
+
+	"ullage.dev/ullage/internal/model"
+	"ullage.dev/ullage/internal/tree"
+)
+
+// Via is the kind of a way from outside the cluster to pods.
+type Via string
+
+// The kinds of ways.
+const (
+	ViaLoadBalancer Via = "LoadBalancer"
+	ViaNodePort     Via = "NodePort"
+	ViaExternalIP   Via = "ExternalIP"
+	ViaIngress      Via = "Ingress" // also OpenShift's Route
+	ViaGateway      Via = "Gateway" // a route of the Gateway API
+	ViaHostNetwork  Via = "HostNetwork"
+	ViaHostPort     Via = "HostPort"
+)
+
+// Audience says who stands at the outer end of a way, from the most.
+type Audience uint8
+
+// The audiences. Whether the internet reaches nodes is not in a snapshot.
+const (
+	Internet Audience = iota // anybody, or those in Way.Sources
+	Nodes                    // whoever reaches an address of a node
+	Private                  // the network around the cluster only
+)
+
+func (a Audience) String() string { return [...]string{"internet", "nodes", "private"}[a] }
+
+// Way leads from outside the cluster to the pods of a workload, network policies
+// left aside: [Graph.Exposed] has what they let through.
+type Way struct {
+	Via      Via
+	Audience Audience
+	Sources  []netip.Prefix // that a load balancer lets in; nil for all
+	Object   *model.Object  // what opens the way: the Service, the route, or the workload
+	Node     *tree.Node     // where in Object
+	Service  *model.Object  // that it leads through; nil on the host
+	Gateway  *model.Object  // of a route, when it was read
+	// Ports are those of the pods. With AnyPort the way is open to every port on
+	// which the pods listen, and Ports are those that they declare.
+	Ports   PortSet
+	AnyPort bool
+	Answer  Answer   // Yes or Maybe
+	Why     []string // sentences without a full stop; of Maybe, and of what else is worth knowing
+
+	controllers []model.Workload // that forward requests; of routes
+}
+
+// Exposure knows what leads from outside the cluster to pods: Services, Ingresses,
+// routes of the Gateway API and of OpenShift, the host network and host ports. An
+// ExternalName leads out and is no way in. Other APIs that route requests, such as
+// those of service meshes, are not read.
+//
+// It is safe for concurrent use, and belongs to one snapshot.
+type Exposure struct {
+	snapshot    *model.Snapshot
+	services    map[serviceLabel][]service
+	routes      map[objectName][]route
+	controllers func() []controllerPods
+	handmade    []*model.Object
+}
+
+// objectName names an object of a kind that is clear from the context.
+type objectName struct{ namespace, name string }
+
+// service is a Service that selects pods.
+type service struct {
+	*model.Object
+	selector model.Selector
+}
+
+// serviceLabel is a label that a Service selects by, and its namespace.
+type serviceLabel struct{ namespace, key, value string }
+
+// NewExposure reads the Services and routes of a snapshot.
+func NewExposure(s *model.Snapshot) *Exposure {
+	x := &Exposure{snapshot: s, services: map[serviceLabel][]service{}, routes: map[objectName][]route{}}
+	x.controllers = sync.OnceValue(x.findControllers)
+	for _, gk := range RouteKinds() {
+		for o := range s.Kind(gk) {
+			x.addRoute(o)
+		}
+	}
+	for o := range s.Kind(serviceKind) {
+		if selector, ok := ServiceSelector(o); ok {
+			first := &selector.Children()[0]
+			at := serviceLabel{o.Key.Namespace, first.Key(), first.Str()}
+			x.services[at] = append(x.services[at], service{o, model.MatchLabels(selector)})
+		} else if o.Root.Dig("spec", "type").Str() != "ExternalName" && (outward(o) || len(x.routes[objectName{o.Key.Namespace, o.Key.Name}]) > 0) {
+			x.handmade = append(x.handmade, o)
+		}
+	}
+	return x
+}
+
+// outward reports whether a Service is open to the outside itself.
+func outward(o *model.Object) bool {
+	t := o.Root.Dig("spec", "type").Str()
+	return t == "LoadBalancer" || t == "NodePort" || o.Root.Dig("spec", "externalIPs").Len() > 0
+}
+
+// ServiceSelector returns the labels by which a Service selects pods, and false
+// when it selects none: without a selector its endpoints are made by hand, and an
+// ExternalName has none.
+func ServiceSelector(o *model.Object) (*tree.Node, bool) {
+	selector := o.Root.Dig("spec", "selector")
+	return selector, selector.Len() > 0 && o.Root.Dig("spec", "type").Str() != "ExternalName"
+}
+
+// Services returns the Services of a namespace that select pods with the given
+// labels, in key order.
+func (x *Exposure) Services(namespace string, labels *tree.Node) []*model.Object {
+	var found []*model.Object
+	for i := range labels.Children() {
+		l := &labels.Children()[i]
+		for _, s := range x.services[serviceLabel{namespace, l.Key(), l.Str()}] {
+			if s.selector.Matches(labels) {
+				found = append(found, s.Object)
+			}
+		}
+	}
+	slices.SortFunc(found, func(a, b *model.Object) int { return a.Key.Compare(b.Key) })
+	return found
+}
+
+// Routes returns the objects that route requests to a Service, in the order of
+// [RouteKinds], then by key. Routes that lead nowhere are left out.
+func (x *Exposure) Routes(service model.Key) []*model.Object {
+	var found []*model.Object
+	for _, r := range x.routes[objectName{service.Namespace, service.Name}] {
+		if !slices.Contains(found, r.object) && r.attached.Answer != No {
+			found = append(found, r.object)
+		}
+	}
+	return found
+}
+
+// Handmade returns the Services that are open to the outside and select no pods:
+// where they lead to is not known.
+func (x *Exposure) Handmade() []*model.Object { return x.handmade }
+
+// Complete reports whether every object was read that opens a way in.
+func (x *Exposure) Complete() bool {
+	return x.snapshot.Complete("", append(RouteKinds(), serviceKind)...)
+}
+
+// Ways returns the ways in to pods: those of Services in key order, each followed
+// by those of its routes, then those on the host. On the host network each port
+// that is declared is one on the host as well.
+func (x *Exposure) Ways(w model.Workload) []Way {
+	var ways []Way
+	for _, s := range x.Services(w.Object.Key.Namespace, w.Pod.Labels()) {
+		ways = append(ways, serviceWays(s, w.Pod)...)
+		ways = append(ways, x.routeWays(s, w.Pod)...)
+	}
+	return append(ways, hostWays(w)...)
+}
+
+// serviceWays returns the ways that a Service opens itself.
+func serviceWays(s *model.Object, pod model.PodTemplate) []Way {
+	var ways []Way
+	spec := s.Root.Get("spec")
+	way := Way{Object: s, Service: s, Answer: Yes, Node: spec.Get("type"), Audience: Nodes}
+	way.Ports = targetPorts(spec, pod, nil)
+	if way.Ports.Empty() {
+		way.Answer, way.Why = Maybe, []string{"no port of the Service leads to a port that the pods declare"}
+	}
+	switch spec.Get("type").Str() {
+	case "LoadBalancer":
+		ways = append(ways, balancerWay(way))
+	case "NodePort":
+		way.Via = ViaNodePort
+		ways = append(ways, way)
+	}
+	if spec.Get("externalIPs").Len() > 0 {
+		way.Via, way.Node = ViaExternalIP, spec.Get("externalIPs")
+		ways = append(ways, way)
+	}
+	return ways
+}
+
+// balancerWay says who is in front of a load balancer.
+func balancerWay(w Way) Way {
+	spec := w.Service.Root.Get("spec")
+	w.Via, w.Audience = ViaLoadBalancer, Internet
+	ranges := spec.Get("loadBalancerSourceRanges")
+	for i := range ranges.Children() {
+		if p, err := netip.ParsePrefix(ranges.At(i).Str()); err == nil {
+			w.Sources = append(w.Sources, p.Masked())
+		}
+	}
+	switch {
+	case internalBalancer(w.Service.Root.Get("metadata").Get("annotations")):
+		w.Audience = Private
+		w.Why = append(w.Why, "an annotation makes the load balancer internal")
+	case privateAddresses(w.Service.Root.Dig("status", "loadBalancer", "ingress"), "ip"):
+		w.Audience = Private
+		w.Why = append(w.Why, "the load balancer has private addresses only")
+	case len(w.Sources) > 0 && !slices.ContainsFunc(w.Sources, isPublic):
+		w.Audience = Private
+		w.Why = append(w.Why, "the load balancer lets in private addresses only")
+	default:
+		return w
+	}
+	if !spec.Get("allocateLoadBalancerNodePorts").False() {
+		w.Audience = Nodes
+		w.Why = append(w.Why, "its node ports are open on every node")
+	}
+	return w
+}
+
+// internalAnnotations, with these values, make a load balancer that the internet
+// does not reach.
+var internalAnnotations = map[string][]string{
+	"service.beta.kubernetes.io/aws-load-balancer-internal":          {"true", "0.0.0.0/0"},
+	"service.beta.kubernetes.io/aws-load-balancer-scheme":            {"internal"},
+	"networking.gke.io/load-balancer-type":                           {"Internal"},
+	"cloud.google.com/load-balancer-type":                            {"Internal"},
+	"service.beta.kubernetes.io/azure-load-balancer-internal":        {"true"},
+	"service.beta.kubernetes.io/openstack-internal-load-balancer":    {"true"},
+	"service.beta.kubernetes.io/oci-load-balancer-internal":          {"true"},
+	"service.beta.kubernetes.io/do-loadbalancer-network":             {"INTERNAL"},
+	"service.kubernetes.io/ibm-load-balancer-cloud-provider-ip-type": {"private"},
+}
+
+func internalBalancer(annotations *tree.Node) bool {
+	for i := range annotations.Children() {
+		if n := annotations.At(i); slices.Contains(internalAnnotations[n.Key()], n.Str()) {
+			return true
+		}
+	}
+	return false
+}
+
+// privateAddresses reports whether entries have addresses under a key, all of
+// them private.
+func privateAddresses(list *tree.Node, key string) bool {
+	for i := range list.Children() {
+		a, err := netip.ParseAddr(list.At(i).Get(key).Str())
+		if err != nil || isPublic(netip.PrefixFrom(a, a.BitLen())) {
+			return false
+		}
+	}
+	return list.Len() > 0
+}
+
+// localRanges are those of no use on the internet.
+var localRanges = append([]netip.Prefix{
+	netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("169.254.0.0/16"), netip.MustParsePrefix("::1/128"), netip.MustParsePrefix("fe80::/10"),
+}, podRanges...)
+
+// isPublic reports whether a range holds addresses of the internet.
+func isPublic(p netip.Prefix) bool {
+	return !slices.ContainsFunc(localRanges, func(l netip.Prefix) bool { return l.Bits() <= p.Bits() && l.Contains(p.Addr()) })
+}
+
+// targetPorts returns the ports of a pod to which those of a Service lead; with a
+// port given only that one, by number or name.
+func targetPorts(spec *tree.Node, pod model.PodTemplate, only *tree.Node) PortSet {
+	var set PortSet
+	ports := spec.Get("ports")
+	for i := range ports.Children() {
+		p := ports.At(i)
+		if only != nil && only.Text() != p.Get("port").Text() && (p.Get("name") == nil || only.Text() != p.Get("name").Text()) {
+			continue
+		}
+		protocol, ok := protocolOf(p.Get("protocol"))
+		target := p.Get("targetPort")
+		if target.Kind() == tree.Null {
+			target = p.Get("port")
+		}
+		if number, isNumber := target.Int(); ok && isNumber && number > 0 && number <= maxPort {
+			set = set.union(portsFrom(protocol, uint16(number), uint16(number)))
+		} else if name := target.Str(); ok && name != "" {
+			set = set.union(namedPorts(pod, name, protocol))
+		}
+	}
+	return set
+}
+
+// ServicePorts returns the ports of a pod to which those of a Service lead: to all,
+// or to the one with a number or name.
+func ServicePorts(o *model.Object, pod model.PodTemplate, port string) PortSet {
+	if port == "" {
+		return targetPorts(o.Root.Get("spec"), pod, nil)
+	}
+	only := tree.Of(port)
+	return targetPorts(o.Root.Get("spec"), pod, &only)
+}
+
+// NamedPorts returns the ports that a pod declares under a name.
+func NamedPorts(pod model.PodTemplate, name string) PortSet {
+	var set PortSet
+	for _, p := range [...]Protocol{TCP, UDP, SCTP} {
+		set = set.union(namedPorts(pod, name, p))
+	}
+	return set
+}
+
+func namedPorts(pod model.PodTemplate, name string, protocol Protocol) PortSet {
+	var set PortSet
+	eachPort(pod, func(p *tree.Node, port Port) {
+		if port.Protocol == protocol && p.Get("name").Str() == name {
+			set = set.union(portsFrom(protocol, port.Number, port.Number))
+		}
+	})
+	return set
+}
+
+// eachPort calls do with the ports that the containers of a pod declare which run
+// as long as it does.
+func eachPort(pod model.PodTemplate, do func(*tree.Node, Port)) {
+	for _, key := range []string{"containers", "initContainers"} {
+		containers := pod.Spec.Get(key)
+		for i := range containers.Children() {
+			c := containers.At(i)
+			if key == "initContainers" && c.Get("restartPolicy").Str() != "Always" {
+				continue
+			}
+			ports := c.Get("ports")
+			for j := range ports.Children() {
+				p := ports.At(j)
+				protocol, ok := protocolOf(p.Get("protocol"))
+				if number, isNumber := p.Get("containerPort").Int(); ok && isNumber && number > 0 && number <= maxPort {
+					do(p, Port{protocol, uint16(number)})
+				}
+			}
+		}
+	}
+}
+
+// DeclaredPorts returns the ports that the containers of a pod declare.
+func DeclaredPorts(pod model.PodTemplate) PortSet {
+	var set PortSet
+	eachPort(pod, func(_ *tree.Node, port Port) { set = set.union(portsFrom(port.Protocol, port.Number, port.Number)) })
+	return set
+}
+
+// hostWays returns the ways in by addresses of the node.
+func hostWays(w model.Workload) []Way {
+	var ways []Way
+	if host := w.Pod.Spec.Get("hostNetwork"); host.True() {
+		way := Way{Via: ViaHostNetwork, Audience: Nodes, Object: w.Object, Node: host, AnyPort: true, Ports: DeclaredPorts(w.Pod), Answer: Yes}
+		if way.Ports.Empty() {
+			way.Why = append(way.Why, "the pods declare no ports, so on which they listen is not known")
+		}
+		ways = append(ways, way)
+	}
+	eachPort(w.Pod, func(p *tree.Node, port Port) {
+		number, ok := p.Get("hostPort").Int()
+		if ip, err := netip.ParseAddr(p.Get("hostIP").Str()); !ok || number <= 0 || err == nil && ip.IsLoopback() {
+			return
+		}
+		ways = append(ways, Way{Via: ViaHostPort, Audience: Nodes, Object: w.Object, Node: p.Get("hostPort"),
+			Ports: portsFrom(port.Protocol, port.Number, port.Number), Answer: Yes})
+	})
+	return ways
+}

@@ -1,0 +1,336 @@
+package reach
+
+import (
+	"slices"
+	"strings"
+
+	"ullage.dev/ullage/internal/model"
+	"ullage.dev/ullage/internal/tree"
+)
+
+const gatewayGroup = "gateway.networking.k8s.io"
+
+var (
+	gatewayKind      = model.GroupKind{Group: gatewayGroup, Kind: "Gateway"}
+	grantKind        = model.GroupKind{Group: gatewayGroup, Kind: "ReferenceGrant"}
+	ingressClassKind = model.GroupKind{Group: "networking.k8s.io", Kind: "IngressClass"}
+	namespaceKind    = model.GroupKind{Kind: "Namespace"}
+)
+
+// routeKinds are the kinds of routes in key order, and what protocols listeners
+// of a Gateway have for them.
+var routeKinds = []struct {
+	kind      model.GroupKind
+	via       Via
+	protocols []string
+}{
+	{model.GroupKind{Group: gatewayGroup, Kind: "GRPCRoute"}, ViaGateway, []string{"HTTP", "HTTPS"}},
+	{model.GroupKind{Group: gatewayGroup, Kind: "HTTPRoute"}, ViaGateway, []string{"HTTP", "HTTPS"}},
+	{model.GroupKind{Group: "extensions", Kind: "Ingress"}, ViaIngress, nil},
+	{model.GroupKind{Group: "networking.k8s.io", Kind: "Ingress"}, ViaIngress, nil},
+	{model.GroupKind{Group: "route.openshift.io", Kind: "Route"}, ViaIngress, nil},
+	{model.GroupKind{Group: gatewayGroup, Kind: "TCPRoute"}, ViaGateway, []string{"TCP", "TLS"}},
+	{model.GroupKind{Group: gatewayGroup, Kind: "TLSRoute"}, ViaGateway, []string{"TLS"}},
+	{model.GroupKind{Group: gatewayGroup, Kind: "UDPRoute"}, ViaGateway, []string{"UDP"}},
+}
+
+// RouteKinds returns the kinds of objects that route requests from outside the
+// cluster to Services.
+func RouteKinds() []model.GroupKind {
+	var kinds []model.GroupKind
+	for _, k := range routeKinds {
+		kinds = append(kinds, k.kind)
+	}
+	return kinds
+}
+
+// Backend is a place in a route that names a Service.
+type Backend struct {
+	Namespace, Name string
+	Path            tree.Path  // to the name
+	Node            *tree.Node // the name
+	Port            *tree.Node // of the Service: a number or a name; nil when any will do
+}
+
+// Backends returns the places where an object of [RouteKinds] names Services.
+func Backends(o *model.Object) []Backend {
+	var found []Backend
+	add := func(at tree.Path, namespace, key string, port *tree.Node) {
+		n := o.Root.Follow(at).Get(key)
+		if n.Str() == "" {
+			return
+		}
+		if namespace == "" {
+			namespace = o.Key.Namespace
+		}
+		found = append(found, Backend{namespace, n.Str(), at.Join(tree.Step{Key: key}), n, port})
+	}
+	spec := o.Root.Get("spec")
+	switch {
+	case o.Key.Kind == "Ingress":
+		for _, at := range ingressBackends(spec) {
+			n := o.Root.Follow(at)
+			if service := n.Get("service"); service != nil {
+				port := service.Dig("port", "number")
+				if port == nil {
+					port = service.Dig("port", "name")
+				}
+				add(at.Join(tree.Step{Key: "service"}), "", "name", port)
+			} else { // before networking.k8s.io/v1
+				add(at, "", "serviceName", n.Get("servicePort"))
+			}
+		}
+	case o.Key.Group == "route.openshift.io":
+		add(tree.Keys("spec", "to"), "", "name", nil)
+		for i := range spec.Get("alternateBackends").Children() {
+			add(tree.Path{{Key: "spec"}, {Key: "alternateBackends"}, {Index: i}}, "", "name", nil)
+		}
+	default:
+		rules := spec.Get("rules")
+		for i := range rules.Children() {
+			refs := rules.At(i).Get("backendRefs")
+			for j := range refs.Children() {
+				n := refs.At(j)
+				if kind := n.Get("kind").Str(); (kind == "" || kind == "Service") && n.Get("group").Str() == "" {
+					add(tree.Path{{Key: "spec"}, {Key: "rules"}, {Index: i}, {Key: "backendRefs"}, {Index: j}}, n.Get("namespace").Str(), "name", n.Get("port"))
+				}
+			}
+		}
+	}
+	return found
+}
+
+func ingressBackends(spec *tree.Node) []tree.Path {
+	var found []tree.Path
+	for _, key := range []string{"defaultBackend", "backend"} {
+		if spec.Get(key) != nil {
+			found = append(found, tree.Keys("spec", key))
+		}
+	}
+	rules := spec.Get("rules")
+	for i := range rules.Children() {
+		paths := rules.At(i).Dig("http", "paths")
+		for j := range paths.Children() {
+			found = append(found, tree.Path{{Key: "spec"}, {Key: "rules"}, {Index: i}, {Key: "http"}, {Key: "paths"}, {Index: j}, {Key: "backend"}})
+		}
+	}
+	return found
+}
+
+// route leads from outside to a Service.
+type route struct {
+	via     Via
+	object  *model.Object
+	backend Backend
+	attached
+	granted Answer // whether it may name a Service of another namespace
+}
+
+// attached says whether something accepts a route, and who can send requests.
+type attached struct {
+	Answer   Answer
+	why      []string
+	audience Audience
+	gateways []*model.Object // that were read
+}
+
+func (x *Exposure) addRoute(o *model.Object) {
+	var kind = routeKinds[slices.IndexFunc(RouteKinds(), func(gk model.GroupKind) bool { return gk == o.Key.GroupKind })]
+	a := attached{Answer: Yes}
+	if kind.via == ViaGateway {
+		a = x.attach(o, kind.protocols)
+	} else if o.Key.Kind == "Ingress" {
+		a.audience, a.why = ingressAudience(o)
+	}
+	for _, b := range Backends(o) {
+		granted := Yes
+		if b.Namespace != o.Key.Namespace {
+			granted = x.granted(o, b)
+		}
+		if granted != No {
+			to := objectName{b.Namespace, b.Name}
+			x.routes[to] = append(x.routes[to], route{kind.via, o, b, a, granted})
+		}
+	}
+}
+
+// ingressAudience reports Private for an Ingress that asks for a balancer which
+// the internet does not reach.
+func ingressAudience(o *model.Object) (Audience, []string) {
+	class := ingressClass(o)
+	scheme := o.Annotation("alb.ingress.kubernetes.io/scheme")
+	switch {
+	case class == "alb" && scheme == "":
+		return Private, []string{"the load balancer is internal, as nothing sets its scheme"}
+	case scheme == "internal", class == "gce-internal", o.Annotation("appgw.ingress.kubernetes.io/use-private-ip") == "true":
+		return Private, []string{"its class or an annotation makes the load balancer internal"}
+	case privateAddresses(o.Root.Dig("status", "loadBalancer", "ingress"), "ip"):
+		return Private, []string{"it has private addresses only"}
+	}
+	return Internet, nil
+}
+
+func ingressClass(o *model.Object) string {
+	if class := o.Root.Dig("spec", "ingressClassName").Str(); class != "" {
+		return class
+	}
+	return o.Annotation("kubernetes.io/ingress.class")
+}
+
+// attach finds the Gateways to which a route is attached.
+func (x *Exposure) attach(o *model.Object, protocols []string) attached {
+	parents := o.Root.Dig("spec", "parentRefs")
+	if parents.Len() == 0 {
+		return attached{Answer: Maybe, why: []string{"the route names no Gateway"}}
+	}
+	best := attached{Answer: No, audience: Private}
+	for i := range parents.Children() {
+		ref := parents.At(i)
+		if kind := ref.Get("kind").Str(); kind != "" && kind != "Gateway" {
+			continue // a mesh routes between Services with it
+		}
+		key := model.Key{Cluster: o.Key.Cluster, Namespace: ref.Get("namespace").Str(), GroupKind: gatewayKind, Name: ref.Get("name").Str()}
+		if key.Namespace == "" {
+			key.Namespace = o.Key.Namespace
+		}
+		a := x.attachTo(o, key, ref, protocols)
+		best.gateways = append(best.gateways, a.gateways...)
+		switch {
+		case a.Answer > best.Answer:
+			a.gateways = best.gateways
+			best = a
+		case a.Answer == best.Answer && a.audience < best.audience:
+			best.audience = a.audience
+		}
+	}
+	return best
+}
+
+func (x *Exposure) attachTo(o *model.Object, key model.Key, ref *tree.Node, protocols []string) attached {
+	gateway := x.snapshot.Get(key)
+	switch {
+	case gateway == nil && x.snapshot.Complete(key.Namespace, gatewayKind):
+		return attached{Answer: No}
+	case gateway == nil:
+		return attached{Answer: Maybe, why: []string{key.String() + " was not read"}}
+	}
+	a := attached{Answer: No, audience: gatewayAudience(gateway), gateways: []*model.Object{gateway}}
+	listeners := gateway.Root.Dig("spec", "listeners")
+	for i := range listeners.Children() {
+		l := listeners.At(i)
+		name, port := ref.Get("sectionName").Str(), ref.Get("port")
+		if name != "" && name != l.Get("name").Str() || port != nil && port.Text() != l.Get("port").Text() || !accepts(l, o, protocols) {
+			continue
+		}
+		a.Answer = max(a.Answer, x.admits(gateway, l, o))
+	}
+	switch a.Answer {
+	case No:
+		a.gateways = nil
+	case Maybe:
+		a.why = []string{key.String() + " admits routes by labels of Namespaces, and that of the route was not read"}
+	}
+	return a
+}
+
+// gatewayAudience reports Private for a Gateway that asks for a balancer which the
+// internet does not reach.
+func gatewayAudience(o *model.Object) Audience {
+	spec := o.Root.Get("spec")
+	switch {
+	case strings.HasPrefix(spec.Get("gatewayClassName").Str(), "gke-l7-rilb"), internalBalancer(spec.Dig("infrastructure", "annotations")),
+		internalBalancer(o.Root.Dig("metadata", "annotations")), privateAddresses(spec.Get("addresses"), "value"), privateAddresses(o.Root.Dig("status", "addresses"), "value"):
+		return Private
+	}
+	return Internet
+}
+
+// accepts reports whether a listener takes routes of a kind.
+func accepts(l *tree.Node, o *model.Object, protocols []string) bool {
+	if p := l.Get("protocol").Str(); !slices.Contains(protocols, p) && !strings.Contains(p, "/") { // with a slash it is an implementation's own
+		return false
+	}
+	kinds := l.Dig("allowedRoutes", "kinds")
+	for i := range kinds.Children() {
+		if group := kinds.At(i).Get("group"); kinds.At(i).Get("kind").Str() == o.Key.Kind && (group == nil || group.Str() == gatewayGroup) {
+			return true
+		}
+	}
+	return kinds.Len() == 0
+}
+
+// admits reports whether a listener takes routes of a namespace.
+func (x *Exposure) admits(gateway *model.Object, l *tree.Node, o *model.Object) Answer {
+	namespaces := l.Dig("allowedRoutes", "namespaces")
+	switch namespaces.Get("from").Str() {
+	case "All":
+		return Yes
+	case "None":
+		return No
+	case "Selector":
+		ns := x.snapshot.Get(model.Key{Cluster: o.Key.Cluster, GroupKind: namespaceKind, Name: o.Key.Namespace})
+		if ns == nil && !x.snapshot.Complete("", namespaceKind) {
+			return Maybe
+		}
+		if ns != nil && model.NewSelector(namespaces.Get("selector")).Matches(ns.Labels()) {
+			return Yes
+		}
+		return No
+	}
+	if o.Key.Namespace == gateway.Key.Namespace {
+		return Yes
+	}
+	return No
+}
+
+// granted reports whether a ReferenceGrant lets a route name a Service of another
+// namespace. Only routes of the Gateway API can.
+func (x *Exposure) granted(o *model.Object, b Backend) Answer {
+	for grant := range x.snapshot.InNamespace(o.Key.Cluster, b.Namespace, grantKind) {
+		spec := grant.Root.Get("spec")
+		from := slices.ContainsFunc(spec.Get("from").Children(), func(n tree.Node) bool {
+			return n.Get("group").Str() == o.Key.Group && n.Get("kind").Str() == o.Key.Kind && n.Get("namespace").Str() == o.Key.Namespace
+		})
+		to := slices.ContainsFunc(spec.Get("to").Children(), func(n tree.Node) bool {
+			return n.Get("group").Str() == "" && n.Get("kind").Str() == "Service" && (n.Get("name").Str() == "" || n.Get("name").Str() == b.Name)
+		})
+		if from && to {
+			return Yes
+		}
+	}
+	if x.snapshot.Complete(b.Namespace, grantKind) {
+		return No
+	}
+	return Maybe
+}
+
+// routeWays returns the ways that routes open by a Service, one for each route.
+func (x *Exposure) routeWays(s *model.Object, pod model.PodTemplate) []Way {
+	var ways []Way
+	for _, r := range x.routes[objectName{s.Key.Namespace, s.Key.Name}] {
+		if r.attached.Answer == No {
+			continue
+		}
+		ports := targetPorts(s.Root.Get("spec"), pod, r.backend.Port)
+		if i := slices.IndexFunc(ways, func(w Way) bool { return w.Object == r.object }); i >= 0 {
+			ways[i].Ports = ways[i].Ports.union(ports)
+			continue
+		}
+		w := Way{Via: r.via, Audience: r.audience, Object: r.object, Node: r.backend.Node, Service: s, Ports: ports, Answer: min(r.attached.Answer, r.granted), Why: slices.Clone(r.why)}
+		if len(r.gateways) > 0 {
+			w.Gateway = r.gateways[0]
+		}
+		if r.granted == Maybe {
+			w.Why = append(w.Why, "no ReferenceGrant was read that lets the route name a Service of another namespace")
+		}
+		w.controllers = x.controllersOf(r)
+		ways = append(ways, w)
+	}
+	for i := range ways {
+		if ways[i].Ports.Empty() {
+			ways[i].Answer = Maybe
+			ways[i].Why = append(ways[i].Why, "the port that it names leads to no port that the pods declare")
+		}
+	}
+	return ways
+}
