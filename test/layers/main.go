@@ -20,7 +20,7 @@ var layers = [][]string{
 	{"internal/tree"},
 	{"internal/model"},
 	{"internal/policy", "internal/reach", "internal/access", "internal/storage", "internal/secrets"},
-	{"internal/comply"},
+	{"internal/comply", "internal/attack"},
 	{"internal/manifest", "internal/cluster"},
 	{"internal/check", "internal/fix", "internal/report"},
 	{"internal/cli"},

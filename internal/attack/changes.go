@@ -1,0 +1,297 @@
+package attack
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"ullage.dev/ullage/internal/access"
+	"ullage.dev/ullage/internal/model"
+	"ullage.dev/ullage/internal/tree"
+)
+
+// proposer makes changes that take the evidence of an edge away. What a program
+// plainly is there for is not proposed: to take its Ingress or its secrets away.
+type proposer struct {
+	*Graph
+	touches int
+	add     func(proposal)
+}
+
+func (p *proposer) propose(e Edge) {
+	switch e.Kind {
+	case Member, UseAdmin, RunAs, MountAny:
+	case ExploitService:
+		p.isolate(e)
+	case RunEscape, DebugEscape:
+		p.enforce(p.guardVerdicts[e.note].level.object)
+	case SecretToken:
+		o := p.evidence[e.note].object
+		p.put("delete "+o.Key.String()+", a service account token that does not expire", o, nil, model.Change{Key: o.Key})
+	case NodeMetadata:
+		p.closeMetadata(e)
+	default:
+		switch {
+		case e.right&byName != 0:
+			p.unbind(p.accounts[p.vertices[e.From].at], p.restricted[e.note].Binding)
+		case e.Kind >= Everything:
+			p.revoke(e)
+		case e.note != none:
+			p.edit(e.Kind, p.evidence[e.note])
+		}
+	}
+}
+
+func (p *proposer) put(title string, o *model.Object, n *tree.Node, changes ...model.Change) {
+	p.add(proposal{title, o, n, changes, p.touches})
+}
+
+// edit changes the field of a pod, or of a Service.
+func (p *proposer) edit(kind EdgeKind, why evidence) {
+	o, n := why.object, why.node
+	if o == nil || n == nil {
+		return
+	}
+	name := o.Key.String()
+	set := func(title string, at tree.Path, value any) {
+		var to *tree.Node
+		if value != nil {
+			of := tree.Of(value)
+			to = &of
+		}
+		if changed := changed(o, func(root *tree.Node) (*tree.Node, error) { return tree.Apply(root, at, to, false) }); changed != nil {
+			p.put(title, o, n, model.Change{Key: o.Key, Object: changed})
+		}
+	}
+	at := pathTo(o.Root, n)
+	switch kind {
+	case TokenMount:
+		for _, pod := range o.Pods() {
+			if n == pod.Spec || n.Key() == "automountServiceAccountToken" {
+				set("set automountServiceAccountToken: false in "+name, pod.SpecPath.Join(tree.Step{Key: "automountServiceAccountToken"}), false)
+			}
+		}
+	case EscapeMount, EscapeNsenter:
+		set("set privileged: false in a container of "+name+" ("+at.String()+")", at, false)
+	case EscapeModule, EscapeCgroup, EscapeFileHandle, EscapePtrace:
+		set("drop the capability "+n.Str()+" in "+name, at, nil)
+	case EscapeCorePattern, EscapeLogSymlink, EscapeSocket, EscapeHostWrite, EscapeHostRead, ControlPlanePath:
+		p.unmount(o, n, at)
+	case SharedProcesses:
+		set("set shareProcessNamespace: false in "+name, at, false)
+	case VolumeMount, VolumeTaint:
+		if n.Get("readOnly") == nil || !n.Get("readOnly").True() {
+			set("mount "+n.Get("name").Str()+" read-only in "+name, at.Join(tree.Step{Key: "readOnly"}), true)
+		}
+	case ExposeService:
+		if n.Str() == "NodePort" {
+			set("make "+name+" a ClusterIP instead of a NodePort", at, "ClusterIP")
+		}
+	case ExposeHost:
+		if n.Key() == "hostPort" {
+			set("remove hostPort "+n.Text()+" from "+name, at, nil)
+		}
+	}
+}
+
+// unmount removes a host path volume and its mounts.
+func (p *proposer) unmount(o *model.Object, host *tree.Node, at tree.Path) {
+	if len(at) < 2 {
+		return
+	}
+	volume := at[:len(at)-2] // hostPath.path
+	spec := volume[:len(volume)-2]
+	name := o.Root.Follow(volume).Get("name").Str()
+	made := changed(o, func(root *tree.Node) (*tree.Node, error) {
+		next, err := tree.Apply(root, volume, nil, false)
+		for _, list := range model.ContainerLists {
+			containers := root.Follow(spec).Get(list)
+			for i := range containers.Children() {
+				mounts := containers.At(i).Get("volumeMounts")
+				for j := mounts.Len() - 1; j >= 0 && err == nil; j-- {
+					if mounts.At(j).Get("name").Str() == name {
+						next, err = tree.Apply(next, spec.Join(tree.Step{Key: list}, tree.Step{Index: i}, tree.Step{Key: "volumeMounts"}, tree.Step{Index: j}), nil, false)
+					}
+				}
+			}
+		}
+		return next, err
+	})
+	if made != nil {
+		p.put("remove the host path "+host.Str()+" from "+o.Key.String(), o, host, model.Change{Key: o.Key, Object: made})
+	}
+}
+
+// revoke takes away what gives a right: the subject in the binding, and the rule.
+func (p *proposer) revoke(e Edge) {
+	subject := p.accounts[p.vertices[e.From].at]
+	for _, proof := range p.proofs(subject, e.right, e.note) {
+		p.unbind(proof.Subject, proof.Binding)
+		o := proof.Source.Object
+		if o == nil || proof.Rule.Node == nil {
+			continue
+		}
+		at := pathTo(o.Root, proof.Rule.Node)
+		if at == nil {
+			continue
+		}
+		made := changed(o, func(root *tree.Node) (*tree.Node, error) { return tree.Apply(root, at, nil, false) })
+		if made != nil {
+			title := fmt.Sprintf("take %s on %s out of %s", strings.Join(proof.Rule.Verbs(), ", "), strings.Join(proof.Rule.Resources(), ", "), o.Key)
+			p.put(title, o, proof.Rule.Node, model.Change{Key: o.Key, Object: made})
+		}
+	}
+}
+
+// unbind takes a subject out of a binding, or the binding away when it has no
+// other.
+func (p *proposer) unbind(s access.Subject, b access.Binding) {
+	o := b.Object()
+	if o == nil {
+		return
+	}
+	subjects := b.Subjects()
+	role := o.Root.Dig("roleRef", "name").Str()
+	if len(subjects) <= 1 {
+		p.put("remove "+o.Key.String()+", which binds "+subjectText(s)+" to "+role, o, nil, model.Change{Key: o.Key})
+		return
+	}
+	list := o.Root.Get("subjects")
+	for i := range list.Children() {
+		n := list.At(i)
+		namespace := n.Get("namespace").Str()
+		if n.Get("kind").Str() != s.Kind || n.Get("name").Str() != s.Name || s.Kind == "ServiceAccount" && namespace != s.Namespace {
+			continue
+		}
+		made := changed(o, func(root *tree.Node) (*tree.Node, error) {
+			return tree.Apply(root, tree.Path{{Key: "subjects"}, {Index: i}}, nil, false)
+		})
+		if made != nil {
+			p.put("take "+subjectText(s)+" out of "+o.Key.String()+", which binds it to "+role, o, n, model.Change{Key: o.Key, Object: made})
+		}
+		return
+	}
+}
+
+func subjectText(s access.Subject) string {
+	if s.Namespace != "" {
+		return s.Kind + " " + s.Namespace + "/" + s.Name
+	}
+	return s.Kind + " " + s.Name
+}
+
+// enforce labels a namespace with the Pod Security level baseline, when all that
+// runs there meets it.
+func (p *proposer) enforce(namespace *model.Object) {
+	if namespace == nil {
+		return
+	}
+	for i := range p.workloads {
+		w := &p.workloads[i]
+		if w.Object.Key.Namespace == namespace.Key.Name && !baseline(w.Pod.Metadata, w.Pod.Spec, p.options.KubernetesMinor) {
+			return
+		}
+	}
+	level := tree.Of("baseline")
+	made := changed(namespace, func(root *tree.Node) (*tree.Node, error) {
+		return tree.Apply(root, tree.Keys("metadata", "labels", "pod-security.kubernetes.io/enforce"), &level, false)
+	})
+	if made != nil {
+		p.put("enforce the Pod Security level baseline in namespace "+namespace.Key.Name+", which all its workloads meet", namespace, nil, model.Change{Key: namespace.Key, Object: made})
+	}
+}
+
+// isolate admits only pods of its own namespace to a workload.
+func (p *proposer) isolate(e Edge) {
+	from, to := &p.workloads[p.vertices[e.From].at], &p.workloads[p.vertices[e.To].at]
+	labels := to.Pod.Labels()
+	if from.namespace == to.namespace || labels.Len() == 0 {
+		return
+	}
+	own := tree.MapOf(tree.Entry("from", []tree.Node{tree.MapOf(tree.Entry("podSelector", tree.MapOf()))}))
+	p.policy(to, "own-namespace-only", "add a NetworkPolicy that admits only pods of namespace "+to.Object.Key.Namespace+" to "+to.Object.Key.String(),
+		tree.Entry("policyTypes", []string{"Ingress"}), tree.Entry("ingress", []tree.Node{own}))
+}
+
+// closeMetadata keeps a workload from the instance metadata service.
+func (p *proposer) closeMetadata(e Edge) {
+	if p.vertices[e.From].kind != Position {
+		return
+	}
+	w := &p.workloads[p.vertices[e.From].at]
+	if w.hostNetwork != nil || w.Pod.Labels().Len() == 0 {
+		return
+	}
+	block := func(cidr string, except ...string) tree.Node {
+		entries := []tree.Node{tree.Entry("cidr", cidr)}
+		if len(except) > 0 {
+			entries = append(entries, tree.Entry("except", except))
+		}
+		return tree.MapOf(tree.Entry("ipBlock", tree.MapOf(entries...)))
+	}
+	to := tree.MapOf(tree.Entry("to", []tree.Node{
+		tree.MapOf(tree.Entry("namespaceSelector", tree.MapOf())), block("0.0.0.0/0", "169.254.169.254/32"), block("::/0"),
+	}))
+	p.policy(w, "no-metadata", "add a NetworkPolicy that keeps "+w.Object.Key.String()+" from 169.254.169.254",
+		tree.Entry("policyTypes", []string{"Egress"}), tree.Entry("egress", []tree.Node{to}))
+}
+
+// policy adds a NetworkPolicy for the pods of a workload.
+func (p *proposer) policy(w *workload, suffix, title string, spec ...tree.Node) {
+	key := model.Key{
+		Cluster: w.Object.Key.Cluster, Namespace: w.Object.Key.Namespace,
+		GroupKind: model.GroupKind{Group: "networking.k8s.io", Kind: "NetworkPolicy"}, Name: w.Object.Key.Name + "-" + suffix,
+	}
+	if p.snapshot.Get(key) != nil {
+		return
+	}
+	labels := tree.Clone(w.Pod.Labels())
+	selector := tree.MapOf(tree.Entry("matchLabels", *labels))
+	root := tree.MapOf(tree.Entry("apiVersion", "networking.k8s.io/v1"), tree.Entry("kind", "NetworkPolicy"),
+		tree.Entry("metadata", tree.MapOf(tree.Entry("name", key.Name), tree.Entry("namespace", key.Namespace))),
+		tree.Entry("spec", tree.MapOf(append([]tree.Node{tree.Entry("podSelector", selector)}, spec...)...)))
+	o, err := model.NewObject(&root, &model.Source{File: &tree.File{}, Live: key.String()}, key.Cluster, key.Namespace)
+	if err != nil || o == nil {
+		return
+	}
+	p.put(title, nil, nil, model.Change{Key: key, Object: o})
+}
+
+// changed returns an object with another tree; nil when it cannot be made.
+func changed(o *model.Object, make func(*tree.Node) (*tree.Node, error)) *model.Object {
+	root, err := make(o.Root)
+	if err != nil {
+		return nil
+	}
+	made, err := model.NewObject(root, o.Source, o.Key.Cluster, o.Key.Namespace)
+	if err != nil {
+		return nil
+	}
+	return made
+}
+
+// pathTo returns the path from a root to a node below it; nil when it is not
+// there.
+func pathTo(root, want *tree.Node) tree.Path {
+	var path tree.Path
+	var walk func(n *tree.Node) bool
+	walk = func(n *tree.Node) bool {
+		kids := n.Children()
+		for i := range kids {
+			step := tree.Step{Key: kids[i].Key()}
+			if n.Is(tree.List) {
+				step = tree.Step{Index: i}
+			}
+			path = append(path, step)
+			if &kids[i] == want || walk(&kids[i]) {
+				return true
+			}
+			path = path[:len(path)-1]
+		}
+		return false
+	}
+	if !walk(root) {
+		return nil
+	}
+	return slices.Clone(path)
+}

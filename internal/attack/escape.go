@@ -1,0 +1,149 @@
+package attack
+
+import (
+	"path"
+	"strings"
+
+	"ullage.dev/ullage/internal/access"
+	"ullage.dev/ullage/internal/storage"
+	"ullage.dev/ullage/internal/tree"
+)
+
+// escapes adds the ways from a container to its node.
+//
+// In a user namespace root is nobody on the node, so capabilities and privileged
+// mode give nothing there. Files of host paths keep their owners, because volumes
+// are mounted with mapped ids: what is mounted can be read and written as root.
+func (b *builder) escapes(i int32, w *workload, c int32) {
+	k := &b.Graph.containers[c]
+	add := func(kind EdgeKind, certainty Certainty, n *tree.Node) {
+		root, files := b.nodesOf(i)
+		to := root
+		if kind == EscapeFileHandle || kind == EscapeLogSymlink || kind == EscapeHostRead {
+			to = files
+		}
+		b.because(b.containerVertex(c), to, kind, certainty, w.Object, n)
+	}
+	if !w.userns {
+		b.capabilityEscapes(w, k, add)
+	}
+	if k.root == no && k.privileged == nil { // root's files and sockets stay closed
+		return
+	}
+	for j := k.uses.first; j < k.uses.last; j++ {
+		if u := &b.uses[j]; u.kind == useHost {
+			b.hostPath(w, c, u, add)
+		}
+	}
+}
+
+func (b *builder) capabilityEscapes(w *workload, k *container, add func(EdgeKind, Certainty, *tree.Node)) {
+	if k.privileged != nil {
+		add(EscapeMount, byRoot(k, Certain), k.privileged)
+		if w.hostPID != nil {
+			add(EscapeNsenter, byRoot(k, Certain), k.privileged)
+		}
+		return
+	}
+	if k.capabilities == nil || k.root == no { // added capabilities are not effective for other users
+		return
+	}
+	if n := k.has("SYS_MODULE"); n != nil {
+		add(EscapeModule, Likely, n)
+	}
+	if n := k.has("DAC_READ_SEARCH"); n != nil {
+		add(EscapeFileHandle, Likely, n)
+	}
+	admin := k.has("SYS_ADMIN")
+	if admin == nil {
+		return
+	}
+	add(EscapeCgroup, Likely, admin)
+	if n := k.has("SYS_PTRACE"); n != nil && w.hostPID != nil {
+		add(EscapePtrace, Likely, n)
+	}
+}
+
+// byRoot returns how certain a step is that only root takes.
+func byRoot(k *container, c Certainty) Certainty {
+	if k.root == yes || k.privileged != nil && k.root == perhaps {
+		return c
+	}
+	return max(c, Likely)
+}
+
+// controlPlaneDirs hold the keys or the state of the cluster.
+var controlPlaneDirs = []string{"/var/lib/etcd", "/etc/kubernetes/pki", "/etc/kubernetes"}
+
+// hostPath adds what a mounted path of the node leads to.
+func (b *builder) hostPath(w *workload, c int32, m *use, add func(EdgeKind, Certainty, *tree.Node)) {
+	k, host := &b.Graph.containers[c], m.node
+	at := path.Join(m.name, m.subPath)
+	var done [edgeKinds]bool
+	once := func(kind EdgeKind, certainty Certainty) {
+		if !done[kind] {
+			done[kind] = true
+			add(kind, certainty, host)
+		}
+	}
+	sure := byRoot(k, Certain)
+	for _, e := range storage.HostPath(at) {
+		// A read-only mount does not make what is mounted below it read-only.
+		writable := !m.readOnly || !m.recursive && path.Clean(at) == "/" && strings.HasPrefix(e.Path, "/proc")
+		switch {
+		case e.Path == "/proc/sys/kernel" || e.Path == "/proc":
+			if writable && e.WriteTakes && !w.userns {
+				once(EscapeCorePattern, max(sure, Likely))
+			}
+		case e.Socket && e.WriteTakes:
+			once(EscapeSocket, sure)
+		case e.Path == "/var/log":
+			if !m.readOnly {
+				if n := b.readsLogs(w); n {
+					once(EscapeLogSymlink, sure)
+				}
+			}
+		default:
+			if e.WriteTakes && !m.readOnly {
+				once(EscapeHostWrite, sure)
+			}
+			if e.ReadTakes {
+				once(EscapeHostRead, sure)
+			}
+		}
+		for _, dir := range controlPlaneDirs {
+			if e.Path == dir && e.ReadTakes {
+				b.controlPlanePath(w, c, host)
+			}
+		}
+	}
+}
+
+// controlPlanePath leads to cluster-admin where the pod runs on a node of the
+// control plane.
+func (b *builder) controlPlanePath(w *workload, c int32, host *tree.Node) {
+	certainty := Unknown
+	for _, n := range b.placements[w.placed.first:w.placed.last] {
+		if b.nodes[n].control == yes {
+			certainty = Certain
+		}
+	}
+	if certainty == Unknown && (w.placed.first < w.placed.last || w.onControl == no) {
+		return
+	}
+	if w.onControl == yes {
+		certainty = Certain
+	}
+	b.because(b.containerVertex(c), b.admin, ControlPlanePath, certainty, w.Object, host)
+}
+
+// readsLogs reports whether the service account of a pod, whose token it has, may
+// read logs through the kubelet.
+func (b *builder) readsLogs(w *workload) bool {
+	if !w.mounts {
+		return false
+	}
+	const logs = 1<<access.ReadLogs | 1<<access.ReadNodeLogs | 1<<access.NodeProxy
+	held := b.access.Rights(b.accounts[w.account])
+	return held.In(w.Object.Key.Namespace)&logs != 0
+}

@@ -1,0 +1,249 @@
+package attack
+
+import (
+	"fmt"
+	"strings"
+
+	"ullage.dev/ullage/internal/access"
+	"ullage.dev/ullage/internal/model"
+	"ullage.dev/ullage/internal/reach"
+	"ullage.dev/ullage/internal/tree"
+)
+
+// Step says what an edge is, for people.
+type Step struct {
+	Edge
+	Does       string // what the attacker does, one clause with the attacker as its subject
+	Needs      string // the precondition; "" when the evidence says it all
+	Closes     string // what would close the edge, in general
+	Techniques []string
+	Evidence   []Evidence
+}
+
+// Evidence is something that makes a step possible.
+type Evidence struct {
+	Text   string
+	Object *model.Object // nil for what is no object of the snapshot
+	Node   *tree.Node    // within the object; nil for the object itself
+}
+
+// Place is where the evidence stands; ok is false when it stands nowhere.
+func (e Evidence) Place() (place model.Place, ok bool) {
+	switch {
+	case e.Object == nil || e.Object.Source == nil:
+		return model.Place{}, false
+	case e.Node == nil || e.Node.Has(tree.Implied):
+		return e.Object.Place(), true
+	}
+	return e.Object.Source.Place(e.Node), true
+}
+
+// Explain says why an edge is there.
+func (g *Graph) Explain(e Edge) Step {
+	return g.explain(e, g.Vertex(e.From).String(), g.Vertex(e.To).String())
+}
+
+func (g *Graph) explain(e Edge, from, to string) Step {
+	info := &edgeTable[e.Kind]
+	s := Step{Edge: e, Does: strings.NewReplacer("FROM", from, "TO", to).Replace(info.does), Needs: info.needs, Closes: info.closes}
+	if info.attack != "" {
+		s.Techniques = strings.Split(info.attack, ",")
+	}
+	switch e.Kind {
+	case Member, UseAdmin, RunAs, MountAny, ProxyService, AnonymousAPI, NodePlacement:
+	case ExploitService:
+		s.Evidence = g.whyConnected(g.vertices[e.From].at, g.vertices[e.To].part)
+	case RunEscape, DebugEscape:
+		s.Evidence = g.whyOpen(&g.guardVerdicts[e.note])
+	default:
+		switch {
+		case e.right&byName != 0:
+			s.Evidence = g.whyNamed(&g.restricted[e.note])
+		case e.Kind >= Everything:
+			s.Evidence = g.whyAllowed(e)
+		case e.note != none:
+			s.Evidence = []Evidence{written(g.evidence[e.note])}
+			if n := s.Evidence[0].Node; e.Kind == TokenMount && n.Get("containers") != nil {
+				s.Evidence[0].Text = s.Evidence[0].Object.Key.String() + " does not set automountServiceAccountToken, so the token is mounted"
+			}
+		}
+	}
+	return s
+}
+
+// written words evidence by its field.
+func written(e evidence) Evidence {
+	out := Evidence{Object: e.object, Node: e.node}
+	if e.object == nil {
+		return Evidence{Text: "by what a node is"}
+	}
+	out.Text = e.object.Key.String()
+	switch {
+	case e.node == nil:
+	case e.node.Key() != "" && e.node.Text() != "":
+		out.Text += ": " + e.node.Key() + ": " + e.node.Text()
+	case e.node.Text() != "":
+		out.Text += ": " + e.node.Text()
+	case e.node.Get("mountPath") != nil:
+		out.Text += ": mounted at " + e.node.Get("mountPath").Text()
+	case e.node.Key() == "spec" || e.node.Key() == "":
+	default:
+		out.Text += ": " + e.node.Key()
+	}
+	return out
+}
+
+func (g *Graph) whyConnected(w, c int32) []Evidence {
+	to := &g.workloads[g.containers[c].workload]
+	from := &g.workloads[w]
+	const unset = reach.Protocol(255)
+	first := reach.Port{Protocol: unset}
+	var ports []string
+	for _, p := range g.ports(c) {
+		for _, a := range g.endpointsOf(w) {
+			if g.network.Ports(a, to.endpoint).On(p) != reach.No {
+				ports = append(ports, p.String())
+				if first.Protocol == unset {
+					first = p
+				}
+				break
+			}
+		}
+	}
+	node := g.containers[c].ports
+	if node == nil {
+		node = g.containers[c].node
+	}
+	all := []Evidence{{"container " + g.containers[c].name + " listens on " + strings.Join(ports, ", "), to.Object, node}}
+	if first.Protocol == unset {
+		return all
+	}
+	why := g.network.Why(from.endpoint, to.endpoint, first)
+	for _, d := range []struct {
+		name string
+		reach.Decision
+		w *workload
+	}{{"egress", why.Egress, from}, {"ingress", why.Ingress, to}} {
+		switch {
+		case d.Cause == reach.ByRule && d.Rule.Policy != nil:
+			all = append(all, Evidence{d.Rule.Policy.Object.Key.String() + " lets the connection pass", d.Rule.Policy.Object, d.Rule.Rule})
+		case d.Cause == reach.ByDefault:
+			all = append(all, Evidence{"no network policy limits " + d.name + " of " + d.w.Object.Key.String(), nil, nil})
+		}
+	}
+	for _, text := range why.Why.Texts() {
+		all = append(all, Evidence{Text: text})
+	}
+	return all
+}
+
+func (g *Graph) whyOpen(v *guardVerdict) []Evidence {
+	text := "the namespace was not read, so what it enforces is unknown"
+	if o := v.level.object; o != nil {
+		text = o.Key.String() + " enforces no Pod Security level"
+		if v.level.node != nil {
+			text = o.Key.String() + " enforces the level " + v.level.node.Text()
+		}
+	}
+	return []Evidence{{text + "; nothing refuses a pod with " + v.danger, v.level.object, v.level.node}}
+}
+
+func (g *Graph) whyNamed(r *access.NamedRight) []Evidence {
+	kind, name := r.Binding.RoleRef()
+	return []Evidence{{
+		fmt.Sprintf("%s %s gives %s %s: %s for %s", r.Binding.Kind(), bindingName(r.Binding), kind, name.Name, r.Right, strings.Join(r.Names, ", ")), r.Binding.Object(), nil,
+	}}
+}
+
+func bindingName(b access.Binding) string {
+	if b.Namespace() == "" {
+		return b.Name()
+	}
+	return b.Namespace() + "/" + b.Name()
+}
+
+// whyAllowed returns the bindings and rules by which a subject has a right.
+func (g *Graph) whyAllowed(e Edge) []Evidence {
+	subject := g.accounts[g.vertices[e.From].at]
+	if subject == access.Group(mastersGroup) {
+		return []Evidence{{Text: "no rule limits the group " + mastersGroup}}
+	}
+	var all []Evidence
+	for _, p := range g.proofs(subject, e.right, e.note) {
+		all = append(all, bindingEvidence(p), ruleEvidence(p))
+	}
+	return all
+}
+
+// proofs returns what proves a right, and each of those that make it together.
+func (g *Graph) proofs(s access.Subject, r access.Right, ns int32) []access.Proof {
+	namespace := ""
+	if ns != none {
+		namespace = g.namespaces[ns]
+	}
+	if p, ok := g.access.Prove(s, r, namespace); ok {
+		return []access.Proof{p}
+	}
+	var all []access.Proof
+	for _, any := range r.Together() {
+		for _, part := range any.All() {
+			if p, ok := g.access.Prove(s, part, namespace); ok {
+				all = append(all, p)
+				break
+			}
+		}
+	}
+	return all
+}
+
+func bindingEvidence(p access.Proof) Evidence {
+	kind, name := p.Binding.RoleRef()
+	subject := p.Subject.Kind + " " + p.Subject.Name
+	if p.Subject.Namespace != "" {
+		subject = p.Subject.Kind + " " + p.Subject.Namespace + "/" + p.Subject.Name
+	}
+	return Evidence{fmt.Sprintf("%s %s binds %s to %s %s", p.Binding.Kind(), bindingName(p.Binding), subject, kind, name.Name), p.Binding.Object(), nil}
+}
+
+func ruleEvidence(p access.Proof) Evidence {
+	text := fmt.Sprintf("%s %s allows %s on %s", p.Source.Kind(), p.Source.Name, strings.Join(p.Rule.Verbs(), ", "), strings.Join(p.Rule.Resources(), ", "))
+	e := Evidence{Text: text, Object: p.Source.Object}
+	if e.Object != nil {
+		e.Node = p.Rule.Node
+	}
+	return e
+}
+
+// Stage is where a path has got to, and the step that led there; the first stage
+// has no step.
+type Stage struct {
+	At   Vertex
+	Step *Step
+}
+
+// Stages returns a path as people tell it. What an attacker holds without a step,
+// such as one of many service accounts, counts as what the step leads to.
+func (g *Graph) Stages(p Path) []Stage {
+	var all []Stage
+	for i, v := range p.Vertices {
+		if i == 0 {
+			all = append(all, Stage{At: g.Vertex(v)})
+			continue
+		}
+		edges := g.Between(p.Vertices[i-1], v)
+		if len(edges) == 0 {
+			continue
+		}
+		now := &all[len(all)-1]
+		if e := edges[0]; e.Certainty != Given {
+			all = append(all, Stage{At: g.Vertex(v), Step: &Step{Edge: e}})
+		} else if k := g.vertices[v].kind; k != Position && k != AnyContainer && (k != NodeFiles || now.At.Kind == FilesOf) {
+			now.At = g.Vertex(v)
+		}
+	}
+	for i := 1; i < len(all); i++ {
+		step := g.explain(all[i].Step.Edge, all[i-1].At.String(), all[i].At.String())
+		all[i].Step = &step
+	}
+	return all
+}

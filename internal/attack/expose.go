@@ -1,0 +1,96 @@
+package attack
+
+import (
+	"net/netip"
+
+	"ullage.dev/ullage/internal/reach"
+)
+
+// exposedWay is a way in to a workload that network policies leave open.
+type exposedWay struct {
+	workload int32
+	reach.Exposed
+}
+
+// findWays finds the ways in. What leads in is part of the network: where that is
+// as before, so are they.
+func (b *builder) findWays() {
+	for id, all := range b.network.Exposed(reach.NewExposure(b.snapshot)) {
+		w := b.workloadOf[id]
+		if w == none {
+			continue
+		}
+		for i := range all {
+			if e := &all[i]; e.Audience != reach.Private && e.State() != reach.No {
+				b.ways = append(b.ways, exposedWay{w, *e})
+			}
+		}
+	}
+}
+
+// exposure adds the ways from the internet to containers. Whether the internet
+// reaches nodes is not in a snapshot.
+func (b *builder) exposure() {
+	for i := range b.ways {
+		e := &b.ways[i]
+		kind := ExposeService
+		switch e.Via {
+		case reach.ViaIngress, reach.ViaGateway:
+			kind = ExposeIngress
+		case reach.ViaHostNetwork, reach.ViaHostPort:
+			kind = ExposeHost
+		}
+		w := &b.Graph.workloads[e.workload]
+		for c := w.first; c < w.last; c++ {
+			best := reach.No
+			for _, p := range b.ports(c) {
+				switch {
+				case e.Must.Contains(p) && e.Answer == reach.Yes && e.Audience == reach.Internet:
+					best = reach.Yes
+				case e.May.Contains(p):
+					best = max(best, reach.Maybe)
+				}
+			}
+			if best == reach.No {
+				continue
+			}
+			certainty := NeedsExploit
+			if best == reach.Maybe {
+				certainty = Unknown
+			}
+			object, node := e.Object, e.Node
+			if kind == ExposeHost && object != w.Object { // the way was found when the object was another
+				object, node = w.Object, nil
+			}
+			b.because(b.internet, b.containerVertex(c), kind, certainty, object, node)
+		}
+	}
+	b.metadata()
+}
+
+// metadata adds the instance metadata service, for pods that policies let connect
+// to it. Whether it answers pods is a setting of the cloud.
+func (b *builder) metadata() {
+	why := b.inCloud()
+	if why == nil {
+		return
+	}
+	address := b.network.Address(netip.AddrFrom4([4]byte{169, 254, 169, 254}))
+	identity := b.vertex(NodeIdentity, none, 0)
+	for i := range b.Graph.workloads {
+		w := &b.Graph.workloads[i]
+		certainty := Unknown
+		if w.hostNetwork != nil {
+			certainty = Likely
+		}
+		for _, from := range b.endpointsOf(int32(i)) {
+			if b.network.Ports(from, address).On(reach.Port{Number: 80}) != reach.No {
+				b.because(b.workloadVertex(int32(i), positionAt), identity, NodeMetadata, certainty, w.Object, w.Pod.Spec)
+				break
+			}
+		}
+	}
+	for i := range b.nodes {
+		b.because(b.nodes[i].root, identity, NodeMetadata, Certain, why, nil)
+	}
+}

@@ -1,0 +1,282 @@
+package attack
+
+import (
+	"ullage.dev/ullage/internal/model"
+	"ullage.dev/ullage/internal/policy"
+	"ullage.dev/ullage/internal/tree"
+)
+
+// A pod of the attacker's making gives the node when it is dangerous in one of
+// the ways below and nothing refuses it. A policy counts as refusing the danger
+// only if it lets a harmless pod of the same name and image pass: what else it
+// asks for, such as labels, an attacker adds.
+
+// candidate is a dangerous pod.
+type candidate struct {
+	name     string
+	debug    bool // a debug container can be like this, too
+	spec     func() tree.Node
+	presents EdgeKind
+}
+
+var candidates = []candidate{
+	{"a privileged container", true, func() tree.Node { return podSpec(securityContext(tree.Entry("privileged", true))) }, EscapeMount},
+	{"the node's root directory as a volume", false, func() tree.Node { return hostPathSpec("/") }, EscapeHostWrite},
+	{"the runtime's socket as a volume", false, func() tree.Node { return hostPathSpec("/run/containerd/containerd.sock") }, EscapeSocket},
+	{"the capability SYS_MODULE", true, func() tree.Node { return podSpec(capability("SYS_MODULE")) }, EscapeModule},
+	{"the capability SYS_ADMIN", true, func() tree.Node { return podSpec(capability("SYS_ADMIN")) }, EscapeCgroup},
+	{"the capabilities SYS_PTRACE and SYS_ADMIN with hostPID", false, func() tree.Node {
+		return podSpec(capability("SYS_PTRACE", "SYS_ADMIN"), tree.Entry("hostPID", true))
+	}, EscapePtrace},
+}
+
+func securityContext(entries ...tree.Node) tree.Node {
+	entries = append(entries, tree.Entry("runAsUser", 0))
+	return tree.Entry("securityContext", tree.MapOf(entries...))
+}
+
+func capability(names ...string) tree.Node {
+	return securityContext(tree.Entry("capabilities", tree.MapOf(tree.Entry("add", names))))
+}
+
+func podSpec(context tree.Node, more ...tree.Node) tree.Node {
+	c := tree.MapOf(tree.Entry("name", "c"), tree.Entry("image", "registry.example/tool:1"), context)
+	return tree.MapOf(append([]tree.Node{tree.Entry("containers", []tree.Node{c})}, more...)...)
+}
+
+func hostPathSpec(at string) tree.Node {
+	c := tree.MapOf(tree.Entry("name", "c"), tree.Entry("image", "registry.example/tool:1"), securityContext(),
+		tree.Entry("volumeMounts", []tree.Node{tree.MapOf(tree.Entry("name", "host"), tree.Entry("mountPath", "/host"))}))
+	volume := tree.MapOf(tree.Entry("name", "host"), tree.Entry("hostPath", tree.MapOf(tree.Entry("path", at))))
+	return tree.MapOf(tree.Entry("containers", []tree.Node{c}), tree.Entry("volumes", []tree.Node{volume}))
+}
+
+// harmless is the same pod without the danger: it meets the level restricted.
+func harmless() tree.Node {
+	return podSpec(tree.Entry("securityContext", tree.MapOf(
+		tree.Entry("allowPrivilegeEscalation", false), tree.Entry("runAsNonRoot", true), tree.Entry("runAsUser", 10001), tree.Entry("privileged", false),
+		tree.Entry("readOnlyRootFilesystem", true),
+		tree.Entry("capabilities", tree.MapOf(tree.Entry("drop", []string{"ALL"}))),
+		tree.Entry("seccompProfile", tree.MapOf(tree.Entry("type", "RuntimeDefault"))),
+	)), tree.Entry("automountServiceAccountToken", false))
+}
+
+// guardVerdict says which dangerous pod a namespace lets in.
+type guardVerdict struct {
+	certainty Certainty
+	danger    string
+	level     evidence // the label, or the namespace without one
+}
+
+// guards judges dangerous pods.
+type guards struct {
+	*builder
+	rules    []*policy.Rule
+	worker   *policy.Worker
+	relabels bool // the namespace's labels are the attacker's to choose
+	pods     map[string]*model.Object
+}
+
+func (b *builder) newGuards() *guards {
+	g := &guards{builder: b, pods: map[string]*model.Object{}}
+	g.rules = b.denying()
+	if len(g.rules) > 0 {
+		g.worker = policy.NewEngine(g.rules, policy.Options{KubernetesMinor: b.options.KubernetesMinor}).NewWorker(g)
+	}
+	return g
+}
+
+var (
+	vapKind     = model.GroupKind{Group: "admissionregistration.k8s.io", Kind: "ValidatingAdmissionPolicy"}
+	bindingKind = model.GroupKind{Group: "admissionregistration.k8s.io", Kind: "ValidatingAdmissionPolicyBinding"}
+)
+
+// denying returns the rules of admission policies with a binding that denies.
+// Policies that cannot be read are left out: they refuse nothing for certain.
+func (b *builder) denying() []*policy.Rule {
+	var rules []*policy.Rule
+	var bindings []*model.Object
+	for o := range b.snapshot.Kind(bindingKind) {
+		bindings = append(bindings, o)
+	}
+	for o := range b.snapshot.Kind(vapKind) {
+		made, err := policy.Native(append([]*model.Object{o}, bindings...))
+		if err != nil {
+			continue
+		}
+		for _, r := range made {
+			if r.Match.Bound != nil && !r.Advisory {
+				rules = append(rules, r)
+			}
+		}
+	}
+	for _, r := range rules {
+		if r.ParamRef == nil {
+			continue
+		}
+		var all []*model.Object
+		for _, o := range b.snapshot.All() {
+			all = append(all, o)
+		}
+		return policy.Bind(rules, all, b.snapshot.Complete)
+	}
+	return rules
+}
+
+// Fact, References and Namespace are what policies ask about other objects.
+func (g *guards) Fact(*model.Object, *model.PodTemplate, string) (tree.Node, bool) {
+	return tree.Node{}, false
+}
+
+// References returns nothing: a candidate names no objects.
+func (g *guards) References(*model.Object) []policy.Reference { return nil }
+
+// Namespace returns the namespace of a candidate.
+func (g *guards) Namespace(o *model.Object) *tree.Node {
+	if ns := g.namespaceObject(o.Key.Namespace); ns != nil && !g.relabels {
+		return ns.Root
+	}
+	if g.relabels {
+		n := tree.MapOf(tree.Entry("metadata", tree.MapOf(tree.Entry("name", o.Key.Namespace), tree.Entry("labels", tree.MapOf(tree.Entry("kubernetes.io/metadata.name", o.Key.Namespace))))))
+		return n.Seal()
+	}
+	n := tree.UnknownBecause("the namespace was not read")
+	return n.Seal()
+}
+
+func (b *builder) namespaceObject(name string) *model.Object {
+	return b.snapshot.Get(model.Key{Cluster: b.cluster(), GroupKind: namespaceKind, Name: name})
+}
+
+// judge returns the most certain danger that a namespace lets in; its certainty
+// is Given where it lets none in.
+func (g *guards) judge(ns int32, debug bool) guardVerdict {
+	best := guardVerdict{}
+	name := g.namespaces[ns]
+	object := g.namespaceObject(name)
+	open := Certain
+	var restricts bool
+	minor := g.options.KubernetesMinor
+	if object == nil {
+		open = Unknown
+		best.level = evidence{}
+	} else {
+		var label *tree.Node
+		restricts, minor, label = enforced(object.Root, minor)
+		best.level = evidence{object, label}
+		if label == nil {
+			open = Likely // the API server's own default may be stricter
+		}
+	}
+	if g.relabels {
+		restricts, open = false, Certain
+	}
+	for i := range candidates {
+		c := &candidates[i]
+		if debug && !c.debug {
+			continue
+		}
+		pod := g.pod(c.name, name, c.spec)
+		if restricts && !baseline(pod.Root.Get("metadata"), pod.Root.Get("spec"), minor) {
+			continue
+		}
+		certainty := open
+		switch g.refused(pod, name) {
+		case yes:
+			continue
+		case perhaps:
+			certainty = Unknown
+		}
+		if best.certainty == Given || certainty < best.certainty {
+			best.certainty, best.danger = certainty, c.name
+		}
+		if certainty == open {
+			break
+		}
+	}
+	return best
+}
+
+// refused reports whether an admission policy refuses a pod for what is
+// dangerous in it.
+func (g *guards) refused(pod *model.Object, namespace string) answer {
+	if g.worker == nil {
+		return no
+	}
+	anyway := map[*policy.Rule]bool{}
+	var tally policy.Tally
+	for _, o := range g.worker.Evaluate(g.pod("harmless", namespace, harmless), &tally) {
+		anyway[o.Rule] = true
+	}
+	verdict := no
+	for _, o := range g.worker.Evaluate(pod, &tally) {
+		switch {
+		case anyway[o.Rule] || o.Rule == nil:
+		case o.Verdict == policy.Fail:
+			return yes
+		default:
+			verdict = perhaps
+		}
+	}
+	return verdict
+}
+
+// pod returns a candidate in a namespace.
+func (g *guards) pod(name, namespace string, spec func() tree.Node) *model.Object {
+	key := name + "/" + namespace
+	if o := g.pods[key]; o != nil {
+		return o
+	}
+	root := tree.MapOf(tree.Entry("apiVersion", "v1"), tree.Entry("kind", "Pod"),
+		tree.Entry("metadata", tree.MapOf(tree.Entry("name", "tool"), tree.Entry("namespace", namespace))), tree.Entry("spec", spec()))
+	o, err := model.NewObject(&root, &model.Source{File: &tree.File{}, Live: "Pod/" + namespace + "/tool"}, "", namespace)
+	if err != nil || o == nil { // a pod of ours is a pod
+		return &model.Object{Root: &root}
+	}
+	g.pods[key] = o
+	return o
+}
+
+// guarded leads from pods and debug containers of the attacker's making to the
+// node, where nothing refuses a dangerous one.
+func (b *builder) guarded() {
+	var g *guards
+	judge := func(ns int32, debug, relabels bool) guardVerdict {
+		if g == nil || g.relabels != relabels {
+			g = b.newGuards()
+			g.relabels = relabels
+		}
+		return g.judge(ns, debug)
+	}
+	for ns := range b.namespaces {
+		if b.hasWide(RunPods, int32(ns)) {
+			if v := judge(int32(ns), false, false); v.certainty != Given {
+				b.opening(b.at(RunPods, int32(ns)), b.anyNode(), RunEscape, v)
+			}
+		}
+		if !b.hasWide(Debug, int32(ns)) {
+			continue
+		}
+		if v := judge(int32(ns), true, false); v.certainty != Given {
+			for w := b.inNamespace[ns].first; w < b.inNamespace[ns].last; w++ {
+				root, _ := b.nodesOf(w)
+				b.opening(b.at(Debug, int32(ns)), root, DebugEscape, v)
+			}
+		}
+	}
+	for _, r := range b.relabel {
+		ns := r.namespace
+		if ns == none {
+			ns = b.namespace("kube-system") // any will do
+		}
+		if v := judge(ns, false, true); v.certainty != Given {
+			b.made = append(b.made, edge{r.subject, b.anyNode(), r.namespace, RelabelNamespace, v.certainty, 0})
+		}
+	}
+}
+
+// opening adds an edge that a namespace does not guard against.
+func (b *builder) opening(from, to ID, kind EdgeKind, v guardVerdict) {
+	b.guardVerdicts = append(b.guardVerdicts, v)
+	b.edge(from, to, kind, v.certainty, int32(len(b.guardVerdicts)-1))
+}

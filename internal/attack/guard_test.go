@@ -1,0 +1,177 @@
+package attack
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/pod-security-admission/api"
+	podsecurity "k8s.io/pod-security-admission/policy"
+)
+
+const (
+	noPrivileged = "!object.spec.containers.exists(c, has(c.securityContext) && has(c.securityContext.privileged) && c.securityContext.privileged)"
+	noHostPath   = "!has(object.spec.volumes) || !object.spec.volumes.exists(v, has(v.hostPath))"
+	noAdded      = "!object.spec.containers.exists(c, has(c.securityContext) && has(c.securityContext.capabilities) && has(c.securityContext.capabilities.add))"
+	labelled     = "has(object.metadata.labels) && 'team' in object.metadata.labels"
+)
+
+// admission writes a policy about pods, and its binding.
+func admission(binding string, expressions ...string) string {
+	var b strings.Builder
+	b.WriteString(`
+---
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicy
+metadata: {name: pods}
+spec:
+  failurePolicy: Fail
+  matchConstraints: {resourceRules: [{apiGroups: [""], apiVersions: [v1], operations: [CREATE], resources: [pods]}]}
+  validations:
+`)
+	for _, e := range expressions {
+		fmt.Fprintf(&b, "    - expression: %q\n", e)
+	}
+	if binding != "" {
+		fmt.Fprintf(&b, "---\napiVersion: admissionregistration.k8s.io/v1\nkind: ValidatingAdmissionPolicyBinding\nmetadata: {name: pods}\nspec: {policyName: pods, %s}\n", binding)
+	}
+	return b.String()
+}
+
+const deny = "validationActions: [Deny]"
+
+// TestGuards decides whether pods of an attacker's making give the node.
+func TestGuards(t *testing.T) {
+	pods := role(false, rule("create", "", "pods"))
+	privileged, open, restricted := namespaceOf("shop", enforce+"privileged"), namespaceOf("shop", ""), namespaceOf("shop", enforce+"restricted")
+	relabel := role(false, rule("create", "", "pods"), rule("patch", "", "namespaces"))
+	all := []string{noPrivileged, noHostPath, noAdded}
+	const runs, relabels = "run-escape: own pods in namespace shop -> any node, ", "relabel-namespace: service account shop/default -> any node, "
+	for _, c := range []struct {
+		name, yaml, edge string
+		certainty        string // "" for no edge
+		danger           string
+	}{
+		{"no guard", privileged + pods, runs, "certain", "a privileged container"},
+		{"no label", open + pods, runs, "likely", "a privileged container"},
+		{"namespace not read", pods, runs, "unknown", "a privileged container"},
+		{"baseline", namespaceOf("shop", enforce+"baseline") + pods, runs, "", ""},
+		{"restricted", restricted + pods, runs, "", ""},
+		{"an old version of baseline", namespaceOf("shop", enforce+"baseline, pod-security.kubernetes.io/enforce-version: v1.0") + pods, runs, "", ""},
+		{"only warned", namespaceOf("shop", ", pod-security.kubernetes.io/warn: restricted") + pods, runs, "likely", ""},
+		{"policy against privileged", privileged + pods + admission(deny, noPrivileged), runs, "certain", "the node's root directory as a volume"},
+		{"policies against all", privileged + pods + admission(deny, all...), runs, "", ""},
+		{"policy against two ways", privileged + pods + admission(deny, noPrivileged, noHostPath), runs, "certain", "the capability SYS_MODULE"},
+		{"policy that audits", privileged + pods + admission("validationActions: [Audit]", all...), runs, "certain", "a privileged container"},
+		{"policy without a binding", privileged + pods + admission("", all...), runs, "certain", "a privileged container"},
+		{"policy for another namespace", privileged + pods + admission(deny+", matchResources: {namespaceSelector: {matchLabels: {team: db}}}", all...), runs, "certain", "a privileged container"},
+		{"policy for this namespace", privileged + pods + admission(deny+", matchResources: {namespaceSelector: {matchLabels: {team: web}}}", all...), runs, "", ""},
+		{"policy for a namespace that was not read", pods + admission(deny+", matchResources: {namespaceSelector: {matchLabels: {team: web}}}", all...), runs, "unknown", ""},
+		{"policy that refuses harmless pods too", privileged + pods + admission(deny, labelled), runs, "certain", "a privileged container"},
+		{"policy about services", privileged + pods + strings.Replace(admission(deny, all...), "resources: [pods]", "resources: [services]", 1), runs, "certain", "a privileged container"},
+		{"policy that cannot be read", privileged + pods + strings.Replace(admission(deny, all...), "validations", "other", 1), runs, "certain", "a privileged container"},
+		{"policy that does not compile", privileged + pods + admission(deny, "object.spec.("), runs, "certain", "a privileged container"},
+		{"policy with parameters that are elsewhere", privileged + pods + strings.Replace(admission(deny+", paramRef: {name: p, namespace: shop, parameterNotFoundAction: Deny}",
+			"params.data.allowed == 'true' || ("+noPrivileged+")", noHostPath, noAdded), "failurePolicy: Fail", "failurePolicy: Fail\n  paramKind: {apiVersion: v1, kind: ConfigMap}", 1), runs, "unknown", "a privileged container"},
+		{"label taken off", restricted + relabel, relabels, "certain", ""},
+		{"label taken off, policies against all", restricted + relabel + admission(deny, all...), relabels, "", ""},
+		{"label taken off, and that of the policy", restricted + relabel + admission(deny+", matchResources: {namespaceSelector: {matchLabels: {team: web}}}", all...), relabels, "certain", ""},
+		{"label not to be changed", restricted + pods, relabels, "", ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			g := graphOf(t, false, parse(t, c.yaml)...)
+			got := ""
+			for _, told := range g.told() {
+				if rest, ok := strings.CutPrefix(told, c.edge); ok {
+					got = rest
+				}
+			}
+			if got != c.certainty {
+				t.Errorf("got %q, want %q", got, c.certainty)
+			}
+			if c.danger != "" && !slices.ContainsFunc(g.guardVerdicts, func(v guardVerdict) bool { return v.danger == c.danger }) {
+				t.Errorf("dangers %+v, want %s", g.guardVerdicts, c.danger)
+			}
+		})
+	}
+}
+
+// TestDebugGuard holds that a debug container can be dangerous by its own fields
+// alone.
+func TestDebugGuard(t *testing.T) {
+	yaml := namespaceOf("shop", enforce+"privileged") + deploy("web", "", "") + role(false, rule("patch", "", "pods/ephemeralcontainers")) + admission(deny, noPrivileged, noAdded)
+	for _, told := range graphOf(t, false, parse(t, yaml)...).told() {
+		if strings.HasPrefix(told, "debug-escape") {
+			t.Error(told)
+		}
+	}
+}
+
+// podYAML is a pod that is near to the standards.
+func podYAML(r *rand.Rand) string {
+	pick := func(options ...string) string { return options[r.IntN(len(options))] }
+	rare := func(options ...string) string {
+		if r.IntN(6) > 0 {
+			return ""
+		}
+		return pick(options...)
+	}
+	context := func() string {
+		return "{x: y" + rare(", seLinuxOptions: {type: container_t}", ", seLinuxOptions: {type: spc_t}", ", seLinuxOptions: {user: u}", ", seLinuxOptions: {type: container_engine_t}", ", seLinuxOptions: {role: r}") +
+			rare(", seccompProfile: {type: RuntimeDefault}", ", seccompProfile: {type: Unconfined}", ", seccompProfile: {type: Localhost, localhostProfile: p}") +
+			rare(", appArmorProfile: {type: RuntimeDefault}", ", appArmorProfile: {type: Unconfined}") + rare(", windowsOptions: {hostProcess: true}", ", windowsOptions: {hostProcess: false}")
+	}
+	probe := func() string {
+		return pick("{httpGet: {port: 80}}", "{httpGet: {port: 80, host: h}}", "{tcpSocket: {port: 80, host: h}}", "{tcpSocket: {port: 80}}")
+	}
+	container := func(name string) string {
+		return "{name: " + name + ", image: i, securityContext: " + context() +
+			rare(", privileged: true", ", privileged: false") + rare(", capabilities: {add: [NET_BIND_SERVICE, CHOWN]}", ", capabilities: {add: [SYS_ADMIN]}", ", capabilities: {drop: [ALL]}") +
+			rare(", procMount: Default", ", procMount: Unmasked") + "}" + rare(", ports: [{containerPort: 80}]", ", ports: [{containerPort: 80, hostPort: 80}]", ", ports: [{containerPort: 80, hostPort: 0}]") +
+			rare(", livenessProbe: "+probe(), ", readinessProbe: "+probe(), ", startupProbe: "+probe(), ", lifecycle: {preStop: "+probe()+"}", ", lifecycle: {postStart: "+probe()+"}") + "}"
+	}
+	sysctl := pick("kernel.shm_rmid_forced", "net.ipv4.ip_local_reserved_ports", "net.ipv4.tcp_keepalive_time", "net.ipv4.tcp_rmem", "net.ipv4.tcp_notsent_lowat", "kernel.other")
+	spec := "containers: [" + container("c") + "]" + rare(", initContainers: ["+container("i")+"]", ", ephemeralContainers: ["+container("e")+"]") +
+		rare(", hostPID: true", ", hostIPC: true", ", hostNetwork: true", ", hostUsers: false", ", hostPID: false") +
+		rare(", volumes: [{name: v, hostPath: {path: /x}}]", ", volumes: [{name: v, emptyDir: {}}]") +
+		", securityContext: " + context() + rare(", sysctls: [{name: "+sysctl+", value: '1'}]") + "}"
+	annotations := rare("container.apparmor.security.beta.kubernetes.io/c: "+pick("unconfined", "runtime/default", "localhost/x", "''"), "seccomp.security.alpha.kubernetes.io/pod: "+pick("unconfined", "runtime/default"),
+		"container.seccomp.security.alpha.kubernetes.io/c: "+pick("unconfined", "docker/default"))
+	return "apiVersion: v1\nkind: Pod\nmetadata: {name: p, annotations: {" + annotations + "}}\nspec: {" + spec + "}\n"
+}
+
+// TestBaseline holds the level baseline against the admission plug-in's own.
+func TestBaseline(t *testing.T) {
+	evaluator, err := podsecurity.NewEvaluator(podsecurity.DefaultChecks(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := rand.New(rand.NewPCG(13, 14))
+	meets := 0
+	const rounds = 20000
+	for range rounds {
+		text := podYAML(r)
+		o := parse(t, text)[0]
+		var pod corev1.Pod
+		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(o.Root.Native().(map[string]any), &pod); err != nil {
+			t.Fatal(err)
+		}
+		minor := r.IntN(38)
+		result := podsecurity.AggregateCheckResults(evaluator.EvaluatePod(api.LevelVersion{Level: api.LevelBaseline, Version: api.MajorMinorVersion(1, minor)}, &metav1.ObjectMeta{Annotations: pod.Annotations}, &pod.Spec))
+		got := baseline(o.Root.Get("metadata"), o.Root.Get("spec"), minor)
+		if got != result.Allowed {
+			t.Fatalf("1.%d: baseline %t, want %t (%s)\n%s", minor, got, result.Allowed, result.ForbiddenDetail(), text)
+		}
+		if got {
+			meets++
+		}
+	}
+	if meets < rounds/20 || meets > rounds*19/20 {
+		t.Errorf("%d of %d pods meet the level", meets, rounds)
+	}
+}

@@ -1,0 +1,240 @@
+package attack
+
+// VertexKind says what an attacker holds.
+type VertexKind uint8
+
+// The kinds of vertices.
+const (
+	Internet      VertexKind = iota // a connection from anywhere outside
+	Container                       // code in a container
+	AnyContainer                    // code in a container of its choice of a workload
+	PodData                         // what the node holds of a pod: tokens, secrets, volumes, its place in the network
+	Position                        // the place of a workload's pods in the network
+	NodesOf                         // root on a node that runs a workload
+	FilesOf                         // all files of such a node
+	NodeRoot                        // root on a node
+	NodeFiles                       // all files of a node
+	AnyNode                         // root on a node of its choice
+	Account                         // to act as a service account
+	User                            // to act as a user
+	Group                           // to act as a member of a group
+	AnyUser                         // to act as any user and any member of a group
+	Secret                          // the content of a Secret
+	Volume                          // the data of a volume
+	SharedVolume                    // to change the data of a volume that others read
+	CloudIdentity                   // to act as an identity of the cloud
+	NodeIdentity                    // to act as the cloud identity of nodes
+	ClusterAdmin                    // everything in the cluster
+	AnyPod                          // code in any pod of a namespace, or of all
+	AnyAccount                      // to act as any service account there
+	AnySecret                       // the content of all Secrets there
+	RunPods                         // to start pods of its own there
+	Connect                         // a connection to any pod there
+	Debug                           // a container of its own in running pods there
+	vertexKinds
+
+	firstWide = AnyPod
+	wideKinds = vertexKinds - firstWide
+)
+
+func (k VertexKind) String() string { return vertexNames[k] }
+
+var vertexNames = [vertexKinds]string{
+	Internet: "internet", Container: "container", AnyContainer: "workload", PodData: "pod", Position: "network position",
+	NodesOf: "node of workload", FilesOf: "files of node of workload", NodeRoot: "node", NodeFiles: "node files", AnyNode: "any node",
+	Account: "service account", User: "user", Group: "group", AnyUser: "any user", Secret: "secret", Volume: "volume", SharedVolume: "shared volume",
+	CloudIdentity: "cloud identity", NodeIdentity: "cloud identity of nodes", ClusterAdmin: "cluster-admin", AnyPod: "any pod", AnyAccount: "any service account",
+	AnySecret: "any secret", RunPods: "own pods", Connect: "any port", Debug: "debug containers",
+}
+
+// Certainty says what a step hangs on. It is the weight of the edge as well.
+type Certainty uint8
+
+// The certainties.
+const (
+	Given        Certainty = iota // no step at all: what is held holds this too
+	Certain                       // configuration alone allows it
+	Likely                        // it works in most clusters
+	NeedsExploit                  // it takes a flaw in a program
+	Unknown                       // what it hangs on is not in the snapshot
+)
+
+func (c Certainty) String() string {
+	return [...]string{"given", "certain", "likely", "needs an exploit", "unknown"}[c]
+}
+
+// MarshalText writes the certainty's name.
+func (c Certainty) MarshalText() ([]byte, error) { return []byte(c.String()), nil }
+
+// EdgeKind says what an attacker does.
+type EdgeKind uint8
+
+// The kinds of edges. Member is no step: it leads from many to each.
+const (
+	Member EdgeKind = iota
+	ExposeService
+	ExposeIngress
+	ExposeHost
+	AnonymousAPI
+	ExploitService
+	ForwardPorts
+	ProxyService
+	EscapeMount
+	EscapeNsenter
+	EscapeModule
+	EscapePtrace
+	EscapeCgroup
+	EscapeFileHandle
+	EscapeCorePattern
+	EscapeLogSymlink
+	EscapeSocket
+	EscapeHostWrite
+	EscapeHostRead
+	ControlPlanePath
+	SharedProcesses
+	NodePlacement
+	NodePods
+	NodeControlPlane
+	KubeletCredentials
+	TokenMount
+	SecretMount
+	SecretToken
+	VolumeMount
+	VolumeTaint
+	CloudRole
+	NodeMetadata
+	RunAs
+	MountAny
+	RunEscape
+	DebugEscape
+	Everything
+	UseAdmin
+	ReadSecrets
+	ExecPods
+	DebugPods
+	PatchPods
+	CreatePods
+	ChangeWorkloads
+	ProxyKubelet
+	MintToken
+	ForgeToken
+	ImpersonateAccount
+	ImpersonateUser
+	ImpersonateGroup
+	GrantRole
+	RewriteRole
+	ForgeCertificate
+	ChangeWebhooks
+	MapAWSIdentity
+	RelabelNamespace
+	HostPathVolume
+	edgeKinds
+)
+
+func (k EdgeKind) String() string { return edgeTable[k].name }
+
+// edgeInfo describes a kind of edge. In its texts FROM and TO stand for the ends.
+type edgeInfo struct {
+	name   string // permanent
+	attack string // MITRE ATT&CK Enterprise techniques, with commas
+	does   string // what the attacker does
+	needs  string // precondition
+	closes string // what would close it
+}
+
+// Techniques are checked against ATT&CK v16 for Enterprise and Containers.
+var edgeTable = [edgeKinds]edgeInfo{
+	Member: {"member", "", "", "", ""},
+	ExposeService: {"expose-service", "T1190", "connects from the internet to TO and exploits it",
+		"a LoadBalancer, a NodePort or an external address leads to a port of its pods, no policy closes it, and the program has a flaw", "make the Service internal, or restrict its source ranges"},
+	ExposeIngress: {"expose-ingress", "T1190", "sends requests from the internet to TO and exploits it",
+		"an Ingress or a route leads to its Service, and the program has a flaw", "take the route away, or put authentication before it"},
+	ExposeHost: {"expose-host", "T1190,T1133", "connects to a port of the node on which TO listens and exploits it",
+		"the node's address can be reached from outside, and the program has a flaw", "use no host port and no host network"},
+	AnonymousAPI: {"anonymous-api", "T1190,T1078", "sends requests to the API server without logging in",
+		"the API server can be reached and allows anonymous requests", "switch anonymous authentication off, or remove the binding to anonymous"},
+	ExploitService: {"exploit-service", "T1210", "connects to TO and exploits it",
+		"network policies allow a connection to a port on which it listens, and the program has a flaw", "add a network policy that admits only the peers it needs"},
+	ForwardPorts: {"forward-ports", "T1572,T1090", "connects through the API server to TO, past network policies", "",
+		"remove the rights to pods/portforward and to pods/proxy and services/proxy"},
+	ProxyService: {"proxy-service", "T1210", "exploits TO through that connection",
+		"the program that listens has a flaw", "remove the right to forward ports and to proxy"},
+	EscapeMount: {"escape-mount", "T1611", "mounts the node's disk in the privileged container",
+		"the container is privileged, outside of a user namespace", "remove privileged: true, or set hostUsers: false"},
+	EscapeNsenter: {"escape-nsenter", "T1611", "enters the namespaces of the node's first process",
+		"the container is privileged and shares the node's process namespace", "remove privileged: true and hostPID: true"},
+	EscapeModule: {"escape-kernel-module", "T1611,T1547.006", "loads a kernel module",
+		"the container has the capability SYS_MODULE, outside of a user namespace, and the kernel loads unsigned modules", "drop SYS_MODULE"},
+	EscapePtrace: {"escape-ptrace", "T1611,T1055.008", "injects code into a process of the node",
+		"the container shares the node's process namespace and has SYS_PTRACE and SYS_ADMIN", "remove hostPID: true, or drop SYS_PTRACE"},
+	EscapeCgroup: {"escape-cgroup", "T1611", "mounts a cgroup and sets the program that the node runs at its release",
+		"the container has SYS_ADMIN and root, cgroup v1 is in use, and AppArmor does not refuse the mount", "drop SYS_ADMIN, or set hostUsers: false"},
+	EscapeFileHandle: {"escape-file-handle", "T1611", "opens files of the node by their handles",
+		"the container has DAC_READ_SEARCH and root, outside of a user namespace", "drop DAC_READ_SEARCH"},
+	EscapeCorePattern: {"escape-core-pattern", "T1611", "sets the program that the kernel runs at a crash, and crashes",
+		"/proc/sys/kernel of the node is mounted so that root can write to it", "remove the host path"},
+	EscapeLogSymlink: {"escape-log-symlink", "T1611,T1552.001", "puts a link below /var/log and reads any file of the node as a log",
+		"/var/log of the node is mounted writable, the container runs as root, and its service account may read logs", "remove the host path, or the right to read logs"},
+	EscapeSocket: {"escape-runtime-socket", "T1611,T1610", "starts a privileged container through the node's runtime socket",
+		"a socket of the node's runtime or services is mounted and the container may connect to it; a read-only mount does not protect", "remove the host path"},
+	EscapeHostWrite: {"escape-host-write", "T1611", "writes to the node's files and so runs code as root",
+		"a sensitive host path is mounted writable and the container runs as root", "remove the host path"},
+	EscapeHostRead: {"escape-host-read", "T1611,T1552.001", "reads credentials from the node's files",
+		"a sensitive host path is mounted and the container runs as root", "remove the host path"},
+	ControlPlanePath: {"control-plane-path", "T1611,T1552.004", "reads the cluster's keys or state from the control plane's files",
+		"the files of etcd or the control plane are mounted, the container runs as root and on such a node", "remove the host path, or keep the pod from control-plane nodes"},
+	SharedProcesses: {"shared-processes", "T1057,T1055", "reaches into the other containers of the pod through their processes",
+		"the pod's containers share a process namespace, and the attacker's runs as root or as the same user", "remove shareProcessNamespace: true"},
+	NodePlacement: {"node-placement", "T1611", "finds itself on TO",
+		"such nodes are open to its pods, which the input does not say", "keep pods from such nodes"},
+	NodePods: {"node-pods", "T1552.001,T1528", "takes tokens, secrets and volumes of TO from the node",
+		"a pod of it runs on the node", "keep it off nodes that run exposed or privileged pods"},
+	NodeControlPlane: {"node-control-plane", "T1552.004,T1078", "uses the administrator's credentials on the control-plane node",
+		"the node runs the control plane", "keep other pods off control-plane nodes"},
+	KubeletCredentials: {"kubelet-credentials", "T1552.004,T1078", "acts as the node with its kubelet's credentials",
+		"the kubelet's credentials are on the node", "bind no roles to system:nodes"},
+	TokenMount: {"token-mount", "T1528,T1552.001", "takes the token of TO from the container",
+		"the token is mounted into the container", "set automountServiceAccountToken: false"},
+	SecretMount: {"secret-mount", "T1552.001", "reads TO in the container",
+		"the container has it as a file or in its environment", "give the container only what it needs"},
+	SecretToken: {"secret-token", "T1528,T1552.007", "uses the long-lived token in the Secret as TO",
+		"the Secret is a service account token, which does not expire", "delete the Secret and use bound tokens"},
+	VolumeMount: {"volume-mount", "T1005", "reads TO", "the volume is mounted", "mount the volume only where it is needed"},
+	VolumeTaint: {"volume-taint", "T1080", "changes shared data so that TO, which reads it, runs or believes it",
+		"both mount the volume, the attacker's side writable, and the reader has a flaw", "mount the volume read-only on the writing side, or split it"},
+	CloudRole: {"cloud-role", "T1078.004,T1528", "exchanges the service account's token for the cloud identity TO",
+		"the service account is mapped to the identity, and the cloud trusts the mapping", "narrow or remove the identity of the service account"},
+	NodeMetadata: {"node-metadata", "T1552.005", "asks the instance metadata service for the node's cloud credentials",
+		"no policy closes 169.254.169.254, the nodes run in a cloud, and its service answers pods", "add an egress policy that excludes 169.254.169.254"},
+	RunAs:    {"run-as", "T1610,T1528", "starts a pod that runs as TO", "", "remove the right to make pods there"},
+	MountAny: {"mount-any", "T1610,T1552.007", "starts a pod that mounts TO", "", "remove the right to make pods there"},
+	RunEscape: {"run-escape", "T1610,T1611", "starts a privileged pod on a node of its choice",
+		"neither the Pod Security level of the namespace nor an admission policy refuses such a pod", "enforce the Pod Security level baseline in the namespace"},
+	DebugEscape: {"debug-escape", "T1610,T1611", "adds a privileged debug container to TO",
+		"neither the Pod Security level of the namespace nor an admission policy refuses it", "enforce the Pod Security level baseline in the namespace"},
+	UseAdmin:           {"use-admin", "T1078", "uses the administrator's rights over TO", "", "close the ways to cluster-admin"},
+	Everything:         {"everything", "T1078,T1098.006", "does everything that the API can do", "", "bind a role with the rights that are needed"},
+	ReadSecrets:        {"read-secrets", "T1552.007", "reads TO through the API", "", "remove the right to get, list and watch secrets"},
+	ExecPods:           {"exec-pods", "T1609", "runs commands in TO", "", "remove the right to pods/exec and pods/attach"},
+	DebugPods:          {"debug-pods", "T1609,T1610", "adds a debug container to TO", "", "remove the right to pods/ephemeralcontainers"},
+	PatchPods:          {"patch-pods", "T1525,T1610", "replaces the image of TO", "", "remove the right to change pods"},
+	CreatePods:         {"create-pods", "T1610", "makes pods of its own", "", "remove the right to create pods and workloads"},
+	ChangeWorkloads:    {"change-workloads", "T1610,T1525", "rewrites the pod template of a workload", "the namespace has a workload", "remove the right to change workloads"},
+	ProxyKubelet:       {"proxy-kubelet", "T1609,T1613", "runs commands in any container through the kubelet's API, which the audit log does not show", "", "remove the right to nodes/proxy; use nodes/metrics and nodes/stats"},
+	MintToken:          {"mint-token", "T1528,T1550.001", "has a token made for TO", "", "remove the right to serviceaccounts/token"},
+	ForgeToken:         {"forge-token", "T1528", "makes a token secret for TO and reads it", "", "remove the right to create secrets"},
+	ImpersonateAccount: {"impersonate-account", "T1548,T1078", "sends requests as TO", "", "remove the right to impersonate"},
+	ImpersonateUser:    {"impersonate-user", "T1548,T1078", "sends requests as TO", "", "remove the right to impersonate"},
+	ImpersonateGroup:   {"impersonate-group", "T1548,T1078", "sends requests as a member of TO", "it may also impersonate some user", "remove the right to impersonate"},
+	GrantRole:          {"grant-role", "T1098.006", "binds itself to cluster-admin", "", "remove the right to bind roles, or to write bindings"},
+	RewriteRole:        {"rewrite-role", "T1098.006", "writes all rights into a role that it is bound to", "", "remove the right to escalate, or to write roles"},
+	ForgeCertificate:   {"forge-certificate", "T1649", "requests and approves a client certificate in the name of TO", "", "remove the right to approve certificate requests"},
+	ChangeWebhooks: {"change-webhooks", "T1562.001,T1556", "has a webhook of its own see and change every object",
+		"the API server reaches a server of the attacker's", "remove the right to write webhook configurations"},
+	MapAWSIdentity: {"map-aws-identity", "T1098.006", "maps its own AWS identity to cluster administrator in aws-auth",
+		"the cluster reads the ConfigMap aws-auth", "remove the right to change aws-auth; use access entries"},
+	RelabelNamespace: {"relabel-namespace", "T1562.001,T1611", "takes the Pod Security label off the namespace and starts a privileged pod",
+		"no admission policy refuses the pod or the change", "remove the right to change namespaces"},
+	HostPathVolume: {"host-path-volume", "T1611", "makes a volume of the node's file system and mounts it with a claim, which Pod Security lets pass",
+		"it may make persistent volumes, claims and pods", "remove the right to create persistent volumes"},
+}

@@ -1,0 +1,304 @@
+package attack
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"ullage.dev/ullage/internal/access"
+	"ullage.dev/ullage/internal/model"
+	"ullage.dev/ullage/internal/reach"
+)
+
+func graphOf(t testing.TB, closed bool, objects ...*model.Object) *Graph {
+	t.Helper()
+	s := model.NewSnapshot(objects, closed)
+	return New(s, reach.New(s), access.New(s), Options{KubernetesMinor: 37})
+}
+
+// told lists the edges of a graph, those of the network included.
+func (g *Graph) told() []string {
+	var all []string
+	tell := func(e Edge) {
+		all = append(all, fmt.Sprintf("%s: %s -> %s, %s", e.Kind, g.Vertex(e.From), g.Vertex(e.To), e.Certainty))
+	}
+	for i := range g.edges {
+		tell(g.public(&g.edges[i]))
+	}
+	for w := range g.workloads {
+		for c := range g.containers {
+			if e, ok := g.networkEdge(g.workloadVertex(int32(w), positionAt), g.containerVertex(int32(c))); ok {
+				tell(e)
+			}
+		}
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+// deploy writes a Deployment in namespace shop with one container, app.
+func deploy(name, spec, container string) string {
+	return fmt.Sprintf(`
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: %s, namespace: shop}
+spec:
+  selector: {matchLabels: {app: %[1]s}}
+  template:
+    metadata: {labels: {app: %[1]s}}
+    spec:
+      %s
+      containers:
+        - name: app
+          image: registry.example/app:1
+          %s
+`, name, spec, container)
+}
+
+// role binds the default service account of namespace shop to a rule, in the
+// namespace or in the cluster.
+func role(cluster bool, rules ...string) string {
+	kind, meta := "Role", ", namespace: shop"
+	if cluster {
+		kind, meta = "ClusterRole", ""
+	}
+	return fmt.Sprintf(`
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: %s
+metadata: {name: r%s}
+rules: [%s]
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: %[1]sBinding
+metadata: {name: b%[2]s}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: %[1]s, name: r}
+subjects: [{kind: ServiceAccount, name: default, namespace: shop}]
+`, kind, meta, strings.Join(rules, ", "))
+}
+
+func rule(verbs, group, resources string) string {
+	return fmt.Sprintf("{apiGroups: ['%s'], resources: [%s], verbs: [%s]}", group, resources, verbs)
+}
+
+func namespaceOf(name, labels string) string {
+	return fmt.Sprintf("\n---\napiVersion: v1\nkind: Namespace\nmetadata: {name: %s, labels: {team: web%s}}\n", name, labels)
+}
+
+const (
+	root     = "securityContext: {runAsUser: 0}"
+	hostPath = "volumes: [{name: host, hostPath: {path: %s}}]"
+	mounted  = "securityContext: {runAsUser: 0}\n          volumeMounts: [{name: host, mountPath: /host}]"
+	web      = "ports: [{name: http, containerPort: 8080}]"
+	enforce  = ", pod-security.kubernetes.io/enforce: "
+)
+
+func at(path string) string { return fmt.Sprintf(hostPath, path) }
+
+// kindCase makes one edge, and does not with each of the replacements.
+type kindCase struct {
+	kind EdgeKind
+	yaml string
+	want string   // the edge, without its kind
+	not  []string // "old => new"; with ~ a less certain edge is left
+}
+
+const service = `
+---
+apiVersion: v1
+kind: Service
+metadata: {name: web, namespace: shop}
+spec: {type: %s, selector: {app: web}, ports: [{name: http, port: 80, targetPort: http}]}
+`
+
+const otherPolicy = `
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: deny, namespace: shop}
+spec: {podSelector: {matchLabels: {app: nothing}}, policyTypes: [Ingress, Egress]}
+`
+
+var kindCases = []kindCase{
+	{ExposeService, deploy("web", "", web) + fmt.Sprintf(service, "LoadBalancer") + otherPolicy, "the internet -> container app of Deployment shop/web, needs an exploit",
+		[]string{"type: LoadBalancer => type: ClusterIP", "app: nothing => app: web", "selector: {app: web}, ports => selector: {app: other}, ports", "~namespace: shop}\nspec: {type => namespace: shop, annotations: {service.beta.kubernetes.io/aws-load-balancer-internal: 'true'}}\nspec: {type", "~selector: {app: web}, ports => loadBalancerSourceRanges: [10.0.0.0/8], selector: {app: web}, ports"}},
+	{ExposeService, deploy("web", "", web) + fmt.Sprintf(service, "NodePort"), "the internet -> container app of Deployment shop/web, unknown", []string{"NodePort => ClusterIP"}},
+	{ExposeIngress, deploy("web", "", web) + fmt.Sprintf(service, "ClusterIP") + `
+---
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: {name: web, namespace: shop}
+spec: {rules: [{http: {paths: [{path: /, pathType: Prefix, backend: {service: {name: web, port: {name: http}}}}]}}]}
+`, "the internet -> container app of Deployment shop/web, needs an exploit", []string{"service: {name: web => service: {name: other", "port: {name: http} => port: {name: other}"}},
+	{ExposeIngress, deploy("web", "", web) + fmt.Sprintf(service, "ClusterIP") + `
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: web, namespace: shop}
+spec: {parentRefs: [{name: gw}], rules: [{backendRefs: [{name: web, port: 80}]}]}
+`, "the internet -> container app of Deployment shop/web, unknown", []string{"port: 80}]}] => port: 81}]}]", "{name: web, port => {kind: Other, name: web, port"}},
+	{ExposeHost, deploy("web", "", "ports: [{containerPort: 8080, hostPort: 80}]"), "the internet -> container app of Deployment shop/web, unknown", []string{", hostPort: 80 => ", "hostPort: 80 => hostPort: 80, hostIP: 127.0.0.1"}},
+	{ExposeHost, deploy("web", "hostNetwork: true", web), "the internet -> container app of Deployment shop/web, unknown", []string{"hostNetwork: true => hostNetwork: false"}},
+	{AnonymousAPI, role(true, rule("get", "", "secrets")), "the internet -> group system:unauthenticated, unknown",
+		[]string{"ServiceAccount => Group", "{kind: ServiceAccount, name: default, namespace: shop} => {kind: Group, name: 'system:authenticated', apiGroup: rbac.authorization.k8s.io}"}},
+	{ExploitService, deploy("web", "", web) + deploy("db", "", "ports: [{containerPort: 5432}]") + otherPolicy, "Deployment shop/web -> container app of Deployment shop/db, needs an exploit",
+		[]string{"app: nothing => app: db", "app: nothing => app: web", "ports: [{containerPort: 5432}] => tty: false"}},
+	{ForwardPorts, role(false, rule("create", "", "pods/portforward")), "service account shop/default -> ports of pods in namespace shop, certain", []string{"pods/portforward => pods/log"}},
+	{ProxyService, deploy("web", "", web) + role(false, rule("create", "", "pods/portforward")), "ports of pods in namespace shop -> container app of Deployment shop/web, needs an exploit", []string{"ports: [{name: http, containerPort: 8080}] => tty: false"}},
+	{EscapeMount, deploy("web", "hostUsers: true", "securityContext: {runAsUser: 0, privileged: true}"), "container app of Deployment shop/web -> a node of Deployment shop/web, certain",
+		[]string{"privileged: true => privileged: false", "hostUsers: true => hostUsers: false"}},
+	{EscapeNsenter, deploy("web", "hostPID: true", "securityContext: {runAsUser: 0, privileged: true}"), "container app of Deployment shop/web -> a node of Deployment shop/web, certain",
+		[]string{"privileged: true => privileged: false", "hostPID: true => hostPID: false"}},
+	{EscapeModule, deploy("web", "hostUsers: true", "securityContext: {runAsUser: 0, capabilities: {add: [SYS_MODULE]}}"), "container app of Deployment shop/web -> a node of Deployment shop/web, likely",
+		[]string{"SYS_MODULE => SYS_TIME", "runAsUser: 0 => runAsUser: 1", "hostUsers: true => hostUsers: false"}},
+	{EscapePtrace, deploy("web", "hostPID: true", "securityContext: {runAsUser: 0, capabilities: {add: [SYS_PTRACE, CAP_SYS_ADMIN]}}"), "container app of Deployment shop/web -> a node of Deployment shop/web, likely",
+		[]string{"SYS_PTRACE, => ", "CAP_SYS_ADMIN => SYS_TIME", "hostPID: true => hostPID: false"}},
+	{EscapeCgroup, deploy("web", "hostUsers: true", "securityContext: {runAsUser: 0, capabilities: {add: [SYS_ADMIN]}}"), "container app of Deployment shop/web -> a node of Deployment shop/web, likely",
+		[]string{"SYS_ADMIN => SYS_TIME", "runAsUser: 0 => runAsUser: 1", "hostUsers: true => hostUsers: false"}},
+	{EscapeFileHandle, deploy("web", "hostUsers: true", "securityContext: {runAsUser: 0, capabilities: {add: [DAC_READ_SEARCH]}}"), "container app of Deployment shop/web -> a node of Deployment shop/web, likely",
+		[]string{"DAC_READ_SEARCH => DAC_OVERRIDE", "runAsUser: 0 => runAsUser: 1", "hostUsers: true => hostUsers: false"}},
+	{EscapeCorePattern, deploy("web", at("/proc/sys/kernel"), mounted), "container app of Deployment shop/web -> a node of Deployment shop/web, likely",
+		[]string{"/proc/sys/kernel => /opt/data", "mountPath: /host => mountPath: /host, readOnly: true", "runAsUser: 0 => runAsUser: 1", "volumes: => hostUsers: false\n      volumes:"}},
+	{EscapeCorePattern, deploy("web", at("/"), strings.Replace(mounted, "/host}", "/host, readOnly: true}", 1)), "container app of Deployment shop/web -> a node of Deployment shop/web, likely",
+		[]string{"readOnly: true => readOnly: true, recursiveReadOnly: Enabled"}},
+	{EscapeLogSymlink, deploy("web", at("/var/log"), mounted) + role(false, rule("get", "", "pods/log")), "container app of Deployment shop/web -> a node of Deployment shop/web, certain",
+		[]string{"pods/log => pods", "mountPath: /host => mountPath: /host, readOnly: true", "runAsUser: 0 => runAsUser: 1", "path: /var/log => path: /opt/data", "volumes: => automountServiceAccountToken: false\n      volumes:"}},
+	{EscapeSocket, deploy("web", at("/var/run/docker.sock"), strings.Replace(mounted, "/host}", "/host, readOnly: true}", 1)), "container app of Deployment shop/web -> a node of Deployment shop/web, certain",
+		[]string{"docker.sock => other.sock", "runAsUser: 0 => runAsUser: 1", "name: host, mountPath => name: other, mountPath"}},
+	{EscapeSocket, deploy("web", at("/run/containerd"), mounted), "container app of Deployment shop/web -> a node of Deployment shop/web, certain", []string{"/run/containerd => /run/other"}},
+	{EscapeHostWrite, deploy("web", at("/etc"), mounted), "container app of Deployment shop/web -> a node of Deployment shop/web, certain",
+		[]string{"path: /etc => path: /opt/data", "mountPath: /host => mountPath: /host, readOnly: true", "runAsUser: 0 => runAsUser: 1"}},
+	{EscapeHostRead, deploy("web", at("/var/lib/kubelet"), strings.Replace(mounted, "/host}", "/host, readOnly: true}", 1)), "container app of Deployment shop/web -> a node of Deployment shop/web, certain",
+		[]string{"/var/lib/kubelet => /opt/data", "runAsUser: 0 => runAsUser: 1", "readOnly: true} => readOnly: true, subPath: ../../../opt}"}},
+	{ControlPlanePath, deploy("web", at("/var/lib/etcd")+"\n      nodeSelector: {node-role.kubernetes.io/control-plane: ''}", mounted), "container app of Deployment shop/web -> cluster-admin, certain",
+		[]string{"nodeSelector: {node-role.kubernetes.io/control-plane: ''} => nodeSelector: {disk: fast}", "/var/lib/etcd => /opt/data"}},
+	{SharedProcesses, deploy("web", "shareProcessNamespace: true", "securityContext: {runAsUser: 0}\n        - {name: side, image: 'registry.example/side:1', securityContext: {runAsUser: 5}}"),
+		"container app of Deployment shop/web -> container side of Deployment shop/web, certain", []string{"shareProcessNamespace: true => shareProcessNamespace: false", "runAsUser: 0 => runAsUser: 6"}},
+	{NodePlacement, deploy("web", "tolerations: [{operator: Exists}]", "securityContext: {runAsUser: 0, privileged: true}"), "a node of Deployment shop/web -> a control-plane node, unknown",
+		[]string{"tolerations: [{operator: Exists}] => tolerations: [{key: disk, operator: Exists}]", "privileged: true => privileged: false", "tolerations: => nodeSelector: {disk: fast}\n      tolerations:"}},
+	{NodePods, deploy("web", "nodeSelector: {disk: fast}", ""), "the files of some node -> Deployment shop/web, unknown", []string{"nodeSelector: {disk: fast} => nodeSelector: {node-role.kubernetes.io/control-plane: ''}"}},
+	{NodeControlPlane, `{apiVersion: v1, kind: Node, metadata: {name: one, labels: {node-role.kubernetes.io/control-plane: ''}}}`, "the files of node one -> cluster-admin, certain", []string{"control-plane => worker"}},
+	{KubeletCredentials, strings.Replace(role(true, rule("get", "", "secrets")), "{kind: ServiceAccount, name: default, namespace: shop}", "{kind: Group, name: 'system:nodes', apiGroup: rbac.authorization.k8s.io}", 1),
+		"the files of some node -> group system:nodes, certain", []string{"system:nodes => system:others"}},
+	{TokenMount, deploy("web", "serviceAccountName: web", "") + "\n---\n{apiVersion: v1, kind: ServiceAccount, metadata: {name: web, namespace: shop}}", "container app of Deployment shop/web -> service account shop/web, certain",
+		[]string{"serviceAccountName: web => automountServiceAccountToken: false", "kind: ServiceAccount, => kind: ServiceAccount, automountServiceAccountToken: false,"}},
+	{TokenMount, deploy("web", "automountServiceAccountToken: false\n      volumes: [{name: host, projected: {sources: [{serviceAccountToken: {path: token}}]}}]", mounted), "container app of Deployment shop/web -> service account shop/default, certain",
+		[]string{"path: token => path: token, audience: vault", "name: host, mountPath => name: other, mountPath"}},
+	{SecretMount, deploy("web", "volumes: [{name: host, secret: {secretName: key}}]", mounted), "container app of Deployment shop/web -> secret shop/key, certain", []string{"name: host, mountPath => name: other, mountPath", "secretName => other"}},
+	{SecretMount, deploy("web", "", "env: [{name: P, valueFrom: {secretKeyRef: {name: key, key: p}}}]"), "container app of Deployment shop/web -> secret shop/key, certain", []string{"secretKeyRef => configMapKeyRef"}},
+	{SecretMount, deploy("web", "", "envFrom: [{secretRef: {name: key}}]"), "container app of Deployment shop/web -> secret shop/key, certain", []string{"secretRef => configMapRef"}},
+	{SecretMount, deploy("web", "imagePullSecrets: [{name: pull}]", ""), "Deployment shop/web -> secret shop/pull, certain", []string{"imagePullSecrets => other"}},
+	{SecretToken, "{apiVersion: v1, kind: Secret, type: kubernetes.io/service-account-token, metadata: {name: t, namespace: shop, annotations: {kubernetes.io/service-account.name: web}}}", "secret shop/t -> service account shop/web, certain",
+		[]string{"type: kubernetes.io/service-account-token => type: Opaque", "service-account.name => other"}},
+	{VolumeMount, deploy("web", "volumes: [{name: host, persistentVolumeClaim: {claimName: data}}]", mounted), "container app of Deployment shop/web -> volume shop/data, certain", []string{"name: host, mountPath => name: other, mountPath"}},
+	{VolumeTaint, deploy("web", "volumes: [{name: host, persistentVolumeClaim: {claimName: data}}]", mounted) +
+		deploy("reader", "volumes: [{name: host, persistentVolumeClaim: {claimName: other, readOnly: true}}]", mounted) +
+		deploy("reader2", "volumes: [{name: host, persistentVolumeClaim: {claimName: data, readOnly: true}}]", mounted),
+		"shared volume shop/data -> container app of Deployment shop/reader2, needs an exploit", []string{"claimName: data} => claimName: data, readOnly: true}", "claimName: data} => claimName: mine}"}},
+	{CloudRole, deploy("web", "serviceAccountName: web\n      automountServiceAccountToken: false", "") + "\n---\n{apiVersion: v1, kind: ServiceAccount, metadata: {name: web, namespace: shop, annotations: {eks.amazonaws.com/role-arn: 'arn:aws:iam::1:role/web'}}}",
+		"container app of Deployment shop/web -> cloud identity arn:aws:iam::1:role/web, certain", []string{"eks.amazonaws.com => eks.example.com", "serviceAccountName: web => serviceAccountName: other"}},
+	{CloudRole, strings.Replace(deploy("web", "serviceAccountName: web", ""), "labels: {app: web}}\n    spec", "labels: {app: web, azure.workload.identity/use: 'true'}}\n    spec", 1) +
+		"\n---\n{apiVersion: v1, kind: ServiceAccount, metadata: {name: web, namespace: shop, annotations: {azure.workload.identity/client-id: id}}}",
+		"container app of Deployment shop/web -> cloud identity azure:id, certain", []string{"use: 'true' => use: 'false'"}},
+	{NodeMetadata, deploy("web", "", web) + otherPolicy + "\n---\n{apiVersion: v1, kind: Node, metadata: {name: one}, spec: {providerID: 'aws:///a/i-1'}}", "Deployment shop/web -> cloud identity of nodes, unknown",
+		[]string{"app: nothing => app: web", "aws:/// => own:///"}},
+	{RunAs, role(false, rule("create", "", "pods")), "own pods in namespace shop -> all service accounts in namespace shop, certain", []string{"[create] => [get]"}},
+	{MountAny, role(false, rule("create", "apps", "deployments")), "own pods in namespace shop -> all secrets in namespace shop, certain", []string{"[create] => [get]"}},
+	{RunEscape, namespaceOf("shop", enforce+"privileged") + role(false, rule("create", "", "pods")), "own pods in namespace shop -> any node, certain",
+		[]string{"enforce: privileged => enforce: baseline", "enforce: privileged => enforce: restricted", "enforce: privileged => enforce: misspelt", "resources: [pods] => resources: [services]"}},
+	{RunEscape, namespaceOf("shop", "") + role(false, rule("create", "", "pods")), "own pods in namespace shop -> any node, likely", nil},
+	{RunEscape, role(false, rule("create", "", "pods")), "own pods in namespace shop -> any node, unknown", nil},
+	{DebugEscape, namespaceOf("shop", enforce+"privileged") + deploy("web", "", "") + role(false, rule("patch", "", "pods/ephemeralcontainers")), "running pods in namespace shop -> a node of Deployment shop/web, certain",
+		[]string{"enforce: privileged => enforce: baseline", "pods/ephemeralcontainers => pods/log"}},
+	{Everything, role(true, rule("'*'", "*", "'*'")), "service account shop/default -> cluster-admin, certain", []string{"verbs: ['*'] => verbs: [get]", "kind: ClusterRole => kind: Role"}},
+	{UseAdmin, role(true, rule("'*'", "*", "'*'")) + "\n---\n{apiVersion: v1, kind: PersistentVolumeClaim, metadata: {name: data, namespace: shop}}", "cluster-admin -> volume shop/data, certain", []string{"name: data, => name: other,"}},
+	{ReadSecrets, role(false, rule("list", "", "secrets")), "service account shop/default -> all secrets in namespace shop, certain", []string{"[list] => [create]", "[secrets] => [configmaps]"}},
+	{ReadSecrets, role(false, "{apiGroups: [''], resources: [secrets], verbs: [get], resourceNames: [key]}"), "service account shop/default -> secret shop/key, certain", []string{"[key] => [other]", "[get] => [update]"}},
+	{ExecPods, role(false, rule("get", "", "pods/exec")), "service account shop/default -> all pods in namespace shop, certain", []string{"pods/exec => pods", "[get] => [list]"}},
+	{DebugPods, role(false, rule("patch", "", "pods/ephemeralcontainers")), "service account shop/default -> running pods in namespace shop, certain", []string{"[patch] => [get]"}},
+	{PatchPods, role(false, rule("patch", "", "pods")), "service account shop/default -> all pods in namespace shop, certain", []string{"[patch] => [get]"}},
+	{CreatePods, role(false, rule("create", "batch", "jobs")), "service account shop/default -> own pods in namespace shop, certain", []string{"[create] => [get]", "batch => other"}},
+	{ChangeWorkloads, deploy("web", "", "") + role(false, rule("patch", "apps", "deployments")), "service account shop/default -> own pods in namespace shop, certain", []string{"[patch] => [get]", "namespace: shop}\nspec:\n  selector => namespace: other}\nspec:\n  selector"}},
+	{ProxyKubelet, role(true, rule("get", "", "nodes/proxy")), "service account shop/default -> all pods of the cluster, certain", []string{"nodes/proxy => nodes/stats", "kind: ClusterRole => kind: Role"}},
+	{MintToken, role(false, rule("create", "", "serviceaccounts/token")), "service account shop/default -> all service accounts in namespace shop, certain", []string{"[create] => [get]"}},
+	{MintToken, role(false, "{apiGroups: [''], resources: [serviceaccounts/token], verbs: [create], resourceNames: [web]}"), "service account shop/default -> service account shop/web, certain", []string{"[web] => [other]"}},
+	{ForgeToken, role(false, rule("create, get", "", "secrets")), "service account shop/default -> all service accounts in namespace shop, certain", []string{"[create, get] => [create]", "[create, get] => [get]"}},
+	{ImpersonateAccount, role(false, rule("impersonate", "", "serviceaccounts")), "service account shop/default -> all service accounts in namespace shop, certain", []string{"[impersonate] => [get]"}},
+	{ImpersonateUser, role(true, rule("impersonate", "", "users")), "service account shop/default -> any user, certain", []string{"[impersonate] => [get]", "kind: ClusterRole => kind: Role"}},
+	{ImpersonateUser, role(true, "{apiGroups: [''], resources: [users], verbs: [impersonate], resourceNames: [jo]}"), "service account shop/default -> user jo, certain", []string{"[jo] => [jim]"}},
+	{ImpersonateGroup, role(true, rule("impersonate", "", "groups, users")), "service account shop/default -> group system:masters, certain", []string{"[groups, users] => [users]"}},
+	{GrantRole, role(true, rule("bind", "rbac.authorization.k8s.io", "clusterroles"), rule("create", "rbac.authorization.k8s.io", "clusterrolebindings, rolebindings")), "service account shop/default -> cluster-admin, certain",
+		[]string{"[bind] => [get]", "[create] => [get]"}},
+	{RewriteRole, role(true, rule("escalate, update", "rbac.authorization.k8s.io", "clusterroles, roles")), "service account shop/default -> cluster-admin, certain", []string{"escalate, update => escalate", "escalate, update => update"}},
+	{ForgeCertificate, role(true, rule("create", "certificates.k8s.io", "certificatesigningrequests"), rule("update", "certificates.k8s.io", "certificatesigningrequests/approval"),
+		"{apiGroups: [certificates.k8s.io], resources: [signers], verbs: [approve], resourceNames: [kubernetes.io/kube-apiserver-client]}"), "service account shop/default -> any user, certain",
+		[]string{"verbs: [create] => verbs: [get]", "certificatesigningrequests/approval => other", "kubernetes.io/kube-apiserver-client] => kubernetes.io/kubelet-serving]"}},
+	{ChangeWebhooks, role(true, rule("update", "admissionregistration.k8s.io", "mutatingwebhookconfigurations")), "service account shop/default -> cluster-admin, likely", []string{"[update] => [get]", "kind: ClusterRole => kind: Role"}},
+	{MapAWSIdentity, strings.ReplaceAll(role(false, rule("update", "", "configmaps")), "namespace: shop}\n", "namespace: kube-system}\n") + "\n---\n{apiVersion: v1, kind: ConfigMap, metadata: {name: aws-auth, namespace: kube-system}}",
+		"service account shop/default -> cluster-admin, likely", []string{"[update] => [get]", "name: aws-auth => name: other", "namespace: kube-system}\nroleRef => namespace: shop}\nroleRef"}},
+	{RelabelNamespace, namespaceOf("shop", enforce+"restricted") + role(false, rule("create", "", "pods"), rule("patch", "", "namespaces")), "service account shop/default -> any node, certain",
+		[]string{"[patch] => [get]", "[create] => [get]"}},
+	{HostPathVolume, namespaceOf("shop", enforce+"restricted") + role(true, rule("create", "", "pods, persistentvolumes, persistentvolumeclaims")), "service account shop/default -> any node, likely",
+		[]string{"pods, persistent => services, persistent", ", persistentvolumeclaims => ", "persistentvolumes, => "}},
+}
+
+// TestKinds makes every kind of edge, and leaves away one precondition at a time.
+func TestKinds(t *testing.T) {
+	covered := map[EdgeKind]bool{Member: true}
+	for _, c := range kindCases {
+		covered[c.kind] = true
+		t.Run(c.kind.String(), func(t *testing.T) {
+			yaml := c.yaml
+			if c.kind == AnonymousAPI {
+				yaml = strings.Replace(yaml, "{kind: ServiceAccount, name: default, namespace: shop}", "{kind: Group, name: 'system:unauthenticated', apiGroup: rbac.authorization.k8s.io}", 1)
+				c.not = []string{"system:unauthenticated => system:authenticated"}
+			}
+			full := c.kind.String() + ": " + c.want
+			if told := graphOf(t, false, parse(t, yaml)...).told(); !slices.Contains(told, full) {
+				t.Errorf("no edge %q in\n%s\nof%s", full, strings.Join(told, "\n"), yaml)
+			}
+			for _, change := range c.not {
+				change, weaker := strings.CutPrefix(change, "~")
+				want := full
+				if !weaker {
+					want, _, _ = strings.Cut(full, ", ")
+				}
+				old, new, _ := strings.Cut(change, " => ")
+				if !strings.Contains(yaml, old) {
+					t.Fatalf("%q is not in%s", old, yaml)
+				}
+				for _, told := range graphOf(t, false, parse(t, strings.Replace(yaml, old, new, 1))...).told() {
+					if strings.HasPrefix(told, want) {
+						t.Errorf("with %q there is still %q", change, told)
+					}
+				}
+			}
+		})
+	}
+	for kind := range edgeKinds {
+		if !covered[kind] {
+			t.Errorf("no case for %s", kind)
+		}
+	}
+}
+
+// TestTable holds the table of kinds to what is printed from it.
+func TestTable(t *testing.T) {
+	names := map[string]bool{}
+	for kind, info := range edgeTable {
+		if info.name == "" || names[info.name] {
+			t.Errorf("kind %d has the name %q", kind, info.name)
+		}
+		names[info.name] = true
+		if EdgeKind(kind) != Member && (info.attack == "" || info.does == "" || info.closes == "") {
+			t.Errorf("%s is not described", info.name)
+		}
+	}
+	for kind, name := range vertexNames {
+		if name == "" {
+			t.Errorf("vertex kind %d has no name", kind)
+		}
+	}
+}

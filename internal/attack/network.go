@@ -1,0 +1,163 @@
+package attack
+
+import (
+	"ullage.dev/ullage/internal/model"
+	"ullage.dev/ullage/internal/reach"
+	"ullage.dev/ullage/internal/tree"
+)
+
+// endpoints finds the workloads of the network's endpoints. The network may be
+// that of another snapshot whose pods have the same keys.
+func (b *builder) endpoints() {
+	bySpec := make(map[*tree.Node]int32, len(b.Graph.workloads))
+	for i := range b.Graph.workloads {
+		bySpec[b.Graph.workloads[i].Pod.Spec] = int32(i)
+	}
+	b.workloadOf = make([]int32, b.network.Len())
+	b.further = map[int32][]reach.ID{}
+	var byKey map[model.Key]int32
+	for e := range b.network.Endpoints() {
+		b.workloadOf[e.ID] = none
+		if e.Kind != reach.Pods {
+			continue
+		}
+		w, ok := bySpec[e.Workload.Pod.Spec]
+		if !ok {
+			if byKey == nil {
+				byKey = b.workloadsByKey()
+			}
+			if w, ok = byKey[e.Workload.Object.Key]; !ok {
+				if w, ok = b.ownerOf(byKey, e.Workload.Object.Key); !ok {
+					continue
+				}
+			}
+		}
+		b.workloadOf[e.ID] = w
+		if b.Graph.workloads[w].endpoint == none {
+			b.Graph.workloads[w].endpoint = e.ID
+		} else {
+			b.further[w] = append(b.further[w], e.ID)
+		}
+	}
+}
+
+func (b *builder) workloadsByKey() map[model.Key]int32 {
+	byKey := make(map[model.Key]int32, len(b.Graph.workloads))
+	for i := range b.Graph.workloads {
+		byKey[b.Graph.workloads[i].Object.Key] = int32(i)
+	}
+	return byKey
+}
+
+// ownerOf returns the workload that made a pod with a place of its own in the
+// network.
+func (b *builder) ownerOf(byKey map[model.Key]int32, pod model.Key) (int32, bool) {
+	o := b.snapshot.Get(pod)
+	if o == nil {
+		return none, false
+	}
+	w, ok := byKey[b.snapshot.Controller(o).Key]
+	return w, ok
+}
+
+// endpointsOf returns the endpoints of a workload.
+func (g *Graph) endpointsOf(w int32) []reach.ID {
+	if g.workloads[w].endpoint == none {
+		return nil
+	}
+	return append([]reach.ID{g.workloads[w].endpoint}, g.further[w]...)
+}
+
+// ports returns the ports on which a container is known to listen.
+func (g *Graph) ports(c int32) []reach.Port {
+	s := g.containers[c].listens
+	return g.listens[s.first:s.last]
+}
+
+func portOf(n *tree.Node, key string) (reach.Port, bool) {
+	number, ok := n.Get(key).Int()
+	if !ok || number < 1 || number > 65535 {
+		return reach.Port{}, false
+	}
+	protocol, _ := reach.ParseProtocol(n.Get("protocol").Str())
+	return reach.Port{Protocol: protocol, Number: uint16(number)}, true
+}
+
+// listeners gives the containers of workloads that declare no ports the target
+// ports of Services.
+func (b *builder) listeners() {
+	if len(b.silent) == 0 {
+		return
+	}
+	type of struct {
+		selector model.Selector
+		ports    []reach.Port
+	}
+	services := map[string][]of{}
+	for o := range b.snapshot.Kind(serviceKind) {
+		selector := o.Root.Get("spec").Get("selector")
+		if selector.Len() == 0 {
+			continue
+		}
+		s := of{selector: model.MatchLabels(selector)}
+		ports := o.Root.Get("spec").Get("ports")
+		for i := range ports.Children() {
+			key := "targetPort"
+			if ports.At(i).Get(key) == nil {
+				key = "port"
+			}
+			if port, ok := portOf(ports.At(i), key); ok {
+				s.ports = append(s.ports, port)
+			}
+		}
+		services[o.Key.Namespace] = append(services[o.Key.Namespace], s)
+	}
+	for _, i := range b.silent {
+		w := &b.Graph.workloads[i]
+		first := int32(len(b.listens))
+		for _, s := range services[w.Object.Key.Namespace] {
+			if s.selector.Matches(w.Pod.Labels()) {
+				b.listens = append(b.listens, s.ports...)
+			}
+		}
+		for c := w.first; c < w.last; c++ {
+			b.Graph.containers[c].listens = span{first, int32(len(b.listens))}
+		}
+	}
+}
+
+// reaches reports whether one of some endpoints may connect to a port of a
+// container.
+func (g *Graph) reaches(from []reach.ID, c int32) reach.Answer {
+	best := reach.No
+	ports := g.ports(c)
+	for _, to := range g.endpointsOf(g.containers[c].workload) {
+		for _, source := range from {
+			verdict := g.network.Ports(source, to)
+			for _, p := range ports {
+				best = max(best, verdict.On(p))
+			}
+		}
+	}
+	if best == reach.Maybe && g.options.Known {
+		return reach.No
+	}
+	return best
+}
+
+// networkEdge returns the edge from a place in the network to a container, which
+// is not stored.
+func (g *Graph) networkEdge(from, to ID) (Edge, bool) {
+	if g.vertices[from].kind != Position || g.vertices[to].kind != Container {
+		return Edge{}, false
+	}
+	w, c := g.vertices[from].at, g.vertices[to].part
+	certainty := NeedsExploit
+	switch g.reaches(g.endpointsOf(w), c) {
+	case reach.No:
+		return Edge{}, false
+	case reach.Maybe:
+		certainty = Unknown
+	}
+	return Edge{from, to, ExploitService, certainty, none, 0}, true
+}

@@ -1,0 +1,243 @@
+package attack
+
+import (
+	"strings"
+
+	"ullage.dev/ullage/internal/model"
+)
+
+// node is a node of the cluster, or one that stands for several.
+type node struct {
+	name    string
+	object  *model.Object
+	control answer // it runs the control plane
+	root    ID
+	files   ID
+}
+
+// someNode stands for the nodes of pods of which it is not known where they run,
+// controlNode for those of the control plane when they were not read.
+const (
+	someNode    = 0
+	controlNode = 1
+	firstNode   = 2
+)
+
+func (b *builder) node(name string, o *model.Object) int32 {
+	id, ok := b.nodeIDs[name]
+	if !ok {
+		id = int32(len(b.nodes))
+		b.nodeIDs[name] = id
+		n := node{name: name, object: o}
+		n.root, n.files = b.vertex(NodeRoot, id, 0), b.vertex(NodeFiles, id, 0)
+		b.nodes = append(b.nodes, n)
+	}
+	return id
+}
+
+// placePods reads the nodes, and on which of them the pods of workloads run.
+func (b *builder) placePods() {
+	b.node("some node", nil)
+	b.node("a control-plane node", nil)
+	b.nodes[controlNode].control = yes
+	for o := range b.snapshot.Kind(nodeKind) {
+		id := b.node("node "+o.Key.Name, o)
+		labels := o.Labels()
+		if labels.Get(controlPlaneLabel) != nil || labels.Get(masterLabel) != nil {
+			b.nodes[id].control = yes
+		}
+	}
+	old := b.remembered()
+	b.memory.pods = remembered(b, podKind, old.pods, func(f *podFact) *model.Object { return f.object }, b.readPod)
+	of := b.placer()
+	type on struct{ workload, node int32 }
+	found := make([]on, 0, len(b.memory.pods))
+	names := map[uint64]int32{}
+	for i := range b.memory.pods {
+		f := &b.memory.pods[i]
+		if f.hash == 0 {
+			continue
+		}
+		n, ok := names[f.hash]
+		if !ok {
+			n = b.node("node "+f.node, nil)
+			names[f.hash] = n
+		}
+		if w := of(f); w != none {
+			found = append(found, on{w, n})
+		}
+	}
+	b.placedAnything = len(found) > 0
+	count := make([]int32, len(b.Graph.workloads)+1)
+	for _, p := range found {
+		count[p.workload+1]++
+	}
+	for i := range b.Graph.workloads {
+		count[i+1] += count[i]
+		b.Graph.workloads[i].placed = span{count[i], count[i]}
+	}
+	b.placements = make([]int32, len(found))
+	for _, p := range found {
+		w := &b.Graph.workloads[p.workload]
+		if w.placed.first < w.placed.last && b.placements[w.placed.last-1] == p.node {
+			continue
+		}
+		b.placements[w.placed.last] = p.node
+		w.placed.last++
+	}
+}
+
+// placer returns a function that finds the workload of a pod by the uid of its
+// controller. Unlike [model.Snapshot.Controller] it believes the uid alone, which
+// is the same where the API server has made it.
+func (b *builder) placer() func(*podFact) int32 {
+	byObject := map[*model.Object]int32{} // of pods that nothing made
+	byUID := make(map[uint64]int32, 2*len(b.Graph.workloads))
+	for i := range b.Graph.workloads {
+		w := &b.Graph.workloads[i]
+		if w.Object.Key.GroupKind == podKind {
+			byObject[w.Object] = int32(i)
+		} else if w.uid != 0 {
+			byUID[w.uid] = int32(i)
+		}
+	}
+	made := func(namespace string, uid uint64) int32 {
+		if w, ok := byUID[uid]; ok && uid != 0 && b.namespaces[b.Graph.workloads[w].namespace] == namespace {
+			return w
+		}
+		return none
+	}
+	// Of what a workload made, ReplicaSets and Jobs make pods.
+	old := b.remembered().makers
+	object := func(f *makerFact) *model.Object { return f.object }
+	for _, gk := range []model.GroupKind{{Group: "apps", Kind: "ReplicaSet"}, {Group: "batch", Kind: "Job"}} {
+		for len(old) > 0 && old[0].object.Key.GroupKind != gk {
+			old = old[1:]
+		}
+		facts := remembered(b, gk, old, object, b.readMaker)
+		for i := range facts {
+			if w := made(facts[i].namespace, facts[i].maker); w != none && facts[i].uid != 0 {
+				byUID[facts[i].uid] = w
+			}
+		}
+		b.memory.makers = append(b.memory.makers, facts...)
+	}
+	return func(f *podFact) int32 {
+		if w := made(f.namespace, f.maker); w != none {
+			return w
+		}
+		if w, ok := byObject[f.object]; ok {
+			return w
+		}
+		return none
+	}
+}
+
+// nodesOf returns the vertices of root, and of the files, on nodes that run a
+// workload, and makes them with what they lead to.
+func (b *builder) nodesOf(i int32) (root, files ID) {
+	w := &b.Graph.workloads[i]
+	if w.root != none {
+		return w.root, w.files
+	}
+	w.root, w.files = b.vertex(NodesOf, i, 0), b.vertex(FilesOf, i, 0)
+	on := func(n int32, c Certainty) {
+		kind := Member
+		if c != Given {
+			kind = NodePlacement
+		}
+		b.edge(w.root, b.nodes[n].root, kind, c, none)
+		b.edge(w.files, b.nodes[n].files, kind, c, none)
+	}
+	for _, n := range b.placements[w.placed.first:w.placed.last] {
+		on(n, Given)
+	}
+	if w.placed.first == w.placed.last {
+		if w.onControl != yes {
+			on(someNode, Given)
+		}
+		if b.controlPlaneUnknown() && w.onControl != no {
+			on(controlNode, map[answer]Certainty{yes: Given, perhaps: Unknown}[w.onControl])
+		}
+	}
+	return w.root, w.files
+}
+
+// controlPlaneUnknown reports whether there may be nodes of the control plane
+// that were not read.
+func (b *builder) controlPlaneUnknown() bool {
+	return len(b.nodes) == firstNode || !b.snapshot.Complete("", nodeKind)
+}
+
+// nodeEdges leads from nodes to the pods on them, and to the control plane.
+func (b *builder) nodeEdges() {
+	for i := range b.nodes {
+		n := &b.nodes[i]
+		b.edge(n.root, n.files, Member, Given, none)
+		if n.control == yes {
+			b.because(n.files, b.admin, NodeControlPlane, Certain, n.object, nil)
+		}
+		if b.nodeRights != none {
+			b.because(n.files, b.nodeRights, KubeletCredentials, Certain, n.object, nil)
+		}
+	}
+	for i := range b.Graph.workloads {
+		w := &b.Graph.workloads[i]
+		data := b.workloadVertex(int32(i), podDataAt)
+		for _, n := range b.placements[w.placed.first:w.placed.last] {
+			b.because(b.nodes[n].files, data, NodePods, Certain, w.Object, nil)
+		}
+		if w.placed.first < w.placed.last {
+			continue
+		}
+		if w.onControl != yes {
+			c := Unknown
+			if w.everyNode {
+				c = Certain
+			}
+			b.because(b.nodes[someNode].files, data, NodePods, c, w.Object, nil)
+		}
+	}
+	for i := range b.nodes {
+		if b.wideNode == none {
+			break
+		}
+		switch {
+		case i == someNode && len(b.nodes) > firstNode && b.placedAnything, i == controlNode && !b.controlPlaneUnknown():
+			continue
+		case i == controlNode:
+			b.edge(b.wideNode, b.nodes[i].root, NodePlacement, Unknown, none)
+			continue
+		}
+		b.edge(b.wideNode, b.nodes[i].root, Member, Given, none)
+	}
+}
+
+// anyNode returns the vertex of root on a node of the attacker's choice.
+func (b *builder) anyNode() ID {
+	if b.wideNode == none {
+		b.wideNode = b.vertex(AnyNode, none, 0)
+	}
+	return b.wideNode
+}
+
+// inCloud reports whether something says that the nodes run in a cloud.
+func (b *builder) inCloud() *model.Object {
+	for i := range b.nodes {
+		if o := b.nodes[i].object; o != nil {
+			id := o.Root.Dig("spec", "providerID").Str()
+			if strings.HasPrefix(id, "aws://") || strings.HasPrefix(id, "gce://") || strings.HasPrefix(id, "azure://") {
+				return o
+			}
+		}
+	}
+	for _, o := range b.annotated {
+		annotations := o.Root.Dig("metadata", "annotations")
+		for _, a := range cloudAnnotations {
+			if annotations.Get(a.key) != nil {
+				return o
+			}
+		}
+	}
+	return nil
+}

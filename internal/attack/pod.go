@@ -1,0 +1,259 @@
+package attack
+
+import (
+	"strings"
+
+	"ullage.dev/ullage/internal/model"
+	"ullage.dev/ullage/internal/reach"
+	"ullage.dev/ullage/internal/tree"
+)
+
+// workload is what the graph knows of a pod template.
+type workload struct {
+	model.Workload
+	namespace   int32
+	account     int32
+	accountHash uint64 // of its name
+	uid         uint64 // hash of the object's
+	silent      bool   // no container declares a port
+	first, last int32  // its containers
+	token       *tree.Node
+	mounts      bool     // the token of its account
+	placed      span     // in placements
+	base        ID       // its vertices: see workloadVertex
+	root, files ID       // NodesOf and FilesOf, or none
+	endpoint    reach.ID // of the network, or none
+	sharedPIDs  *tree.Node
+	hostPID     *tree.Node
+	userns      bool // hostUsers is false
+	hostNetwork *tree.Node
+	everyNode   bool   // a DaemonSet that no selector keeps from nodes
+	onControl   answer // its pods run on nodes of the control plane
+	volumes     *tree.Node
+	templates   *tree.Node // volumeClaimTemplates
+	pull        *tree.Node
+}
+
+// The vertices of a workload follow each other.
+const (
+	anyContainerAt = iota
+	podDataAt
+	positionAt
+	workloadVertices
+)
+
+// container is a container that runs: an init container only as a sidecar.
+type container struct {
+	name         string
+	node         *tree.Node
+	workload     int32
+	privileged   *tree.Node
+	capabilities *tree.Node // those added
+	root         answer     // its user is root
+	user         *tree.Node // runAsUser; of the pod where the container says nothing
+	mounts       *tree.Node
+	env, envFrom *tree.Node
+	ports        *tree.Node
+	listens      span // in Graph.listens
+	uses         span // in Graph.uses
+}
+
+// answer is yes, no, or that it depends on what is not in the snapshot.
+type answer uint8
+
+const (
+	no answer = iota
+	perhaps
+	yes
+)
+
+// podReader reads pod specs. Each child of a map is looked at once.
+type podReader struct {
+	*builder
+	account    *tree.Node
+	automount  *tree.Node
+	user       *tree.Node
+	nonRoot    *tree.Node
+	lists      [3]*tree.Node
+	selector   bool
+	tolerates  *tree.Node
+	nodeLabels *tree.Node
+}
+
+func (r *podReader) read(w *workload, spec *tree.Node) {
+	*r = podReader{builder: r.builder}
+	kids := spec.Children()
+	for i := range kids {
+		kid := &kids[i]
+		switch kid.Key() {
+		case "containers":
+			r.lists[0] = kid
+		case "initContainers":
+			r.lists[1] = kid
+		case "ephemeralContainers":
+			r.lists[2] = kid
+		case "serviceAccountName":
+			if kid.Str() != "" {
+				r.account = kid
+			}
+		case "serviceAccount":
+			if r.account == nil && kid.Str() != "" {
+				r.account = kid
+			}
+		case "automountServiceAccountToken":
+			r.automount = kid
+		case "securityContext":
+			r.user, r.nonRoot = kid.Get("runAsUser"), kid.Get("runAsNonRoot")
+		case "hostPID":
+			w.hostPID = whenTrue(kid)
+		case "hostNetwork":
+			w.hostNetwork = whenTrue(kid)
+		case "hostUsers":
+			w.userns = kid.False()
+		case "shareProcessNamespace":
+			w.sharedPIDs = whenTrue(kid)
+		case "volumes":
+			w.volumes = kid
+		case "imagePullSecrets":
+			w.pull = kid
+		case "nodeSelector":
+			r.nodeLabels = kid
+			r.selector = r.selector || kid.Len() > 0
+		case "affinity":
+			r.selector = r.selector || kid.Get("nodeAffinity") != nil
+		case "tolerations":
+			r.tolerates = kid
+		}
+	}
+	before := len(r.listens)
+	r.containers(w)
+	w.silent = len(r.listens) == before
+	for c := w.first; c < w.last; c++ {
+		r.collect(w, &r.Graph.containers[c])
+	}
+	r.placement(w)
+}
+
+func whenTrue(n *tree.Node) *tree.Node {
+	if n.True() {
+		return n
+	}
+	return nil
+}
+
+func (r *podReader) containers(w *workload) {
+	w.first = int32(len(r.Graph.containers))
+	for k, list := range r.lists {
+		for i := range list.Children() {
+			n := list.At(i)
+			if k == 1 && n.Get("restartPolicy").Str() != "Always" {
+				continue
+			}
+			r.Graph.containers = append(r.Graph.containers, container{node: n, workload: int32(len(r.Graph.workloads))})
+			r.container(&r.Graph.containers[len(r.Graph.containers)-1])
+		}
+	}
+	w.last = int32(len(r.Graph.containers))
+}
+
+func (r *podReader) container(c *container) {
+	user, nonRoot := r.user, r.nonRoot
+	kids := c.node.Children()
+	for i := range kids {
+		kid := &kids[i]
+		switch kid.Key() {
+		case "name":
+			c.name = kid.Str()
+		case "volumeMounts":
+			c.mounts = kid
+		case "env":
+			c.env = kid
+		case "envFrom":
+			c.envFrom = kid
+		case "ports":
+			c.ports = kid
+			r.listen(c)
+		case "securityContext":
+			for j := range kid.Children() {
+				switch f := &kid.Children()[j]; f.Key() {
+				case "privileged":
+					c.privileged = whenTrue(f)
+				case "capabilities":
+					c.capabilities = f.Get("add")
+				case "runAsUser":
+					user = f
+				case "runAsNonRoot":
+					nonRoot = f
+				}
+			}
+		}
+	}
+	c.user = user
+	uid, known := user.Int()
+	switch {
+	case known && uid == 0:
+		c.root = yes
+	case known, nonRoot.True():
+		c.root = no
+	default:
+		c.root = perhaps // the image says
+	}
+}
+
+// listen reads the ports that a container declares.
+func (r *podReader) listen(c *container) {
+	c.listens.first = int32(len(r.listens))
+	for i := range c.ports.Children() {
+		port := reach.Port{}
+		kids := c.ports.At(i).Children()
+		for j := range kids {
+			switch kid := &kids[j]; kid.Key() {
+			case "containerPort":
+				if n, ok := kid.Int(); ok && n > 0 && n <= 65535 {
+					port.Number = uint16(n)
+				}
+			case "protocol":
+				port.Protocol, _ = reach.ParseProtocol(kid.Str())
+			}
+		}
+		if port.Number > 0 {
+			r.Graph.listens = append(r.Graph.listens, port)
+		}
+	}
+	c.listens.last = int32(len(r.listens))
+}
+
+// has returns the entry that adds a capability, or nil.
+func (c *container) has(capability string) *tree.Node {
+	for i := range c.capabilities.Children() {
+		n := c.capabilities.At(i)
+		if name := strings.TrimPrefix(n.Str(), "CAP_"); name == capability || name == "ALL" {
+			return n
+		}
+	}
+	return nil
+}
+
+const (
+	controlPlaneLabel = "node-role.kubernetes.io/control-plane"
+	masterLabel       = "node-role.kubernetes.io/master"
+)
+
+// placement decides on which nodes the pods may run.
+func (r *podReader) placement(w *workload) {
+	w.everyNode = w.Object.Key.Kind == "DaemonSet" && !r.selector
+	if r.nodeLabels.Get(controlPlaneLabel) != nil || r.nodeLabels.Get(masterLabel) != nil {
+		w.onControl = yes
+		return
+	}
+	if r.selector {
+		return
+	}
+	for i := range r.tolerates.Children() {
+		t := r.tolerates.At(i)
+		key, effect := t.Get("key").Str(), t.Get("effect").Str()
+		if (key == controlPlaneLabel || key == masterLabel || key == "" && t.Get("operator").Str() == "Exists") && (effect == "" || effect == "NoSchedule") {
+			w.onControl = perhaps
+		}
+	}
+}

@@ -1,0 +1,106 @@
+package attack
+
+import (
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	"ullage.dev/ullage/internal/access"
+	"ullage.dev/ullage/internal/model"
+	"ullage.dev/ullage/internal/reach"
+)
+
+// TestRebuild holds graphs that are made of others against those made anew.
+func TestRebuild(t *testing.T) {
+	r := rand.New(rand.NewPCG(15, 16))
+	for range 60 {
+		objects := parse(t, clusterYAML(r)+liveYAML)
+		s := model.NewSnapshot(objects, r.IntN(2) == 0)
+		g := New(s, reach.New(s), access.New(s), Options{KubernetesMinor: 37})
+		for range 3 {
+			other := parse(t, clusterYAML(r)+liveYAML)
+			for range 1 + r.IntN(4) {
+				o := objects[r.IntN(len(objects))]
+				change := model.Change{Key: o.Key}
+				if r.IntN(2) == 0 {
+					o = other[r.IntN(len(other))]
+					change = model.Change{Key: o.Key, Object: o}
+				}
+				s = s.With(change)
+			}
+			network, rights := reach.New(s), access.New(s)
+			g = g.Rebuild(s, network, rights)
+			want := New(s, network, rights, Options{KubernetesMinor: 37})
+			if got, want := g.told(), want.told(); !slices.Equal(got, want) {
+				t.Fatalf("rebuilt:\n%s\nanew:\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+			}
+			if again := g.Rebuild(s, network, rights).told(); !slices.Equal(again, want.told()) {
+				t.Fatalf("rebuilt of itself:\n%s\nanew:\n%s", strings.Join(again, "\n"), strings.Join(want.told(), "\n"))
+			}
+		}
+	}
+}
+
+// liveYAML is what a cluster makes of a Deployment, and pods that nothing made.
+const liveYAML = `
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: live, namespace: a, uid: d1}
+spec: {selector: {matchLabels: {app: live}}, template: {metadata: {labels: {app: live}}, spec: {containers: [{name: c, image: i, securityContext: {privileged: true}}]}}}
+---
+apiVersion: apps/v1
+kind: ReplicaSet
+metadata: {name: live-1, namespace: a, uid: r1, ownerReferences: [{apiVersion: apps/v1, kind: Deployment, name: live, uid: d1, controller: true}]}
+spec: {selector: {matchLabels: {app: live}}, template: {metadata: {labels: {app: live}}, spec: {containers: [{name: c, image: i, securityContext: {privileged: true}}]}}}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: live-1-1, namespace: a, labels: {app: live}, ownerReferences: [{apiVersion: apps/v1, kind: ReplicaSet, name: live-1, uid: r1, controller: true}]}
+spec: {nodeName: node1, containers: [{name: c, image: i, securityContext: {privileged: true}}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: live-1-2, namespace: a, labels: {app: live}, ownerReferences: [{apiVersion: apps/v1, kind: ReplicaSet, name: live-1, uid: r1, controller: true}]}
+spec: {nodeName: node2, containers: [{name: c, image: i, securityContext: {privileged: true}}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: alone, namespace: a}
+spec: {nodeName: node1, containers: [{name: c, image: i}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: live, namespace: a}
+spec: {selector: {app: live}, ports: [{port: 80, targetPort: 8080}]}
+---
+{apiVersion: v1, kind: Node, metadata: {name: node1}}
+---
+{apiVersion: v1, kind: Node, metadata: {name: node2, labels: {node-role.kubernetes.io/control-plane: ''}}}
+`
+
+// TestPlacement holds that a pod gives the node that it runs on, and a node the
+// pods on it.
+func TestPlacement(t *testing.T) {
+	g := graphOf(t, true, parse(t, liveYAML)...)
+	told := strings.Join(g.told(), "\n")
+	for _, want := range []string{
+		"member: a node of Deployment a/live -> node node1, given", "member: a node of Deployment a/live -> node node2, given",
+		"node-pods: the files of node node1 -> Pod a/alone, certain", "node-pods: the files of node node2 -> Deployment a/live, certain",
+		"node-control-plane: the files of node node2 -> cluster-admin, certain",
+	} {
+		if !strings.Contains(told, want) {
+			t.Errorf("no edge %q in\n%s", want, told)
+		}
+	}
+	for _, other := range []string{"node node2 -> Pod a/alone", "the files of some node -> ", "node node1 -> cluster-admin", "-> a control-plane node"} {
+		if strings.Contains(told, other) {
+			t.Errorf("edge %q in\n%s", other, told)
+		}
+	}
+	from, err := g.Source("pod/a/live-1-1")
+	if err != nil || g.Vertex(from[0]).Name != "live" {
+		t.Error("a pod is not found by its name:", from, err)
+	}
+}

@@ -1,0 +1,129 @@
+package attack
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// Sources are the words that [Graph.Source] takes, for messages.
+const Sources = "internet, any, pod/NS/NAME, sa/NS/NAME, user/NAME, group/NAME"
+
+// Targets are the words that [Graph.Target] takes, for messages.
+const Targets = "cluster-admin, node[/NAME], secret/NS/NAME, volume/NS/NAME, cloud-identity[/ID], pod/NS/NAME, sa/NS/NAME"
+
+// ErrUnknownPlace is what a well-formed source or target that is not in the graph
+// gives.
+var ErrUnknownPlace = errors.New("is not in the input")
+
+// Source returns the vertices that a text stands for as a source; any is code in
+// any container. pod/ takes the name of a pod or of the workload that makes it.
+func (g *Graph) Source(text string) ([]ID, error) {
+	kind, rest, _ := strings.Cut(text, "/")
+	switch kind {
+	case "internet":
+		if rest == "" {
+			return []ID{g.internet}, nil
+		}
+	case "any":
+		if rest == "" {
+			all := make([]ID, len(g.containers))
+			for i := range all {
+				all[i] = g.containerVertex(int32(i))
+			}
+			return all, nil
+		}
+	case "pod":
+		return g.find(text, rest, true, Container)
+	case "sa":
+		return g.find(text, rest, true, Account)
+	case "user":
+		return g.find(text, rest, false, User)
+	case "group":
+		return g.find(text, rest, false, Group)
+	}
+	return nil, fmt.Errorf("%q is none of %s", text, Sources)
+}
+
+// Target returns the vertices that a text stands for as a target: to reach one of
+// them is enough.
+func (g *Graph) Target(text string) ([]ID, error) {
+	kind, rest, more := strings.Cut(text, "/")
+	switch kind {
+	case "cluster-admin":
+		if !more {
+			return []ID{g.admin}, nil
+		}
+	case "node":
+		if more {
+			return g.find(text, "node "+rest, false, NodeRoot)
+		}
+		return g.all(NodeRoot), nil
+	case "secret":
+		return g.find(text, rest, true, Secret)
+	case "volume":
+		return g.find(text, rest, true, Volume)
+	case "cloud-identity":
+		if more {
+			return g.find(text, rest, false, CloudIdentity)
+		}
+		return append(g.all(CloudIdentity), g.all(NodeIdentity)...), nil
+	case "pod":
+		return g.find(text, rest, true, Container)
+	case "sa":
+		return g.find(text, rest, true, Account)
+	}
+	return nil, fmt.Errorf("%q is none of %s", text, Targets)
+}
+
+func (g *Graph) all(kind VertexKind) []ID {
+	var all []ID
+	for id := range g.vertices {
+		if g.vertices[id].kind == kind {
+			all = append(all, ID(id))
+		}
+	}
+	return all
+}
+
+// find returns the vertices of a kind with a name, or NAMESPACE/NAME.
+func (g *Graph) find(text, name string, namespaced bool, kind VertexKind) ([]ID, error) {
+	namespace := ""
+	if namespaced {
+		var ok bool
+		if namespace, name, ok = strings.Cut(name, "/"); !ok || namespace == "" {
+			return nil, fmt.Errorf("%q names no namespace: write %s/NAMESPACE/NAME", text, text[:strings.Index(text, "/")+0])
+		}
+	}
+	if name == "" {
+		return nil, fmt.Errorf("%q names nothing", text)
+	}
+	if kind == Container {
+		if o := g.podNamed(namespace, name); o != "" {
+			name = o
+		}
+	}
+	var all []ID
+	for id := range g.vertices {
+		if g.vertices[id].kind != kind {
+			continue
+		}
+		if v := g.Vertex(ID(id)); v.Namespace == namespace && (v.Name == name || kind == Volume && strings.HasPrefix(name, v.Name+"-")) {
+			all = append(all, ID(id))
+		}
+	}
+	if len(all) == 0 {
+		return nil, fmt.Errorf("%s %w", text, ErrUnknownPlace)
+	}
+	return all, nil
+}
+
+// podNamed returns the name of the workload that made a pod, or "".
+func (g *Graph) podNamed(namespace, name string) string {
+	for o := range g.snapshot.InNamespace(g.cluster(), namespace, podKind) {
+		if o.Key.Name == name {
+			return g.snapshot.Controller(o).Key.Name
+		}
+	}
+	return ""
+}

@@ -1,0 +1,373 @@
+package attack
+
+import (
+	"slices"
+	"strings"
+
+	"ullage.dev/ullage/internal/access"
+	"ullage.dev/ullage/internal/model"
+	"ullage.dev/ullage/internal/tree"
+)
+
+// step is what a right leads to, wherever it is held.
+type step struct {
+	right access.Right
+	kind  EdgeKind
+	to    VertexKind // wide, or ClusterAdmin
+	// wide says that the right means something in the whole cluster only.
+	wide      bool
+	certainty Certainty
+}
+
+// steps are the rights that lead somewhere. What is missing is no step: it
+// disturbs, or needs another right that stands here.
+var steps = []step{
+	{access.WildcardAll, Everything, ClusterAdmin, true, Certain},
+	{access.ReadSecrets, ReadSecrets, AnySecret, false, Certain},
+	{access.ExecPods, ExecPods, AnyPod, false, Certain},
+	{access.EphemeralContainers, DebugPods, Debug, false, Certain},
+	{access.ModifyPods, PatchPods, AnyPod, false, Certain},
+	{access.CreatePods, CreatePods, RunPods, false, Certain},
+	{access.CreateWorkloads, CreatePods, RunPods, false, Certain},
+	{access.NodeProxy, ProxyKubelet, AnyPod, true, Certain},
+	{access.PortForward, ForwardPorts, Connect, false, Certain},
+	{access.ProxyPods, ForwardPorts, Connect, false, Certain},
+	{access.MintTokens, MintToken, AnyAccount, false, Certain},
+	{access.ForgeToken, ForgeToken, AnyAccount, false, Certain},
+	{access.ImpersonateAccounts, ImpersonateAccount, AnyAccount, false, Certain},
+	{access.ImpersonateUsers, ImpersonateUser, AnyUser, true, Certain},
+	{access.GrantAnyRole, GrantRole, ClusterAdmin, true, Certain},
+	{access.RewriteRoles, RewriteRole, ClusterAdmin, true, Certain},
+	{access.ForgeCertificate, ForgeCertificate, AnyUser, true, Certain},
+	{access.WriteWebhooks, ChangeWebhooks, ClusterAdmin, true, Likely},
+}
+
+const stepRights = 1<<access.WildcardAll | 1<<access.ReadSecrets | 1<<access.ExecPods | 1<<access.EphemeralContainers | 1<<access.ModifyPods |
+	1<<access.CreatePods | 1<<access.CreateWorkloads | 1<<access.NodeProxy | 1<<access.PortForward | 1<<access.ProxyPods | 1<<access.MintTokens |
+	1<<access.ForgeToken | 1<<access.ImpersonateAccounts | 1<<access.ImpersonateUsers | 1<<access.GrantAnyRole | 1<<access.RewriteRoles |
+	1<<access.ForgeCertificate | 1<<access.WriteWebhooks |
+	1<<access.ModifyControllers | 1<<access.ImpersonateGroups | 1<<access.WriteAWSAuth | 1<<access.BypassPodSecurity | 1<<access.WritePersistentVolumes
+
+const (
+	mastersGroup         = "system:masters"
+	nodesGroup           = "system:nodes"
+	authenticatedGroup   = "system:authenticated"
+	unauthenticatedGroup = "system:unauthenticated"
+	accountsGroup        = "system:serviceaccounts"
+)
+
+// rights adds what subjects may do through the API.
+func (b *builder) rights() {
+	b.subjects = map[access.Subject]int32{}
+	b.subjectEdges(access.Group(mastersGroup), access.Held{Cluster: 1 << access.WildcardAll})
+	for subject, held := range b.access.Subjects() {
+		if subject != access.Group(mastersGroup) {
+			b.subjectEdges(subject, held)
+		}
+	}
+	b.namedRights()
+	b.anybody()
+	if id, ok := b.subjects[access.Group(nodesGroup)]; ok {
+		b.nodeRights = b.accountVertex[id]
+	}
+}
+
+// subject returns the vertex of a subject.
+func (b *builder) subject(s access.Subject) ID {
+	if s.Kind == "ServiceAccount" {
+		return b.accountAt(b.account(b.namespace(s.Namespace), nameHash(s.Name), s.Name))
+	}
+	id, ok := b.subjects[s]
+	if !ok {
+		id = int32(len(b.accounts))
+		b.subjects[s] = id
+		b.accounts = append(b.accounts, s)
+		b.accountVertex = append(b.accountVertex, none)
+	}
+	return b.accountAt(id)
+}
+
+func (b *builder) subjectEdges(s access.Subject, held access.Held) {
+	if held.Cluster&stepRights == 0 && len(held.Namespaces) == 0 {
+		if s.Kind == "ServiceAccount" {
+			b.bound(s)
+		}
+		return
+	}
+	v := b.subject(s)
+	b.bound(s)
+	b.clusterRights(v, held.Cluster)
+	if held.Cluster.Has(access.WildcardAll) {
+		return
+	}
+	for i := range held.Namespaces {
+		if rights := held.Namespaces[i].Rights | held.Cluster; rights&^held.Cluster != 0 {
+			b.namespaceRights(v, held.In(held.Namespaces[i].Namespace), held.Cluster, b.namespace(held.Namespaces[i].Namespace))
+		}
+	}
+}
+
+// bound notes that a subject's rights, those of its groups included, are known.
+func (b *builder) bound(s access.Subject) {
+	if s.Kind == "ServiceAccount" {
+		b.named[b.account(b.namespace(s.Namespace), nameHash(s.Name), s.Name)] = true
+	}
+}
+
+func (b *builder) clusterRights(v ID, rights access.Rights) {
+	if rights.Has(access.WildcardAll) {
+		b.give(v, b.admin, Everything, Certain, access.WildcardAll, none)
+		return
+	}
+	for _, s := range steps {
+		if !rights.Has(s.right) {
+			continue
+		}
+		if s.to == ClusterAdmin {
+			b.give(v, b.admin, s.kind, s.certainty, s.right, none)
+		} else {
+			b.give(v, b.target(s.to, none), s.kind, s.certainty, s.right, none)
+		}
+	}
+	if rights.Has(access.ModifyControllers) {
+		for ns, in := range b.inNamespace {
+			if b.hasController(in) {
+				b.give(v, b.at(RunPods, int32(ns)), ChangeWorkloads, Certain, access.ModifyControllers, none)
+			}
+		}
+	}
+	if rights.Has(access.ImpersonateGroups) {
+		c := Certain
+		if !rights.Has(access.ImpersonateUsers) && !rights.Has(access.ImpersonateAccounts) {
+			c = Likely
+		}
+		b.give(v, b.subject(access.Group(mastersGroup)), ImpersonateGroup, c, access.ImpersonateGroups, none)
+	}
+	if rights.Has(access.WriteAWSAuth) && b.awsAuth() != nil {
+		b.give(v, b.admin, MapAWSIdentity, Likely, access.WriteAWSAuth, none)
+	}
+	if rights.Has(access.BypassPodSecurity) {
+		b.relabels(v, none)
+	}
+	if rights.Has(access.WritePersistentVolumes) {
+		b.hostVolumes = append(b.hostVolumes, v)
+	}
+}
+
+// target returns the vertex of what a right leads to.
+func (b *builder) target(kind VertexKind, ns int32) ID {
+	if kind == AnyUser {
+		if b.anyUser == none {
+			b.anyUser = b.vertex(AnyUser, none, 0)
+		}
+		return b.anyUser
+	}
+	return b.at(kind, ns)
+}
+
+// namespaceRights adds what is held in one namespace and not in the cluster.
+func (b *builder) namespaceRights(v ID, rights, cluster access.Rights, ns int32) {
+	rights &^= cluster
+	for _, s := range steps {
+		if rights.Has(s.right) && !s.wide {
+			b.give(v, b.target(s.to, ns), s.kind, s.certainty, s.right, ns)
+		}
+	}
+	if rights.Has(access.ModifyControllers) && b.hasController(b.inNamespace[ns]) {
+		b.give(v, b.at(RunPods, ns), ChangeWorkloads, Certain, access.ModifyControllers, ns)
+	}
+	for _, r := range []access.Right{access.GrantAnyRole, access.RewriteRoles} { // cluster-admin within the namespace
+		if !rights.Has(r) {
+			continue
+		}
+		kind, c := GrantRole, Certain
+		if r == access.RewriteRoles {
+			kind, c = RewriteRole, Likely
+		}
+		for _, to := range []VertexKind{RunPods, AnyPod, AnySecret, AnyAccount} {
+			b.give(v, b.at(to, ns), kind, c, r, ns)
+		}
+	}
+	if rights.Has(access.WriteAWSAuth) && b.namespaces[ns] == "kube-system" && b.awsAuth() != nil {
+		b.give(v, b.admin, MapAWSIdentity, Likely, access.WriteAWSAuth, ns)
+	}
+	if rights.Has(access.BypassPodSecurity) {
+		b.relabels(v, ns)
+	}
+}
+
+func (b *builder) give(from, to ID, kind EdgeKind, c Certainty, r access.Right, ns int32) {
+	b.made = append(b.made, edge{from: from, to: to, note: ns, kind: kind, certainty: c, right: r})
+}
+
+// hasController reports whether there is a workload with a pod template among
+// some.
+func (b *builder) hasController(in span) bool {
+	for w := in.first; w < in.last; w++ {
+		if b.Graph.workloads[w].Object.Key.Kind != "Pod" {
+			return true
+		}
+	}
+	return false
+}
+
+// awsAuth returns the ConfigMap that maps AWS identities, where there is one.
+func (b *builder) awsAuth() *model.Object {
+	return b.snapshot.Get(model.Key{Cluster: b.cluster(), Namespace: "kube-system", GroupKind: configMapKind, Name: "aws-auth"})
+}
+
+// memberships leads from service accounts that no binding names to the groups
+// that they are in, where these have rights.
+func (b *builder) memberships() {
+	groups := map[string]ID{}
+	has := func(name string) ID {
+		id, ok := groups[name]
+		if !ok {
+			id = none
+			if at, known := b.subjects[access.Group(name)]; known {
+				id = b.accountVertex[at]
+			}
+			groups[name] = id
+		}
+		return id
+	}
+	for i := range b.accounts {
+		s := b.accounts[i]
+		if s.Kind != "ServiceAccount" || b.accountVertex[i] == none || b.named[int32(i)] {
+			continue
+		}
+		for _, name := range []string{authenticatedGroup, accountsGroup, accountsGroup + ":" + s.Namespace} {
+			if to := has(name); to != none {
+				b.edge(b.accountVertex[i], to, Member, Given, none)
+			}
+		}
+	}
+}
+
+// anybody leads from the internet to what needs no login.
+func (b *builder) anybody() {
+	for _, s := range []access.Subject{access.Group(unauthenticatedGroup), access.User("system:anonymous")} {
+		if id, ok := b.subjects[s]; ok {
+			b.edge(b.internet, b.accountVertex[id], AnonymousAPI, Unknown, none)
+		}
+	}
+}
+
+// namedRights adds rights over objects of some names only.
+func (b *builder) namedRights() {
+	narrow := map[*access.Role]bool{}
+	seen := map[access.Subject]bool{}
+	for binding := range b.access.All() {
+		role := binding.Role()
+		if role == nil {
+			continue
+		}
+		is, known := narrow[role]
+		if !known {
+			for _, rule := range role.Rules() {
+				is = is || rule.Node.Get("resourceNames").Len() > 0
+			}
+			narrow[role] = is
+		}
+		if !is {
+			continue
+		}
+		for _, s := range binding.Subjects() {
+			if !seen[s] {
+				seen[s] = true
+				for r := range b.access.Restricted(s) {
+					b.namedRight(s, r)
+				}
+			}
+		}
+	}
+}
+
+func (b *builder) namedRight(s access.Subject, r access.NamedRight) {
+	note := int32(len(b.restricted))
+	before := len(b.made)
+	give := func(to ID, kind EdgeKind, c Certainty) {
+		b.made = append(b.made, edge{b.subject(s), to, note, kind, c, byName | r.Right})
+	}
+	namespaces := []int32{none}
+	if r.Namespace != "" {
+		namespaces[0] = b.namespace(r.Namespace)
+	} else {
+		namespaces = namespaces[:0]
+		for ns := range b.namespaces {
+			namespaces = append(namespaces, int32(ns))
+		}
+	}
+	for _, name := range r.Names {
+		for _, ns := range namespaces {
+			b.namedIn(r.Right, r.Resource, name, ns, r.Namespace != "", give)
+		}
+		switch {
+		case r.Right == access.ImpersonateUsers && r.Namespace == "" && r.Resource == "users":
+			give(b.subject(access.User(name)), ImpersonateUser, Certain)
+		case r.Right == access.ImpersonateGroups && r.Namespace == "" && r.Resource == "groups":
+			give(b.subject(access.Group(name)), ImpersonateGroup, Likely)
+		}
+	}
+	if len(b.made) > before {
+		b.restricted = append(b.restricted, r)
+	}
+}
+
+// byName marks the right of an edge as one over some names: its note is then a
+// position in Graph.restricted.
+const byName access.Right = 1 << 7
+
+// namedIn adds what a right over an object of one name gives in a namespace.
+// exists says that the object counts although it was not read.
+func (b *builder) namedIn(r access.Right, resource, name string, ns int32, exists bool, give func(ID, EdgeKind, Certainty)) {
+	hash := nameHash(name)
+	key := tree.Mix(b.namespaceHash[ns], hash)
+	account := func(kind EdgeKind) {
+		if id, ok := b.accountIDs[key]; ok || exists {
+			if !ok {
+				id = b.account(ns, hash, name)
+			}
+			give(b.accountAt(id), kind, Certain)
+		}
+	}
+	switch r {
+	case access.ReadSecrets:
+		if id, ok := b.secretIDs[key]; ok || exists {
+			if !ok {
+				id = b.secret(ns, hash, name, nil)
+			}
+			give(b.secretVertex[id], ReadSecrets, Certain)
+		}
+	case access.MintTokens:
+		account(MintToken)
+	case access.ImpersonateAccounts:
+		account(ImpersonateAccount)
+	case access.ExecPods, access.ModifyPods, access.EphemeralContainers:
+		kind := map[access.Right]EdgeKind{access.ExecPods: ExecPods, access.ModifyPods: PatchPods, access.EphemeralContainers: DebugPods}[r]
+		for w := b.inNamespace[ns].first; w < b.inNamespace[ns].last; w++ {
+			if podNamed(b.Graph.workloads[w].Object, name) {
+				give(b.workloadVertex(w, anyContainerAt), kind, Certain)
+			}
+		}
+	case access.ModifyControllers:
+		for w := b.inNamespace[ns].first; w < b.inNamespace[ns].last; w++ {
+			if o := b.Graph.workloads[w].Object; o.Key.Name == name && strings.HasPrefix(resource, strings.ToLower(o.Key.Kind)) {
+				give(b.at(RunPods, ns), ChangeWorkloads, Certain)
+			}
+		}
+	}
+}
+
+// podNamed reports whether a workload has a pod of a name, as far as names of
+// pods are known beforehand.
+func podNamed(o *model.Object, name string) bool {
+	switch o.Key.Kind {
+	case "Pod":
+		return o.Key.Name == name
+	case "StatefulSet":
+		ordinal, ok := strings.CutPrefix(name, o.Key.Name+"-")
+		return ok && ordinal != "" && !slices.ContainsFunc([]rune(ordinal), func(r rune) bool { return r < '0' || r > '9' })
+	}
+	return false
+}

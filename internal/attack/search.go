@@ -1,0 +1,141 @@
+package attack
+
+import (
+	"ullage.dev/ullage/internal/reach"
+)
+
+// Distances are the weights of the shortest paths from every vertex to a target.
+// They are for one goroutine.
+type Distances struct {
+	g         *Graph
+	of        []int32
+	next      []ID // of a shortest path; none at targets
+	order     []ID // reached vertices, the nearest first
+	listening []ID // of these, containers that listen
+	lists     map[ID]*hops
+}
+
+const unreachable = int32(1<<31 - 1)
+
+// Distances searches from the target backwards. The target is any of some
+// vertices.
+func (g *Graph) Distances(target ...ID) *Distances { return g.distances(target, none) }
+
+// queue holds vertices by distance: a bucket for each weight and one more, used
+// in turn.
+type queue [maxWeight + 1][]ID
+
+// distances leaves out one vertex.
+func (g *Graph) distances(target []ID, without ID) *Distances {
+	n := len(g.vertices)
+	d := &Distances{g: g, of: make([]int32, n), next: make([]ID, n), order: make([]ID, 0, n)}
+	for i := range d.of {
+		d.of[i] = unreachable
+	}
+	s := search{Distances: d, without: without, settled: make([]bool, n)}
+	for _, t := range target {
+		if t != without && d.of[t] != 0 {
+			d.of[t], d.next[t] = 0, none
+			s.queue[0] = append(s.queue[0], t)
+		}
+	}
+	for at, empty := int32(0), 0; empty < len(s.queue); at++ {
+		bucket := &s.queue[int(at)%len(s.queue)]
+		if empty++; len(*bucket) > 0 {
+			empty = 0
+		}
+		for i := 0; i < len(*bucket); i++ { // edges of no weight add to it
+			if v := (*bucket)[i]; d.of[v] == at && !s.settled[v] {
+				s.settle(v, at)
+			}
+		}
+		*bucket = (*bucket)[:0]
+	}
+	return d
+}
+
+// search is one run.
+type search struct {
+	*Distances
+	queue     queue
+	without   ID
+	settled   []bool
+	certainly *reach.Visit
+	perhaps   *reach.Visit
+}
+
+// settle follows the edges that lead to a vertex.
+func (s *search) settle(v ID, at int32) {
+	g := s.g
+	s.settled[v] = true
+	s.order = append(s.order, v)
+	for _, i := range g.back[g.backAt[v]:g.backAt[v+1]] {
+		s.relax(g.edges[i].from, v, at+int32(g.edges[i].certainty))
+	}
+	if x := &g.vertices[v]; x.kind == Container && len(g.ports(x.part)) > 0 {
+		s.listening = append(s.listening, v)
+		s.connect(v, x, at)
+	}
+}
+
+func (s *search) relax(from, to ID, total int32) {
+	if total < s.of[from] && from != s.without {
+		s.of[from], s.next[from] = total, to
+		bucket := int(total) % len(s.queue)
+		s.queue[bucket] = append(s.queue[bucket], from)
+	}
+}
+
+// connect follows connections to a container. A source that reached another
+// container before is no nearer by this one, so each is found once.
+func (s *search) connect(v ID, x *vertex, at int32) {
+	g := s.g
+	if s.certainly == nil {
+		s.certainly, s.perhaps = g.network.Visit(true), g.network.Visit(false)
+	}
+	ports := g.ports(x.part)
+	take := func(to reach.ID) {
+		s.certainly.Take(to, ports, func(from reach.ID) { s.from(from, v, at+int32(NeedsExploit)) })
+		if g.options.Known {
+			return
+		}
+		s.perhaps.Take(to, ports, func(from reach.ID) { s.from(from, v, at+int32(Unknown)) })
+	}
+	if to := g.workloads[x.at].endpoint; to != none {
+		take(to)
+	}
+	for _, to := range g.further[x.at] {
+		take(to)
+	}
+}
+
+func (s *search) from(endpoint reach.ID, to ID, total int32) {
+	if w := s.g.workloadOf[endpoint]; w != none {
+		s.relax(s.g.workloadVertex(w, positionAt), to, total)
+	}
+}
+
+// From returns the weight of the shortest path from a vertex; ok is false when
+// there is none.
+func (d *Distances) From(v ID) (weight int, ok bool) {
+	return int(d.of[v]), d.of[v] != unreachable
+}
+
+// Path is a way to the target: vertices in order, none twice.
+type Path struct {
+	Vertices []ID
+	Weight   int
+}
+
+// Shortest returns a shortest path from a vertex; of several of equal weight
+// always the same. It has no vertices when there is none.
+func (d *Distances) Shortest(from ID) Path {
+	if d.of[from] == unreachable {
+		return Path{}
+	}
+	p := Path{Weight: int(d.of[from])}
+	for v := from; v != none; v = d.next[v] {
+		p.Vertices = append(p.Vertices, v)
+	}
+	return p
+}

@@ -1,0 +1,142 @@
+package attack
+
+import "ullage.dev/ullage/internal/access"
+
+// relabels notes that a subject may take the Pod Security label off a namespace,
+// or any, and start pods there.
+func (b *builder) relabels(v ID, ns int32) { b.relabel = append(b.relabel, relabel{v, ns}) }
+
+type relabel struct {
+	subject   ID
+	namespace int32
+}
+
+// namespaceEdges adds what the wide vertices hold. Those of the cluster hold
+// those of each namespace.
+func (b *builder) namespaceEdges() {
+	if b.hasWide(RunPods, none) {
+		b.namespace("kube-system") // is there, read or not
+	}
+	b.administrator()
+	b.persistentVolumes()
+	b.users()
+	for _, kind := range []VertexKind{RunPods, Debug, AnyPod, AnyAccount, AnySecret, Connect} {
+		if b.hasWide(kind, none) {
+			for ns := range b.namespaces {
+				b.edge(b.at(kind, none), b.at(kind, int32(ns)), Member, Given, none)
+			}
+		}
+		if kind == RunPods {
+			b.runPods()
+		}
+	}
+	b.guarded()
+	for ns := range b.namespaces {
+		b.members(int32(ns))
+	}
+	for id, s := range b.Graph.secrets {
+		if b.hasWide(AnySecret, s.namespace) {
+			b.edge(b.at(AnySecret, s.namespace), b.secretVertex[id], Member, Given, none)
+		}
+	}
+	for id, s := range b.accounts {
+		if s.Kind != "ServiceAccount" {
+			continue
+		}
+		if ns := b.namespaceIDs[s.Namespace]; b.hasWide(AnyAccount, ns) {
+			all := b.at(AnyAccount, ns)
+			b.edge(all, b.accountAt(int32(id)), Member, Given, none)
+			if identity, why, ok := b.cloud(int32(id)); ok {
+				b.because(all, identity, CloudRole, Certain, why.object, why.node)
+			}
+		}
+	}
+	b.memberships()
+}
+
+// administrator adds what an administrator of the cluster has besides the name.
+func (b *builder) administrator() {
+	for _, kind := range []VertexKind{AnySecret, AnyPod, AnyAccount} {
+		b.edge(b.admin, b.at(kind, none), UseAdmin, Certain, none)
+	}
+	b.edge(b.admin, b.anyNode(), UseAdmin, Certain, none)
+	for _, volume := range b.volumeVertex {
+		b.edge(b.admin, volume, UseAdmin, Certain, none)
+	}
+}
+
+// members adds the workloads of a namespace to its wide vertices.
+func (b *builder) members(ns int32) {
+	pods, connect, debug := b.hasWide(AnyPod, ns), b.hasWide(Connect, ns), b.hasWide(Debug, ns)
+	if !pods && !connect && !debug {
+		return
+	}
+	in := b.inNamespace[ns]
+	for w := in.first; w < in.last; w++ {
+		if pods {
+			b.edge(b.at(AnyPod, ns), b.workloadVertex(w, anyContainerAt), Member, Given, none)
+		}
+		if debug {
+			b.edge(b.at(Debug, ns), b.workloadVertex(w, anyContainerAt), Member, Given, none)
+		}
+		for c := b.Graph.workloads[w].first; connect && c < b.Graph.workloads[w].last; c++ {
+			if len(b.ports(c)) > 0 {
+				b.edge(b.at(Connect, ns), b.containerVertex(c), ProxyService, NeedsExploit, none)
+			}
+		}
+	}
+}
+
+// runPods adds what a pod of the attacker's own making gives in a namespace: any
+// of its service accounts, secrets, volumes and places in the network.
+func (b *builder) runPods() {
+	for ns := range b.namespaces {
+		id := int32(ns)
+		if !b.hasWide(RunPods, id) {
+			continue
+		}
+		run := b.at(RunPods, id)
+		b.edge(run, b.at(AnyAccount, id), RunAs, Certain, none)
+		b.edge(run, b.at(AnySecret, id), MountAny, Certain, none)
+		for _, volume := range b.volumesIn[ns] {
+			b.edge(run, b.volumeVertex[volume], MountAny, Certain, none)
+		}
+		for w := b.inNamespace[ns].first; w < b.inNamespace[ns].last; w++ {
+			b.edge(run, b.workloadVertex(w, positionAt), Member, Given, none)
+		}
+	}
+}
+
+// users adds whom one who may be any user may be. The API server signs no
+// certificate for system:masters.
+func (b *builder) users() {
+	if b.anyUser == none {
+		return
+	}
+	for id, s := range b.accounts {
+		if s.Kind != "ServiceAccount" && s != access.Group(mastersGroup) && b.accountVertex[id] != none {
+			b.edge(b.anyUser, b.accountVertex[id], Member, Given, none)
+		}
+	}
+	b.edge(b.anyUser, b.at(AnyAccount, none), Member, Given, none)
+}
+
+// persistentVolumes adds host path volumes, for who may make the volume, a claim
+// and a pod.
+func (b *builder) persistentVolumes() {
+	for _, v := range b.hostVolumes {
+		s := b.accounts[b.vertices[v].at]
+		held := b.access.Rights(s)
+		for _, name := range b.namespaces {
+			const run = 1<<access.CreatePods | 1<<access.CreateWorkloads | 1<<access.ModifyControllers
+			if held.In(name)&run == 0 {
+				continue
+			}
+			claim := b.access.Can(s, &access.Request{Verb: "create", Resource: "persistentvolumeclaims", Namespace: name})
+			if claim.Verdict == access.Yes {
+				b.give(v, b.anyNode(), HostPathVolume, Likely, access.WritePersistentVolumes, none)
+				break
+			}
+		}
+	}
+}

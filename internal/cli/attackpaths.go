@@ -1,0 +1,205 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"ullage.dev/ullage/internal/access"
+	"ullage.dev/ullage/internal/attack"
+	"ullage.dev/ullage/internal/model"
+	"ullage.dev/ullage/internal/reach"
+)
+
+// attackFlags are the flags of ullage attack-paths.
+type attackFlags struct {
+	input
+	attack.Query
+	output, color string
+	top           int
+	known         bool
+}
+
+func attackPathsCommand(p *Program) *cobra.Command {
+	var f attackFlags
+	cmd := &cobra.Command{
+		Use:   "attack-paths [PATH...] | --cluster | --saved FILE",
+		Short: "How does an attacker get from the internet to cluster-admin, and what stops most of them?",
+		Long: `Find the ways of an attacker through manifests (default the working directory) or
+a cluster: over the network, out of containers, with tokens, secrets and rights.
+Each step names what the attacker does, why it is possible and where that is
+written. At the end stand the changes that close the most.
+
+--from is ` + attack.Sources + `.
+--to is ` + attack.Targets + `.
+
+Exit code: 0 there is no path, 1 there are paths, 2 usage or internal error, 3
+something could not be read.`,
+		Example: `  ullage attack-paths deploy/                              # from the internet to cluster-admin
+  ullage attack-paths --from any --to node deploy/         # out of any container to its node
+  ullage attack-paths --from pod/shop/web --to secret/data/db --cluster
+  ullage attack-paths -o svg deploy/ > paths.svg`,
+		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd, p, args) },
+	}
+	f.flags(cmd)
+	return cmd
+}
+
+// flags adds the flags of the input. --from is where an attacker starts here, so
+// what was saved of a cluster is read with --saved.
+func (f *attackFlags) flags(cmd *cobra.Command) {
+	var reading cobra.Command
+	f.input.flags(&reading)
+	flags := cmd.Flags()
+	reading.PersistentFlags().VisitAll(func(flag *pflag.Flag) {
+		if flag.Name == "from" {
+			flag.Name = "saved"
+		}
+		flags.AddFlag(flag)
+	})
+	flags.StringVar(&f.From, "from", "internet", "where the attacker starts")
+	flags.StringVar(&f.To, "to", "cluster-admin", "what the attacker is after")
+	flags.BoolVar(&f.known, "known", false, "leave out steps that hang on what the input does not say")
+	flags.IntVar(&f.top, "top", 3, "how many paths to show")
+	flags.StringVarP(&f.output, "output", "o", "text", "format: text, json, svg")
+	flags.StringVar(&f.color, "color", "auto", "auto, always or never")
+}
+
+// attackReport is the answer of the command.
+type attackReport struct {
+	attack.Query
+	Closed   bool // the input is all there is
+	Paths    [][]attack.Stage
+	Weights  []int
+	Reaching int // starting points that have a path
+	Entries  int // starting points
+	Chokes   []attackChoke
+	Remedies []attack.Remedy
+	Problems []model.Problem
+}
+
+// attackChoke is a choke point with what it is.
+type attackChoke struct {
+	attack.Choke
+	At attack.Vertex
+}
+
+// How many choke points and changes are shown.
+const (
+	shownChokes   = 5
+	shownRemedies = 3
+)
+
+func (f *attackFlags) run(cmd *cobra.Command, p *Program, args []string) error {
+	err := errors.Join(
+		word{f.output, "--output"}.oneOf("text", "json", "svg"), word{f.color, "--color"}.oneOf("auto", "always", "never"),
+	)
+	if err != nil {
+		return err
+	}
+	if f.top < 1 {
+		return fmt.Errorf("--top %d shows nothing", f.top)
+	}
+	f.paths = append(f.paths, args...)
+	s, err := f.snapshot(cmd, p)
+	if err != nil {
+		return err
+	}
+	r, err := f.report(s)
+	if err != nil {
+		return err
+	}
+	switch f.output {
+	case "json":
+		err = writeJSON(p.Stdout, attackJSON(r))
+	case "svg":
+		err = writeAttackSVG(p.Stdout, r)
+	default:
+		err = newAttackPrinter(p, f.color).report(r)
+	}
+	switch {
+	case err != nil:
+		return err
+	case len(f.problems) > 0:
+		return &codeError{code: exitIncomplete}
+	case len(r.Paths) > 0:
+		return &codeError{code: exitFindings}
+	}
+	return nil
+}
+
+func (f *attackFlags) report(s *model.Snapshot) (*attackReport, error) {
+	g := attack.New(s, reach.New(s), access.New(s), attack.Options{KubernetesMinor: LatestMinor, Known: f.known})
+	from, err := g.Source(f.From)
+	if err != nil {
+		return nil, fmt.Errorf("--from %w", err)
+	}
+	to, err := g.Target(f.To)
+	if err != nil {
+		return nil, fmt.Errorf("--to %w", err)
+	}
+	d := g.Distances(to...)
+	r := &attackReport{Query: f.Query, Closed: s.Closed, Problems: f.problems}
+	for _, path := range different(g, d.Paths(from, consideredPaths*f.top), f.top) {
+		r.Paths, r.Weights = append(r.Paths, path.stages), append(r.Weights, path.Weight)
+	}
+	entries := g.Entries(from)
+	r.Entries = len(entries)
+	for _, v := range entries {
+		if _, ok := d.From(v); ok {
+			r.Reaching++
+		}
+	}
+	if r.Reaching == 0 {
+		return r, nil
+	}
+	for _, c := range d.Chokes(entries, to, shownChokes) {
+		r.Chokes = append(r.Chokes, attackChoke{c, g.Vertex(c.Vertex)})
+	}
+	r.Remedies, err = g.Remedies(f.Query, shownRemedies)
+	return r, err
+}
+
+// consideredPaths is how many paths are looked at for each that is shown.
+const consideredPaths = 12
+
+// told is a path with its stages.
+type told struct {
+	attack.Path
+	stages []attack.Stage
+}
+
+// different returns the shortest of some paths that show something new each: at
+// least two steps that no path before has. Where there are not enough of these,
+// the shortest of the others fill up.
+func different(g *attack.Graph, paths []attack.Path, n int) []told {
+	var chosen, rest []told
+	type step struct {
+		kind attack.EdgeKind
+		to   attack.ID
+	}
+	seen := map[step]bool{}
+	for _, p := range paths {
+		t := told{p, g.Stages(p)}
+		news := 0
+		for _, s := range t.stages[1:] {
+			if !seen[step{s.Step.Kind, s.At.ID}] {
+				news++
+			}
+		}
+		if news < min(2, len(t.stages)-1) || len(chosen) == n {
+			rest = append(rest, t)
+			continue
+		}
+		for _, s := range t.stages[1:] {
+			seen[step{s.Step.Kind, s.At.ID}] = true
+		}
+		chosen = append(chosen, t)
+	}
+	chosen = append(chosen, rest[:min(len(rest), n-len(chosen))]...)
+	slices.SortStableFunc(chosen, func(a, b told) int { return a.Weight - b.Weight })
+	return chosen
+}

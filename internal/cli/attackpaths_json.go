@@ -1,0 +1,126 @@
+package cli
+
+import (
+	"ullage.dev/ullage/internal/attack"
+	"ullage.dev/ullage/internal/model"
+)
+
+// The JSON form of ullage attack-paths.
+
+type attackVertexJSON struct {
+	Kind      string `json:"kind"`
+	Namespace string `json:"namespace,omitempty"`
+	Name      string `json:"name,omitempty"`
+	Container string `json:"container,omitempty"`
+	Object    string `json:"object,omitempty"`
+	Text      string `json:"text"`
+}
+
+type attackEvidenceJSON struct {
+	Text  string       `json:"text"`
+	Place *model.Place `json:"place,omitempty"`
+}
+
+type attackStepJSON struct {
+	Kind       string               `json:"kind"`
+	Does       string               `json:"does"`
+	Needs      string               `json:"needs,omitempty"`
+	Closes     string               `json:"closes,omitempty"`
+	Certainty  attack.Certainty     `json:"certainty"`
+	Weight     int                  `json:"weight"`
+	Techniques []string             `json:"techniques"`
+	Evidence   []attackEvidenceJSON `json:"evidence"`
+	To         attackVertexJSON     `json:"to"`
+}
+
+type attackPathJSON struct {
+	Weight int              `json:"weight"`
+	From   attackVertexJSON `json:"from"`
+	Steps  []attackStepJSON `json:"steps"`
+}
+
+type attackChokeJSON struct {
+	At      attackVertexJSON `json:"at"`
+	Passing int              `json:"passing"`
+	Cut     int              `json:"cut"`
+}
+
+type attackRemedyJSON struct {
+	Title   string       `json:"title"`
+	Closed  int          `json:"closed"`
+	Longer  int          `json:"longer"`
+	Sources int          `json:"sources"`
+	Place   *model.Place `json:"place,omitempty"`
+	Objects []string     `json:"objects"`
+}
+
+type attackReportJSON struct {
+	From     string             `json:"from"`
+	To       string             `json:"to"`
+	World    string             `json:"world"`
+	Entries  int                `json:"entries"`
+	Reaching int                `json:"reaching"`
+	Paths    []attackPathJSON   `json:"paths"`
+	Chokes   []attackChokeJSON  `json:"chokePoints"`
+	Changes  []attackRemedyJSON `json:"changes"`
+	Problems []string           `json:"problems"`
+}
+
+func asAttackVertex(v attack.Vertex) attackVertexJSON {
+	j := attackVertexJSON{Kind: v.Kind.String(), Namespace: v.Namespace, Name: v.Name, Container: v.Container, Text: v.String()}
+	if v.Object != nil {
+		j.Object = v.Object.Key.String()
+	}
+	return j
+}
+
+func attackJSON(r *attackReport) attackReportJSON {
+	out := attackReportJSON{
+		From: r.From, To: r.To, World: "open", Entries: r.Entries, Reaching: r.Reaching,
+		Paths: []attackPathJSON{}, Chokes: []attackChokeJSON{}, Changes: []attackRemedyJSON{}, Problems: []string{},
+	}
+	if r.Closed {
+		out.World = "closed"
+	}
+	for i, stages := range r.Paths {
+		path := attackPathJSON{Weight: r.Weights[i], From: asAttackVertex(stages[0].At), Steps: []attackStepJSON{}}
+		for _, s := range stages[1:] {
+			path.Steps = append(path.Steps, asAttackStep(s))
+		}
+		out.Paths = append(out.Paths, path)
+	}
+	for _, c := range r.Chokes {
+		out.Chokes = append(out.Chokes, attackChokeJSON{asAttackVertex(c.At), c.Passing, c.Cut})
+	}
+	for i := range r.Remedies {
+		m := &r.Remedies[i]
+		change := attackRemedyJSON{Title: m.Title, Closed: m.Closed, Longer: m.Longer, Sources: m.Sources, Objects: []string{}}
+		if place, ok := m.Place(); ok {
+			change.Place = &place
+		}
+		for _, c := range m.Changes {
+			change.Objects = append(change.Objects, c.Key.String())
+		}
+		out.Changes = append(out.Changes, change)
+	}
+	for _, problem := range r.Problems {
+		out.Problems = append(out.Problems, problem.String())
+	}
+	return out
+}
+
+func asAttackStep(s attack.Stage) attackStepJSON {
+	step := s.Step
+	j := attackStepJSON{
+		Kind: step.Kind.String(), Does: step.Does, Needs: step.Needs, Closes: step.Closes, Certainty: step.Certainty, Weight: step.Weight(),
+		Techniques: append([]string{}, step.Techniques...), Evidence: []attackEvidenceJSON{}, To: asAttackVertex(s.At),
+	}
+	for _, e := range step.Evidence {
+		evidence := attackEvidenceJSON{Text: e.Text}
+		if place, ok := e.Place(); ok {
+			evidence.Place = &place
+		}
+		j.Evidence = append(j.Evidence, evidence)
+	}
+	return j
+}

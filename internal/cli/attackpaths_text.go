@@ -1,0 +1,145 @@
+package cli
+
+import (
+	"bufio"
+	"fmt"
+	"strings"
+
+	"ullage.dev/ullage/internal/attack"
+)
+
+// attackPrinter tells paths for a terminal.
+type attackPrinter struct{ accessPrinter }
+
+func newAttackPrinter(p *Program, color string) *attackPrinter {
+	colored := color == "always" || color == "auto" && p.Terminal.Stdout && p.Getenv("NO_COLOR") == "" && p.Getenv("TERM") != "dumb"
+	width := p.Terminal.Width
+	if width <= 0 {
+		width = 100
+	}
+	return &attackPrinter{accessPrinter{bufio.NewWriter(p.Stdout), colored, max(width, 40)}}
+}
+
+var certaintyStyles = map[attack.Certainty]string{attack.Certain: red, attack.Likely: red, attack.NeedsExploit: yellow, attack.Unknown: dim}
+
+func (p *attackPrinter) report(r *attackReport) error {
+	if len(r.Paths) == 0 {
+		p.wrapped(0, bold, "No path from "+r.From+" to "+r.To+".")
+		if !r.Closed {
+			p.wrapped(0, dim, "Other bindings, policies and workloads may live elsewhere; --closed-world takes what was read for all there is.")
+		}
+		return p.w.Flush()
+	}
+	for i, stages := range r.Paths {
+		p.path(i+1, stages)
+	}
+	p.chokes(r)
+	p.remedies(r)
+	p.wrapped(0, bold, r.summary())
+	return p.w.Flush()
+}
+
+// summary says in one line how many paths there are.
+func (r *attackReport) summary() string {
+	what := "starting points"
+	if r.From == "internet" {
+		what = "containers that the internet reaches"
+	}
+	if r.Entries == 1 {
+		return "There is a path from " + r.From + " to " + r.To + "."
+	}
+	return fmt.Sprintf("%d of %d %s lead to %s.", r.Reaching, r.Entries, what, r.To)
+}
+
+// worst returns the least certain step of a path.
+func worst(stages []attack.Stage) attack.Certainty {
+	c := attack.Certain
+	for _, s := range stages[1:] {
+		c = max(c, s.Step.Certainty)
+	}
+	return c
+}
+
+func (p *attackPrinter) path(number int, stages []attack.Stage) {
+	c := worst(stages)
+	fmt.Fprintf(p.w, "%s  %s\n", p.paint(bold, fmt.Sprintf("Path %d: %s", number, counted(len(stages)-1, "step"))), p.paint(certaintyStyles[c], hardest(c)))
+	p.line(2, "", "From "+stages[0].At.String())
+	for i, s := range stages[1:] {
+		step := s.Step
+		label := fmt.Sprintf("%d. ", i+1)
+		text := hang(printable(step.Does), 0, p.width-2-len(label))
+		text = strings.ReplaceAll(text, "\n", "\n"+strings.Repeat(" ", 2+len(label)))
+		fmt.Fprintf(p.w, "  %s%s\n", p.paint(bold, label), text)
+		p.line(5, certaintyStyles[step.Certainty], step.Certainty.String()+"  "+strings.Join(step.Techniques, " "))
+		if step.Needs != "" {
+			p.wrapped(5, dim, "possible when "+step.Needs)
+		}
+		for _, e := range step.Evidence {
+			p.wrapped(5, "", e.Text)
+			if place, ok := e.Place(); ok {
+				p.line(7, dim, place.String())
+			}
+		}
+		if step.Closes != "" {
+			p.wrapped(5, green, "close it: "+step.Closes)
+		}
+	}
+	fmt.Fprintln(p.w)
+}
+
+// hardest says what a path hangs on.
+func hardest(c attack.Certainty) string {
+	switch c {
+	case attack.NeedsExploit:
+		return "takes a flaw in a program"
+	case attack.Unknown:
+		return "hangs on what the input does not say"
+	}
+	return "takes no flaw in a program"
+}
+
+func (p *attackPrinter) chokes(r *attackReport) {
+	if len(r.Chokes) == 0 {
+		return
+	}
+	p.line(0, bold, "Choke points")
+	for _, c := range r.Chokes {
+		text := fmt.Sprintf("%s: on the shortest path of %d of %d", c.At, c.Passing, r.Reaching)
+		if c.Cut > 0 {
+			text += fmt.Sprintf("; without it %d have no path", c.Cut)
+		}
+		p.wrapped(2, "", text)
+	}
+	fmt.Fprintln(p.w)
+}
+
+func (p *attackPrinter) remedies(r *attackReport) {
+	if len(r.Remedies) == 0 {
+		p.wrapped(0, bold, "No single change that was tried closes a path or makes one longer.")
+		fmt.Fprintln(p.w)
+		return
+	}
+	p.line(0, bold, "The one change")
+	if r.Remedies[0].Closed == 0 {
+		p.wrapped(2, "", "No single change that was tried closes every path of a starting point: there are always others. These help most.")
+	}
+	for i := range r.Remedies {
+		m := &r.Remedies[i]
+		p.wrapped(2, "", fmt.Sprintf("%d. %s", i+1, m.Title))
+		p.line(5, green, effect(m))
+		if place, ok := m.Place(); ok {
+			p.line(5, dim, place.String())
+		}
+	}
+	p.wrapped(2, dim, "Each figure is that of the graph made anew with the change.")
+	fmt.Fprintln(p.w)
+}
+
+// effect says what a change does.
+func effect(m *attack.Remedy) string {
+	text := fmt.Sprintf("closes every path of %d of %d", m.Closed, m.Sources)
+	if m.Longer > 0 {
+		text += fmt.Sprintf("; the shortest of %d gets longer", m.Longer)
+	}
+	return text
+}
