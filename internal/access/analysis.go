@@ -91,7 +91,7 @@ func (h Held) In(namespace string) Rights {
 	if ok {
 		rights |= h.Namespaces[i].Rights
 	}
-	return rights.complete()
+	return rights.Complete()
 }
 
 // add merges other rights into these.
@@ -133,7 +133,7 @@ func (a *Analysis) Rights(s Subject) Held {
 		return a.rights(id)
 	}
 	h := a.members(groupsOf(s.canonical())...)
-	h.Cluster = h.Cluster.complete()
+	h.Cluster = h.Cluster.Complete()
 	return h
 }
 
@@ -148,7 +148,7 @@ func (a *Analysis) rights(id int32) Held {
 	default:
 		h.add(a.members(groupsOf(a.subject(id))...))
 	}
-	h.Cluster = h.Cluster.complete()
+	h.Cluster = h.Cluster.Complete()
 	return h
 }
 

@@ -146,16 +146,15 @@ func (a *Analysis) relevant(s source, namespace string) bool {
 // together lists the rights that others make together.
 func (l *lister) together(id int32) {
 	held, subject := l.a.rights(id), l.a.subject(id)
-	const made = everything &^ (1<<firstTogether - 1)
 	if held.Cluster.Has(WildcardAll) {
 		return
 	}
-	for _, r := range (held.Cluster & made).All() {
+	for _, r := range (held.Cluster & Combined).All() {
 		l.combined(r, subject, "")
 	}
 	for _, scoped := range held.Namespaces {
 		if rights := held.In(scoped.Namespace); !rights.Has(WildcardAll) {
-			for _, r := range (rights & made &^ held.Cluster).All() {
+			for _, r := range (rights & Combined &^ held.Cluster).All() {
 				l.combined(r, subject, scoped.Namespace)
 			}
 		}

@@ -132,6 +132,12 @@ func (a *Analysis) open(namespace string, kinds []model.GroupKind) string {
 	return ""
 }
 
+// Unread says why roles or bindings may be missing that were not read, in a
+// clause; "" when none are.
+func (a *Analysis) Unread() string {
+	return a.open("", slices.Concat(bindingKinds, roleKinds))
+}
+
 // doubts returns why a binding may give more than is known.
 func (a *Analysis) doubts(b Binding) []string {
 	role := b.Role()

@@ -13,8 +13,10 @@ import (
 	"testing"
 	"time"
 
+	authenticationv1 "k8s.io/api/authentication/v1"
 	authorizationv1 "k8s.io/api/authorization/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
+	"k8s.io/client-go/rest"
 
 	live "ullage.dev/ullage/internal/cluster"
 	"ullage.dev/ullage/internal/model"
@@ -224,7 +226,7 @@ func (u *universe) questions(r *rand.Rand, a *Analysis, near ...*cluster) []aski
 func (n *asking) differs(status authorizationv1.SubjectAccessReviewStatus) string {
 	yes, node := n.ours.Verdict == Yes, slices.Contains(n.q.Groups, nodes) // another authorizer may allow it
 	switch {
-	case status.EvaluationError != "" && !strings.Contains(status.EvaluationError, "not found"): // of roles that are bound and not there
+	case status.EvaluationError != "":
 		return status.EvaluationError
 	case n.ours.Verdict == Unknown && node:
 		return ""
@@ -243,6 +245,27 @@ func (n *asking) differs(status authorizationv1.SubjectAccessReviewStatus) strin
 	return ""
 }
 
+// groups returns those that the server puts a user into by its name.
+func (j *judge) groups(user string) []string {
+	j.t.Helper()
+	config := rest.CopyConfig(j.server.Admin)
+	config.Impersonate.UserName = user
+	client, err := rest.HTTPClientFor(config)
+	if err != nil {
+		j.t.Fatal(err)
+	}
+	answer, err := client.Post(config.Host+"/apis/authentication.k8s.io/v1/selfsubjectreviews", "application/json", strings.NewReader("{}"))
+	if err != nil {
+		j.t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	var review authenticationv1.SelfSubjectReview
+	if err := json.NewDecoder(answer.Body).Decode(&review); err != nil || answer.StatusCode >= 300 {
+		j.t.Fatal(answer.Status, err)
+	}
+	return slices.Sorted(slices.Values(review.Status.UserInfo.Groups))
+}
+
 // TestRealCluster compares answers with SubjectAccessReviews of a real API
 // server, over random roles and bindings that are read from it beside those that
 // it made itself.
@@ -255,6 +278,12 @@ func TestRealCluster(t *testing.T) {
 	}
 	for _, ns := range testNamespaces {
 		j.send(http.MethodPost, "/api/v1/namespaces", map[string]any{"metadata": map[string]any{"name": ns}}, nil)
+	}
+	for _, s := range []Subject{ServiceAccount("a", "x"), User("jo"), User(accountPrefix + "b:x"), User(accountPrefix + "b")} {
+		user, groups := as(s, nil)
+		if got := j.groups(user); !slices.Equal(got, slices.Sorted(slices.Values(groups))) {
+			t.Errorf("the server puts %s into %v, and we into %v", user, got, groups)
+		}
 	}
 	u, r := newUniverse(), rand.New(rand.NewPCG(21, 22))
 	usual := j.aggregate("")

@@ -137,16 +137,19 @@ const (
 )
 
 // Facts are the rights that `related.rights` and `related.grants` of the rule
-// language list. The others are parts of these, or too common to judge a
-// workload by.
+// language list, with Combined. The others are parts of these, or too common to
+// judge a workload by.
 const Facts Rights = 1<<(DeleteEvents+1) - 1
+
+// Combined are the rights that others make together.
+const Combined = everything &^ (1<<firstTogether - 1)
 
 // Reported are the rights that say all without saying it twice: wide ones are
 // left out where their parts cover them, and parts where they do not.
 const Reported = everything &^ (1<<Impersonate | 1<<ModifyWorkloads | 1<<ApproveCSR | 1<<ListSecrets | 1<<CreateSecrets | 1<<PatchNamespaces)
 
-// complete adds the rights that those of the set make together.
-func (s Rights) complete() Rights {
+// Complete adds the rights that those of the set make together.
+func (s Rights) Complete() Rights {
 	for r := firstTogether; r < rightCount; r++ {
 		whole := true
 		for _, any := range catalogue[r].all {

@@ -23,15 +23,20 @@ type Facts struct {
 	snapshot *model.Snapshot
 	declared func(*model.Object) *tree.Node
 
-	exposure    func() *reach.Exposure
-	budgets     func() selectorIndex
-	autoscalers func() map[targetName][]autoscaler
-	volumes     func() map[storage.ID][]volumeUser
-	consumers   func() map[used][]consumer
-	created     func() map[secrets.Name][]*model.Object
-	runs        func() runCounts
-	access      func() *access.Analysis
-	network     func() *reach.Graph
+	exposure      func() *reach.Exposure
+	budgets       func() selectorIndex
+	autoscalers   func() map[targetName][]autoscaler
+	volumes       func() map[storage.ID][]volumeUser
+	consumers     func() map[used][]consumer
+	created       func() map[secrets.Name][]*model.Object
+	runs          func() runCounts
+	access        func() *access.Analysis
+	network       func() *reach.Graph
+	idle          func() map[*model.Object][]reach.Idle
+	ties          func() map[*model.Object][]*model.Object
+	storage       func() *storageIndex
+	readers       func() secrets.Readers
+	anyPersistent func() bool
 }
 
 var _ policy.Facts = (*Facts)(nil)
@@ -50,6 +55,16 @@ func NewFacts(s *model.Snapshot, declared func(*model.Object) *tree.Node) *Facts
 	f.runs = sync.OnceValue(f.countRuns)
 	f.access = sync.OnceValue(func() *access.Analysis { return access.New(s) })
 	f.network = sync.OnceValue(func() *reach.Graph { return reach.New(s) })
+	f.idle = sync.OnceValue(f.indexIdle)
+	f.ties = sync.OnceValue(f.indexTies)
+	f.storage = sync.OnceValue(f.indexStorage)
+	f.anyPersistent = sync.OnceValue(func() bool {
+		for range s.Kind(volumeKind) {
+			return true
+		}
+		return false
+	})
+	f.readers = sync.OnceValue(func() secrets.Readers { return SecretReaders(f.access()) })
 	return f
 }
 
@@ -106,6 +121,10 @@ var (
 	configMapKind          = model.GroupKind{Kind: "ConfigMap"}
 	claimKind              = model.GroupKind{Kind: "PersistentVolumeClaim"}
 	volumeKind             = model.GroupKind{Kind: "PersistentVolume"}
+	classKind              = model.GroupKind{Group: "storage.k8s.io", Kind: "StorageClass"}
+	snapshotKind           = model.GroupKind{Group: "snapshot.storage.k8s.io", Kind: "VolumeSnapshot"}
+	snapshotContentKind    = model.GroupKind{Group: "snapshot.storage.k8s.io", Kind: "VolumeSnapshotContent"}
+	grantKind              = model.GroupKind{Group: gatewayGroup, Kind: "ReferenceGrant"}
 	networkPolicyKind      = model.GroupKind{Group: "networking.k8s.io", Kind: "NetworkPolicy"}
 	budgetKind             = model.GroupKind{Group: "policy", Kind: "PodDisruptionBudget"}
 	autoscalerKind         = model.GroupKind{Group: "autoscaling", Kind: "HorizontalPodAutoscaler"}
@@ -121,6 +140,7 @@ var (
 	workloadKinds = model.WorkloadKinds() // what runs, runs as one of them: a custom resource's pods are Pods
 	roleKinds     = []model.GroupKind{roleKind, clusterRoleKind}
 	bindingKinds  = []model.GroupKind{roleBindingKind, clusterRoleBindingKind}
+	copyKinds     = []model.GroupKind{snapshotKind, snapshotContentKind, grantKind, claimKind} // that give the data of a snapshot away
 	routingKinds  = reach.RouteKinds()
 	wayInKinds    = slices.Concat(routingKinds, []model.GroupKind{serviceKind})
 	consumerKinds = append([]model.GroupKind{{Group: "networking.k8s.io", Kind: "Ingress"}, {Group: gatewayGroup, Kind: "Gateway"}, serviceAccountKind}, workloadKinds...)
@@ -168,7 +188,17 @@ var factTable = map[string]fact{
 		roleKind: (*Facts).roleGrants, clusterRoleKind: (*Facts).roleGrants,
 		roleBindingKind: (*Facts).bindingGrants, clusterRoleBindingKind: (*Facts).bindingGrants,
 	}},
-	"consumers": {kinds: forKinds((*Facts).objectConsumers, serviceAccountKind, claimKind, secretKind, configMapKind)},
+	"encryption": {kinds: map[model.GroupKind]objectFact{
+		classKind: (*Facts).classEncryption, claimKind: (*Facts).volumeEncryption, volumeKind: (*Facts).volumeEncryption,
+	}},
+	"orphaned":       {kinds: map[model.GroupKind]objectFact{volumeKind: (*Facts).volumeOrphaned, snapshotContentKind: (*Facts).contentOrphaned}},
+	"copies":         {kinds: forKinds((*Facts).snapshotCopies, snapshotKind)},
+	"dataNamespaces": {kinds: forKinds((*Facts).volumeNamespaces, volumeKind)},
+	"nodePaths":      {pod: (*Facts).podNodePaths},
+	"readers":        {kinds: forKinds((*Facts).secretReaders, secretKind)},
+	"idle":           {kinds: forKinds((*Facts).policyIdle, policyKinds...)},
+	"ties":           {kinds: forKinds((*Facts).policyTies, policyKinds...)},
+	"consumers":      {kinds: forKinds((*Facts).objectConsumers, serviceAccountKind, claimKind, secretKind, configMapKind)},
 }
 
 // Fact returns the value of related.NAME for an object, or for one of its pod

@@ -1,6 +1,9 @@
 package check
 
 import (
+	"slices"
+	"strings"
+
 	"ullage.dev/ullage/internal/access"
 	"ullage.dev/ullage/internal/model"
 	"ullage.dev/ullage/internal/tree"
@@ -41,7 +44,49 @@ func (f *Facts) rights(namespace, account string) tree.Node {
 			give(tree.UnknownBecause(kind + " " + name.Name + " was not read"))
 		}
 	}
+	items = append(items, f.combinedRights(access.ServiceAccount(namespace, account))...)
 	return f.listOr(items, "nothing here gives the service account dangerous rights, and what does may live elsewhere", "", bindingKinds...)
+}
+
+// combinedRights lists the rights that others make together, in the whole
+// cluster or in a namespace, with the roles and bindings that give these. Who may
+// do everything has them all.
+func (f *Facts) combinedRights(s access.Subject) []tree.Node {
+	held := f.access().Rights(s)
+	if held.Cluster.Has(access.WildcardAll) {
+		return nil
+	}
+	items := f.combinedIn(s, "", held.Cluster&access.Combined)
+	for _, scoped := range held.Namespaces {
+		if rights := held.In(scoped.Namespace); !rights.Has(access.WildcardAll) {
+			items = append(items, f.combinedIn(s, scoped.Namespace, rights&access.Combined&^held.Cluster)...)
+		}
+	}
+	return items
+}
+
+func (f *Facts) combinedIn(s access.Subject, namespace string, rights access.Rights) []tree.Node {
+	var items []tree.Node
+	for _, r := range rights.All() {
+		var roles, bindings []string
+		for _, parts := range r.Together() {
+			for _, part := range parts.All() {
+				if proof, ok := f.access().Prove(s, part, namespace); ok {
+					_, role := proof.Binding.RoleRef()
+					roles, bindings = append(roles, role.Name), append(bindings, proof.Binding.Name())
+					break
+				}
+			}
+		}
+		items = append(items, entries("right", r.String(), "scope", scopeOf(namespace), "role", joined(roles), "binding", joined(bindings)))
+	}
+	return items
+}
+
+// joined names each of a few things once.
+func joined(names []string) string {
+	slices.Sort(names)
+	return strings.Join(slices.Compact(names), " and ")
 }
 
 func (f *Facts) podBound(o *model.Object, pod *model.PodTemplate) tree.Node {
@@ -122,6 +167,11 @@ func (f *Facts) grants(role *access.Role, clusterWide bool) tree.Node {
 	for _, g := range role.Grants(clusterWide) {
 		if access.Facts.Has(g.Right) {
 			items = append(items, entries("right", g.Right.String(), "resources", g.Resources))
+		}
+	}
+	if rights := role.Rights(clusterWide).Complete(); !rights.Has(access.WildcardAll) {
+		for _, r := range (rights & access.Combined).All() {
+			items = append(items, entries("right", r.String(), "resources", []string(nil)))
 		}
 	}
 	if role.Aggregated && role.Object != nil {

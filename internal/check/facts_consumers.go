@@ -21,6 +21,10 @@ type used struct {
 type consumer struct {
 	object *model.Object
 	how    string // as a model.UseKind or a secrets.How
+	// Of a Secret: the service account of the pods, and the keys that are taken.
+	// None means all, or not known.
+	account string
+	keys    []string
 }
 
 // workloads calls do for each pod template that no other object made.
@@ -40,25 +44,27 @@ func (f *Facts) indexConsumers() map[used][]consumer {
 	index := map[used][]consumer{}
 	add := func(key used, c consumer) {
 		// Objects come one after the other, so only the end can hold c already.
-		for i := len(index[key]) - 1; i >= 0 && index[key][i].object == c.object; i-- {
-			if index[key][i] == c {
+		all := index[key]
+		for i := len(all) - 1; i >= 0 && all[i].object == c.object; i-- {
+			if all[i].how == c.how && all[i].account == c.account {
+				all[i].take(c.keys)
 				return
 			}
 		}
-		index[key] = append(index[key], c)
+		index[key] = append(all, c)
 	}
 	f.workloads(func(o *model.Object, pod *model.PodTemplate) {
 		for _, u := range pod.Uses() {
 			if u.How != "" && u.Kind != serviceAccountKind && u.Kind != secretKind {
-				add(used{u.Kind, o.Key.Namespace, u.Name}, consumer{o, string(u.How)})
+				add(used{u.Kind, o.Key.Namespace, u.Name}, consumer{object: o, how: string(u.How)})
 			}
 		}
-		add(used{serviceAccountKind, o.Key.Namespace, accountName(pod)}, consumer{o, "serviceAccount"})
+		add(used{serviceAccountKind, o.Key.Namespace, accountName(pod)}, consumer{object: o, how: "serviceAccount"})
 		templates := o.Root.Dig("spec", "volumeClaimTemplates")
 		for i := range templates.Children() {
 			// One claim for each replica; the star stands for its number.
 			name := templates.At(i).Dig("metadata", "name").Str() + "-" + o.Key.Name + "-*"
-			add(used{claimKind, o.Key.Namespace, name}, consumer{o, "mount"})
+			add(used{claimKind, o.Key.Namespace, name}, consumer{object: o, how: "mount"})
 		}
 	})
 	for _, o := range f.snapshot.All() {
@@ -66,10 +72,23 @@ func (f *Facts) indexConsumers() map[used][]consumer {
 			continue
 		}
 		for _, u := range secrets.Consumed(o) {
-			add(used{secretKind, u.Namespace, u.Name.Name}, consumer{o, string(u.How)})
+			add(used{secretKind, u.Namespace, u.Name.Name}, consumer{o, string(u.How), u.Account, u.Keys})
 		}
 	}
 	return index
+}
+
+// take adds keys that an object takes in the same way.
+func (c *consumer) take(keys []string) {
+	if len(keys) == 0 || len(c.keys) == 0 {
+		c.keys = nil // all of them
+		return
+	}
+	for _, key := range keys {
+		if !slices.Contains(c.keys, key) {
+			c.keys = append(slices.Clip(c.keys), key)
+		}
+	}
 }
 
 func (f *Facts) objectConsumers(o *model.Object) tree.Node {
@@ -83,7 +102,15 @@ func (f *Facts) objectConsumers(o *model.Object) tree.Node {
 	var items []tree.Node
 	for _, c := range found {
 		k := c.object.Key
-		items = append(items, entries("kind", k.Kind, "name", k.Name, "namespace", k.Namespace, "how", c.how))
+		item := []any{"kind", k.Kind, "name", k.Name, "namespace", k.Namespace, "how", c.how}
+		if o.Key.GroupKind == secretKind {
+			keys := make([]tree.Node, len(c.keys))
+			for i := range c.keys {
+				keys[i] = tree.Of(c.keys[i])
+			}
+			item = append(item, "account", c.account, "keys", tree.Of(keys))
+		}
+		items = append(items, entries(item...))
 	}
 	return f.listOr(items, "nothing here uses this "+o.Key.Kind+", and what does may live elsewhere", o.Key.Namespace, consumerKinds...)
 }

@@ -13,6 +13,8 @@ var (
 	policyKinds = reach.PolicyKinds()
 	// networkKinds are those that say who reaches whom.
 	networkKinds = slices.Concat(policyKinds, workloadKinds, []model.GroupKind{namespaceKind})
+	// idleKinds are those that policies select.
+	idleKinds = append([]model.GroupKind{namespaceKind}, workloadKinds...)
 )
 
 // policiesFact returns the fact that lists the network policies that isolate
@@ -86,4 +88,77 @@ func (f *Facts) namespaceWorkloads(o *model.Object) tree.Node {
 		return unknown(f.whyOpen("no workload of this namespace was read, and some may live elsewhere", o.Key.Name, workloadKinds...))
 	}
 	return sealed(tree.Of(count))
+}
+
+func (f *Facts) indexIdle() map[*model.Object][]reach.Idle {
+	index := map[*model.Object][]reach.Idle{}
+	for _, idle := range f.network().Idle() {
+		index[idle.Policy.Object] = append(index[idle.Policy.Object], idle)
+	}
+	return index
+}
+
+// policyIdle lists what is written in a policy and does nothing.
+func (f *Facts) policyIdle(o *model.Object) tree.Node {
+	switch {
+	case f.snapshot.Get(o.Key) != o:
+		return unknown(notInView)
+	case slices.Contains(f.network().AllOthers(), o):
+		return notUnderstood(o)
+	}
+	found := f.idle()[o]
+	if len(found) > 0 && !f.snapshot.Complete("", idleKinds...) {
+		return unknown(f.whyOpen("parts of the policy match nothing here, and what they match may live elsewhere", "", idleKinds...))
+	}
+	var items []tree.Node
+	for _, idle := range found {
+		path := ""
+		if idle.Rule != nil {
+			path = pathTo(o.Root, idle.Rule)
+		}
+		items = append(items, entries("policy", idle.Rule == nil, "path", path))
+	}
+	return list(items)
+}
+
+// pathTo returns the path from a node to one below it, or "".
+func pathTo(from, to *tree.Node) string {
+	var find func(n *tree.Node, path tree.Path) tree.Path
+	find = func(n *tree.Node, path tree.Path) tree.Path {
+		if n == to {
+			return path
+		}
+		for i := range n.Children() {
+			step := tree.Step{Index: i}
+			if n.Is(tree.Map) {
+				step = tree.Step{Key: n.Children()[i].Key()}
+			}
+			if found := find(&n.Children()[i], path.Join(step)); found != nil {
+				return found
+			}
+		}
+		return nil
+	}
+	return find(from, nil).String()
+}
+
+func (f *Facts) indexTies() map[*model.Object][]*model.Object {
+	index := map[*model.Object][]*model.Object{}
+	for _, tie := range f.network().Ties() {
+		for i, p := range tie {
+			index[p.Object] = append(index[p.Object], tie[1-i].Object)
+		}
+	}
+	return index
+}
+
+// policyTies lists the policies whose order against this one is not defined.
+func (f *Facts) policyTies(o *model.Object) tree.Node {
+	if f.snapshot.Get(o.Key) != o {
+		return unknown(notInView)
+	}
+	if !slices.ContainsFunc(f.network().Policies(), func(p *reach.Policy) bool { return p.Object == o && p.Tier != reach.TierNetwork }) {
+		return list(nil) // these have no order
+	}
+	return f.listOr(names(f.ties()[o]), "no policy here has the same priority for the same pods, and one that does may live elsewhere", "", networkKinds...)
 }

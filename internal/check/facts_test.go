@@ -210,7 +210,7 @@ var factCases = []factCase{
 		binding("RoleBinding", "rb", "ClusterRole", "edit", accountWeb),
 		"[{kind:ServiceAccount name:web namespace:shop binding:rb scope:shop workloads:0}]", ""},
 	{"grants", "grants", object(rbac, "Role", "r", `rules: [{apiGroups: ["", apps], resources: [secrets, deployments, nodes/proxy], verbs: [get, create]}]`),
-		"[{right:read-secrets resources:[secrets]} {right:write-secrets resources:[secrets]} {right:create-workloads resources:[deployments]}]", ""},
+		"[{right:read-secrets resources:[secrets]} {right:write-secrets resources:[secrets]} {right:create-workloads resources:[deployments]} {right:forge-token resources:[]}]", ""},
 	{"grants none", "grants", object(rbac, "Role", "r", `rules: [{apiGroups: [""], resources: [secrets], resourceNames: [one], verbs: [get]}]`), "[]", ""},
 	{"grants of an empty aggregate", "grants", object(rbac, "ClusterRole", "r", "aggregationRule: {clusterRoleSelectors: [{matchLabels: {a: b}}]}\nrules: []"), "?", "[]"},
 	{"grants of a binding", "grants", binding("ClusterRoleBinding", "b", "ClusterRole", "r", accountWeb) + object(rbac, "ClusterRole", "r", `rules: [{apiGroups: [""], resources: [nodes/proxy], verbs: [get]}]`),
@@ -224,18 +224,75 @@ var factCases = []factCase{
 			"initContainers: [{name: i, image: a, envFrom: [{secretRef: {name: s}}], env: [{name: A, valueFrom: {secretKeyRef: {name: s, key: k}}}]}]") +
 		object("v1", "ServiceAccount", "a", "imagePullSecrets: [{name: s}]") +
 		object("networking.k8s.io/v1", "Ingress", "in", "spec: {tls: [{secretName: s}]}"),
-		"[{kind:Deployment name:web namespace:shop how:mount} {kind:Deployment name:web namespace:shop how:env} {kind:Deployment name:web namespace:shop how:envFrom}" +
-			" {kind:Deployment name:web namespace:shop how:imagePull} {kind:Ingress name:in namespace:shop how:tls} {kind:ServiceAccount name:a namespace:shop how:imagePull}]", ""},
+		"[{kind:Deployment name:web namespace:shop how:mount account:default keys:[]} {kind:Deployment name:web namespace:shop how:env account:default keys:[k]}" +
+			" {kind:Deployment name:web namespace:shop how:envFrom account:default keys:[]} {kind:Deployment name:web namespace:shop how:imagePull account:default keys:[]}" +
+			" {kind:Ingress name:in namespace:shop how:tls account: keys:[]} {kind:ServiceAccount name:a namespace:shop how:imagePull account:a keys:[]}]", ""},
+	{"consumers of keys", "consumers", object("v1", "Secret", "s", "") +
+		workload("Deployment", "web", "volumes: [{name: v, secret: {secretName: s, items: [{key: a, path: a}]}}, {name: w, secret: {secretName: s}}]",
+			"initContainers: [{name: i, image: a, env: [{name: A, valueFrom: {secretKeyRef: {name: s, key: k}}}, {name: B, valueFrom: {secretKeyRef: {name: s, key: l}}}]}]"),
+		"[{kind:Deployment name:web namespace:shop how:mount account:default keys:[]} {kind:Deployment name:web namespace:shop how:env account:default keys:[k l]}]", ""},
 	{"consumers of a ConfigMap", "consumers", object("v1", "ConfigMap", "s", "") + workload("Deployment", "web", "volumes: [{name: v, configMap: {name: s}}, {name: w, secret: {secretName: s}}]"),
 		"[{kind:Deployment name:web namespace:shop how:mount}]", ""},
 	{"consumers of the default account", "consumers", object("v1", "ServiceAccount", "default", "") + workload("Deployment", "web"), "[{kind:Deployment name:web namespace:shop how:serviceAccount}]", ""},
 	{"consumers of a template's claim", "consumers", object("v1", "PersistentVolumeClaim", "data-db-0", "spec: {}") +
 		strings.Replace(workload("StatefulSet", "db"), "  template:", "  volumeClaimTemplates: [{metadata: {name: data}, spec: {}}]\n  template:", 1),
 		"[{kind:StatefulSet name:db namespace:shop how:mount}]", ""},
+	{"encryption asked for", "encryption", object("storage.k8s.io/v1", "StorageClass", "c", "provisioner: driver.longhorn.io\nparameters: {encrypted: \"true\"}"),
+		`{state:yes reason:the class says encrypted: "true"}`, ""},
+	{"encryption of a claim", "encryption", object("v1", "PersistentVolumeClaim", "p", "spec: {storageClassName: c}") +
+		object("storage.k8s.io/v1", "StorageClass", "c", "provisioner: pxd.portworx.com"), `{state:no reason:neither the class nor the claim sets secure to "true"}`, ""},
+	{"encryption of a volume", "encryption", object("v1", "PersistentVolume", "p", "spec: {nfs: {server: s, path: /a}}"), "{state:? reason:the NFS server decides}", ""},
+	{"orphaned by status", "orphaned", object("v1", "PersistentVolume", "p", "spec: {claimRef: {namespace: shop, name: c}, nfs: {server: s, path: /a}}\nstatus: {phase: Released}"),
+		"claim shop/c is gone and its data are still there (reclaim policy Retain)", ""},
+	{"orphaned in doubt", "orphaned", object("v1", "PersistentVolume", "p", "spec: {claimRef: {namespace: shop, name: c}, nfs: {server: s, path: /a}}"),
+		"?", "claim shop/c does not exist and the volume is kept for it (reclaim policy Retain)"},
+	{"orphaned and owned", "orphaned", object("v1", "PersistentVolume", "p", "spec: {claimRef: {namespace: shop, name: c}, nfs: {server: s, path: /a}}") +
+		object("v1", "PersistentVolumeClaim", "c", "spec: {volumeName: p}"), "", ""},
+	{"orphaned content", "orphaned", object("snapshot.storage.k8s.io/v1", "VolumeSnapshotContent", "c", "spec: {deletionPolicy: Retain, volumeSnapshotRef: {namespace: shop, name: s}}"),
+		"?", "its VolumeSnapshot is gone and the data are still there (deletion policy Retain)"},
+	{"copies none", "copies", object("snapshot.storage.k8s.io/v1", "VolumeSnapshot", "s", "spec: {source: {persistentVolumeClaimName: c}}"), "?", "[]"},
+	{"copies by a grant", "copies", object("snapshot.storage.k8s.io/v1", "VolumeSnapshot", "s", "spec: {source: {persistentVolumeClaimName: c}}") +
+		object("gateway.networking.k8s.io/v1beta1", "ReferenceGrant", "g",
+			"spec: {from: [{group: \"\", kind: PersistentVolumeClaim, namespace: far}], to: [{group: snapshot.storage.k8s.io, kind: VolumeSnapshot}]}"),
+		"[whoever makes claims in namespace far may restore it there and read the data]", ""},
+	{"namespaces of one volume", "dataNamespaces", object("v1", "PersistentVolume", "p", "spec: {claimRef: {namespace: shop, name: c}, nfs: {server: s, path: /a}}"), "?", "[shop]"},
+	{"namespaces of the same share", "dataNamespaces", object("v1", "PersistentVolume", "p", "spec: {claimRef: {namespace: shop, name: c}, nfs: {server: s, path: /a}}") +
+		object("v1", "PersistentVolume", "q", "spec: {claimRef: {namespace: far, name: c}, nfs: {server: s, path: /a}}"), "[far shop]", ""},
+	{"node paths", "nodePaths", workload("Deployment", "web", "volumes: [{name: v, hostPath: {path: /var/run/docker.sock}}, {name: w, hostPath: {path: /srv}}, {name: x, hostPath: {path: /}}, {name: c, persistentVolumeClaim: {claimName: c}}]",
+		"initContainers: [{name: i, image: a, volumeMounts: [{name: v, mountPath: /v, readOnly: true}, {name: w, mountPath: /w}, {name: c, mountPath: /c, readOnly: true}]}]") +
+		object("v1", "PersistentVolumeClaim", "c", "spec: {volumeName: p}") + object("v1", "PersistentVolume", "p", "spec: {local: {path: /etc/cron.d}}"),
+		"[{volume:v path:/run/docker.sock takes:true} {volume:w path:/srv takes:false} {volume:c path:/etc/cron.d takes:false}]", ""},
+	{"readers none", "readers", object("v1", "Secret", "s", ""), "?", "[]"},
+	{"readers", "readers", object("v1", "Secret", "s", "") + workload("Deployment", "web", "serviceAccountName: web", "volumes: [{name: v, secret: {secretName: s}}]") +
+		object(rbac, "Role", "r", secretRules) + binding("RoleBinding", "rb", "Role", "r", accountWeb+", {kind: User, name: jo}") +
+		object(rbac, "ClusterRole", "one", `rules: [{apiGroups: [""], resources: [secrets], resourceNames: [s], verbs: [get]}]`) +
+		binding("ClusterRoleBinding", "crb", "ClusterRole", "one", "{kind: ServiceAccount, name: far, namespace: far}"),
+		"[{subject:sa:far/far bindingKind:ClusterRoleBinding binding:crb byName:true serviceAccount:true consumes:false}" +
+			" {subject:sa:shop/web bindingKind:RoleBinding binding:rb byName:false serviceAccount:true consumes:true}" +
+			" {subject:user:jo bindingKind:RoleBinding binding:rb byName:false serviceAccount:false consumes:false}]", ""},
+	{"idle", "idle", object("networking.k8s.io/v1", "NetworkPolicy", "a", denyAll), "?", "[{policy:true path:}]"},
+	{"idle rule", "idle", object("networking.k8s.io/v1", "NetworkPolicy", "a", "spec: {podSelector: {}, ingress: [{}, {from: [{podSelector: {matchLabels: {app: gone}}}]}]}") + workload("Deployment", "web"),
+		"?", "[{policy:false path:spec.ingress[1]}]"},
+	{"idle not", "idle", object("networking.k8s.io/v1", "NetworkPolicy", "a", "spec: {podSelector: {}, ingress: [{}]}") + workload("Deployment", "web"), "[]", ""},
+	{"idle of another kind", "idle", object("projectcalico.org/v3", "NetworkPolicy", "a", "spec: {}"), "?", ""},
+	{"ties none", "ties", object("policy.networking.k8s.io/v1alpha1", "AdminNetworkPolicy", "a", tied) + object("v1", "Namespace", "shop", "") + workload("Deployment", "web"), "?", "[]"},
+	{"ties", "ties", object("policy.networking.k8s.io/v1alpha1", "AdminNetworkPolicy", "a", tied) + object("policy.networking.k8s.io/v1alpha1", "AdminNetworkPolicy", "b", tied) +
+		object("v1", "Namespace", "shop", "") + workload("Deployment", "web"), "[b]", ""},
+	{"ties without pods", "ties", object("policy.networking.k8s.io/v1alpha1", "AdminNetworkPolicy", "a", tied) + object("policy.networking.k8s.io/v1alpha1", "AdminNetworkPolicy", "b", tied), "?", "[]"},
+	{"ties of what has no order", "ties", object("networking.k8s.io/v1", "NetworkPolicy", "a", denyAll) + object("networking.k8s.io/v1", "NetworkPolicy", "b", denyAll) + workload("Deployment", "web"), "[]", ""},
+	{"rights that others make together", "rights", workload("Deployment", "web", "serviceAccountName: web") +
+		object(rbac, "Role", "ns", `rules: [{apiGroups: [""], resources: [namespaces], verbs: [patch]}]`) + object(rbac, "ClusterRole", "run", `rules: [{apiGroups: [""], resources: [pods], verbs: [create]}]`) +
+		binding("RoleBinding", "one", "Role", "ns", accountWeb) + binding("ClusterRoleBinding", "two", "ClusterRole", "run", accountWeb),
+		"[{right:create-pods scope:cluster role:run binding:two} {right:write-namespaces scope:shop role:ns binding:one}" +
+			" {right:bypass-pod-security scope:shop role:ns and run binding:one and two}]", ""},
+	{"grants that others make together", "grants", object(rbac, "ClusterRole", "r", `rules: [{apiGroups: [""], resources: [secrets], verbs: [get, create]}]`),
+		"[{right:read-secrets resources:[secrets]} {right:write-secrets resources:[secrets]} {right:forge-token resources:[]}]", ""},
 	{"declared nothing", "declared", workload("Deployment", "web"), "null", ""},
 	{"unknown fields none", "unknownFields", object("v1", "ConfigMap", "c", ""), "[]", ""},
 	{"credentials none", "credentials", object("v1", "ConfigMap", "c", ""), "[]", ""},
 }
+
+const tied = "spec: {priority: 7, subject: {namespaces: {}}, ingress: [{action: Deny, from: [{namespaces: {}}]}]}"
 
 func TestFacts(t *testing.T) {
 	covered := map[string]bool{}
@@ -285,6 +342,8 @@ func TestFactsExistWhereListed(t *testing.T) {
 	kinds := []string{
 		workload("Deployment", "a"), object("v1", "Service", "a", ""), object("v1", "ServiceAccount", "a", ""), object("v1", "Secret", "a", ""),
 		object("v1", "ConfigMap", "a", ""), object("v1", "PersistentVolumeClaim", "a", ""), object("v1", "Namespace", "a", ""),
+		object("v1", "PersistentVolume", "a", ""), object("storage.k8s.io/v1", "StorageClass", "a", ""), object("snapshot.storage.k8s.io/v1", "VolumeSnapshot", "a", ""),
+		object("snapshot.storage.k8s.io/v1", "VolumeSnapshotContent", "a", ""), object("cilium.io/v2", "CiliumNetworkPolicy", "a", ""),
 		object("networking.k8s.io/v1", "NetworkPolicy", "a", ""), object("policy/v1", "PodDisruptionBudget", "a", ""),
 		object("autoscaling/v2", "HorizontalPodAutoscaler", "a", ""), object(rbac, "Role", "a", ""), object(rbac, "ClusterRole", "a", ""),
 		object(rbac, "RoleBinding", "a", ""), object(rbac, "ClusterRoleBinding", "a", ""), object("example.org/v1", "Widget", "a", ""),

@@ -27,17 +27,21 @@ func TestFactsWithGaps(t *testing.T) {
 		"EgressFirewall":          {model.GroupKind{Group: "k8s.ovn.org", Kind: "EgressFirewall"}, "ingressPolicies egressPolicies"},
 		"PodDisruptionBudget":     {budgetKind, "disruptionBudgets"},
 		"HorizontalPodAutoscaler": {autoscalerKind, "autoscalers"},
-		"RoleBinding":             {rbac("RoleBinding"), "rights"},
-		"ClusterRoleBinding":      {rbac("ClusterRoleBinding"), "rights"},
+		"RoleBinding":             {rbac("RoleBinding"), "rights readers"},
+		"ClusterRoleBinding":      {rbac("ClusterRoleBinding"), "rights readers"},
 		"ServiceAccount":          {serviceAccountKind, "serviceAccount consumers"},
-		"Deployment":              {model.GroupKind{Group: "apps", Kind: "Deployment"}, "consumers selected"},
-		"Pod":                     {model.GroupKind{Kind: "Pod"}, "consumers selected"},
-		"Namespace":               {namespaceKind, "namespace"},
+		"Deployment":              {model.GroupKind{Group: "apps", Kind: "Deployment"}, "consumers selected idle"},
+		"Pod":                     {model.GroupKind{Kind: "Pod"}, "consumers selected idle"},
+		"Namespace":               {namespaceKind, "namespace idle"},
 		"ConfigMap":               {configMapKind, ""},
+		"PersistentVolumeClaim":   {claimKind, "orphaned dataNamespaces copies"},
+		"PersistentVolume":        {volumeKind, "dataNamespaces"},
+		"ReferenceGrant":          {grantKind, "copies"},
 	}
 	subjects := []string{
 		workload("StatefulSet", "web", "serviceAccountName: web"), object("v1", "Service", "s", "spec: {selector: {app: none}}"),
-		object("v1", "Secret", "s", ""),
+		object("v1", "Secret", "s", ""), object("networking.k8s.io/v1", "NetworkPolicy", "np", denyAll), object("snapshot.storage.k8s.io/v1", "VolumeSnapshot", "s", ""),
+		object("v1", "PersistentVolume", "p", "spec: {claimRef: {namespace: shop, name: c}, nfs: {server: s, path: /a}}"),
 	}
 	for name, c := range kinds {
 		for _, subject := range subjects {
@@ -50,6 +54,9 @@ func TestFactsWithGaps(t *testing.T) {
 			within := NewFacts(model.NewSnapshot([]*model.Object{o}, true, elsewhere), nil)
 			for _, fact := range append(FactNames(), "namespace") {
 				ask := func(f *Facts) (tree.Node, bool) {
+					if fact == "namespace" && o.Key.Namespace == "" {
+						return tree.Node{}, false
+					}
 					if fact == "namespace" {
 						return *f.Namespace(o), true
 					}

@@ -85,6 +85,7 @@ func (f *accessFlags) listCommand(p *Program) *cobra.Command {
 		Args:    exactly("SUBJECT", 1),
 		RunE:    func(cmd *cobra.Command, args []string) error { return f.list(cmd, p, args) },
 	}
+	list.Flags().StringVarP(&f.namespace, "namespace", "n", "", "only what holds in this namespace")
 	list.Flags().BoolVar(&f.system, "system", false, "list too what every cluster gives everybody with a login")
 	list.Flags().StringArrayVar(&f.groups, "group", nil, "the subject is in this group too; may be repeated")
 	return list
@@ -101,6 +102,7 @@ nothing found, but not all is known.`,
 		Args: exactly("", 0),
 		RunE: func(cmd *cobra.Command, args []string) error { return f.dangers(cmd, p) },
 	}
+	dangers.Flags().StringVarP(&f.namespace, "namespace", "n", "", "only what holds in this namespace")
 	dangers.Flags().BoolVar(&f.system, "system", false, "list the parts of Kubernetes itself too")
 	dangers.Flags().BoolVarP(&f.verbose, "verbose", "v", false, "list every holder")
 	return dangers
@@ -119,14 +121,15 @@ func exactly(names string, count int) cobra.PositionalArgs {
 	}
 }
 
-func (f *accessFlags) analysis(cmd *cobra.Command, p *Program) (*model.Snapshot, *access.Analysis, error) {
+// analysis reads what a question is about: a subject, if there is one.
+func (f *accessFlags) analysis(cmd *cobra.Command, p *Program, subject access.Subject) (*model.Snapshot, *access.Analysis, error) {
 	if !slices.Contains([]string{"text", "json"}, f.output) {
 		return nil, nil, fmt.Errorf("output format %q is none of text, json", f.output)
 	}
 	if !slices.Contains([]string{"auto", "always", "never"}, f.color) {
 		return nil, nil, fmt.Errorf("--color %q is none of auto, always, never", f.color)
 	}
-	s, err := f.snapshot(cmd, p)
+	s, err := f.snapshot(cmd, p, f.namespace, subject.Namespace)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -156,7 +159,7 @@ func (f *accessFlags) can(cmd *cobra.Command, p *Program, args []string) error {
 	if err != nil {
 		return err
 	}
-	s, a, err := f.analysis(cmd, p)
+	s, a, err := f.analysis(cmd, p, subject)
 	if err != nil {
 		return err
 	}
@@ -185,7 +188,7 @@ func verdictCode(v access.Verdict) error {
 }
 
 func (f *accessFlags) whoCan(cmd *cobra.Command, p *Program, args []string) error {
-	s, a, err := f.analysis(cmd, p)
+	s, a, err := f.analysis(cmd, p, access.Subject{})
 	if err != nil {
 		return err
 	}
@@ -214,23 +217,43 @@ func (f *accessFlags) list(cmd *cobra.Command, p *Program, args []string) error 
 	if err != nil {
 		return err
 	}
-	_, a, err := f.analysis(cmd, p)
+	_, a, err := f.analysis(cmd, p, subject)
 	if err != nil {
 		return err
 	}
-	bindings := slices.Collect(a.Bindings(subject, f.groups...))
+	bindings := slices.DeleteFunc(slices.Collect(a.Bindings(subject, f.groups...)), func(b access.Binding) bool { return !f.holds(b.Namespace()) })
 	if f.output == "json" {
 		return writeJSON(p.Stdout, listJSON(subject, f.groups, bindings))
 	}
 	return f.printer(p).list(subject, bindings, f.system)
 }
 
+// holds reports whether what is given in a namespace, "" for all, is asked for.
+func (f *accessFlags) holds(namespace string) bool {
+	return f.namespace == "" || namespace == "" || namespace == f.namespace
+}
+
+// here returns the dangers and the notes of the namespace asked for.
+func (f *accessFlags) here(a *access.Analysis) ([]access.Danger, []access.Note) {
+	dangers := a.Dangers()
+	for i, d := range dangers {
+		dangers[i].Holders = slices.DeleteFunc(d.Holders, func(h access.Holder) bool { return !f.holds(h.Namespace) })
+	}
+	dangers = slices.DeleteFunc(dangers, func(d access.Danger) bool { return len(d.Holders) == 0 })
+	return dangers, slices.DeleteFunc(a.Notes(), func(n access.Note) bool {
+		if n.Binding == (access.Binding{}) {
+			return !f.holds(n.Role.Namespace)
+		}
+		return !f.holds(n.Binding.Namespace())
+	})
+}
+
 func (f *accessFlags) dangers(cmd *cobra.Command, p *Program) error {
-	s, a, err := f.analysis(cmd, p)
+	_, a, err := f.analysis(cmd, p, access.Subject{})
 	if err != nil {
 		return err
 	}
-	dangers, notes := a.Dangers(), a.Notes()
+	dangers, notes := f.here(a)
 	var unread []access.Binding
 	for b := range a.All() {
 		if b.Role() == nil {
@@ -249,7 +272,7 @@ func (f *accessFlags) dangers(cmd *cobra.Command, p *Program) error {
 	switch {
 	case found:
 		return errors.Join(err, &codeError{code: exitFindings})
-	case len(unread) > 0 || !s.Closed:
+	case len(unread) > 0 || a.Unread() != "":
 		return errors.Join(err, &codeError{code: exitIncomplete})
 	}
 	return err

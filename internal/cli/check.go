@@ -180,6 +180,9 @@ func (f *checkFlags) judge(ctx context.Context, p *Program, paths []string) (*ju
 	if err != nil {
 		return nil, interrupted(ctx, err)
 	}
+	if plan.cluster == nil && len(in.Problems) > 0 {
+		plan.closed = false // what is missing may be in what could not be read
+	}
 	plan.readOwn(in)
 	known := model.NewSnapshot(nil, plan.closed, plan.gaps()...) // what is missing, without what is there
 	plan.rules = policy.Bind(plan.rules, slices.Concat(plan.beside, in.Objects), known.Complete)

@@ -92,3 +92,46 @@ func TestCheckWithGaps(t *testing.T) {
 		t.Errorf("want a finding in\n%s", text)
 	}
 }
+
+// TestDangersWithGaps shows that nothing was found only where all was read.
+func TestDangersWithGaps(t *testing.T) {
+	for kind, want := range map[string]int{"ClusterRoleBinding": exitIncomplete, "Role": exitIncomplete, "NetworkPolicy": exitClean} {
+		gap := model.Gap{Kind: model.GroupKind{Group: "rbac.authorization.k8s.io", Kind: kind}, Reason: "they may not be listed"}
+		if o := ullage(t, "access", "dangers", "--from", savedCluster(t, "v1.37.0", []model.Gap{gap}, livePod("shop"))); o.code != want {
+			t.Errorf("without %ss: exit code %d, want %d: %s%s", kind, o.code, want, o.stdout, o.stderr)
+		}
+	}
+}
+
+// TestParamsWithGaps shows that parameters of a policy which could not be read are
+// not taken for missing.
+func TestParamsWithGaps(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "policy.yaml")
+	policy := `apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicy
+metadata: {name: limits}
+spec:
+  paramKind: {apiVersion: v1, kind: ConfigMap}
+  matchConstraints: {resourceRules: [{apiGroups: [""], apiVersions: [v1], operations: [CREATE], resources: [pods]}]}
+  validations: [{expression: "object.metadata.name != params.data.name"}]
+---
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicyBinding
+metadata: {name: limits}
+spec: {policyName: limits, validationActions: [Deny], paramRef: {name: limits, namespace: ops, parameterNotFoundAction: Deny}}
+`
+	if err := os.WriteFile(file, []byte(policy), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	run := func(gaps ...model.Gap) string {
+		o := ullage(t, "check", "--from", savedCluster(t, "v1.37.0", gaps, livePod("shop")), "--policies", file, "--profile", "all", "-v")
+		return strings.Join(strings.Fields(o.stdout), " ")
+	}
+	const missing, unread = "the binding denies what it has no parameters for", "the parameters of policy limits were not read"
+	if text := run(model.Gap{Kind: model.GroupKind{Kind: "ConfigMap"}, Reason: "configmaps may not be listed"}); strings.Contains(text, missing) || !strings.Contains(text, unread) {
+		t.Errorf("want %q in\n%s", unread, text)
+	}
+	if text := run(); !strings.Contains(text, missing) || strings.Contains(text, unread) {
+		t.Errorf("want %q in\n%s", missing, text)
+	}
+}

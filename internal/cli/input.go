@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -34,9 +35,10 @@ func (in *input) flags(cmd *cobra.Command) {
 	in.source.flags(flags)
 }
 
-// snapshot reads what the flags name. What could not be read is a gap: it is
-// told on standard error, and makes answers unknown that hang on it.
-func (in *input) snapshot(cmd *cobra.Command, p *Program) (*model.Snapshot, error) {
+// snapshot reads what the flags name. Where not all of a cluster may be read, the
+// namespaces are that the question is about; "" is none. What could not be read is
+// a gap: it is told on standard error, and makes answers unknown that hang on it.
+func (in *input) snapshot(cmd *cobra.Command, p *Program, namespaces ...string) (*model.Snapshot, error) {
 	ctx := cmd.Context()
 	if err := in.validate(cmd.Flags(), in.paths, "default-namespace", "closed-world", "exclude", "values", "set"); err != nil {
 		return nil, err
@@ -49,7 +51,8 @@ func (in *input) snapshot(cmd *cobra.Command, p *Program) (*model.Snapshot, erro
 		if _, err := in.open(ctx); err != nil {
 			return nil, err
 		}
-		read, err := in.read(ctx, bar, nil, nil)
+		namespaces = slices.DeleteFunc(slices.Compact(slices.Sorted(slices.Values(namespaces))), func(ns string) bool { return ns == "" })
+		read, err := in.read(ctx, bar, namespaces, nil)
 		if err != nil {
 			return nil, err
 		}

@@ -39,7 +39,7 @@ func (f *inventory) read(cmd *cobra.Command, p *Program, args []string) (*model.
 		return nil, err
 	}
 	f.paths = append(f.paths, args...)
-	s, err := f.snapshot(cmd, p)
+	s, err := f.snapshot(cmd, p, f.namespaces...)
 	if err != nil {
 		return nil, err
 	}

@@ -381,6 +381,26 @@ func (c *realCluster) oneNamespace() {
 	if o.code != exitIncomplete || !found || !strings.Contains(r.problems(), "may not be listed outside of namespace odd") {
 		t.Errorf("exit code %d, privileged container found: %t, problems %s", o.code, found, r.problems())
 	}
+	c.create(`{"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": {"name": "watcher", "namespace": "odd"}, "rules": [{"apiGroups": [""], "resources": ["secrets"], "verbs": ["get"]}]}`)
+	c.create(`{"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": {"name": "watcher", "namespace": "odd"}, "subjects": [{"kind": "ServiceAccount",
+		"name": "watcher", "namespace": "odd"}], "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "watcher"}}`)
+	for _, ask := range []struct {
+		command string
+		code    int
+		want    string
+	}{
+		{"access can sa:odd/watcher get secrets -n odd", exitClean, "by RoleBinding watcher"},
+		{"access can sa:odd/watcher get nodes", exitIncomplete, "clusterrolebindings.rbac.authorization.k8s.io may not be listed"},
+		{"access list sa:odd/watcher", exitClean, "RoleBinding watcher"},
+		{"access dangers -n odd", exitFindings, "sa:odd/watcher"},
+		{"secrets -n odd", exitIncomplete, "odd/s"},
+		{"storage -n odd", exitIncomplete, ""},
+	} {
+		o := ullage(t, append(strings.Fields(ask.command), "--cluster", "--kubeconfig", config)...)
+		if o.code != ask.code || !strings.Contains(strings.Join(strings.Fields(o.stdout), " "), ask.want) || !strings.Contains(o.stderr, "may not be listed outside of namespace odd") {
+			t.Errorf("%s: exit code %d\n%s%s", ask.command, o.code, o.stdout, o.stderr)
+		}
+	}
 }
 
 // faults puts a proxy between, which breaks what the server does.
@@ -465,6 +485,10 @@ func (c *realCluster) unavailable() {
 	config := c.server.Kubeconfig(t, "dev", token, "")
 	c.eventually("the groups are known to be unavailable", func() bool {
 		r := readReport(t, ullage(t, "check", "--cluster", "--kubeconfig", config, "-o", "json"))
-		return len(r.Problems) == 1 && strings.Contains(r.Problems[0].Reason, "API group projectcalico.org")
+		unknown := false // there may be policies of Calico's
+		for _, u := range r.Unknowns {
+			unknown = unknown || strings.Contains(u.Reason, "what the API group projectcalico.org holds could not be read")
+		}
+		return len(r.Problems) == 1 && strings.Contains(r.Problems[0].Reason, "API group projectcalico.org") && unknown
 	})
 }

@@ -36,6 +36,7 @@ batch: cronjobs/cronjob/cj jobs/job
 certificates.k8s.io: *certificatesigningrequests/certificatesigningrequest/csr *signers/signer *clustertrustbundles podcertificaterequests
 coordination.k8s.io: leases/lease leasecandidates
 discovery.k8s.io: endpointslices/endpointslice
+flowcontrol.apiserver.k8s.io: *flowschemas/flowschema *prioritylevelconfigurations/prioritylevelconfiguration
 networking.k8s.io: ingresses/ingress/ing *ingressclasses/ingressclass networkpolicies/networkpolicy/netpol *ipaddresses *servicecidrs
 node.k8s.io: *runtimeclasses/runtimeclass
 policy: poddisruptionbudgets/poddisruptionbudget/pdb
@@ -91,7 +92,9 @@ func parseRequest(s *model.Snapshot, verb, text string) (q *access.Request, scop
 		q.Resource, q.Group = name, group
 		return q, true, nil
 	}
-	for _, r := range append(customResources(s), resources...) {
+	// As everywhere in Kubernetes, a name without a group is first that of a built-in
+	// resource: custom ones are often called the same.
+	for _, r := range slices.Concat(resources, customResources(s)) {
 		if (r.name == name || slices.Contains(r.other, name)) && (!grouped || r.group == group) {
 			q.Resource, q.Group = r.name, r.group
 			return q, !r.cluster, nil

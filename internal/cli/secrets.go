@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"ullage.dev/ullage/internal/access"
+	"ullage.dev/ullage/internal/check"
 	"ullage.dev/ullage/internal/model"
 	"ullage.dev/ullage/internal/secrets"
 )
@@ -31,7 +32,7 @@ Exit code: 0 told, 2 usage or internal error, 3 something could not be read.`,
 			if err != nil {
 				return err
 			}
-			view := secrets.New(s, secretReaders(access.New(s)))
+			view := secrets.New(s, check.SecretReaders(access.New(s)))
 			view.Secrets = slices.DeleteFunc(view.Secrets, func(s *secrets.Secret) bool {
 				namespaces := []string{s.Namespace}
 				for i := range s.Consumers {
@@ -52,78 +53,6 @@ Exit code: 0 told, 2 usage or internal error, 3 something could not be read.`,
 	}
 	f.flags(cmd)
 	return cmd
-}
-
-// secretReaders asks RBAC who may read a Secret. Most answers hold for all
-// Secrets of a namespace; only names that a rule restricts itself to are asked
-// for one by one.
-func secretReaders(a *access.Analysis) secrets.Readers {
-	named := map[string]bool{}
-	for b := range a.All() {
-		if role := b.Role(); role != nil {
-			for _, rule := range role.Rules() {
-				for _, name := range rule.Names() {
-					named[name] = true
-				}
-			}
-		}
-	}
-	type answer struct {
-		readers []secrets.Reader
-		doubts  []string
-	}
-	answers := map[secrets.Name]answer{}
-	return func(name secrets.Name) ([]secrets.Reader, []string) {
-		if !named[name.Name] {
-			name.Name = "" // as any other of its namespace
-		}
-		known, ok := answers[name]
-		if !ok {
-			known.readers, known.doubts = readersOf(a, name)
-			answers[name] = known
-		}
-		return slices.Clone(known.readers), slices.Clone(known.doubts)
-	}
-}
-
-func readersOf(a *access.Analysis, name secrets.Name) ([]secrets.Reader, []string) {
-	var readers []secrets.Reader
-	var doubts []string
-	at := map[access.Subject]int{}
-	for _, verb := range []string{"get", "list", "watch"} {
-		proofs, reasons := a.WhoCan(&access.Request{Verb: verb, Resource: "secrets", Namespace: name.Namespace, Name: name.Name})
-		for _, reason := range reasons {
-			if !slices.Contains(doubts, reason) {
-				doubts = append(doubts, reason)
-			}
-		}
-		for _, proof := range proofs {
-			byName := len(proof.Rule.Names()) > 0
-			i, ok := at[proof.Subject]
-			if !ok {
-				i = len(readers)
-				at[proof.Subject] = i
-				readers = append(readers, readerBy(proof))
-				readers[i].ByName = byName
-			}
-			r := &readers[i]
-			if !slices.Contains(r.Verbs, verb) {
-				r.Verbs = append(r.Verbs, verb)
-			}
-			r.ByName = r.ByName && byName
-		}
-	}
-	slices.SortStableFunc(readers, func(a, b secrets.Reader) int { return strings.Compare(a.Subject, b.Subject) })
-	return readers, doubts
-}
-
-func readerBy(proof access.Proof) secrets.Reader {
-	s := proof.Subject
-	_, accounts := access.AccountsOf(s)
-	return secrets.Reader{
-		Subject: s.String(), By: proof.Binding.Kind() + " " + proof.Binding.Name(), ServiceAccount: s.Kind == "ServiceAccount" || accounts,
-		Everybody: s.Everybody(), System: s.System(), Anonymous: strings.Contains(s.Everybody(), "without a login"),
-	}
 }
 
 func secretFindings(all []secrets.Finding) []found {

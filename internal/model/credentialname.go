@@ -133,7 +133,7 @@ func nameOf(name string) naming {
 // wordNames says what one word, in lower case, names.
 func wordNames(word []byte, previous string) naming {
 	switch w := string(word); w {
-	case "pass", "pwd", "passcode", "accesskey", "secretkey", "privatekey":
+	case "pass", "pwd", "passcode", "accesskey", "secretkey", "privatekey", "userkey", "restuserkey":
 		return namesSecret
 	case "credential", "credentials", "creds", "cred":
 		return namesReference

@@ -1,6 +1,10 @@
 package model
 
-import "slices"
+import (
+	"iter"
+	"maps"
+	"slices"
+)
 
 // Gap is a kind of which a closed snapshot may lack objects all the same: a
 // cluster did not let them be read.
@@ -37,10 +41,28 @@ func (s *Snapshot) Gap(namespace string, kinds ...GroupKind) *Gap {
 	}
 	for _, gk := range kinds {
 		for _, at := range []GroupKind{gk, {Group: gk.Group}} {
-			if g := s.gaps[at]; g != nil && (namespace == "" || !slices.Contains(g.Except, namespace)) {
+			if g := s.gaps[at]; g != nil && g.In(namespace) {
 				return g
 			}
 		}
 	}
 	return nil
+}
+
+// Gaps yields all gaps, by kind.
+func (s *Snapshot) Gaps() iter.Seq[*Gap] {
+	return func(yield func(*Gap) bool) {
+		kinds := slices.SortedFunc(maps.Keys(s.gaps), func(a, b GroupKind) int { return Key{GroupKind: a}.Compare(Key{GroupKind: b}) })
+		for _, gk := range kinds {
+			if !yield(s.gaps[gk]) {
+				return
+			}
+		}
+	}
+}
+
+// In reports whether objects of a namespace may be missing. For the namespace see
+// [Snapshot.Complete].
+func (g *Gap) In(namespace string) bool {
+	return namespace == "" || !slices.Contains(g.Except, namespace)
 }

@@ -140,6 +140,16 @@ var ContainerLists = []string{"containers", "initContainers", "ephemeralContaine
 // Labels returns the labels that the pods carry.
 func (p PodTemplate) Labels() *tree.Node { return p.Metadata.Get("labels") }
 
+// ServiceAccount returns the name of the service account that the pods run as.
+func (p PodTemplate) ServiceAccount() string {
+	for _, key := range []string{"serviceAccountName", "serviceAccount"} { // the second is its old name
+		if name := p.Spec.Get(key).Str(); name != "" {
+			return name
+		}
+	}
+	return "default"
+}
+
 // systemNamespaces hold the platform's own workloads.
 var systemNamespaces = map[string]bool{
 	"kube-system": true, "kube-public": true, "kube-node-lease": true, "calico-system": true, "calico-apiserver": true, "tigera-operator": true,

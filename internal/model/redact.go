@@ -37,7 +37,7 @@ func redact(o *Object) {
 	for i := range kids {
 		kid := &kids[i]
 		switch key := kid.Key(); {
-		case key == "apiVersion", key == "kind", key == "status":
+		case key == "apiVersion", key == "kind":
 		case key == "metadata":
 			r.metadata(kid)
 		case r.secret && (key == "data" || key == "stringData"):
@@ -61,6 +61,11 @@ const (
 	nameKeys                // they are names chosen by people
 	fieldKeys               // they are fields of a type that is not known
 )
+
+// chosenKeys are the fields of built-in types, besides those of metadata, that
+// hold a map for a driver, which may take a password there: parameters of
+// classes, what a CSI or flexVolume driver mounts with, and what it answered.
+var chosenKeys = words("parameters volumeAttributes options attachmentMetadata")
 
 type redactor struct {
 	secret bool // the object is a Secret
@@ -162,7 +167,7 @@ func (r *redactor) entry(parent, kid *tree.Node, keys keyUse) {
 		switch {
 		case key == "encryptedData": // a SealedSecret: only its controller can read it
 			return
-		case (key == "labels" || key == "annotations") && parent.Key() == "metadata":
+		case (key == "labels" || key == "annotations") && parent.Key() == "metadata", keys == plainKeys && chosenKeys[key]:
 			keys = nameKeys
 		}
 	}

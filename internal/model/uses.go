@@ -112,11 +112,40 @@ func (c *useCollector) add(gk GroupKind, n *tree.Node, key string, how UseKind, 
 // at returns the path of a key of the node that is looked at.
 func (c *useCollector) at(key string) tree.Path { return c.path.Join(tree.Step{Key: key}) }
 
-// driverSecrets are the volume sources whose drivers read a Secret, and under
-// which key they name it.
-var driverSecrets = map[string]string{
-	"azureFile": "secretName", "cephfs": "secretRef", "flexVolume": "secretRef", "iscsi": "secretRef", "rbd": "secretRef",
-	"scaleIO": "secretRef", "storageos": "secretRef",
+// driverSecrets are the volume sources whose drivers read Secrets, and the fields
+// that name them: secretName holds the name itself, others a reference.
+var driverSecrets = map[string][]string{
+	"azureFile": {"secretName"}, "cephfs": {"secretRef"}, "flexVolume": {"secretRef"}, "iscsi": {"secretRef"}, "rbd": {"secretRef"},
+	"scaleIO": {"secretRef"}, "storageos": {"secretRef"},
+	"csi": {"controllerExpandSecretRef", "controllerPublishSecretRef", "nodeExpandSecretRef", "nodePublishSecretRef", "nodeStageSecretRef"},
+}
+
+// DriverSecret is a Secret that the driver of a volume reads.
+type DriverSecret struct {
+	Namespace string     // "" when the volume does not say it; that of the pod or of the claim is meant
+	Name      *tree.Node // a text that is not empty
+	Path      tree.Path  // to Name, from the volume of a pod or the spec of a PersistentVolume
+}
+
+// DriverSecrets returns the Secrets that the driver of a volume reads. The volume
+// is one of a pod or the spec of a PersistentVolume.
+func DriverSecrets(volume *tree.Node) []DriverSecret {
+	var found []DriverSecret
+	for i := range volume.Children() {
+		source := &volume.Children()[i]
+		for _, field := range driverSecrets[source.Key()] {
+			secret := DriverSecret{Name: source.Get(field), Path: tree.Keys(source.Key(), field)}
+			if field == "secretName" {
+				secret.Namespace = source.Get("secretNamespace").Str()
+			} else {
+				secret.Namespace, secret.Name, secret.Path = secret.Name.Get("namespace").Str(), secret.Name.Get("name"), tree.Keys(source.Key(), field, "name")
+			}
+			if secret.Name.Str() != "" {
+				found = append(found, secret)
+			}
+		}
+	}
+	return found
 }
 
 func (c *useCollector) volume(v *tree.Node) {
@@ -129,19 +158,12 @@ func (c *useCollector) volume(v *tree.Node) {
 			c.field(n, "configMap", func(n *tree.Node) { c.source(n, configMapKind, "name") })
 		})
 	})
-	for i := range v.Children() {
-		source := v.Children()[i].Key()
-		switch driverSecrets[source] {
-		case "secretName":
-			c.field(v, source, func(n *tree.Node) { c.add(secretKind, n, "secretName", UseMount) })
-		case "secretRef":
-			c.field(v, source, func(n *tree.Node) {
-				c.field(n, "secretRef", func(n *tree.Node) { c.add(secretKind, n, "name", UseMount) })
-			})
+	for _, secret := range DriverSecrets(v) {
+		if !secret.Name.Has(tree.Implied) {
+			c.found = append(c.found, Use{Kind: secretKind, Name: secret.Name.Str(), Path: c.path.Join(secret.Path...), How: UseMount})
 		}
 	}
 	c.field(v, "csi", func(n *tree.Node) {
-		c.field(n, "nodePublishSecretRef", func(n *tree.Node) { c.add(secretKind, n, "name", UseMount) })
 		if n.Get("driver").Str() == "secrets-store.csi.k8s.io" {
 			c.field(n, "volumeAttributes", func(n *tree.Node) { c.add(secretProviderKind, n, "secretProviderClass", "") })
 		}

@@ -234,7 +234,7 @@ var internalAnnotations = map[string][]string{
 
 func internalBalancer(annotations *tree.Node) bool {
 	for i := range annotations.Children() {
-		if n := annotations.At(i); slices.Contains(internalAnnotations[n.Key()], n.Str()) {
+		if n := &annotations.Children()[i]; slices.Contains(internalAnnotations[n.Key()], n.Str()) {
 			return true
 		}
 	}

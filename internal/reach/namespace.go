@@ -225,3 +225,27 @@ func (g *Graph) Idle() []Idle {
 	}
 	return idle
 }
+
+// Ties returns the pairs of policies of the tiers Admin and Baseline that have
+// the same priority and select pods in common, so that it is not defined which
+// decides first. The two are of different objects.
+func (g *Graph) Ties() [][2]*Policy {
+	var ties [][2]*Policy
+	for _, d := range directions {
+		for _, list := range g.subjects[d] {
+			for i, a := range list {
+				for _, b := range list[i+1:] {
+					tie := [2]*Policy{a.Policy, b.Policy}
+					if a.sure && b.sure && a.tied(b.Policy) && !slices.Contains(ties, tie) {
+						ties = append(ties, tie)
+					}
+				}
+			}
+		}
+	}
+	return ties
+}
+
+func (p *Policy) tied(q *Policy) bool {
+	return p.Tier != TierNetwork && p.Tier == q.Tier && p.Priority == q.Priority && p.Object != q.Object
+}

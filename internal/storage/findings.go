@@ -288,3 +288,17 @@ func (b *builder) judgeData(v *Volume) {
 		v.find("orphaned", model.Medium, p.Object, nil, "%s does not exist and the volume is kept for it (reclaim policy %s)", claim, p.Reclaim)
 	}
 }
+
+// TakesNode reports whether what the containers of a user mount of a path of the
+// node gives them the node.
+func (u *User) TakesNode(nodePath string) bool {
+	v := Volume{NodePath: nodePath, Exposures: HostPath(nodePath)}
+	for i := range u.Mounts {
+		for _, e := range u.Mounts[i].exposures(&v) {
+			if _, severity, _ := e.gain(!u.Mounts[i].ReadOnly); severity == model.Critical {
+				return true
+			}
+		}
+	}
+	return false
+}

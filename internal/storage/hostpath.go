@@ -36,8 +36,8 @@ const (
 	layers    = "the files of every container of the node, which it changes"
 )
 
-// places is the catalogue. The rules host-path-sensitive and runtime-socket know
-// the same places.
+// places is the catalogue. The rules host-path-sensitive, runtime-socket and
+// persistent-volume-host-path know the same places.
 var places = []place{
 	{Exposure: Exposure{Path: "/", Read: "every file of the node: the kubelet's credentials, " + tokens, Write: "every file of the node, so root on it", ReadTakes: true, WriteTakes: true}, alone: true},
 	reads("/boot", "the kernel's symbols and the boot configuration").writes("the kernel that the node boots next", true),
@@ -138,7 +138,8 @@ var runtimeSockets = map[string]bool{
 // what is in them.
 var (
 	harmless      = []string{"/etc/localtime", "/etc/timezone", "/etc/machine-id", "/etc/os-release", "/usr/lib/os-release", "/dev/null", "/dev/urandom", "/dev/shm"}
-	harmlessBelow = []string{"/usr/share/zoneinfo", "/usr/share/ca-certificates", "/etc/ssl/certs", "/etc/pki/ca-trust"}
+	harmlessBelow = []string{"/usr/share/zoneinfo", "/usr/share/ca-certificates", "/etc/ssl/certs", "/etc/pki/ca-trust",
+		"/var/lib/rancher/k3s/storage"} // where k3s keeps the volumes that it makes
 )
 
 // HostPath returns what a path of the node exposes: the sensitive place that it

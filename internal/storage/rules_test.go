@@ -3,6 +3,7 @@ package storage_test
 import (
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -25,22 +26,25 @@ func (noFacts) Namespace(*model.Object) *tree.Node          { return nil }
 
 // onlyHere are paths that the catalogue knows and the rules let pass: what node
 // agents mount, and what is rarely mounted.
-var onlyHere = []string{"/var/log", "/lib/modules", "/var/lib/docker/containers", "/opt", "/run/dbus", "/run/systemd", "/run/secrets", "/var/spool"}
+var onlyHere = []string{"/var/log", "/lib/modules", "/var/lib/docker/containers", "/run/secrets"}
 
-// TestCatalogueAgreesWithRules holds the catalogue against the two rules about
-// sensitive paths: what these refuse has something to gain.
+// TestCatalogueAgreesWithRules holds the catalogue against the rules about
+// sensitive paths, of pods and of local volumes: what these refuse has something
+// to gain, and the other way round.
 func TestCatalogueAgreesWithRules(t *testing.T) {
 	library, err := policy.LoadLibrary(policies.Files, "policies")
 	if err != nil {
 		t.Fatal(err)
 	}
-	rules, err := policy.Find(library, []string{"host-path-sensitive", "runtime-socket"})
+	rules, err := policy.Find(library, []string{"host-path-sensitive", "runtime-socket", "persistent-volume-host-path"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	worker := policy.NewEngine(rules, policy.Options{KubernetesMinor: 37}).NewWorker(noFacts{})
-	refused := func(at string) bool {
-		file := &tree.File{Text: "{apiVersion: v1, kind: Pod, metadata: {name: p}, spec: {containers: [], volumes: [{name: v, hostPath: {path: \"" + at + "\"}}]}}"}
+	const pod, local = "{apiVersion: v1, kind: Pod, metadata: {name: p}, spec: {containers: [], volumes: [{name: v, hostPath: {path: AT}}]}}",
+		"{apiVersion: v1, kind: PersistentVolume, metadata: {name: p}, spec: {local: {path: AT}}}"
+	refused := func(object, at string) bool {
+		file := &tree.File{Text: strings.Replace(object, "AT", strconv.Quote(at), 1)}
 		for doc := range tree.Parse(file) {
 			o, err := model.NewObject(doc.Root, &model.Source{File: file}, "", "default")
 			if err != nil {
@@ -57,10 +61,14 @@ func TestCatalogueAgreesWithRules(t *testing.T) {
 		}
 	}
 	paths = append(paths, "/", "/srv", "/srv/app", "/tmp", "/mnt/disks", "/data", "/var/lib/app", "/var/run/docker.sock", "/var/run", "/user/containerd.sock",
-		"/etc/localtime", "/usr/share/zoneinfo", "/dev/null", "/opt/app", "/run/user/1000/podman/podman.sock", "//var//lib/./kubelet/")
+		"/etc/localtime", "/usr/share/zoneinfo", "/dev/null", "/opt/app", "/run/user/1000/podman/podman.sock", "//var//lib/./kubelet/",
+		"/etc/ssl/certs/ca.pem", "/var/lib/rancher/k3s/storage/pvc-1", "/dev/shm/x", "/etc/machine-id")
 	refusals := 0
 	for _, at := range paths {
-		known, bad := len(storage.HostPath(at)) > 0, refused(at)
+		known, bad := len(storage.HostPath(at)) > 0, refused(pod, at)
+		if refused(local, at) != bad {
+			t.Errorf("%s: refused to pods: %v, to local volumes: %v", at, bad, !bad)
+		}
 		if bad {
 			refusals++
 		}

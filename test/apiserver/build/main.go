@@ -1,14 +1,19 @@
 // Build makes the binaries that package apiserver runs, if they are not in its
 // directory yet. It is run from the top of the repository and takes about ten
-// minutes of CPU the first time.
+// minutes of CPU the first time. Several may run at the same time.
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strings"
+	"syscall"
+	"time"
 
 	"ullage.dev/ullage/test/apiserver"
 )
@@ -17,13 +22,16 @@ import (
 const module = "test/kubernetes"
 
 func main() {
-	if err := run(); err != nil {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx)
+	stop()
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "build:", err)
 		os.Exit(1)
 	}
 }
 
-func run() error {
+func run(ctx context.Context) error {
 	dir, err := apiserver.Dir()
 	if err != nil {
 		return err
@@ -32,7 +40,7 @@ func run() error {
 	if len(missing) == 0 {
 		return nil
 	}
-	pinned, err := output("go", "list", "-m", "-f", "{{.Version}}", "k8s.io/kubernetes")
+	pinned, err := golang(ctx, "list", "-m", "-f", "{{.Version}}", "k8s.io/kubernetes")
 	if err != nil {
 		return err
 	}
@@ -44,34 +52,46 @@ func run() error {
 	}
 	for _, name := range missing {
 		fmt.Printf("building %s of Kubernetes %s into %s\n", name, pinned, dir)
-		if err := build(apiserver.Binaries[name], filepath.Join(dir, name)); err != nil {
+		if err := build(ctx, dir, name); err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
 	}
 	return nil
 }
 
-// build compiles a package. The file appears when it is whole.
-func build(pkg, file string) error {
+// build compiles a binary. The file appears when it is whole.
+func build(ctx context.Context, dir, name string) error {
 	major, minor, _ := strings.Cut(strings.TrimPrefix(apiserver.Version, "v"), ".")
 	minor, _, _ = strings.Cut(minor, ".")
 	flags := "-s -w"
 	for _, at := range []string{"k8s.io/component-base/version", "k8s.io/client-go/pkg/version"} {
 		flags += fmt.Sprintf(" -X %[1]s.gitVersion=%[2]s -X %[1]s.gitMajor=%[3]s -X %[1]s.gitMinor=%[4]s", at, apiserver.Version, major, minor)
 	}
-	part := fmt.Sprintf("%s.%d", file, os.Getpid())
-	defer os.Remove(part)
-	if _, err := output("go", "build", "-trimpath", "-ldflags", flags, "-o", part, pkg); err != nil {
+	own, err := os.MkdirTemp(dir, ".build-*") // beside the file, for the rename
+	if err != nil {
 		return err
 	}
-	return os.Rename(part, file)
+	defer os.RemoveAll(own)
+	part := filepath.Join(own, name)
+	if _, err := golang(ctx, "build", "-trimpath", "-ldflags", flags, "-o", part, apiserver.Binaries[name]); err != nil {
+		return err
+	}
+	return os.Rename(part, filepath.Join(dir, name))
 }
 
-// output runs a program in the module and returns what it prints.
-func output(program string, args ...string) (string, error) {
-	cmd := exec.Command(program, args...)
+// golang runs the go command in the module and returns what it prints.
+func golang(ctx context.Context, args ...string) (string, error) {
+	cmd := exec.CommandContext(ctx, "go", args...)
 	cmd.Dir, cmd.Stderr = module, os.Stderr
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) } // it removes its temporary files
+	cmd.WaitDelay = 10 * time.Second
 	out, err := cmd.Output()
+	switch {
+	case ctx.Err() != nil:
+		err = errors.New("interrupted")
+	case err != nil:
+		err = fmt.Errorf("go %s in %s failed, see above (modules are fetched as GOPROXY says): %w", args[0], module, err)
+	}
 	return strings.TrimSpace(string(out)), err
 }
