@@ -68,7 +68,7 @@ func Run(ctx context.Context, p *Program) int {
 	root.SetOut(p.Stdout)
 	root.SetErr(p.Stderr)
 	root.SetVersionTemplate("ullage {{.Version}}\n")
-	root.AddCommand(accessCommand(p), attackPathsCommand(p), checkCommand(p), clusterCommand(p), policyCommand(p), secretsCommand(p), storageCommand(p))
+	root.AddCommand(accessCommand(p), attackPathsCommand(p), checkCommand(p), clusterCommand(p), netCommand(p), policyCommand(p), secretsCommand(p), storageCommand(p))
 	cmd, err := root.ExecuteContextC(ctx)
 	if err == nil {
 		return exitClean

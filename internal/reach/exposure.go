@@ -254,9 +254,11 @@ func privateAddresses(list *tree.Node, key string) bool {
 }
 
 // localRanges are those of no use on the internet.
-var localRanges = append([]netip.Prefix{
+var localRanges = []netip.Prefix{
 	netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("169.254.0.0/16"), netip.MustParsePrefix("::1/128"), netip.MustParsePrefix("fe80::/10"),
-}, podRanges...)
+	netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("172.16.0.0/12"), netip.MustParsePrefix("192.168.0.0/16"),
+	netip.MustParsePrefix("100.64.0.0/10"), netip.MustParsePrefix("fc00::/7"),
+}
 
 // isPublic reports whether a range holds addresses of the internet.
 func isPublic(p netip.Prefix) bool {

@@ -1,0 +1,139 @@
+package cli
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"ullage.dev/ullage/internal/model"
+	"ullage.dev/ullage/internal/reach"
+)
+
+// netFlags are the flags of the net commands.
+type netFlags struct {
+	input
+	output, color  string
+	namespaces     []string
+	source, target string
+	exhaustive     bool
+	verbose        bool
+	apply          bool
+}
+
+// network is what net commands ask questions of.
+type network struct {
+	*model.Snapshot
+	*reach.Graph
+	exposure *reach.Exposure
+	closed   bool
+}
+
+func netCommand(p *Program) *cobra.Command {
+	var f netFlags
+	cmd := &cobra.Command{
+		Use:   "net",
+		Short: "Who may connect to whom, what is exposed, and how to isolate it",
+		Long: `Answer questions about the network: of manifests (-f PATH, default the working
+directory) or of a cluster (--cluster).
+
+SRC and DST are one of
+  NAMESPACE                 all its workloads
+  NAMESPACE/NAME            a workload, or a Service
+  KIND/NAMESPACE/NAME       the same by kind: deploy/shop/web, svc/shop/web
+  internet, node, api-server
+  10.0.0.0/8, 192.0.2.7     addresses
+  api.example.com           a name outside the cluster (DST only)
+
+Files rarely hold every policy of a cluster. So what is open because no policy
+was read, or closed because none was read that allows it, is unknown; with
+--closed-world it is yes or no. What network plugins do differently is unknown
+everywhere, with its reason.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	f.input.flags(cmd)
+	cmd.PersistentFlags().StringVar(&f.color, "color", "auto", "auto, always or never")
+	cmd.AddCommand(f.netListCommand(p), f.netCanCommand(p), f.netWhyCommand(p), f.netDiffCommand(p), f.netExposedCommand(p), f.netIsolateCommand(p), f.netBlastCommand(p))
+	return cmd
+}
+
+// formats adds the flag for the format; the first is the default.
+func (f *netFlags) formats(cmd *cobra.Command, formats ...string) {
+	cmd.Flags().StringVarP(&f.output, "output", "o", formats[0], "format: "+strings.Join(formats, ", "))
+	cmd.PreRunE = func(cmd *cobra.Command, _ []string) error {
+		if !cmd.Flags().Changed("output") {
+			f.output = formats[0] // the commands share the variable
+		}
+		if err := (word{f.output, "--output"}).oneOf(formats...); err != nil {
+			return err
+		}
+		return (word{f.color, "--color"}).oneOf("auto", "always", "never")
+	}
+}
+
+// network reads what the flags name.
+func (f *netFlags) network(cmd *cobra.Command, p *Program) (*network, error) {
+	s, err := f.snapshot(cmd, p)
+	if err != nil {
+		return nil, err
+	}
+	n := newNetwork(s)
+	if len(slices.Collect(n.workloads())) == 0 {
+		return nil, fmt.Errorf("no workloads in %s: there is no network to ask about", what(&f.input))
+	}
+	return n, nil
+}
+
+func newNetwork(s *model.Snapshot) *network {
+	g := reach.New(s)
+	return &network{s, g, reach.NewExposure(s), g.Closed}
+}
+
+// what names what was read.
+func what(in *input) string {
+	switch {
+	case in.cluster:
+		return "the cluster"
+	case in.from != "":
+		return in.from
+	case len(in.paths) == 0:
+		return "."
+	}
+	return strings.Join(in.paths, ", ")
+}
+
+// workloads yields the endpoints that are pods.
+func (n *network) workloads() func(func(reach.ID) bool) {
+	return func(yield func(reach.ID) bool) {
+		for e := range n.Graph.Endpoints() {
+			if e.Kind != reach.Pods || !yield(e.ID) {
+				return
+			}
+		}
+	}
+}
+
+func (f *netFlags) printer(p *Program) *accessPrinter {
+	a := accessFlags{color: f.color}
+	return a.printer(p)
+}
+
+// openWorld writes what the world being open means for a list.
+func (n *network) openWorld(w *accessPrinter) {
+	if !n.closed {
+		w.wrapped(0, dim, "By what was read; policies and workloads may live elsewhere. --closed-world takes what was read for all there is.")
+	}
+	for _, o := range n.AllOthers() {
+		w.wrapped(0, yellow, "Not understood: "+o.Key.String()+", so answers that it may change are unknown.")
+	}
+}
+
+// incomplete is the exit code when something could not be read.
+func (f *netFlags) incomplete() error {
+	if len(f.problems) > 0 {
+		return &codeError{code: exitIncomplete}
+	}
+	return nil
+}

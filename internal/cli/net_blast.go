@@ -1,0 +1,197 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"ullage.dev/ullage/internal/model"
+	"ullage.dev/ullage/internal/reach"
+)
+
+func (f *netFlags) netBlastCommand(p *Program) *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "blast NAMESPACE|WORKLOAD", Short: "What would a compromise reach, and what shrinks that most?",
+		Long: `List what pods of a namespace or a workload may connect to, and what may connect
+to them; then which single change of policies makes the first smaller, with the
+numbers computed again with the change made.`,
+		Example: `  ullage net blast shop -f deploy/
+  ullage net blast deploy/shop/web --cluster`,
+		Args: exactly("NAMESPACE or WORKLOAD", 1),
+		RunE: func(cmd *cobra.Command, args []string) error { return f.blast(cmd, p, args[0]) },
+	}
+	cmd.Flags().BoolVarP(&f.verbose, "verbose", "v", false, "list every workload that is reached, and every change that helps")
+	f.formats(cmd, "text", "json")
+	return cmd
+}
+
+func (f *netFlags) blast(cmd *cobra.Command, p *Program, text string) error {
+	n, err := f.network(cmd, p)
+	if err != nil {
+		return err
+	}
+	e, err := n.end(text, false)
+	if err != nil {
+		return err
+	}
+	if n.Endpoint(e.ids[0]).Kind != reach.Pods {
+		return fmt.Errorf("%s has no workloads: name a namespace or a workload", e.text)
+	}
+	b := n.Graph.Blast(e.ids)
+	b.FindCuts(n.Snapshot)
+	if f.output == "json" {
+		err = writeJSON(p.Stdout, n.blastJSON(e, b))
+	} else {
+		err = n.writeBlast(f.printer(p), e, b, f.verbose)
+	}
+	return errors.Join(err, f.incomplete())
+}
+
+func (n *network) writeBlast(w *accessPrinter, e *netEnd, b *reach.Blast, verbose bool) error {
+	others := 0
+	for range n.workloads() {
+		others++
+	}
+	others -= len(b.Of)
+	w.line(0, bold, fmt.Sprintf("%s reaches %s of %s", e.text, extent(b.Direct), counted(others, "other workload")))
+	w.line(2, "", fmt.Sprintf("and through them, step by step, %s", extent(b.Further)))
+	w.line(2, "", fmt.Sprintf("addresses outside the cluster: %s; nodes: %s", answerWords[b.Outside], answerWords[b.Nodes]))
+	for _, reason := range b.Why.Texts() {
+		w.wrapped(4, dim, "not certain: "+reason)
+	}
+	fmt.Fprintln(w.w)
+	w.line(0, bold, "reaches")
+	n.writePeers(w, b.Reached, verbose)
+	w.line(0, bold, "is reached by")
+	n.writePeers(w, b.From, verbose)
+	n.writeCuts(w, b, verbose)
+	n.openWorld(w)
+	return w.w.Flush()
+}
+
+// writePeers writes endpoints by namespace and ports.
+func (n *network) writePeers(w *accessPrinter, peers []reach.BlastPeer, verbose bool) {
+	type key struct{ namespace, ports string }
+	var order []key
+	groups := map[key][]reach.ID{}
+	for _, p := range peers {
+		e := n.Endpoint(p.ID)
+		k := key{ports: p.Must.String()}
+		if p.Must.Empty() {
+			k.ports = p.May.String() + " perhaps"
+		}
+		if e.Kind == reach.Pods {
+			k.namespace = e.Workload.Object.Key.Namespace
+		}
+		if groups[k] == nil {
+			order = append(order, k)
+		}
+		groups[k] = append(groups[k], p.ID)
+	}
+	if len(order) == 0 {
+		w.line(2, "", "nothing")
+	}
+	names := n.names()
+	shown := order
+	if !verbose && len(shown) > 30 {
+		shown = shown[:30]
+	}
+	for _, k := range shown {
+		text := names.list(groups[k])
+		if verbose {
+			var all []string
+			for _, id := range groups[k] {
+				e := n.Endpoint(id)
+				all = append(all, endText(&e))
+			}
+			text = strings.Join(all, ", ")
+		}
+		style := ""
+		if strings.HasSuffix(k.ports, "perhaps") {
+			style = yellow
+		}
+		(&listing{network: n}).writeTo(w, style, k.ports, text)
+	}
+	if left := len(order) - len(shown); left > 0 {
+		w.line(2, dim, counted(left, "more group")+"; -v lists them")
+	}
+	fmt.Fprintln(w.w)
+}
+
+func (n *network) writeCuts(w *accessPrinter, b *reach.Blast, verbose bool) {
+	if len(b.Cuts) == 0 {
+		w.line(0, bold, "No single change that was tried makes it smaller.")
+		return
+	}
+	w.line(0, bold, "what shrinks it most, each computed again with the change made")
+	shown := b.Cuts
+	if !verbose && len(shown) > 5 {
+		shown = shown[:5]
+	}
+	for i, c := range shown {
+		places := ""
+		for _, o := range c.Removes {
+			places = "  " + w.paint(dim, printable(o.Place().String()))
+		}
+		fmt.Fprintf(w.w, "  %d. %s%s\n", i+1, printable(c.Text), places)
+		w.line(5, "", fmt.Sprintf("directly %s instead of %s, step by step %s instead of %s", extent(c.Direct), extent(b.Direct), extent(c.Further), extent(b.Further)))
+	}
+	if left := len(b.Cuts) - len(shown); left > 0 {
+		w.line(2, dim, counted(left, "more change")+" shrink it less; -v lists all")
+	}
+	if i := slices.IndexFunc(b.Cuts, func(c reach.Cut) bool { return c.YAML != "" }); i >= 0 {
+		fmt.Fprintln(w.w)
+		w.line(2, dim, "The policy of "+fmt.Sprint(i+1)+", which may close what is needed: ullage net isolate keeps what is declared.")
+		for line := range strings.Lines(b.Cuts[i].YAML) {
+			w.line(4, "", strings.TrimRight(line, "\n"))
+		}
+	}
+	fmt.Fprintln(w.w)
+}
+
+type blastPeerJSON struct {
+	endJSON
+	verdictJSON
+}
+
+type cutJSON struct {
+	Change  string        `json:"change"`
+	Policy  string        `json:"policy,omitempty"` // YAML to apply
+	Removes []string      `json:"removes,omitempty"`
+	Place   []model.Place `json:"places,omitempty"`
+	Direct  extentJSON    `json:"direct"`
+	Further extentJSON    `json:"stepByStep"`
+}
+
+func (n *network) blastJSON(e *netEnd, b *reach.Blast) any {
+	peers := func(list []reach.BlastPeer) []blastPeerJSON {
+		all := []blastPeerJSON{}
+		for _, p := range list {
+			end := n.Endpoint(p.ID)
+			all = append(all, blastPeerJSON{asEnd(&end), asVerdict(p.Verdict)})
+		}
+		return all
+	}
+	j := struct {
+		Of      string          `json:"of"`
+		Direct  extentJSON      `json:"direct"`
+		Further extentJSON      `json:"stepByStep"`
+		Outside string          `json:"outside"`
+		Nodes   string          `json:"nodes"`
+		Why     []string        `json:"why,omitempty"`
+		Reaches []blastPeerJSON `json:"reaches"`
+		From    []blastPeerJSON `json:"reachedBy"`
+		Cuts    []cutJSON       `json:"cuts"`
+	}{e.text, extentJSON(b.Direct), extentJSON(b.Further), answerWords[b.Outside], answerWords[b.Nodes], b.Why.Texts(), peers(b.Reached), peers(b.From), []cutJSON{}}
+	for _, c := range b.Cuts {
+		one := cutJSON{Change: c.Text, Policy: c.YAML, Direct: extentJSON(c.Direct), Further: extentJSON(c.Further)}
+		for _, o := range c.Removes {
+			one.Removes, one.Place = append(one.Removes, o.Key.String()), append(one.Place, o.Place())
+		}
+		j.Cuts = append(j.Cuts, one)
+	}
+	return j
+}

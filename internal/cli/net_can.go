@@ -1,0 +1,198 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"ullage.dev/ullage/internal/reach"
+)
+
+func (f *netFlags) netCanCommand(p *Program) *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "can SRC DST[:PORT[/PROTOCOL]]", Short: "May one connect to the other?",
+		Long: `Say whether some pod of SRC may connect to some pod of DST; without a port on any.
+The port is that of the pods, or of the Service when DST is one.
+
+Exit code: 0 yes, 1 no, 2 usage or internal error, 3 unknown.`,
+		Example: `  ullage net can storefront data/postgres:5432 -f deploy/
+  ullage net can internet deploy/shop/web:https --cluster
+  ullage net can shop/web api.example.com:443 -f deploy/`,
+		Args: exactly("SRC DST", 2),
+		RunE: func(cmd *cobra.Command, args []string) error { return f.can(cmd, p, args, false) },
+	}
+	f.formats(cmd, "text", "json")
+	return cmd
+}
+
+func (f *netFlags) netWhyCommand(p *Program) *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "why SRC DST:PORT[/PROTOCOL]", Short: "Which policies and rules decide?",
+		Long: `Say which policies and rules decide whether some pod of SRC may connect to some
+pod of DST, each with file and line.
+
+Exit code: as of can.`,
+		Example: `  ullage net why checkout/checkout data/postgres:5432 -f deploy/`,
+		Args:    exactly("SRC DST:PORT", 2),
+		RunE:    func(cmd *cobra.Command, args []string) error { return f.can(cmd, p, args, true) },
+	}
+	f.formats(cmd, "text", "json")
+	return cmd
+}
+
+// netPair is the answer for one source and one destination.
+type netPair struct {
+	From, To reach.Endpoint
+	Verdict  reach.Verdict // of what was asked about
+	Read     reach.Answer  // by what was read
+	Answer   reach.Answer  // in the world as it is: open or closed
+	Why      []string      // when Answer is Maybe
+	Port     reach.Port    // that Explained is about
+	Explain  reach.Explanation
+}
+
+// netAnswer is that of can.
+type netAnswer struct {
+	from, to *netEnd
+	answer   reach.Answer
+	pairs    []netPair // one of each way to decide, those that count first
+	counts   [3]int    // of all pairs, by answer
+	read     [3]int    // by what was read
+}
+
+const manyPairs = 2000
+
+func (f *netFlags) can(cmd *cobra.Command, p *Program, args []string, why bool) error {
+	n, err := f.network(cmd, p)
+	if err != nil {
+		return err
+	}
+	from, err := n.end(args[0], false)
+	if err != nil {
+		return err
+	}
+	to, err := n.destination(args[1])
+	if err != nil {
+		return err
+	}
+	if why && to.port == "" && to.service == nil {
+		return errors.New("which port? write DST:PORT, such as " + args[1] + ":443")
+	}
+	a, err := n.ask(from, to)
+	if err != nil {
+		return err
+	}
+	if f.output == "json" {
+		err = writeJSON(p.Stdout, n.answerJSON(a, why))
+	} else {
+		err = n.writeAnswer(f.printer(p), a, why)
+	}
+	switch a.answer {
+	case reach.No:
+		return errors.Join(err, &codeError{code: exitFindings})
+	case reach.Maybe:
+		return errors.Join(err, &codeError{code: exitIncomplete})
+	}
+	return err
+}
+
+// ask answers for all pairs, of which it keeps one for each way to decide.
+func (n *network) ask(from, to *netEnd) (*netAnswer, error) {
+	if len(from.ids) == 0 || len(to.ids) == 0 {
+		return nil, errors.New("nothing lies in the range: it is empty")
+	}
+	a := &netAnswer{from: from, to: to}
+	outside := func(e reach.Endpoint) bool { return e.Outside() }
+	if outside(n.Endpoint(from.ids[0])) && outside(n.Endpoint(to.ids[0])) {
+		return nil, errors.New("both ends are outside the cluster: no policy is about them")
+	}
+	seen := map[string]bool{}
+	for _, x := range from.ids {
+		for _, y := range to.ids {
+			pair := n.pair(x, y, to)
+			a.counts[pair.Answer]++
+			a.read[pair.Read]++
+			a.answer = max(a.answer, pair.Answer)
+			if key := pair.key(); !seen[key] && len(a.pairs) < manyPairs {
+				seen[key] = true
+				a.pairs = append(a.pairs, pair)
+			}
+		}
+	}
+	slices.SortStableFunc(a.pairs, func(x, y netPair) int { return int(y.Answer) - int(x.Answer) })
+	return a, nil
+}
+
+// key is equal for pairs that the same decides.
+func (x *netPair) key() string {
+	key := fmt.Sprint(x.Answer, x.Port, x.Verdict.May, x.Verdict.Must, x.Explain.Egress.Cause, x.Explain.Ingress.Cause, x.Why)
+	for _, d := range []reach.Decision{x.Explain.Egress, x.Explain.Ingress} {
+		key += fmt.Sprintf(" %p", d.Rule.Rule)
+		for _, p := range d.Selecting {
+			key += fmt.Sprintf(" %p", p)
+		}
+	}
+	return key
+}
+
+// pair answers for one source and one destination.
+func (n *network) pair(from, to reach.ID, end *netEnd) netPair {
+	x := netPair{From: n.Endpoint(from), To: n.Endpoint(to)}
+	v := n.Ports(from, to)
+	asked, limited := end.portsAt(n, to)
+	if limited {
+		v.Must, v.May = v.Must.Intersect(asked), v.May.Intersect(asked)
+	}
+	x.Verdict, x.Read = v, v.Answer()
+	port, ok := aPort(v.Must, v.May, asked)
+	if !ok && !limited {
+		port = reach.Port{Number: 80}
+	}
+	if limited && asked.Empty() {
+		x.Why = []string{"the pods declare no port " + end.port}
+		x.Answer = reach.No
+		return x
+	}
+	x.Port, x.Explain = port, n.Graph.Why(from, to, port)
+	x.Answer, x.Why = n.inWorld(&x)
+	return x
+}
+
+// aPort returns a port of the first set that has one.
+func aPort(sets ...reach.PortSet) (reach.Port, bool) {
+	for _, s := range sets {
+		for _, r := range s.Ranges() {
+			return reach.Port{Protocol: r.Protocol, Number: max(r.First, min(r.Last, 1))}, true
+		}
+	}
+	return reach.Port{}, false
+}
+
+// inWorld takes into account that an open world may hold more policies.
+func (n *network) inWorld(x *netPair) (reach.Answer, []string) {
+	if x.Read == reach.Maybe {
+		return reach.Maybe, x.Verdict.Why.Texts()
+	}
+	if n.closed {
+		return x.Read, nil
+	}
+	if x.Read == reach.No {
+		return reach.Maybe, []string{"policies that allow it may live elsewhere"}
+	}
+	var why []string
+	for _, side := range []struct {
+		d    reach.Decision
+		end  *reach.Endpoint
+		word string
+	}{{x.Explain.Egress, &x.From, "leave"}, {x.Explain.Ingress, &x.To, "enter"}} {
+		if side.d.Cause == reach.ByDefault && side.end.Kind == reach.Pods {
+			why = append(why, fmt.Sprintf("no policy was read that isolates %s for what may %s it, and one may live elsewhere", side.end.String(), side.word))
+		}
+	}
+	if len(why) > 0 {
+		return reach.Maybe, why
+	}
+	return reach.Yes, nil
+}

@@ -1,0 +1,326 @@
+package cli
+
+import (
+	"cmp"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+
+	"ullage.dev/ullage/internal/model"
+	"ullage.dev/ullage/internal/reach"
+)
+
+// netEnd is SRC or DST as people name it: some endpoints, and for a destination
+// the ports asked about.
+type netEnd struct {
+	text    string
+	ids     []reach.ID
+	service *model.Object
+	port    string // "" for any; a number or a name
+	proto   reach.Protocol
+	note    string
+}
+
+// portOf returns the ports that are asked about at one destination, and false when
+// any will do.
+func (e *netEnd) portsAt(n *network, id reach.ID) (reach.PortSet, bool) {
+	end := n.Graph.Endpoint(id)
+	if e.service != nil {
+		return reach.ServicePorts(e.service, end.Workload.Pod, e.port), true
+	}
+	if e.port == "" {
+		return nil, false
+	}
+	if number, err := strconv.ParseUint(e.port, 10, 16); err == nil {
+		return reach.PortsOf(reach.Port{Protocol: e.proto, Number: uint16(number)}), true
+	}
+	if end.Kind != reach.Pods {
+		return nil, true
+	}
+	return reach.NamedPorts(end.Workload.Pod, e.port), true
+}
+
+// portText says what is asked about, with the colon before it.
+func (e *netEnd) portText() string {
+	if e.port == "" {
+		return ""
+	}
+	if e.proto != reach.TCP {
+		return ":" + e.port + "/" + e.proto.String()
+	}
+	return ":" + e.port
+}
+
+// destination reads DST[:PORT[/PROTOCOL]].
+func (n *network) destination(text string) (*netEnd, error) {
+	name, port, proto := text, "", reach.TCP
+	_, notPrefix := netip.ParsePrefix(text)
+	_, notAddress := netip.ParseAddr(text)
+	if i := strings.LastIndexByte(text, ':'); i >= 0 && notPrefix != nil && notAddress != nil {
+		name, port = text[:i], text[i+1:]
+		if number, protocol, ok := strings.Cut(port, "/"); ok {
+			var known bool
+			if proto, known = reach.ParseProtocol(protocol); !known {
+				return nil, fmt.Errorf("protocol %q is none of TCP, UDP, SCTP", protocol)
+			}
+			port = number
+		}
+		number, err := strconv.Atoi(port)
+		if port == "" || err == nil && (number < 1 || number > 65535) {
+			return nil, fmt.Errorf("port %q of %q is no port: write a number from 1 to 65535, or the name of a container port", port, text)
+		}
+	}
+	name = strings.TrimSuffix(strings.TrimPrefix(name, "["), "]")
+	e, err := n.end(name, true)
+	if err != nil {
+		return nil, err
+	}
+	e.port, e.proto = port, proto
+	if e.service != nil && port != "" {
+		for _, id := range e.ids {
+			if ports, _ := e.portsAt(n, id); !ports.Empty() {
+				return e, nil
+			}
+		}
+		if len(e.ids) > 0 {
+			return nil, fmt.Errorf("%s has no port %s that leads to its pods; it has %s", printable(e.service.Key.String()), port, servicePorts(e.service))
+		}
+	}
+	return e, nil
+}
+
+func servicePorts(o *model.Object) string {
+	var all []string
+	for _, port := range o.Root.Dig("spec", "ports").Children() {
+		text := port.Get("port").Text()
+		if name := port.Get("name").Str(); name != "" {
+			text += " (" + name + ")"
+		}
+		all = append(all, text)
+	}
+	return printable(strings.Join(all, ", "))
+}
+
+// end reads SRC, or DST without its port.
+func (n *network) end(text string, destination bool) (*netEnd, error) {
+	e := &netEnd{text: text}
+	switch strings.ToLower(text) {
+	case "":
+		return nil, fmt.Errorf("an end is empty: write a namespace, NAMESPACE/NAME, an address or internet")
+	case "internet":
+		e.ids = n.Graph.Internet()
+		return e, nil
+	case "node", "nodes":
+		e.ids = []reach.ID{n.Graph.Node()}
+		return e, nil
+	case "api-server", "apiserver":
+		e.ids = []reach.ID{n.APIServer()}
+		return e, nil
+	}
+	if a, err := netip.ParseAddr(text); err == nil {
+		return n.address(e, a)
+	}
+	if p, err := netip.ParsePrefix(text); err == nil {
+		e.ids = n.Within(p)
+		return e, nil
+	}
+	if strings.Contains(text, "/") {
+		return e, n.object(e)
+	}
+	if ids := n.Graph.InNamespace(text); len(ids) > 0 {
+		e.text, e.ids = "namespace "+text, ids
+		return e, nil
+	}
+	if slices.Contains(n.Namespaces(), text) {
+		return nil, fmt.Errorf("namespace %s has no workloads", text)
+	}
+	return e, n.name(e, destination)
+}
+
+// address finds what has an address: a pod, a node, a Service, or nobody here.
+func (n *network) address(e *netEnd, a netip.Addr) (*netEnd, error) {
+	for o := range n.Kind(model.GroupKind{Kind: "Pod"}) {
+		for _, ip := range o.Root.Dig("status", "podIPs").Children() {
+			if b, err := netip.ParseAddr(ip.Get("ip").Str()); err == nil && a == b {
+				if e.ids = n.ofObject(o); len(e.ids) > 0 {
+					e.note = "the address is that of " + o.Key.String()
+					return e, nil
+				}
+			}
+		}
+	}
+	for o := range n.Kind(model.GroupKind{Kind: "Node"}) {
+		for _, ip := range o.Root.Dig("status", "addresses").Children() {
+			if b, err := netip.ParseAddr(ip.Get("address").Str()); err == nil && a == b {
+				e.ids, e.note = []reach.ID{n.Graph.Node()}, "the address is that of "+o.Key.String()
+				return e, nil
+			}
+		}
+	}
+	for o := range n.Kind(model.GroupKind{Kind: "Service"}) {
+		for _, ip := range o.Root.Dig("spec", "clusterIPs").Children() {
+			if b, err := netip.ParseAddr(ip.Str()); err == nil && a == b {
+				e.note = "the address is that of " + o.Key.String()
+				return e, n.ofService(e, o)
+			}
+		}
+	}
+	e.ids = []reach.ID{n.Address(a)}
+	return e, nil
+}
+
+// ofObject returns the endpoints of an object, or of what made it.
+func (n *network) ofObject(o *model.Object) []reach.ID {
+	if ids := n.Find(o.Key); len(ids) > 0 {
+		return ids
+	}
+	return n.Find(n.Controller(o).Key)
+}
+
+// kindNames are the short names of kinds.
+var kindNames = map[string]string{
+	"deploy": "deployment", "sts": "statefulset", "ds": "daemonset", "rs": "replicaset", "rc": "replicationcontroller",
+	"po": "pod", "cj": "cronjob", "svc": "service",
+}
+
+// object finds NAMESPACE/NAME or KIND/NAMESPACE/NAME.
+func (n *network) object(e *netEnd) error {
+	parts := strings.Split(e.text, "/")
+	if len(parts) > 3 || slices.Contains(parts, "") {
+		return fmt.Errorf("%q is not NAMESPACE/NAME or KIND/NAMESPACE/NAME", e.text)
+	}
+	kind := ""
+	if len(parts) == 3 {
+		kind = strings.ToLower(parts[0])
+		kind = cmp.Or(kindNames[kind], kind)
+		parts = parts[1:]
+	}
+	var service *model.Object
+	known := false
+	for _, o := range n.Snapshot.All() {
+		if o.Key.Namespace != parts[0] {
+			continue
+		}
+		own := strings.ToLower(o.Key.Kind)
+		if o.Key.Name != parts[1] || kind != "" && own != kind && own+"s" != kind {
+			continue
+		}
+		known = true
+		switch {
+		case len(o.Pods()) > 0:
+			e.ids = append(e.ids, n.ofObject(o)...)
+		case own == "service":
+			service = o
+		}
+	}
+	slices.Sort(e.ids)
+	e.ids = slices.Compact(e.ids)
+	switch {
+	case len(e.ids) > 0:
+		return nil
+	case service != nil:
+		return n.ofService(e, service)
+	case known:
+		return fmt.Errorf("%s has no pods", e.text)
+	}
+	return fmt.Errorf("%s is not there%s", e.text, n.suggest(e.text))
+}
+
+func (n *network) ofService(e *netEnd, o *model.Object) error {
+	selector, ok := reach.ServiceSelector(o)
+	if !ok {
+		if name := o.Root.Dig("spec", "externalName").Str(); name != "" {
+			return fmt.Errorf("%s stands for %s, outside the cluster: ask about that", printable(o.Key.String()), printable(name))
+		}
+		return fmt.Errorf("%s selects no pods: where it leads to is not known", printable(o.Key.String()))
+	}
+	for _, w := range n.Workloads(o.Key.Namespace).Select(model.MatchLabels(selector)) {
+		e.ids = append(e.ids, n.Find(w.Object.Key)...)
+	}
+	if e.service = o; len(e.ids) == 0 {
+		return fmt.Errorf("no pods were read that %s selects", printable(o.Key.String()))
+	}
+	return nil
+}
+
+// name finds the name of a Service in the cluster, or one outside.
+func (n *network) name(e *netEnd, destination bool) error {
+	parts := strings.Split(e.text, ".")
+	if len(parts) >= 3 && parts[2] == "svc" {
+		e.text = "service/" + parts[1] + "/" + parts[0]
+		return n.object(e)
+	}
+	switch {
+	case len(parts) < 2:
+		return fmt.Errorf("%q is no namespace%s", e.text, n.suggest(e.text))
+	case !destination:
+		return fmt.Errorf("%q is a name, and names are destinations only: connections come from addresses", e.text)
+	case strings.ContainsFunc(e.text, func(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune(`\"'()<>;`, r) }):
+		return fmt.Errorf("%q is no name", e.text)
+	}
+	id, exact := n.Name(e.text)
+	if e.ids = []reach.ID{id}; !exact {
+		e.note = "no policy names " + e.text + ", so the answer is that for all such names"
+	}
+	return nil
+}
+
+// suggest names what is spelt most like a text.
+func (n *network) suggest(text string) string {
+	best, distance := "", max(2, len(text)/3)+1
+	try := func(name string) {
+		if d := editDistance(strings.ToLower(text), strings.ToLower(name)); d < distance {
+			best, distance = name, d
+		}
+	}
+	namespaces := n.Namespaces()
+	for _, ns := range namespaces {
+		try(ns)
+	}
+	for id := range n.workloads() {
+		key := n.Endpoint(id).Workload.Object.Key
+		if abs(len(key.Name)+len(key.Namespace)+1-len(text)) < distance {
+			try(key.Namespace + "/" + key.Name)
+		} else if strings.Count(text, "/") == 2 {
+			try(strings.ToLower(key.Kind) + "/" + key.Namespace + "/" + key.Name)
+		}
+		if key.Name == text {
+			return printable("; did you mean " + key.Namespace + "/" + key.Name + "?")
+		}
+	}
+	if best != "" {
+		return printable("; did you mean " + best + "?")
+	}
+	if len(namespaces) > 12 {
+		namespaces = append(namespaces[:12:12], "...")
+	}
+	return printable("; there are the namespaces " + strings.Join(namespaces, ", "))
+}
+
+func abs(n int) int { return max(n, -n) }
+
+// editDistance counts the letters to insert, delete or replace between two words.
+func editDistance(a, b string) int {
+	if len(a) > 200 || len(b) > 200 {
+		return 200
+	}
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			change := diagonal
+			if a[i] != b[j] {
+				change++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(change, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}

@@ -1,0 +1,246 @@
+package cli
+
+import (
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"ullage.dev/ullage/internal/model"
+	"ullage.dev/ullage/internal/reach"
+)
+
+func (f *netFlags) netExposedCommand(p *Program) *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "exposed", Short: "What is reachable from outside the cluster, and by what way?",
+		Long: `List the workloads that Services, Ingresses, routes, host ports and the host
+network open to the outside, and what network policies leave of it.
+
+Exit code: 0 nothing is exposed, 1 something is, 2 usage or internal error, 3
+nothing that is known, but not all is known.`,
+		Example: `  ullage net exposed -f deploy/
+  ullage net exposed -n shop --cluster -o json`,
+		Args: exactly("", 0),
+		RunE: func(cmd *cobra.Command, _ []string) error { return f.exposed(cmd, p) },
+	}
+	cmd.Flags().StringSliceVarP(&f.namespaces, "namespace", "n", nil, "only workloads of these namespaces")
+	cmd.Flags().BoolVarP(&f.verbose, "verbose", "v", false, "list ways too that network policies close")
+	f.formats(cmd, "text", "json", "csv")
+	return cmd
+}
+
+func (f *netFlags) exposed(cmd *cobra.Command, p *Program) error {
+	n, err := f.network(cmd, p)
+	if err != nil {
+		return err
+	}
+	for _, ns := range f.namespaces {
+		if !slices.Contains(n.Namespaces(), ns) {
+			return fmt.Errorf("--namespace: %q is no namespace%s", ns, n.suggest(ns))
+		}
+	}
+	var ways []reach.Exposed
+	found := reach.No
+	for id, all := range n.Graph.Exposed(n.exposure) {
+		if len(f.namespaces) > 0 && !slices.Contains(f.namespaces, n.Endpoint(id).Workload.Object.Key.Namespace) {
+			continue
+		}
+		for i := range all {
+			found = max(found, all[i].State())
+		}
+		ways = append(ways, all...)
+	}
+	switch f.output {
+	case "json":
+		err = writeJSON(p.Stdout, n.exposedJSON(ways))
+	case "csv":
+		err = n.exposedCSV(p.Stdout, ways)
+	default:
+		err = n.writeExposed(f.printer(p), ways, f.verbose)
+	}
+	switch {
+	case found != reach.No:
+		return errors.Join(err, &codeError{code: exitFindings})
+	case !n.closed || !n.exposure.Complete() || len(n.exposure.Handmade()) > 0:
+		return errors.Join(err, &codeError{code: exitIncomplete})
+	}
+	return err
+}
+
+// audiences says who may come in, most first.
+var audiences = [...]string{
+	reach.Internet: "from the internet",
+	reach.Nodes:    "for whoever reaches a node",
+	reach.Private:  "from the network around the cluster",
+}
+
+func (n *network) writeExposed(w *accessPrinter, ways []reach.Exposed, verbose bool) error {
+	shut := 0
+	for audience, title := range audiences {
+		var here []reach.Exposed
+		for _, way := range ways {
+			switch {
+			case way.Audience != reach.Audience(audience):
+			case way.State() == reach.No && !verbose:
+				shut++
+			default:
+				here = append(here, way)
+			}
+		}
+		if len(here) == 0 {
+			continue
+		}
+		workloads := map[reach.ID]bool{}
+		for _, way := range here {
+			workloads[way.Endpoint] = true
+		}
+		w.line(0, bold, counted(len(workloads), "workload")+" "+title)
+		last := reach.ID(-1)
+		for i := range here {
+			if e := n.Endpoint(here[i].Endpoint); here[i].Endpoint != last {
+				last = here[i].Endpoint
+				w.line(2, "", endText(&e))
+			}
+			writeWay(w, &here[i])
+		}
+		fmt.Fprintln(w.w)
+	}
+	if len(ways) == shut {
+		w.line(0, bold, "Nothing that was read is reachable from outside the cluster.")
+	}
+	if shut > 0 {
+		w.line(0, dim, counted(shut, "way")+" in that network policies close; -v lists them")
+	}
+	for _, o := range n.exposure.Handmade() {
+		w.wrapped(0, yellow, o.Key.String()+" is open to the outside and selects no pods: where it leads to is not known.")
+	}
+	n.openWorld(w)
+	return w.w.Flush()
+}
+
+func writeWay(w *accessPrinter, way *reach.Exposed) {
+	ports, style := way.Must.String(), red
+	switch way.State() {
+	case reach.No:
+		ports, style = "closed by policies", green
+	case reach.Maybe:
+		ports, style = way.May.String()+" perhaps", yellow
+	}
+	text := fmt.Sprintf("%s %s", way.Via, way.Object.Key)
+	if way.Via == reach.ViaHostNetwork || way.Via == reach.ViaHostPort {
+		text = string(way.Via)
+		if way.Via == reach.ViaHostPort {
+			text += " " + way.Node.Text()
+		}
+	}
+	if way.Service != nil && way.Service != way.Object {
+		text += " by " + way.Service.Key.String()
+	}
+	if way.Gateway != nil {
+		text += " at " + way.Gateway.Key.String()
+	}
+	place := way.Object.Source.Place(way.Node)
+	fmt.Fprintln(w.w, "    "+w.paint(style, printable(ports))+"  "+printable(text)+"  "+w.paint(dim, printable(place.String())))
+	if from := onlyFrom(way); from != "" {
+		w.wrapped(6, "", from)
+	}
+	for _, reason := range way.Why {
+		w.wrapped(6, dim, reason)
+	}
+}
+
+// onlyFrom says from which addresses only the way is open.
+func onlyFrom(way *reach.Exposed) string {
+	ranges := way.Sources
+	if way.From != nil {
+		ranges = way.From
+	}
+	if len(ranges) == 0 {
+		return ""
+	}
+	list := rangeTexts(ranges)
+	if len(list) > 6 {
+		list = append(list[:6], fmt.Sprintf("%d more ranges", len(ranges)-6))
+	}
+	return "only from " + strings.Join(list, ", ")
+}
+
+func rangeTexts(ranges []netip.Prefix) []string {
+	list := []string{}
+	for _, p := range ranges {
+		list = append(list, p.String())
+	}
+	return list
+}
+
+type wayJSON struct {
+	Workload string       `json:"workload"`
+	Via      reach.Via    `json:"via"`
+	Audience string       `json:"audience"` // internet, nodes, private
+	State    string       `json:"state"`    // yes, unknown, no: closed by policies
+	Certain  string       `json:"certain"`  // ports of the pods
+	Possible string       `json:"possible"`
+	AnyPort  bool         `json:"anyPort,omitempty"`
+	From     []string     `json:"from,omitempty"` // the only addresses
+	Object   string       `json:"object"`
+	Service  string       `json:"service,omitempty"`
+	Gateway  string       `json:"gateway,omitempty"`
+	Place    *model.Place `json:"place"`
+	Why      []string     `json:"why,omitempty"`
+}
+
+func (n *network) wayJSON(way *reach.Exposed) wayJSON {
+	e := n.Endpoint(way.Endpoint)
+	place := way.Object.Source.Place(way.Node)
+	j := wayJSON{Workload: endText(&e), Via: way.Via, Audience: way.Audience.String(), State: answerWords[way.State()], Certain: way.Must.String(), Possible: way.May.String(),
+		AnyPort: way.AnyPort, From: rangeTexts(way.Sources), Object: way.Object.Key.String(), Place: &place, Why: way.Why}
+	if way.From != nil {
+		j.From = rangeTexts(way.From)
+	}
+	if way.Service != nil {
+		j.Service = way.Service.Key.String()
+	}
+	if way.Gateway != nil {
+		j.Gateway = way.Gateway.Key.String()
+	}
+	return j
+}
+
+func (n *network) exposedJSON(ways []reach.Exposed) any {
+	j := struct {
+		Closed  bool      `json:"closedWorld"`
+		Ways    []wayJSON `json:"ways"`
+		Unknown []string  `json:"leadSomewhere,omitempty"` // Services without a selector
+	}{n.closed, []wayJSON{}, nil}
+	for i := range ways {
+		j.Ways = append(j.Ways, n.wayJSON(&ways[i]))
+	}
+	for _, o := range n.exposure.Handmade() {
+		j.Unknown = append(j.Unknown, o.Key.String())
+	}
+	return j
+}
+
+func (n *network) exposedCSV(out io.Writer, ways []reach.Exposed) error {
+	w := csv.NewWriter(out)
+	if err := w.Write([]string{"workload", "audience", "state", "via", "object", "service", "certain", "possible", "from", "place", "why"}); err != nil {
+		return err
+	}
+	for i := range ways {
+		j := n.wayJSON(&ways[i])
+		row := []string{j.Workload, j.Audience, j.State, string(j.Via), j.Object, j.Service, j.Certain, j.Possible, strings.Join(j.From, " "), j.Place.String(), strings.Join(j.Why, "; ")}
+		for k := range row {
+			row[k] = cell(row[k])
+		}
+		if err := w.Write(row); err != nil {
+			return err
+		}
+	}
+	w.Flush()
+	return w.Error()
+}

@@ -1,0 +1,423 @@
+package reach
+
+import (
+	"cmp"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"ullage.dev/ullage/internal/model"
+)
+
+// Isolation is NetworkPolicies that isolate the pods of a namespace and keep what
+// is declared, with the proof: the network recomputed with them.
+type Isolation struct {
+	Namespace string
+	Policies  []Generated
+	Kept      []Kept     // every declared connection of the namespace
+	Questions []Question // what nobody declares, and so is not allowed
+	Notes     []string   // what was assumed or widened, as sentences without a full stop
+	Proof     Proof
+}
+
+// Generated is one policy. Object is what Text says.
+type Generated struct {
+	Object *model.Object
+	Text   string // YAML, with the reason of each rule as a comment
+}
+
+// Kept is a declared connection.
+type Kept struct {
+	From, To string
+	Ports    PortSet
+	Because  string
+	Answer   Answer // whether it is open with the policies
+	Why      []string
+}
+
+// Question is something that may be needed and that nobody declares.
+type Question struct {
+	Workload *model.Object
+	Text     string
+}
+
+// Isolate makes the policies for a namespace. declarations are those that were
+// read; x is the exposure of s, and g its network. A namespace without workloads
+// has an Isolation without policies.
+//
+// Pods on the host network are left out: policies hold for them in some network
+// plugins only.
+func Isolate(s *model.Snapshot, g *Graph, x *Exposure, declarations []*model.Declaration, namespace string) *Isolation {
+	b := &isolator{Isolation: &Isolation{Namespace: namespace}, snapshot: s, graph: g, exposure: x, selectors: map[string][]model.Workload{}}
+	b.group()
+	if len(b.groups) == 0 {
+		return b.Isolation
+	}
+	b.declared(declarations)
+	b.exposed()
+	b.apiAccess(declarations)
+	b.ask(declarations)
+	b.write()
+	b.prove()
+	return b.Isolation
+}
+
+// isolator makes an Isolation.
+type isolator struct {
+	*Isolation
+	snapshot  *model.Snapshot
+	graph     *Graph
+	exposure  *Exposure
+	groups    []*podGroup
+	selectors map[string][]model.Workload // workloads by namespace
+	flows     []declaredFlow
+}
+
+// podGroup is workloads of the namespace whose pods have the same labels.
+type podGroup struct {
+	members  []model.Workload
+	selector podSelector
+	allows   [2][]allowance // by Direction
+}
+
+// allowance is one peer and the ports allowed with it.
+type allowance struct {
+	peer    []string // entries of from or to; none for everybody
+	ports   PortSet
+	because []string
+}
+
+// declaredFlow is a declared connection, to be looked up once the policies are
+// there. A side has workloads or ranges, or a name.
+type declaredFlow struct {
+	from, to side
+	ports    PortSet
+	because  string
+}
+
+// side is one end of a declared connection.
+type side struct {
+	text      string
+	workloads []model.Workload
+	ranges    []netip.Prefix
+	name      string
+	peer      []string
+	wide      string // why the peer is wider than what is declared
+}
+
+// group divides the workloads of the namespace by what policies can tell apart.
+func (b *isolator) group() {
+	byLabels := map[string]*podGroup{}
+	for _, w := range b.workloads(b.Namespace) {
+		if w.Pod.Spec.Get("hostNetwork").True() {
+			b.note("%s is on the host network, so network plugins differ in whether policies hold for it", w.Object.Key)
+			continue
+		}
+		key := labelsText(stableLabels(w.Pod))
+		if byLabels[key] == nil {
+			byLabels[key] = &podGroup{}
+			b.groups = append(b.groups, byLabels[key])
+		}
+		byLabels[key].members = append(byLabels[key].members, w)
+	}
+	for _, gr := range b.groups {
+		gr.selector = b.selectorOf(gr.members[0])
+		if len(gr.members) > 1 {
+			b.note("%s have the same labels, so what is allowed to one is allowed to all", keysOf(gr.members))
+		}
+	}
+}
+
+func keysOf(list []model.Workload) string {
+	var names []string
+	for _, w := range list {
+		names = append(names, w.Object.Key.String())
+	}
+	if len(names) > 4 {
+		names = append(names[:4:4], fmt.Sprintf("%d more", len(names)-4))
+	}
+	return strings.Join(names, ", ")
+}
+
+func (b *isolator) note(format string, args ...any) {
+	if text := fmt.Sprintf(format, args...); !slices.Contains(b.Notes, text) {
+		b.Notes = append(b.Notes, text)
+	}
+}
+
+func (b *isolator) question(o *model.Object, format string, args ...any) {
+	q := Question{o, fmt.Sprintf(format, args...)}
+	if !slices.Contains(b.Questions, q) {
+		b.Questions = append(b.Questions, q)
+	}
+}
+
+// workloads returns the workloads of a namespace as the network sees them.
+func (b *isolator) workloads(namespace string) []model.Workload {
+	if list, ok := b.selectors[namespace]; ok {
+		return list
+	}
+	var list []model.Workload
+	for _, id := range b.graph.InNamespace(namespace) {
+		list = append(list, b.graph.workloads[id])
+	}
+	b.selectors[namespace] = list
+	return list
+}
+
+// groupOf returns the group of a workload of the namespace, or nil.
+func (b *isolator) groupOf(w model.Workload) *podGroup {
+	for _, gr := range b.groups {
+		if slices.ContainsFunc(gr.members, func(m model.Workload) bool { return m.Pod.Spec == w.Pod.Spec }) {
+			return gr
+		}
+	}
+	return nil
+}
+
+// allow lets a group connect with a peer. What has the same peer is one rule.
+func (gr *podGroup) allow(d Direction, peer []string, ports PortSet, because string) {
+	if ports.Empty() {
+		return
+	}
+	for i := range gr.allows[d] {
+		if a := &gr.allows[d][i]; slices.Equal(a.peer, peer) {
+			a.ports = a.ports.union(ports)
+			if !slices.Contains(a.because, because) {
+				a.because = append(a.because, because)
+			}
+			return
+		}
+	}
+	gr.allows[d] = append(gr.allows[d], allowance{peer, ports, []string{because}})
+}
+
+// declared allows what declarations say, of workloads of the namespace and of
+// others about it.
+func (b *isolator) declared(declarations []*model.Declaration) {
+	for _, d := range declarations {
+		because := "declared"
+		if d.Source != nil {
+			because = "declared in " + d.Source.Place(d.Node().Get("peers")).String()
+		}
+		for _, ns := range b.snapshot.Namespaces() {
+			for _, w := range b.workloads(ns) {
+				if !d.Covers(w.Object) {
+					continue
+				}
+				self := b.sideOf(w)
+				for _, p := range d.Peers.In {
+					if from, ok := b.side(p, w, Ingress); ok {
+						b.flow(from, self, b.podPorts(w, p.Ports), because)
+					}
+				}
+				for _, p := range d.Peers.Out {
+					if to, ok := b.side(p, w, Egress); ok {
+						b.flow(self, to, b.peerPorts(to, p), because)
+					}
+				}
+			}
+		}
+	}
+}
+
+// flow allows a connection at those of its ends that are in the namespace.
+func (b *isolator) flow(from, to side, ports PortSet, because string) {
+	here := false
+	for _, w := range from.workloads {
+		if gr := b.groupOf(w); gr != nil {
+			gr.allow(Egress, to.peer, ports, because)
+			here = true
+		}
+	}
+	for _, w := range to.workloads {
+		if gr := b.groupOf(w); gr != nil {
+			gr.allow(Ingress, from.peer, ports, because)
+			here = true
+		}
+	}
+	if !here {
+		return
+	}
+	for _, s := range []side{from, to} {
+		if s.wide != "" {
+			b.note("%s", s.wide)
+		}
+	}
+	b.flows = append(b.flows, declaredFlow{from, to, ports, because})
+}
+
+func (b *isolator) sideOf(w model.Workload) side {
+	s := side{text: w.Object.Key.String(), workloads: []model.Workload{w}}
+	selector := b.selectorOf(w)
+	s.peer = []string{podPeerText(w.Object.Key.Namespace, selector)}
+	if selector.others != "" {
+		s.wide = fmt.Sprintf("the labels of %s select %s too", w.Object.Key, selector.others)
+	}
+	if w.Pod.Spec.Get("hostNetwork").True() {
+		s.wide = fmt.Sprintf("%s is on the host network, so selectors may not match it: use the addresses of nodes instead", w.Object.Key)
+	}
+	return s
+}
+
+// side finds a declared peer of a workload.
+func (b *isolator) side(p model.Peer, of model.Workload, d Direction) (side, bool) {
+	namespace := cmp.Or(p.Namespace, of.Object.Key.Namespace)
+	here := of.Object.Key.Namespace == b.Namespace || namespace == b.Namespace
+	switch {
+	case p.CIDR != "":
+		prefix, _ := netip.ParsePrefix(p.CIDR)
+		prefix = prefix.Masked()
+		return side{text: p.CIDR, ranges: []netip.Prefix{prefix}, peer: []string{blockText(prefix)}}, true
+	case p.DNS != "":
+		return side{text: p.DNS, name: p.DNS, peer: publicPeer(), wide: "a NetworkPolicy cannot name " + p.DNS + ", so all public addresses are allowed on its ports"}, true
+	case p.Service != "":
+		return b.serviceSide(namespace, p.Service, of, here)
+	case p.Workload == "":
+		return side{text: "namespace " + namespace, workloads: b.workloads(namespace), peer: []string{podPeerText(namespace, podSelector{})}}, true
+	}
+	var found side
+	for _, w := range b.workloads(namespace) {
+		if w.Object.Key.Name == p.Workload {
+			s := b.sideOf(w)
+			found.text, found.workloads, found.peer, found.wide = s.text, append(found.workloads, w), append(found.peer, s.peer...), s.wide
+		}
+	}
+	if len(found.workloads) == 0 {
+		if here {
+			b.question(of.Object, "the declared peer %s was not read in namespace %s, so its labels are not known and it is not allowed", p.Workload, namespace)
+		}
+		return side{}, false
+	}
+	slices.Sort(found.peer)
+	found.peer = slices.Compact(found.peer)
+	return found, true
+}
+
+func (b *isolator) serviceSide(namespace, name string, of model.Workload, here bool) (side, bool) {
+	o := b.snapshot.Get(model.Key{Cluster: of.Object.Key.Cluster, Namespace: namespace, GroupKind: serviceKind, Name: name})
+	if o != nil && o.Root.Dig("spec", "type").Str() == "ExternalName" {
+		target := o.Root.Dig("spec", "externalName").Str()
+		return side{text: o.Key.String(), name: target, peer: publicPeer(), wide: "a NetworkPolicy cannot name " + target + ", so all public addresses are allowed on its ports"}, true
+	}
+	var selector podSelector
+	if o != nil {
+		if labels, ok := ServiceSelector(o); ok {
+			for i := range labels.Children() {
+				selector.labels = append(selector.labels, labelValue{labels.Children()[i].Key(), labels.Children()[i].Str()})
+			}
+			s := side{text: o.Key.String(), workloads: b.snapshot.Workloads(namespace).Select(model.MatchLabels(labels)), peer: []string{podPeerText(namespace, selector)}}
+			return s, true
+		}
+	}
+	if here {
+		reason := "was not read, so which pods are behind it is not known"
+		if o != nil {
+			reason = "selects no pods"
+		}
+		b.question(of.Object, "the declared Service %s/%s %s, and it is not allowed", namespace, name, reason)
+	}
+	return side{}, false
+}
+
+// podPorts returns the ports of a pod that a declaration means: those of a Service
+// stand for the ports behind it.
+func (b *isolator) podPorts(w model.Workload, ports portList) PortSet {
+	if ports == nil {
+		return everyPort
+	}
+	declared := DeclaredPorts(w.Pod)
+	var set PortSet
+	for _, p := range ports {
+		number, protocol, ok := model.SplitPort(p)
+		proto, known := ParseProtocol(protocol)
+		if !ok || !known {
+			continue
+		}
+		one := portsFrom(proto, uint16(number), uint16(number))
+		if !declared.Contains(Port{proto, uint16(number)}) {
+			if behind := b.behind(w, Port{proto, uint16(number)}); !behind.Empty() {
+				one = behind
+			}
+		}
+		set = set.union(one)
+	}
+	return set
+}
+
+// behind returns the ports of a pod to which a port of its Services leads.
+func (b *isolator) behind(w model.Workload, port Port) PortSet {
+	var set PortSet
+	for _, s := range b.exposure.Services(w.Object.Key.Namespace, w.Pod.Labels()) {
+		ports := s.Root.Dig("spec", "ports")
+		for i := range ports.Children() {
+			protocol, _ := protocolOf(ports.At(i).Get("protocol"))
+			if number, _ := ports.At(i).Get("port").Int(); number == int64(port.Number) && protocol == port.Protocol {
+				set = set.union(targetPorts(s.Root.Get("spec"), w.Pod, ports.At(i).Get("port")))
+			}
+		}
+	}
+	return set
+}
+
+// peerPorts returns the ports of a declared peer.
+func (b *isolator) peerPorts(to side, p model.Peer) PortSet {
+	var set PortSet
+	for _, w := range to.workloads {
+		set = set.union(b.podPorts(w, p.Ports))
+	}
+	if len(to.workloads) == 0 {
+		set = b.podPorts(model.Workload{Object: &model.Object{}}, p.Ports)
+	}
+	return set
+}
+
+// exposed allows what leads in from outside.
+func (b *isolator) exposed() {
+	for _, gr := range b.groups {
+		for _, w := range gr.members {
+			for _, way := range b.exposure.Ways(w) {
+				b.exposedWay(gr, w, way)
+			}
+		}
+	}
+}
+
+func (b *isolator) exposedWay(gr *podGroup, w model.Workload, way Way) {
+	because := fmt.Sprintf("%s %s leads in from outside", way.Via, way.Object.Key)
+	from := side{text: "outside", ranges: way.Sources}
+	if len(from.ranges) == 0 {
+		from.ranges = everyAddress[:]
+	}
+	switch {
+	case way.Via == ViaHostPort:
+		because = "it has a host port"
+	case len(way.controllers) > 0:
+		from = side{}
+		for _, c := range way.controllers {
+			s := b.sideOf(c)
+			from.text, from.workloads, from.peer = s.text, append(from.workloads, c), append(from.peer, s.peer...)
+		}
+	case way.Via == ViaIngress || way.Via == ViaGateway:
+		if hasRule(gr, Ingress, way.Ports) {
+			b.note("%s leads to %s, and the pods that forward its requests were not read: what is declared is taken to name them", way.Object.Key, w.Object.Key)
+			return
+		}
+		b.note("%s leads to %s, and the pods that forward its requests were not read: everybody is allowed on %s", way.Object.Key, w.Object.Key, way.Ports)
+		gr.allow(Ingress, nil, way.Ports, because+"; the pods that forward were not read")
+		return
+	}
+	for _, p := range from.ranges {
+		from.peer = append(from.peer, blockText(p))
+	}
+	gr.allow(Ingress, from.peer, way.Ports, because)
+	if !way.Ports.Empty() {
+		b.flows = append(b.flows, declaredFlow{from, side{text: w.Object.Key.String(), workloads: []model.Workload{w}}, way.Ports, because})
+	}
+}
+
+// hasRule reports whether something is allowed on some of the ports.
+func hasRule(gr *podGroup, d Direction, ports PortSet) bool {
+	return slices.ContainsFunc(gr.allows[d], func(a allowance) bool { return !a.ports.intersect(ports).Empty() })
+}

@@ -1,0 +1,162 @@
+package reach
+
+import (
+	"slices"
+
+	"ullage.dev/ullage/internal/model"
+)
+
+// Proof says what policies change, by recomputing the network with them.
+type Proof struct {
+	Graph         *Graph // with the policies
+	Before, After Openness
+	// Others are the policies of the namespace that allow something and stay.
+	// Alone is what would be open without them.
+	Others         []*model.Object
+	Alone          Openness
+	Closes, Opens  []Change // in what way the policies change the network
+	Unknown        Reasons  // why something of After is not certain
+	AloneIsUnknown Reasons  // the same of Alone
+}
+
+// Openness counts what is open to and from the workloads of a namespace: at least
+// what is certain, at most what may be.
+type Openness struct {
+	Within      Extent // pairs of workloads of the namespace
+	From, To    Extent // pairs with workloads of other namespaces
+	FromOutside Extent // workloads that some address outside the cluster reaches
+	ToOutside   Extent // workloads that reach some address outside the cluster
+}
+
+// Openness counts what is open to and from a namespace on any port. Reasons say
+// why the extents differ.
+func (g *Graph) Openness(namespace string) (Openness, Reasons) {
+	var o Openness
+	var why Reasons
+	inside := map[ID]bool{}
+	for _, id := range g.InNamespace(namespace) {
+		inside[id] = true
+	}
+	count := func(id ID, peer, outside *Extent, all func(func(ID, Verdict) bool), within bool) {
+		best := No
+		for other, v := range all {
+			a := v.Answer()
+			if a == Maybe {
+				why |= v.Why
+			}
+			switch e := g.kind(g.unit(other)); {
+			case e == Addresses:
+				best = max(best, a)
+			case e != Pods:
+			case inside[other] && within && other != id:
+				o.Within.add(1, a)
+			case !inside[other]:
+				peer.add(1, a)
+			}
+		}
+		outside.add(1, best)
+	}
+	for _, id := range g.InNamespace(namespace) {
+		count(id, &o.To, &o.ToOutside, g.From(id), true)
+		count(id, &o.From, &o.FromOutside, g.To(id), false)
+	}
+	return o, why
+}
+
+// prove recomputes the network with the policies, and looks up what is declared.
+func (b *isolator) prove() {
+	var add, remove []model.Change
+	for _, p := range b.Policies {
+		add = append(add, model.Change{Key: p.Object.Key, Object: p.Object})
+	}
+	after := New(b.snapshot.With(add...))
+	p := &b.Proof
+	p.Graph = after
+	p.Before, _ = b.graph.Openness(b.Namespace)
+	p.After, p.Unknown = after.Openness(b.Namespace)
+	for _, c := range Diff(b.graph, after) {
+		if !c.Closes().Empty() {
+			p.Closes = append(p.Closes, c)
+		}
+		if !c.Opens().Empty() {
+			p.Opens = append(p.Opens, c)
+		}
+	}
+	for _, policy := range b.graph.Policies() {
+		o := policy.Object
+		if o.Key.Namespace == b.Namespace && policy.Tier == TierNetwork && policy.allows() && !slices.Contains(p.Others, o) {
+			p.Others = append(p.Others, o)
+			remove = append(remove, model.Change{Key: o.Key})
+		}
+	}
+	p.Alone, p.AloneIsUnknown = p.After, p.Unknown
+	if len(remove) > 0 {
+		p.Alone, p.AloneIsUnknown = New(b.snapshot.With(append(add, remove...)...)).Openness(b.Namespace)
+	}
+	for _, f := range b.flows {
+		b.Kept = append(b.Kept, b.keep(after, f))
+	}
+}
+
+func (p *Policy) allows() bool {
+	return slices.ContainsFunc(directions[:], func(d Direction) bool { return slices.ContainsFunc(p.rules[d], (*rule).allows) })
+}
+
+// keep looks a declared connection up.
+func (b *isolator) keep(after *Graph, f declaredFlow) Kept {
+	k := Kept{From: f.from.text, To: f.to.text, Ports: f.ports, Because: f.because, Answer: Yes}
+	from, to := after.ends(f.from, false), after.ends(f.to, true)
+	if len(from) == 0 || len(to) == 0 {
+		k.Answer, k.Why = Maybe, []string{"an end of it was not read"}
+		return k
+	}
+	var why Reasons
+	for _, x := range from {
+		for _, y := range to {
+			v := after.Ports(x, y)
+			a := v.Answer()
+			if !f.ports.All() {
+				a = v.covers(f.ports)
+			}
+			if a == Maybe {
+				why |= v.Why
+			}
+			if a < k.Answer {
+				k.Answer = a
+			}
+		}
+	}
+	k.Why = why.Texts()
+	if k.Answer == No {
+		k.Why = append(k.Why, "policies of the other end, or of another kind, do not allow it")
+	}
+	return k
+}
+
+// covers reports whether all of some ports are allowed.
+func (v Verdict) covers(ports PortSet) Answer {
+	switch {
+	case ports.minus(v.Must).Empty():
+		return Yes
+	case ports.minus(v.May).Empty():
+		return Maybe
+	}
+	return No
+}
+
+// ends returns the endpoints of a side of a declared connection.
+func (g *Graph) ends(s side, destination bool) []ID {
+	var ids []ID
+	for _, w := range s.workloads {
+		ids = append(ids, g.Find(w.Object.Key)...)
+	}
+	for _, r := range s.ranges {
+		ids = append(ids, g.Within(r)...)
+	}
+	if s.name != "" && destination {
+		id, _ := g.Name(s.name)
+		ids = append(ids, id)
+	}
+	slices.Sort(ids)
+	return slices.Compact(ids)
+}
