@@ -44,8 +44,12 @@ measure "10,000 documents, all rules, one processor" env GOMAXPROCS=1 "$work/ull
 measure "10,000 documents, recommended rules" "$work/ullage" check "$work/workloads"
 measure "10,000 documents, all rules, -o json" "$work/ullage" check --profile all -o json "$work/workloads"
 measure "one document, recommended rules" "$work/ullage" check "$work/one.yaml"
+measure "one document, all rules" "$work/ullage" check --profile all "$work/one.yaml"
+measure "storage, 10,000 documents" "$work/ullage" storage "$work/workloads"
+measure "secrets, 10,000 documents" "$work/ullage" secrets "$work/workloads"
+measure "attack-paths, 10,000 documents" "$work/ullage" attack-paths "$work/workloads"
 measure "start of the process (--version)" "$work/ullage" --version
 if command -v kube-score >/dev/null; then
   measure "kube-score, the same 10,000 documents" bash -c "kube-score score $work/workloads/*.yaml"
 fi
-go test -run '^$' -bench . -benchtime 200ms ./internal/tree ./internal/model ./internal/policy ./internal/reach ./internal/access ./internal/check | grep -E '^(Benchmark|pkg)'
+go test -run '^$' -bench . -benchtime 200ms ./internal/tree ./internal/model ./internal/policy ./internal/reach ./internal/access ./internal/attack ./internal/check | grep -E '^(Benchmark|pkg)'
