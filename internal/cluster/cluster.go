@@ -109,7 +109,9 @@ func connect(ctx context.Context, config *rest.Config, name string) (*Client, er
 	return c, nil
 }
 
-// UnreachableError says that nothing could be read of a cluster.
+// UnreachableError says that nothing could be read of a cluster. It may name the
+// host and port that nobody answers at, which people need; it does not quote the
+// URL, which may hold a password, nor what the server says.
 type UnreachableError struct {
 	Cluster string
 	Err     error

@@ -68,7 +68,7 @@ func asStatus(err error) error {
 }
 
 // discover asks what the server serves, in the versions that it prefers.
-func (c *Client) discover(ctx context.Context, more func(model.GroupKind) bool) (*served, error) {
+func (c *Client) discover(ctx context.Context, more func(model.GroupKind, string) bool) (*served, error) {
 	d, err := discovery.NewDiscoveryClientForConfigAndClient(c.config, c.http)
 	if err != nil {
 		return nil, err
@@ -95,7 +95,7 @@ func (c *Client) discover(ctx context.Context, more func(model.GroupKind) bool) 
 					continue
 				}
 				found := resource{gv.Group, gv.Version, r.Name, r.Kind, r.Namespaced}
-				if wants(gv.Group, r.Name) || more != nil && more(found.groupKind()) {
+				if wants(gv.Group, r.Name) || more != nil && more(found.groupKind(), found.name) {
 					s.wanted = append(s.wanted, found)
 				} else {
 					s.others = append(s.others, found)

@@ -32,6 +32,7 @@ type fileHeader struct {
 
 type fileLine struct {
 	Object      json.RawMessage  `json:"object,omitempty"`
+	Resource    string           `json:"resource,omitempty"` // plural of a custom kind
 	Credentials []fileCredential `json:"credentials,omitempty"`
 	End         *fileFooter      `json:"end,omitempty"`
 }
@@ -52,8 +53,10 @@ type fileFooter struct {
 type fileGap struct {
 	Group  string   `json:"group"`
 	Kind   string   `json:"kind,omitempty"`
+	Plural string   `json:"resource,omitempty"`
 	Except []string `json:"except,omitempty"`
 	Reason string   `json:"reason"`
+	Told   bool     `json:"told,omitempty"`
 }
 
 type fileProblem struct {
@@ -70,6 +73,9 @@ func Save(w io.Writer, in *Input) error {
 	for i := 0; i < len(in.Objects) && err == nil; i++ {
 		o := in.Objects[i]
 		line := fileLine{Object: o.Root.AppendJSON(nil)}
+		if !o.Key.Builtin() {
+			line.Resource = o.Resource
+		}
 		for _, c := range o.Credentials {
 			line.Credentials = append(line.Credentials, fileCredential{steps(c.Path), c.Type})
 		}
@@ -80,7 +86,7 @@ func Save(w io.Writer, in *Input) error {
 	}
 	end := fileFooter{Objects: len(in.Objects), Resources: in.Resources}
 	for _, g := range in.Gaps {
-		end.Gaps = append(end.Gaps, fileGap{g.Kind.Group, g.Kind.Kind, g.Except, g.Reason})
+		end.Gaps = append(end.Gaps, fileGap{g.Kind.Group, g.Kind.Kind, g.Resource, g.Except, g.Reason, g.Told})
 	}
 	for _, p := range in.Problems {
 		end.Problems = append(end.Problems, fileProblem{p.Reason, p.Hint})
@@ -196,7 +202,7 @@ func (l *loader) object(in *Input, line *fileLine) (*model.Object, error) {
 	if err != nil {
 		return nil, err
 	}
-	live := model.Live{Cluster: in.Name, Interner: l.interner}
+	live := model.Live{Cluster: in.Name, Resource: line.Resource, Interner: l.interner}
 	for _, c := range line.Credentials {
 		path, err := pathOf(c.Path)
 		if err != nil {
@@ -226,7 +232,7 @@ func (l *loader) end(in *Input, end *fileFooter) error {
 	}
 	in.Resources = end.Resources
 	for _, g := range end.Gaps {
-		in.Gaps = append(in.Gaps, model.Gap{Kind: model.GroupKind{Group: g.Group, Kind: g.Kind}, Except: g.Except, Reason: g.Reason})
+		in.Gaps = append(in.Gaps, model.Gap{Kind: model.GroupKind{Group: g.Group, Kind: g.Kind}, Resource: g.Plural, Except: g.Except, Reason: g.Reason, Told: g.Told})
 	}
 	for _, p := range end.Problems {
 		in.Problems = append(in.Problems, model.Problem{Reason: p.Reason, Hint: p.Hint})

@@ -10,8 +10,13 @@ import (
 	"testing"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"ullage.dev/ullage/internal/model"
 	"ullage.dev/ullage/internal/tree"
 )
+
+var kindsOfStorage = map[string]string{"storageclasses": "StorageClass", "volumeattachments": "VolumeAttachment", "csidrivers": "CSIDriver"}
 
 // saved reads a fake cluster and saves it.
 func saved(t *testing.T) (*Input, []byte) {
@@ -21,13 +26,25 @@ func saved(t *testing.T) (*Input, []byte) {
 		`{"metadata": {"name": "odd", "namespace": "shop"}, "data": {"a.b[0]": "token: ghp_canary2abcdefghijklmnopqrstuvwxyz0123", "ü": "\u2028 \"\\"}}`)
 	f.items["/apis/apps/v1/deployments"] = []string{`{"metadata": {"name": "web", "namespace": "shop", "uid": "d"}, "spec": {"replicas": 2, "template": {"spec":
 		{"containers": [{"name": "a", "image": "a", "args": ["--password=canary-3"], "env": [{"name": "DB_PASSWORD", "value": "canary-4"}], "resources": {"limits": {"cpu": 0.5}}}]}}}}`}
+	for path, item := range map[string]string{
+		"storageclasses": `"parameters": {"type": "gp3", "password": "canary-5", "restuserkey": "canary-6"}`,
+		"volumeattachments": `"spec": {"source": {"inlineVolumeSpec": {"csi": {"volumeAttributes": {"password": "canary-7"}}}}},
+			"status": {"attached": true, "attachmentMetadata": {"password": "canary-8", "note": "ghp_canary9abcdefghijklmnopqrstuvwxyz0123"}, "attachError": {"message": "https://u:canary-10@nas"}}`,
+		"csidrivers": `"spec": {}, "status": {"note": "ghp_canaryaabcdefghijklmnopqrstuvwxyz0123"}`,
+	} {
+		f.groups["storage.k8s.io/v1"] = append(f.groups["storage.k8s.io/v1"], metav1.APIResource{Name: path, Kind: kindsOfStorage[path], Verbs: []string{"list"}})
+		f.items["/apis/storage.k8s.io/v1/"+path] = []string{`{"metadata": {"name": "s"}, ` + item + `}`}
+	}
+	f.items["/api/v1/pods"] = append(f.items["/api/v1/pods"], `{"metadata": {"name": "volumes", "namespace": "shop"}, "spec": {"containers": [{"name": "a", "image": "a"}], "volumes":
+		[{"name": "a", "csi": {"driver": "d", "volumeAttributes": {"password": "canary-b"}}}, {"name": "b", "flexVolume": {"driver": "d/d", "options": {"password": "canary-c"}}}]}}`)
+	f.items["/apis/example.org/v1/widgets"] = []string{`{"metadata": {"name": "w", "namespace": "shop"}, "spec": {"count": 12345678901234567890}, "status": {"password": "canary-d"}}`}
 	f.fault = func(w http.ResponseWriter, r *http.Request) bool {
 		if r.URL.Path == "/api/v1/namespaces" {
 			status(w, http.StatusForbidden, "Forbidden")
 		}
 		return r.URL.Path == "/api/v1/namespaces"
 	}
-	in := f.read(Options{Now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)})
+	in := f.read(Options{Now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), More: func(gk model.GroupKind, _ string) bool { return gk.Kind == "Widget" }})
 	var file bytes.Buffer
 	if err := Save(&file, in); err != nil {
 		t.Fatal(err)
@@ -49,7 +66,7 @@ func TestSaveAndLoad(t *testing.T) {
 		was := in.Objects[i]
 		credentials += len(o.Credentials)
 		if o.Key != was.Key || o.Root.Hash() != was.Root.Hash() || !reflect.DeepEqual(o.Credentials, was.Credentials) || o.APIVersion != was.APIVersion ||
-			len(o.Pods()) != len(was.Pods()) || o.System != was.System || o.Place() != was.Place() || len(o.UnknownFields) != len(was.UnknownFields) {
+			len(o.Pods()) != len(was.Pods()) || o.System != was.System || o.Place() != was.Place() || o.Resource != was.Resource || len(o.UnknownFields) != len(was.UnknownFields) {
 			t.Errorf("%s differs:\n%s %v\n%s %v", o.Key, text(o.Root), o.Credentials, text(was.Root), was.Credentials)
 		}
 	}
@@ -61,7 +78,9 @@ func TestSaveAndLoad(t *testing.T) {
 		t.Errorf("got  %+v\nwant %+v", again, in)
 	}
 	if plain := unpack(t, file); strings.Contains(plain, "canary") || !strings.Contains(plain, "[redacted]") {
-		t.Error("secret values are in the file")
+		t.Errorf("secret values are in the file: %s", plain)
+	} else if !strings.Contains(plain, `"count":12345678901234567890`) || !strings.Contains(plain, `"resource":"widgets"`) {
+		t.Errorf("a number or a plural is lost: %s", plain)
 	}
 }
 

@@ -47,10 +47,10 @@ var wanted = map[string]string{
 	// Secrets and storage.
 	"bitnami.com":                "sealedsecrets",
 	"cert-manager.io":            "certificates clusterissuers issuers",
-	"external-secrets.io":        "clusterexternalsecrets clustersecretstores externalsecrets secretstores",
+	"external-secrets.io":        "clusterexternalsecrets clusterpushsecrets clustersecretstores externalsecrets pushsecrets secretstores",
 	"onepassword.com":            "onepassworditems",
 	"secrets-store.csi.x-k8s.io": "secretproviderclasses",
-	"secrets.hashicorp.com":      "vaultdynamicsecrets vaultpkisecrets vaultstaticsecrets",
+	"secrets.hashicorp.com":      "vaultauths vaultconnections vaultdynamicsecrets vaultpkisecrets vaultstaticsecrets",
 	"snapshot.storage.k8s.io":    "volumesnapshotclasses volumesnapshotcontents volumesnapshots",
 
 	// What makes pods.

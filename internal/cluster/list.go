@@ -3,6 +3,7 @@ package cluster
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -24,7 +25,8 @@ const (
 // list reads the objects of a resource page by page. When the server forgets
 // what it began to list (410), the pages so far are dropped, as they belong to a
 // state that is gone, and everything is read in one answer. On an error the
-// objects of the pages before it are returned as well.
+// objects of the pages before it are returned as well. That a custom resource is
+// not found on the first page means that it was removed just now: there are none.
 func (r *reader) list(ctx context.Context, res resource, namespace string) answer {
 	var a answer
 	query := url.Values{"limit": {strconv.Itoa(pageSize)}}
@@ -36,7 +38,7 @@ func (r *reader) list(ctx context.Context, res resource, namespace string) answe
 			r.progress(-len(a.objects))
 			a, query, restarted = answer{}, url.Values{}, true
 			continue
-		case code == http.StatusNotFound && namespace == "": // a custom resource that was removed just now
+		case code == http.StatusNotFound && !res.builtin() && !query.Has("continue"):
 			return answer{}
 		case err != nil || next == "":
 			a.err = err
@@ -66,7 +68,7 @@ func (r *reader) page(ctx context.Context, res resource, namespace string, query
 			return err
 		})
 	})
-	r.down.Store(err != nil && statusCode(err) == 0)
+	r.down.Store(err != nil && statusCode(err) == 0 && !errors.Is(err, errAnswer))
 	if err != nil {
 		return "", err
 	}
@@ -85,7 +87,7 @@ func (r *reader) item(res resource, p *page, raw json.RawMessage, a *answer) err
 		a.problems = append(a.problems, model.Problem{Reason: fmt.Sprintf("one of the %s could not be read: %s", res, err)})
 		return nil
 	}
-	o, err := newObject(root, res.apiVersion(), res.kind, model.Live{Cluster: r.c.Name, Interner: r.interner})
+	o, err := newObject(root, res.apiVersion(), res.kind, model.Live{Cluster: r.c.Name, Resource: res.name, Interner: r.interner})
 	if err != nil {
 		a.problems = append(a.problems, model.Problem{Reason: err.Error()})
 		return nil

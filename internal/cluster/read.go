@@ -21,9 +21,10 @@ import (
 type Options struct {
 	// Namespaces are tried one by one where a kind may not be listed everywhere.
 	Namespaces []string
-	// More, when set, names kinds to read beside those that are always read. It
-	// must be safe for concurrent use.
-	More func(model.GroupKind) bool
+	// More, when set, names kinds to read beside those that are always read, and
+	// is told the plural that the server has for a kind. It must be safe for
+	// concurrent use.
+	More func(kind model.GroupKind, plural string) bool
 	// Progress, when set, is told now and then how many objects were read. It is
 	// called by one goroutine at a time.
 	Progress func(objects int)
@@ -80,20 +81,30 @@ type answer struct {
 	problems []model.Problem // with single objects
 	err      error           // why objects may be missing
 	except   []string        // namespaces of which none are
+	within   []string        // what else went wrong in namespaces, clauses
 }
 
 // resource reads the objects of a resource, in all namespaces or, where that is
 // forbidden, in those that were named.
 func (r *reader) resource(ctx context.Context, res resource) answer {
 	a := r.list(ctx, res, "")
-	if statusCode(a.err) != http.StatusForbidden || !res.namespaced {
+	if statusCode(a.err) != http.StatusForbidden || !res.namespaced || len(r.o.Namespaces) == 0 {
 		return a
 	}
+	r.progress(-len(a.objects)) // of pages before the right was taken away
+	a = answer{err: a.err}
 	for _, namespace := range r.o.Namespaces {
 		part := r.list(ctx, res, namespace)
 		a.objects, a.problems = append(a.objects, part.objects...), append(a.problems, part.problems...)
-		if part.err == nil {
+		switch {
+		case part.err == nil && len(part.problems) == 0:
 			a.except = append(a.except, namespace)
+		case part.err == nil:
+			a.within = append(a.within, fmt.Sprintf("some of namespace %s could not be read", namespace))
+		case statusCode(part.err) != http.StatusForbidden:
+			why := fmt.Sprintf("those of namespace %s could not be read: %s", namespace, reason(part.err))
+			a.within = append(a.within, why)
+			a.problems = append(a.problems, model.Problem{Reason: res.String() + ": " + why, Hint: gapHint})
 		}
 	}
 	return a
@@ -120,7 +131,7 @@ func (r *reader) collect(served *served, answers []answer) (*Input, error) {
 		in.Resources = append(in.Resources, model.ResourceCount{Resource: res.String(), Objects: len(a.objects)})
 		if a.err == nil {
 			if len(a.problems) > 0 {
-				in.Gaps = append(in.Gaps, model.Gap{Kind: res.groupKind(), Reason: "some of the " + res.String() + " could not be read"})
+				in.Gaps = append(in.Gaps, model.Gap{Kind: res.groupKind(), Resource: res.name, Told: true, Reason: "some of the " + res.String() + " could not be read"})
 			}
 			continue
 		}
@@ -135,19 +146,20 @@ func (r *reader) collect(served *served, answers []answer) (*Input, error) {
 			why = "may not be listed outside of namespace " + strings.Join(a.except, ", ")
 		}
 		failed[why] = append(failed[why], res.String())
-		in.Gaps = append(in.Gaps, model.Gap{Kind: res.groupKind(), Except: a.except, Reason: gapReason(res, why)})
+		in.Gaps = append(in.Gaps, model.Gap{Kind: res.groupKind(), Resource: res.name, Except: a.except, Told: true,
+			Reason: strings.Join(append([]string{gapReason(res, why)}, a.within...), "; ")})
 	}
 	if len(answers) > 0 && refused == len(answers) {
 		return nil, &UnreachableError{r.c.Name, answers[0].err}
 	}
 	for _, group := range served.failed {
-		in.Gaps = append(in.Gaps, model.Gap{Kind: model.GroupKind{Group: group}, Reason: "what the API group " + group + " holds could not be read"})
+		in.Gaps = append(in.Gaps, model.Gap{Kind: model.GroupKind{Group: group}, Told: wanted[group] != "", Reason: "what the API group " + group + " holds could not be read"})
 		if wanted[group] != "" {
 			in.Problems = append(in.Problems, model.Problem{Reason: "API group " + group + " could not be read: the server that serves it does not answer", Hint: gapHint})
 		}
 	}
 	for _, res := range served.others {
-		in.Gaps = append(in.Gaps, model.Gap{Kind: res.groupKind(), Reason: res.String() + " are not read"})
+		in.Gaps = append(in.Gaps, model.Gap{Kind: res.groupKind(), Resource: res.name, Reason: res.String() + " are not read"})
 	}
 	in.Problems = append(in.Problems, problems(failed)...)
 	in.finish()

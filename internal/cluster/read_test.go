@@ -48,7 +48,7 @@ func TestRead(t *testing.T) {
 			t.Errorf("%s complete: %t", gk, !want)
 		}
 	}
-	if names(in, "Widget") != nil || names(f.read(Options{More: func(gk model.GroupKind) bool { return gk.Kind == "Widget" }}), "Widget") == nil {
+	if names(in, "Widget") != nil || names(f.read(Options{More: func(gk model.GroupKind, plural string) bool { return gk.Kind == "Widget" && plural == "widgets" }}), "Widget") == nil {
 		t.Error("Widgets are to be read when they are asked for")
 	}
 }

@@ -135,8 +135,9 @@ func (c *Client) retry(ctx context.Context, attempts int, do func(context.Contex
 	}
 }
 
-// reason writes an error of a connection for people: it names neither addresses
-// nor what was sent.
+// reason writes an error of a connection for people. It may name the host and
+// port of a connection that failed, but neither the URL, which may hold a
+// password, nor what was sent.
 func reason(err error) string {
 	var status *statusError
 	var timeout net.Error

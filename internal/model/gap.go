@@ -14,6 +14,10 @@ type Gap struct {
 	// Except are namespaces of which the snapshot has all objects of the kind.
 	Except []string
 	Reason string // a clause, such as "secrets may not be listed"
+	// Resource is the plural of the kind where it is known, such as secrets.
+	Resource string
+	// Told says that a problem of its own tells of the gap.
+	Told bool
 }
 
 func byKind(gaps []Gap) map[GroupKind]*Gap {

@@ -1,6 +1,9 @@
 package model
 
-import "testing"
+import (
+	"slices"
+	"testing"
+)
 
 func TestComplete(t *testing.T) {
 	pods, secrets, roles := GroupKind{"", "Pod"}, GroupKind{"", "Secret"}, GroupKind{"rbac.authorization.k8s.io", "Role"}
@@ -36,5 +39,20 @@ func TestComplete(t *testing.T) {
 				t.Errorf("%+v: complete %t, gap %q", c, s.Complete(c.namespace, c.kinds...), why)
 			}
 		}
+	}
+}
+
+func TestGaps(t *testing.T) {
+	pods, group := GroupKind{"", "Pod"}, GroupKind{Group: "x.example"}
+	s := NewSnapshot(nil, true, Gap{Kind: pods, Except: []string{"shop"}, Reason: "a"}, Gap{Kind: group, Reason: "b"}, Gap{Kind: pods, Reason: "c"})
+	var got []string
+	for g := range s.Gaps() {
+		got = append(got, g.Reason)
+		if g.In("shop") != (g.Reason == "b") || !g.In("other") || !g.In("") {
+			t.Errorf("%+v: in shop %t", g, g.In("shop"))
+		}
+	}
+	if !slices.Equal(got, []string{"b", "a"}) {
+		t.Errorf("%q", got)
 	}
 }

@@ -169,6 +169,17 @@ func MatchLabels(n *tree.Node) Selector {
 // everything.
 func (s Selector) Empty() bool { return len(s.requirements) == 0 && !s.never }
 
+// Demands returns a label that everything it matches has, with one of the
+// values; no values when it demands none.
+func (s Selector) Demands() (key string, values []string) {
+	for _, r := range s.requirements {
+		if r.op == opIn {
+			return r.key, r.values
+		}
+	}
+	return "", nil
+}
+
 // Matches reports whether a label map satisfies the selector; nil is an empty
 // map.
 func (s Selector) Matches(labels *tree.Node) bool {

@@ -9,6 +9,8 @@ import (
 // Live is what the maker of an object of a cluster knows beside its tree.
 type Live struct {
 	Cluster string
+	// Resource is [Object.Resource].
+	Resource string
 	// Credentials that were taken out of the tree before, when it was saved.
 	Credentials []Credential
 	// Interner shares the tree's memory with other objects; it must be set.
@@ -26,6 +28,9 @@ func NewLiveObject(root *tree.Node, l Live) (*Object, error) {
 	if o == nil || err != nil {
 		return nil, err
 	}
+	if !o.Key.Builtin() {
+		o.Resource = l.Resource
+	}
 	o.UnknownFields = nil // the server dropped what it does not know: these are fields that are newer than we are
 	redact(o)
 	o.Credentials = append(slices.Clone(l.Credentials), o.Credentials...)
@@ -37,7 +42,7 @@ func NewLiveObject(root *tree.Node, l Live) (*Object, error) {
 // intern lets go of the memory that strings outside of the tree share with the
 // text that was read.
 func (o *Object) intern(x *tree.Interner) {
-	for _, text := range []*string{&o.APIVersion, &o.Key.Namespace, &o.Key.Group, &o.Key.Kind, &o.Key.Name} {
+	for _, text := range []*string{&o.APIVersion, &o.Resource, &o.Key.Namespace, &o.Key.Group, &o.Key.Kind, &o.Key.Name} {
 		*text = x.Text(*text)
 	}
 	var paths []tree.Path

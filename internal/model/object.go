@@ -13,6 +13,9 @@ type Object struct {
 	APIVersion string
 	Root       *tree.Node
 	Source     *Source
+	// Resource is the plural that a cluster serves a custom kind under. It is ""
+	// for a built-in kind, and where it is not known.
+	Resource string
 	// Credentials are the places that held what looks like a secret value.
 	Credentials []Credential
 	// UnknownFields lead to fields that the kind does not have: the API server
@@ -132,7 +135,7 @@ func identify(root *tree.Node, source *Source, cluster, namespace string) (*Obje
 	name, ns := metadata.Get("name"), metadata.Get("namespace")
 	for _, n := range []*tree.Node{name, ns, metadata.Get("generateName")} {
 		if n != nil && !n.Is(tree.String) && !n.Is(tree.Null) {
-			return nil, fail(n, "metadata.%s is %s, not a string (quote it)", n.Key(), article(n.Kind().String()))
+			return nil, fail(n, "metadata.%s is %s, not a string (quote it)", n.Key(), n.Kind().Noun())
 		}
 	}
 	for _, key := range []string{"labels", "annotations"} {
@@ -181,11 +184,11 @@ func stringMap(n *tree.Node) error {
 		return nil
 	}
 	if !n.Is(tree.Map) {
-		return fmt.Errorf(" is %s, not a map", article(n.Kind().String()))
+		return fmt.Errorf(" is %s, not a map", n.Kind().Noun())
 	}
 	for i := range n.Children() {
 		if kid := &n.Children()[i]; !kid.Is(tree.String) && !kid.Is(tree.Null) {
-			return fmt.Errorf("[%q] is %s, not a string (quote it)", kid.Key(), article(kid.Kind().String()))
+			return fmt.Errorf("[%q] is %s, not a string (quote it)", kid.Key(), kid.Kind().Noun())
 		}
 	}
 	return nil

@@ -87,6 +87,7 @@ func pod(container map[string]any) map[string]any {
 func TestCredentialsElsewhere(t *testing.T) {
 	const custom = "apiVersion: example.com/v1\nkind: Database\nmetadata: {name: d}\nspec:\n"
 	const config = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}\ndata:\n"
+	const class = "apiVersion: storage.k8s.io/v1\nkind: StorageClass\nmetadata: {name: c}\nprovisioner: p\nparameters: "
 	command := func(args string) string {
 		return "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec: {containers: [{name: c, image: i, command: " + args + "}]}\n"
 	}
@@ -99,6 +100,11 @@ func TestCredentialsElsewhere(t *testing.T) {
 		{config + "  app.yaml: |\n    passwordFile: /run/db\n    secretName: db-secret\n    token: {{ .Token }}\n", ""},
 		{config + "  tls.key: |\n    -----BEGIN PRIVATE KEY-----\n    MIIE\n", "data[\"tls.key\"]"},
 		{config + "  id: x\nbinaryData: {}\n", ""},
+		{class + "{type: gp3, encrypted: 'true', kmsKeyId: 'arn:aws:kms:eu-west-1:1234:key/abcd', csi.storage.k8s.io/provisioner-secret-name: db-credentials-1, tokenTTL: 24h}\n", ""},
+		{class + "{adminId: admin, adminSecretName: ceph-admin-secret, userSecretName: ceph-secret-user, restuserkey: abcd1234}\n", "parameters.restuserkey"},
+		{class + "{mountOption: 'user=app', secretKey: '${pvc.annotations[\"team.example/key\"]}'}\n", ""},
+		{"apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec: {containers: [], dnsConfig: {options: [{name: ndots, value: '2'}]}, securityContext: {}}\n", ""},
+		{"apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec: {containers: []}\nstatus: {phase: Running, message: 'the token of the pod expired', podIP: 10.0.0.1}\n", ""},
 		{custom + "  password: hunter2\n", "spec.password"},
 		{custom + "  auth: {clientSecret: 8Q~abcDEF123}\n", "spec.auth.clientSecret"},
 		{custom + "  auth: {secretName: db, password: password}\n", ""},
@@ -163,6 +169,19 @@ var secretPlaces = []string{
 	"apiVersion: v1\nkind: Pod\nmetadata: {name: s}\nspec: {containers: [{lifecycle: {postStart: {exec: {command: [curl, 'https://u:$V@x']}}}}]}\n",
 	"apiVersion: example.com/v1\nkind: Database\nmetadata: {name: s}\nspec: {auth: {password: $V}}\n",
 	"apiVersion: example.com/v1\nkind: App\nmetadata: {name: s}\nspec: {template: {spec: {containers: [{name: c, image: i, env: [{name: PASSWORD, value: $V}]}]}}}\n",
+	"apiVersion: storage.k8s.io/v1\nkind: StorageClass\nmetadata: {name: s}\nprovisioner: p\nparameters: {password: $V}\n",
+	"apiVersion: storage.k8s.io/v1\nkind: StorageClass\nmetadata: {name: s}\nprovisioner: kubernetes.io/glusterfs\nparameters: {restuser: admin, restuserkey: $V}\n",
+	"apiVersion: storage.k8s.io/v1\nkind: VolumeAttributesClass\nmetadata: {name: s}\ndriverName: d\nparameters: {apiKey: $V}\n",
+	"apiVersion: v1\nkind: Pod\nmetadata: {name: s}\nspec: {containers: [], volumes: [{name: v, csi: {driver: d, volumeAttributes: {password: $V}}}]}\n",
+	"apiVersion: v1\nkind: Pod\nmetadata: {name: s}\nspec: {containers: [], volumes: [{name: v, flexVolume: {driver: d/d, options: {password: $V}}}]}\n",
+	"apiVersion: v1\nkind: PersistentVolume\nmetadata: {name: s}\nspec: {csi: {driver: d, volumeHandle: h, volumeAttributes: {password: $V}}}\n",
+	"apiVersion: v1\nkind: PersistentVolume\nmetadata: {name: s}\nspec: {flexVolume: {driver: d/d, options: {'d.example/password': $V}}}\n",
+	"apiVersion: v1\nkind: PersistentVolume\nmetadata: {name: s}\nspec: {mountOptions: ['username=app,password=$V']}\n",
+	"apiVersion: storage.k8s.io/v1\nkind: VolumeAttachment\nmetadata: {name: s}\nspec: {source: {inlineVolumeSpec: {csi: {driver: d, volumeHandle: h, volumeAttributes: {password: $V}}}}}\n",
+	"apiVersion: storage.k8s.io/v1\nkind: VolumeAttachment\nmetadata: {name: s}\nspec: {}\nstatus: {attached: true, attachmentMetadata: {password: $V}}\n",
+	"apiVersion: storage.k8s.io/v1\nkind: VolumeAttachment\nmetadata: {name: s}\nspec: {}\nstatus: {attached: true, attachError: {message: 'mount //u:$V@nas failed, https://u:$V@nas'}}\n",
+	"apiVersion: v1\nkind: Node\nmetadata: {name: s}\nstatus: {conditions: [{message: ghp_$V0123456789abcdefghijklmnopqrstuvwxyz}]}\n",
+	"apiVersion: example.com/v1\nkind: App\nmetadata: {name: s}\nspec: {}\nstatus: {credentials: {password: $V}}\n",
 	"apiVersion: example.com/v1\nkind: App\nmetadata: {name: s}\nspec: {text: \"-----BEGIN PRIVATE KEY-----\\n$V\\n-----END PRIVATE KEY-----\"}\n",
 }
 

@@ -217,20 +217,10 @@ func (c *checker) mismatch(n *tree.Node, t *typeInfo, wrong bool) bool {
 	} else if n.Is(tree.String) && n.Has(tree.Quoted) && (t.shape == shapeBool || t.shape == shapeInt) {
 		hint = " (take the quotes off)"
 	}
-	return c.fail(n, "is "+article(n.Kind().String())+", not "+article(t.shape.String())+hint)
+	return c.fail(n, "is "+n.Kind().Noun()+", not "+t.shape.noun()+hint)
 }
 
 func (c *checker) fail(n *tree.Node, reason string) bool {
 	c.wrong, c.reason = n, reason
 	return false
-}
-
-func article(noun string) string {
-	switch noun {
-	case "null":
-		return noun
-	case "integer", "integer or a string", "unknown":
-		return "an " + noun
-	}
-	return "a " + noun
 }

@@ -147,6 +147,17 @@ func (s shape) String() string {
 	return [...]string{"anything", "map", "map", "list", "string", "boolean", "integer", "number", "integer or a string", "quantity"}[s]
 }
 
+// noun is the shape with its article.
+func (s shape) noun() string {
+	switch s {
+	case shapeAny:
+		return s.String()
+	case shapeInt, shapeIntOrString:
+		return "an " + s.String()
+	}
+	return "a " + s.String()
+}
+
 // typeInfo describes one Go type as JSON sees it.
 type typeInfo struct {
 	shape    shape

@@ -2,6 +2,7 @@ package secrets
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -14,13 +15,15 @@ type builder struct {
 	readers Readers
 	secrets map[Name]*Secret
 	order   []*Secret
-	doubts  []string // why there may be more readers
+	doubts  distinct                 // why there may be more readers
+	loose   map[string]*model.Object // names Secrets of a name, in a namespace that it does not say
+	gaps    map[string]*model.Gap    // as [Gap] says, by namespace
 }
 
 // New holds the consumers of the Secrets of a snapshot, which holds the objects of
 // one cluster, against their readers. Without readers none are looked for.
 func New(s *model.Snapshot, readers Readers) *View {
-	b := &builder{s: s, readers: readers, secrets: map[Name]*Secret{}}
+	b := &builder{s: s, readers: readers, secrets: map[Name]*Secret{}, loose: map[string]*model.Object{}, gaps: map[string]*model.Gap{}}
 	for o := range s.Kind(secretKind) {
 		b.secret(Name{o.Key.Namespace, o.Key.Name}).read(o)
 	}
@@ -33,8 +36,7 @@ func New(s *model.Snapshot, readers Readers) *View {
 			continue
 		}
 		for _, use := range Consumed(o) {
-			secret := b.secret(use.Name)
-			secret.Consumers = append(secret.Consumers, Consumer{o, use})
+			b.use(o, use)
 		}
 	}
 	for _, secret := range b.order {
@@ -52,10 +54,20 @@ func New(s *model.Snapshot, readers Readers) *View {
 func (b *builder) debuggers(o *model.Object) {
 	for _, use := range Consumed(o) {
 		if slices.ContainsFunc(use.Path, func(step tree.Step) bool { return step.Key == "ephemeralContainers" }) {
-			secret := b.secret(use.Name)
-			secret.Consumers = append(secret.Consumers, Consumer{o, use})
+			b.use(o, use)
 		}
 	}
+}
+
+func (b *builder) use(o *model.Object, use Use) {
+	if use.Namespace == "" {
+		if b.loose[use.Name.Name] == nil {
+			b.loose[use.Name.Name] = o
+		}
+		return
+	}
+	secret := b.secret(use.Name)
+	secret.Consumers = append(secret.Consumers, Consumer{o, use})
 }
 
 // worst ranks what has findings before what has none.
@@ -94,12 +106,11 @@ func (s *Secret) read(o *model.Object) {
 	s.KeysKnown = true
 	for _, field := range []string{"data", "stringData"} {
 		for i := range o.Root.Get(field).Children() {
-			if key := o.Root.Get(field).Children()[i].Key(); !slices.Contains(s.Keys, key) {
-				s.Keys = append(s.Keys, key)
-			}
+			s.Keys = append(s.Keys, o.Root.Get(field).Children()[i].Key())
 		}
 	}
 	slices.Sort(s.Keys)
+	s.Keys = slices.Compact(s.Keys)
 }
 
 func (b *builder) describe(s *Secret) {
@@ -118,7 +129,7 @@ func (b *builder) describe(s *Secret) {
 		var doubts []string
 		s.Readers, doubts = b.readers(s.Name)
 		for _, doubt := range doubts {
-			b.doubts = put(b.doubts, doubt)
+			b.doubts.add(doubt)
 		}
 	}
 }
@@ -128,15 +139,32 @@ func (b *builder) notRead() []string {
 	if len(b.order) == 0 {
 		return nil
 	}
-	slices.Sort(b.doubts)
+	slices.Sort(b.doubts.list)
 	if !b.s.Closed {
-		return append([]string{"other objects may live elsewhere: more workloads may consume these Secrets, more subjects may read them, and Secrets that are not here may exist"}, b.doubts...)
+		return append([]string{"other objects may live elsewhere: more workloads may consume these Secrets, more subjects may read them, and Secrets that are not here may exist"}, b.doubts.list...)
 	}
-	reasons := b.doubts
-	for _, gk := range append([]model.GroupKind{secretKind}, consumerKinds...) {
-		if gap := b.s.Gap("", gk); gap != nil && !slices.Contains(reasons, gap.Reason) {
-			reasons = append(reasons, gap.Reason)
+	var custom []string
+	for gap := range b.s.Gaps() {
+		here, anywhere := consumes(gap.Kind)
+		switch {
+		case gap.Kind.Kind != "" && !gap.Kind.Builtin() && sources[gap.Kind].uses == nil:
+			custom = append(custom, gap.Kind.String())
+		case here || anywhere || gap.Kind == secretKind:
+			b.doubts.add(gap.Reason)
 		}
 	}
-	return reasons
+	if len(custom) > 0 {
+		b.doubts.add(fmt.Sprintf("custom resources that may name Secrets were not read: %s", listed(custom)))
+	}
+	return b.doubts.list
+}
+
+// gap returns why what consumes Secrets of a namespace may not have been read.
+func (b *builder) gap(namespace string) *model.Gap {
+	gap, known := b.gaps[namespace]
+	if !known {
+		gap = Gap(b.s, namespace)
+		b.gaps[namespace] = gap
+	}
+	return gap
 }

@@ -1,49 +1,81 @@
 package secrets
 
 import (
+	"cmp"
 	"slices"
 	"strings"
+	"sync"
 
 	"ullage.dev/ullage/internal/model"
 	"ullage.dev/ullage/internal/tree"
 )
 
+// source is a kind of objects, workloads aside, that name Secrets.
+type source struct {
+	uses     func(*model.Object) []Use
+	anywhere bool // the Secrets may be in other namespaces
+}
+
+var sources = map[model.GroupKind]source{
+	serviceAccountKind: {accountUses, false},
+	ingressKind:        {Certificates, false},
+	oldIngressKind:     {Certificates, false},
+	gatewayKind:        {Certificates, true},
+	volumeKind:         {volumeUses, true},
+	classKind:          {classUses, true},
+	snapshotClassKind:  {classUses, true},
+}
+
 // Consumed returns the places of an object that name Secrets in order to consume
 // them, in the order of fields. An object that another one made names what that
-// one names.
+// one names. The namespace is empty where the object does not say it.
 func Consumed(o *model.Object) []Use {
 	var found []Use
 	pods := o.Pods()
 	for i := range pods {
 		found = append(found, podUses(o, &pods[i])...)
 	}
-	switch o.Key.GroupKind {
-	case serviceAccountKind:
-		found = append(found, accountUses(o)...)
-	case ingressKind, oldIngressKind, gatewayKind:
-		found = append(found, Certificates(o)...)
-	case volumeKind:
-		found = append(found, volumeUses(o)...)
-	case classKind, snapshotClassKind:
-		found = append(found, classUses(o)...)
-	default:
-		if !o.Key.Builtin() {
-			found = append(found, customUses(o)...)
-		}
+	if of, ok := sources[o.Key.GroupKind]; ok {
+		return append(found, of.uses(o)...)
+	}
+	if !o.Key.Builtin() {
+		found = append(found, customUses(o)...)
 	}
 	return found
+}
+
+// consumes reports whether [Consumed] knows uses of Secrets of a namespace in
+// objects of a kind in that namespace, and in those of others. A kind without a
+// name is all kinds of its group.
+func consumes(gk model.GroupKind) (here, anywhere bool) {
+	if gk.Kind == "" {
+		for of := range sources {
+			here, anywhere = here || of.Group == gk.Group, anywhere || of.Group == gk.Group && sources[of].anywhere
+		}
+		here = here || slices.ContainsFunc(model.WorkloadKinds(), func(of model.GroupKind) bool { return of.Group == gk.Group })
+	} else if of, ok := sources[gk]; ok {
+		return true, of.anywhere
+	}
+	custom := !gk.Builtin()
+	return here || custom || gk.PodSpecPath() != nil, anywhere || custom
+}
+
+// Gap returns the first gap of a snapshot in what may consume Secrets of a
+// namespace, or nil.
+func Gap(s *model.Snapshot, namespace string) *model.Gap {
+	for gap := range s.Gaps() {
+		if here, anywhere := consumes(gap.Kind); anywhere || here && gap.In(namespace) {
+			return gap
+		}
+	}
+	return nil
 }
 
 // podUses returns what a pod template names.
 func podUses(o *model.Object, pod *model.PodTemplate) []Use {
 	var found []Use
-	account := pod.Spec.Get("serviceAccountName").Str()
-	if account == "" {
-		account = pod.Spec.Get("serviceAccount").Str()
-	}
-	if account == "" {
-		account = "default"
-	}
+	account := pod.ServiceAccount()
+	mounts := sync.OnceValue(func() map[string][]string { return mountedBy(pod) })
 	for _, u := range pod.Uses() {
 		if u.Kind != secretKind {
 			continue
@@ -52,7 +84,17 @@ func podUses(o *model.Object, pod *model.PodTemplate) []Use {
 		for _, k := range u.Keys {
 			use.Keys = append(use.Keys, k.Name)
 		}
-		use.Containers = containersOf(o, pod, u.Path)
+		below := u.Path[len(pod.SpecPath):]
+		if len(below) < 2 {
+			found = append(found, use)
+			continue
+		}
+		name := o.Root.Follow(u.Path[:len(pod.SpecPath)+2]).Get("name").Str()
+		if below[0].Key == "volumes" {
+			use.Containers = mounts()[name]
+		} else if slices.Contains(model.ContainerLists, below[0].Key) {
+			use.Containers = []string{name}
+		}
 		found = append(found, use)
 	}
 	annotations := pod.Metadata.Get("annotations")
@@ -65,29 +107,18 @@ func podUses(o *model.Object, pod *model.PodTemplate) []Use {
 	return found
 }
 
-// containersOf returns the containers that see what a path below a pod spec
-// names: the one that it leads through, or those that mount its volume.
-func containersOf(o *model.Object, pod *model.PodTemplate, path tree.Path) []string {
-	below := path[len(pod.SpecPath):]
-	if len(below) < 2 {
-		return nil
-	}
-	element := o.Root.Follow(path[:len(pod.SpecPath)+2])
-	if slices.Contains(model.ContainerLists, below[0].Key) {
-		return []string{element.Get("name").Str()}
-	}
-	if below[0].Key != "volumes" {
-		return nil
-	}
-	var found []string
+// mountedBy returns the containers of a pod that mount each volume.
+func mountedBy(pod *model.PodTemplate) map[string][]string {
+	found := map[string][]string{}
 	for _, list := range model.ContainerLists {
 		containers := pod.Spec.Get(list)
 		for i := range containers.Children() {
-			mounts := containers.At(i).Get("volumeMounts")
+			name, mounts := containers.At(i).Get("name").Str(), containers.At(i).Get("volumeMounts")
+			seen := map[string]bool{}
 			for j := range mounts.Children() {
-				if mounts.At(j).Get("name").Str() == element.Get("name").Str() {
-					found = append(found, containers.At(i).Get("name").Str())
-					break
+				if volume := mounts.At(j).Get("name").Str(); !seen[volume] {
+					seen[volume] = true
+					found[volume] = append(found[volume], name)
 				}
 			}
 		}
@@ -145,28 +176,16 @@ func Certificates(o *model.Object) []Use {
 }
 
 func namespaceOr(n *tree.Node, o *model.Object) string {
-	if namespace := n.Get("namespace").Str(); namespace != "" {
-		return namespace
-	}
-	return o.Key.Namespace
+	return cmp.Or(n.Get("namespace").Str(), o.Key.Namespace)
 }
 
 // volumeUses returns the Secrets that the driver of a PersistentVolume reads.
 func volumeUses(o *model.Object) []Use {
 	var found []Use
 	spec := o.Root.Get("spec")
-	for i := range spec.Children() {
-		source := &spec.Children()[i]
-		for j := range source.Children() {
-			ref := &source.Children()[j]
-			if name := ref.Get("name").Str(); name != "" && hasSuffixFold(ref.Key(), "secretRef") {
-				namespace := ref.Get("namespace").Str()
-				if namespace == "" {
-					namespace = spec.Dig("claimRef", "namespace").Str()
-				}
-				found = append(found, Use{Name: Name{namespace, name}, How: Driver, Path: tree.Keys("spec", source.Key(), ref.Key(), "name")})
-			}
-		}
+	for _, secret := range model.DriverSecrets(spec) {
+		namespace := cmp.Or(secret.Namespace, spec.Dig("claimRef", "namespace").Str())
+		found = append(found, Use{Name: Name{namespace, secret.Name.Str()}, How: Driver, Path: tree.Keys("spec").Join(secret.Path...)})
 	}
 	return found
 }
@@ -175,13 +194,17 @@ func volumeUses(o *model.Object) []Use {
 // depend on the claim are left out.
 func classUses(o *model.Object) []Use {
 	var found []Use
-	parameters := o.Root.Get("parameters")
-	for i := range parameters.Children() {
-		p := &parameters.Children()[i]
-		prefix, ok := strings.CutSuffix(p.Key(), "-secret-name")
-		namespace := parameters.Get(prefix + "-secret-namespace").Str()
-		if ok && namespace != "" && p.Str() != "" && !strings.Contains(p.Str()+namespace, "${") {
-			found = append(found, Use{Name: Name{namespace, p.Str()}, How: Driver, Path: tree.Keys("parameters", p.Key())})
+	parameters := o.Root.Get("parameters").Children()
+	namespaces := map[string]string{}
+	for i := range parameters {
+		if prefix, ok := strings.CutSuffix(parameters[i].Key(), "-secret-namespace"); ok && !strings.Contains(parameters[i].Str(), "${") {
+			namespaces[prefix] = parameters[i].Str()
+		}
+	}
+	for i := range parameters {
+		p := &parameters[i]
+		if prefix, ok := strings.CutSuffix(p.Key(), "-secret-name"); ok && p.Str() != "" && !strings.Contains(p.Str(), "${") {
+			found = append(found, Use{Name: Name{namespaces[prefix], p.Str()}, How: Driver, Path: tree.Keys("parameters", p.Key())})
 		}
 	}
 	return found
@@ -194,50 +217,52 @@ func hasSuffixFold(s, suffix string) bool {
 // customUses looks in a custom resource for what looks like a reference to a
 // Secret, and takes out what the resource has made.
 func customUses(o *model.Object) []Use {
-	w := customWalker{o: o, how: Custom}
+	w := customWalker{o: o, how: Custom, pods: map[*tree.Node]bool{}}
 	if managesSecrets(o) {
 		w.how = Manager
 	}
 	for i := range o.Pods() {
-		w.pods = append(w.pods, o.Pods()[i].Spec)
+		w.pods[o.Pods()[i].Spec] = true
 	}
 	w.walk(o.Root.Get("spec"), tree.Keys("spec"))
-	created := Created(o)
-	return slices.DeleteFunc(w.found, func(u Use) bool { return slices.Contains(created, u.Name) })
+	created := map[Name]bool{}
+	for _, name := range Created(o) {
+		created[name] = true
+	}
+	return slices.DeleteFunc(w.found, func(u Use) bool { return created[u.Name] })
 }
 
 type customWalker struct {
 	o     *model.Object
 	how   How
-	pods  []*tree.Node
+	pods  map[*tree.Node]bool // are read elsewhere
 	found []Use
 }
 
-func (w *customWalker) add(n *tree.Node, name *tree.Node, path tree.Path) {
-	namespace := namespaceOr(n, w.o)
-	if name.Str() == "" || namespace == "" { // of a cluster-wide resource, and in a namespace that it does not say
-		return
+func (w *customWalker) add(namespace string, name *tree.Node, path tree.Path, keys ...string) {
+	if name.Str() != "" {
+		w.found = append(w.found, Use{Name: Name{namespace, name.Str()}, How: w.how, Keys: keys, Path: path.Join(tree.Step{Key: name.Key()})})
 	}
-	use := Use{Name: Name{namespace, name.Str()}, How: w.how, Path: path.Join(tree.Step{Key: name.Key()})}
-	if key := n.Get("key").Str(); key != "" && name.Key() == "name" {
-		use.Keys = []string{key}
-	}
-	w.found = append(w.found, use)
 }
 
 func (w *customWalker) walk(n *tree.Node, path tree.Path) {
-	if slices.Contains(w.pods, n) {
+	if w.pods[n] {
 		return
 	}
+	namespace := namespaceOr(n, w.o)
 	if n.Is(tree.Map) && w.names(n, path) {
-		w.add(n, n.Get("name"), path)
+		var keys []string
+		if key := n.Get("key").Str(); key != "" {
+			keys = []string{key}
+		}
+		w.add(namespace, n.Get("name"), path, keys...)
 		return
 	}
 	for i := range n.Children() {
 		kid := &n.Children()[i]
 		switch {
 		case kid.Is(tree.String) && (hasSuffixFold(kid.Key(), "secretName") || hasSuffixFold(kid.Key(), "secretRef")):
-			w.add(n, kid, path)
+			w.add(namespace, kid, path)
 		case kid.Is(tree.Map) || kid.Is(tree.List):
 			step := tree.Step{Key: kid.Key()}
 			if n.Is(tree.List) {

@@ -41,7 +41,7 @@ func (b *builder) judge(s *Secret) {
 // judgeReaders looks for those who may read a Secret and need not: a pod that
 // mounts or names one needs no right.
 func (s *Secret) judgeReaders() {
-	var names []string
+	var names distinct
 	severity := model.Low
 	for _, r := range s.Readers {
 		switch {
@@ -53,13 +53,13 @@ func (s *Secret) judgeReaders() {
 			s.find("read-by-everybody", everybody, nil, nil, "%s may read it (%s, by %s)", r.Everybody, strings.Join(r.Verbs, ", "), r.By)
 		case r.System || r.ByName:
 		default:
-			names = put(names, r.Subject)
+			names.add(r.Subject)
 			if r.ServiceAccount {
 				severity = model.Medium
 			}
 		}
 	}
-	if len(names) == 0 {
+	if len(names.list) == 0 {
 		return
 	}
 	users := "nothing here consumes it"
@@ -71,18 +71,18 @@ func (s *Secret) judgeReaders() {
 	case len(s.Consumers) > 0:
 		users = "no workload consumes it by such a right"
 	}
-	s.find("excess-readers", severity, nil, nil, "%s may read it by RBAC, and %s", listed(names), users)
+	s.find("excess-readers", severity, nil, nil, "%s may read it by RBAC, and %s", listed(names.list), users)
 }
 
 // workloads returns the consumers that are pods, each once.
 func (s *Secret) workloads() []*model.Object {
 	var found []*model.Object
 	for _, c := range s.Consumers {
-		if len(c.Object.Pods()) > 0 && !slices.Contains(found, c.Object) {
+		if len(c.Object.Pods()) > 0 {
 			found = append(found, c.Object)
 		}
 	}
-	return found
+	return slices.Compact(found) // consumers are in the order of objects
 }
 
 // judgeToken looks at a token of a service account that does not expire.
@@ -112,33 +112,33 @@ func (b *builder) judgeSharing(s *Secret) {
 	default:
 		return
 	}
-	var accounts, workloads []string
+	var accounts, workloads distinct
 	for _, c := range s.Consumers {
 		switch c.How {
 		case Mount, Env, EnvFrom:
 			if c.Account != "" {
-				accounts, workloads = put(accounts, c.Account), put(workloads, b.s.Controller(c.Object).Key.String())
+				accounts.add(c.Account)
+				workloads.add(b.s.Controller(c.Object).Key.String())
 			}
 		}
 	}
 	switch {
-	case len(accounts) > 1:
-		s.find("shared-across-accounts", model.Medium, nil, nil, "%s have it under the service accounts %s: who gets into one has the credential of all", listed(workloads), listed(accounts))
-	case len(workloads) > 1:
-		s.find("shared-across-workloads", model.Low, nil, nil, "%s have it: who gets into one has the credential of all", listed(workloads))
+	case len(accounts.list) > 1:
+		s.find("shared-across-accounts", model.Medium, nil, nil, "%s have it under the service accounts %s: who gets into one has the credential of all", listed(workloads.list), listed(accounts.list))
+	case len(workloads.list) > 1:
+		s.find("shared-across-workloads", model.Low, nil, nil, "%s have it: who gets into one has the credential of all", listed(workloads.list))
 	}
 }
 
 // judgeConsumers looks at how each consumer takes a Secret.
 func (s *Secret) judgeConsumers() {
-	var env, whole, narrow []string
-	var keys []string
+	var env, whole, narrow, keys distinct
 	var first, firstWhole *Consumer
 	for i := range s.Consumers {
 		c := &s.Consumers[i]
 		name := c.Object.Key.String()
 		if c.How == Env || c.How == EnvFrom {
-			env = put(env, name)
+			env.add(name)
 			if first == nil {
 				first = c
 			}
@@ -146,23 +146,23 @@ func (s *Secret) judgeConsumers() {
 		switch {
 		case c.How != Mount && c.How != Env && c.How != EnvFrom:
 		case len(c.Keys) > 0:
-			narrow = put(narrow, name)
+			narrow.add(name)
 			for _, key := range c.Keys {
-				keys = put(keys, key)
+				keys.add(key)
 			}
 		default:
-			whole = put(whole, name)
+			whole.add(name)
 			if firstWhole == nil {
 				firstWhole = c
 			}
 		}
 	}
-	if len(env) > 0 {
-		s.find("in-environment", model.Low, first.Object, first.Path, "%s it in the environment, which child processes inherit and error reports print; a file is read by those who need it", verb(env, "has", "have"))
+	if len(env.list) > 0 {
+		s.find("in-environment", model.Low, first.Object, first.Path, "%s it in the environment, which child processes inherit and error reports print; a file is read by those who need it", verb(env.list, "has", "have"))
 	}
-	narrow = slices.DeleteFunc(narrow, func(n string) bool { return slices.Contains(whole, n) })
-	if len(whole) > 0 && len(narrow) > 0 {
-		s.find("whole-secret", model.Low, firstWhole.Object, firstWhole.Path, "%s all of its keys, while %s no more than %s", verb(whole, "takes", "take"), verb(narrow, "takes", "take"), listed(keys))
+	narrow.list = slices.DeleteFunc(narrow.list, func(n string) bool { return whole.has[n] })
+	if len(whole.list) > 0 && len(narrow.list) > 0 {
+		s.find("whole-secret", model.Low, firstWhole.Object, firstWhole.Path, "%s all of its keys, while %s no more than %s", verb(whole.list, "takes", "take"), verb(narrow.list, "takes", "take"), listed(keys.list))
 	}
 }
 
@@ -201,19 +201,23 @@ func (b *builder) judgeUnused(s *Secret) {
 	if len(s.Consumers) > 0 || slices.ContainsFunc(foundByLabel, func(l string) bool { return s.Object.Labels().Get(l) != nil }) {
 		return
 	}
-	var byName []string
+	var byName distinct
 	for _, r := range s.Readers {
 		if r.ByName {
-			byName = put(byName, r.Subject)
+			byName.add(r.Subject)
 		}
 	}
 	switch {
-	case len(byName) > 0:
-		s.Unknowns = append(s.Unknowns, fmt.Sprintf("nothing here names it, but %s may read it by name, and may use it so", listed(byName)))
-	case b.s.Complete(s.Namespace, consumerKinds...):
-		s.find("unused", model.Low, s.Object, nil, "nothing that was read consumes it")
-	default:
+	case len(byName.list) > 0:
+		s.Unknowns = append(s.Unknowns, fmt.Sprintf("nothing here names it, but %s may read it by name, and may use it so", listed(byName.list)))
+	case b.loose[s.Name.Name] != nil:
+		s.Unknowns = append(s.Unknowns, fmt.Sprintf("%s names a Secret of this name and not its namespace", b.loose[s.Name.Name].Key))
+	case !b.s.Closed:
 		s.Unknowns = append(s.Unknowns, "nothing here consumes it, and what does may live elsewhere")
+	case b.gap(s.Namespace) != nil:
+		s.Unknowns = append(s.Unknowns, "nothing that was read consumes it, and something else may: "+b.gap(s.Namespace).Reason)
+	default:
+		s.find("unused", model.Low, s.Object, nil, "nothing that was read consumes it")
 	}
 }
 
@@ -237,18 +241,27 @@ func (s *Secret) judgeAbsent() {
 func (s *Secret) judgeKeys() {
 	for _, c := range s.Consumers {
 		for _, key := range c.Keys {
-			if len(c.Object.Pods()) > 0 && !c.Optional && !slices.Contains(s.Keys, key) {
+			if _, has := slices.BinarySearch(s.Keys, key); len(c.Object.Pods()) > 0 && !c.Optional && !has {
 				s.find("missing-key", model.Medium, c.Object, c.Path, "it has no key %s, which %s takes", key, c.Object.Key)
 			}
 		}
 	}
 }
 
-func put(list []string, s string) []string {
-	if slices.Contains(list, s) {
-		return list
+// distinct is a list without duplicates, in the order of the first ones.
+type distinct struct {
+	list []string
+	has  map[string]bool
+}
+
+func (d *distinct) add(s string) {
+	if d.has == nil {
+		d.has = map[string]bool{}
 	}
-	return append(list, s)
+	if !d.has[s] {
+		d.has[s] = true
+		d.list = append(d.list, s)
+	}
 }
 
 // listed names the first of a list and counts the rest.

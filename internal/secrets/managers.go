@@ -92,6 +92,7 @@ func backends(o *model.Object) []string {
 
 func managersIn(s *model.Snapshot) []*ManagerInUse {
 	byName := map[string]*ManagerInUse{}
+	from := map[string]*distinct{} // backends by manager
 	var all []*ManagerInUse
 	for _, o := range s.All() {
 		if len(o.Pods()) > 0 && s.Controller(o) != o {
@@ -101,20 +102,21 @@ func managersIn(s *model.Snapshot) []*ManagerInUse {
 			in := byName[m.name]
 			if in == nil {
 				in = &ManagerInUse{Name: m.name, Effect: m.effect}
-				byName[m.name] = in
+				byName[m.name], from[m.name] = in, &distinct{}
 				all = append(all, in)
 			}
 			if n := len(in.Objects); n == 0 || in.Objects[n-1] != o {
 				in.Objects = append(in.Objects, o)
 			}
 			for _, backend := range backends(o) {
-				if backend != "" && !slices.Contains(in.Backends, backend) {
-					in.Backends = append(in.Backends, backend)
+				if backend != "" {
+					from[m.name].add(backend)
 				}
 			}
 		}
 	}
 	for _, m := range all {
+		m.Backends = from[m.Name].list
 		slices.Sort(m.Backends)
 	}
 	slices.SortFunc(all, func(a, b *ManagerInUse) int { return strings.Compare(a.Name, b.Name) })
@@ -212,18 +214,28 @@ func createdBy(s *model.Snapshot, o *model.Object) []Name {
 	if name == "" {
 		return nil
 	}
-	selectors := []*tree.Node{spec.Get("namespaceSelector")}
-	each(o.Root, tree.Keys("spec", "namespaceSelectors"), func(_ tree.Path, n *tree.Node) { selectors = append(selectors, n) })
-	var found []Name
+	var selectors []model.Selector
+	selector := func(_ tree.Path, n *tree.Node) {
+		if n.Is(tree.Map) {
+			selectors = append(selectors, model.NewSelector(n))
+		}
+	}
+	selector(nil, spec.Get("namespaceSelector"))
+	each(o.Root, tree.Keys("spec", "namespaceSelectors"), selector)
+	var namespaces distinct
 	for ns := range s.Kind(namespaceKind) {
-		if slices.ContainsFunc(selectors, func(n *tree.Node) bool { return n.Is(tree.Map) && model.NewSelector(n).Matches(ns.Labels()) }) {
-			found = append(found, Name{ns.Key.Name, name})
+		if slices.ContainsFunc(selectors, func(s model.Selector) bool { return s.Matches(ns.Labels()) }) {
+			namespaces.add(ns.Key.Name)
 		}
 	}
 	each(o.Root, tree.Keys("spec", "namespaces"), func(_ tree.Path, n *tree.Node) {
-		if made := (Name{n.Str(), name}); n.Str() != "" && !slices.Contains(found, made) {
-			found = append(found, made)
+		if n.Str() != "" {
+			namespaces.add(n.Str())
 		}
 	})
+	found := make([]Name, len(namespaces.list))
+	for i, namespace := range namespaces.list {
+		found[i] = Name{namespace, name}
+	}
 	return found
 }

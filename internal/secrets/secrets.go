@@ -38,7 +38,7 @@ const (
 
 // Use is a place of an object that names a Secret in order to consume it.
 type Use struct {
-	Name
+	Name     // the namespace may be empty: see [Consumed]
 	How      How
 	Keys     []string // that are taken; none means all, or not known
 	Optional bool
@@ -134,6 +134,4 @@ var (
 	ingressKind        = model.GroupKind{Group: "networking.k8s.io", Kind: "Ingress"}
 	oldIngressKind     = model.GroupKind{Group: "extensions", Kind: "Ingress"}
 	gatewayKind        = model.GroupKind{Group: "gateway.networking.k8s.io", Kind: "Gateway"}
-
-	consumerKinds = append([]model.GroupKind{ingressKind, gatewayKind, serviceAccountKind}, model.WorkloadKinds()...)
 )

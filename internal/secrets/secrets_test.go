@@ -82,6 +82,14 @@ func TestConsumers(t *testing.T) {
 			"shop/s tls []  [] spec.listeners[0].tls.certificateRefs[0].name; other/o tls []  [] spec.listeners[0].tls.certificateRefs[1].name"},
 		{"persistent volume", "apiVersion: v1\nkind: PersistentVolume\nmetadata: {name: p}\nspec: {csi: {driver: d, volumeHandle: h, nodeStageSecretRef: {name: s, namespace: csi}}}\n",
 			"csi/s storageDriver []  [] spec.csi.nodeStageSecretRef.name"},
+		{"persistent volume, Azure", "apiVersion: v1\nkind: PersistentVolume\nmetadata: {name: p}\nspec: {azureFile: {secretName: s, secretNamespace: azure, shareName: x}}\n",
+			"azure/s storageDriver []  [] spec.azureFile.secretName"},
+		{"persistent volume, Azure, of its claim", "apiVersion: v1\nkind: PersistentVolume\nmetadata: {name: p}\nspec: {claimRef: {namespace: shop, name: c}, azureFile: {secretName: s, shareName: x}}\n",
+			"shop/s storageDriver []  [] spec.azureFile.secretName"},
+		{"persistent volume without a namespace", "apiVersion: v1\nkind: PersistentVolume\nmetadata: {name: p}\nspec: {cephfs: {monitors: [m], secretRef: {name: s}}}\n",
+			"/s storageDriver []  [] spec.cephfs.secretRef.name"},
+		{"old account field", "apiVersion: db.example/v1\nkind: Runner\nmetadata: {name: r}\nspec: {template: {spec: {serviceAccount: web, containers: [{name: main, image: i, envFrom: [{secretRef: {name: s}}]}]}}}\n",
+			"shop/s envFrom [] web [main] spec.template.spec.containers[0].envFrom[0].secretRef.name"},
 		{"class", "apiVersion: storage.k8s.io/v1\nkind: StorageClass\nmetadata: {name: c}\nprovisioner: d\nparameters: {csi.storage.k8s.io/provisioner-secret-name: s, csi.storage.k8s.io/provisioner-secret-namespace: csi, csi.storage.k8s.io/node-stage-secret-name: '${pvc.name}', csi.storage.k8s.io/node-stage-secret-namespace: csi}\n",
 			`csi/s storageDriver []  [] parameters["csi.storage.k8s.io/provisioner-secret-name"]`},
 		{"secret store", "apiVersion: external-secrets.io/v1\nkind: SecretStore\nmetadata: {name: st}\nspec: {provider: {vault: {server: x, caProvider: {type: ConfigMap, name: ca, key: k}, auth: {tokenSecretRef: {name: s, key: token}}}}}\n",
@@ -322,5 +330,92 @@ spec:
 	}
 	if strings.Join(got, " ") != "web-1[debug] web[web]" || strings.Contains(words(s.Findings), "shared") {
 		t.Errorf("%q %s", got, words(s.Findings))
+	}
+}
+
+// Who may consume a Secret and was not read may be the one that does. Each kind of
+// which Consumed tells a use is left out once.
+func TestUnusedWithGaps(t *testing.T) {
+	const more = "metadata: {name: x, namespace: shop}\n"
+	users := []string{
+		"apiVersion: v1\nkind: PersistentVolume\nmetadata: {name: p}\nspec: {csi: {driver: d, volumeHandle: h, nodeStageSecretRef: {name: s, namespace: shop}}}\n",
+		"apiVersion: storage.k8s.io/v1\nkind: StorageClass\nmetadata: {name: c}\nprovisioner: d\nparameters: {x-secret-name: s, x-secret-namespace: shop}\n",
+		"apiVersion: snapshot.storage.k8s.io/v1\nkind: VolumeSnapshotClass\nmetadata: {name: c}\ndriver: d\nparameters: {x-secret-name: s, x-secret-namespace: shop}\n",
+		"apiVersion: v1\nkind: ServiceAccount\n" + more + "imagePullSecrets: [{name: s}]\n",
+		"apiVersion: networking.k8s.io/v1\nkind: Ingress\n" + more + "spec: {tls: [{secretName: s}]}\n",
+		"apiVersion: extensions/v1beta1\nkind: Ingress\n" + more + "spec: {tls: [{secretName: s}]}\n",
+		"apiVersion: gateway.networking.k8s.io/v1\nkind: Gateway\n" + more + "spec: {listeners: [{name: l, tls: {certificateRefs: [{name: s}]}}]}\n",
+		"apiVersion: external-secrets.io/v1\nkind: SecretStore\n" + more + "spec: {provider: {vault: {auth: {tokenSecretRef: {name: s, key: token}}}}}\n",
+		"apiVersion: cert-manager.io/v1\nkind: Issuer\n" + more + "spec: {ca: {secretName: s}}\n",
+		"apiVersion: db.example/v1\nkind: Database\n" + more + "spec: {adminSecretName: s}\n",
+	}
+	for _, gk := range model.WorkloadKinds() {
+		spec := "{containers: [{name: main, image: i, envFrom: [{secretRef: {name: s}}]}]}"
+		path := gk.PodSpecPath()
+		for i := len(path) - 1; i >= 0; i-- {
+			spec = "{" + path[i].Key + ": " + spec + "}"
+		}
+		users = append(users, fmt.Sprintf("apiVersion: %s\nkind: %s\n", strings.TrimPrefix(gk.Group+"/v1", "/"), gk.Kind)+more+spec[1:len(spec)-1]+"\n")
+	}
+	covered := map[model.GroupKind]bool{}
+	for _, text := range users {
+		o := objects(t, text)[0]
+		if uses := Consumed(o); len(uses) == 0 || uses[0].Name.String() != "shop/s" {
+			t.Errorf("%s: %v", o.Key, uses)
+		}
+		gk := o.Key.GroupKind
+		covered[gk] = true
+		abroad := gk != ingressKind && gk != oldIngressKind && gk != serviceAccountKind && gk.PodSpecPath() == nil
+		for _, c := range []struct {
+			gap     model.Gap
+			unknown bool
+		}{{model.Gap{Kind: gk}, true}, {model.Gap{Kind: model.GroupKind{Group: gk.Group}}, true}, {model.Gap{Kind: gk, Except: []string{"shop"}}, abroad}} {
+			c.gap.Reason = "they may not be listed"
+			v := New(model.NewSnapshot(objects(t, opaque), true, c.gap), nil)
+			s := find(t, v, "shop/s")
+			if unknown := len(s.Unknowns) == 1 && strings.HasSuffix(s.Unknowns[0], c.gap.Reason) && len(s.Findings) == 0; unknown != c.unknown {
+				t.Errorf("without %s (%v): %s, %q", gk, c.gap.Except, words(s.Findings), s.Unknowns)
+			}
+			if len(v.Unknowns) != 1 {
+				t.Errorf("without %s: the view says %q", gk, v.Unknowns)
+			}
+		}
+	}
+	for gk := range sources {
+		if !covered[gk] {
+			t.Errorf("%s is not tried", gk)
+		}
+	}
+	for _, gk := range []model.GroupKind{{Kind: "Event"}, {Group: "coordination.k8s.io", Kind: "Lease"}, {Group: "discovery.k8s.io"}} {
+		v := New(model.NewSnapshot(objects(t, opaque), true, model.Gap{Kind: gk, Reason: "they are not read"}), nil)
+		if got := words(find(t, v, "shop/s").Findings); got != "low unused" || len(v.Unknowns) > 0 {
+			t.Errorf("without %s: %s %q", gk, got, v.Unknowns)
+		}
+	}
+}
+
+// A Secret that is named without its namespace is no Secret of its own, and may be
+// any of that name.
+func TestNamespaceNotSaid(t *testing.T) {
+	for _, text := range []string{
+		"---\napiVersion: v1\nkind: PersistentVolume\nmetadata: {name: p}\nspec: {cephfs: {monitors: [m], secretRef: {name: s}}}\n",
+		"---\napiVersion: cert-manager.io/v1\nkind: ClusterIssuer\nmetadata: {name: p}\nspec: {ca: {secretName: s}}\n",
+	} {
+		v := view(t, true, opaque+"---\n"+strings.Replace(opaque, "name: s", "name: other", 1)+text)
+		s, other := find(t, v, "shop/s"), find(t, v, "shop/other")
+		if len(v.Secrets) != 2 || len(s.Findings) > 0 || len(s.Unknowns) != 1 || !strings.Contains(s.Unknowns[0], "/p names a Secret of this name and not its namespace") {
+			t.Errorf("%d Secrets; %s %q", len(v.Secrets), words(s.Findings), s.Unknowns)
+		}
+		if words(other.Findings) != "low unused" {
+			t.Errorf("%s %q", words(other.Findings), other.Unknowns)
+		}
+	}
+}
+
+// Keys in both fields are one.
+func TestKeys(t *testing.T) {
+	s := find(t, view(t, false, "apiVersion: v1\nkind: Secret\nmetadata: {name: s}\ndata: {b: '', a: ''}\nstringData: {c: '', a: ''}\n"), "shop/s")
+	if strings.Join(s.Keys, " ") != "a b c" {
+		t.Errorf("%q", s.Keys)
 	}
 }

@@ -62,6 +62,9 @@ func (b *builder) readClasses() []*Class {
 		c.Encryption = made{driver: c.Provisioner, class: o.Root}.encryption()
 		b.classes[o.Key.Name] = c
 		all = append(all, c)
+		if c.Default {
+			b.defaults = append(b.defaults, c)
+		}
 	}
 	return all
 }
@@ -73,20 +76,11 @@ func (b *builder) classOf(c *Claim) *Class {
 	if c.ClassName != "" || c.Node == nil || c.Node.Dig("spec", "storageClassName").Is(tree.String) {
 		return b.classes[c.ClassName]
 	}
-	var found *Class
-	for _, class := range b.classes {
-		if class.Default {
-			if found != nil {
-				return nil
-			}
-			found = class
-		}
+	if len(b.defaults) != 1 || c.VolumeName != "" {
+		return nil
 	}
-	if found != nil && c.VolumeName == "" {
-		c.ClassName = found.Object.Key.Name
-		return found
-	}
-	return nil
+	c.ClassName = b.defaults[0].Object.Key.Name
+	return b.defaults[0]
 }
 
 // bind connects claims, persistent volumes and classes.
@@ -185,23 +179,30 @@ func (p *Persistent) nodePath() string {
 }
 
 // shareData finds volumes behind which the same data are.
-func (b *builder) shareData() {
-	byData := map[string][]*Volume{}
+func (b *builder) shareData() []*Data {
+	byName := map[string]*Data{}
+	var all []*Data
 	for _, v := range b.order {
-		if key := v.data(); key != "" {
-			byData[key] = append(byData[key], v)
+		name := v.data()
+		if name == "" {
+			continue
+		}
+		d := byName[name]
+		if d == nil {
+			d = &Data{Name: name}
+			byName[name] = d
+			all = append(all, d)
+		}
+		d.Volumes = append(d.Volumes, v)
+	}
+	all = slices.DeleteFunc(all, func(d *Data) bool { return len(d.Volumes) == 1 })
+	for _, d := range all {
+		slices.SortFunc(d.Volumes, compareIDs)
+		for _, v := range d.Volumes {
+			v.Data = d
 		}
 	}
-	for _, group := range byData {
-		for _, v := range group {
-			for _, other := range group {
-				if other != v {
-					v.SameData = append(v.SameData, other.ID)
-				}
-			}
-			slices.SortFunc(v.SameData, func(a, b ID) int { return compareIDs(&Volume{ID: a}, &Volume{ID: b}) })
-		}
-	}
+	return all
 }
 
 // data identifies what is behind a volume, or is "".

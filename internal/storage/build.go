@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"slices"
 	"strings"
+	"sync"
 
 	"ullage.dev/ullage/internal/model"
 	"ullage.dev/ullage/internal/tree"
@@ -16,6 +17,12 @@ type builder struct {
 	volumes map[ID]*Volume
 	order   []*Volume // as found
 	classes map[string]*Class
+	// defaults are the classes for claims that name none.
+	defaults []*Class
+	// scalers are what autoscalers scale, and restores the claims that are filled
+	// from each VolumeSnapshot; both are indexed when first asked for.
+	scalers  func() map[model.Key]bool
+	restores func() map[[2]string][]Restore
 	// templates are the claim templates of StatefulSets, by the ID that stands for
 	// the claims of all replicas.
 	templates map[ID]*Volume
@@ -24,6 +31,7 @@ type builder struct {
 // New reads the storage of a snapshot, which holds the objects of one cluster.
 func New(s *model.Snapshot) *View {
 	b := &builder{s: s, volumes: map[ID]*Volume{}, classes: map[string]*Class{}, templates: map[ID]*Volume{}}
+	b.scalers, b.restores = sync.OnceValue(b.indexScalers), sync.OnceValue(b.indexRestores)
 	view := &View{Classes: b.readClasses()}
 	for o := range s.Kind(claimKind) {
 		b.volume(ID{Kind: KindClaim, Namespace: o.Key.Namespace, Name: o.Key.Name}).claimed(o)
@@ -37,13 +45,19 @@ func New(s *model.Snapshot) *View {
 	b.spread()
 	b.adopt()
 	b.bind()
-	b.shareData()
+	view.Data = b.shareData()
 	for _, v := range b.order {
 		b.describe(v)
 	}
 	for _, v := range b.order {
 		b.judge(v)
 	}
+	for _, d := range view.Data {
+		d.Findings, d.Namespaces = b.judgeSharing(d.Volumes...), namespaces(d.Volumes...)
+	}
+	slices.SortFunc(view.Data, func(a, b *Data) int {
+		return cmp.Or(-cmp.Compare(worst(a.Findings), worst(b.Findings)), strings.Compare(a.Name, b.Name))
+	})
 	view.Volumes = b.order
 	slices.SortFunc(view.Volumes, compareVolumes)
 	view.Snapshots = b.snapshots()

@@ -26,7 +26,9 @@ func (b *builder) judge(v *Volume) {
 	for i := range v.Users {
 		v.judgeUser(&v.Users[i])
 	}
-	b.judgeSharing(v)
+	if v.Data == nil {
+		v.Findings = append(v.Findings, b.judgeSharing(v)...)
+	}
 	b.judgeClaim(v)
 	b.judgeData(v)
 	if v.Encryption.State == No {
@@ -115,51 +117,49 @@ func (e Exposure) gain(writes bool) (id string, severity model.Severity, text st
 	return "", 0, ""
 }
 
-// judgeSharing looks at who meets in a volume.
-func (b *builder) judgeSharing(v *Volume) {
-	users := b.everyUser(v)
-	if v.Kind == KindHostPath {
-		users = slices.DeleteFunc(users, func(u *User) bool { return u.Workload.System })
-	}
-	var namespaces, accounts, workloads, writers []string
-	for _, u := range users {
-		namespace := u.Workload.Key.Namespace
-		namespaces, accounts = put(namespaces, namespace), put(accounts, namespace+"/"+u.Account)
-		workload := b.s.Controller(u.Workload).Key.String()
-		workloads = put(workloads, workload)
+// judgeSharing looks at who meets in volumes behind which the same data are.
+func (b *builder) judgeSharing(volumes ...*Volume) []Finding {
+	var namespaces, accounts, workloads, writers distinct
+	for _, u := range mounting(volumes) {
+		namespace, workload := u.Workload.Key.Namespace, b.s.Controller(u.Workload).Key.String()
+		namespaces.add(namespace)
+		accounts.add(namespace + "/" + u.Account)
+		workloads.add(workload)
 		if u.Writes() {
-			writers = put(writers, workload)
+			writers.add(workload)
 		}
 	}
-	if v.NodePath != "" && len(writers) == 0 { // that many read the node is no meeting
-		return
+	ofNode := slices.ContainsFunc(volumes, func(v *Volume) bool { return v.NodePath != "" })
+	if ofNode && len(writers.list) == 0 { // that many read the node is no meeting
+		return nil
 	}
-	effect := "who gets into one of them reads the data of all"
-	if len(writers) > 0 {
-		effect = "what " + listed(writers) + " writes, the others read"
+	effect, severity := "who gets into one of them reads the data of all", model.Low
+	if len(writers.list) > 0 {
+		effect, severity = "what "+listed(writers.list)+" writes, the others read", model.Medium
 	}
-	severity := model.Low
-	if len(writers) > 0 {
-		severity = model.Medium
-	}
+	f := Finding{ID: "shared-across-workloads", Severity: model.Low}
 	switch {
-	case len(namespaces) > 1:
-		v.find("shared-across-namespaces", severity+1, nil, nil, "namespaces %s share it: %s", listed(namespaces), effect)
-	case len(accounts) > 1:
-		v.find("shared-across-accounts", severity, nil, nil, "service accounts %s share it: %s", listed(accounts), effect)
-	case len(workloads) > 1:
-		v.find("shared-across-workloads", model.Low, nil, nil, "%s share it: %s", listed(workloads), effect)
+	case len(namespaces.list) > 1:
+		f = Finding{ID: "shared-across-namespaces", Severity: severity + 1, Text: "namespaces " + listed(namespaces.list)}
+	case len(accounts.list) > 1:
+		f = Finding{ID: "shared-across-accounts", Severity: severity, Text: "service accounts " + listed(accounts.list)}
+	case len(workloads.list) > 1:
+		f.Text = listed(workloads.list)
+	default:
+		return nil
 	}
+	f.Text += " share it: " + effect
+	return []Finding{f}
 }
 
-// everyUser returns those who mount a volume, or one with the same data.
-func (b *builder) everyUser(v *Volume) []*User {
+// mounting returns those who mount one of the volumes, by workload. Parts of the
+// platform are left out where it is a path of the node.
+func mounting(volumes []*Volume) []*User {
 	var users []*User
-	for _, id := range append([]ID{v.ID}, v.SameData...) {
-		of := b.volumes[id]
-		for i := range of.Users {
-			if len(of.Users[i].Mounts) > 0 {
-				users = append(users, &of.Users[i])
+	for _, v := range volumes {
+		for i := range v.Users {
+			if u := &v.Users[i]; len(u.Mounts) > 0 && !(v.Kind == KindHostPath && u.Workload.System) {
+				users = append(users, u)
 			}
 		}
 	}
@@ -167,23 +167,61 @@ func (b *builder) everyUser(v *Volume) []*User {
 	return users
 }
 
-func put(list []string, s string) []string {
-	if slices.Contains(list, s) {
-		return list
+// Namespaces returns the namespaces that have the data behind a volume, in order:
+// those of claims and of those who mount one, parts of the platform on a path of
+// the node left out. The result must not be changed.
+func (v *Volume) Namespaces() []string {
+	if v.Data != nil {
+		return v.Data.Namespaces
 	}
-	return append(list, s)
+	return namespaces(v)
 }
 
+func namespaces(volumes ...*Volume) []string {
+	var found distinct
+	for _, v := range volumes {
+		found.add(v.Namespace)
+		if v.Persistent != nil {
+			found.add(v.Persistent.ClaimNamespace)
+		}
+	}
+	for _, u := range mounting(volumes) {
+		found.add(u.Workload.Key.Namespace)
+	}
+	slices.Sort(found.list)
+	return slices.DeleteFunc(found.list, func(namespace string) bool { return namespace == "" })
+}
+
+// distinct is a list without duplicates, in the order of the first ones.
+type distinct struct {
+	list []string
+	has  map[string]bool
+}
+
+func (d *distinct) add(s string) {
+	if d.has == nil {
+		d.has = map[string]bool{}
+	}
+	if !d.has[s] {
+		d.has[s] = true
+		d.list = append(d.list, s)
+	}
+}
+
+const mostListed = 4
+
 // listed names the first of a list and counts the rest.
-func listed(list []string) string {
-	const most = 4
-	if len(list) > most {
-		return fmt.Sprintf("%s and %d more", strings.Join(list[:most], ", "), len(list)-most)
+func listed(list []string) string { return listedOf(list, len(list)) }
+
+// listedOf is listed for a list of which the first are given.
+func listedOf(first []string, total int) string {
+	if total > mostListed {
+		return fmt.Sprintf("%s and %d more", strings.Join(first[:mostListed], ", "), total-mostListed)
 	}
-	if len(list) > 1 {
-		return strings.Join(list[:len(list)-1], ", ") + " and " + list[len(list)-1]
+	if total > 1 {
+		return strings.Join(first[:total-1], ", ") + " and " + first[total-1]
 	}
-	return strings.Join(list, "")
+	return strings.Join(first, "")
 }
 
 // judgeClaim looks at a claim and at who should use it.
@@ -240,12 +278,16 @@ func (b *builder) scaled(o *model.Object) bool {
 	if !b.s.Complete(o.Key.Namespace, autoscalerKind) {
 		return true
 	}
-	for a := range b.s.InNamespace(o.Key.Cluster, o.Key.Namespace, autoscalerKind) {
-		if ref := a.Root.Dig("spec", "scaleTargetRef"); ref.Get("kind").Str() == o.Key.Kind && ref.Get("name").Str() == o.Key.Name {
-			return true
-		}
+	return b.scalers()[model.Key{Cluster: o.Key.Cluster, Namespace: o.Key.Namespace, GroupKind: model.GroupKind{Kind: o.Key.Kind}, Name: o.Key.Name}]
+}
+
+func (b *builder) indexScalers() map[model.Key]bool {
+	index := map[model.Key]bool{}
+	for a := range b.s.Kind(autoscalerKind) {
+		ref := a.Root.Dig("spec", "scaleTargetRef")
+		index[model.Key{Cluster: a.Key.Cluster, Namespace: a.Key.Namespace, GroupKind: model.GroupKind{Kind: ref.Get("kind").Str()}, Name: ref.Get("name").Str()}] = true
 	}
-	return false
+	return index
 }
 
 // judgeReplica looks for claims of replicas that a StatefulSet has no more.

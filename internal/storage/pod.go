@@ -36,21 +36,11 @@ func Workloads(s *model.Snapshot) iter.Seq2[*model.Object, *model.PodTemplate] {
 	}
 }
 
-// Account returns the service account that pods run as.
-func Account(pod *model.PodTemplate) string {
-	for _, key := range []string{"serviceAccountName", "serviceAccount"} {
-		if name := pod.Spec.Get(key).Str(); name != "" {
-			return name
-		}
-	}
-	return "default"
-}
-
 // PodVolumes returns the volumes of a pod template of an object with all mounts,
 // in the order of fields: those of the pod, those that a StatefulSet makes of its
 // claim templates, and those that mounts name and that there are not.
 func PodVolumes(o *model.Object, pod *model.PodTemplate) []PodVolume {
-	r := podReader{o: o, pod: pod, byName: map[string]int{}}
+	r := podReader{o: o, pod: pod, account: pod.ServiceAccount(), byName: map[string]int{}}
 	templates := o.Root.Dig("spec", "volumeClaimTemplates")
 	for i := range templates.Children() {
 		r.template(templates.At(i), tree.Path{{Key: "spec"}, {Key: "volumeClaimTemplates"}, {Index: i}})
@@ -73,14 +63,15 @@ func PodVolumes(o *model.Object, pod *model.PodTemplate) []PodVolume {
 }
 
 type podReader struct {
-	o      *model.Object
-	pod    *model.PodTemplate
-	found  []PodVolume
-	byName map[string]int // the first volume of a name has the mounts
+	o       *model.Object
+	pod     *model.PodTemplate
+	account string
+	found   []PodVolume
+	byName  map[string]int // the first volume of a name has the mounts
 }
 
 func (r *podReader) add(v PodVolume, path tree.Path) {
-	v.User.Workload, v.User.Pod, v.Account, v.Path = r.o, r.pod, Account(r.pod), path
+	v.User.Workload, v.User.Pod, v.Account, v.Path = r.o, r.pod, r.account, path
 	if _, taken := r.byName[v.Volume]; !taken {
 		r.byName[v.Volume] = len(r.found)
 	}

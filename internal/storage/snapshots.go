@@ -96,9 +96,22 @@ func (b *builder) describeSnapshot(sn *Snapshot) {
 		return
 	}
 	sn.Elsewhere = b.grantedTo(sn)
+	for _, r := range b.restores()[[2]string{sn.Namespace, sn.Name}] {
+		r.Granted = r.Namespace == sn.Namespace || slices.Contains(sn.Elsewhere, r.Namespace)
+		sn.RestoredBy = append(sn.RestoredBy, r)
+	}
+	slices.SortFunc(sn.RestoredBy, func(a, b Restore) int {
+		return cmp.Or(strings.Compare(a.Namespace, b.Namespace), strings.Compare(a.Name, b.Name))
+	})
+}
+
+// indexRestores finds the claims that are filled from each VolumeSnapshot, by its
+// namespace and name.
+func (b *builder) indexRestores() map[[2]string][]Restore {
+	index := map[[2]string][]Restore{}
 	for _, v := range b.order {
 		c := v.Claim
-		if c == nil || c.Source == nil || c.Source.GroupKind != snapshotKind || c.Source.Name != sn.Name {
+		if c == nil || c.Source == nil || c.Source.GroupKind != snapshotKind {
 			continue
 		}
 		o, home := v.Object, v.Namespace
@@ -109,23 +122,15 @@ func (b *builder) describeSnapshot(sn *Snapshot) {
 			o = v.Users[0].Workload
 			home = o.Key.Namespace
 		}
-		from := c.Source.Namespace
-		if from == "" {
-			from = home
-		}
-		if from == sn.Namespace {
-			granted := home == sn.Namespace || slices.Contains(sn.Elsewhere, home)
-			sn.RestoredBy = append(sn.RestoredBy, Restore{Namespace: home, Name: v.Name, Granted: granted, Object: o})
-		}
+		of := [2]string{cmp.Or(c.Source.Namespace, home), c.Source.Name}
+		index[of] = append(index[of], Restore{Namespace: home, Name: v.Name, Object: o})
 	}
-	slices.SortFunc(sn.RestoredBy, func(a, b Restore) int {
-		return cmp.Or(strings.Compare(a.Namespace, b.Namespace), strings.Compare(a.Name, b.Name))
-	})
+	return index
 }
 
 // grantedTo returns the namespaces to which ReferenceGrants give a snapshot.
 func (b *builder) grantedTo(sn *Snapshot) []string {
-	var found []string
+	var found distinct
 	for grant := range b.s.InNamespace(sn.Object.Key.Cluster, sn.Namespace, grantKind) {
 		to := grant.Root.Dig("spec", "to")
 		given := false
@@ -138,32 +143,29 @@ func (b *builder) grantedTo(sn *Snapshot) []string {
 		for i := range from.Children() {
 			n := from.At(i)
 			if namespace := n.Get("namespace").Str(); given && n.Get("group").Str() == "" && n.Get("kind").Str() == claimKind.Kind && namespace != sn.Namespace {
-				found = put(found, namespace)
+				found.add(namespace)
 			}
 		}
 	}
-	slices.Sort(found)
-	return found
+	slices.Sort(found.list)
+	return found.list
 }
 
 func (b *builder) judgeSnapshots(all []*Snapshot) {
-	byHandle := map[string][]*Snapshot{}
+	byHandle := map[string]*distinct{} // the namespaces
 	for _, sn := range all {
-		if sn.Handle != "" {
-			key := sn.Driver + " " + sn.Handle
-			byHandle[key] = append(byHandle[key], sn)
+		if key := sn.Driver + " " + sn.Handle; sn.Handle != "" {
+			if byHandle[key] == nil {
+				byHandle[key] = &distinct{}
+			}
+			byHandle[key].add(sn.Namespace)
 		}
 	}
 	for _, sn := range all {
 		sn.judge(b)
-		var elsewhere []string
-		for _, other := range byHandle[sn.Driver+" "+sn.Handle] {
-			if other != sn && other.Namespace != sn.Namespace && sn.Handle != "" {
-				elsewhere = put(elsewhere, other.Namespace)
-			}
-		}
-		if len(elsewhere) > 0 {
-			sn.find("snapshot-in-namespaces", model.Medium, sn.Content, "the same data are a snapshot in %s too", spaces(elsewhere))
+		if of := byHandle[sn.Driver+" "+sn.Handle]; of != nil && len(of.list) > 1 {
+			others := slices.DeleteFunc(slices.Clone(of.list[:min(len(of.list), mostListed+1)]), func(namespace string) bool { return namespace == sn.Namespace })
+			sn.find("snapshot-in-namespaces", model.Medium, sn.Content, "the same data are a snapshot in %s too", spaces(others, len(of.list)-1))
 		}
 		slices.SortStableFunc(sn.Findings, func(a, b Finding) int { return int(b.Severity) - int(a.Severity) })
 	}
@@ -180,7 +182,7 @@ func (sn *Snapshot) judge(b *builder) {
 		return
 	}
 	if len(sn.Elsewhere) > 0 {
-		sn.find("snapshot-granted", model.Medium, sn.Object, "whoever makes claims in %s may restore it there and read the data", spaces(sn.Elsewhere))
+		sn.find("snapshot-granted", model.Medium, sn.Object, "whoever makes claims in %s may restore it there and read the data", spaces(sn.Elsewhere, len(sn.Elsewhere)))
 	}
 	for _, r := range sn.RestoredBy {
 		switch {
@@ -208,9 +210,10 @@ func (sn *Snapshot) find(id string, severity model.Severity, o *model.Object, fo
 	sn.Findings = append(sn.Findings, Finding{ID: id, Severity: severity, Text: fmt.Sprintf(format, args...), Object: o})
 }
 
-func spaces(namespaces []string) string {
-	if len(namespaces) == 1 {
-		return "namespace " + namespaces[0]
+// spaces names namespaces, of which the first are given.
+func spaces(first []string, total int) string {
+	if total == 1 {
+		return "namespace " + first[0]
 	}
-	return "namespaces " + listed(namespaces)
+	return "namespaces " + listedOf(first, total)
 }

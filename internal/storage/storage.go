@@ -61,10 +61,20 @@ type Volume struct {
 	// password)", and how it is made, such as "memory".
 	Holds      []string
 	Encryption Encryption
-	// SameData are other volumes behind which the same data are.
-	SameData []ID
-	Findings []Finding // worst first
+	// Data are those behind the volume, when other volumes here have the same; nil
+	// for all others.
+	Data     *Data
+	Findings []Finding // worst first; those of Data are there
 	Unknowns []string
+}
+
+// Data are what several volumes have in common: one handle of a driver, one NFS
+// export, one path of the node.
+type Data struct {
+	Name       string    // such as "efs.csi.aws.com fs-1"
+	Volumes    []*Volume // two or more, by ID
+	Namespaces []string  // see [Volume.Namespaces]
+	Findings   []Finding // about who meets there
 }
 
 // User is a pod template that has a volume. A pod that a workload made is one only
@@ -170,6 +180,7 @@ type Finding struct {
 // View is the storage of a snapshot.
 type View struct {
 	Volumes   []*Volume   // worst first, then by ID
+	Data      []*Data     // worst first, then by name
 	Snapshots []*Snapshot // VolumeSnapshots and contents without one, worst first
 	Classes   []*Class    // by name
 	// SnapshotClasses are the VolumeSnapshotClasses, and AttributesClasses the

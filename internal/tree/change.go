@@ -71,7 +71,7 @@ func apply(n *Node, path Path, from int, value *Node, appendTo bool) error {
 			n.drop(next)
 		case appendTo:
 			if next.kind != List {
-				return fmt.Errorf("%s is a %s, not a list", path, next.kind)
+				return fmt.Errorf("%s is %s, not a list", path, next.kind.Noun())
 			}
 			next.Add("", clone(value))
 		default:

@@ -37,7 +37,7 @@ func (d *Decoder) Place(n *Node) string {
 // Fields calls the reader of each field of a map.
 func (d *Decoder) Fields(n *Node, readers map[string]func(*Node)) {
 	if !n.Is(Map) {
-		d.Fail(n, "%s is a %s, not a map", name(n), n.Kind())
+		d.Fail(n, "%s is %s, not a map", name(n), n.Kind().Noun())
 		return
 	}
 	for i := range n.Children() {
@@ -60,7 +60,7 @@ func name(n *Node) string {
 // Each calls read for the items of a list.
 func (d *Decoder) Each(n *Node, read func(*Node)) {
 	if !n.Is(List) {
-		d.Fail(n, "%s is a %s, not a list", name(n), n.Kind())
+		d.Fail(n, "%s is %s, not a list", name(n), n.Kind().Noun())
 		return
 	}
 	for i := range n.Children() {
@@ -72,7 +72,7 @@ func (d *Decoder) Each(n *Node, read func(*Node)) {
 func (d *Decoder) Text(into *string) func(*Node) {
 	return func(n *Node) {
 		if !n.Is(String) {
-			d.Fail(n, "%s is a %s, not a string", name(n), n.Kind())
+			d.Fail(n, "%s is %s, not a string", name(n), n.Kind().Noun())
 		}
 		*into = strings.TrimSpace(n.Str())
 	}

@@ -97,7 +97,7 @@ func (e *editor) planItem(n *Node, d *draft, value *Node) error {
 		list.kind = List
 	}
 	if list.kind != List {
-		return e.refuse(NoPlace, fmt.Sprintf("%s is a %s, not a list", e.path, n.kind))
+		return e.refuse(NoPlace, fmt.Sprintf("%s is %s, not a list", e.path, n.kind.Noun()))
 	}
 	list.Add("", clone(value))
 	return nil

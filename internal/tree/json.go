@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 	"unsafe"
@@ -18,6 +19,11 @@ type Fields map[string]Fields
 // and nothing else. The fields of omit are passed over. The tree shares the
 // text's memory, so the text must not be changed afterwards. Errors do not quote
 // the text.
+//
+// Numbers with a fraction or an exponent are what a float of 64 bits holds of
+// them, as for the API server; one that is too large for it is an error. Whole
+// numbers stay as they are written, also those that no integer of 64 bits holds;
+// these are of the kind [Float].
 func FromJSON(text []byte, omit Fields) (*Node, error) {
 	if !json.Valid(text) {
 		return nil, errors.New("not valid JSON")
@@ -68,11 +74,43 @@ func (d *jsonDecoder) value(omit Fields, depth int) error {
 		for d.i < len(d.s) && strings.IndexByte(" \n\t\r,]}", d.s[d.i]) < 0 {
 			d.i++
 		}
-		n.setText(resolve(d.s[start:d.i]))
+		kind, text := resolveJSON(d.s[start:d.i])
+		if kind == Unknown {
+			return errors.New("a number that is too large")
+		}
+		n.setText(kind, text)
 	}
 	d.space()
 	d.stack = append(d.stack, n)
 	return nil
+}
+
+// resolveJSON gives a word or a number of valid JSON its kind and canonical text.
+// The kind is Unknown for a number that is out of range.
+func resolveJSON(s string) (Kind, string) {
+	switch s {
+	case "null":
+		return Null, s
+	case "true", "false":
+		return Bool, s
+	}
+	if decimal(s) {
+		return Int, s
+	}
+	if strings.IndexAny(s, ".eE") < 0 {
+		if i, err := strconv.ParseInt(s, 10, 64); err == nil {
+			return Int, strconv.FormatInt(i, 10) // -0 is 0
+		}
+		if _, err := strconv.ParseFloat(s, 64); err != nil {
+			return Unknown, ""
+		}
+		return Float, s
+	}
+	f, err := strconv.ParseFloat(s, 64)
+	if err != nil {
+		return Unknown, ""
+	}
+	return number(f)
 }
 
 // collection reads a map or a list.
@@ -123,7 +161,7 @@ func (d *jsonDecoder) entry(seen *keySet, mark int, omit Fields, depth int) erro
 		return nil
 	}
 	if twice(seen, d.stack[mark:], key) {
-		return fmt.Errorf("the key %q stands twice in one map", key)
+		return errors.New("a key stands twice in one map")
 	}
 	if err := d.value(below, depth+1); err != nil {
 		return err

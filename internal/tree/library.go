@@ -2,7 +2,6 @@ package tree
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"strings"
 	"unicode/utf8"
@@ -20,7 +19,7 @@ func library(f *File, start, end int) (root *Node, err error) {
 	text := f.Text[start:end]
 	y, err := decode(text)
 	if err != nil {
-		return nil, f.libraryError(start, err)
+		return nil, f.libraryError(start, text, err)
 	}
 	if y.Kind == 0 || len(y.Content) == 0 {
 		return nil, nil
@@ -57,23 +56,6 @@ func decode(text string) (y yaml.Node, err error) {
 		return y, errTrailing
 	}
 	return y, nil
-}
-
-// libraryError takes the line out of the library's message, and drops what it
-// quotes from the document.
-func (f *File) libraryError(start int, err error) error {
-	first, _ := f.Position(start)
-	reason, line := strings.TrimPrefix(err.Error(), "yaml: "), 1
-	if _, scanErr := fmt.Sscanf(reason, "line %d:", &line); scanErr == nil {
-		reason = strings.TrimSpace(reason[strings.IndexByte(reason, ':')+1:])
-	}
-	if strings.HasPrefix(reason, "unknown anchor") {
-		reason = "an alias to an unknown anchor"
-	}
-	if i := strings.IndexByte(reason, '`'); i > 0 {
-		reason = strings.TrimSpace(reason[:i])
-	}
-	return &SyntaxError{File: f, Line: first + line - 1, Column: 1, Reason: reason}
 }
 
 // converter turns the library's nodes into ours.

@@ -38,6 +38,17 @@ func (k Kind) String() string {
 	return [...]string{"null", "boolean", "integer", "number", "string", "list", "map", "unknown"}[k]
 }
 
+// Noun is the kind with its article, as a sentence needs it: "an integer", "null".
+func (k Kind) Noun() string {
+	switch k {
+	case Null:
+		return k.String()
+	case Int, Unknown:
+		return "an " + k.String()
+	}
+	return "a " + k.String()
+}
+
 // Style says how a node is written, as far as an edit must know.
 type Style uint8
 

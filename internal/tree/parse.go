@@ -19,7 +19,8 @@ const (
 )
 
 // SyntaxError says where and why a document could not be read. It never quotes
-// the document, which may hold secrets, but for keys.
+// the document, which may hold secrets, but for keys. Column is 0 when it is not
+// known.
 type SyntaxError struct {
 	File         *File
 	Line, Column int
@@ -27,6 +28,9 @@ type SyntaxError struct {
 }
 
 func (e *SyntaxError) Error() string {
+	if e.Column == 0 {
+		return fmt.Sprintf("%s:%d: %s", e.File.Name, e.Line, e.Reason)
+	}
 	return fmt.Sprintf("%s:%d:%d: %s", e.File.Name, e.Line, e.Column, e.Reason)
 }
 

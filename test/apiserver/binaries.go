@@ -13,8 +13,14 @@ import (
 	"testing"
 )
 
-// Version is that of the API server; test/kubernetes pins what it is built from.
-const Version = "v1.37.2"
+// The versions of what runs; test/kubernetes pins what it is built from.
+const (
+	Version     = "v1.37.2" // of Kubernetes
+	EtcdVersion = "v3.7.0"
+)
+
+// Modules are those that test/kubernetes pins, with their versions.
+var Modules = map[string]string{"k8s.io/kubernetes": Version, "go.etcd.io/etcd/server/v3": EtcdVersion}
 
 // Binaries are what [Dir] holds, and the packages that they are built from.
 var Binaries = map[string]string{
@@ -23,7 +29,7 @@ var Binaries = map[string]string{
 }
 
 // Dir returns the directory of the binaries: ULLAGE_TEST_KUBERNETES_DIR, or one
-// for this version in the user's cache.
+// for these versions in the user's cache.
 func Dir() (string, error) {
 	if dir := os.Getenv("ULLAGE_TEST_KUBERNETES_DIR"); dir != "" {
 		return dir, nil
@@ -32,7 +38,7 @@ func Dir() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return filepath.Join(cache, "ullage", "kubernetes", Version), nil
+	return filepath.Join(cache, "ullage", "kubernetes", Version+"-etcd-"+EtcdVersion), nil
 }
 
 // Missing returns the binaries that are not in a directory, in order.

@@ -40,18 +40,20 @@ func run(ctx context.Context) error {
 	if len(missing) == 0 {
 		return nil
 	}
-	pinned, err := golang(ctx, "list", "-m", "-f", "{{.Version}}", "k8s.io/kubernetes")
-	if err != nil {
-		return err
-	}
-	if pinned != apiserver.Version {
-		return fmt.Errorf("%s pins %s, package apiserver wants %s", module, pinned, apiserver.Version)
+	for path, want := range apiserver.Modules {
+		pinned, err := golang(ctx, "list", "-m", "-f", "{{.Version}}", path)
+		if err != nil {
+			return err
+		}
+		if pinned != want {
+			return fmt.Errorf("%s pins %s %s, package apiserver wants %s", module, path, pinned, want)
+		}
 	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
 	for _, name := range missing {
-		fmt.Printf("building %s of Kubernetes %s into %s\n", name, pinned, dir)
+		fmt.Printf("building %s for Kubernetes %s into %s\n", name, apiserver.Version, dir)
 		if err := build(ctx, dir, name); err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
