@@ -33,7 +33,6 @@ type Analysis struct {
 	snapshot     *model.Snapshot
 	roles        []Role
 	roleIDs      table
-	aggregators  map[*Role][]*Role
 	bindings     []binding
 	assumed      []string // names of the bindings that every cluster has, the first of all
 	holders      []int32  // subjects of all bindings; each has a part of it
@@ -59,7 +58,7 @@ type Analysis struct {
 
 // New reads the roles and bindings of a snapshot.
 func New(s *model.Snapshot) *Analysis {
-	a := &Analysis{snapshot: s, aggregators: map[*Role][]*Role{}}
+	a := &Analysis{snapshot: s}
 	a.namespace("", emptyHash)
 	a.readRoles()
 	a.readBindings()

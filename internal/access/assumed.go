@@ -74,7 +74,7 @@ var builtinRoles = sync.OnceValue(func() []Role {
 		list := tree.Of(rules)
 		r.rules = list.Seal()
 		r.own = compileRules(r.rules)
-		r.all = r.own
+		r.gives = r.own.bothScopes
 	}
 	return roles
 })

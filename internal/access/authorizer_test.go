@@ -18,8 +18,8 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 )
 
-// asked is a cluster with requests, as test/authorizer reads it.
-type asked struct {
+// questions are a cluster and requests about it, as test/authorizer reads it.
+type questions struct {
 	Roles               []rbacv1.Role
 	RoleBindings        []rbacv1.RoleBinding
 	ClusterRoles        []rbacv1.ClusterRole
@@ -138,7 +138,7 @@ func TestAccessAgreesWithServer(t *testing.T) {
 
 // withServer returns what the authorizer is given of a cluster and our analysis
 // of it. usual adds what every cluster has, and bindings to some of it.
-func withServer(t *testing.T, r *rand.Rand, c *cluster, usual bool, roles []rbacv1.ClusterRole, binds []rbacv1.ClusterRoleBinding) (asked, *Analysis) {
+func withServer(t *testing.T, r *rand.Rand, c *cluster, usual bool, roles []rbacv1.ClusterRole, binds []rbacv1.ClusterRoleBinding) (questions, *Analysis) {
 	if usual {
 		c.clusterRoles = slices.DeleteFunc(c.clusterRoles, func(r rbacv1.ClusterRole) bool { return r.Name == "cluster-admin" })
 		for range 2 {
@@ -149,7 +149,7 @@ func withServer(t *testing.T, r *rand.Rand, c *cluster, usual bool, roles []rbac
 		}
 	}
 	a := New(c.snapshot(t))
-	q := asked{Roles: c.roles, RoleBindings: sorted(c.binds, func(b rbacv1.RoleBinding) string { return b.Name }),
+	q := questions{Roles: c.roles, RoleBindings: sorted(c.binds, func(b rbacv1.RoleBinding) string { return b.Name }),
 		ClusterRoleBindings: sorted(c.clusterBinds, func(b rbacv1.ClusterRoleBinding) string { return b.Name })}
 	if usual {
 		c.clusterRoles = append(slices.Clone(roles), c.clusterRoles...)

@@ -136,21 +136,27 @@ func (a *Analysis) All() iter.Seq[Binding] {
 	}
 }
 
-// BindingsTo yields the bindings that give a role, whether directly or by
-// giving a ClusterRole that aggregates it.
-func (a *Analysis) BindingsTo(role *Role) iter.Seq[Binding] {
-	return func(yield func(Binding) bool) {
-		if role == nil {
-			return
-		}
-		for _, r := range append([]*Role{role}, a.aggregators[role]...) {
-			for _, id := range a.byRole()[r.id] {
-				if !yield(Binding{a, id}) {
-					return
-				}
-			}
+// BindingsTo returns the bindings that give a role: those that name it, and
+// behind them those that give a ClusterRole which aggregates it. more says that
+// there are more than MaxAggregated of the latter, of which these are the first.
+func (a *Analysis) BindingsTo(role *Role) (bindings []Binding, more bool) {
+	if role == nil {
+		return nil, false
+	}
+	own := a.byRole()[role.id]
+	for _, id := range own {
+		bindings = append(bindings, Binding{a, id})
+	}
+	if role.component == nil {
+		return bindings, false
+	}
+	listed := role.component.bound(a.byRole())
+	for _, id := range listed[:min(len(listed), MaxAggregated)] {
+		if a.bindings[id].role != role.id {
+			bindings = append(bindings, Binding{a, id})
 		}
 	}
+	return bindings, len(listed) > MaxAggregated
 }
 
 // indexRoles returns the bindings of each role.
@@ -179,7 +185,7 @@ func (a *Analysis) Restricted(subject Subject) iter.Seq[NamedRight] {
 			if role == nil {
 				continue
 			}
-			for _, n := range role.all.named {
+			for _, n := range role.named() {
 				if (b.Namespace() == "" || !n.cluster) && !yield(NamedRight{n, b.Namespace(), b}) {
 					return
 				}

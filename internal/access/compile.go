@@ -128,22 +128,6 @@ func (s *ruleSet) addNamed(n Named) {
 	}
 }
 
-// union returns what several lists of rules give together.
-func union(sets []*ruleSet) *ruleSet {
-	if len(sets) == 1 {
-		return sets[0]
-	}
-	all := &ruleSet{}
-	for _, s := range sets {
-		all.cluster |= s.cluster
-		all.namespaced |= s.namespaced
-		for _, n := range s.named {
-			all.addNamed(n)
-		}
-	}
-	return all
-}
-
 // given is a right that a rule gives by one of its resources.
 type given struct {
 	right    Right
@@ -227,25 +211,48 @@ func wildcards(verbs verbSet, groups, resources *tree.Node, give func(given)) {
 type Grant struct {
 	Right     Right
 	Resources []string // sorted
+	More      bool     // aggregated roles name more than MaxAggregated
 }
 
 // Grants returns the rights that the role's rules give for every name, in the
 // order of the catalogue. clusterWide says whether they hold in the whole
 // cluster; in one namespace, rules about cluster-scoped resources give nothing.
+// Each lists all resources that the role itself names, and at most
+// MaxAggregated that it names by aggregation.
 func (r *Role) Grants(clusterWide bool) []Grant {
+	own := r.direct(clusterWide)
+	if r.component == nil {
+		return own
+	}
+	grants := slices.Clone(r.component.given(clusterWide))
+	for _, g := range own {
+		at, _ := slices.BinarySearchFunc(grants, g.Right, func(g Grant, r Right) int { return int(g.Right) - int(r) })
+		all := slices.Concat(grants[at].Resources, g.Resources)
+		slices.Sort(all)
+		grants[at].Resources = slices.Compact(all)
+	}
+	return grants
+}
+
+// direct returns the grants of the rules that are written in the role itself.
+func (r *Role) direct(clusterWide bool) []Grant {
 	var resources [rightCount][]string
-	for _, rule := range r.Rules() {
+	for rule := range r.written() {
 		rule.rights(func(g given) {
 			if !g.named && (clusterWide || !g.cluster) {
 				resources[g.right] = append(resources[g.right], g.resource.Str())
 			}
 		})
 	}
+	return asGrants(&resources)
+}
+
+func asGrants(resources *[rightCount][]string) []Grant {
 	var grants []Grant
 	for right, l := range resources {
 		if len(l) > 0 {
 			slices.Sort(l)
-			grants = append(grants, Grant{Right(right), slices.Compact(l)})
+			grants = append(grants, Grant{Right: Right(right), Resources: slices.Compact(l)})
 		}
 	}
 	return grants

@@ -78,29 +78,53 @@ type source struct {
 }
 
 // sources returns the first rule that gives each right, in the whole cluster
-// and in a namespace, and all that give it for some names.
+// and in a namespace, and all that give it for some names. The rules of the role
+// itself are the first, then come those of others by name.
 func (r *Role) sources() []source {
+	own := r.ownSources()
+	if r.component == nil {
+		return own
+	}
+	return firstOf(slices.Concat(own, r.component.first()))
+}
+
+func (r *Role) ownSources() []source {
+	var all []source
+	for rule := range r.written() {
+		rule.rights(func(g given) {
+			s := source{right: g.right, role: r, rule: rule, cluster: g.cluster}
+			if g.named {
+				s.names = rule.Names()
+			}
+			all = append(all, s)
+		})
+	}
+	return firstOf(all)
+}
+
+// firstOf returns the sources that count, in order.
+func firstOf(sources []source) []source {
+	type key struct {
+		right   Right
+		rule    Rule
+		cluster bool
+	}
 	var all []source
 	var wide, narrow Rights
-	for from, rule := range r.Rules() {
-		rule.rights(func(g given) {
-			s := source{right: g.right, role: from, rule: rule, cluster: g.cluster}
-			switch {
-			case g.named:
-				s.names = rule.Names()
-			case wide.Has(g.right) && (g.cluster || narrow.Has(g.right)):
-				return
-			default:
-				wide |= 1 << g.right
-				if !g.cluster {
-					narrow |= 1 << g.right
-				}
+	seen := map[key]bool{}
+	for _, s := range sources {
+		k := key{s.right, s.rule, s.cluster}
+		if seen[k] || s.names == nil && wide.Has(s.right) && (s.cluster || narrow.Has(s.right)) {
+			continue
+		}
+		if s.names == nil {
+			wide |= 1 << s.right
+			if !s.cluster {
+				narrow |= 1 << s.right
 			}
-			same := func(o source) bool { return o.right == s.right && o.rule == s.rule && o.cluster == s.cluster }
-			if !slices.ContainsFunc(all, same) {
-				all = append(all, s)
-			}
-		})
+		}
+		seen[k] = true
+		all = append(all, s)
 	}
 	return all
 }

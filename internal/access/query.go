@@ -50,14 +50,53 @@ func (b Binding) covers(q *Request) bool {
 	return namespace == "" || q.URL == "" && (namespace == q.Namespace || q.Namespace == AnyNamespace)
 }
 
+// allowed is a rule that allows a request, and the role that it is written in;
+// nil when none does.
+type allowed struct {
+	source *Role
+	rule   Rule
+}
+
+// asked remembers what components answered to one request.
+type asked map[*component]allowed
+
 // allowing returns the first rule of the role that allows a request.
-func (r *Role) allowing(q *Request) (source *Role, rule Rule, ok bool) {
-	for source, rule := range r.Rules() {
+func (r *Role) allowing(q *Request, known asked) (source *Role, rule Rule, ok bool) {
+	answer := r.allowingItself(q)
+	if answer.source == nil && r.component != nil {
+		answer = r.component.allowing(q, known)
+	}
+	return answer.source, answer.rule, answer.source != nil
+}
+
+func (r *Role) allowingItself(q *Request) allowed {
+	for rule := range r.written() {
 		if rule.Allows(q) {
-			return source, rule, true
+			return allowed{r, rule}
 		}
 	}
-	return nil, Rule{}, false
+	return allowed{}
+}
+
+// allowing returns the answer of the first role by name.
+func (c *component) allowing(q *Request, known asked) allowed {
+	if answer, ok := known[c]; ok {
+		return answer
+	}
+	var first allowed
+	add := func(answer allowed) {
+		if answer.source != nil && (first.source == nil || compareRoles(answer.source, first.source) < 0) {
+			first = answer
+		}
+	}
+	for _, r := range c.roles {
+		add(r.allowingItself(q))
+	}
+	for _, other := range c.next {
+		add(other.allowing(q, known))
+	}
+	known[c] = first
+	return first
 }
 
 // Can answers whether a subject may make a request. Besides the groups that
@@ -70,10 +109,11 @@ func (a *Analysis) Can(s Subject, q *Request, groups ...string) Answer {
 		return Answer{Verdict: Yes}
 	}
 	var answer Answer
+	known := asked{}
 	for b := range a.Bindings(s, groups...) {
 		if !b.covers(q) {
 			if r := b.Role(); r != nil && q.URL == "" && q.Namespace == "" && !slices.Contains(answer.Elsewhere, b.Namespace()) {
-				if _, _, ok := r.allowing(q); ok {
+				if _, _, ok := r.allowing(q, known); ok {
 					answer.Elsewhere = append(answer.Elsewhere, b.Namespace())
 				}
 			}
@@ -81,7 +121,7 @@ func (a *Analysis) Can(s Subject, q *Request, groups ...string) Answer {
 		}
 		role := b.Role()
 		if role != nil {
-			if source, rule, ok := role.allowing(q); ok {
+			if source, rule, ok := role.allowing(q, known); ok {
 				return Answer{Verdict: Yes, Proof: &Proof{b.names(s, groups), b, source, rule}}
 			}
 		}
@@ -175,11 +215,11 @@ func (b Binding) names(s Subject, groups []string) Subject {
 // there may be more; in an open snapshot there always may.
 func (a *Analysis) WhoCan(q *Request) (proofs []Proof, reasons []string) {
 	type outcome struct {
-		source *Role
-		rule   Rule
-		asked  bool
+		allowed
+		asked bool
 	}
 	outcomes := make([]outcome, len(a.roles))
+	components := asked{}
 	for b := range a.All() {
 		if !b.covers(q) {
 			continue
@@ -192,7 +232,7 @@ func (a *Analysis) WhoCan(q *Request) (proofs []Proof, reasons []string) {
 		known := &outcomes[role.id]
 		if !known.asked {
 			known.asked = true
-			known.source, known.rule, _ = role.allowing(q)
+			known.source, known.rule, _ = role.allowing(q, components)
 		}
 		if known.source == nil {
 			continue

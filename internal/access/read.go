@@ -265,7 +265,7 @@ func (a *Analysis) index() {
 	a.held, a.heldStart = held, start
 	a.gives = make([]bothScopes, len(a.roles))
 	for i := range a.roles {
-		a.gives[i] = a.roles[i].all.bothScopes
+		a.gives[i] = a.roles[i].gives
 	}
 	a.cluster = make([]Rights, n)
 	a.scoped = make([]Scoped, 0, len(held))

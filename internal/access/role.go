@@ -1,9 +1,7 @@
 package access
 
 import (
-	"iter"
 	"slices"
-	"strings"
 
 	"ullage.dev/ullage/internal/model"
 	"ullage.dev/ullage/internal/tree"
@@ -16,9 +14,6 @@ type RoleName struct{ Namespace, Name string }
 type Role struct {
 	RoleName
 	Object *model.Object // nil for a ClusterRole that every cluster has
-	// Aggregates are the ClusterRoles whose rules are included, directly or
-	// through others.
-	Aggregates []*Role
 	// Aggregated says that ClusterRoles which were not read may add rules.
 	Aggregated bool
 
@@ -26,7 +21,10 @@ type Role struct {
 	selectors []model.Selector // of an aggregationRule
 	rules     *tree.Node       // as written
 	labels    *tree.Node
-	own, all  *ruleSet // without and with what it aggregates
+	selected  uint64     // hash of the selectors as written, 0 for none
+	own       *ruleSet   // without what it aggregates
+	gives     bothScopes // with it
+	component *component // nil when it neither aggregates nor is aggregated
 }
 
 // Kind returns Role or ClusterRole.
@@ -41,27 +39,9 @@ func (r *Role) Kind() string {
 // the whole cluster or in one namespace.
 func (r *Role) Rights(clusterWide bool) Rights {
 	if clusterWide {
-		return r.all.cluster
+		return r.gives.cluster
 	}
-	return r.all.namespaced
-}
-
-// Rules yields the rules that hold for the role, each with the role that it is
-// written in: the role itself, or one that it aggregates.
-func (r *Role) Rules() iter.Seq2[*Role, Rule] {
-	return func(yield func(*Role, Rule) bool) {
-		for i := -1; i < len(r.Aggregates); i++ {
-			from := r
-			if i >= 0 {
-				from = r.Aggregates[i]
-			}
-			for j := range from.rules.Children() {
-				if !yield(from, Rule{from.rules.At(j)}) {
-					return
-				}
-			}
-		}
-	}
+	return r.gives.namespaced
 }
 
 func (a *Analysis) readRoles() {
@@ -131,6 +111,7 @@ func (r *roleReader) read(o *model.Object, kind, namespace uint64) {
 			role.labels = kid.Get("labels")
 		case "aggregationRule":
 			selectors := kid.Get("clusterRoleSelectors")
+			role.selected = selectors.Hash()
 			for j := range selectors.Children() {
 				role.selectors = append(role.selectors, model.NewSelector(selectors.At(j)))
 			}
@@ -141,7 +122,7 @@ func (r *roleReader) read(o *model.Object, kind, namespace uint64) {
 	}
 	role.Aggregated = len(role.selectors) > 0
 	role.own = r.compile(role.rules)
-	role.all = role.own
+	role.gives = role.own.bothScopes
 	if name == emptyHash { // it has a generated one, which nothing refers to
 		name = hashOf(o.Key.Name)
 	}
@@ -155,68 +136,6 @@ func (r *roleReader) compile(rules *tree.Node) *ruleSet {
 		r.sets = append(r.sets, compileRules(rules))
 	}
 	return r.sets[at]
-}
-
-// aggregate adds to each aggregating ClusterRole the rules of those that its
-// selectors choose, through any number of steps. Rules that are written in an
-// aggregating role count too: in a live cluster they are the aggregate itself.
-func (a *Analysis) aggregate(clusterRoles []Role) {
-	var labelled, aggregating []*Role
-	for i := range clusterRoles {
-		r := &clusterRoles[i]
-		if r.labels.Len() > 0 {
-			labelled = append(labelled, r)
-		}
-		if len(r.selectors) > 0 {
-			aggregating = append(aggregating, r)
-		}
-	}
-	chosen := map[*Role][]*Role{}
-	for _, r := range aggregating {
-		candidates := labelled
-		if slices.ContainsFunc(r.selectors, func(s model.Selector) bool { return s.Matches(nil) }) {
-			candidates = pointers(clusterRoles)
-		}
-		for _, other := range candidates {
-			if other != r && slices.ContainsFunc(r.selectors, func(s model.Selector) bool { return s.Matches(other.labels) }) {
-				chosen[r] = append(chosen[r], other)
-			}
-		}
-	}
-	for _, r := range aggregating {
-		r.Aggregates = closure(r, chosen)
-		slices.SortFunc(r.Aggregates, func(a, b *Role) int { return strings.Compare(a.Name, b.Name) })
-		sets := []*ruleSet{r.own}
-		for _, other := range r.Aggregates {
-			sets = append(sets, other.own)
-			a.aggregators[other] = append(a.aggregators[other], r)
-		}
-		r.all = union(sets)
-	}
-}
-
-func pointers(roles []Role) []*Role {
-	all := make([]*Role, len(roles))
-	for i := range roles {
-		all[i] = &roles[i]
-	}
-	return all
-}
-
-// closure returns what can be reached from a role, without the role itself.
-func closure(from *Role, next map[*Role][]*Role) []*Role {
-	seen := map[*Role]bool{from: true}
-	var found []*Role
-	for queue := next[from]; len(queue) > 0; {
-		r := queue[0]
-		queue = queue[1:len(queue):len(queue)]
-		if !seen[r] {
-			seen[r] = true
-			found = append(found, r)
-			queue = append(queue, next[r]...)
-		}
-	}
-	return found
 }
 
 // Role returns a role that was read, or one that every cluster has; nil

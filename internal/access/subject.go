@@ -106,12 +106,17 @@ func systemNamespace(name string) bool {
 	return name == "kube-system" || name == "kube-public" || name == "kube-node-lease"
 }
 
+// Anonymous reports whether the subject stands for those without a login.
+func (s Subject) Anonymous() bool {
+	return s.Kind == kindUser && s.Name == anonymous || s.Kind == kindGroup && s.Name == unauthenticated
+}
+
 // Everybody says whom a group stands for that nobody is put into by hand, in
 // words; "" for other subjects.
 func (s Subject) Everybody() string {
 	namespace, accounts := strings.CutPrefix(s.Name, serviceAccounts+":")
 	switch {
-	case s.Kind == kindUser && s.Name == anonymous, s.Kind == kindGroup && s.Name == unauthenticated:
+	case s.Anonymous():
 		return "everybody who reaches the API server, without a login"
 	case s.Kind != kindGroup:
 		return ""

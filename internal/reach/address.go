@@ -7,6 +7,8 @@ import (
 	"slices"
 )
 
+var everyAddress = [...]netip.Prefix{netip.MustParsePrefix("0.0.0.0/0"), netip.MustParsePrefix("::/0")}
+
 // podRanges are the private ranges, from which networks take the addresses of
 // pods.
 var podRanges = []netip.Prefix{
@@ -14,123 +16,145 @@ var podRanges = []netip.Prefix{
 	netip.MustParsePrefix("100.64.0.0/10"), netip.MustParsePrefix("fc00::/7"),
 }
 
-var everyAddress = [...]netip.Prefix{netip.MustParsePrefix("0.0.0.0/0"), netip.MustParsePrefix("::/0")}
+var wholeSpace, podSpace = joined(spansOf(everyAddress[:])), joined(spansOf(podRanges))
+
+// addressLimits bound what addresses are divided by; what is beyond is not
+// decided. They hold for sets of ranges, the shortest first.
+type addressLimits struct {
+	ranges int // of all sets
+	work   int // ranges by sets
+	cells  int // classes by sets
+}
+
+var defaultLimits = addressLimits{ranges: 1 << 20, work: 1 << 35, cells: 1 << 30}
 
 // addresses divides all addresses into classes that no policy tells apart.
 type addresses struct {
 	starts  []netip.Addr // of the pieces, in order; each ends before the next of its family
 	class   []int32      // of each piece
+	pieces  [][]int32    // of each class, in order
 	classes int32
-	index   map[string]int32    // blocks, by text
-	within  []bitset            // classes by block
-	keys    map[netip.Addr]bool // cut points, while they are gathered
-	blocks  []block
+	limits  addressLimits
+	index   map[string]*addressSet // by key
+	sets    []*addressSet          // while they are gathered
+}
+
+// addressSet is a set of ranges that some rules have in common.
+type addressSet struct {
+	ranges              rangeSet
+	within              []int32 // its classes, when known
+	known               bool    // it was within the limits
+	everywhere, private Answer  // how much it holds of all addresses, and of those that pods have
 }
 
 func newAddresses() *addresses {
-	a := &addresses{index: map[string]int32{}, keys: map[netip.Addr]bool{}}
-	for _, p := range everyAddress {
-		a.keys[p.Addr()] = true
-	}
-	return a
+	return &addresses{index: map[string]*addressSet{}, limits: defaultLimits}
 }
 
-func (b block) text() string {
-	text := b.cidr.AppendTo(nil)
-	for _, e := range b.except {
-		text = e.AppendTo(append(text, ' '))
-	}
-	return string(text)
-}
-
-// add notes a block.
-func (a *addresses) add(b block) {
-	if _, ok := a.index[b.text()]; ok {
+// add notes what a rule is about.
+func (a *addresses) add(p *blockPeer) {
+	if a.index[p.key] != nil {
 		return
 	}
-	a.index[b.text()] = int32(len(a.blocks))
-	a.blocks = append(a.blocks, b)
-	for _, p := range append([]netip.Prefix{b.cidr}, b.except...) {
-		a.keys[p.Addr()] = true
-		if end, ok := behind(p); ok {
-			a.keys[end] = true
-		}
-	}
+	set := &addressSet{ranges: p.ranges, everywhere: p.ranges.covers(wholeSpace), private: p.ranges.covers(podSpace)}
+	a.index[p.key] = set
+	a.sets = append(a.sets, set)
 }
 
-// behind returns the first address behind a range, and false when there is none
-// in its family.
-func behind(p netip.Prefix) (netip.Addr, bool) {
-	end := lastOf(p).Next()
-	return end, end.IsValid()
-}
-
-func lastOf(p netip.Prefix) netip.Addr {
-	raw := p.Addr().AsSlice()
-	for i := p.Bits(); i < len(raw)*8; i++ {
-		raw[i/8] |= 0x80 >> (i % 8)
-	}
-	last, _ := netip.AddrFromSlice(raw)
-	return last
+// border is an address at which a set starts, or behind which it ended.
+type border struct {
+	addr netip.Addr
+	set  int32
 }
 
 // divide makes the classes of what was added.
 func (a *addresses) divide() {
-	for addr := range a.keys {
-		a.starts = append(a.starts, addr)
+	sets := a.sets
+	a.sets = nil
+	slices.SortStableFunc(sets, func(x, y *addressSet) int { return cmp.Compare(len(x.ranges), len(y.ranges)) })
+	total, n := 0, 0
+	for n < len(sets) {
+		total += len(sets[n].ranges)
+		if total > a.limits.ranges || total*(n+1) > a.limits.work {
+			break
+		}
+		n++
 	}
-	a.keys = nil
-	slices.SortFunc(a.starts, netip.Addr.Compare)
-	signs := make([][]byte, len(a.starts))
-	for i, addr := range a.starts {
-		signs[i] = append(signs[i], byte(addr.BitLen()))
+	for !a.sweep(sets[:n]) {
+		n /= 2
 	}
-	for id, b := range a.blocks {
-		a.pieces(b, func(i int32) { signs[i] = binary.BigEndian.AppendUint32(signs[i], uint32(id)) })
+}
+
+// sweep goes through all addresses in order. It reports false when sets make too
+// many classes.
+func (a *addresses) sweep(sets []*addressSet) bool {
+	a.starts, a.class, a.pieces, a.classes = nil, nil, nil, 0
+	for _, s := range sets {
+		s.within, s.known = nil, true
 	}
+	borders := bordersOf(sets)
+	active := newBits(len(sets))
+	sign := make([]byte, 1+8*len(active))
 	known := map[string]int32{}
-	for _, sign := range signs {
+	for i := 0; i < len(borders); {
+		addr := borders[i].addr
+		for ; i < len(borders) && borders[i].addr == addr; i++ {
+			if set := borders[i].set; set >= 0 {
+				active[set>>6] ^= 1 << (set & 63)
+				binary.NativeEndian.PutUint64(sign[1+8*(set>>6):], active[set>>6])
+			}
+		}
+		sign[0] = byte(addr.BitLen())
 		class, ok := known[string(sign)]
 		if !ok {
 			class = a.classes
+			if int(class+1)*len(sets) > a.limits.cells && len(sets) > 0 {
+				forget(sets)
+				return false
+			}
 			known[string(sign)] = class
-			a.classes++
+			active.each(func(set int32) { sets[set].within = append(sets[set].within, class) })
 		}
-		a.class = append(a.class, class)
+		a.starts = append(a.starts, addr)
+		a.put(class)
 	}
-	a.within = make([]bitset, len(a.blocks))
-	for id, b := range a.blocks {
-		a.within[id] = newBits(int(a.classes))
-		a.pieces(b, func(i int32) { a.within[id].add(a.class[i]) })
+	return true
+}
+
+func forget(sets []*addressSet) {
+	for _, s := range sets {
+		s.within, s.known = nil, false
 	}
 }
 
-// pieces yields the pieces that a block covers.
-func (a *addresses) pieces(b block, do func(int32)) {
-	first, last := a.span(b.cidr)
-	excepted := make([][2]int32, len(b.except))
-	for i, e := range b.except {
-		excepted[i][0], excepted[i][1] = a.span(e)
+// put gives the next piece its class.
+func (a *addresses) put(class int32) {
+	if class == a.classes {
+		a.classes++
+		a.pieces = append(a.pieces, nil)
 	}
-	for i := first; i < last; i++ {
-		if !slices.ContainsFunc(excepted, func(e [2]int32) bool { return e[0] <= i && i < e[1] }) {
-			do(i)
-		}
-	}
+	a.pieces[class] = append(a.pieces[class], int32(len(a.class)))
+	a.class = append(a.class, class)
 }
 
-// span returns the pieces of a range that was added: the first, and one behind
-// the last.
-func (a *addresses) span(p netip.Prefix) (first, last int32) {
-	first = a.piece(p.Addr())
-	end, ok := behind(p)
-	switch {
-	case ok:
-		return first, a.piece(end)
-	case p.Addr().Is4():
-		return first, a.piece(everyAddress[1].Addr())
+// bordersOf returns the borders of sets, and those of the families, in order.
+func bordersOf(sets []*addressSet) []border {
+	var borders []border
+	for _, p := range everyAddress {
+		borders = append(borders, border{p.Addr(), -1})
 	}
-	return first, int32(len(a.starts))
+	for i, s := range sets {
+		for _, r := range s.ranges {
+			borders = append(borders, border{r.first, int32(i)})
+			if end := r.last.Next(); end.IsValid() {
+				borders = append(borders, border{end, int32(i)})
+			} else if r.last.Is4() {
+				borders = append(borders, border{everyAddress[1].Addr(), int32(i)})
+			}
+		}
+	}
+	slices.SortFunc(borders, func(x, y border) int { return x.addr.Compare(y.addr) })
+	return borders
 }
 
 // piece returns the piece that holds an address.
@@ -145,20 +169,17 @@ func (a *addresses) piece(addr netip.Addr) int32 {
 // prefixes returns the ranges of a class in order, as short as they can be
 // written.
 func (a *addresses) prefixes(class int32) []netip.Prefix {
+	var spans []span
+	for _, i := range a.pieces[class] {
+		s := span{a.starts[i], lastOf(everyAddress[boolToInt(a.starts[i].Is6())])}
+		if next := int(i) + 1; next < len(a.starts) && a.starts[next].BitLen() == s.first.BitLen() {
+			s.last = a.starts[next].Prev()
+		}
+		spans = append(spans, s)
+	}
 	var found []netip.Prefix
-	for i := 0; i < len(a.starts); i++ {
-		if a.class[i] != class {
-			continue
-		}
-		first := a.starts[i]
-		for i+1 < len(a.starts) && a.class[i+1] == class && a.starts[i+1].BitLen() == first.BitLen() {
-			i++
-		}
-		last := lastOf(everyAddress[boolToInt(first.Is6())])
-		if i+1 < len(a.starts) && a.starts[i+1].BitLen() == first.BitLen() {
-			last = a.starts[i+1].Prev()
-		}
-		found = append(found, between(first, last)...)
+	for _, s := range joined(spans) {
+		found = append(found, between(s.first, s.last)...)
 	}
 	return found
 }
@@ -168,113 +189,4 @@ func boolToInt(b bool) int {
 		return 1
 	}
 	return 0
-}
-
-// between returns the fewest ranges that hold the addresses from first to last.
-func between(first, last netip.Addr) []netip.Prefix {
-	var found []netip.Prefix
-	for {
-		size := 0
-		for size < first.BitLen() {
-			p := netip.PrefixFrom(first, size)
-			if p.Masked().Addr() == first && lastOf(p).Compare(last) <= 0 {
-				break
-			}
-			size++
-		}
-		p := netip.PrefixFrom(first, size)
-		found = append(found, p)
-		if lastOf(p) == last {
-			return found
-		}
-		first = lastOf(p).Next()
-	}
-}
-
-// covers says how much of ranges blocks hold together: all, some or nothing.
-func (p *blockPeer) covers(ranges []netip.Prefix) Answer {
-	all, some := true, false
-	for _, r := range ranges {
-		left := []netip.Prefix{r}
-		for _, b := range p.blocks {
-			some = some || b.meets(r)
-			var next []netip.Prefix
-			for _, l := range left {
-				next = append(next, subtract(l, b)...)
-			}
-			left = next
-		}
-		all = all && len(left) == 0
-	}
-	switch {
-	case all:
-		return Yes
-	case some:
-		return Maybe
-	}
-	return No
-}
-
-// meets reports whether the block holds an address of a range.
-func (b block) meets(r netip.Prefix) bool {
-	if !b.cidr.Overlaps(r) {
-		return false
-	}
-	if b.cidr.Bits() > r.Bits() {
-		r = b.cidr
-	}
-	left := []netip.Prefix{r}
-	for _, e := range b.except {
-		var next []netip.Prefix
-		for _, l := range left {
-			next = append(next, subtract(l, block{cidr: e})...)
-		}
-		left = next
-	}
-	return len(left) > 0
-}
-
-// subtract returns what a block leaves of a range.
-func subtract(p netip.Prefix, b block) []netip.Prefix {
-	switch {
-	case !p.Overlaps(b.cidr):
-		return []netip.Prefix{p}
-	case b.cidr.Bits() > p.Bits():
-		return splitSubtract(p, b)
-	}
-	var kept []netip.Prefix
-	for _, e := range b.except {
-		switch {
-		case !e.Overlaps(p):
-		case e.Bits() <= p.Bits():
-			return []netip.Prefix{p}
-		default:
-			kept = append(kept, e)
-		}
-	}
-	if len(kept) == 0 {
-		return nil
-	}
-	slices.SortFunc(kept, func(a, b netip.Prefix) int {
-		return cmp.Or(a.Addr().Compare(b.Addr()), cmp.Compare(a.Bits(), b.Bits()))
-	})
-	var left []netip.Prefix
-	for _, e := range kept {
-		if n := len(left); n == 0 || !left[n-1].Overlaps(e) {
-			left = append(left, e)
-		}
-	}
-	return left
-}
-
-func splitSubtract(p netip.Prefix, b block) []netip.Prefix {
-	low, high := halves(p)
-	return append(subtract(low, b), subtract(high, b)...)
-}
-
-func halves(p netip.Prefix) (low, high netip.Prefix) {
-	raw := p.Addr().AsSlice()
-	raw[p.Bits()/8] |= 0x80 >> (p.Bits() % 8)
-	addr, _ := netip.AddrFromSlice(raw)
-	return netip.PrefixFrom(p.Addr(), p.Bits()+1), netip.PrefixFrom(addr, p.Bits()+1)
 }

@@ -40,7 +40,6 @@ type basis struct {
 	byNamespace *labelled
 	spread      map[uint64]*labelMatch // pods by terms of their namespaces
 	selected    map[selectorKey]*labelMatch
-	covered     map[string][2]Answer // by blocks
 }
 
 // builder makes a Graph.
@@ -66,7 +65,7 @@ func New(s *model.Snapshot) *Graph {
 			shared: &shared{sets: newInterner(), named: map[namedRule]setID{}},
 			basis: &basis{
 				labelKeys: map[string]bool{}, portNames: map[string]bool{}, names: map[string]bool{}, addresses: newAddresses(),
-				spread: map[uint64]*labelMatch{}, selected: map[selectorKey]*labelMatch{}, covered: map[string][2]Answer{},
+				spread: map[uint64]*labelMatch{}, selected: map[selectorKey]*labelMatch{},
 			},
 		},
 		snapshot: s, translated: map[*tree.Node]bool{}, portSets: map[string]int32{},
@@ -105,7 +104,7 @@ func (b *builder) enter(p *Policy) {
 // looked is one thing that a policy looks at; one field is set.
 type looked struct {
 	label, port, name string
-	block             *block
+	blocks            *blockPeer
 }
 
 // survey calls do with what a policy looks at.
@@ -131,16 +130,15 @@ func (b *basis) note(l looked) {
 		b.portNames[l.port] = true
 	case l.name != "":
 		b.names[l.name] = true
-	case l.block != nil:
-		b.addresses.add(*l.block)
+	case l.blocks != nil:
+		b.addresses.add(l.blocks)
 	}
 }
 
 // knows reports whether something was noted.
 func (b *basis) knows(l looked) bool {
-	if l.block != nil {
-		_, ok := b.addresses.index[l.block.text()]
-		return ok
+	if l.blocks != nil {
+		return b.addresses.index[l.blocks.key] != nil
 	}
 	return (l.label == "" || b.labelKeys[l.label]) && (l.port == "" || b.portNames[l.port]) && (l.name == "" || b.names[l.name])
 }
@@ -150,9 +148,7 @@ func surveyPeer(p *peer, do func(looked)) {
 	case p.pods != nil:
 		surveyTerms(p.pods.selector.pods, do)
 	case p.blocks != nil:
-		for i := range p.blocks.blocks {
-			do(looked{block: &p.blocks.blocks[i]})
-		}
+		do(looked{blocks: p.blocks})
 	case p.name != "":
 		do(looked{name: p.name})
 	}
@@ -255,7 +251,7 @@ func (b *builder) describe(ns int32, w model.Workload) class {
 		}
 	}
 	if b.labelKeys[accountLabel] {
-		c.labels = append(c.labels, labelValue{accountLabel, account(w.Pod)})
+		c.labels = append(c.labels, labelValue{accountLabel, w.Pod.ServiceAccount()})
 	}
 	for _, key := range automaticLabels[w.Object.Key.Kind] {
 		if b.labelKeys[key] && labels.Get(key) == nil {
@@ -264,13 +260,6 @@ func (b *builder) describe(ns int32, w model.Workload) class {
 	}
 	slices.SortFunc(c.labels, func(x, y labelValue) int { return strings.Compare(x.key, y.key) })
 	return c
-}
-
-func account(p model.PodTemplate) string {
-	if name := p.Spec.Get("serviceAccountName").Str(); name != "" {
-		return name
-	}
-	return "default"
 }
 
 // project writes down all of a pod that a policy can look at. The result is

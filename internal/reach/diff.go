@@ -154,12 +154,11 @@ func (d *differ) alignAddresses() {
 	for _, s := range starts {
 		pair := [2]int32{d.old.addresses.class[d.old.addresses.piece(s)], d.new.addresses.class[d.new.addresses.piece(s)]}
 		if _, ok := known[pair]; !ok {
-			known[pair] = both.classes
-			both.classes++
+			known[pair] = int32(len(known))
 			unit := d.new.firstAddress() + pair[1]
 			d.ends = append(d.ends, pairedEnd{old: d.old.firstAddress() + pair[0], new: unit, endpoint: Endpoint{ID: d.new.id(unit), Kind: Addresses}})
 		}
-		both.class = append(both.class, known[pair])
+		both.put(known[pair])
 	}
 	first := len(d.ends) - int(both.classes)
 	for class := range both.classes {

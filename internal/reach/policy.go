@@ -2,7 +2,6 @@ package reach
 
 import (
 	"cmp"
-	"net/netip"
 
 	"ullage.dev/ullage/internal/model"
 	"ullage.dev/ullage/internal/tree"
@@ -110,13 +109,9 @@ type podPeer struct {
 
 // blockPeer is addresses.
 type blockPeer struct {
-	blocks []block
+	ranges rangeSet
+	key    string // equal for equal ranges
 	pods   Answer // No when ranges never match pods; Yes when they match pods whose address they cover
-}
-
-type block struct {
-	cidr   netip.Prefix
-	except []netip.Prefix
 }
 
 // kindPeer matches kinds of endpoints as a whole.

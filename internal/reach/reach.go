@@ -84,6 +84,9 @@ const (
 	whyReference
 	whyField
 	whyRequires
+	whyRanges
+	whyAPIServer
+	whyReserved
 )
 
 var reasonTexts = [...]string{
@@ -103,6 +106,9 @@ var reasonTexts = [...]string{
 	"a policy refers to an object that was not read or that lives outside the cluster",
 	"a policy has a field that is not understood",
 	"fromRequires and toRequires are not decided",
+	"the policies have too many ranges of addresses to tell them apart",
+	"where the API server runs is not known",
+	"a selector of reserved labels asks for more than to have one",
 }
 
 // Texts returns the reasons as sentences without a full stop.

@@ -126,6 +126,7 @@ func readNetworkRule(namespace string, n *tree.Node, peersKey string) *rule {
 			r.peers = append(r.peers, p)
 		}
 	}
+	r.peers = joinBlocks(r.peers)
 	return r
 }
 
@@ -135,8 +136,11 @@ func readNetworkPeer(namespace string, n *tree.Node) (peer, bool) {
 		return peer{}, false
 	}
 	if blockNode != nil {
-		b, ok := readBlock(blockNode.Get("cidr"), blockNode.Get("except"))
-		return peer{blocks: &blockPeer{blocks: []block{b}, pods: Maybe}}, ok
+		cidr, err := netip.ParsePrefix(blockNode.Get("cidr").Str())
+		if err != nil {
+			return peer{}, false
+		}
+		return peer{blocks: newBlockPeer(Maybe, []netip.Prefix{cidr.Masked()}, readRanges(blockNode.Get("except")))}, true
 	}
 	p := &podPeer{hosts: Maybe}
 	p.selector.pods = readTerms(pods)
@@ -155,20 +159,15 @@ func present(n *tree.Node) *tree.Node {
 	return nil
 }
 
-// readBlock reads a range with its exceptions. Exceptions that are none are
-// left out.
-func readBlock(cidr, except *tree.Node) (block, bool) {
-	prefix, err := netip.ParsePrefix(cidr.Str())
-	if err != nil {
-		return block{}, false
-	}
-	b := block{cidr: prefix.Masked()}
-	for i := range except.Children() {
-		if e, err := netip.ParsePrefix(except.At(i).Str()); err == nil {
-			b.except = append(b.except, e.Masked())
+// readRanges reads a list of ranges. Those that are none are left out.
+func readRanges(n *tree.Node) []netip.Prefix {
+	var ranges []netip.Prefix
+	for i := range n.Children() {
+		if p, err := netip.ParsePrefix(n.At(i).Str()); err == nil {
+			ranges = append(ranges, p.Masked())
 		}
 	}
-	return b, true
+	return ranges
 }
 
 // readNetworkPorts reads the ports of a rule. An absent or empty list is all

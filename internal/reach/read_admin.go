@@ -1,8 +1,6 @@
 package reach
 
 import (
-	"net/netip"
-
 	"ullage.dev/ullage/internal/model"
 	"ullage.dev/ullage/internal/tree"
 )
@@ -106,13 +104,7 @@ func readAdminPeer(n *tree.Node, d Direction, action Action) []peer {
 }
 
 func readNetworks(n *tree.Node) []peer {
-	p := &blockPeer{pods: Yes}
-	for i := range n.Children() {
-		if prefix, err := netip.ParsePrefix(n.At(i).Str()); err == nil {
-			p.blocks = append(p.blocks, block{cidr: prefix.Masked()})
-		}
-	}
-	return []peer{{blocks: p}}
+	return []peer{{blocks: newBlockPeer(Yes, readRanges(n), nil)}}
 }
 
 // readDomainNames reads names, which are for rules that allow only.

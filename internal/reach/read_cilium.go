@@ -39,8 +39,8 @@ func (r *reader) ciliumRule(o *model.Object, spec *tree.Node) []*Policy {
 		p.mayDeny = [2]Reasons{whyHostPolicy, whyHostPolicy}
 		return []*Policy{p}
 	}
-	subject, entities := splitLabels(endpoints)
-	if entities != nil {
+	subject, reserved := splitLabels(endpoints)
+	if slices.ContainsFunc(reserved, requirement.wants) {
 		return nil // what Cilium itself runs, such as its ingress proxy
 	}
 	p.subject = subject
@@ -95,7 +95,7 @@ func (c *ciliumReader) add(d Direction, n *tree.Node, action Action, prefix stri
 			}
 		}
 	}
-	r.peers = append(r.peers, entityPeers(n.Get(prefix+"Entities"))...)
+	r.peers = joinBlocks(append(r.peers, entityPeers(texts(n.Get(prefix+"Entities")))...))
 	if !listed && n.Get("toPorts").Len() > 0 {
 		r.all = true
 	}
@@ -129,9 +129,13 @@ func (c *ciliumReader) peers(suffix string, n *tree.Node) []peer {
 // endpoints reads a selector of pods. One that does not speak of namespaces is
 // about that of the policy.
 func (c *ciliumReader) endpoints(n *tree.Node) []peer {
-	s, entities := splitLabels(n)
-	if entities != nil {
-		return entityPeers(entities)
+	s, reserved := splitLabels(n)
+	switch {
+	case s.pods.never:
+	case len(reserved) == 1 && reserved[0].wants() && len(s.namespaces.list)+len(s.pods.list) == 0 && s.why == 0:
+		return entityPeers([]string{reserved[0].key})
+	case len(reserved) > 0:
+		return []peer{anything(whyReserved)}
 	}
 	if s.namespaces.id == 0 {
 		s.within = c.namespace
@@ -147,9 +151,9 @@ const (
 )
 
 // splitLabels reads a selector over Cilium's labels, in which those of the
-// namespace stand among those of the pod. Where it asks for a reserved label, it
-// returns that as entities instead.
-func splitLabels(n *tree.Node) (s selector, entities *tree.Node) {
+// namespace stand among those of the pod. What it says of reserved labels, which
+// pods do not have, is returned apart, without their prefix.
+func splitLabels(n *tree.Node) (s selector, reserved []requirement) {
 	var namespaces, pods []requirement
 	read := readTerms(n)
 	for _, r := range read.list {
@@ -161,8 +165,7 @@ func splitLabels(n *tree.Node) (s selector, entities *tree.Node) {
 		label, isLabel := strings.CutPrefix(rest, namespaceLabels)
 		switch {
 		case source == "reserved":
-			reserved := tree.Of([]string{rest})
-			return selector{}, &reserved
+			reserved = append(reserved, requirement{rest, r.op, r.values})
 		case source != "k8s" && source != "any", rest == clusterLabel:
 			s.why = whyField
 		case rest == podNamespace:
@@ -177,45 +180,50 @@ func splitLabels(n *tree.Node) (s selector, entities *tree.Node) {
 	if read.never {
 		s.pods = terms{id: 1, never: true}
 	}
-	return s, nil
+	return s, reserved
 }
 
-// entityPeers reads names of entities.
-func entityPeers(n *tree.Node) []peer {
-	if n.Len() == 0 {
+// wants reports whether what has no such label does not meet the requirement.
+func (r requirement) wants() bool { return r.op == opIn || r.op == opExists }
+
+func texts(n *tree.Node) []string {
+	var list []string
+	for i := range n.Children() {
+		list = append(list, n.At(i).Str())
+	}
+	return list
+}
+
+// entityPeers returns what names of entities stand for: what they match for
+// certain, and one peer for each reason for which they may match more.
+func entityPeers(entities []string) []peer {
+	if len(entities) == 0 {
 		return nil
 	}
-	k := &kindPeer{why: whyNode}
-	local, remote := false, false
-	for i := range n.Children() {
-		switch n.At(i).Str() {
+	sure, node := &kindPeer{}, &kindPeer{why: whyNode}
+	place, name := &kindPeer{why: whyAPIServer}, &kindPeer{why: whyName}
+	for _, entity := range entities {
+		switch entity {
 		case "all":
-			*k = kindPeer{Yes, Yes, Yes, Yes, Yes, Yes, Yes, 0}
-			return []peer{{kinds: k}}
+			return []peer{{kinds: &kindPeer{Yes, Yes, Yes, Yes, Yes, Yes, Yes, 0}}}
 		case "cluster":
-			k.pods, k.hosts, k.node, k.api = Yes, Yes, Yes, Yes
+			sure.pods, sure.hosts, sure.node, sure.api = Yes, Yes, Yes, Yes
 		case "world":
-			k.ipv4, k.ipv6, k.names, k.api = Yes, Yes, Yes, max(k.api, Maybe)
+			sure.ipv4, sure.ipv6, sure.names, place.api = Yes, Yes, Yes, Maybe
 		case "world-ipv4":
-			k.ipv4, k.names, k.api = Yes, max(k.names, Maybe), max(k.api, Maybe)
+			sure.ipv4, name.names, place.api = Yes, Maybe, Maybe
 		case "world-ipv6":
-			k.ipv6, k.names, k.api = Yes, max(k.names, Maybe), max(k.api, Maybe)
-		case "host":
-			local = true
-		case "remote-node":
-			remote = true
+			sure.ipv6, name.names, place.api = Yes, Maybe, Maybe
+		case "host", "remote-node":
+			node.node, node.hosts, place.api = Maybe, Maybe, Maybe
 		case "kube-apiserver":
-			k.api, k.node, k.hosts = Yes, max(k.node, Maybe), max(k.hosts, Maybe)
+			sure.api, place.node, place.hosts = Yes, Maybe, Maybe
 		}
 	}
-	if local || remote {
-		node := Maybe
-		if local && remote {
-			node = Yes
-		}
-		k.node, k.hosts, k.api = max(k.node, node), max(k.hosts, node), max(k.api, Maybe)
+	if slices.Contains(entities, "host") && slices.Contains(entities, "remote-node") {
+		sure.node, sure.hosts = Yes, Yes
 	}
-	return []peer{{kinds: k}}
+	return []peer{{kinds: sure}, {kinds: node}, {kinds: place}, {kinds: name}}
 }
 
 // ciliumName reads an entry of toFQDNs.

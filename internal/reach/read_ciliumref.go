@@ -12,14 +12,14 @@ import (
 // ciliumBlock reads a range or a single address. Ranges are about what Cilium
 // does not manage, so they match no pods.
 func ciliumBlock(cidr, except *tree.Node) []peer {
-	b, ok := readBlock(cidr, except)
-	if addr, err := netip.ParseAddr(cidr.Str()); err == nil {
-		b, ok = block{cidr: netip.PrefixFrom(addr, addr.BitLen())}, true
+	p, err := netip.ParsePrefix(cidr.Str())
+	if addr, isAddr := netip.ParseAddr(cidr.Str()); isAddr == nil {
+		p, err, except = netip.PrefixFrom(addr, addr.BitLen()), nil, nil
 	}
-	if !ok {
+	if err != nil {
 		return nil
 	}
-	return []peer{{blocks: &blockPeer{blocks: []block{b}, pods: No}}}
+	return []peer{{blocks: newBlockPeer(No, []netip.Prefix{p.Masked()}, readRanges(except))}}
 }
 
 func (c *ciliumReader) cidrSet(n *tree.Node) []peer {
@@ -27,20 +27,15 @@ func (c *ciliumReader) cidrSet(n *tree.Node) []peer {
 	if ref == "" && selector == nil {
 		return ciliumBlock(n.Get("cidr"), n.Get("except"))
 	}
-	p := &blockPeer{pods: No}
+	var ranges []netip.Prefix
 	for o := range c.snapshot.Kind(cidrGroupKind) {
 		if o.Key.Name != ref && (selector == nil || !model.NewSelector(selector).Matches(o.Labels())) {
 			continue
 		}
-		cidrs := o.Root.Dig("spec", "externalCIDRs")
-		for i := range cidrs.Children() {
-			if b, ok := readBlock(cidrs.At(i), n.Get("except")); ok {
-				p.blocks = append(p.blocks, b)
-			}
-		}
+		ranges = append(ranges, readRanges(o.Root.Dig("spec", "externalCIDRs"))...)
 	}
-	peers := []peer{{blocks: p}}
-	if !c.snapshot.Complete("", cidrGroupKind) && (ref == "" || len(p.blocks) == 0) {
+	peers := []peer{{blocks: newBlockPeer(No, ranges, readRanges(n.Get("except")))}}
+	if !c.snapshot.Complete("", cidrGroupKind) && (ref == "" || len(ranges) == 0) {
 		peers = append(peers, peer{kinds: &kindPeer{ipv4: Maybe, ipv6: Maybe, names: Maybe, api: Maybe, why: whyReference}})
 	}
 	return peers

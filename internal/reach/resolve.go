@@ -153,39 +153,30 @@ func (b *builder) resolvePeer(r *rule, p *peer) {
 }
 
 func (b *builder) resolveBlocks(r *rule, p *blockPeer) {
-	bits := newBits(int(b.size))
-	for _, block := range p.blocks {
-		b.addresses.within[b.addresses.index[block.text()]].each(func(i int32) { bits.add(b.firstAddress() + i) })
-	}
-	r.add(bits, Yes, 0)
-	everywhere, private := b.coverage(p)
-	nodes := everywhere
-	if p.pods != Yes {
-		nodes = min(nodes, Maybe)
-	}
-	k := &kindPeer{hosts: nodes, node: nodes, api: nodes, names: everywhere, why: whyAddress}
+	set := b.addresses.index[p.key]
+	k := &kindPeer{why: whyAddress}
 	if p.pods != No {
-		k.pods = min(everywhere, p.pods)
+		k.pods = min(set.everywhere, p.pods)
 		if k.pods == Maybe {
-			k.pods = min(Maybe, private)
+			k.pods = min(Maybe, set.private)
 		}
 	}
+	k.node = set.everywhere
+	if p.pods != Yes {
+		k.node = min(k.node, Maybe)
+	}
+	k.hosts, k.api = k.node, k.node
 	b.resolveKinds(r, k)
-}
-
-// coverage says how much of all addresses, and of those that pods have, blocks
-// hold.
-func (b *builder) coverage(p *blockPeer) (everywhere, private Answer) {
-	key := ""
-	for _, block := range p.blocks {
-		key += block.text() + ","
+	if !set.known {
+		b.resolveKinds(r, &kindPeer{ipv4: Maybe, ipv6: Maybe, names: Maybe, why: whyRanges})
+		return
 	}
-	known, ok := b.covered[key]
-	if !ok {
-		known = [2]Answer{p.covers(everyAddress[:]), p.covers(podRanges)}
-		b.covered[key] = known
+	bits := newBits(int(b.size))
+	for _, class := range set.within {
+		bits.add(b.firstAddress() + class)
 	}
-	return known[0], known[1]
+	r.add(bits, Yes, 0)
+	b.resolveKinds(r, &kindPeer{names: k.node, why: whyName})
 }
 
 // resolveKinds adds kinds of endpoints as a whole.
