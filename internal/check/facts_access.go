@@ -19,7 +19,7 @@ func scopeOf(namespace string) string {
 }
 
 func (f *Facts) podRights(o *model.Object, pod *model.PodTemplate) tree.Node {
-	return f.rights(o.Key.Namespace, accountName(pod))
+	return f.rights(o.Key.Namespace, pod.ServiceAccount())
 }
 
 func (f *Facts) accountRights(o *model.Object) tree.Node {
@@ -90,11 +90,19 @@ func joined(names []string) string {
 }
 
 func (f *Facts) podBound(o *model.Object, pod *model.PodTemplate) tree.Node {
-	return sealed(tree.Of(f.access().Named(o.Key.Namespace, accountName(pod))))
+	return f.bound(o.Key.Namespace, pod.ServiceAccount())
 }
 
 func (f *Facts) accountBound(o *model.Object) tree.Node {
-	return sealed(tree.Of(f.access().Named(o.Key.Namespace, o.Key.Name)))
+	return f.bound(o.Key.Namespace, o.Key.Name)
+}
+
+func (f *Facts) bound(namespace, account string) tree.Node {
+	named := f.access().Named(namespace, account)
+	if !named && !f.snapshot.Complete("", bindingKinds...) {
+		return unknown(f.whyOpen("nothing here binds the service account, and what does may live elsewhere", "", bindingKinds...))
+	}
+	return sealed(tree.Of(named))
 }
 
 // runCounts says how many workloads run as each service account.
@@ -107,7 +115,7 @@ type runCounts struct {
 func (f *Facts) countRuns() runCounts {
 	c := runCounts{byAccount: map[objectName]int{}, byNamespace: map[string]int{}}
 	f.workloads(func(o *model.Object, pod *model.PodTemplate) {
-		c.byAccount[objectName{o.Key.Namespace, accountName(pod)}]++
+		c.byAccount[objectName{o.Key.Namespace, pod.ServiceAccount()}]++
 		c.byNamespace[o.Key.Namespace]++
 		c.all++
 	})
@@ -131,12 +139,24 @@ func (c runCounts) of(s access.Subject) int {
 
 func (f *Facts) roleHolders(o *model.Object) tree.Node {
 	a := f.access()
+	role := a.Role(access.RoleName{Namespace: o.Key.Namespace, Name: o.Key.Name})
+	bindings, more := a.BindingsTo(role)
 	var items []tree.Node
-	for b := range a.BindingsTo(a.Role(access.RoleName{Namespace: o.Key.Namespace, Name: o.Key.Name})) {
+	aggregated := 0
+	for _, b := range bindings {
 		for _, s := range b.Subjects() {
+			if b.Role() != role {
+				if aggregated++; aggregated > access.MaxAggregated {
+					more = true
+					break
+				}
+			}
 			items = append(items, entries("kind", s.Kind, "name", s.Name, "namespace", s.Namespace, "binding", b.Name(),
 				"scope", scopeOf(b.Namespace()), "workloads", f.runs().of(s)))
 		}
+	}
+	if more {
+		items = append(items, tree.UnknownBecause("more hold the role by aggregation than are listed"))
 	}
 	return f.listOr(items, "nothing here binds this role, and what does may live elsewhere", o.Key.Namespace, bindingKinds...)
 }
@@ -166,7 +186,7 @@ func (f *Facts) grants(role *access.Role, clusterWide bool) tree.Node {
 	var items []tree.Node
 	for _, g := range role.Grants(clusterWide) {
 		if access.Facts.Has(g.Right) {
-			items = append(items, entries("right", g.Right.String(), "resources", g.Resources))
+			items = append(items, entries("right", g.Right.String(), "resources", resourcesOf(g)))
 		}
 	}
 	if rights := role.Rights(clusterWide).Complete(); !rights.Has(access.WildcardAll) {
@@ -178,4 +198,17 @@ func (f *Facts) grants(role *access.Role, clusterWide bool) tree.Node {
 		return f.listOr(items, "no ClusterRole here that this one aggregates gives dangerous rights, and others may live elsewhere", "", clusterRoleKind)
 	}
 	return list(items)
+}
+
+// resourcesOf lists the resources of a grant. One that is not known stands for
+// those that are not listed.
+func resourcesOf(g access.Grant) tree.Node {
+	if !g.More {
+		return tree.Of(g.Resources)
+	}
+	items := make([]tree.Node, len(g.Resources), len(g.Resources)+1)
+	for i, name := range g.Resources {
+		items[i] = tree.Of(name)
+	}
+	return tree.Of(append(items, tree.UnknownBecause("roles that are aggregated name more resources than are listed")))
 }

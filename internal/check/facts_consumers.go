@@ -59,7 +59,7 @@ func (f *Facts) indexConsumers() map[used][]consumer {
 				add(used{u.Kind, o.Key.Namespace, u.Name}, consumer{object: o, how: string(u.How)})
 			}
 		}
-		add(used{serviceAccountKind, o.Key.Namespace, accountName(pod)}, consumer{object: o, how: "serviceAccount"})
+		add(used{serviceAccountKind, o.Key.Namespace, pod.ServiceAccount()}, consumer{object: o, how: "serviceAccount"})
 		templates := o.Root.Dig("spec", "volumeClaimTemplates")
 		for i := range templates.Children() {
 			// One claim for each replica; the star stands for its number.
@@ -112,6 +112,14 @@ func (f *Facts) objectConsumers(o *model.Object) tree.Node {
 		}
 		items = append(items, entries(item...))
 	}
+	if o.Key.GroupKind == secretKind && len(items) == 0 && f.snapshot.Closed {
+		if loose := index[used{secretKind, "", o.Key.Name}]; len(loose) > 0 {
+			return unknown(loose[0].object.Key.String() + " names a Secret of this name and not its namespace")
+		}
+		if gap := secrets.Gap(f.snapshot, o.Key.Namespace); gap != nil {
+			return unknown(gap.Reason)
+		}
+	}
 	return f.listOr(items, "nothing here uses this "+o.Key.Kind+", and what does may live elsewhere", o.Key.Namespace, consumerKinds...)
 }
 
@@ -132,7 +140,7 @@ func sharedVolume(o *model.Object, v *tree.Node) (id storage.ID, ok bool) {
 func (f *Facts) indexVolumes() map[storage.ID][]volumeUser {
 	index := map[storage.ID][]volumeUser{}
 	f.workloads(func(o *model.Object, pod *model.PodTemplate) {
-		user := volumeUser{o, o.Key.Namespace + "/" + accountName(pod)}
+		user := volumeUser{o, o.Key.Namespace + "/" + pod.ServiceAccount()}
 		volumes := pod.Spec.Get("volumes")
 		for i := range volumes.Children() {
 			shared, ok := sharedVolume(o, volumes.At(i))
@@ -146,7 +154,7 @@ func (f *Facts) indexVolumes() map[storage.ID][]volumeUser {
 
 func (f *Facts) podSharedVolumes(o *model.Object, pod *model.PodTemplate) tree.Node {
 	self := f.snapshot.Controller(o)
-	account := o.Key.Namespace + "/" + accountName(pod)
+	account := o.Key.Namespace + "/" + pod.ServiceAccount()
 	var found []tree.Node
 	sharable := false
 	volumes := pod.Spec.Get("volumes")
@@ -193,7 +201,7 @@ func (f *Facts) sharers(shared storage.ID, self *model.Object, account string) [
 }
 
 func (f *Facts) podServiceAccount(o *model.Object, pod *model.PodTemplate) tree.Node {
-	name := accountName(pod)
+	name := pod.ServiceAccount()
 	if account := f.get(o, serviceAccountKind, o.Key.Namespace, name); account != nil {
 		return *account.Root
 	}

@@ -1,6 +1,8 @@
 package check
 
 import (
+	"strings"
+
 	"ullage.dev/ullage/internal/model"
 	"ullage.dev/ullage/internal/reach"
 	"ullage.dev/ullage/internal/tree"
@@ -25,10 +27,16 @@ func (f *Facts) podServices(o *model.Object, pod *model.PodTemplate) tree.Node {
 	return f.listOr(items, "no Service here selects these pods, and others may live elsewhere", o.Key.Namespace, serviceKind)
 }
 
+// podExposure lists the ways in. One that may be open is unknown, and stands
+// behind those that are; where there are no others, so is the list.
 func (f *Facts) podExposure(o *model.Object, pod *model.PodTemplate) tree.Node {
-	var ways []tree.Node
+	var ways, doubtful []tree.Node
 	for _, w := range f.exposure().Ways(model.Workload{Object: o, Pod: *pod}) {
 		name := w.Object.Key.Name
+		if w.Answer != reach.Yes {
+			doubtful = append(doubtful, tree.UnknownBecause(name+" may lead to these pods from outside: "+strings.Join(w.Why, "; ")))
+			continue
+		}
 		switch w.Via {
 		case reach.ViaHostNetwork:
 			name = ""
@@ -37,7 +45,10 @@ func (f *Facts) podExposure(o *model.Object, pod *model.PodTemplate) tree.Node {
 		}
 		ways = append(ways, entries("via", string(w.Via), "name", name))
 	}
-	return f.listOr(ways, "nothing here leads to these pods from outside the cluster, and what does may live elsewhere", "", wayInKinds...)
+	if len(ways) == 0 && len(doubtful) > 0 {
+		return sealed(doubtful[0])
+	}
+	return f.listOr(append(ways, doubtful...), "nothing here leads to these pods from outside the cluster, and what does may live elsewhere", "", wayInKinds...)
 }
 
 func serviceType(o *model.Object) string {

@@ -111,6 +111,6 @@ func readerBy(proof access.Proof) secrets.Reader {
 	_, accounts := access.AccountsOf(s)
 	return secrets.Reader{
 		Subject: s.String(), By: proof.Binding.Kind() + " " + proof.Binding.Name(), ServiceAccount: s.Kind == "ServiceAccount" || accounts,
-		Everybody: s.Everybody(), System: s.System(), Anonymous: strings.Contains(s.Everybody(), "without a login"),
+		Everybody: s.Everybody(), System: s.System(), Anonymous: s.Anonymous(),
 	}
 }

@@ -1,8 +1,6 @@
 package check
 
 import (
-	"slices"
-
 	"ullage.dev/ullage/internal/model"
 	"ullage.dev/ullage/internal/storage"
 	"ullage.dev/ullage/internal/tree"
@@ -14,11 +12,13 @@ type storageIndex struct {
 	objects   map[model.Key]*storage.Volume // by claim, and by persistent volume
 	classes   map[model.Key]*storage.Class
 	snapshots map[model.Key]*storage.Snapshot // by VolumeSnapshot, and by its content
+	// namespaces are those that have data of several volumes, which share the list.
+	namespaces map[*storage.Data]tree.Node
 }
 
 func (f *Facts) indexStorage() *storageIndex {
 	view := storage.New(f.snapshot)
-	x := &storageIndex{map[storage.ID]*storage.Volume{}, map[model.Key]*storage.Volume{}, map[model.Key]*storage.Class{}, map[model.Key]*storage.Snapshot{}}
+	x := &storageIndex{map[storage.ID]*storage.Volume{}, map[model.Key]*storage.Volume{}, map[model.Key]*storage.Class{}, map[model.Key]*storage.Snapshot{}, map[*storage.Data]tree.Node{}}
 	for _, v := range view.Volumes {
 		x.volumes[v.ID] = v
 		if v.Object != nil {
@@ -27,6 +27,9 @@ func (f *Facts) indexStorage() *storageIndex {
 		if v.Persistent != nil {
 			x.objects[v.Persistent.Object.Key] = v
 		}
+	}
+	for _, d := range view.Data {
+		x.namespaces[d] = texts(d.Namespaces)
 	}
 	for _, c := range view.Classes {
 		x.classes[c.Object.Key] = c
@@ -125,31 +128,20 @@ func (f *Facts) volumeNamespaces(o *model.Object) tree.Node {
 	if v == nil {
 		return unknown(notInView)
 	}
-	var namespaces []string
-	add := func(namespace string) {
-		if namespace != "" && !slices.Contains(namespaces, namespace) {
-			namespaces = append(namespaces, namespace)
-		}
-	}
-	for _, id := range append([]storage.ID{v.ID}, v.SameData...) {
-		same := x.volumes[id]
-		add(id.Namespace)
-		if p := same.Persistent; p != nil {
-			add(p.ClaimNamespace)
-		}
-		for i := range same.Users {
-			if u := &same.Users[i]; len(u.Mounts) > 0 && !(id.Kind == storage.KindHostPath && u.Workload.System) {
-				add(u.Workload.Key.Namespace)
-			}
-		}
-	}
+	namespaces := v.Namespaces()
 	if len(namespaces) < 2 && !f.snapshot.Complete("", claimKind, volumeKind) {
 		return unknown(f.whyOpen("no other namespace here has these data, and one that does may live elsewhere", "", claimKind, volumeKind))
 	}
-	slices.Sort(namespaces)
-	items := make([]tree.Node, len(namespaces))
-	for i := range namespaces {
-		items[i] = tree.Of(namespaces[i])
+	if v.Data != nil {
+		return x.namespaces[v.Data]
+	}
+	return texts(namespaces)
+}
+
+func texts(all []string) tree.Node {
+	items := make([]tree.Node, len(all))
+	for i := range all {
+		items[i] = tree.Of(all[i])
 	}
 	return list(items)
 }

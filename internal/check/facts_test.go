@@ -113,7 +113,15 @@ var factCases = []factCase{
 		object("networking.k8s.io/v1", "Ingress", "in", "spec: {rules: [{http: {paths: [{path: /, pathType: Prefix, backend: {service: {name: a, port: {number: 80}}}}]}}]}") +
 		object("networking.k8s.io/v1", "Ingress", "elsewhere", "spec: {defaultBackend: {service: {name: b, port: {number: 80}}}}") +
 		object("gateway.networking.k8s.io/v1", "HTTPRoute", "route", "spec: {rules: [{backendRefs: [{name: a, port: 80}, {name: a, port: 81}]}]}"),
-		"[{via:Gateway name:route} {via:Ingress name:in}]", ""},
+		"[{via:Ingress name:in} ?]", ""},
+	{"exposure by a route of a Gateway that was read", "exposure", workload("Deployment", "web") +
+		object("v1", "Service", "a", "spec: {selector: {app: web}, ports: [{port: 80}]}") + object("gateway.networking.k8s.io/v1", "Gateway", "g", "spec: {listeners: [{name: l, port: 80, protocol: HTTP}]}") +
+		object("gateway.networking.k8s.io/v1", "HTTPRoute", "route", "spec: {parentRefs: [{name: g}], rules: [{backendRefs: [{name: a, port: 80}]}]}"),
+		"[{via:Gateway name:route}]", ""},
+	{"exposure by a route that may lead nowhere", "exposure", workload("Deployment", "web") +
+		object("v1", "Service", "a", "spec: {selector: {app: web}, ports: [{port: 80}]}") +
+		object("gateway.networking.k8s.io/v1", "HTTPRoute", "route", "spec: {parentRefs: [{name: g}], rules: [{backendRefs: [{name: a, port: 81}]}]}"),
+		"?", "[]"},
 	{"exposure on the node", "exposure", strings.Replace(workload("DaemonSet", "web", "hostNetwork: false"), "containerPort: 8080", "containerPort: 8080, hostPort: 80", 1),
 		"[{via:HostPort name:80}]", ""},
 	{"policies none", "ingressPolicies", workload("Deployment", "web"), "?", "[]"},
@@ -169,7 +177,7 @@ var factCases = []factCase{
 		binding("ClusterRoleBinding", "b", "ClusterRole", "gone", `{kind: User, name: "system:serviceaccount:shop:web"}`), "true", ""},
 	{"bound by a group only", "bound", workload("Deployment", "web", "serviceAccountName: web") +
 		binding("ClusterRoleBinding", "b", "ClusterRole", "view", `{kind: Group, name: "system:serviceaccounts"}`) +
-		binding("ClusterRoleBinding", "c", "ClusterRole", "view", "{kind: ServiceAccount, name: web, namespace: other}"), "false", ""},
+		binding("ClusterRoleBinding", "c", "ClusterRole", "view", "{kind: ServiceAccount, name: web, namespace: other}"), "?", "false"},
 	{"volumes of its own", "sharedVolumes", workload("Deployment", "web", "volumes: [{name: v, emptyDir: {}}]"), "[]", ""},
 	{"volumes alone", "sharedVolumes", workload("Deployment", "web", "volumes: [{name: v, persistentVolumeClaim: {claimName: data}}]"), "?", "[]"},
 	{"volumes shared", "sharedVolumes", workload("Deployment", "web", "volumes: [{name: v, persistentVolumeClaim: {claimName: data}}, {name: h, hostPath: {path: /srv/}}]") +
@@ -278,6 +286,8 @@ var factCases = []factCase{
 	{"ties none", "ties", object("policy.networking.k8s.io/v1alpha1", "AdminNetworkPolicy", "a", tied) + object("v1", "Namespace", "shop", "") + workload("Deployment", "web"), "?", "[]"},
 	{"ties", "ties", object("policy.networking.k8s.io/v1alpha1", "AdminNetworkPolicy", "a", tied) + object("policy.networking.k8s.io/v1alpha1", "AdminNetworkPolicy", "b", tied) +
 		object("v1", "Namespace", "shop", "") + workload("Deployment", "web"), "[b]", ""},
+	{"ties of other priorities", "ties", object("policy.networking.k8s.io/v1alpha1", "AdminNetworkPolicy", "a", tied) +
+		object("policy.networking.k8s.io/v1alpha1", "AdminNetworkPolicy", "b", strings.Replace(tied, "7", "8", 1)) + object("v1", "Namespace", "shop", "") + workload("Deployment", "web"), "?", "[]"},
 	{"ties without pods", "ties", object("policy.networking.k8s.io/v1alpha1", "AdminNetworkPolicy", "a", tied) + object("policy.networking.k8s.io/v1alpha1", "AdminNetworkPolicy", "b", tied), "?", "[]"},
 	{"ties of what has no order", "ties", object("networking.k8s.io/v1", "NetworkPolicy", "a", denyAll) + object("networking.k8s.io/v1", "NetworkPolicy", "b", denyAll) + workload("Deployment", "web"), "[]", ""},
 	{"rights that others make together", "rights", workload("Deployment", "web", "serviceAccountName: web") +

@@ -21,22 +21,22 @@ func TestFactsWithGaps(t *testing.T) {
 	}{
 		"Service":                 {serviceKind, "services exposure"},
 		"Ingress":                 {model.GroupKind{Group: "networking.k8s.io", Kind: "Ingress"}, "exposure routes consumers"},
-		"HTTPRoute":               {model.GroupKind{Group: "gateway.networking.k8s.io", Kind: "HTTPRoute"}, "exposure routes"},
+		"HTTPRoute":               {model.GroupKind{Group: "gateway.networking.k8s.io", Kind: "HTTPRoute"}, "exposure routes consumers"},
 		"NetworkPolicy":           {networkPolicyKind, "ingressPolicies egressPolicies"},
-		"GlobalNetworkPolicy":     {model.GroupKind{Group: "projectcalico.org", Kind: "GlobalNetworkPolicy"}, "ingressPolicies egressPolicies"},
-		"EgressFirewall":          {model.GroupKind{Group: "k8s.ovn.org", Kind: "EgressFirewall"}, "ingressPolicies egressPolicies"},
+		"GlobalNetworkPolicy":     {model.GroupKind{Group: "projectcalico.org", Kind: "GlobalNetworkPolicy"}, "ingressPolicies egressPolicies consumers"},
+		"EgressFirewall":          {model.GroupKind{Group: "k8s.ovn.org", Kind: "EgressFirewall"}, "ingressPolicies egressPolicies consumers"},
 		"PodDisruptionBudget":     {budgetKind, "disruptionBudgets"},
 		"HorizontalPodAutoscaler": {autoscalerKind, "autoscalers"},
-		"RoleBinding":             {rbac("RoleBinding"), "rights readers"},
-		"ClusterRoleBinding":      {rbac("ClusterRoleBinding"), "rights readers"},
+		"RoleBinding":             {rbac("RoleBinding"), "rights bound readers"},
+		"ClusterRoleBinding":      {rbac("ClusterRoleBinding"), "rights bound readers"},
 		"ServiceAccount":          {serviceAccountKind, "serviceAccount consumers"},
 		"Deployment":              {model.GroupKind{Group: "apps", Kind: "Deployment"}, "consumers selected idle"},
 		"Pod":                     {model.GroupKind{Kind: "Pod"}, "consumers selected idle"},
 		"Namespace":               {namespaceKind, "namespace idle"},
 		"ConfigMap":               {configMapKind, ""},
 		"PersistentVolumeClaim":   {claimKind, "orphaned dataNamespaces copies"},
-		"PersistentVolume":        {volumeKind, "dataNamespaces"},
-		"ReferenceGrant":          {grantKind, "copies"},
+		"PersistentVolume":        {volumeKind, "dataNamespaces consumers"},
+		"ReferenceGrant":          {grantKind, "copies consumers"},
 	}
 	subjects := []string{
 		workload("StatefulSet", "web", "serviceAccountName: web"), object("v1", "Service", "s", "spec: {selector: {app: none}}"),
@@ -71,7 +71,7 @@ func TestFactsWithGaps(t *testing.T) {
 				if expect := strings.Contains(" "+c.facts+" ", " "+fact+" "); expect && !unknown && want.Len() == 0 {
 					t.Errorf("%s of %s without %ss: %s, want unknown", fact, o.Key, name, show(&got))
 				} else if !expect && unknown && !want.Is(tree.Unknown) {
-					if fact != "sharedVolumes" && fact != "bound" {
+					if fact != "sharedVolumes" {
 						t.Errorf("%s of %s without %ss is unknown: %s", fact, o.Key, name, got.Text())
 					}
 				}

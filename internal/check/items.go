@@ -3,7 +3,6 @@ package check
 import (
 	"iter"
 
-	"ullage.dev/ullage/internal/model"
 	"ullage.dev/ullage/internal/tree"
 )
 
@@ -20,14 +19,4 @@ func items(root *tree.Node, at tree.Path) iter.Seq2[tree.Path, *tree.Node] {
 			}
 		}
 	}
-}
-
-// accountName returns the name of the service account that a pod runs as.
-func accountName(pod *model.PodTemplate) string {
-	for _, key := range []string{"serviceAccountName", "serviceAccount"} {
-		if name := pod.Spec.Get(key).Str(); name != "" {
-			return name
-		}
-	}
-	return "default"
 }

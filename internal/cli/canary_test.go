@@ -116,6 +116,35 @@ data:
   app.properties: |
     api.token=@canary@
 `,
+	"volumes.yaml": `apiVersion: storage.k8s.io/v1
+kind: StorageClass
+metadata: {name: fast}
+provisioner: kubernetes.io/glusterfs
+parameters: {password: "@canary@", restuserkey: "@canary@"}
+---
+apiVersion: v1
+kind: PersistentVolume
+metadata: {name: disk}
+spec:
+  capacity: {storage: 1Gi}
+  accessModes: [ReadWriteOnce]
+  csi: {driver: d.example, volumeHandle: h, volumeAttributes: {password: "@canary@"}}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: volumes}
+spec:
+  containers: [{name: a, image: a}]
+  volumes:
+  - {name: a, csi: {driver: d.example, volumeAttributes: {password: "@canary@"}}}
+  - {name: b, flexVolume: {driver: d.example/d, options: {password: "@canary@"}}}
+---
+apiVersion: storage.k8s.io/v1
+kind: VolumeAttachment
+metadata: {name: a}
+spec: {attacher: d.example, nodeName: n, source: {persistentVolumeName: disk}}
+status: {attached: true, attachmentMetadata: {password: "@canary@", note: ghp_@canary@abcdefghijklmnopqrstuvwxyz}}
+`,
 	"custom.yaml": `apiVersion: example.com/v1
 kind: Cluster
 metadata: {name: custom}

@@ -1,17 +1,16 @@
 package cli
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
+	"k8s.io/apimachinery/pkg/util/validation"
 
 	"ullage.dev/ullage/frameworks"
 	"ullage.dev/ullage/internal/check"
@@ -26,8 +25,12 @@ import (
 
 const configUsage = "configuration file (default " + configName + " in the working directory, or above it in its git work tree)"
 
-// LatestMinor is the newest Kubernetes minor version that the rules know.
-const LatestMinor = 37
+// OldestMinor and LatestMinor bound the Kubernetes minor versions that the rules
+// know. Before 1.16 workloads were served in API versions that are not read.
+const (
+	OldestMinor = 16
+	LatestMinor = 37
+)
 
 // checkFlags are the flags of ullage check.
 type checkFlags struct {
@@ -126,13 +129,18 @@ func (f *checkFlags) run(cmd *cobra.Command, p *Program, paths []string) error {
 		}
 	}
 	if f.live() && f.namespace.text != "" {
-		f.namespaces, f.namespace = append(f.namespaces, f.namespace), word{}
+		f.namespaces, f.namespace = append(f.namespaces, word{f.namespace.text, "-n"}), word{}
 	}
 	if err := f.merge(p.Getenv("HOME")); err != nil {
 		return err
 	}
 	if err := f.modes(p.Args); err != nil {
 		return err
+	}
+	if f.writeBaseline != "" {
+		if err := baselineTarget(f.writeBaseline, f.reads(paths)); err != nil {
+			return fmt.Errorf("--write-baseline %s: %w", f.writeBaseline, err)
+		}
 	}
 	if f.live() {
 		minor, err := f.source.open(ctx)
@@ -182,6 +190,9 @@ func (f *checkFlags) judge(ctx context.Context, p *Program, paths []string) (*ju
 	}
 	if plan.cluster == nil && len(in.Problems) > 0 {
 		plan.closed = false // what is missing may be in what could not be read
+	}
+	if err := f.present(in, plan.gaps()); err != nil {
+		return nil, err
 	}
 	plan.readOwn(in)
 	known := model.NewSnapshot(nil, plan.closed, plan.gaps()...) // what is missing, without what is there
@@ -240,6 +251,11 @@ func (f *checkFlags) validate(ctx context.Context) error {
 		f.world.oneOf("open", "closed"), f.annotations.oneOf("all", "own", "none"),
 		word{f.color, "--color"}.oneOf("auto", "always", "never"),
 		word{f.output, "--output"}.oneOf(report.Formats()...),
+	}
+	for _, w := range append([]word{f.namespace}, f.namespaces...) {
+		if wrong := validation.IsDNS1123Label(w.text); len(wrong) > 0 && w.text != "" {
+			errs = append(errs, w.wrong(fmt.Errorf("%q is no name of a namespace", w.text)))
+		}
 	}
 	if f.fix != "" {
 		errs = append(errs, word{f.fix, "--fix"}.oneOf("inert", "all"))
@@ -333,22 +349,6 @@ func (pl *plan) bar(failOn word) error {
 	return nil
 }
 
-func readBaseline(path string) (*policy.Baseline, error) {
-	file, err := os.Open(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("%s does not exist (make it with --write-baseline %s)", path, path)
-	}
-	if err != nil {
-		return nil, err
-	}
-	defer file.Close()
-	b, err := policy.ReadBaseline(file)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	return b, nil
-}
-
 func (f *checkFlags) loadOptions(p *Program, bar *progress) manifest.Options {
 	return manifest.Options{
 		Namespace: f.namespace.text, Stdin: p.Stdin, HelmValues: texts(f.values), HelmSet: texts(f.set), KubeVersion: f.kubeVersion.text,
@@ -363,7 +363,7 @@ func (pl *plan) complete(r *model.Report, in *manifest.Input, paths []string, no
 	if pl.partial { // what was not looked at is neither fixed nor unused
 		r.Fixed, r.Unused = 0, nil
 	}
-	r.Problems = append(append(append([]model.Problem{}, in.Problems...), pl.problems...), r.Problems...)
+	r.Problems = append([]model.Problem{}, slices.Concat(in.Problems, notChecked(in.Empty), pl.problems, r.Problems)...) // a list in JSON
 	world := "open"
 	if pl.closed {
 		world = "closed"
@@ -379,6 +379,16 @@ func (pl *plan) complete(r *model.Report, in *manifest.Input, paths []string, no
 	r.Provenance.Cluster, r.Provenance.Time = clusterProvenance(pl.cluster), pl.cluster.Time.Format(time.RFC3339)
 }
 
+// notChecked makes problems of paths in which there was no object: what should
+// have been checked went missing, or never was there.
+func notChecked(paths []string) []model.Problem {
+	problems := make([]model.Problem, len(paths))
+	for i, path := range paths {
+		problems[i] = model.Problem{Place: model.Place{File: path}, Reason: "nothing was checked: no Kubernetes object in it"}
+	}
+	return problems
+}
+
 // verdict turns the report into the exit code.
 func (pl *plan) verdict(r *model.Report) error {
 	if len(r.Problems) > 0 {
@@ -386,32 +396,6 @@ func (pl *plan) verdict(r *model.Report) error {
 	}
 	if worst, any := r.Worst(); any && !pl.never && worst >= pl.failOn {
 		return &codeError{code: exitFindings}
-	}
-	return nil
-}
-
-func (f *checkFlags) saveBaseline(p *Program, r *model.Report) error {
-	var text bytes.Buffer // whole before the old one goes
-	if err := policy.WriteBaseline(&text, r.Findings); err != nil {
-		return fmt.Errorf("write baseline: %w", err)
-	}
-	if err := os.WriteFile(f.writeBaseline, text.Bytes(), 0o644); err != nil {
-		return fmt.Errorf("write baseline: %w", err)
-	}
-	for _, problem := range r.Problems {
-		fmt.Fprintln(p.Stderr, "ullage: not in the baseline: "+problem.String())
-	}
-	written, symptoms := 0, 0
-	for _, finding := range r.Findings {
-		if finding.Exception == nil {
-			written++
-			symptoms += len(finding.Symptoms)
-		}
-	}
-	fmt.Fprintf(p.Stdout, "written to %s: %s and %s; check against it with --baseline %s\n",
-		f.writeBaseline, counted(written, "finding"), counted(symptoms, "symptom"), f.writeBaseline)
-	if len(r.Problems) > 0 {
-		return &codeError{code: exitIncomplete}
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package cli
 import (
 	"fmt"
 	"regexp"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -13,9 +14,29 @@ func clusterCommand(p *Program) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "cluster",
 		Short: "What --cluster needs",
+		Args:  knownCommand,
+		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(clusterRBACCommand(p))
 	return cmd
+}
+
+// knownCommand refuses a subcommand that there is not: without it that is no
+// error.
+func knownCommand(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	cmd.SuggestionsMinimumDistance = 2
+	near := cmd.SuggestionsFor(args[0])
+	if len(near) == 0 {
+		for _, sub := range cmd.Commands() {
+			if sub.IsAvailableCommand() {
+				near = append(near, sub.Name())
+			}
+		}
+	}
+	return fmt.Errorf("unknown command %q for %q: there is %s", args[0], cmd.CommandPath(), strings.Join(near, ", "))
 }
 
 // roleName is what the API server takes as the name of a ClusterRole, as far as

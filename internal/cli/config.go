@@ -116,7 +116,7 @@ func (c *config) read(decoder *tree.Decoder, root *tree.Node) {
 		},
 		"params": func(n *tree.Node) {
 			if !n.Is(tree.Map) {
-				d.Fail(n, "params is a %s, not a map of rules", n.Kind())
+				d.Fail(n, "params is %s, not a map of rules", n.Kind().Noun())
 			}
 			for i := range n.Seal().Children() {
 				rule := &n.Children()[i]
@@ -177,8 +177,12 @@ var errExclusive = errors.New("rules and frameworks exclude each other")
 // minor returns the minor version of Kubernetes to assume.
 func (c *config) minor() (int, error) {
 	minor, err := policy.ParseMinor(c.kubeVersion.text)
-	if err == nil && minor > LatestMinor {
+	switch {
+	case err != nil:
+	case minor > LatestMinor:
 		err = fmt.Errorf("1.%d is newer than 1.%d, the newest that the rules know", minor, LatestMinor)
+	case minor < OldestMinor: // such as 1.3, which may stand for 1.30
+		err = fmt.Errorf("1.%d is older than 1.%d, the oldest that the rules know", minor, OldestMinor)
 	}
 	if err != nil {
 		return 0, c.kubeVersion.wrong(err)
@@ -230,14 +234,27 @@ func (c *config) relativeTo(dir string) {
 func readFile(path string) (*tree.File, error) {
 	info, err := os.Stat(path)
 	if err != nil {
-		return nil, err
+		return nil, plainly(path, err)
 	}
 	if !info.Mode().IsRegular() || info.Size() > maxConfig {
 		return nil, fmt.Errorf("%s is not a regular file of at most %d MiB", path, maxConfig>>20)
 	}
 	text, err := os.ReadFile(path)
 	if err != nil {
-		return nil, err
+		return nil, plainly(path, err)
 	}
 	return &tree.File{Name: filepath.ToSlash(path), Text: string(text)}, nil
+}
+
+// plainly says why a file cannot be used, without the name of the system call.
+func plainly(path string, err error) error {
+	var at *fs.PathError
+	var link *os.LinkError
+	switch {
+	case errors.As(err, &at):
+		err = at.Err
+	case errors.As(err, &link):
+		err = link.Err
+	}
+	return fmt.Errorf("%s: %w", filepath.ToSlash(filepath.Clean(path)), err)
 }

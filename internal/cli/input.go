@@ -68,13 +68,25 @@ func (in *input) snapshot(cmd *cobra.Command, p *Program, namespaces ...string) 
 	}
 	bar.done()
 	in.problems = problems
-	for _, problem := range problems {
-		fmt.Fprintln(p.Stderr, "ullage: not read: "+printable(problem.String()))
-	}
+	tellProblems(p, problems)
 	if s.Len() == 0 {
 		return nil, &codeError{exitIncomplete, errors.New("nothing could be read")}
 	}
 	return s, nil
+}
+
+// toldProblems is how many problems are told one by one.
+const toldProblems = 10
+
+// tellProblems writes on standard error what could not be read.
+func tellProblems(p *Program, problems []model.Problem) {
+	for i, problem := range problems {
+		if i == toldProblems {
+			fmt.Fprintf(p.Stderr, "ullage: not read: and %d more\n", len(problems)-i)
+			return
+		}
+		fmt.Fprintln(p.Stderr, "ullage: not read: "+printable(problem.String()))
+	}
 }
 
 func (in *input) files(ctx context.Context, p *Program, bar *progress) (*manifest.Input, error) {

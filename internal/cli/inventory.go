@@ -3,6 +3,7 @@ package cli
 import (
 	"bufio"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -49,19 +50,18 @@ func (f *inventory) read(cmd *cobra.Command, p *Program, args []string) (*model.
 // known refuses namespaces in which there is nothing at all: most likely they are
 // misspelt.
 func (f *inventory) known(s *model.Snapshot) error {
-	var all []string
+	known := map[string]bool{}
 	for _, o := range s.All() {
-		if ns := o.Key.Namespace; ns != "" && !slices.Contains(all, ns) {
-			all = append(all, ns)
+		if o.Key.Namespace != "" {
+			known[o.Key.Namespace] = true
 		}
-		if o.Key.Kind == "Namespace" && !slices.Contains(all, o.Key.Name) {
-			all = append(all, o.Key.Name)
+		if o.Key.Kind == "Namespace" {
+			known[o.Key.Name] = true
 		}
 	}
-	slices.Sort(all)
 	for _, namespace := range f.namespaces {
-		if !slices.Contains(all, namespace) {
-			return fmt.Errorf("--namespace: nothing is in namespace %q; there are %s", namespace, strings.Join(all, ", "))
+		if !known[namespace] {
+			return fmt.Errorf("--namespace: nothing is in namespace %q; there are %s", namespace, strings.Join(slices.Sorted(maps.Keys(known)), ", "))
 		}
 	}
 	return nil

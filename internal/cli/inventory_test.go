@@ -164,3 +164,21 @@ subjects: [{kind: User, name: jo, apiGroup: rbac.authorization.k8s.io}]
 		t.Errorf("only %d grants: the test shows nothing", yes)
 	}
 }
+
+// Twice the volumes with the same data are about twice the text.
+func TestStorageJSONIsLinear(t *testing.T) {
+	size := func(n int) int {
+		var text strings.Builder
+		for i := range n {
+			fmt.Fprintf(&text, "---\napiVersion: v1\nkind: PersistentVolume\nmetadata: {name: pv%06d}\nspec: {csi: {driver: efs.csi.aws.com, volumeHandle: fs-1}, claimRef: {namespace: shop, name: c%d}}\n", i, i)
+		}
+		o := ullage(t, "storage", "-o", "json", write(t, map[string]string{"a.yaml": text.String()}))
+		if o.code != exitClean || strings.Count(o.stdout, `"data": "efs`) != n {
+			t.Fatalf("exit code %d, %s%.200s", o.code, o.stderr, o.stdout)
+		}
+		return len(o.stdout)
+	}
+	if few, many := size(100), size(200); many > few*5/2 {
+		t.Errorf("100 volumes: %d bytes, 200: %d", few, many)
+	}
+}

@@ -90,9 +90,7 @@ func (f *netFlags) side(cmd *cobra.Command, p *Program, path string) (*model.Sna
 		return nil, err
 	}
 	bar.done()
-	for _, problem := range read.Problems {
-		fmt.Fprintln(p.Stderr, "ullage: not read: "+printable(problem.String()))
-	}
+	tellProblems(p, read.Problems)
 	f.problems = append(f.problems, read.Problems...)
 	return model.NewSnapshot(read.Objects, f.closed && len(read.Problems) == 0), nil
 }

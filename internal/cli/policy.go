@@ -33,7 +33,7 @@ func policyCommand(p *Program) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "policy",
 		Short: "List, explain, test and export rules",
-		Args:  cobra.NoArgs, // without it an unknown subcommand is no error
+		Args:  knownCommand,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	f := policyFlags{home: p.Getenv("HOME")}
@@ -293,7 +293,7 @@ func (f *policyFlags) test(ctx context.Context, w io.Writer, paths []string) err
 			errs = append(errs, err)
 		}
 	}
-	errs = append(errs, policy.Validate(all))
+	errs = append(errs, validateBeside(all))
 	if err := errors.Join(errs...); err != nil {
 		return &codeError{exitFindings, err}
 	}
@@ -302,6 +302,21 @@ func (f *policyFlags) test(ctx context.Context, w io.Writer, paths []string) err
 	}
 	fmt.Fprintf(w, "%d rules, %d examples and mutations: all as stated\n", count, judged)
 	return nil
+}
+
+// validateBeside validates rules beside those of the library that they do not
+// stand for: what they name may be there.
+func validateBeside(rules []*policy.Rule) error {
+	builtin, err := policy.LoadLibrary(policies.Files, "policies")
+	if err != nil {
+		return err
+	}
+	ids := map[string]bool{}
+	for _, r := range rules {
+		ids[r.ID] = true
+	}
+	builtin = slices.DeleteFunc(builtin, func(r *policy.Rule) bool { return ids[r.ID] })
+	return policy.Validate(slices.Concat(rules, builtin))
 }
 
 func (f *policyFlags) export(ctx context.Context, p *Program, wanted []string) error {

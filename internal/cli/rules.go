@@ -179,7 +179,7 @@ func (c *config) settings(rules []*policy.Rule) (map[string]*tree.Node, error) {
 // fit reports what in the parameters a rule does not take.
 func (p *params) fit(r *policy.Rule) error {
 	if !p.values.Is(tree.Map) {
-		return p.rule.wrong(fmt.Errorf("%s is a %s, not a map of parameters", p.rule.text, p.values.Kind()))
+		return p.rule.wrong(fmt.Errorf("%s is %s, not a map of parameters", p.rule.text, p.values.Kind().Noun()))
 	}
 	number := func(n *tree.Node) bool { return n.Is(tree.Int) || n.Is(tree.Float) }
 	for i := range p.values.Children() {
@@ -190,7 +190,7 @@ func (p *params) fit(r *policy.Rule) error {
 		case known == nil:
 			return at.wrong(fmt.Errorf("rule %s has no parameter %q", r.ID, given.Key()))
 		case known.Kind() != given.Kind() && !(number(known) && number(given)):
-			return at.wrong(fmt.Errorf("rule %s: parameter %s is a %s, not a %s", r.ID, given.Key(), given.Kind(), known.Kind()))
+			return at.wrong(fmt.Errorf("rule %s: parameter %s is %s, not %s", r.ID, given.Key(), given.Kind().Noun(), known.Kind().Noun()))
 		}
 	}
 	return nil

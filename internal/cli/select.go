@@ -37,6 +37,27 @@ func selectObjects(namespaces []string, selector string) (func(*model.Object) bo
 	}, nil
 }
 
+// present refuses a namespace in which nothing was read, as a misspelled one would
+// leave out what it stands for. Where something could not be read, it may be that.
+func (f *checkFlags) present(in *manifest.Input, gaps []model.Gap) error {
+	if len(in.Problems) > 0 || len(gaps) > 0 {
+		return nil
+	}
+	there := map[string]bool{}
+	for _, o := range in.Objects {
+		there[o.Key.Namespace] = true
+		if o.Key.Kind == "Namespace" {
+			there[o.Key.Name] = true
+		}
+	}
+	for _, w := range f.namespaces {
+		if !there[w.text] && len(in.Objects) > 0 {
+			return w.wrong(fmt.Errorf("no object is in namespace %s", w.text))
+		}
+	}
+	return nil
+}
+
 // loadExceptions reads the exceptions of a file; what is wrong with one is a
 // problem, and the others hold.
 func (pl *plan) loadExceptions(f *tree.File) {

@@ -102,10 +102,11 @@ func unreachable(err error) error {
 
 // read returns what the cluster holds, and saves it where that is asked for.
 // Where not all namespaces may be read, those named are read one by one. rules
-// may be about kinds that are not read without them.
+// may be about kinds that are not read without them; where they are about some
+// that were not read all the same, a problem says so.
 func (s *source) read(ctx context.Context, bar *progress, namespaces []string, rules []*policy.Rule) (*cluster.Input, error) {
 	if s.input != nil {
-		return s.input, nil
+		return withUnread(s.input, rules), nil
 	}
 	in, err := s.client.Read(ctx, cluster.Options{Namespaces: namespaces, More: kindsOf(rules), Progress: bar.listed, Now: time.Now().UTC().Truncate(time.Second)})
 	if err != nil {
@@ -116,7 +117,14 @@ func (s *source) read(ctx context.Context, bar *progress, namespaces []string, r
 			return nil, fmt.Errorf("--save %s: %w", s.save, err)
 		}
 	}
-	return in, nil
+	return withUnread(in, rules), nil
+}
+
+// withUnread adds the problems of rules whose kinds were not read.
+func withUnread(in *cluster.Input, rules []*policy.Rule) *cluster.Input {
+	all := *in
+	all.Problems = slices.Concat(in.Problems, unread(rules, in.Gaps))
+	return &all
 }
 
 // saveCluster writes a file that only its owner may read, and that appears when
@@ -134,19 +142,6 @@ func saveCluster(path string, in *cluster.Input) error {
 	return os.Rename(file.Name(), path)
 }
 
-// kindsOf reports the kinds that the user's own rules are about, and those of
-// their parameters.
-func kindsOf(rules []*policy.Rule) func(model.GroupKind) bool {
-	return func(gk model.GroupKind) bool {
-		resource := policy.Resource(gk)
-		return slices.ContainsFunc(rules, func(r *policy.Rule) bool {
-			return !r.Builtin && (slices.Contains(r.Match.Kinds, gk) || r.ParamRef != nil && r.ParamRef.Kind == gk || slices.ContainsFunc(r.Match.Include, func(m policy.ResourceRule) bool {
-				return slices.Contains(m.Groups, gk.Group) && slices.Contains(m.Resources, resource)
-			}))
-		})
-	}
-}
-
 // clusterProvenance says what was read.
 func clusterProvenance(in *cluster.Input) *model.ClusterProvenance {
 	p := &model.ClusterProvenance{Name: in.Name, Server: in.Server, Resources: in.Resources}
@@ -157,5 +152,5 @@ func clusterProvenance(in *cluster.Input) *model.ClusterProvenance {
 }
 
 // assumed is the version of Kubernetes to judge by, for a server: the newest that
-// the rules know where the server is newer.
-func assumed(minor int) string { return fmt.Sprintf("1.%d", min(minor, LatestMinor)) }
+// the rules know where the server is newer, the oldest where it is older.
+func assumed(minor int) string { return fmt.Sprintf("1.%d", min(max(minor, OldestMinor), LatestMinor)) }

@@ -58,6 +58,11 @@ func (f *inventory) filterStorage(view *storage.View) {
 		}
 		return !f.wants(namespaces...)
 	})
+	shown := map[*storage.Data]bool{}
+	for _, v := range view.Volumes {
+		shown[v.Data] = true
+	}
+	view.Data = slices.DeleteFunc(view.Data, func(d *storage.Data) bool { return !shown[d] })
 	view.Snapshots = slices.DeleteFunc(view.Snapshots, func(s *storage.Snapshot) bool {
 		namespaces := append([]string{s.Namespace}, s.Elsewhere...)
 		for _, r := range s.RestoredBy {
@@ -78,13 +83,22 @@ func storageFindings(all []storage.Finding) []found {
 func (p *inventoryPrinter) storage(view *storage.View) error {
 	var all []found
 	quiet := map[string]int{}
+	data := view.Data // with findings before the volumes that have none as bad
 	for _, v := range view.Volumes {
+		for len(data) > 0 && len(data[0].Findings) > 0 && (len(v.Findings) == 0 || data[0].Findings[0].Severity >= v.Findings[0].Severity) {
+			all = append(all, storageFindings(data[0].Findings)...)
+			p.data(data[0])
+			data = data[1:]
+		}
 		all = append(all, storageFindings(v.Findings)...)
 		if !p.verbose && ofOnePod[v.Kind] && (len(v.Findings) == 0 || v.Findings[0].Severity == model.Info) {
 			quiet[string(v.Kind)]++
 			continue
 		}
 		p.volume(v)
+	}
+	for _, d := range data { // what is in order
+		p.data(d)
 	}
 	for _, s := range view.Snapshots {
 		all = append(all, storageFindings(s.Findings)...)
@@ -142,18 +156,39 @@ func (p *inventoryPrinter) volume(v *storage.Volume) {
 	} else if v.Class != nil {
 		p.label("reclaim", reclaimWords[v.Class.Reclaim])
 	}
-	if len(v.SameData) > 0 {
-		var names []string
-		for _, id := range v.SameData {
-			names = append(names, volumeTitle(id))
-		}
-		p.label("same data", strings.Join(names, ", "))
+	if v.Data != nil {
+		p.label("data", v.Data.Name+", as of "+counted(len(v.Data.Volumes)-1, "other volume"))
 	}
 	if v.Encryption.State != "" && (p.verbose || v.Kind != storage.KindHostPath && v.Kind != "emptyDir") {
 		p.label("encrypted", string(v.Encryption.State)+": "+v.Encryption.Reason)
 	}
 	for _, reason := range v.Unknowns {
 		p.label("not known", reason)
+	}
+	fmt.Fprintln(p.w)
+}
+
+// data writes what is wrong with data that several volumes have.
+func (p *inventoryPrinter) data(d *storage.Data) {
+	if len(d.Findings) == 0 && !p.verbose {
+		return
+	}
+	severity, style := verdict(storageFindings(d.Findings), false)
+	if !p.room(severity) {
+		return
+	}
+	p.head(severity, style, "data "+d.Name, "")
+	p.findings(storageFindings(d.Findings))
+	for i, v := range d.Volumes {
+		if i == shownUsers && !p.verbose {
+			p.label("", fmt.Sprintf("and %d more; --verbose lists them", len(d.Volumes)-i))
+			break
+		}
+		name := "volumes"
+		if i > 0 {
+			name = ""
+		}
+		p.label(name, volumeTitle(v.ID))
 	}
 	fmt.Fprintln(p.w)
 }

@@ -26,9 +26,25 @@ type volumeJSON struct {
 	Exposures  []exposureJSON   `json:"exposures,omitempty"`
 	Holds      []string         `json:"holds,omitempty"`
 	Encryption *encryptionJSON  `json:"encryption,omitempty"`
-	SameData   []volumeIDJSON   `json:"sameData,omitempty"`
+	Data       string           `json:"data,omitempty"`
 	Findings   []findingJSON    `json:"findings"`
 	Unknown    []string         `json:"unknown,omitempty"`
+}
+
+// dataJSON are data that several volumes have.
+type dataJSON struct {
+	Name       string         `json:"name"`
+	Volumes    []volumeIDJSON `json:"volumes"`
+	Namespaces []string       `json:"namespaces"`
+	Findings   []findingJSON  `json:"findings"`
+}
+
+func asData(d *storage.Data) dataJSON {
+	j := dataJSON{Name: d.Name, Namespaces: append([]string{}, d.Namespaces...), Findings: asFindings(storageFindings(d.Findings))}
+	for _, v := range d.Volumes {
+		j.Volumes = append(j.Volumes, asVolumeID(v.ID))
+	}
+	return j
 }
 
 type volumeUserJSON struct {
@@ -138,14 +154,18 @@ func storageJSON(view *storage.View) any {
 	doc := struct {
 		Version    int                  `json:"version"`
 		Volumes    []volumeJSON         `json:"volumes"`
+		Data       []dataJSON           `json:"data"`
 		Snapshots  []volumeSnapshotJSON `json:"snapshots"`
 		Classes    []classJSON          `json:"classes"`
 		OfSnapshot []namedClassJSON     `json:"snapshotClasses"`
 		Attributes []namedClassJSON     `json:"attributesClasses"`
 		Unknown    []string             `json:"unknown"`
-	}{1, []volumeJSON{}, []volumeSnapshotJSON{}, []classJSON{}, asNamedClasses(view.SnapshotClasses), asNamedClasses(view.AttributesClasses), append([]string{}, view.Unknowns...)}
+	}{1, []volumeJSON{}, []dataJSON{}, []volumeSnapshotJSON{}, []classJSON{}, asNamedClasses(view.SnapshotClasses), asNamedClasses(view.AttributesClasses), append([]string{}, view.Unknowns...)}
 	for _, v := range view.Volumes {
 		doc.Volumes = append(doc.Volumes, asVolume(v))
+	}
+	for _, d := range view.Data {
+		doc.Data = append(doc.Data, asData(d))
 	}
 	for _, s := range view.Snapshots {
 		doc.Snapshots = append(doc.Snapshots, asVolumeSnapshot(s))
@@ -192,8 +212,8 @@ func asVolume(v *storage.Volume) volumeJSON {
 	for _, e := range v.Exposures {
 		j.Exposures = append(j.Exposures, exposureJSON{e.Path, e.Read, e.Write, e.ReadTakes, e.WriteTakes, e.Socket})
 	}
-	for _, id := range v.SameData {
-		j.SameData = append(j.SameData, asVolumeID(id))
+	if v.Data != nil {
+		j.Data = v.Data.Name
 	}
 	return j
 }

@@ -21,6 +21,7 @@ type rule struct {
 	fails   func(n *tree.Node) bool
 	fixes   []model.Fix
 	applies func(n *tree.Node) []model.Fix // instead of fixes
+	field   string                         // at fault, below the container
 }
 
 func set(path string, v any) model.Edit {
@@ -401,5 +402,37 @@ func TestSetBesideRemoval(t *testing.T) {
 	p := w.plan(true)
 	if want := strings.NewReplacer("    - bad\n", "", "- old", "- new").Replace(p.Files[0].Old); p.Files[0].New != want || w.checks != 1 {
 		t.Errorf("%d checks\n%s", w.checks, p.Files[0].New)
+	}
+}
+
+// TestUndecided holds that no symptom decides for its cause: what a person must
+// decide about is left, and everything beside it is fixed.
+func TestUndecided(t *testing.T) {
+	for _, edit := range []model.Edit{remove("securityContext.capabilities.add"), set("securityContext.capabilities.add[0]", "CHOWN"), remove("securityContext.capabilities")} {
+		name := write(t, "a.yaml", `apiVersion: v1
+kind: Pod
+metadata: {name: web}
+spec:
+  containers:
+  - name: web
+    image: registry.example/web:1.2
+    securityContext:
+      capabilities: {add: [SYS_ADMIN, CHOWN]}
+`)
+		adds := func(n *tree.Node) bool { return security(n, "capabilities").Get("add").At(0).Str() == "SYS_ADMIN" }
+		w := newWorld(t, name)
+		w.rules = append(w.rules, &rule{
+			info: model.RuleInfo{ID: "sys-admin", Title: "Too much", Severity: model.Critical}, fails: adds,
+			fixes: []model.Fix{{Class: model.Decision, Question: "Which of them?"}}, field: "securityContext.capabilities.add",
+		}, &rule{
+			info: model.RuleInfo{ID: "added", Title: "More than usual", Severity: model.High}, covers: "sys-admin", fails: adds, fixes: one(model.Tightening, edit),
+		})
+		p := w.plan(true)
+		if len(p.Files) != 1 || !strings.Contains(p.Files[0].New, "SYS_ADMIN, CHOWN") || !strings.Contains(p.Files[0].New, "NET_RAW") {
+			t.Errorf("%v:\n%s", edit.Target, diff(t, p))
+		}
+		if !slices.ContainsFunc(p.Held, func(h fix.Held) bool { return h.Finding.Rule.ID == "sys-admin" && h.Fix.Class == model.Decision }) {
+			t.Errorf("held %v, skipped %v", p.Held, p.Skipped)
+		}
 	}
 }

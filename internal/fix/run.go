@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 
 	"ullage.dev/ullage/internal/model"
@@ -19,7 +20,8 @@ type run struct {
 	top   []*model.Finding // as reported
 	flat  []*model.Finding // symptoms included
 	ids   map[*model.Finding]identity
-	count map[identity]int // how many have an identity, but for its number
+	cause map[*model.Finding]*model.Finding // of symptoms
+	count map[identity]int                  // how many have an identity, but for its number
 
 	reported map[identity]bool // unnumbered: of the active findings first given
 	passed   []passed          // those first given that do not count
@@ -89,9 +91,9 @@ type source struct {
 // take makes findings the current ones.
 func (r *run) take(findings []*model.Finding) {
 	r.top, r.flat = findings, r.flat[:0:0]
-	r.ids, r.count = map[*model.Finding]identity{}, map[identity]int{}
-	var walk func([]*model.Finding)
-	walk = func(findings []*model.Finding) {
+	r.ids, r.count, r.cause = map[*model.Finding]identity{}, map[identity]int{}, map[*model.Finding]*model.Finding{}
+	var walk func([]*model.Finding, *model.Finding)
+	walk = func(findings []*model.Finding, cause *model.Finding) {
 		for _, f := range findings {
 			id := identity{fingerprint: f.Fingerprint}
 			if s := f.Object.Source; s != nil && s.File != nil {
@@ -102,10 +104,13 @@ func (r *run) take(findings []*model.Finding) {
 			id.number = n
 			r.ids[f] = id
 			r.flat = append(r.flat, f)
-			walk(f.Symptoms)
+			if cause != nil {
+				r.cause[f] = cause
+			}
+			walk(f.Symptoms, f)
 		}
 	}
-	walk(findings)
+	walk(findings, nil)
 }
 
 // limit remembers which of the current findings count. Only those are fixed:
@@ -174,11 +179,34 @@ func (r *run) pick(f *model.Finding) (candidate, bool) {
 	}
 	for i, fix := range f.Fixes {
 		key := attemptKey{id, i}
-		if r.allowed(fix) && r.refused[key] == "" && r.untouchable(f) == "" {
+		if r.allowed(fix) && r.refused[key] == "" && !r.undecided(f, fix) && r.untouchable(f) == "" {
 			return candidate{key, f.Rule, fix}, true
 		}
 	}
 	return candidate{}, false
+}
+
+// undecided reports whether a fix of a symptom touches a field about which a
+// person must decide for the sake of a cause that counts: the fix would decide.
+func (r *run) undecided(f *model.Finding, fix model.Fix) bool {
+	for cause := r.cause[f]; cause != nil; cause = r.cause[cause] {
+		decides := func(fix model.Fix) bool { return fix.Class == model.Decision }
+		if !r.reported[r.ids[cause].unnumbered()] || len(cause.Field.Path) == 0 || !slices.ContainsFunc(cause.Fixes, decides) {
+			continue
+		}
+		field := cause.Path()
+		if slices.ContainsFunc(fix.Edits, func(e model.Edit) bool { return nested(field, f.At(e.Target)) }) {
+			return true
+		}
+	}
+	return false
+}
+
+// nested reports whether one of two paths leads to what the other leads to, or
+// below it.
+func nested(a, b tree.Path) bool {
+	n := min(len(a), len(b))
+	return slices.Equal(a[:n], b[:n])
 }
 
 // apply makes as many of the fixes as can be: all together, or where that
@@ -239,7 +267,9 @@ func (r *run) attempt(set []candidate) *attempt {
 		if f == nil || c.key.fix >= len(f.Fixes) {
 			continue // another fix has ended it
 		}
-		c.fix = f.Fixes[c.key.fix]
+		if c.fix = f.Fixes[c.key.fix]; r.undecided(f, c.fix) {
+			continue
+		}
 		name := f.Object.Source.File.Name
 		if a.files[name] == nil {
 			a.files[name] = newEdits(r, a, r.files[name])

@@ -95,6 +95,9 @@ func (w *world) container(o *model.Object, path tree.Path) []*model.Finding {
 			Rule:    &r.info, Field: &model.Target{}, Written: n,
 			Fixes: fixes, Fingerprint: model.NewFingerprint(r.info.ID, o.Key.String(), n.Get("name").Str()),
 		}
+		if r.field != "" {
+			*f.Field = set(r.field, nil).Target
+		}
 		by[r.info.ID] = f
 		if cause := by[r.covers]; cause != nil {
 			cause.Symptoms = append(cause.Symptoms, f)

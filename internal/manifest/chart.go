@@ -104,6 +104,7 @@ func (l *loader) readChart(u *unit) *result {
 	if c.Metadata.Type == "library" {
 		r.counts.Documents++
 		r.counts.PassedOver++
+		r.known = true
 		return r
 	}
 	values, err := l.chartValues(c)
@@ -115,13 +116,21 @@ func (l *loader) readChart(u *unit) *result {
 	ctx, cancel := context.WithTimeout(l.ctx, renderTime)
 	defer cancel()
 	rendered, failures := renderTemplates(ctx, c.templates(values))
-	if len(r.problems) == 0 { // else they are most likely a consequence
-		for _, f := range failures {
-			r.fail(f.place, f.hint, "%s", f.reason)
+	before := len(r.problems)
+	for _, f := range failures {
+		if before > 0 && f.hint == "" && mayFollow(f) {
+			f.hint = "it may follow from the problem at " + r.problems[before-1].Place.String()
 		}
+		r.fail(f.place, f.hint, "%s", f.reason)
 	}
 	l.chartObjects(c, rendered, r)
 	return r
+}
+
+// mayFollow reports whether a template may have failed because a part of the chart
+// is missing: it calls a template or uses a value that nobody defines.
+func mayFollow(f renderFailure) bool {
+	return !f.parsing && (strings.HasSuffix(f.reason, "is not defined") || strings.HasPrefix(f.reason, "nil pointer"))
 }
 
 // loadChart parses the files of a chart. It returns nil when it cannot.

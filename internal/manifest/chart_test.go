@@ -323,8 +323,12 @@ func TestBadCharts(t *testing.T) {
 		{"tpl", map[string]string{"Chart.yaml": chart, "values.yaml": "pw: '{{ hunter2'", "templates/a.yaml": "a: {{ tpl .Values.pw . }}"}, "templates/a.yaml:1: tpl was given text that is not a template"},
 		{"bad output", map[string]string{"Chart.yaml": chart, "values.yaml": "pw: ': hunter2: ['", "templates/a.yaml": "a: b\n\n\nc: {{ .Values.pw }}"}, "templates/a.yaml:4: *"},
 		{"bad object", map[string]string{"Chart.yaml": chart, "templates/a.yaml": "{{ if true }}\n{{ end }}\napiVersion: v1\nkind: Service\nmetadata:\n  name: 7"}, "templates/a.yaml:6: Service: metadata.name is a*"},
-		{"dependency", map[string]string{"Chart.yaml": chart + "dependencies:\n- version: 1.0.0\n  name: common\n  repository: https://example.test\n", "templates/a.yaml": "a: {{ include \"common.x\" . }}"},
-			"Chart.yaml:6: the dependency common is missing in charts/ (run helm dependency update, or vendor it under charts/)"},
+		{"dependency", map[string]string{"Chart.yaml": chart + "dependencies:\n- version: 1.0.0\n  name: common\n  repository: https://example.test\n", "templates/a.yaml": "a: {{ include \"common.x\" . }}",
+			"templates/b.yaml": "\n{{ if }}\n", "templates/c.yaml": "{{ fail \"no shop\" }}"},
+			"Chart.yaml:6: the dependency common is missing in charts/ (run helm dependency update, or vendor it under charts/)\n" +
+				"! bad/templates/b.yaml:2: the template cannot be parsed: missing value for if\n" +
+				"! bad/templates/a.yaml:1: the template \"common.x\" is not defined (it may follow from the problem at bad/Chart.yaml:6)\n" +
+				"! bad/templates/c.yaml:1: the chart refuses to render: no shop (give the values that the chart asks for with --values or --set)"},
 		{"version", map[string]string{"Chart.yaml": chart + "kubeVersion: <1.20"}, "Chart.yaml: the chart is not for Kubernetes 1.37 (choose another version with --kube-version)"},
 		{"endless loop", map[string]string{"Chart.yaml": chart, "templates/a.yaml": "{{ range 100000000000 }}\n{{ end }}"}, "templates/a.yaml:1: the chart takes more than 500000 steps to render"},
 		{"recursion", map[string]string{"Chart.yaml": chart, "templates/_a.tpl": "{{ define \"x\" }}{{ include \"x\" . }}{{ end }}", "templates/a.yaml": "{{ include \"x\" . }}"}, "templates/_a.tpl:1: templates call each other deeper than 500 levels"},

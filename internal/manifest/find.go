@@ -54,6 +54,7 @@ func (l *loader) broken(name, hint, format string, args ...any) {
 // add adds a unit, unless what it reads was found before.
 func (l *loader) add(u *unit) {
 	if old := l.seen[u.real]; old != nil {
+		l.again = true
 		old.explicit = old.explicit || u.explicit
 		return
 	}
@@ -67,6 +68,7 @@ func (s search) dir(dir, real, name, rel string, explicit bool) {
 		o.unit.explicit = true
 	}
 	if s.dirs[real] || s.ctx.Err() != nil {
+		s.again = true
 		return
 	}
 	s.dirs[real] = true
@@ -114,15 +116,16 @@ func (s search) entry(e fs.DirEntry, p, real, name, rel string) {
 	}
 }
 
-// badLink notes a symbolic link that is not followed, when it is or may be that
-// of a manifest.
+// badLink notes a symbolic link that is not followed, when it would
+// be read.
 func (s search) badLink(name string, err error) {
 	switch {
+	case !isManifest(name) && !isArchive(name):
 	case errors.Is(err, syscall.ELOOP):
 		s.broken(name, "", "%s", reason(err))
-	case err != nil && isManifest(name):
+	case err != nil:
 		s.broken(name, "", "the symbolic link cannot be followed: %s", reason(err))
-	case isManifest(name):
+	default:
 		s.broken(name, "give the target as a path of its own", "the symbolic link leads out of the given path and was not followed")
 	}
 }

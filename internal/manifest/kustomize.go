@@ -160,7 +160,7 @@ func (l *loader) buildOverlay(o *overlay) []string {
 	o.unit.result = r
 	top := l.kustomization(o.unit.path, o.given)
 	if top.err == nil && top.content.Kind == types.ComponentKind {
-		r.counts.Documents, r.counts.PassedOver = 1, 1 // only something within an overlay
+		r.counts.Documents, r.counts.PassedOver, r.known = 1, 1, true // only something within an overlay
 		l.release(o, top)
 		return nil
 	}

@@ -121,7 +121,7 @@ func TestBadOverlays(t *testing.T) {
 		{"malformed", "resources: [../base, own.yaml\nhunter2: [", nil, "over/kustomization.yaml:*"},
 		{"empty", "", nil, "over/kustomization.yaml: the kustomization is empty"},
 		{"patch without target", "resources: [../base, own.yaml]\npatches: [{patch: '{apiVersion: v1, kind: Secret, metadata: {name: nope}, data: {a: hunter2}}'}]\n", nil, "over/kustomization.yaml: the overlay cannot be built: a patch matches no resource"},
-		{"bad patch", "resources: [../base, own.yaml]\npatches: [{path: p.yaml}]\n", map[string]string{"over/p.yaml": "a: [hunter2"}, "over/p.yaml:1:1: *"},
+		{"bad patch", "resources: [../base, own.yaml]\npatches: [{path: p.yaml}]\n", map[string]string{"over/p.yaml": "a: [hunter2"}, "over/p.yaml:1: *"},
 		{"twice", "resources: [../base, own.yaml, again.yaml]\n", map[string]string{"over/again.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: own}\ndata: {a: hunter2}\n"}, "over/kustomization.yaml: the overlay cannot be built: two resources have the same kind, namespace and name"},
 		{"circle", "resources: [../base, own.yaml, ../over2]\n", map[string]string{"over2/kustomization.yaml": "resources: [../over]\n"}, "over/kustomization.yaml: the overlay cannot be built: bases refer to each other in a circle"},
 		{"two files", "resources: [../base, own.yaml]\n", map[string]string{"over/kustomization.yml": "resources: [../base]\n"}, "over/kustomization.yml: there are several kustomization files in one directory"},

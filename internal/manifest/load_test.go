@@ -144,9 +144,10 @@ Service/default/f f.yaml:4:3`},
 Service/default/a .x/a.yaml:4:3
 Service/default/b b.txt:4:3
 Service/default/c c.yaml:4:3`},
-		{"links", map[string]string{"real/a.yaml": svc("a"), "again": "-> real", "b.yaml": "-> real/a.yaml", "real/up": "-> ..", "circle": "-> circle", "gone.yaml": "-> nowhere", "out.yaml": "-> /etc/hostname", "outdir": "-> /etc"}, nil, Options{}, `
+		{"links", map[string]string{"real/a.yaml": svc("a"), "again": "-> real", "b.yaml": "-> real/a.yaml", "real/up": "-> ..", "circle": "-> circle", "circle.yaml": "-> circle.yaml", "circle.tgz": "-> circle.tgz", "gone.yaml": "-> nowhere", "out.yaml": "-> /etc/hostname", "outdir": "-> /etc"}, nil, Options{}, `
 Service/default/a again/a.yaml:4:3
-! circle: symbolic links in a circle
+! circle.tgz: symbolic links in a circle
+! circle.yaml: symbolic links in a circle
 ! gone.yaml: the symbolic link cannot be followed: does not exist
 ! out.yaml: the symbolic link leads out of the given path and was not followed (give the target as a path of its own)`},
 		{"own documents", map[string]string{
@@ -173,7 +174,7 @@ own Exceptions
 Service/default/a a.yaml:4:3
 Service/default/c a.yaml:13:3
 Service/default/z z.yaml:4:3
-! a.yaml:8:1: *
+! a.yaml:8: did not find expected node content
 ! binary.yaml: is a binary file, not YAML or JSON
 ! chart.yaml:4:9: unrendered template (check the chart directory instead, or the output of its template engine)
 ! dup.yaml:3:1: the key "kind" stands twice in one map

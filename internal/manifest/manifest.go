@@ -66,6 +66,11 @@ type Input struct {
 	Declarations []*model.Declaration
 	Own          []tree.Document
 	Problems     []model.Problem
+	// Empty are the given paths in which there was no object and no problem, as the
+	// user would write them: standard input first of all. A path beside others is
+	// left out that holds something else which Ullage reads (declarations, documents
+	// of its own, library charts, components) or what another path or an overlay holds.
+	Empty []string
 	// Counts has Files, Documents, Read, Objects, Workloads, PassedOver, Failed and
 	// System. Documents that hold nothing are not counted; a list counts as its
 	// items. Failed counts what Problems lists: documents, and files, charts and
@@ -73,7 +78,7 @@ type Input struct {
 	Counts model.Counts
 	// Digest identifies the input: a SHA-256 over the names and contents of all
 	// files read, in order, and the contents of the values files and settings
-	// for charts.
+	// for charts, written as sha256:HEX.
 	Digest string
 }
 
@@ -109,7 +114,10 @@ func Load(ctx context.Context, paths []string, o Options) (*Input, error) {
 		if p == "-" && o.Stdin == nil {
 			return nil, errors.New("standard input cannot be read here")
 		}
+		from := len(l.units)
+		l.again = false
 		l.discover(p)
+		l.given = append(l.given, given{shownPath(p), from, len(l.units), l.again})
 	}
 	l.run()
 	if err := ctx.Err(); err != nil {
@@ -130,6 +138,8 @@ type loader struct {
 	units []*unit
 	seen  map[string]*unit // by real path: what was found already
 	dirs  map[string]bool  // by real path: directories that were searched
+	given []given
+	again bool // something was found that an earlier path holds
 
 	overlays map[string]*overlay       // by real path of the directory
 	parsed   map[string]*kustomization // by real path of the directory

@@ -54,6 +54,8 @@ type renderFailure struct {
 	place  model.Place
 	reason string
 	hint   string
+
+	parsing bool // what does not parse is at fault itself
 }
 
 // abort is an error of ours within a template; its text quotes nothing.
@@ -367,7 +369,7 @@ var parseError = regexp.MustCompile(`^template: .*?:(\d+)(?::\d+)?: `)
 
 // parseFailure explains an error of parsing a template.
 func parseFailure(file string, err error) renderFailure {
-	f := renderFailure{place: model.Place{File: file, Rendered: "helm"}}
+	f := renderFailure{place: model.Place{File: file, Rendered: "helm"}, parsing: true}
 	text := err.Error()
 	if m := parseError.FindStringSubmatch(text); m != nil {
 		f.place.Line, _ = strconv.Atoi(m[1])

@@ -45,6 +45,7 @@ type result struct {
 	problems     []model.Problem
 	counts       model.Counts
 	files        []fileDigest
+	known        bool // a library chart or a component, which makes no objects
 }
 
 type fileDigest struct {
@@ -172,7 +173,8 @@ func (l *loader) collect() *Input {
 			in.Counts.System++
 		}
 	}
-	in.Digest = hex.EncodeToString(digest.Sum(nil))
+	in.Empty = l.empty(in)
+	in.Digest = "sha256:" + hex.EncodeToString(digest.Sum(nil))
 	return in
 }
 

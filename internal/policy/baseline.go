@@ -2,6 +2,7 @@ package policy
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -39,10 +40,10 @@ type baselineEntry struct {
 func ReadBaseline(r io.Reader) (*Baseline, error) {
 	var file baselineFile
 	if err := json.NewDecoder(r).Decode(&file); err != nil {
-		return nil, fmt.Errorf("read baseline: %w", err)
+		return nil, notBaseline(err)
 	}
 	if file.Schema != baselineSchema {
-		return nil, fmt.Errorf("read baseline: schema %q is not %q", file.Schema, baselineSchema)
+		return nil, fmt.Errorf("it is no baseline: its schema is %q, not %q", file.Schema, baselineSchema)
 	}
 	b := &Baseline{left: map[model.Fingerprint]int{}, symptoms: map[model.Fingerprint]bool{}}
 	for _, e := range file.Findings {
@@ -50,6 +51,23 @@ func ReadBaseline(r io.Reader) (*Baseline, error) {
 		b.symptoms[e.Fingerprint] = e.Symptom
 	}
 	return b, nil
+}
+
+// notBaseline says why a text is none, without the names of Go's types.
+func notBaseline(err error) error {
+	var syntax *json.SyntaxError
+	var kind *json.UnmarshalTypeError
+	switch {
+	case errors.Is(err, io.EOF):
+		return errors.New("it is no baseline: it is empty")
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return errors.New("it is no baseline: it ends too early")
+	case errors.As(err, &syntax):
+		return fmt.Errorf("it is no baseline: it is not JSON at byte %d", syntax.Offset)
+	case errors.As(err, &kind):
+		return fmt.Errorf("it is no baseline: %s at byte %d does not belong there", kind.Value, kind.Offset)
+	}
+	return fmt.Errorf("it cannot be read as a baseline: %w", err)
 }
 
 // Take reports whether the baseline holds a finding, and uses it up: two equal

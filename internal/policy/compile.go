@@ -151,7 +151,7 @@ func (x *expression) program() (cel.Program, error) {
 		if _, x.err = x.check(); x.err != nil {
 			return
 		}
-		env, options := unmetered, []cel.ProgramOption{cel.EvalOptions(cel.OptOptimize), cel.CustomDecoratorV2(prefiltered)}
+		env, options := unmetered, []cel.ProgramOption{cel.EvalOptions(cel.OptOptimize), cel.CustomDecoratorV2(prefiltered), cel.CustomDecoratorV2(indexed)}
 		if !x.trusted {
 			env, options = x.env, []cel.ProgramOption{cel.CustomDecoratorV2(bounded)}
 		}

@@ -72,13 +72,21 @@ func (x *Exceptions) add(d *decoder, n *tree.Node) {
 		"id": d.Text(&e.ID), "rules": d.Texts(&e.Rules), "reason": d.Text(&e.Reason), "owner": d.Text(&e.Owner), "expires": d.Text(&expires),
 		"match": func(n *tree.Node) {
 			d.Fields(n, map[string]func(*tree.Node){
-				"clusters": d.Texts(&e.clusters), "namespaces": d.Texts(&e.namespaces), "kinds": d.Texts(&e.kinds),
-				"names": d.Texts(&e.names), "containers": d.Texts(&e.containers),
-				"labels": func(n *tree.Node) { e.labels = model.MatchLabels(n) },
+				"clusters": d.some(&e.clusters), "namespaces": d.some(&e.namespaces), "kinds": d.some(&e.kinds),
+				"names": d.some(&e.names), "containers": d.some(&e.containers),
+				"labels": func(n *tree.Node) {
+					if !n.Is(tree.Map) || len(n.Children()) == 0 {
+						d.Fail(n, "labels is not a map of at least one label (leave it out to fit all)")
+					}
+					e.labels = model.MatchLabels(n)
+				},
 			})
 		},
 	})
-	if len(e.Rules) == 0 || e.Reason == "" || e.Owner == "" || expires == "" {
+	if !n.Is(tree.Map) {
+		return // which has been said
+	}
+	if d.Failures() == before && (len(e.Rules) == 0 || e.Reason == "" || e.Owner == "" || expires == "") {
 		d.Fail(n, "an exception needs rules, reason, owner and expires")
 	}
 	for _, pattern := range slices.Concat(e.clusters, e.namespaces, e.names, e.containers) {
@@ -95,14 +103,27 @@ func (x *Exceptions) add(d *decoder, n *tree.Node) {
 			d.Fail(n.Get("expires"), "%s", err)
 		}
 	}
-	if d.Failures() > before {
-		return
-	}
 	if e.ID == "" {
 		e.ID = e.Place.String()
 	}
+	if i := slices.IndexFunc(x.scoped, func(other scoped) bool { return other.ID == e.ID }); i >= 0 {
+		d.Fail(n.Get("id"), "the exception at %s has the id %q, too", x.scoped[i].Place, e.ID)
+	}
+	if d.Failures() > before {
+		return
+	}
 	x.all = append(x.all, e.Exception)
 	x.scoped = append(x.scoped, e)
+}
+
+// some reads a list of strings that must not be empty: it would fit nothing, or
+// everything, and who wrote it may have meant either.
+func (d *decoder) some(into *[]string) func(*tree.Node) {
+	return func(n *tree.Node) {
+		if d.Texts(into)(n); n.Is(tree.List) && len(n.Children()) == 0 {
+			d.Fail(n, "%s is empty (leave it out to fit all)", n.Key())
+		}
+	}
 }
 
 func parseDay(s string) (time.Time, error) {
@@ -191,7 +212,9 @@ func (x *Exceptions) Note(o *model.Object) error {
 	}
 	sources := []*tree.Node{o.Root.Dig("metadata", "annotations")}
 	for _, p := range o.Pods() {
-		sources = append(sources, p.Metadata.Get("annotations"))
+		if of := p.Metadata.Get("annotations"); !slices.Contains(sources, of) { // those of a bare pod are the object's
+			sources = append(sources, of)
+		}
 	}
 	var errs []error
 	for _, annotations := range sources {

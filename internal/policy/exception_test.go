@@ -96,15 +96,24 @@ func TestExceptionExpires(t *testing.T) {
 
 func TestExceptionsRefused(t *testing.T) {
 	for entry, want := range map[string]string{
-		"{rules: [test], reason: r, owner: o}":                                               "needs rules, reason, owner and expires",
-		"{rules: [test], reason: '', owner: o, expires: '2026-12-31'}":                       "needs rules, reason, owner and expires",
-		"{rules: [test], reason: r, owner: o, expires: '31.12.2026'}":                        "2027-01-31",
-		"{rules: [test], reason: r, owner: o, expires: '2026-12-31', match: {names: ['[']}}": "not a valid pattern",
-		"{rules: [test], reason: r, owner: o, expires: '2026-12-31', until: x}":              "unknown field",
-		"{rules: test, reason: r, owner: o, expires: '2026-12-31'}":                          "not a list",
-		"text": "not a map",
+		"{rules: [test], reason: r, owner: o}":                                                 "needs rules, reason, owner and expires",
+		"{rules: [test], reason: '', owner: o, expires: '2026-12-31'}":                         "needs rules, reason, owner and expires",
+		"{rules: [test], reason: r, owner: o, expires: '31.12.2026'}":                          "2027-01-31",
+		"{rules: [test], reason: r, owner: o, expires: '2026-12-31', match: {names: ['[']}}":   "not a valid pattern",
+		"{rules: [test], reason: r, owner: o, expires: '2026-12-31', until: x}":                "unknown field",
+		"{rules: test, reason: r, owner: o, expires: '2026-12-31'}":                            "not a list",
+		"{rules: [test], reason: r, owner: o, expires: '2026-12-31', match: {namespaces: []}}": "namespaces is empty (leave it out to fit all)",
+		"{rules: [test], reason: r, owner: o, expires: '2026-12-31', match: {kinds: []}}":      "kinds is empty",
+		"{rules: [test], reason: r, owner: o, expires: '2026-12-31', match: {labels: {}}}":     "labels is not a map of at least one label",
+		"{rules: [test], reason: r, owner: o, expires: '2026-12-31', match: {labels: app}}":    "labels is not a map of at least one label",
+		"{id: one, rules: [test], reason: r, owner: o, expires: '2026-12-31'}":                 `the exception at exceptions.yaml:2:3 has the id "one", too`,
+		"text": "this is a string, not a map",
+		"5":    "this is an integer, not a map",
 	} {
-		x, err := load(t, someDay, "all", "exceptions:\n- {rules: [test], reason: r, owner: payments, expires: '2026-12-31'}\n- "+entry+"\n")
+		x, err := load(t, someDay, "all", "exceptions:\n- {id: one, rules: [test], reason: r, owner: payments, expires: '2026-12-31'}\n- "+entry+"\n")
+		if joined, ok := err.(interface{ Unwrap() []error }); ok && len(joined.Unwrap()) != 1 {
+			t.Errorf("%s: %v, want one error", entry, err)
+		}
 		if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "exceptions.yaml:3") {
 			t.Errorf("%s: %v, want %q", entry, err, want)
 		}
@@ -220,4 +229,26 @@ func FuzzExceptions(f *testing.F) {
 		}
 		x.Leftover()
 	})
+}
+
+// The annotations of a bare pod are those of the object and of its pod at once.
+func TestAnnotationsOfPodsAreReadOnce(t *testing.T) {
+	annotated := func(value string) *model.Object {
+		return object(t, strings.Replace(pod, "metadata: {", "metadata: {annotations: {except.ullage.dev/test: '"+value+"'}, ", 1))
+	}
+	x := NewExceptions(time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC), "all", nil)
+	o := annotated("reason; owner=payments; expires=2026-12-31")
+	if err := x.Note(o); err != nil {
+		t.Fatal(err)
+	}
+	if x.Apply(findingIn(t, o)) == nil {
+		t.Error("the exception does not cover")
+	}
+	if expired, unused := x.Leftover(); len(expired)+len(unused) > 0 {
+		t.Errorf("expired %v, unused %v", expired, unused)
+	}
+	err := x.Note(annotated("reason"))
+	if joined, ok := err.(interface{ Unwrap() []error }); !ok || len(joined.Unwrap()) != 1 {
+		t.Errorf("%v, want one error", err)
+	}
 }

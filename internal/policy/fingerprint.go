@@ -1,9 +1,11 @@
 package policy
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"slices"
 	"strconv"
 
 	"ullage.dev/ullage/internal/model"
@@ -55,7 +57,8 @@ func stable(root *tree.Node, path tree.Path) []string {
 }
 
 // identity names a list item independently of its place: by its identifying
-// field where it has one, else by its content.
+// field where it has one, else by its content, in which the order of lists does
+// not count.
 func identity(n *tree.Node) string {
 	for _, key := range identifying {
 		if v := n.Get(key); v != nil && v.Text() != "" {
@@ -68,10 +71,36 @@ func identity(n *tree.Node) string {
 			return id
 		}
 	}
-	content, err := json.Marshal(n.Native()) // keys come out sorted
+	content, err := unordered(n.Native())
 	if err != nil {
 		return "" // a number that JSON cannot write: all such items are one
 	}
 	sum := sha256.Sum256(content)
 	return hex.EncodeToString(sum[:8])
+}
+
+// unordered writes a native value as JSON, with the keys of maps and the items of
+// lists sorted: those who write a role or a policy mean sets by them.
+func unordered(v any) (json.RawMessage, error) {
+	var err error
+	switch v := v.(type) {
+	case map[string]any:
+		fields := make(map[string]json.RawMessage, len(v))
+		for key, value := range v {
+			if fields[key], err = unordered(value); err != nil {
+				return nil, err
+			}
+		}
+		return json.Marshal(fields)
+	case []any:
+		items := make([]json.RawMessage, len(v))
+		for i, item := range v {
+			if items[i], err = unordered(item); err != nil {
+				return nil, err
+			}
+		}
+		slices.SortFunc(items, func(a, b json.RawMessage) int { return bytes.Compare(a, b) })
+		return json.Marshal(items)
+	}
+	return json.Marshal(v)
 }

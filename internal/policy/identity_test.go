@@ -152,3 +152,28 @@ func TestBaseline(t *testing.T) {
 		t.Error("no baseline holds a finding")
 	}
 }
+
+// What has no name is known by its content, however its lists are ordered.
+func TestFingerprintsOfContent(t *testing.T) {
+	role := func(rule string) map[model.Fingerprint]string {
+		text := "apiVersion: rbac.authorization.k8s.io/v1\nkind: Role\nmetadata: {name: r, namespace: shop}\nrules:\n- " + rule + "\n"
+		return fingerprints(t, object(t, text), "roleRule", world{})
+	}
+	of := func(rule string) (f model.Fingerprint) {
+		for f = range role(rule) {
+		}
+		return f
+	}
+	a := of(`{apiGroups: [""], resources: [secrets, pods], verbs: [get, list, watch]}`)
+	if b := of(`{verbs: [watch, get, list], resources: [pods, secrets], apiGroups: [""]}`); a != b {
+		t.Error("another order is another finding")
+	}
+	for _, other := range []string{
+		`{apiGroups: [""], resources: [secrets, pods], verbs: [get, list]}`, `{apiGroups: [""], resources: [get, list, watch], verbs: [secrets, pods]}`,
+		`{apiGroups: [""], resources: [secrets, pods], verbs: [get, list, watch, watch]}`,
+	} {
+		if of(other) == a {
+			t.Errorf("%s is the same finding", other)
+		}
+	}
+}

@@ -198,7 +198,7 @@ func ParseMinor(s string) (int, error) {
 	minor, _, _ := strings.Cut(rest, ".")
 	m, err := strconv.Atoi(minor)
 	if major != "1" || err != nil || m < 0 || m > 999 {
-		return 0, fmt.Errorf("%q is not a Kubernetes version such as 1.31", s)
+		return 0, fmt.Errorf("%q is not a version of Kubernetes: there are 1.N, such as 1.31", s)
 	}
 	return m, nil
 }

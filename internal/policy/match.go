@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -94,11 +95,15 @@ func (r ResourceRule) matches(o *model.Object, perhaps bool) bool {
 	if !found {
 		version = o.APIVersion
 	}
-	resource := Resource(o.Key.GroupKind)
-	return has(r.Groups, o.Key.Group) && (has(r.Versions, version) || !r.Exact && (perhaps || o.Key.Builtin())) && has(r.Operations, "CREATE") &&
-		slices.ContainsFunc(r.Resources, func(s string) bool { return ofResource(s, resource) }) &&
+	return r.Selects(o.Key.Group, cmp.Or(o.Resource, Resource(o.Key.GroupKind))) && (has(r.Versions, version) || !r.Exact && (perhaps || o.Key.Builtin())) &&
 		(len(r.Names) == 0 || slices.Contains(r.Names, o.Key.Name)) &&
 		(r.Scope == "" || r.Scope == "*" || (r.Scope == "Cluster") == o.Key.ClusterScoped())
+}
+
+// Selects reports whether the rule is about the creation of objects of a
+// resource, by its plural; which version, name and scope these have is left open.
+func (r ResourceRule) Selects(group, resource string) bool {
+	return has(r.Groups, group) && has(r.Operations, "CREATE") && slices.ContainsFunc(r.Resources, func(s string) bool { return ofResource(s, resource) })
 }
 
 // ofResource reports whether RESOURCE or RESOURCE/SUBRESOURCE of a resource rule

@@ -358,11 +358,18 @@ func (f *frame) explain(finding *model.Finding, b *built, at int) {
 	if slices.ContainsFunc(b.compiled.whens, func(x *expression) bool { return x != nil }) {
 		finding.Fixes = nil
 		for i, x := range b.compiled.whens {
-			if x == nil || evaluate(x, f) == types.True {
+			if x == nil || f.offers(x, b.compiled.fixes[i].Class) {
 				finding.Fixes = append(finding.Fixes, b.compiled.fixes[i])
 			}
 		}
 	}
+}
+
+// offers reports whether the condition of a fix holds. A question is asked where
+// that is not known, too.
+func (f *frame) offers(when *expression, class model.FixClass) bool {
+	holds := evaluate(when, f)
+	return holds == types.True || class == model.Decision && types.IsUnknown(holds)
 }
 
 // printable reports whether the API server would show the result of a message

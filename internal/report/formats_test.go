@@ -10,6 +10,7 @@ import (
 	"reflect"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -200,6 +201,41 @@ func cells(row string) []string {
 	return all
 }
 
+// TestMarkdownLargeObjects holds that an object with more findings than fit leaves
+// room for the others, wherever it stands.
+func TestMarkdownLargeObjects(t *testing.T) {
+	section := byObject(active(smallReport(t).Findings))[0]
+	severity := section.findings[0].Rule.Severity
+	for _, sizes := range [][]int{{1000}, {1000, 1}, {1, 1000}, {1000, 1000, 1000, 2}, {30, 1000, 30}, slices.Repeat([]int{1}, 2000)} {
+		var groups []group
+		total := 0
+		for _, n := range sizes {
+			groups = append(groups, group{object: section.object, findings: slices.Repeat(section.findings[:1], n)})
+			total += n
+		}
+		var b strings.Builder
+		told := markdownObjects(&b, groups)
+		text := b.String()
+		rows, said := strings.Count(text, fmt.Sprintf("\n| %s |", severity)), 0
+		for _, m := range regexp.MustCompile(`(\d+) more finding`).FindAllStringSubmatch(text, -1) {
+			n, err := strconv.Atoi(m[1])
+			if err != nil {
+				t.Fatal(err)
+			}
+			said += n
+		}
+		if rows+said != total || len(told) != 1 {
+			t.Errorf("%d: %d rows and %d counted for %d findings, %d rules", sizes, rows, said, total, len(told))
+		}
+		if limit := markdownBudget - markdownRules; len(text) > limit || said > 0 && len(text) < limit*9/10 {
+			t.Errorf("%d: %d bytes are not about %d", sizes, len(text), limit)
+		}
+		if shown := strings.Count(text, "<details>"); len(sizes) < 10 && shown != len(sizes) {
+			t.Errorf("%d: %d objects are shown", sizes, shown)
+		}
+	}
+}
+
 func TestMarkdown(t *testing.T) {
 	for name, r := range reports(t) {
 		text := render(t, "markdown", r, Options{ShowExcepted: true})
@@ -211,8 +247,12 @@ func TestMarkdown(t *testing.T) {
 		}
 		rows, said := 0, 0
 		for line := range strings.Lines(text) {
-			if m := regexp.MustCompile(`^(\d+) more finding`).FindStringSubmatch(line); m != nil {
-				fmt.Sscan(m[1], &said)
+			if m := regexp.MustCompile(`^(?:\| \| )?(\d+) more finding`).FindStringSubmatch(line); m != nil {
+				n, err := strconv.Atoi(m[1])
+				if err != nil {
+					t.Fatal(err)
+				}
+				said += n
 			}
 			if severity, _, _ := strings.Cut(strings.TrimPrefix(line, "| "), " "); !slices.Contains([]string{"critical", "high", "medium", "low", "info"}, severity) || strings.HasPrefix(line, "| critical | high |") {
 				continue

@@ -20,7 +20,8 @@ const (
 )
 
 // writeMarkdown writes a comment for a pull request: the counts, then each
-// object in a section that folds. What the budget does not hold is counted.
+// object in a section that folds. What the budget does not hold is counted, in
+// its section or behind all.
 func writeMarkdown(w *bufio.Writer, r *model.Report, o Options) error {
 	t := totalsOf(r)
 	var b strings.Builder
@@ -29,27 +30,7 @@ func writeMarkdown(w *bufio.Writer, r *model.Report, o Options) error {
 	if !o.ShowExcepted {
 		findings = active(findings)
 	}
-	groups := byObject(findings)
-	var told []*model.RuleInfo
-	seen := map[string]bool{}
-	for i, g := range groups {
-		section := markdownObject(g)
-		if b.Len()+len(section) > markdownBudget-markdownRules {
-			left := 0
-			for _, g := range groups[i:] {
-				left += len(g.findings)
-			}
-			fmt.Fprintf(&b, "%s in %s left out here for length; `-o json` holds all.\n\n", count(left, "more finding"), count(len(groups)-i, "object"))
-			break
-		}
-		b.WriteString(section)
-		for _, f := range g.findings {
-			if !seen[f.Rule.ID] {
-				seen[f.Rule.ID] = true
-				told = append(told, f.Rule)
-			}
-		}
-	}
+	told := markdownObjects(&b, byObject(findings))
 	markdownWhy(&b, told)
 	markdownEnd(&b, r)
 	w.WriteString(b.String())
@@ -103,42 +84,6 @@ func markdownHead(b *strings.Builder, r *model.Report, t totals) {
 		}
 		b.WriteString("\n")
 	}
-}
-
-func markdownObject(g group) string {
-	var b strings.Builder
-	summary := "<b>" + htmlText(keyName(g.object)) + "</b>"
-	if t := tallyOf(active(g.findings)); t.total() > 0 {
-		summary += ": " + t.String()
-	}
-	if owner := ownerOf(g.object); owner != "" {
-		summary += ", owner " + htmlText(owner)
-	}
-	if g.object.System {
-		summary += " (part of the platform)"
-	}
-	fmt.Fprintf(&b, "<details><summary>%s</summary>\n\n| severity | what is wrong | where | fix |\n|---|---|---|---|\n", summary)
-	for _, f := range g.findings {
-		what := markdownText(cut(headline(f), markdownCell)) + "<br>" + markdownCode(f.Rule.ID)
-		if text := also(f); text != "" {
-			what += "<br>also: " + markdownText(cut(text, markdownCell))
-		}
-		advice, class := remedy(f)
-		advice = markdownText(cut(advice, markdownCell))
-		if class != "" {
-			advice += " (" + string(class) + ")"
-		}
-		if !f.Active() {
-			advice = markdownText(cut(excuse(f), markdownCell))
-		}
-		place := ""
-		if f.Place().File != "" {
-			place = markdownCode(where(f.Place()))
-		}
-		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", f.Rule.Severity, what, place, advice)
-	}
-	b.WriteString("\n</details>\n\n")
-	return b.String()
 }
 
 func markdownWhy(b *strings.Builder, rules []*model.RuleInfo) {
