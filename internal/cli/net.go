@@ -19,7 +19,6 @@ type netFlags struct {
 	source, target string
 	exhaustive     bool
 	verbose        bool
-	apply          bool
 }
 
 // network is what net commands ask questions of.

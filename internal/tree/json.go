@@ -97,7 +97,7 @@ func resolveJSON(s string) (Kind, string) {
 	if decimal(s) {
 		return Int, s
 	}
-	if strings.IndexAny(s, ".eE") < 0 {
+	if !strings.ContainsAny(s, ".eE") {
 		if i, err := strconv.ParseInt(s, 10, 64); err == nil {
 			return Int, strconv.FormatInt(i, 10) // -0 is 0
 		}
