@@ -127,8 +127,8 @@ func (a *Analysis) assumeBindings() {
 	}
 }
 
-// assumedRole reports whether the role is one that every cluster has, by its
-// name.
-func assumedRole(name string) bool {
+// AssumedRole reports whether the ClusterRole is one that every cluster has, by
+// its name.
+func AssumedRole(name string) bool {
 	return strings.HasPrefix(name, "system:") || name == "cluster-admin" || name == "admin" || name == "edit" || name == "view"
 }

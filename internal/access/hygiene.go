@@ -60,7 +60,7 @@ func (a *Analysis) Notes() []Note {
 		}
 	}
 	for i := range a.roles {
-		if r := &a.roles[i]; r.Aggregated && r.Object != nil && !assumedRole(r.Name) {
+		if r := &a.roles[i]; r.Aggregated && r.Object != nil && !AssumedRole(r.Name) {
 			add("aggregated-role", Note{Role: r})
 		}
 	}

@@ -6,6 +6,7 @@ import (
 
 	"ullage.dev/ullage/internal/access"
 	"ullage.dev/ullage/internal/model"
+	"ullage.dev/ullage/internal/storage"
 	"ullage.dev/ullage/internal/tree"
 )
 
@@ -114,11 +115,11 @@ type runCounts struct {
 
 func (f *Facts) countRuns() runCounts {
 	c := runCounts{byAccount: map[objectName]int{}, byNamespace: map[string]int{}}
-	f.workloads(func(o *model.Object, pod *model.PodTemplate) {
+	for o, pod := range storage.Workloads(f.snapshot) {
 		c.byAccount[objectName{o.Key.Namespace, pod.ServiceAccount()}]++
 		c.byNamespace[o.Key.Namespace]++
 		c.all++
-	})
+	}
 	return c
 }
 

@@ -27,19 +27,6 @@ type consumer struct {
 	keys    []string
 }
 
-// workloads calls do for each pod template that no other object made.
-func (f *Facts) workloads(do func(*model.Object, *model.PodTemplate)) {
-	for _, o := range f.snapshot.All() {
-		pods := o.Pods()
-		if len(pods) == 0 || f.snapshot.Controller(o) != o {
-			continue
-		}
-		for i := range pods {
-			do(o, &pods[i])
-		}
-	}
-}
-
 func (f *Facts) indexConsumers() map[used][]consumer {
 	index := map[used][]consumer{}
 	add := func(key used, c consumer) {
@@ -53,7 +40,7 @@ func (f *Facts) indexConsumers() map[used][]consumer {
 		}
 		index[key] = append(all, c)
 	}
-	f.workloads(func(o *model.Object, pod *model.PodTemplate) {
+	for o, pod := range storage.Workloads(f.snapshot) {
 		for _, u := range pod.Uses() {
 			if u.How != "" && u.Kind != serviceAccountKind && u.Kind != secretKind {
 				add(used{u.Kind, o.Key.Namespace, u.Name}, consumer{object: o, how: string(u.How)})
@@ -66,7 +53,7 @@ func (f *Facts) indexConsumers() map[used][]consumer {
 			name := templates.At(i).Dig("metadata", "name").Str() + "-" + o.Key.Name + "-*"
 			add(used{claimKind, o.Key.Namespace, name}, consumer{object: o, how: "mount"})
 		}
-	})
+	}
 	for _, o := range f.snapshot.All() {
 		if len(o.Pods()) > 0 && f.snapshot.Controller(o) != o {
 			continue
@@ -139,7 +126,7 @@ func sharedVolume(o *model.Object, v *tree.Node) (id storage.ID, ok bool) {
 
 func (f *Facts) indexVolumes() map[storage.ID][]volumeUser {
 	index := map[storage.ID][]volumeUser{}
-	f.workloads(func(o *model.Object, pod *model.PodTemplate) {
+	for o, pod := range storage.Workloads(f.snapshot) {
 		user := volumeUser{o, o.Key.Namespace + "/" + pod.ServiceAccount()}
 		volumes := pod.Spec.Get("volumes")
 		for i := range volumes.Children() {
@@ -148,7 +135,7 @@ func (f *Facts) indexVolumes() map[storage.ID][]volumeUser {
 				index[shared] = append(users, user)
 			}
 		}
-	})
+	}
 	return index
 }
 

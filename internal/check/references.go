@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"ullage.dev/ullage/internal/access"
 	"ullage.dev/ullage/internal/model"
 	"ullage.dev/ullage/internal/policy"
 	"ullage.dev/ullage/internal/reach"
@@ -317,7 +318,7 @@ func exists(gk model.GroupKind, namespace, name string) bool {
 	case model.GroupKind{Group: "scheduling.k8s.io", Kind: "PriorityClass"}:
 		return name == "system-cluster-critical" || name == "system-node-critical"
 	case clusterRoleKind:
-		return name == "cluster-admin" || name == "admin" || name == "edit" || name == "view" || strings.HasPrefix(name, "system:")
+		return access.AssumedRole(name)
 	case roleKind:
 		return namespace == "kube-system" && (name == "extension-apiserver-authentication-reader" || strings.HasPrefix(name, "system:"))
 	}
