@@ -1,5 +1,7 @@
 # What people and CI run. `make help` lists it.
 GO ?= go
+# One static file, and no C compiler needed.
+export CGO_ENABLED = 0
 BIN := bin/ullage
 
 .PHONY: help run build test kubernetes integration scale lint bench fuzz generate clean

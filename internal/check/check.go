@@ -341,9 +341,13 @@ func order(objects [][]*model.Finding) {
 		}
 		return rank
 	}
-	ranks := make(map[*model.Object]int, len(objects))
-	for _, findings := range objects {
-		ranks[findings[0].Object] = worst(findings)
+	type ranked struct {
+		findings []*model.Finding
+		worst    int
+	}
+	all := make([]ranked, len(objects))
+	for i, findings := range objects {
+		all[i] = ranked{findings, worst(findings)}
 		slices.SortStableFunc(findings, func(a, b *model.Finding) int {
 			if a.Rule.Severity != b.Rule.Severity {
 				return int(b.Rule.Severity) - int(a.Rule.Severity)
@@ -354,16 +358,19 @@ func order(objects [][]*model.Finding) {
 			return strings.Compare(a.Rule.ID, b.Rule.ID)
 		})
 	}
-	slices.SortStableFunc(objects, func(x, y []*model.Finding) int {
-		a, b := x[0].Object, y[0].Object
-		if ranks[a] != ranks[b] {
-			return ranks[b] - ranks[a]
+	slices.SortStableFunc(all, func(x, y ranked) int {
+		if x.worst != y.worst {
+			return y.worst - x.worst
 		}
-		if c := a.Key.Compare(b.Key); c != 0 {
+		a, b := x.findings[0], y.findings[0]
+		if c := a.Object.Key.Compare(b.Object.Key); c != 0 {
 			return c
 		}
-		return strings.Compare(x[0].Place().File, y[0].Place().File)
+		return strings.Compare(a.Place().File, b.Place().File)
 	})
+	for i := range all {
+		objects[i] = all[i].findings
+	}
 }
 
 // failures gathers evaluation errors, so that one broken rule is one problem

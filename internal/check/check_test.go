@@ -254,7 +254,7 @@ func TestFold(t *testing.T) {
 
 	// A symptom that the baseline does not hold is new, although its cause is not.
 	var known bytes.Buffer
-	if err := policy.WriteBaseline(&known, []*model.Finding{{Element: cause.Element, Rule: cause.Rule, Fingerprint: cause.Fingerprint}}); err != nil {
+	if err := policy.WriteBaseline(&known, []*model.Finding{{Element: cause.Element, Statement: cause.Statement, Fingerprint: cause.Fingerprint}}); err != nil {
 		t.Fatal(err)
 	}
 	baseline, err := policy.ReadBaseline(&known)
@@ -274,7 +274,7 @@ func TestCoveringRulesThatNameEachOtherEnd(t *testing.T) {
 	e := &model.Element{Object: &model.Object{}}
 	a := &policy.Rule{RuleInfo: model.RuleInfo{ID: "a"}, CoveredBy: []string{"b"}}
 	b := &policy.Rule{RuleInfo: model.RuleInfo{ID: "b"}, CoveredBy: []string{"a"}}
-	found := []*model.Finding{{Element: e, Rule: &a.RuleInfo}, {Element: e, Rule: &b.RuleInfo}}
+	found := []*model.Finding{{Element: e, Statement: &model.Statement{Rule: &a.RuleInfo}}, {Element: e, Statement: &model.Statement{Rule: &b.RuleInfo}}}
 	top := newFolding([]*policy.Rule{a, b}).fold(found)
 	shown := len(top)
 	for _, f := range top {

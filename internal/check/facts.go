@@ -23,20 +23,21 @@ type Facts struct {
 	snapshot *model.Snapshot
 	declared func(*model.Object) *tree.Node
 
-	exposure      func() *reach.Exposure
-	budgets       func() selectorIndex
-	autoscalers   func() map[targetName][]autoscaler
-	volumes       func() map[storage.ID][]volumeUser
-	consumers     func() map[used][]consumer
-	created       func() map[secrets.Name][]*model.Object
-	runs          func() runCounts
-	access        func() *access.Analysis
-	network       func() *reach.Graph
-	idle          func() map[*model.Object][]reach.Idle
-	ties          func() map[*model.Object][]*model.Object
-	storage       func() *storageIndex
-	readers       func() secrets.Readers
-	anyPersistent func() bool
+	exposure       func() *reach.Exposure
+	budgets        func() selectorIndex
+	autoscalers    func() map[targetName][]autoscaler
+	volumes        func() map[storage.ID][]volumeUser
+	consumers      func() map[used][]consumer
+	claimTemplates func() map[objectName]bool // their claims without the number of the replica
+	created        func() map[secrets.Name][]*model.Object
+	runs           func() runCounts
+	access         func() *access.Analysis
+	network        func() *reach.Graph
+	idle           func() map[*model.Object][]reach.Idle
+	ties           func() map[*model.Object][]*model.Object
+	storage        func() *storageIndex
+	readers        func() secrets.Readers
+	anyPersistent  func() bool
 }
 
 var _ policy.Facts = (*Facts)(nil)
@@ -51,6 +52,7 @@ func NewFacts(s *model.Snapshot, declared func(*model.Object) *tree.Node) *Facts
 	f.autoscalers = sync.OnceValue(f.indexAutoscalers)
 	f.volumes = sync.OnceValue(f.indexVolumes)
 	f.consumers = sync.OnceValue(f.indexConsumers)
+	f.claimTemplates = sync.OnceValue(f.indexClaimTemplates)
 	f.created = sync.OnceValue(func() map[secrets.Name][]*model.Object { return secrets.MadeIn(s) })
 	f.runs = sync.OnceValue(f.countRuns)
 	f.access = sync.OnceValue(func() *access.Analysis { return access.New(s) })

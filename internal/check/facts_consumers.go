@@ -1,6 +1,7 @@
 package check
 
 import (
+	"iter"
 	"path"
 	"slices"
 	"strings"
@@ -47,11 +48,8 @@ func (f *Facts) indexConsumers() map[used][]consumer {
 			}
 		}
 		add(used{serviceAccountKind, o.Key.Namespace, pod.ServiceAccount()}, consumer{object: o, how: "serviceAccount"})
-		templates := o.Root.Dig("spec", "volumeClaimTemplates")
-		for i := range templates.Children() {
-			// One claim for each replica; the star stands for its number.
-			name := templates.At(i).Dig("metadata", "name").Str() + "-" + o.Key.Name + "-*"
-			add(used{claimKind, o.Key.Namespace, name}, consumer{object: o, how: "mount"})
+		for name := range templatedClaims(o) { // one claim for each replica; the star stands for its number
+			add(used{claimKind, o.Key.Namespace, name + "-*"}, consumer{object: o, how: "mount"})
 		}
 	}
 	for _, o := range f.snapshot.All() {
@@ -63,6 +61,29 @@ func (f *Facts) indexConsumers() map[used][]consumer {
 		}
 	}
 	return index
+}
+
+// templatedClaims yields the names of the claims that a StatefulSet makes,
+// without the number of the replica.
+func templatedClaims(o *model.Object) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		templates := o.Root.Dig("spec", "volumeClaimTemplates")
+		for i := range templates.Children() {
+			if !yield(templates.At(i).Dig("metadata", "name").Str() + "-" + o.Key.Name) {
+				return
+			}
+		}
+	}
+}
+
+func (f *Facts) indexClaimTemplates() map[objectName]bool {
+	made := map[objectName]bool{}
+	for o := range storage.Workloads(f.snapshot) {
+		for name := range templatedClaims(o) {
+			made[objectName{o.Key.Namespace, name}] = true
+		}
+	}
+	return made
 }
 
 // take adds keys that an object takes in the same way.

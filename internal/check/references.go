@@ -328,5 +328,5 @@ func exists(gk model.GroupKind, namespace, name string) bool {
 // claimTemplate reports whether a StatefulSet makes the claim.
 func (f *Facts) claimTemplate(namespace, name string) bool {
 	i := strings.LastIndexByte(name, '-')
-	return i >= 0 && isNumber(name[i+1:]) && len(f.consumers()[used{claimKind, namespace, name[:i] + "-*"}]) > 0
+	return i >= 0 && isNumber(name[i+1:]) && f.claimTemplates()[objectName{namespace, name[:i]}]
 }

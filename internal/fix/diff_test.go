@@ -216,7 +216,7 @@ func TestSummaryOfDiff(t *testing.T) {
 }
 
 func TestDescribe(t *testing.T) {
-	f := &model.Finding{Element: &model.Element{Path: tree.Keys("spec")}, Field: &model.Target{}}
+	f := &model.Finding{Element: &model.Element{Path: tree.Keys("spec")}, Statement: &model.Statement{Field: &model.Target{}}}
 	for want, e := range map[string]model.Edit{
 		`set spec.a to {"b":1}`:      set("a", map[string]any{"b": 1}),
 		`add "ALL" to spec.drop`:     add("drop", "ALL"),

@@ -91,9 +91,9 @@ func (w *world) container(o *model.Object, path tree.Path) []*model.Finding {
 			fixes = r.applies(n)
 		}
 		f := &model.Finding{
-			Element: &model.Element{Object: o, Subject: fmt.Sprintf("container %q", n.Get("name").Str()), Path: path},
-			Rule:    &r.info, Field: &model.Target{}, Written: n,
-			Fixes: fixes, Fingerprint: model.NewFingerprint(r.info.ID, o.Key.String(), n.Get("name").Str()),
+			Element:   &model.Element{Object: o, Subject: fmt.Sprintf("container %q", n.Get("name").Str()), Path: path},
+			Statement: &model.Statement{Rule: &r.info, Field: &model.Target{}, Fixes: fixes},
+			Written:   n, Fingerprint: model.NewFingerprint(r.info.ID, o.Key.String(), n.Get("name").Str()),
 		}
 		if r.field != "" {
 			*f.Field = set(r.field, nil).Target

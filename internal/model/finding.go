@@ -94,15 +94,20 @@ type Element struct {
 	Path    tree.Path // from the object's root
 }
 
+// Statement is what a rule says is wrong with an element. Findings that say the
+// same share it.
+type Statement struct {
+	Rule    *RuleInfo
+	Field   *Target // the field at fault, which may be absent
+	Message string  // what is wrong here, one sentence without a full stop
+	Fixes   []Fix   // ways to mend it, the best first
+}
+
 // Finding is one thing that is wrong with one element of one object.
 type Finding struct {
 	*Element
-	Rule    *RuleInfo
-	Field   *Target    // the field at fault, which may be absent; shared with other findings
-	Written *tree.Node // that field, or the nearest node above it that has a place
-	Message string     // what is wrong here, one sentence without a full stop
-	Fixes   []Fix      // ways to mend it, the best first; shared with other findings
-
+	*Statement
+	Written     *tree.Node // the field at fault, or the nearest node above it that has a place
 	Fingerprint Fingerprint
 	// Symptoms are findings that have this one as their cause: they vanish with
 	// it and are not shown on their own.

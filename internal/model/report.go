@@ -1,7 +1,8 @@
 package model
 
 // Report is the result of one check, in the order in which it is shown: worst
-// object first, and within an object worst finding first.
+// object first, and within an object worst finding first. The findings of an
+// object stand together.
 type Report struct {
 	Findings []*Finding // excepted and baselined ones included
 	Unknowns []Unknown

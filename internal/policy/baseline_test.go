@@ -11,7 +11,7 @@ import (
 func TestBaselineCountsNoSymptoms(t *testing.T) {
 	rule, object := &model.RuleInfo{ID: "r"}, &model.Object{}
 	finding := func(name string) *model.Finding {
-		return &model.Finding{Element: &model.Element{Object: object, Subject: name}, Rule: rule, Fingerprint: model.NewFingerprint(name)}
+		return &model.Finding{Element: &model.Element{Object: object, Subject: name}, Statement: &model.Statement{Rule: rule}, Fingerprint: model.NewFingerprint(name)}
 	}
 	cause, other := finding("cause"), finding("other")
 	cause.Symptoms = []*model.Finding{finding("symptom"), finding("second symptom")}

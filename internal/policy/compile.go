@@ -151,7 +151,7 @@ func (x *expression) program() (cel.Program, error) {
 		if _, x.err = x.check(); x.err != nil {
 			return
 		}
-		env, options := unmetered, []cel.ProgramOption{cel.EvalOptions(cel.OptOptimize), cel.CustomDecoratorV2(prefiltered), cel.CustomDecoratorV2(indexed)}
+		env, options := unmetered, []cel.ProgramOption{cel.EvalOptions(cel.OptOptimize), cel.CustomDecoratorV2(followed), cel.CustomDecoratorV2(prefiltered), cel.CustomDecoratorV2(indexed)}
 		if !x.trusted {
 			env, options = x.env, []cel.ProgramOption{cel.CustomDecoratorV2(bounded)}
 		}
@@ -267,6 +267,9 @@ func (c *compiled) rest() error {
 	return errors.Join(errs...)
 }
 
+// maxFixes is how many a rule may offer: a bit each in [saying].
+const maxFixes = 64
+
 // targets resolves the paths of the rule, which start with a variable.
 func (c *compiled) targets() error {
 	var errs []error
@@ -277,6 +280,9 @@ func (c *compiled) targets() error {
 	}
 	for _, v := range c.Validations {
 		c.fields = append(c.fields, resolve(cmp.Or(v.Field, c.Field)))
+	}
+	if len(c.Fixes) > maxFixes {
+		errs = append(errs, fmt.Errorf("has %d fixes, more than %d", len(c.Fixes), maxFixes))
 	}
 	for _, f := range c.Fixes {
 		fix := model.Fix{Class: f.Class, Question: f.Question}

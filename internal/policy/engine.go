@@ -45,6 +45,7 @@ type Engine struct {
 	mu     sync.Mutex
 	plans  map[planKey]*plan
 	built  map[*Rule]*built
+	known  map[inputKey]*input
 	serial int
 }
 
@@ -60,7 +61,7 @@ type built struct {
 func NewEngine(rules []*Rule, o Options) *Engine {
 	return &Engine{
 		rules: rules, options: o, compiler: compiler{facts: o.FactNames},
-		plans: map[planKey]*plan{}, built: map[*Rule]*built{},
+		plans: map[planKey]*plan{}, built: map[*Rule]*built{}, known: map[inputKey]*input{},
 	}
 }
 
@@ -104,15 +105,13 @@ type plan struct {
 // group is a set of rules with one subject and one footprint: one digest of the
 // content finds the verdicts of all.
 type group struct {
-	key       string
-	serial    int
-	subject   Subject
-	footprint Footprint
-	gate      Footprint // of the match conditions, where it is smaller than the footprint
-	match     *Match    // nil when the kind alone decides
-	rules     []*built
-	passed    []verdict // one pass for each rule
-	skipped   []verdict // one skip for each rule
+	serial  int
+	subject Subject
+	inputs  []*input // the footprint
+	gate    []*input // that of the match conditions, where it is smaller
+	match   *Match   // nil when the kind alone decides
+	rules   []*built
+	skipped []verdict // one skip for each rule
 }
 
 func (e *Engine) build(r *Rule) *built {
@@ -175,7 +174,7 @@ func (e *Engine) plan(gk model.GroupKind, hasPods bool) *plan {
 		}
 		g := byKey[key]
 		if g == nil {
-			g = &group{key: key, serial: e.serial, subject: r.Subject, footprint: b.compiled.footprint, gate: gate}
+			g = &group{serial: e.serial, subject: r.Subject, inputs: e.inputs(b.compiled.footprint, &r.Subject), gate: e.inputs(gate, &r.Subject)}
 			if selective {
 				g.match = &r.Match
 			}
@@ -184,7 +183,6 @@ func (e *Engine) plan(gk model.GroupKind, hasPods bool) *plan {
 			p.groups = append(p.groups, g)
 		}
 		g.rules = append(g.rules, b)
-		g.passed = append(g.passed, verdict{Verdict: Pass})
 		g.skipped = append(g.skipped, verdict{})
 	}
 	slices.SortStableFunc(p.groups, func(a, b *group) int { return strings.Compare(a.subject.key(), b.subject.key()) })

@@ -220,7 +220,7 @@ func FuzzExceptions(f *testing.F) {
 		}
 		err = x.Note(o)
 		rule := model.RuleInfo{ID: "test"}
-		e := x.Apply(&model.Finding{Element: &model.Element{Object: o}, Rule: &rule})
+		e := x.Apply(&model.Finding{Element: &model.Element{Object: o}, Statement: &model.Statement{Rule: &rule}})
 		if e != nil && (e.Reason == "" || e.Owner == "" || e.Expires.IsZero()) {
 			t.Errorf("an exception without reason, owner or expiry works: %+v", e)
 		}

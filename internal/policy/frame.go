@@ -31,6 +31,12 @@ type frame struct {
 
 	judged *model.Element // what the frame is bound to, once asked for
 	parts  []string       // memory of the fingerprint
+	said   map[saying]*model.Statement
+
+	clock   uint64   // of bindings
+	entered uint64   // when the rule was
+	bindAt  []uint64 // by scope: when what its digests depend on was bound
+	digests []digest // by input
 }
 
 var _ interpreter.Activation = (*frame)(nil)
@@ -77,44 +83,6 @@ func (b *binding) name() string {
 		return b.found
 	}
 	return b.level.As
-}
-
-// root returns the node that a variable of a footprint stands for.
-func (f *frame) root(name string) *tree.Node {
-	switch name {
-	case "object":
-		return f.object.Root
-	case "podSpec":
-		return f.pod.Spec
-	case "podMetadata":
-		return f.pod.Metadata
-	case "namespaceObject":
-		return f.facts.Namespace(f.object)
-	}
-	for i := range f.bound {
-		if f.bound[i].name() == name {
-			return f.bound[i].node
-		}
-	}
-	return nil // constant for a rule: params, request
-}
-
-// hash digests all that a footprint reads.
-func (f *frame) hash(fp Footprint) uint64 {
-	h := uint64(len(fp))
-	for i := range fp {
-		switch a := &fp[i]; a.Root {
-		case "related":
-			h = tree.Mix(h, hash(f.fact(a.Steps[0]), a.Steps[1:]))
-		case "containers":
-			for _, list := range model.ContainerLists {
-				h = tree.Mix(h, hash(f.pod.Spec.Get(list), a.Steps))
-			}
-		default:
-			h = tree.Mix(h, hash(f.root(a.Root), a.Steps))
-		}
-	}
-	return h
 }
 
 // factKey names a fact about an object, or about one of its pods.
@@ -210,9 +178,14 @@ func (f *frame) params() ref.Val {
 	return value(f.rule.compiled.Params)
 }
 
-// enter puts the variables of a rule in force.
+// enter puts the variables of a rule in force. Those that were computed for the
+// same element just before are still right.
 func (f *frame) enter(b *built) {
-	f.rule, f.cost = b, 0
+	f.cost = 0
+	if f.rule == b && f.entered == f.clock {
+		return
+	}
+	f.rule, f.entered = b, f.clock
 	f.cached = append(f.cached[:0], make([]ref.Val, len(b.compiled.variables))...)
 }
 

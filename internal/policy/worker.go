@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -68,6 +69,7 @@ func (w *Worker) Evaluate(o *model.Object, tally *Tally) []Outcome {
 	p := w.engine.plan(o.Key.GroupKind, len(o.Pods()) > 0 || o.Key.PodSpecPath() != nil)
 	w.outcomes = w.outcomes[:0]
 	clear(w.frame.related)
+	w.frame.bind(objectScope)
 	run := &run{Worker: w, object: o, tally: tally}
 	for _, b := range p.broken {
 		run.outcomes = append(run.outcomes, Outcome{Verdict: Error, Unknown: model.Unknown{Element: &model.Element{Object: o}, Written: o.Name(), Reason: b.err.Error()}})
@@ -97,17 +99,21 @@ func (r *run) subject(groups []*group) {
 	*f = frame{
 		object: r.object, facts: r.facts, minor: r.engine.options.KubernetesMinor,
 		bound: f.bound[:0], related: f.related, cached: f.cached[:0], parts: f.parts[:0],
+		said: f.said, clock: f.clock, bindAt: f.bindAt, digests: f.digests,
 	}
+	f.bind(podScope)
 	switch {
 	case s.Found != "":
 		for _, found := range r.found(s.Found) {
 			f.bound = append(f.bound[:0], binding{found: s.Found, node: &found.Value, path: found.Path})
+			f.bind(itemScope)
 			r.element(groups)
 		}
 	case s.Pod:
 		pods := r.object.Pods()
 		for i := range pods {
 			f.pod, f.all = &pods[i], nil
+			f.bind(podScope)
 			r.levels(groups, s.Levels, pods[i].Spec)
 		}
 	default:
@@ -151,6 +157,7 @@ func (r *run) levels(groups []*group, levels []Level, under *tree.Node) {
 				break // a map where a list belongs
 			}
 			r.frame.bound = append(r.frame.bound, binding{level: level, list: list, index: i, node: item})
+			r.frame.bind(itemScope + scope(len(r.frame.bound)-1))
 			r.levels(groups, levels[1:], item)
 			r.frame.bound = r.frame.bound[:len(r.frame.bound)-1]
 		}
@@ -194,13 +201,15 @@ func (r *run) element(groups []*group) {
 
 // cache holds the verdicts of one group by the digest of what it reads.
 type cache struct {
-	verdicts    map[uint64][]verdict
+	verdicts    map[uint64]*[]verdict
+	common      []*[]verdict    // verdicts that were given often, each once in memory
 	gates       map[uint64]bool // true where no rule of the group applies
 	asked, hits int
 }
 
 const (
 	maxCached  = 1 << 11 // verdicts kept for a group; content may never repeat
+	maxCommon  = 8       // verdicts of a group that share their memory
 	trialCalls = 1 << 10 // after which a cache that hits too rarely is given up
 )
 
@@ -237,14 +246,14 @@ func (r *run) verdicts(g *group) []verdict {
 	useful := c.asked < trialCalls || c.hits*4 > c.asked
 	var key uint64
 	if useful {
-		key = r.frame.hash(g.footprint)
+		key = r.frame.hash(g.inputs)
 		c.asked++
 		if verdicts, seen := c.verdicts[key]; seen {
 			c.hits++
-			return verdicts
+			return *verdicts
 		}
-	} else if c.verdicts != nil {
-		c.verdicts = nil
+	} else {
+		c.verdicts, c.common = nil, nil
 	}
 	r.scratch = r.scratch[:0]
 	for _, b := range g.rules {
@@ -254,14 +263,25 @@ func (r *run) verdicts(g *group) []verdict {
 		return r.scratch
 	}
 	if c.verdicts == nil || len(c.verdicts) >= maxCached {
-		c.verdicts = map[uint64][]verdict{}
+		c.verdicts = map[uint64]*[]verdict{}
 	}
-	kept := g.passed
-	if slices.ContainsFunc(r.scratch, func(v verdict) bool { return v.Verdict != Pass }) {
-		kept = slices.Clone(r.scratch)
-	}
+	kept := c.keep(r.scratch)
 	c.verdicts[key] = kept
-	return kept
+	return *kept
+}
+
+// keep returns a lasting copy of verdicts. There are few different ones.
+func (c *cache) keep(verdicts []verdict) *[]verdict {
+	for _, known := range c.common {
+		if slices.Equal(*known, verdicts) {
+			return known
+		}
+	}
+	kept := slices.Clone(verdicts)
+	if len(c.common) < maxCommon {
+		c.common = append(c.common, &kept)
+	}
+	return &kept
 }
 
 // judge runs a rule on what the frame is bound to.
@@ -329,8 +349,7 @@ func (f *frame) outcome(b *built, v verdict) Outcome {
 		o.Unknown = model.Unknown{Element: element, Rule: info, Written: written, Reason: v.why}
 		return o
 	}
-	o.Finding = &model.Finding{Element: element, Rule: info, Field: field, Written: written}
-	f.explain(o.Finding, b, v.at)
+	o.Finding = &model.Finding{Element: element, Statement: f.statement(b, v.at), Written: written, Fingerprint: f.fingerprint(b.compiled.Rule)}
 	return o
 }
 
@@ -344,25 +363,48 @@ func (f *frame) nearest(element tree.Path, t model.Target) *tree.Node {
 	return n.Nearest(t.Path)
 }
 
-// explain completes a finding.
-func (f *frame) explain(finding *model.Finding, b *built, at int) {
-	finding.Message = b.compiled.Validations[at].Message
-	finding.Fingerprint = f.fingerprint(b.compiled.Rule)
-	finding.Fixes = b.compiled.fixes
+// saying is a statement without its lists: what tells it from others of a rule.
+type saying struct {
+	rule    *built
+	at      int    // the validation that failed
+	message string // "" for the static one
+	offered uint64 // bits of the fixes whose conditions hold
+}
+
+// statement says what a rule found.
+func (f *frame) statement(b *built, at int) *model.Statement {
 	f.enter(b)
+	says := saying{rule: b, at: at}
 	if x := b.compiled.messages[at]; x != nil {
 		if s, ok := evaluate(x, f).(types.String); ok && printable(string(s)) {
-			finding.Message = strings.TrimSpace(string(s))
+			says.message = strings.TrimSpace(string(s))
 		}
 	}
-	if slices.ContainsFunc(b.compiled.whens, func(x *expression) bool { return x != nil }) {
-		finding.Fixes = nil
-		for i, x := range b.compiled.whens {
-			if x == nil || f.offers(x, b.compiled.fixes[i].Class) {
-				finding.Fixes = append(finding.Fixes, b.compiled.fixes[i])
-			}
+	for i, x := range b.compiled.whens {
+		if x == nil || f.offers(x, b.compiled.fixes[i].Class) {
+			says.offered |= 1 << i
 		}
 	}
+	s := f.said[says]
+	if s == nil {
+		if f.said == nil || len(f.said) >= maxCached {
+			f.said = map[saying]*model.Statement{}
+		}
+		s = says.statement()
+		f.said[says] = s
+	}
+	return s
+}
+
+func (s saying) statement() *model.Statement {
+	c := s.rule.compiled
+	out := &model.Statement{Rule: &c.RuleInfo, Field: &c.fields[s.at], Message: cmp.Or(s.message, c.Validations[s.at].Message)}
+	for i := range c.fixes {
+		if s.offered&(1<<i) != 0 {
+			out.Fixes = append(out.Fixes, c.fixes[i])
+		}
+	}
+	return out
 }
 
 // offers reports whether the condition of a fix holds. A question is asked where

@@ -19,19 +19,15 @@ type group struct {
 	findings []*model.Finding
 }
 
-// byObject groups findings by object, in the order in which objects first
-// appear.
+// byObject groups the findings of a report by object.
 func byObject(findings []*model.Finding) []group {
 	var groups []group
-	index := map[*model.Object]int{}
-	for _, f := range findings {
-		i, ok := index[f.Object]
-		if !ok {
-			i = len(groups)
-			index[f.Object] = i
-			groups = append(groups, group{object: f.Object})
+	begin := 0
+	for i, f := range findings {
+		if i+1 == len(findings) || findings[i+1].Object != f.Object {
+			groups = append(groups, group{f.Object, findings[begin : i+1 : i+1]})
+			begin = i + 1
 		}
-		groups[i].findings = append(groups[i].findings, f)
 	}
 	return groups
 }
@@ -90,7 +86,7 @@ type totals struct {
 
 func totalsOf(r *model.Report) totals {
 	t := totals{fixes: map[model.FixClass]int{}}
-	objects := map[*model.Object]bool{}
+	var last *model.Object
 	for _, f := range r.Findings {
 		switch {
 		case f.Exception != nil:
@@ -99,13 +95,14 @@ func totalsOf(r *model.Report) totals {
 			t.baselined++
 		default:
 			t.active[f.Rule.Severity]++
-			objects[f.Object] = true
+			if f.Object != last {
+				t.objects, last = t.objects+1, f.Object
+			}
 			if len(f.Fixes) > 0 && editable(f.Object) {
 				t.fixes[f.Fixes[0].Class]++
 			}
 		}
 	}
-	t.objects = len(objects)
 	return t
 }
 

@@ -86,8 +86,9 @@ func finding(t testing.TB, rule *model.RuleInfo, o *model.Object, subject, at, m
 		}
 	}
 	return &model.Finding{
-		Element: &model.Element{Object: o, Subject: subject, Path: p[:element]}, Rule: rule,
-		Field: &model.Target{Path: p[element:]}, Written: o.Root.Nearest(p), Message: message, Fixes: fixes, Fingerprint: model.NewFingerprint(rule.ID, o.Key.String(), subject, at),
+		Element:   &model.Element{Object: o, Subject: subject, Path: p[:element]},
+		Statement: &model.Statement{Rule: rule, Field: &model.Target{Path: p[element:]}, Message: message, Fixes: fixes},
+		Written:   o.Root.Nearest(p), Fingerprint: model.NewFingerprint(rule.ID, o.Key.String(), subject, at),
 	}
 }
 

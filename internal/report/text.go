@@ -251,26 +251,28 @@ func (p *printer) rest(findings []*model.Finding) {
 	type ruleGroup struct {
 		rule     *model.RuleInfo
 		findings []*model.Finding
-		objects  map[*model.Object]bool
+		objects  int
 	}
 	var rules [model.Critical + 1][]*ruleGroup
-	index := map[string]*ruleGroup{}
+	index := map[*model.RuleInfo]*ruleGroup{}
 	for _, f := range findings {
-		g := index[f.Rule.ID]
+		g := index[f.Rule]
 		if g == nil {
-			g = &ruleGroup{rule: f.Rule, objects: map[*model.Object]bool{}}
-			index[f.Rule.ID] = g
+			g = &ruleGroup{rule: f.Rule}
+			index[f.Rule] = g
 			rules[f.Rule.Severity] = append(rules[f.Rule.Severity], g)
 		}
+		if n := len(g.findings); n == 0 || g.findings[n-1].Object != f.Object {
+			g.objects++
+		}
 		g.findings = append(g.findings, f)
-		g.objects[f.Object] = true
 	}
 	p.line(p.paint(bold, count(len(findings), "more finding")+", by rule") + p.paint(dim, "  (--verbose shows each, -o json holds all)"))
 	for s := model.Critical; ; s-- {
 		for _, g := range rules[s] {
 			n := count(len(g.findings), "time")
-			if len(g.objects) != len(g.findings) {
-				n += " in " + count(len(g.objects), "object")
+			if g.objects != len(g.findings) {
+				n += " in " + count(g.objects, "object")
 			}
 			p.hang("  "+p.severity(s)+"  ", len(findingIndent), clean(g.rule.Title)+", "+n, plain)
 			p.line(findingIndent + p.paint(dim, clean(g.rule.ID)))

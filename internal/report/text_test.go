@@ -198,7 +198,7 @@ func TestHeadline(t *testing.T) {
 		{`port "postgres"`, "port 5432: the name is of another protocol", `port "postgres" (5432): the name is of another protocol`},
 		{"rule 1", "", "rule 1: Role grants every verb"},
 	} {
-		f := &model.Finding{Element: &model.Element{Subject: test.subject}, Rule: &model.RuleInfo{Title: "Role grants every verb"}, Message: test.message}
+		f := &model.Finding{Element: &model.Element{Subject: test.subject}, Statement: &model.Statement{Rule: &model.RuleInfo{Title: "Role grants every verb"}, Message: test.message}}
 		if got := headline(f); got != test.want {
 			t.Errorf("%q of %q is %q, want %q", test.message, test.subject, got, test.want)
 		}
@@ -246,7 +246,7 @@ func TestDecisionKeepsRemediation(t *testing.T) {
 func TestAlsoRepeatsNothing(t *testing.T) {
 	rule := &model.RuleInfo{Title: "x"}
 	symptom := func(message string) *model.Finding {
-		return &model.Finding{Element: &model.Element{Subject: `container "w"`}, Rule: rule, Message: message}
+		return &model.Finding{Element: &model.Element{Subject: `container "w"`}, Statement: &model.Statement{Rule: rule, Message: message}}
 	}
 	f := symptom("the container runs as root")
 	f.Symptoms = []*model.Finding{symptom(`container "w" runs as root`), symptom("no limit"), symptom("no limit"), symptom("the container may gain privileges")}

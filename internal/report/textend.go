@@ -179,8 +179,8 @@ func unknownLine(r *model.Report) string {
 	}
 	times := map[string]int{}
 	most := ""
-	for _, u := range r.Unknowns {
-		reason := clean(u.Reason)
+	for i := range r.Unknowns {
+		reason := r.Unknowns[i].Reason
 		times[reason]++
 		if times[reason] > times[most] {
 			most = reason
@@ -188,7 +188,7 @@ func unknownLine(r *model.Report) string {
 	}
 	line := count(n, "question") + " open"
 	if most != "" {
-		line += ": " + most
+		line += ": " + clean(most)
 		if times[most] < n {
 			line += fmt.Sprintf(" (%d), others (%d)", times[most], n-times[most])
 		}
