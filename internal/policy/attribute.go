@@ -67,14 +67,21 @@ func (a *attribute) AddQualifier(q interpreter.Qualifier) (interpreter.Attribute
 	return a.InterpretableAttribute.AddQualifier(q)
 }
 
+// optional reports whether the attribute is an optional value.
+func (a *attribute) optional() bool { return len(a.fields) > 0 && a.fields[len(a.fields)-1].optional }
+
 // Exec implements interpreter.InterpretableV2.
 func (a *attribute) Exec(frame *interpreter.ExecutionFrame) ref.Val {
-	if !a.other && len(a.fields) > 0 {
-		if v := a.follow(frame); v != nil {
-			return v
-		}
+	v, end := a.follow(frame)
+	switch {
+	case end == elsewhere:
+		return a.InterpretableAttribute.Exec(frame)
+	case end == absent:
+		return types.OptionalNone
+	case a.optional():
+		return types.OptionalOf(v)
 	}
-	return a.InterpretableAttribute.Exec(frame)
+	return v
 }
 
 // Eval implements interpreter.Interpretable.
@@ -82,48 +89,62 @@ func (a *attribute) Eval(vars interpreter.Activation) ref.Val {
 	return a.Exec(interpreter.AsFrame(vars))
 }
 
-// follow returns what stands at the end of the fields, or nil where CEL must say.
-func (a *attribute) follow(vars interpreter.Activation) ref.Val {
+// end says where following the fields of an attribute ends.
+type end uint8
+
+const (
+	elsewhere end = iota // not in the tree: CEL must say
+	arrived
+	absent // at an optional field that is not there
+)
+
+// follow returns what stands at the end of the fields, or whether it is there
+// where that is the question.
+func (a *attribute) follow(vars interpreter.Activation) (ref.Val, end) {
+	if a.other || len(a.fields) == 0 {
+		return nil, elsewhere
+	}
 	root, _ := vars.ResolveName(a.name)
 	fields := a.fields
-	if f, ok := root.(finder); ok && !a.tests {
-		if _, node := root.(*mapValue); !node { // variables or related: its entries are values already
-			v, found := f.Find(fields[0].key)
-			if !found || fields[0].optional {
-				return nil
+	switch r := root.(type) {
+	case *mapValue:
+		return a.below(r.node(), fields)
+	case finder: // variables or related: their entries are values already
+		v, found := r.Find(fields[0].key)
+		if !found || a.tests || fields[0].optional {
+			return nil, elsewhere
+		}
+		if fields = fields[1:]; len(fields) > 0 {
+			if m, ok := v.(*mapValue); ok {
+				return a.below(m.node(), fields)
 			}
-			if root, fields = v, fields[1:]; len(fields) == 0 {
-				if types.IsError(v) {
-					return nil
-				}
-				return v
-			}
+			return nil, elsewhere
+		}
+		if !types.IsError(v) {
+			return v, arrived
 		}
 	}
-	m, ok := root.(*mapValue)
-	if !ok {
-		return nil
-	}
-	n := m.node()
+	return nil, elsewhere
+}
+
+// below follows fields from a node on.
+func (a *attribute) below(n *tree.Node, fields []field) (ref.Val, end) {
 	for i := range fields {
 		if !n.Is(tree.Map) {
-			return nil
+			return nil, elsewhere
 		}
 		n = n.Get(string(fields[i].key))
 		switch present := n != nil && !n.Is(tree.Null); {
 		case n.Is(tree.Unknown):
-			return nil
+			return nil, elsewhere
 		case a.tests && i == len(fields)-1:
-			return types.Bool(present)
-		case !present && fields[i].optional:
-			return types.OptionalNone
-		case !present:
-			return nil
+			return types.Bool(present), arrived
+		case present:
+		case fields[i].optional:
+			return nil, absent
+		default:
+			return nil, elsewhere
 		}
 	}
-	v := value(n)
-	if fields[len(fields)-1].optional {
-		return types.OptionalOf(v)
-	}
-	return v
+	return value(n), arrived
 }

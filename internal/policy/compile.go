@@ -10,7 +10,7 @@ import (
 
 	"github.com/google/cel-go/cel"
 	"github.com/google/cel-go/common/ast"
-	"github.com/google/cel-go/ext"
+	"github.com/google/cel-go/interpreter"
 	"k8s.io/apimachinery/pkg/util/version"
 	admissioncel "k8s.io/apiserver/pkg/admission/plugin/cel"
 	apicel "k8s.io/apiserver/pkg/cel"
@@ -69,18 +69,6 @@ func (e *environments) get(names []string) (*environment.EnvSet, error) {
 	return set, nil
 }
 
-// unmetered returns an environment that plans programs without cost tracking,
-// which costs as much as the evaluation itself. It is for the rule library
-// only, whose cost the project answers for; expressions are checked in the API
-// server's environment before. The libraries are those of OldestMinor.
-var unmetered = sync.OnceValues(func() (*cel.Env, error) {
-	return cel.NewEnv(
-		cel.DefaultUTCTimeZone(true), cel.CrossTypeNumericComparisons(true), cel.OptionalTypes(),
-		library.URLs(), library.Regex(), library.Lists(library.ListsVersion(0)), library.Quantity(), library.IP(), library.CIDR(), library.Format(),
-		library.Authz(), library.AuthzSelectors(), ext.Strings(ext.StringsVersion(2)), ext.Sets(),
-	)
-})
-
 // compiled is a rule whose expressions were type-checked and analyzed; their
 // programs are planned when first needed.
 type compiled struct {
@@ -107,7 +95,8 @@ type expression struct {
 
 	checked, planned sync.Once
 	ast              *cel.Ast
-	prog             cel.Program
+	steps            interpreter.InterpretableV2 // where the expression is trusted
+	prog             cel.Program                 // where it is not: with the API server's limits of cost
 	checkErr, err    error
 }
 
@@ -144,25 +133,24 @@ func (x *expression) compile() (*cel.Ast, error) {
 	return checked, nil
 }
 
-// program plans the expression. The API server's environment brings its cost
-// limits along: a hostile expression ends with an error.
-func (x *expression) program() (cel.Program, error) {
+// plan makes the expression ready to run.
+func (x *expression) plan() error {
 	x.planned.Do(func() {
 		if _, x.err = x.check(); x.err != nil {
 			return
 		}
-		env, options := unmetered, []cel.ProgramOption{cel.EvalOptions(cel.OptOptimize), cel.CustomDecoratorV2(followed), cel.CustomDecoratorV2(prefiltered), cel.CustomDecoratorV2(indexed)}
-		if !x.trusted {
-			env, options = x.env, []cel.ProgramOption{cel.CustomDecoratorV2(bounded)}
+		if x.trusted {
+			x.steps, x.err = planTrusted(x.ast)
+			return
 		}
-		e, err := env()
+		env, err := x.env()
 		if err != nil {
 			x.err = err
 			return
 		}
-		x.prog, x.err = e.Program(x.ast, options...)
+		x.prog, x.err = env.Program(x.ast, cel.CustomDecoratorV2(bounded))
 	})
-	return x.prog, x.err
+	return x.err
 }
 
 // compiler turns rules into programs. facts are the names that `related` has.
