@@ -10,7 +10,7 @@ const (
 	startPercent = 1600     // of the runtime's 4 MiB: most runs end before they have allocated that much
 	smallHeap    = 24 << 20 // bytes alive, up to which memory is cheaper than collecting
 	smallPercent = 400
-	largePercent = 60
+	largePercent = 48
 )
 
 // paceGC lets the heap of a small run grow freely, because most runs are over

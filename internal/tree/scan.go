@@ -154,9 +154,10 @@ func (p *scanner) keep(mark int) []Node {
 		return nil
 	}
 	if cap(p.arena)-len(p.arena) < n {
-		// About as many nodes as are still to come, within bounds that keep
-		// small documents small and large ones from much slack.
-		p.arena = make([]Node, 0, max(n, min((len(p.s)-p.i)/20+n+8, 512)))
+		// About as many nodes as are still to come in the file, within bounds that
+		// keep small files small and large ones from much slack. Pieces of the size
+		// of a document would leave holes between the trees that are sealed.
+		p.arena = make([]Node, 0, max(n, min((len(p.file.Text)-p.i)/20+n+8, 512)))
 	}
 	from := len(p.arena)
 	p.arena = append(p.arena, p.stack[mark:]...)
