@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"ullage.dev/ullage/internal/model"
+	"ullage.dev/ullage/internal/tree"
 )
 
 // component is a set of ClusterRoles that give the same, because each aggregates
@@ -73,19 +74,10 @@ type graph struct {
 // link adds the edges from roles to their selectors and from these to the roles
 // that they choose.
 func (g *graph) link() {
-	var labelled []int32
-	byLabel := map[[2]string][]int32{}
-	for i := range g.roles {
-		labels := g.roles[i].labels
-		for j := range labels.Children() {
-			l := &labels.Children()[j]
-			pair := [2]string{l.Key(), l.Str()}
-			byLabel[pair] = append(byLabel[pair], int32(i))
-		}
-		if labels.Len() > 0 {
-			labelled = append(labelled, int32(i))
-		}
+	if !slices.ContainsFunc(g.roles, func(r Role) bool { return len(r.selectors) > 0 }) {
+		return
 	}
+	labelled := newLabelSets(g.roles)
 	node := map[uint64]int32{}
 	for i := range g.roles {
 		r := &g.roles[i]
@@ -96,36 +88,67 @@ func (g *graph) link() {
 		if !known || r.selected == 0 {
 			at = int32(len(g.next))
 			node[r.selected] = at
-			g.next = append(g.next, g.choose(r.selectors, labelled, byLabel))
+			g.next = append(g.next, g.choose(r.selectors, labelled))
 		}
 		g.next[i] = append(g.next[i], at)
 	}
 }
 
+// labelSets are the roles with labels, those with equal ones together.
+type labelSets struct {
+	ids     table        // by hash
+	labels  []*tree.Node // of each set
+	roles   [][]int32    // of each set
+	byLabel map[[2]string][]int32
+}
+
+func newLabelSets(roles []Role) *labelSets {
+	l := &labelSets{byLabel: map[[2]string][]int32{}}
+	for i := range roles {
+		r := &roles[i]
+		if r.labelled == 0 {
+			continue
+		}
+		id, added := l.ids.add(r.labelled)
+		if added {
+			l.labels, l.roles = append(l.labels, r.labels), append(l.roles, nil)
+			for j := range r.labels.Children() {
+				label := &r.labels.Children()[j]
+				pair := [2]string{label.Key(), label.Str()}
+				l.byLabel[pair] = append(l.byLabel[pair], id)
+			}
+		}
+		l.roles[id] = append(l.roles[id], int32(i))
+	}
+	return l
+}
+
 // choose returns the roles that any of the selectors matches.
-func (g *graph) choose(selectors []model.Selector, labelled []int32, byLabel map[[2]string][]int32) []int32 {
+func (g *graph) choose(selectors []model.Selector, labelled *labelSets) []int32 {
 	var chosen []int32
-	add := func(s model.Selector, i int32) {
-		if s.Matches(g.roles[i].labels) {
-			chosen = append(chosen, i)
+	add := func(s model.Selector, set int32) {
+		if s.Matches(labelled.labels[set]) {
+			chosen = append(chosen, labelled.roles[set]...)
 		}
 	}
 	for _, s := range selectors {
 		key, values := s.Demands()
 		for _, value := range values {
-			for _, i := range byLabel[[2]string{key, value}] {
-				add(s, i)
+			for _, set := range labelled.byLabel[[2]string{key, value}] {
+				add(s, set)
 			}
 		}
-		switch {
-		case values != nil:
-		case s.Matches(nil):
+		if values != nil {
+			continue
+		}
+		for set := range labelled.labels {
+			add(s, int32(set))
+		}
+		if s.Matches(nil) {
 			for i := range g.roles {
-				add(s, int32(i))
-			}
-		default:
-			for _, i := range labelled {
-				add(s, i)
+				if g.roles[i].labelled == 0 {
+					chosen = append(chosen, int32(i))
+				}
 			}
 		}
 	}

@@ -49,8 +49,6 @@ type Analysis struct {
 	scopedStart     []int32
 	cluster         []Rights // of each subject, in the whole cluster
 
-	touched uint64 // see touch
-
 	everybody  Held             // what the groups give that hold every service account
 	accountsIn []int32          // the group of a namespace's service accounts, or none
 	byRole     func() [][]int32 // bindings of each role

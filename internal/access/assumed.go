@@ -66,6 +66,7 @@ var builtinRoles = sync.OnceValue(func() []Role {
 		}
 		if b.joins != "" {
 			r.labels = labels(aggregateTo + b.joins)
+			r.labelled = r.labels.Hash()
 		}
 		rules := make([]tree.Node, len(b.rules))
 		for j := range b.rules {
@@ -119,7 +120,8 @@ func (a *Analysis) assumeBindings() {
 		}
 		made := binding{role: a.roleIDs.get(identity(clusterRoleHash, emptyHash, hashOf(b.name))), first: int32(len(a.holders))}
 		for _, s := range b.subjects {
-			a.holders = append(a.holders, a.add(s))
+			w := writtenOf(s)
+			a.holders = append(a.holders, a.holder(&w, 0))
 		}
 		made.last = int32(len(a.holders))
 		a.bindings = append(a.bindings, made)

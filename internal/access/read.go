@@ -5,7 +5,6 @@ import (
 	"strings"
 
 	"ullage.dev/ullage/internal/model"
-	"ullage.dev/ullage/internal/tree"
 )
 
 // binding is what is kept of a binding. Lists with positions take far less
@@ -36,28 +35,6 @@ var kindNames = [...]string{user: kindUser, group: kindGroup, account: kindAccou
 
 const none = -1
 
-// Subjects and roles are found by keys made of the hashes that sealing gave to
-// nodes: reading a binding compares and copies no text of values.
-var (
-	emptyHash       = hashOf("")
-	accountHash     = hashOf(kindAccount)
-	userHash        = hashOf(kindUser)
-	groupHash       = hashOf(kindGroup)
-	roleHash        = hashOf("Role")
-	clusterRoleHash = hashOf("ClusterRole")
-)
-
-// identity is the key of a subject, and of a role.
-func identity(kind, namespace, name uint64) uint64 { return tree.Mix(tree.Mix(kind, namespace), name) }
-
-// textHash returns the hash of a text, and that of "" for what is none.
-func textHash(n *tree.Node) uint64 {
-	if n.Is(tree.String) {
-		return n.Hash()
-	}
-	return emptyHash
-}
-
 // namespace returns the id of a namespace.
 func (a *Analysis) namespace(name string, hash uint64) int32 {
 	id, added := a.namespaceIDs.add(hash)
@@ -67,15 +44,6 @@ func (a *Analysis) namespace(name string, hash uint64) int32 {
 	return id
 }
 
-// bindingReader reads bindings, those of one namespace after the other.
-type bindingReader struct {
-	*Analysis
-	refs   table   // references to ClusterRoles, by hash
-	roleOf []int32 // for each of refs
-	id     int32   // of the namespace of the binding
-	hash   uint64
-}
-
 func (a *Analysis) readBindings() {
 	total := count(a.snapshot, clusterRoleBindingKind) + count(a.snapshot, roleBindingKind) + len(builtinBindings)
 	a.bindings = make([]binding, 0, total)
@@ -83,147 +51,48 @@ func (a *Analysis) readBindings() {
 	a.subjects = make([]subject, 0, total)
 	a.subjectIDs = newTable(total)
 	a.assumeBindings()
-	r := bindingReader{Analysis: a, refs: newTable(len(a.roles)), roleOf: make([]int32, 0, len(a.roles))}
 	for _, gk := range bindingKinds {
-		for namespace, objects := range a.snapshot.ByNamespace(gk) {
-			r.hash = hashOf(namespace)
-			r.id = a.namespace(namespace, r.hash)
-			for block := range slices.Chunk(objects, blockSize) {
-				r.touched += touch(block)
-				for _, o := range block {
-					r.read(o)
-				}
-			}
+		for shard := range a.snapshot.Shards(gk) {
+			a.addBindings(shard, model.ViewOf(shard, readBindings))
 		}
 	}
 }
 
 func count(s *model.Snapshot, gk model.GroupKind) int {
 	n := 0
-	for _, objects := range s.ByNamespace(gk) {
-		n += len(objects)
+	for shard := range s.Shards(gk) {
+		n += len(shard.Objects())
 	}
 	return n
 }
 
-const blockSize = 16
-
-// touch looks at what reading a block of objects will look at: along their last
-// children, where subjects and rules stand. Nearly all of the time of reading is
-// spent waiting for memory, for one object after the other; these waits overlap,
-// and all together take less than half. The result only keeps the compiler from
-// leaving them out.
-func touch(block []*model.Object) (sum uint64) {
-	var at [blockSize]*tree.Node
-	for i, o := range block {
-		at[i] = o.Root
-		sum += o.Root.Hash()
-	}
-	for range 3 {
-		for i, n := range at[:len(block)] {
-			kids := n.Children()
-			for j := range kids {
-				sum += kids[j].Hash()
-				if key := kids[j].Key(); key != "" {
-					sum += uint64(key[0])
-				}
-			}
-			if len(kids) > 0 {
-				at[i] = &kids[len(kids)-1]
-			}
+// addBindings adds the bindings of a namespace.
+func (a *Analysis) addBindings(shard *model.Shard, written *writtenBindings) {
+	namespace := a.namespace(shard.Namespace(), written.namespace)
+	for i, o := range shard.Objects() {
+		w := &written.bindings[i]
+		b := binding{object: o, namespace: namespace, role: a.roleIDs.get(w.role), first: int32(len(a.holders))}
+		for j := w.first; j < w.last; j++ {
+			a.holders = append(a.holders, a.holder(&written.subjects[j], namespace))
 		}
+		b.last = int32(len(a.holders))
+		a.bindings = append(a.bindings, b)
 	}
-	return sum
 }
 
-func (r *bindingReader) read(o *model.Object) {
-	b := binding{object: o, namespace: r.id, role: none, first: int32(len(r.holders))}
-	kids := o.Root.Children()
-	for i := range kids {
-		switch kid := &kids[i]; {
-		case kid.Is(tree.Map) && kid.Key() == "roleRef":
-			b.role = r.role(kid)
-		case kid.Is(tree.List) && kid.Key() == "subjects":
-			for j := range kid.Children() {
-				if id := r.subject(&kid.Children()[j]); id != none {
-					r.holders = append(r.holders, id)
-				}
-			}
-		}
-	}
-	b.last = int32(len(r.holders))
-	r.bindings = append(r.bindings, b)
-}
-
-func (r *bindingReader) role(ref *tree.Node) int32 {
-	if at := r.refs.get(ref.Hash()); at != none {
-		return r.roleOf[at]
-	}
-	kind, name := textHash(ref.Get("kind")), textHash(ref.Get("name"))
-	switch {
-	case kind == clusterRoleHash:
-		r.refs.add(ref.Hash())
-		r.roleOf = append(r.roleOf, r.roleIDs.get(identity(clusterRoleHash, emptyHash, name)))
-		return r.roleOf[len(r.roleOf)-1]
-	case kind == roleHash && r.id != 0:
-		return r.roleIDs.get(identity(roleHash, r.hash, name))
-	}
-	return none
-}
-
-// subject returns the id of a subject of a binding, or none for what the API
-// server takes for no subject.
-func (r *bindingReader) subject(n *tree.Node) int32 {
-	var kind, namespace, name *tree.Node
-	kids := n.Children()
-	for i := range kids {
-		switch kids[i].Key() {
-		case "kind":
-			kind = &kids[i]
-		case "name":
-			name = &kids[i]
-		case "namespace":
-			namespace = &kids[i]
-		}
-	}
-	switch textHash(kind) {
-	case accountHash:
-		id, hash := r.id, r.hash
-		if h := textHash(namespace); h != emptyHash && h != hash {
-			id, hash = r.namespace(namespace.Str(), h), h
-		}
-		if id == 0 {
-			return none
-		}
-		return r.intern(identity(accountHash, hash, textHash(name)), subject{name.Str(), id, account})
-	case userHash:
-		if strings.HasPrefix(name.Str(), accountPrefix) {
-			return r.add(User(name.Str()))
-		}
-		return r.intern(identity(userHash, emptyHash, textHash(name)), subject{name: name.Str(), kind: user})
-	case groupHash:
-		return r.intern(identity(groupHash, emptyHash, textHash(name)), subject{name: name.Str(), kind: group})
-	}
-	return none
-}
-
-func (a *Analysis) intern(key uint64, s subject) int32 {
-	id, added := a.subjectIDs.add(key)
+// holder returns the id of a subject of a binding in a namespace.
+func (a *Analysis) holder(s *writtenSubject, namespace int32) int32 {
+	id, added := a.subjectIDs.add(s.key)
 	if added {
-		a.subjects = append(a.subjects, s)
+		switch {
+		case s.kind != account:
+			namespace = 0
+		case s.namespaceHash != 0:
+			namespace = a.namespace(s.namespace, s.namespaceHash)
+		}
+		a.subjects = append(a.subjects, subject{s.name, namespace, s.kind})
 	}
 	return id
-}
-
-// add returns the id of a subject that no node has.
-func (a *Analysis) add(s Subject) int32 {
-	switch s.Kind {
-	case kindAccount:
-		return a.intern(s.key(), subject{s.Name, a.namespace(s.Namespace, hashOf(s.Namespace)), account})
-	case kindGroup:
-		return a.intern(s.key(), subject{name: s.Name, kind: group})
-	}
-	return a.intern(s.key(), subject{name: s.Name, kind: user})
 }
 
 func (s Subject) key() uint64 {

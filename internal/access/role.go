@@ -1,8 +1,6 @@
 package access
 
 import (
-	"slices"
-
 	"ullage.dev/ullage/internal/model"
 	"ullage.dev/ullage/internal/tree"
 )
@@ -21,6 +19,7 @@ type Role struct {
 	selectors []model.Selector // of an aggregationRule
 	rules     *tree.Node       // as written
 	labels    *tree.Node
+	labelled  uint64     // hash of the labels, 0 for none
 	selected  uint64     // hash of the selectors as written, 0 for none
 	own       *ruleSet   // without what it aggregates
 	gives     bothScopes // with it
@@ -56,28 +55,19 @@ func (a *Analysis) readRoles() {
 			}
 		}
 	}
-	r := roleReader{Analysis: a, rules: newTable(total), sets: make([]*ruleSet, 0, total)}
-	r.readKind(clusterRoleKind, clusterRoleHash)
+	a.addRoles(clusterRoleKind, clusterRoleHash)
 	clusterRoles := len(a.roles)
-	r.readKind(roleKind, roleHash)
+	a.addRoles(roleKind, roleHash)
 	a.aggregate(a.roles[:clusterRoles])
 }
 
-// roleReader compiles equal lists of rules once.
-type roleReader struct {
-	*Analysis
-	rules table // lists of rules, by hash
-	sets  []*ruleSet
-}
-
-func (r *roleReader) readKind(gk model.GroupKind, kind uint64) {
-	for namespace, objects := range r.snapshot.ByNamespace(gk) {
-		hash := hashOf(namespace)
-		for block := range slices.Chunk(objects, blockSize) {
-			r.touched += touch(block)
-			for _, o := range block {
-				r.read(o, kind, hash)
-			}
+func (a *Analysis) addRoles(gk model.GroupKind, kind uint64) {
+	for shard := range a.snapshot.Shards(gk) {
+		written := model.ViewOf(shard, func(s *model.Shard) *writtenRoles { return readRoles(s, kind) })
+		for i := range written.roles {
+			r := written.roles[i]
+			r.id, _ = a.roleIDs.add(written.keys[i])
+			a.roles = append(a.roles, r)
 		}
 	}
 }
@@ -96,46 +86,6 @@ func (a *Analysis) clusterName() string {
 // was read from a cluster, and what it does not have is not there.
 func (a *Analysis) complete() bool {
 	return a.snapshot.Get(model.Key{Cluster: a.clusterName(), GroupKind: clusterRoleKind, Name: "cluster-admin"}) != nil
-}
-
-func (r *roleReader) read(o *model.Object, kind, namespace uint64) {
-	role := Role{RoleName: RoleName{o.Key.Namespace, o.Key.Name}, Object: o}
-	name := emptyHash
-	kids := o.Root.Children()
-	for i := range kids {
-		switch kid := &kids[i]; kid.Key() {
-		case "rules":
-			role.rules = kid
-		case "metadata":
-			name = textHash(kid.Get("name"))
-			role.labels = kid.Get("labels")
-		case "aggregationRule":
-			selectors := kid.Get("clusterRoleSelectors")
-			role.selected = selectors.Hash()
-			for j := range selectors.Children() {
-				role.selectors = append(role.selectors, model.NewSelector(selectors.At(j)))
-			}
-		}
-	}
-	if kind == roleHash { // which the API server lets aggregate nothing
-		role.selectors, role.labels = nil, nil
-	}
-	role.Aggregated = len(role.selectors) > 0
-	role.own = r.compile(role.rules)
-	role.gives = role.own.bothScopes
-	if name == emptyHash { // it has a generated one, which nothing refers to
-		name = hashOf(o.Key.Name)
-	}
-	role.id, _ = r.roleIDs.add(identity(kind, namespace, name))
-	r.roles = append(r.roles, role)
-}
-
-func (r *roleReader) compile(rules *tree.Node) *ruleSet {
-	at, added := r.rules.add(rules.Hash())
-	if added {
-		r.sets = append(r.sets, compileRules(rules))
-	}
-	return r.sets[at]
 }
 
 // Role returns a role that was read, or one that every cluster has; nil

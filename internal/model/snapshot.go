@@ -18,16 +18,37 @@ type Snapshot struct {
 	Closed bool
 
 	gaps   map[GroupKind]*Gap
-	shards []*shard // ordered by shardKey
+	shards []*Shard // ordered by shardKey
 
 	byNamespace func() map[string]*LabelIndex
 }
 
-// shard holds the objects of one type in one namespace, by name. Shards are
-// shared between snapshots and never changed.
-type shard struct {
+// Shard holds the objects of one type in one namespace, by name. It never
+// changes, and snapshots share it: [Snapshot.With] replaces those that it touches.
+type Shard struct {
 	key     Key // without a name
 	objects []*Object
+
+	once sync.Once
+	view any // see ViewOf
+}
+
+// Namespace returns the namespace of the objects, "" for cluster-scoped ones.
+func (s *Shard) Namespace() string { return s.key.Namespace }
+
+// Objects returns the objects, which must not be changed.
+func (s *Shard) Objects() []*Object { return s.objects }
+
+// ViewOf returns what read makes of a shard. That is kept with the shard: who
+// asks again, of this snapshot or of any that shares the shard, is given the same
+// value. A shard keeps one view, so a type of objects should have one reader; for
+// a view of another type, read is called each time.
+func ViewOf[T any](s *Shard, read func(*Shard) *T) *T {
+	s.once.Do(func() { s.view = read(s) })
+	if view, ok := s.view.(*T); ok {
+		return view
+	}
+	return read(s)
 }
 
 // Change puts an object in place of the one with the same key, or removes it
@@ -55,7 +76,7 @@ func (s *Snapshot) With(changes ...Change) *Snapshot {
 	for _, c := range changes {
 		byShard[shardKey(c.Key)] = append(byShard[shardKey(c.Key)], c)
 	}
-	next := &Snapshot{Closed: s.Closed, gaps: s.gaps, shards: make([]*shard, 0, len(s.shards)+len(byShard))}
+	next := &Snapshot{Closed: s.Closed, gaps: s.gaps, shards: make([]*Shard, 0, len(s.shards)+len(byShard))}
 	for _, old := range s.shards {
 		if changes, touched := byShard[old.key]; touched {
 			old = old.with(changes)
@@ -66,11 +87,11 @@ func (s *Snapshot) With(changes ...Change) *Snapshot {
 		}
 	}
 	for key, changes := range byShard {
-		if made := (&shard{key: key}).with(changes); len(made.objects) > 0 {
+		if made := (&Shard{key: key}).with(changes); len(made.objects) > 0 {
 			next.shards = append(next.shards, made)
 		}
 	}
-	slices.SortFunc(next.shards, func(a, b *shard) int { return a.key.Compare(b.key) })
+	slices.SortFunc(next.shards, func(a, b *Shard) int { return a.key.Compare(b.key) })
 	next.byNamespace = sync.OnceValue(next.indexLabels)
 	return next
 }
@@ -80,12 +101,12 @@ func shardKey(k Key) Key {
 	return k
 }
 
-func (s *shard) with(changes []Change) *shard {
+func (s *Shard) with(changes []Change) *Shard {
 	latest := make(map[string]*Object, len(changes))
 	for _, c := range changes {
 		latest[c.Key.Name] = c.Object
 	}
-	next := &shard{key: s.key, objects: make([]*Object, 0, len(s.objects)+len(latest))}
+	next := &Shard{key: s.key, objects: make([]*Object, 0, len(s.objects)+len(latest))}
 	for _, o := range s.objects {
 		if _, touched := latest[o.Key.Name]; !touched {
 			next.objects = append(next.objects, o)
@@ -158,12 +179,12 @@ func (s *Snapshot) Kind(gk GroupKind) iter.Seq[*Object] {
 	}
 }
 
-// ByNamespace yields the objects of a type, those of each namespace together, in
-// key order. The slices must not be changed.
-func (s *Snapshot) ByNamespace(gk GroupKind) iter.Seq2[string, []*Object] {
-	return func(yield func(string, []*Object) bool) {
+// Shards yields the objects of a type, those of each namespace together, in key
+// order.
+func (s *Snapshot) Shards(gk GroupKind) iter.Seq[*Shard] {
+	return func(yield func(*Shard) bool) {
 		for _, sh := range s.shards {
-			if sh.key.GroupKind == gk && !yield(sh.key.Namespace, sh.objects) {
+			if sh.key.GroupKind == gk && !yield(sh) {
 				return
 			}
 		}

@@ -5,6 +5,8 @@ import (
 	"maps"
 	"math/rand/v2"
 	"slices"
+	"sync"
+	"sync/atomic"
 	"testing"
 )
 
@@ -177,5 +179,44 @@ func BenchmarkWithOneChange(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		s.With(Change{Key: objects[77].Key, Object: objects[77]})
+	}
+}
+
+// TestViewIsReadOnce asks for views from several goroutines and of several
+// snapshots: a shard is read once, and again only where it was changed.
+func TestViewIsReadOnce(t *testing.T) {
+	var reads atomic.Int64
+	count := func(sh *Shard) *int { reads.Add(1); n := len(sh.Objects()); return &n }
+	pods := GroupKind{Kind: "Pod"}
+	var objects []*Object
+	for i := range 4 {
+		objects = append(objects, bare(t, Key{GroupKind: pods, Namespace: fmt.Sprint("ns", i/2), Name: fmt.Sprint("p", i)}, ""))
+	}
+	s := NewSnapshot(objects, true)
+	views := func(s *Snapshot) (all []*int) {
+		for sh := range s.Shards(pods) {
+			all = append(all, ViewOf(sh, count))
+		}
+		return all
+	}
+	var group sync.WaitGroup
+	for range 8 {
+		group.Go(func() { views(s) })
+	}
+	group.Wait()
+	if reads.Load() != 2 {
+		t.Errorf("2 shards were read %d times", reads.Load())
+	}
+	before, after := views(s), views(s.With(Change{Key: objects[3].Key}))
+	if reads.Load() != 3 || before[0] != after[0] || *before[1] != 2 || *after[1] != 1 {
+		t.Errorf("after a change in one shard: %d reads, %v and %v", reads.Load(), before, after)
+	}
+	for sh := range s.Shards(pods) {
+		if name := ViewOf(sh, func(sh *Shard) *string { n := sh.Namespace(); return &n }); *name != sh.Namespace() {
+			t.Errorf("the view of another type is %q", *name)
+		}
+	}
+	if slices.ContainsFunc(views(s), func(n *int) bool { return *n != 2 }) || reads.Load() != 3 {
+		t.Error("a view of another type took the place of the first")
 	}
 }
