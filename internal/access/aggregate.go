@@ -24,7 +24,7 @@ type component struct {
 
 	reached  lazy[[]*Role]
 	grants   [2]lazy[[]Grant] // in one namespace, in the whole cluster
-	sources  lazy[[]source]
+	sources  lazy[listed]
 	bindings lazy[[]int32]
 }
 
@@ -337,18 +337,42 @@ func (c *component) given(clusterWide bool) []Grant {
 
 // first returns the sources of a component's rights, in the order of roles by
 // name.
-func (c *component) first() []source {
-	return c.sources.get(func() []source {
-		var all []source
+func (c *component) first() listed {
+	return c.sources.get(func() listed {
+		var all listed
 		for _, r := range c.roles {
-			all = append(all, r.ownSources()...)
+			all.sources = append(all.sources, r.ownSources()...)
 		}
 		for _, other := range c.next {
-			all = append(all, other.first()...)
+			of := other.first()
+			all.sources = append(all.sources, of.sources...)
+			all.more |= of.more
 		}
-		slices.SortStableFunc(all, func(x, y source) int { return compareRoles(x.role, y.role) })
-		return firstOf(all)
+		slices.SortStableFunc(all.sources, func(x, y source) int { return compareRoles(x.role, y.role) })
+		all.sources = firstOf(all.sources)
+		return all.bounded()
 	})
+}
+
+// maxNamed is how many rules that give a right for some names are listed of those
+// that come by aggregation. Each is listed for every subject that has the role.
+const maxNamed = 20
+
+// bounded leaves out of the sources for some names those of a right that come
+// after maxNamed.
+func (l listed) bounded() listed {
+	var count [rightCount]int
+	l.sources = slices.Clip(slices.DeleteFunc(l.sources, func(s source) bool {
+		if s.names == nil {
+			return false
+		}
+		count[s.right]++
+		if count[s.right] > maxNamed {
+			l.more |= 1 << s.right
+		}
+		return count[s.right] > maxNamed
+	}))
+	return l
 }
 
 // bound returns bindings that give a role of the component, in order, one more

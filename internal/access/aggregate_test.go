@@ -125,7 +125,7 @@ func compareWithClosure(t *testing.T, a *Analysis, i int, reaches []map[int]bool
 		t.Errorf("%s: grants %s, want %s", role.Name, names(granted), names(rights))
 	}
 	firsts := map[Right]string{}
-	for _, s := range role.sources() {
+	for _, s := range role.sources().sources {
 		if firsts[s.right] == "" {
 			firsts[s.right] = s.role.Name
 		}
@@ -224,5 +224,83 @@ func BenchmarkAggregation(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+// Ten thousand roles in one chain, in one ring and below one role: everything
+// that can be asked is answered, and what the last one gives reaches the first.
+func TestTenThousandAggregated(t *testing.T) {
+	const n = 10000
+	for _, shape := range []string{"ring", "chain", "all of all"} {
+		a := New(snapshot(t, shaped(shape, n)))
+		first, last := a.Role(RoleName{Name: "r0000"}), a.Role(RoleName{Name: "r9999"})
+		if missing := last.own.cluster &^ first.Rights(true); missing != 0 {
+			t.Errorf("%s: the first role lacks %s of the last", shape, names(missing))
+		}
+		q := &Request{Verb: "get", Group: "g", Resource: "thing9999"}
+		if answer := a.Can(User("u0"), q); answer.Verdict != Yes || answer.Proof.Source != last {
+			t.Errorf("%s: the first may not what the last allows: %v", shape, answer.Verdict)
+		}
+		if answer := a.Can(User("u9999"), &Request{Verb: "get", Group: "g", Resource: "thing0000"}); (answer.Verdict == Yes) != (shape != "chain") {
+			t.Errorf("%s: the last may what the first allows: %v", shape, answer.Verdict)
+		}
+		for _, g := range first.Grants(true) {
+			if g.Right == WildcardVerbs && (!g.More || len(g.Resources) < MaxAggregated || len(g.Resources) > MaxAggregated+1) {
+				t.Errorf("%s: %d resources, more: %t", shape, len(g.Resources), g.More)
+			}
+		}
+		if bindings, more := a.BindingsTo(last); !more || len(bindings) < MaxAggregated || len(bindings) > MaxAggregated+1 {
+			t.Errorf("%s: the last is given by %d bindings, more: %t", shape, len(bindings), more)
+		}
+		proofs, _ := a.WhoCan(q)
+		if proofs = slices.DeleteFunc(proofs, func(p Proof) bool { return p.Subject.System() }); len(proofs) != n {
+			t.Errorf("%s: %d may what the last allows, want %d", shape, len(proofs), n)
+		}
+		rules := 0
+		for range first.Rules() {
+			rules++
+		}
+		if rules != 2*n {
+			t.Errorf("%s: the first has %d rules", shape, rules)
+		}
+		if len(a.Dangers()) == 0 {
+			t.Errorf("%s: no dangers", shape)
+		}
+	}
+}
+
+// A long chain of roles whose rules are for one name each: what is listed is
+// bounded, and says that there is more; where a rule is for all names it is all.
+func TestNamesByAggregationAreBounded(t *testing.T) {
+	for _, all := range []bool{false, true} {
+		// The first role has no rule of its own for them.
+		text := "---\napiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata: {name: top}\naggregationRule: {clusterRoleSelectors: [{matchLabels: {l0: a}}]}\nrules: []\n"
+		for i := range 60 {
+			names := fmt.Sprintf(", resourceNames: [s%d]", i)
+			if all && i == 59 {
+				names = ""
+			}
+			text += fmt.Sprintf("---\napiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata: {name: r%02d, labels: {l%d: a}}\n"+
+				"aggregationRule: {clusterRoleSelectors: [{matchLabels: {l%d: a}}]}\nrules: [{apiGroups: [''], resources: [secrets], verbs: [get]%s}]\n", i, i, i+1, names)
+		}
+		text += "---\napiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRoleBinding\nmetadata: {name: b}\nroleRef: {kind: ClusterRole, name: top}\nsubjects: [{kind: User, name: jo}]\n"
+		a := New(snapshot(t, text))
+		var holders []Holder
+		more := false
+		for _, d := range a.Dangers() {
+			if d.Right == ReadSecrets {
+				holders, more = slices.DeleteFunc(d.Holders, func(h Holder) bool { return h.System }), d.More
+			}
+		}
+		restricted := 0
+		for range a.Restricted(User("jo")) {
+			restricted++
+		}
+		if !all && (len(holders) != maxNamed || !more || restricted != 60) {
+			t.Errorf("%d holders, more: %t, of %d names, want %d of 60", len(holders), more, restricted, maxNamed)
+		}
+		if all && (len(holders) != 1 || len(holders[0].Names) > 0 || more) {
+			t.Errorf("with a rule for all names: %d holders, more: %t", len(holders), more)
+		}
 	}
 }

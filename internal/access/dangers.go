@@ -12,6 +12,9 @@ import (
 type Danger struct {
 	Right   Right
 	Holders []Holder // applications first, the whole cluster first, then by name
+	// More says that roles which aggregate others give the right over more names
+	// than are listed.
+	More bool
 }
 
 // Holder holds a right in a scope.
@@ -28,7 +31,7 @@ type Holder struct {
 // rights that follow from it. A subject holds what bindings give it by its name;
 // what a group holds, all its members do.
 func (a *Analysis) Dangers() []Danger {
-	l := lister{a: a, roles: map[*Role][]source{}}
+	l := lister{a: a, roles: map[*Role]listed{}}
 	for b := range a.All() {
 		if role := b.Role(); role != nil {
 			l.binding(b, role)
@@ -46,7 +49,7 @@ func (a *Analysis) Dangers() []Danger {
 			return cmp.Or(order(x.System, y.System), order(x.Namespace != "", y.Namespace != ""), strings.Compare(x.Namespace, y.Namespace),
 				strings.Compare(x.Subject.Kind, y.Subject.Kind), strings.Compare(x.Subject.Namespace, y.Subject.Namespace), strings.Compare(x.Subject.Name, y.Subject.Name))
 		})
-		dangers = append(dangers, Danger{Right(r), holders})
+		dangers = append(dangers, Danger{Right(r), holders, l.more.Has(Right(r))})
 	}
 	return dangers
 }
@@ -64,8 +67,9 @@ func order(a, b bool) int {
 // lister collects holders.
 type lister struct {
 	a       *Analysis
-	roles   map[*Role][]source
+	roles   map[*Role]listed
 	holders [rightCount][]Holder
+	more    Rights
 }
 
 // source is where a role gets a right from.
@@ -77,15 +81,23 @@ type source struct {
 	cluster bool
 }
 
+// listed are sources, as far as they are listed.
+type listed struct {
+	sources []source
+	more    Rights // for more names than are listed
+}
+
 // sources returns the first rule that gives each right, in the whole cluster
-// and in a namespace, and all that give it for some names. The rules of the role
+// and in a namespace, and those that give it for some names: of others that the
+// role aggregates only some for each right. The rules of the role
 // itself are the first, then come those of others by name.
-func (r *Role) sources() []source {
+func (r *Role) sources() listed {
 	own := r.ownSources()
 	if r.component == nil {
-		return own
+		return listed{sources: own}
 	}
-	return firstOf(slices.Concat(own, r.component.first()))
+	all := r.component.first()
+	return listed{firstOf(slices.Concat(own, all.sources)), all.more}
 }
 
 func (r *Role) ownSources() []source {
@@ -137,16 +149,19 @@ func (l *lister) binding(b Binding, role *Role) {
 	}
 	namespace := b.Namespace()
 	rights := role.Rights(namespace == "")
-	var listed Rights
-	for _, s := range sources {
+	if !rights.Has(WildcardAll) {
+		l.more |= sources.more &^ rights
+	}
+	var wide Rights
+	for _, s := range sources.sources {
 		if s.cluster && namespace != "" || !l.a.relevant(s, namespace) || rights.Has(WildcardAll) && s.right != WildcardAll {
 			continue
 		}
 		if s.names == nil {
-			if listed.Has(s.right) {
+			if wide.Has(s.right) {
 				continue
 			}
-			listed |= 1 << s.right
+			wide |= 1 << s.right
 		} else if rights.Has(s.right) {
 			continue // it has the right over all names
 		}
@@ -211,7 +226,7 @@ func (a *Analysis) Prove(s Subject, r Right, namespace string) (Proof, bool) {
 		if role == nil || b.Namespace() != "" && b.Namespace() != namespace || !role.Rights(b.Namespace() == "").Has(r) {
 			continue
 		}
-		for _, from := range role.sources() {
+		for _, from := range role.sources().sources {
 			if from.right == r && from.names == nil && (b.Namespace() == "" || !from.cluster) {
 				return Proof{b.names(s, nil), b, from.role, from.rule}, true
 			}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -35,7 +36,7 @@ Files rarely hold every binding of a cluster. So what nothing in them allows is
 unknown, and no only with --closed-world.
 
 Exit code: 0 yes, 1 no, 2 usage or internal error, 3 unknown.`,
-		Args: cobra.NoArgs,
+		Args: knownCommand,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	f.input.flags(cmd)
@@ -142,6 +143,10 @@ func (f *accessFlags) request(s *model.Snapshot, verb, text, namespace string) (
 	switch {
 	case err != nil:
 		return nil, err
+	case verb != strings.ToLower(verb):
+		return nil, fmt.Errorf("verb %q: verbs are written in lower case: %s", verb, strings.ToLower(verb))
+	case q.Verb == "create" && q.Name != "" && q.Subresource == "":
+		return nil, fmt.Errorf("what is created has no name yet when it is authorized: ask for create %s", strings.TrimSuffix(text, "/"+q.Name))
 	case f.namespace != "" && !scoped:
 		return nil, fmt.Errorf("%s is in no namespace: leave -n out", text)
 	case q.Resource == "namespaces" && q.Group == "" && q.Name != "":
@@ -223,9 +228,9 @@ func (f *accessFlags) list(cmd *cobra.Command, p *Program, args []string) error 
 	}
 	bindings := slices.DeleteFunc(slices.Collect(a.Bindings(subject, f.groups...)), func(b access.Binding) bool { return !f.holds(b.Namespace()) })
 	if f.output == "json" {
-		return writeJSON(p.Stdout, listJSON(subject, f.groups, bindings))
+		return writeJSON(p.Stdout, listJSON(subject, f.groups, bindings, a.Unread()))
 	}
-	return f.printer(p).list(subject, bindings, f.system)
+	return f.printer(p).list(subject, bindings, a.Unread(), f.system)
 }
 
 // holds reports whether what is given in a namespace, "" for all, is asked for.
@@ -261,9 +266,9 @@ func (f *accessFlags) dangers(cmd *cobra.Command, p *Program) error {
 		}
 	}
 	if f.output == "json" {
-		err = writeJSON(p.Stdout, dangersJSON(dangers, notes))
+		err = writeJSON(p.Stdout, dangersJSON(dangers, notes, a.Unread()))
 	} else {
-		err = f.printer(p).dangers(dangers, notes, f.system, f.verbose)
+		err = f.printer(p).dangers(dangers, notes, a.Unread(), f.system, f.verbose)
 	}
 	found := len(notes) > 0
 	for _, d := range dangers {

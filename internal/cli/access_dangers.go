@@ -13,6 +13,7 @@ import (
 // How much is shown without --verbose.
 const (
 	shownHolders = 25 // subjects with their scopes
+	shownParts   = 10 // of a subject in a scope: what it holds by the same rules
 	shownRights  = 5  // of one rule, with what they mean
 	shownNotes   = 10 // of one kind
 )
@@ -60,14 +61,22 @@ func holdings(dangers []access.Danger) []holding {
 		}
 	}
 	for i := range all {
-		for j := range all[i].parts {
-			slices.SortStableFunc(all[i].parts[j].rights, func(a, b access.Right) int { return cmp.Compare(b.Info().Severity, a.Info().Severity) })
-		}
+		all[i].sort()
 	}
 	slices.SortStableFunc(all, func(a, b holding) int {
 		return cmp.Or(cmp.Compare(b.worst, a.worst), cmp.Compare(a.parts[0].rights[0], b.parts[0].rights[0]), strings.Compare(a.namespace, b.namespace), strings.Compare(a.subject.String(), b.subject.String()))
 	})
 	return all
+}
+
+// sort puts the worst first, and what holds for some names only behind the rest.
+func (h *holding) sort() {
+	for i := range h.parts {
+		slices.SortStableFunc(h.parts[i].rights, func(a, b access.Right) int { return cmp.Compare(b.Info().Severity, a.Info().Severity) })
+	}
+	slices.SortStableFunc(h.parts, func(a, b holdingPart) int {
+		return cmp.Or(cmp.Compare(min(len(a.names), 1), min(len(b.names), 1)), cmp.Compare(b.rights[0].Info().Severity, a.rights[0].Info().Severity))
+	})
 }
 
 func (h *holding) add(r access.Right, holder access.Holder) {
@@ -85,7 +94,7 @@ func (h *holding) add(r access.Right, holder access.Holder) {
 
 func sameRule(a, b access.Proof) bool { return a.Binding == b.Binding && a.Rule == b.Rule }
 
-func (p *accessPrinter) dangers(dangers []access.Danger, notes []access.Note, system, verbose bool) error {
+func (p *accessPrinter) dangers(dangers []access.Danger, notes []access.Note, unread string, system, verbose bool) error {
 	all := holdings(dangers)
 	hidden := map[access.Subject]bool{}
 	if !system {
@@ -109,6 +118,10 @@ func (p *accessPrinter) dangers(dangers []access.Danger, notes []access.Note, sy
 		p.holding(h, verbose)
 	}
 	p.notes(notes, verbose)
+	if slices.ContainsFunc(dangers, func(d access.Danger) bool { return d.More }) {
+		p.line(0, yellow, "Roles that aggregate others give rights over more names than are listed.")
+	}
+	p.unread(unread)
 	if len(hidden) > 0 {
 		p.line(0, dim, fmt.Sprintf("Not listed: %s of Kubernetes itself; --system lists them.", counted(len(hidden), "part")))
 	}
@@ -120,12 +133,13 @@ var severityStyles = map[model.Severity]string{model.Critical: "1;31", model.Hig
 func (p *accessPrinter) holding(h holding, verbose bool) {
 	fmt.Fprint(p.w, p.paint(severityStyles[h.worst], strings.ToUpper(h.worst.String()))+"  ")
 	p.subject(0, h.subject, scopeText(h.namespace))
-	for _, part := range h.parts {
+	for i, part := range h.parts {
+		if i == shownParts && !verbose {
+			p.line(4, dim, "and by "+counted(len(h.parts)-i, "more rule")+"; -v lists them")
+			break
+		}
 		for _, proof := range part.proofs {
 			p.short(4, proof, h.subject)
-		}
-		if len(part.names) > 0 {
-			p.line(6, dim, "only those named "+strings.Join(part.names, ", "))
 		}
 		shown := part.rights
 		if len(shown) > shownRights && !verbose {

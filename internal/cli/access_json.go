@@ -131,7 +131,7 @@ func whoCanJSON(q *access.Request, proofs []access.Proof, reasons []string) any 
 	}{asRequest(q), asProofs(proofs), reasons}
 }
 
-func listJSON(subject access.Subject, groups []string, bindings []access.Binding) any {
+func listJSON(subject access.Subject, groups []string, bindings []access.Binding, unread string) any {
 	type entry struct {
 		Binding bindingJSON  `json:"binding"`
 		Role    roleJSON     `json:"role"`
@@ -151,10 +151,19 @@ func listJSON(subject access.Subject, groups []string, bindings []access.Binding
 		Subject string   `json:"subject"`
 		Groups  []string `json:"groups,omitempty"`
 		Grants  []entry  `json:"grants"`
-	}{subject.String(), groups, entries}
+		Reasons []string `json:"moreBecause,omitempty"`
+	}{subject.String(), groups, entries, reasonsOf(unread)}
 }
 
-func dangersJSON(dangers []access.Danger, notes []access.Note) any {
+// reasonsOf makes a list of why there may be more; it is empty for "".
+func reasonsOf(unread string) []string {
+	if unread == "" {
+		return nil
+	}
+	return []string{unread}
+}
+
+func dangersJSON(dangers []access.Danger, notes []access.Note, unread string) any {
 	type holder struct {
 		Subject string      `json:"subject"`
 		System  bool        `json:"system"`
@@ -170,6 +179,7 @@ func dangersJSON(dangers []access.Danger, notes []access.Note) any {
 		Attack   []string       `json:"attack"`
 		PartOf   string         `json:"partOf,omitempty"`
 		Holders  []holder       `json:"holders"`
+		More     bool           `json:"more,omitempty"` // aggregated roles give it over more names
 	}
 	type note struct {
 		ID      string       `json:"id"`
@@ -181,10 +191,11 @@ func dangersJSON(dangers []access.Danger, notes []access.Note) any {
 	report := struct {
 		Dangers []danger `json:"dangers"`
 		Notes   []note   `json:"notes"`
-	}{[]danger{}, []note{}}
+		Reasons []string `json:"moreBecause,omitempty"`
+	}{[]danger{}, []note{}, reasonsOf(unread)}
 	for _, d := range dangers {
 		info := d.Right.Info()
-		one := danger{info.Name, info.Group, info.Severity, info.Gain, info.Attack, info.Part, nil}
+		one := danger{info.Name, info.Group, info.Severity, info.Gain, info.Attack, info.Part, nil, d.More}
 		for _, h := range d.Holders {
 			one.Holders = append(one.Holders, holder{h.Subject.String(), h.System, h.Namespace, h.Names, asProofs(h.Proofs)})
 		}

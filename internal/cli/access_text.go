@@ -221,13 +221,20 @@ func (p *accessPrinter) whoCan(q *access.Request, proofs []access.Proof, reasons
 	}
 	fmt.Fprintln(p.w)
 	for _, reason := range reasons {
-		p.wrapped(0, yellow, "There may be more: "+reason+".")
+		p.unread(reason)
 	}
 	if hidden > 0 {
 		p.line(0, dim, fmt.Sprintf("Not listed: %s to parts of Kubernetes itself; --system lists them.", counted(hidden, "grant")))
 	}
 	p.line(0, dim, "Members of system:masters always can.")
 	return p.w.Flush()
+}
+
+// unread says why there may be more than was read.
+func (p *accessPrinter) unread(why string) {
+	if why != "" {
+		p.wrapped(0, yellow, "There may be more: "+why+".")
+	}
 }
 
 func subjectsIn(proofs []access.Proof) int {
@@ -247,7 +254,7 @@ func (p *accessPrinter) subject(indent int, s access.Subject, where string) {
 	fmt.Fprintln(p.w, strings.Repeat(" ", indent)+text)
 }
 
-func (p *accessPrinter) list(subject access.Subject, bindings []access.Binding, system bool) error {
+func (p *accessPrinter) list(subject access.Subject, bindings []access.Binding, unread string, system bool) error {
 	p.line(0, bold, subject.String())
 	if subject == access.Group("system:masters") {
 		p.line(4, "", "members of system:masters may do everything; no rule limits them")
@@ -268,8 +275,12 @@ func (p *accessPrinter) list(subject access.Subject, bindings []access.Binding, 
 		}
 		p.granted(b, subject)
 	}
-	if hidden := len(bindings) - len(shown); hidden > 0 {
+	hidden := len(bindings) - len(shown)
+	if hidden > 0 || unread != "" {
 		fmt.Fprintln(p.w)
+	}
+	p.unread(unread)
+	if hidden > 0 {
 		p.line(0, dim, fmt.Sprintf("Not listed: %s that every cluster has for everybody with a login; --system lists them.", counted(hidden, "binding")))
 	}
 	return p.w.Flush()
