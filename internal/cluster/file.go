@@ -122,14 +122,22 @@ func pathOf(steps []any) (tree.Path, error) {
 	return p, nil
 }
 
-// Load reads what [Save] wrote.
-func Load(r io.Reader) (*Input, error) {
+// maxObjects bounds a saved cluster: a small file may hold any number of objects,
+// as it is compressed. Clusters of the size that Kubernetes is made for have less
+// than a tenth of them.
+const maxObjects = 3_000_000
+
+// Load reads what [Save] wrote. It refuses what is not whole, and what is larger
+// than any cluster.
+func Load(r io.Reader) (*Input, error) { return load(r, maxObjects) }
+
+func load(r io.Reader, most int) (*Input, error) {
 	z, err := gzip.NewReader(bufio.NewReader(r))
 	if err != nil {
 		return nil, errors.New("it is no saved cluster, which --save writes")
 	}
 	limited := &io.LimitedReader{R: z, N: maxObject}
-	l := loader{d: json.NewDecoder(limited), limited: limited, interner: tree.NewInterner()}
+	l := loader{d: json.NewDecoder(limited), limited: limited, interner: tree.NewInterner(), most: most}
 	in, err := l.load()
 	if err == nil {
 		return in, nil
@@ -165,6 +173,7 @@ type loader struct {
 	limited  *io.LimitedReader
 	interner *tree.Interner
 	count    int
+	most     int // objects
 }
 
 func (l *loader) load() (*Input, error) {
@@ -187,6 +196,9 @@ func (l *loader) load() (*Input, error) {
 		}
 		if line.End != nil {
 			return in, l.end(in, line.End)
+		}
+		if l.count == l.most {
+			return nil, &formatError{fmt.Sprintf("the file holds more than %d objects", l.most)}
 		}
 		o, err := l.object(in, &line)
 		if err != nil {

@@ -195,3 +195,29 @@ func FuzzLoad(f *testing.F) {
 		}
 	})
 }
+
+// TestLoadHuge reads small files that are large once unpacked: they are refused,
+// and before they are in memory as a whole.
+func TestLoadHuge(t *testing.T) {
+	_, file := saved(t)
+	header, _, _ := strings.Cut(unpack(t, file), "\n")
+	object := func(filler string) string {
+		return `{"object": {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c", "namespace": "a"}, "data": {"a": "` + filler + `"}}}` + "\n"
+	}
+	for name, c := range map[string]struct {
+		text, want string
+		most       int
+	}{
+		"one object":   {header + "\n" + object(strings.Repeat("x", maxObject+1<<16)), "an object is larger than 32 MiB", maxObjects},
+		"the header":   {`{"format": "` + strings.Repeat("x", maxObject+1<<16), "larger than 32 MiB", maxObjects},
+		"the footer":   {header + "\n" + `{"end": {"objects": 0, "problems": [{"reason": "` + strings.Repeat("x", maxObject+1<<16), "larger than 32 MiB", maxObjects},
+		"behind it":    {header + "\n" + `{"end": {"objects": 0}}` + "\n" + `"` + strings.Repeat("x", maxObject+1<<16), "larger than 32 MiB", maxObjects},
+		"many objects": {header + "\n" + strings.Repeat(object("x"), 4) + `{"end": {"objects": 4}}` + "\n", "more than 3 objects", 3},
+		"enough":       {header + "\n" + strings.Repeat(object(strings.Repeat("x", maxObject/3+1)), 3) + `{"end": {"objects": 3}}` + "\n", "", 3},
+	} {
+		_, err := load(bytes.NewReader(pack(t, c.text)), c.most)
+		if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
+			t.Errorf("%s: %.200v, want %q", name, err, c.want)
+		}
+	}
+}

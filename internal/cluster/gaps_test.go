@@ -177,3 +177,41 @@ func TestErrorsTellNoPassword(t *testing.T) {
 		}
 	}
 }
+
+// TestChangedBetweenPages gives an object twice, the second time as it is after a
+// change: the later one counts, and once.
+func TestChangedBetweenPages(t *testing.T) {
+	f := newFake(t)
+	again := strings.Replace(f.items["/api/v1/pods"][1], `"resourceVersion": "1"`, `"resourceVersion": "77"`, 1)
+	f.items["/api/v1/pods"] = append(f.items["/api/v1/pods"], again)
+	in := f.read(Options{})
+	wantPods(t, in, allPods)
+	for _, o := range in.Objects {
+		if o.Key.Name == "web-1" && o.Root.Dig("metadata", "resourceVersion").Str() != "77" {
+			t.Errorf("web-1 is of version %s", o.Root.Dig("metadata", "resourceVersion").Str())
+		}
+	}
+	for _, r := range in.Resources {
+		if r.Resource == "pods" && r.Objects != len(allPods) {
+			t.Errorf("%d pods are counted", r.Objects)
+		}
+	}
+}
+
+// TestEndlessPages gives the same token with every page.
+func TestEndlessPages(t *testing.T) {
+	f := newFake(t)
+	var pages atomic.Int64
+	f.fault = func(w http.ResponseWriter, r *http.Request) bool {
+		if r.URL.Path != "/api/v1/pods" {
+			return false
+		}
+		if pages.Add(1) > 10 {
+			status(w, http.StatusForbidden, "Forbidden") // ends the test
+			return true
+		}
+		fmt.Fprint(w, `{"kind": "PodList", "metadata": {"continue": "on"}, "items": []}`)
+		return true
+	}
+	wantGap(t, f.read(Options{}), model.GroupKind{Kind: "Pod"}, "the same page comes again")
+}

@@ -40,6 +40,9 @@ func (r *reader) list(ctx context.Context, res resource, namespace string) answe
 			continue
 		case code == http.StatusNotFound && !res.builtin() && !query.Has("continue"):
 			return answer{}
+		case err == nil && next != "" && next == query.Get("continue"):
+			a.err = fmt.Errorf("%w: the same page comes again", errAnswer)
+			return a
 		case err != nil || next == "":
 			a.err = err
 			return a

@@ -126,6 +126,7 @@ func (r *reader) collect(served *served, answers []answer) (*Input, error) {
 	refused := 0
 	for i, a := range answers {
 		res := served.wanted[i]
+		a.objects = latest(a.objects)
 		in.Objects = append(in.Objects, a.objects...)
 		in.Problems = append(in.Problems, a.problems...)
 		in.Resources = append(in.Resources, model.ResourceCount{Resource: res.String(), Objects: len(a.objects)})
@@ -164,6 +165,20 @@ func (r *reader) collect(served *served, answers []answer) (*Input, error) {
 	in.Problems = append(in.Problems, problems(failed)...)
 	in.finish()
 	return in, nil
+}
+
+// latest orders objects by key and drops all but the last of those with the same:
+// a server whose pages are not of one state gives an object that changes between
+// them twice.
+func latest(objects []*model.Object) []*model.Object {
+	slices.SortStableFunc(objects, func(a, b *model.Object) int { return a.Key.Compare(b.Key) })
+	kept := objects[:0]
+	for i, o := range objects {
+		if i+1 == len(objects) || objects[i+1].Key != o.Key {
+			kept = append(kept, o)
+		}
+	}
+	return kept
 }
 
 func gapReason(res resource, why string) string {
