@@ -33,9 +33,7 @@ for kubectl: pods, pods/exec, secrets/NAME, deployments.apps, pods/exec/NAME, or
 a URL path such as /metrics.
 
 Files rarely hold every binding of a cluster. So what nothing in them allows is
-unknown, and no only with --closed-world.
-
-Exit code: 0 yes, 1 no, 2 usage or internal error, 3 unknown.`,
+unknown, and no only with --closed-world.`,
 		Args: knownCommand,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
@@ -69,6 +67,12 @@ usage or internal error, 3 nobody that is known, but not all is known.`,
 func (f *accessFlags) canCommand(p *Program) *cobra.Command {
 	can := &cobra.Command{
 		Use: "can SUBJECT VERB RESOURCE", Short: "May a subject make a request, and by what?",
+		Long: `Answer whether a subject may make a request, with the binding, the role and the
+rule that allow it. Without -n the request is for all namespaces at once; where
+it is allowed in single ones only, these are named. The groups that Kubernetes
+itself puts a subject into count; give others with --group.
+
+Exit code: 0 yes, 1 no, 2 usage or internal error, 3 unknown.`,
 		Example: `  ullage access can sa:shop/web list secrets -n shop -f deploy/
   ullage access can user:jo delete nodes --group ops --cluster`,
 		Args: exactly("SUBJECT VERB RESOURCE", 3),
@@ -82,6 +86,10 @@ func (f *accessFlags) canCommand(p *Program) *cobra.Command {
 func (f *accessFlags) listCommand(p *Program) *cobra.Command {
 	list := &cobra.Command{
 		Use: "list SUBJECT", Short: "What may a subject do, where, and by what?",
+		Long: `List the bindings that hold for a subject, or for a group that Kubernetes puts it
+into, each with its role and rules.
+
+Exit code: 0 listed, also where there is nothing, 2 usage or internal error.`,
 		Example: `  ullage access list sa:shop/web -f deploy/`,
 		Args:    exactly("SUBJECT", 1),
 		RunE:    func(cmd *cobra.Command, args []string) error { return f.list(cmd, p, args) },

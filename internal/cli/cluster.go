@@ -14,8 +14,18 @@ func clusterCommand(p *Program) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "cluster",
 		Short: "What --cluster needs",
-		Args:  knownCommand,
-		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Long: `With --cluster, check, net, access, storage, secrets and attack-paths read the
+cluster of the kubeconfig (--kubeconfig, --context) instead of files. They list
+objects and change nothing; of Secrets they read the metadata only. What may not
+be listed is unknown in the answers, and is named.
+
+--save FILE keeps what was read, without secret values, and --from FILE answers
+from it, elsewhere and later.`,
+		Example: `  ullage cluster rbac | kubectl apply -f -
+  ullage check --cluster --save cluster.ullage
+  ullage access dangers --from cluster.ullage`,
+		Args: knownCommand,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(clusterRBACCommand(p))
 	return cmd
