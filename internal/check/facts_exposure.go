@@ -21,7 +21,7 @@ func (f *Facts) serviceRoutes(o *model.Object) tree.Node {
 
 func (f *Facts) podServices(o *model.Object, pod *model.PodTemplate) tree.Node {
 	var items []tree.Node
-	for _, s := range f.exposure().Services(o.Key.Namespace, pod.Labels()) {
+	for _, s := range f.exposure().Services(model.Workload{Object: o, Pod: *pod}) {
 		items = append(items, entries("name", s.Key.Name, "type", serviceType(s)))
 	}
 	return f.listOr(items, "no Service here selects these pods, and others may live elsewhere", o.Key.Namespace, serviceKind)
@@ -47,6 +47,13 @@ func (f *Facts) podExposure(o *model.Object, pod *model.PodTemplate) tree.Node {
 	}
 	if len(ways) == 0 && len(doubtful) > 0 {
 		return sealed(doubtful[0])
+	}
+	if len(ways) == 0 && f.snapshot.Complete("", wayInKinds...) {
+		for _, h := range f.exposure().Handmade() {
+			if !h.Known {
+				return unknown(h.Service.Key.String() + " selects no pods, and where it leads to was not read")
+			}
+		}
 	}
 	return f.listOr(append(ways, doubtful...), "nothing here leads to these pods from outside the cluster, and what does may live elsewhere", "", wayInKinds...)
 }

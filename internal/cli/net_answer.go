@@ -31,7 +31,7 @@ func (n *network) writeAnswer(w *accessPrinter, a *netAnswer, why bool) error {
 	}
 	shown := a.pairs
 	if !why {
-		shown = shown[:1]
+		shown = shown[:min(1, len(shown))]
 	} else if len(shown) > manyWays {
 		shown = shown[:manyWays]
 	}
@@ -158,6 +158,8 @@ func endText(e *reach.Endpoint) string {
 
 // The JSON forms.
 
+var kindWords = [...]string{reach.Pods: "pods", reach.Node: "node", reach.APIServer: "api-server", reach.Addresses: "addresses", reach.Name: "name"}
+
 type endJSON struct {
 	Kind      string   `json:"kind"` // pods, node, api-server, addresses, name
 	Workload  string   `json:"workload,omitempty"`
@@ -168,7 +170,7 @@ type endJSON struct {
 }
 
 func asEnd(e *reach.Endpoint) endJSON {
-	j := endJSON{Kind: [...]string{"pods", "node", "api-server", "addresses", "name"}[e.Kind], Host: e.HostNetwork, Name: e.Name}
+	j := endJSON{Kind: kindWords[e.Kind], Host: e.HostNetwork, Name: e.Name}
 	if e.Kind == reach.Pods {
 		j.Workload, j.Namespace = e.Workload.Object.Key.String(), e.Workload.Object.Key.Namespace
 	}

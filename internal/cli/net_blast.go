@@ -37,7 +37,7 @@ func (f *netFlags) blast(cmd *cobra.Command, p *Program, text string) error {
 	if err != nil {
 		return err
 	}
-	if n.Endpoint(e.ids[0]).Kind != reach.Pods {
+	if len(e.ids) == 0 || n.Endpoint(e.ids[0]).Kind != reach.Pods {
 		return fmt.Errorf("%s has no workloads: name a namespace or a workload", e.text)
 	}
 	b := n.Graph.Blast(e.ids)

@@ -100,8 +100,14 @@ func (f *netFlags) can(cmd *cobra.Command, p *Program, args []string, why bool) 
 
 // ask answers for all pairs, of which it keeps one for each way to decide.
 func (n *network) ask(from, to *netEnd) (*netAnswer, error) {
-	if len(from.ids) == 0 || len(to.ids) == 0 {
-		return nil, errors.New("nothing lies in the range: it is empty")
+	for _, e := range []*netEnd{from, to} {
+		if len(e.ids) > 0 {
+			continue
+		}
+		if e.service == nil {
+			return nil, errors.New("nothing lies in the range: it is empty")
+		}
+		return &netAnswer{from: from, to: to, answer: e.missing}, nil
 	}
 	a := &netAnswer{from: from, to: to}
 	outside := func(e reach.Endpoint) bool { return e.Outside() }

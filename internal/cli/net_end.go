@@ -18,17 +18,19 @@ type netEnd struct {
 	text    string
 	ids     []reach.ID
 	service *model.Object
-	port    string // "" for any; a number or a name
+	behind  map[reach.ID]reach.PortSet // service: the ports that are asked about
+	port    string                     // "" for any; a number or a name
 	proto   reach.Protocol
 	note    string
+	missing reach.Answer // service: whether it may lead somewhere, when there are no ids
 }
 
-// portOf returns the ports that are asked about at one destination, and false when
+// portsAt returns the ports that are asked about at one destination, and false when
 // any will do.
 func (e *netEnd) portsAt(n *network, id reach.ID) (reach.PortSet, bool) {
 	end := n.Graph.Endpoint(id)
 	if e.service != nil {
-		return reach.ServicePorts(e.service, end.Workload.Pod, e.port), true
+		return e.behind[id], true
 	}
 	if e.port == "" {
 		return nil, false
@@ -78,14 +80,16 @@ func (n *network) destination(text string) (*netEnd, error) {
 		return nil, err
 	}
 	e.port, e.proto = port, proto
-	if e.service != nil && port != "" {
-		for _, id := range e.ids {
-			if ports, _ := e.portsAt(n, id); !ports.Empty() {
-				return e, nil
-			}
+	if e.service != nil && port != "" && len(e.ids) > 0 {
+		open := false
+		e.behind = map[reach.ID]reach.PortSet{}
+		leads, _ := n.Leads(n.exposure, e.service, port)
+		for _, l := range leads {
+			e.behind[l.ID] = e.behind[l.ID].Union(l.Ports)
+			open = open || !l.Ports.Empty()
 		}
-		if len(e.ids) > 0 {
-			return nil, fmt.Errorf("%s has no port %s that leads to its pods; it has %s", printable(e.service.Key.String()), port, servicePorts(e.service))
+		if !open {
+			return nil, fmt.Errorf("%s has no port %s that leads anywhere; it has %s", printable(e.service.Key.String()), printable(port), servicePorts(e.service))
 		}
 	}
 	return e, nil
@@ -229,18 +233,44 @@ func (n *network) object(e *netEnd) error {
 }
 
 func (n *network) ofService(e *netEnd, o *model.Object) error {
-	selector, ok := reach.ServiceSelector(o)
-	if !ok {
-		if name := o.Root.Dig("spec", "externalName").Str(); name != "" {
-			return fmt.Errorf("%s stands for %s, outside the cluster: ask about that", printable(o.Key.String()), printable(name))
+	if name := o.Root.Dig("spec", "externalName").Str(); name != "" {
+		return fmt.Errorf("%s stands for %s, outside the cluster: ask about that", printable(o.Key.String()), printable(name))
+	}
+	leads, known := n.Leads(n.exposure, o, "")
+	_, selects := reach.ServiceSelector(o)
+	e.service, e.behind = o, map[reach.ID]reach.PortSet{}
+	if len(leads) == 0 {
+		e.missing = reach.No
+		switch {
+		case selects:
+			e.note = "no pods were read that " + o.Key.String() + " selects"
+			if !n.closed {
+				e.missing = reach.Maybe
+			}
+		case known:
+			e.note = o.Key.String() + " selects no pods and has no endpoints: it leads nowhere"
+		default:
+			e.note, e.missing = o.Key.String()+" selects no pods, and no EndpointSlice of it was read: where it leads to is not known", reach.Maybe
 		}
-		return fmt.Errorf("%s selects no pods: where it leads to is not known", printable(o.Key.String()))
+		return nil
 	}
-	for _, w := range n.Workloads(o.Key.Namespace).Select(model.MatchLabels(selector)) {
-		e.ids = append(e.ids, n.Find(w.Object.Key)...)
+	var addresses []string
+	for _, l := range leads {
+		e.ids = append(e.ids, l.ID)
+		e.behind[l.ID] = e.behind[l.ID].Union(l.Ports)
+		if end := n.Endpoint(l.ID); end.Kind == reach.Pods {
+			addresses = append(addresses, endText(&end))
+		} else if l.Address.IsValid() {
+			addresses = append(addresses, l.Address.String())
+		}
 	}
-	if e.service = o; len(e.ids) == 0 {
-		return fmt.Errorf("no pods were read that %s selects", printable(o.Key.String()))
+	slices.Sort(e.ids)
+	e.ids = slices.Compact(e.ids)
+	if !selects && len(addresses) > 0 {
+		if len(addresses) > longest {
+			addresses = append(addresses[:longest], fmt.Sprintf("%d more", len(addresses)-longest))
+		}
+		e.note = strings.TrimPrefix(e.note+"; ", "; ") + o.Key.String() + " selects no pods; its endpoints are " + strings.Join(addresses, ", ")
 	}
 	return nil
 }

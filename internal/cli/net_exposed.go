@@ -13,6 +13,7 @@ import (
 
 	"ullage.dev/ullage/internal/model"
 	"ullage.dev/ullage/internal/reach"
+	"ullage.dev/ullage/internal/tree"
 )
 
 func (f *netFlags) netExposedCommand(p *Program) *cobra.Command {
@@ -55,18 +56,24 @@ func (f *netFlags) exposed(cmd *cobra.Command, p *Program) error {
 		}
 		ways = append(ways, all...)
 	}
+	handmade := slices.DeleteFunc(n.exposure.Handmade(), func(h reach.Handmade) bool {
+		return len(f.namespaces) > 0 && !slices.Contains(f.namespaces, h.Service.Key.Namespace)
+	})
 	switch f.output {
 	case "json":
-		err = writeJSON(p.Stdout, n.exposedJSON(ways))
+		err = writeJSON(p.Stdout, n.exposedJSON(ways, handmade))
 	case "csv":
-		err = n.exposedCSV(p.Stdout, ways)
+		err = n.exposedCSV(p.Stdout, ways, handmade)
 	default:
-		err = n.writeExposed(f.printer(p), ways, f.verbose)
+		err = n.writeExposed(f.printer(p), ways, handmade, f.verbose)
+	}
+	if slices.ContainsFunc(handmade, func(h reach.Handmade) bool { return len(h.To) > 0 }) {
+		found = reach.Yes
 	}
 	switch {
 	case found != reach.No:
 		return errors.Join(err, &codeError{code: exitFindings})
-	case !n.closed || !n.exposure.Complete() || len(n.exposure.Handmade()) > 0:
+	case !n.closed || !n.exposure.Complete() || slices.ContainsFunc(handmade, func(h reach.Handmade) bool { return !h.Known }):
 		return errors.Join(err, &codeError{code: exitIncomplete})
 	}
 	return err
@@ -79,7 +86,7 @@ var audiences = [...]string{
 	reach.Private:  "from the network around the cluster",
 }
 
-func (n *network) writeExposed(w *accessPrinter, ways []reach.Exposed, verbose bool) error {
+func (n *network) writeExposed(w *accessPrinter, ways []reach.Exposed, handmade []reach.Handmade, verbose bool) error {
 	shut := 0
 	for audience, title := range audiences {
 		var here []reach.Exposed
@@ -111,13 +118,20 @@ func (n *network) writeExposed(w *accessPrinter, ways []reach.Exposed, verbose b
 		fmt.Fprintln(w.w)
 	}
 	if len(ways) == shut {
-		w.line(0, bold, "Nothing that was read is reachable from outside the cluster.")
+		w.line(0, bold, "No workload that was read is reachable from outside the cluster.")
 	}
 	if shut > 0 {
 		w.line(0, dim, counted(shut, "way")+" in that network policies close; -v lists them")
 	}
-	for _, o := range n.exposure.Handmade() {
-		w.wrapped(0, yellow, o.Key.String()+" is open to the outside and selects no pods: where it leads to is not known.")
+	for _, h := range handmade {
+		if !h.Known {
+			w.wrapped(0, yellow, h.Service.Key.String()+" is open to the outside and selects no pods, and no EndpointSlice of it was read: where it leads to is not known.")
+			continue
+		}
+		w.wrapped(0, red, h.Service.Key.String()+" is open to the outside and leads to what is no pod:")
+		for _, to := range h.To {
+			w.at(2, handmadeText(to), placeIn(to.Object, to.Node))
+		}
 	}
 	n.openWorld(w)
 	return w.w.Flush()
@@ -211,29 +225,84 @@ func (n *network) wayJSON(way *reach.Exposed) wayJSON {
 	return j
 }
 
-func (n *network) exposedJSON(ways []reach.Exposed) any {
-	j := struct {
-		Closed  bool      `json:"closedWorld"`
-		Ways    []wayJSON `json:"ways"`
-		Unknown []string  `json:"leadSomewhere,omitempty"` // Services without a selector
-	}{n.closed, []wayJSON{}, nil}
-	for i := range ways {
-		j.Ways = append(j.Ways, n.wayJSON(&ways[i]))
+// handmadeText says to what a Service without a selector leads.
+func handmadeText(to reach.HandmadeEnd) string {
+	text := to.Address.String() + "  " + to.Ports.String()
+	switch to.Kind {
+	case reach.Node:
+		return text + ", the address of a node"
+	case reach.APIServer:
+		return text + ", the API server"
 	}
-	for _, o := range n.exposure.Handmade() {
-		j.Unknown = append(j.Unknown, o.Key.String())
+	return text + ", outside the cluster"
+}
+
+func placeIn(o *model.Object, n *tree.Node) *model.Place {
+	place := o.Source.Place(n)
+	return &place
+}
+
+type handmadeJSON struct {
+	Service string          `json:"service"`
+	To      []handmadeEndAt `json:"to"`
+}
+
+type handmadeEndAt struct {
+	Kind    string       `json:"kind"` // node, api-server, addresses
+	Address string       `json:"address"`
+	Ports   string       `json:"ports"`
+	Object  string       `json:"object"`
+	Place   *model.Place `json:"place"`
+}
+
+func asHandmade(h reach.Handmade) handmadeJSON {
+	j := handmadeJSON{Service: h.Service.Key.String(), To: []handmadeEndAt{}}
+	for _, to := range h.To {
+		j.To = append(j.To, handmadeEndAt{kindWords[to.Kind], to.Address.String(), to.Ports.String(), to.Object.Key.String(), placeIn(to.Object, to.Node)})
 	}
 	return j
 }
 
-func (n *network) exposedCSV(out io.Writer, ways []reach.Exposed) error {
+func (n *network) exposedJSON(ways []reach.Exposed, handmade []reach.Handmade) any {
+	j := struct {
+		Closed   bool           `json:"closedWorld"`
+		Ways     []wayJSON      `json:"ways"`
+		Handmade []handmadeJSON `json:"toOthers,omitempty"`      // Services that lead to what is no pod
+		Unknown  []string       `json:"leadSomewhere,omitempty"` // Services of which that is not known
+	}{n.closed, []wayJSON{}, nil, nil}
+	for i := range ways {
+		j.Ways = append(j.Ways, n.wayJSON(&ways[i]))
+	}
+	for _, h := range handmade {
+		if h.Known {
+			j.Handmade = append(j.Handmade, asHandmade(h))
+		} else {
+			j.Unknown = append(j.Unknown, h.Service.Key.String())
+		}
+	}
+	return j
+}
+
+func (n *network) exposedCSV(out io.Writer, ways []reach.Exposed, handmade []reach.Handmade) error {
 	w := csv.NewWriter(out)
 	if err := w.Write([]string{"workload", "audience", "state", "via", "object", "service", "certain", "possible", "from", "place", "why"}); err != nil {
 		return err
 	}
+	var rows [][]string
 	for i := range ways {
 		j := n.wayJSON(&ways[i])
-		row := []string{j.Workload, j.Audience, j.State, string(j.Via), j.Object, j.Service, j.Certain, j.Possible, strings.Join(j.From, " "), j.Place.String(), strings.Join(j.Why, "; ")}
+		rows = append(rows, []string{j.Workload, j.Audience, j.State, string(j.Via), j.Object, j.Service, j.Certain, j.Possible, strings.Join(j.From, " "), j.Place.String(), strings.Join(j.Why, "; ")})
+	}
+	for _, h := range handmade {
+		key, via := h.Service.Key.String(), h.Service.Root.Dig("spec", "type").Str()
+		if !h.Known {
+			rows = append(rows, []string{"", "", answerWords[reach.Maybe], via, key, key, "", "", "", placeOf(h.Service).String(), "no EndpointSlice of it was read"})
+		}
+		for _, to := range h.To {
+			rows = append(rows, []string{to.Address.String(), "", answerWords[reach.Yes], via, key, key, to.Ports.String(), to.Ports.String(), "", placeIn(to.Object, to.Node).String(), ""})
+		}
+	}
+	for _, row := range rows {
 		for k := range row {
 			row[k] = cell(row[k])
 		}

@@ -23,6 +23,7 @@ var wanted = map[string]string{
 	"autoscaling":                  "horizontalpodautoscalers",
 	"batch":                        "cronjobs jobs",
 	"certificates.k8s.io":          "certificatesigningrequests",
+	"discovery.k8s.io":             "endpointslices",
 	"flowcontrol.apiserver.k8s.io": "flowschemas prioritylevelconfigurations",
 	"networking.k8s.io":            "ingressclasses ingresses networkpolicies",
 	"node.k8s.io":                  "runtimeclasses",
@@ -73,6 +74,8 @@ var omitted = map[string]tree.Fields{
 	"pods": {"metadata": {"managedFields": nil},
 		"status": {"conditions": nil, "containerStatuses": nil, "initContainerStatuses": nil, "ephemeralContainerStatuses": nil}},
 	"nodes":                     {"metadata": {"managedFields": nil}, "status": {"images": nil, "conditions": nil}},
+	"endpointslices": {"metadata": {"managedFields": nil},
+		"endpoints": {"conditions": nil, "deprecatedTopology": nil, "hints": nil, "nodeName": nil, "zone": nil, "targetRef": {"uid": nil}}},
 	"customresourcedefinitions": {"metadata": {"managedFields": nil}, "spec": {"versions": {"schema": nil}}},
 	// Whatever the server may send for Secrets, their values are not looked at.
 	"secrets": {"apiVersion": nil, "kind": nil, "data": nil, "stringData": nil, "type": nil,

@@ -35,7 +35,7 @@ func TestWhatIsAskedForIsRead(t *testing.T) {
 			want("rule "+r.ID, gk)
 		}
 	}
-	for _, gk := range append(reach.PolicyKinds(), model.WorkloadKinds()...) {
+	for _, gk := range append(append(reach.PolicyKinds(), reach.EndpointKinds()...), model.WorkloadKinds()...) {
 		want("the analysis", gk)
 	}
 	for _, pkg := range []string{"secrets", "storage"} {

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"slices"
 	"strings"
+	"sync"
 
 	"ullage.dev/ullage/internal/model"
 	"ullage.dev/ullage/internal/tree"
@@ -47,8 +48,10 @@ type builder struct {
 	*Graph
 	snapshot   *model.Snapshot
 	translated map[*tree.Node]bool // pod specs
-	portSets   map[string]int32
-	buffer     []byte
+	// Services for which sources may be translated, by a label that they select by.
+	translating map[serviceLabel][]model.Selector
+	portSets    map[string]int32
+	buffer      []byte
 }
 
 type selectorKey struct {
@@ -68,7 +71,7 @@ func New(s *model.Snapshot) *Graph {
 				spread: map[uint64]*labelMatch{}, selected: map[selectorKey]*labelMatch{},
 			},
 		},
-		snapshot: s, translated: map[*tree.Node]bool{}, portSets: map[string]int32{},
+		snapshot: s, translated: map[*tree.Node]bool{}, translating: map[serviceLabel][]model.Selector{}, portSets: map[string]int32{},
 	}
 	b.context = contextOf(s)
 	b.policies, b.others = readAll(s)
@@ -195,6 +198,9 @@ func (b *builder) addDeviants(known map[string]int32, ns int32, index *model.Lab
 			continue
 		}
 		w := model.Workload{Object: o, Pod: o.Pods()[0]}
+		if len(b.translating) > 0 && b.isTranslated(name, w.Pod.Labels()) {
+			b.translated[w.Pod.Spec] = true
+		}
 		class, ok := known[string(b.project(ns, w))]
 		alike := false
 		references := o.Root.Dig("metadata", "ownerReferences").Hash()
@@ -326,14 +332,50 @@ func (b *builder) declaredPorts(ports []declared, n *tree.Node) []declared {
 // findTranslated notes the pods that connections from outside may reach with a
 // translated source.
 func (b *builder) findTranslated() {
+	hand := sync.OnceValue(func() *handIndex { return readHandmade(b.snapshot) })
 	for o := range b.snapshot.Kind(serviceKind) {
 		spec := o.Root.Get("spec")
 		kind := spec.Get("type").Str()
-		if kind != "LoadBalancer" && kind != "NodePort" || spec.Get("externalTrafficPolicy").Str() == "Local" || spec.Get("selector").Len() == 0 {
+		if kind != "LoadBalancer" && kind != "NodePort" || spec.Get("externalTrafficPolicy").Str() == "Local" {
 			continue
 		}
-		for _, w := range b.snapshot.Workloads(o.Key.Namespace).Select(model.MatchLabels(spec.Get("selector"))) {
+		selector, ok := ServiceSelector(o)
+		if !ok {
+			for _, e := range hand().services[objectName{o.Key.Namespace, o.Key.Name}] {
+				b.translateByHand(e.pods)
+			}
+			continue
+		}
+		first, matches := &selector.Children()[0], model.MatchLabels(selector)
+		at := serviceLabel{o.Key.Namespace, first.Key(), first.Str()}
+		b.translating[at] = append(b.translating[at], matches)
+		for _, w := range b.snapshot.Workloads(o.Key.Namespace).Select(matches) {
 			b.translated[w.Pod.Spec] = true
 		}
 	}
+}
+
+// translateByHand notes pods, and the templates that they were made of.
+func (b *builder) translateByHand(pods []*model.Object) {
+	for _, o := range pods {
+		for _, of := range []*model.Object{o, b.snapshot.Controller(o)} {
+			for _, p := range of.Pods() {
+				b.translated[p.Spec] = true
+			}
+		}
+	}
+}
+
+// isTranslated reports whether a Service of those selects a pod that a workload
+// made.
+func (b *builder) isTranslated(namespace string, labels *tree.Node) bool {
+	for i := range labels.Children() {
+		l := &labels.Children()[i]
+		for _, s := range b.translating[serviceLabel{namespace, l.Key(), l.Str()}] {
+			if s.Matches(labels) {
+				return true
+			}
+		}
+	}
+	return false
 }

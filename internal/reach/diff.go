@@ -60,10 +60,17 @@ type differ struct {
 // contextOf returns the hashes of what policies refer to beside pods.
 func contextOf(s *model.Snapshot) []uint64 {
 	namespace := model.GroupKind{Kind: "Namespace"}
-	hashes := []uint64{uint64(boolToInt(s.Complete("", namespace))), uint64(boolToInt(s.Complete("", serviceKind, cidrGroupKind)))}
+	hashes := []uint64{uint64(boolToInt(s.Complete("", namespace))), uint64(boolToInt(s.Complete("", serviceKind, cidrGroupKind))), uint64(boolToInt(s.Complete("", sliceKind)))}
 	for _, kind := range []model.GroupKind{namespace, serviceKind, cidrGroupKind} {
 		for o := range s.Kind(kind) {
 			hashes = append(hashes, maphash.String(termSeed, o.Key.String()), o.Labels().Hash(), o.Root.Get("spec").Hash())
+		}
+	}
+	for _, kind := range []model.GroupKind{sliceKind, endpointsKind} {
+		for o := range s.Kind(kind) {
+			if !kept(o) {
+				hashes = append(hashes, o.Root.Hash())
+			}
 		}
 	}
 	return hashes

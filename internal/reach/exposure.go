@@ -66,7 +66,8 @@ type Exposure struct {
 	services    map[serviceLabel][]service
 	routes      map[objectName][]route
 	controllers func() []controllerPods
-	handmade    []*model.Object
+	hand        func() *handIndex
+	handmade    []*model.Object // Services without a selector that are open to the outside
 }
 
 // objectName names an object of a kind that is clear from the context.
@@ -85,6 +86,7 @@ type serviceLabel struct{ namespace, key, value string }
 func NewExposure(s *model.Snapshot) *Exposure {
 	x := &Exposure{snapshot: s, services: map[serviceLabel][]service{}, routes: map[objectName][]route{}}
 	x.controllers = sync.OnceValue(x.findControllers)
+	x.hand = sync.OnceValue(func() *handIndex { return readHandmade(s) })
 	for _, gk := range RouteKinds() {
 		for o := range s.Kind(gk) {
 			x.addRoute(o)
@@ -116,20 +118,54 @@ func ServiceSelector(o *model.Object) (*tree.Node, bool) {
 	return selector, selector.Len() > 0 && o.Root.Dig("spec", "type").Str() != "ExternalName"
 }
 
-// Services returns the Services of a namespace that select pods with the given
-// labels, in key order.
-func (x *Exposure) Services(namespace string, labels *tree.Node) []*model.Object {
+// Services returns the Services that lead to the pods of a workload, by their
+// selector or by endpoints made by hand, in key order.
+func (x *Exposure) Services(w model.Workload) []*model.Object {
 	var found []*model.Object
+	for _, l := range x.leads(w) {
+		found = append(found, l.Object)
+	}
+	return found
+}
+
+// lead is a Service that leads to pods.
+type lead struct {
+	*model.Object
+	selects bool       // them
+	hand    []handPort // of endpoints made by hand
+}
+
+// leads returns the Services that lead to the pods of a workload, in key order.
+func (x *Exposure) leads(w model.Workload) []lead {
+	var found []lead
+	labels := w.Pod.Labels()
 	for i := range labels.Children() {
 		l := &labels.Children()[i]
-		for _, s := range x.services[serviceLabel{namespace, l.Key(), l.Str()}] {
+		for _, s := range x.services[serviceLabel{w.Object.Key.Namespace, l.Key(), l.Str()}] {
 			if s.selector.Matches(labels) {
-				found = append(found, s.Object)
+				found = append(found, lead{Object: s.Object, selects: true})
 			}
 		}
 	}
-	slices.SortFunc(found, func(a, b *model.Object) int { return a.Key.Compare(b.Key) })
+	for _, h := range x.hand().pods[w.Object.Key] {
+		if i := slices.IndexFunc(found, func(l lead) bool { return l.Object == h.service }); i >= 0 {
+			found[i].hand = h.ports
+		} else {
+			found = append(found, lead{Object: h.service, hand: h.ports})
+		}
+	}
+	slices.SortFunc(found, func(a, b lead) int { return a.Key.Compare(b.Key) })
 	return found
+}
+
+// ports returns the ports of a pod to which those of the Service lead; with a port
+// given only that one, by number or name.
+func (l lead) ports(pod model.PodTemplate, only *tree.Node) PortSet {
+	var set PortSet
+	if l.selects {
+		set = targetPorts(l.Root.Get("spec"), pod, only)
+	}
+	return set.union(handPorts(l.Root.Get("spec"), l.hand, only))
 }
 
 // Routes returns the objects that route requests to a Service, in the order of
@@ -144,10 +180,6 @@ func (x *Exposure) Routes(service model.Key) []*model.Object {
 	return found
 }
 
-// Handmade returns the Services that are open to the outside and select no pods:
-// where they lead to is not known.
-func (x *Exposure) Handmade() []*model.Object { return x.handmade }
-
 // Complete reports whether every object was read that opens a way in.
 func (x *Exposure) Complete() bool {
 	return x.snapshot.Complete("", append(RouteKinds(), serviceKind)...)
@@ -158,19 +190,19 @@ func (x *Exposure) Complete() bool {
 // that is declared is one on the host as well.
 func (x *Exposure) Ways(w model.Workload) []Way {
 	var ways []Way
-	for _, s := range x.Services(w.Object.Key.Namespace, w.Pod.Labels()) {
-		ways = append(ways, serviceWays(s, w.Pod)...)
-		ways = append(ways, x.routeWays(s, w.Pod)...)
+	for _, l := range x.leads(w) {
+		ways = append(ways, serviceWays(l, w.Pod)...)
+		ways = append(ways, x.routeWays(l, w.Pod)...)
 	}
 	return append(ways, hostWays(w)...)
 }
 
 // serviceWays returns the ways that a Service opens itself.
-func serviceWays(s *model.Object, pod model.PodTemplate) []Way {
+func serviceWays(l lead, pod model.PodTemplate) []Way {
 	var ways []Way
-	spec := s.Root.Get("spec")
-	way := Way{Object: s, Service: s, Answer: Yes, Node: spec.Get("type"), Audience: Nodes}
-	way.Ports = targetPorts(spec, pod, nil)
+	spec := l.Root.Get("spec")
+	way := Way{Object: l.Object, Service: l.Object, Answer: Yes, Node: spec.Get("type"), Audience: Nodes}
+	way.Ports = l.ports(pod, nil)
 	if way.Ports.Empty() {
 		way.Answer, way.Why = Maybe, []string{"no port of the Service leads to a port that the pods declare"}
 	}
@@ -269,34 +301,33 @@ func isPublic(p netip.Prefix) bool {
 // port given only that one, by number or name.
 func targetPorts(spec *tree.Node, pod model.PodTemplate, only *tree.Node) PortSet {
 	var set PortSet
+	eachServicePort(spec, only, func(p *tree.Node, protocol Protocol) {
+		target := p.Get("targetPort")
+		if target.Kind() == tree.Null {
+			target = p.Get("port")
+		}
+		if number, isNumber := target.Int(); isNumber && number > 0 && number <= maxPort {
+			set = set.union(portsFrom(protocol, uint16(number), uint16(number)))
+		} else if name := target.Str(); name != "" {
+			set = set.union(namedPorts(pod, name, protocol))
+		}
+	})
+	return set
+}
+
+// eachServicePort calls do with the ports of a Service; with a port given only with
+// that one, by number or name.
+func eachServicePort(spec, only *tree.Node, do func(*tree.Node, Protocol)) {
 	ports := spec.Get("ports")
 	for i := range ports.Children() {
 		p := ports.At(i)
 		if only != nil && only.Text() != p.Get("port").Text() && (p.Get("name") == nil || only.Text() != p.Get("name").Text()) {
 			continue
 		}
-		protocol, ok := protocolOf(p.Get("protocol"))
-		target := p.Get("targetPort")
-		if target.Kind() == tree.Null {
-			target = p.Get("port")
-		}
-		if number, isNumber := target.Int(); ok && isNumber && number > 0 && number <= maxPort {
-			set = set.union(portsFrom(protocol, uint16(number), uint16(number)))
-		} else if name := target.Str(); ok && name != "" {
-			set = set.union(namedPorts(pod, name, protocol))
+		if protocol, ok := protocolOf(p.Get("protocol")); ok {
+			do(p, protocol)
 		}
 	}
-	return set
-}
-
-// ServicePorts returns the ports of a pod to which those of a Service lead: to all,
-// or to the one with a number or name.
-func ServicePorts(o *model.Object, pod model.PodTemplate, port string) PortSet {
-	if port == "" {
-		return targetPorts(o.Root.Get("spec"), pod, nil)
-	}
-	only := tree.Of(port)
-	return targetPorts(o.Root.Get("spec"), pod, &only)
 }
 
 // NamedPorts returns the ports that a pod declares under a name.

@@ -252,8 +252,8 @@ func (g *Graph) exposedByRoute(x *Exposure, e *Exposed) {
 func (e *Exposed) controllerAudience(x *Exposure) {
 	best, found := Private, false
 	for _, c := range e.controllers {
-		for _, s := range x.Services(c.Object.Key.Namespace, c.Pod.Labels()) {
-			for _, w := range serviceWays(s, c.Pod) {
+		for _, l := range x.leads(c) {
+			for _, w := range serviceWays(l, c.Pod) {
 				best, found = min(best, w.Audience), true
 			}
 		}

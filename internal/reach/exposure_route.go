@@ -305,18 +305,18 @@ func (x *Exposure) granted(o *model.Object, b Backend) Answer {
 }
 
 // routeWays returns the ways that routes open by a Service, one for each route.
-func (x *Exposure) routeWays(s *model.Object, pod model.PodTemplate) []Way {
+func (x *Exposure) routeWays(l lead, pod model.PodTemplate) []Way {
 	var ways []Way
-	for _, r := range x.routes[objectName{s.Key.Namespace, s.Key.Name}] {
+	for _, r := range x.routes[objectName{l.Key.Namespace, l.Key.Name}] {
 		if r.attached.Answer == No {
 			continue
 		}
-		ports := targetPorts(s.Root.Get("spec"), pod, r.backend.Port)
+		ports := l.ports(pod, r.backend.Port)
 		if i := slices.IndexFunc(ways, func(w Way) bool { return w.Object == r.object }); i >= 0 {
 			ways[i].Ports = ways[i].Ports.union(ports)
 			continue
 		}
-		w := Way{Via: r.via, Audience: r.audience, Object: r.object, Node: r.backend.Node, Service: s, Ports: ports, Answer: min(r.attached.Answer, r.granted), Why: slices.Clone(r.why)}
+		w := Way{Via: r.via, Audience: r.audience, Object: r.object, Node: r.backend.Node, Service: l.Object, Ports: ports, Answer: min(r.attached.Answer, r.granted), Why: slices.Clone(r.why)}
 		if len(r.gateways) > 0 {
 			w.Gateway = r.gateways[0]
 		}

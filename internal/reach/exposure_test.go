@@ -121,10 +121,3 @@ func TestWaysInOfAnOpenWorld(t *testing.T) {
 		}
 	}
 }
-
-func TestHandmadeServices(t *testing.T) {
-	s := model.NewSnapshot(parse(t, object("v1", "Service", "a", "open", "spec: {type: NodePort, ports: [{port: 80}]}")+object("v1", "Service", "a", "inside", "spec: {ports: [{port: 80}]}")), true)
-	if got := NewExposure(s).Handmade(); len(got) != 1 || got[0].Key.Name != "open" {
-		t.Error(got)
-	}
-}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 
 	"ullage.dev/ullage/internal/model"
@@ -104,6 +105,9 @@ type side struct {
 	name      string
 	peer      []string
 	wide      string // why the peer is wider than what is declared
+
+	service *model.Object // whose endpoints are made by hand
+	hand    []handPort    // of those
 }
 
 // group divides the workloads of the namespace by what policies can tell apart.
@@ -301,6 +305,11 @@ func (b *isolator) serviceSide(namespace, name string, of model.Workload, here b
 		target := o.Root.Dig("spec", "externalName").Str()
 		return side{text: o.Key.String(), name: target, peer: publicPeer(), wide: "a NetworkPolicy cannot name " + target + ", so all public addresses are allowed on its ports"}, true
 	}
+	if o != nil {
+		if s, ok := b.handmadeSide(o); ok {
+			return s, true
+		}
+	}
 	var selector podSelector
 	if o != nil {
 		if labels, ok := ServiceSelector(o); ok {
@@ -319,6 +328,35 @@ func (b *isolator) serviceSide(namespace, name string, of model.Workload, here b
 		b.question(of.Object, "the declared Service %s/%s %s, and it is not allowed", namespace, name, reason)
 	}
 	return side{}, false
+}
+
+// handmadeSide returns what the endpoints of a Service lead to that were made by
+// hand.
+func (b *isolator) handmadeSide(o *model.Object) (side, bool) {
+	found := side{text: o.Key.String(), service: o}
+	if _, selects := ServiceSelector(o); selects {
+		return side{}, false
+	}
+	for _, e := range b.exposure.hand().services[objectName{o.Key.Namespace, o.Key.Name}] {
+		for _, id := range b.graph.ofHand(b.exposure, &e) {
+			if b.graph.kind(b.graph.unit(id)) != Pods {
+				continue
+			}
+			w := b.graph.workloads[id]
+			s := b.sideOf(w)
+			found.workloads, found.peer, found.wide = append(found.workloads, w), append(found.peer, s.peer...), cmp.Or(found.wide, s.wide)
+		}
+		if len(e.pods) == 0 || e.onNode || e.onAPI {
+			p := netip.PrefixFrom(e.addr, e.addr.BitLen())
+			found.ranges, found.peer = append(found.ranges, p), append(found.peer, blockText(p))
+		}
+		for _, p := range e.ports {
+			found.hand = append(found.hand, p)
+		}
+	}
+	slices.Sort(found.peer)
+	found.peer = slices.Compact(found.peer)
+	return found, len(found.peer) > 0
 }
 
 // podPorts returns the ports of a pod that a declaration means: those of a Service
@@ -349,12 +387,12 @@ func (b *isolator) podPorts(w model.Workload, ports portList) PortSet {
 // behind returns the ports of a pod to which a port of its Services leads.
 func (b *isolator) behind(w model.Workload, port Port) PortSet {
 	var set PortSet
-	for _, s := range b.exposure.Services(w.Object.Key.Namespace, w.Pod.Labels()) {
-		ports := s.Root.Dig("spec", "ports")
+	for _, l := range b.exposure.leads(w) {
+		ports := l.Root.Dig("spec", "ports")
 		for i := range ports.Children() {
 			protocol, _ := protocolOf(ports.At(i).Get("protocol"))
 			if number, _ := ports.At(i).Get("port").Int(); number == int64(port.Number) && protocol == port.Protocol {
-				set = set.union(targetPorts(s.Root.Get("spec"), w.Pod, ports.At(i).Get("port")))
+				set = set.union(l.ports(w.Pod, ports.At(i).Get("port")))
 			}
 		}
 	}
@@ -370,7 +408,20 @@ func (b *isolator) peerPorts(to side, p model.Peer) PortSet {
 	if len(to.workloads) == 0 {
 		set = b.podPorts(model.Workload{Object: &model.Object{}}, p.Ports)
 	}
-	return set
+	if to.service == nil || len(to.workloads) > 0 || p.Ports == nil {
+		return set
+	}
+	var translated PortSet
+	for _, r := range set.Ranges() { // each is one declared port or neighbours
+		for number := int(r.First); number <= int(r.Last); number++ {
+			behind := handPorts(to.service.Root.Get("spec"), to.hand, onlyPort(strconv.Itoa(number)))
+			if behind.Empty() {
+				behind = PortsOf(Port{r.Protocol, uint16(number)})
+			}
+			translated = translated.union(behind)
+		}
+	}
+	return translated
 }
 
 // exposed allows what leads in from outside.

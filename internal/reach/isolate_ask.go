@@ -77,11 +77,14 @@ func (b *isolator) nodeLocalResolver() bool {
 func (b *isolator) apiAccess(declarations []*model.Declaration) {
 	var peer []string
 	ports := PortSet(nil)
-	for o := range b.snapshot.Kind(model.GroupKind{Kind: "Endpoints"}) {
-		if o.Key.Namespace == "default" && o.Key.Name == "kubernetes" {
-			peer, ports = apiEndpoints(o)
+	for _, e := range b.exposure.hand().services[apiService] {
+		peer = append(peer, blockText(netip.PrefixFrom(e.addr, e.addr.BitLen())))
+		for _, p := range e.ports {
+			ports = ports.union(PortsOf(p.Port))
 		}
 	}
+	slices.Sort(peer)
+	peer = slices.Compact(peer)
 	for _, d := range declarations {
 		for _, gr := range b.groups {
 			for _, w := range gr.members {
@@ -96,23 +99,6 @@ func (b *isolator) apiAccess(declarations []*model.Declaration) {
 			}
 		}
 	}
-}
-
-func apiEndpoints(o *model.Object) (peer []string, ports PortSet) {
-	subsets := o.Root.Get("subsets")
-	for i := range subsets.Children() {
-		for _, a := range subsets.At(i).Get("addresses").Children() {
-			if addr, err := netip.ParseAddr(a.Get("ip").Str()); err == nil {
-				peer = append(peer, blockText(netip.PrefixFrom(addr, addr.BitLen())))
-			}
-		}
-		for _, p := range subsets.At(i).Get("ports").Children() {
-			if number, ok := p.Get("port").Int(); ok && number > 0 && number <= maxPort {
-				ports = ports.union(portsFrom(TCP, uint16(number), uint16(number)))
-			}
-		}
-	}
-	return peer, ports
 }
 
 // ask lists what nobody declares.
@@ -163,8 +149,8 @@ func (b *isolator) askOthers(declarations []*model.Declaration) {
 // listens says on what a workload is known to listen, "" when nothing is.
 func (b *isolator) listens(w model.Workload) string {
 	var parts []string
-	for _, s := range b.exposure.Services(w.Object.Key.Namespace, w.Pod.Labels()) {
-		parts = append(parts, fmt.Sprintf("%s: %s", s.Key, targetPorts(s.Root.Get("spec"), w.Pod, nil)))
+	for _, l := range b.exposure.leads(w) {
+		parts = append(parts, fmt.Sprintf("%s: %s", l.Key, l.ports(w.Pod, nil)))
 	}
 	if ports := DeclaredPorts(w.Pod); len(parts) == 0 && !ports.Empty() {
 		parts = append(parts, "container ports "+ports.String())

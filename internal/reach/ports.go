@@ -78,6 +78,9 @@ func (s PortSet) Contains(p Port) bool {
 // Intersect returns the ports that are in both sets.
 func (s PortSet) Intersect(t PortSet) PortSet { return s.intersect(t) }
 
+// Union returns what is in one of two sets.
+func (s PortSet) Union(t PortSet) PortSet { return s.union(t) }
+
 // PortsOf returns the set of one port.
 func PortsOf(p Port) PortSet { return portsFrom(p.Protocol, p.Number, p.Number) }
 

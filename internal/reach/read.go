@@ -49,6 +49,15 @@ var globalKinds = []string{"GlobalNetworkPolicy", "ClusterNetworkPolicy"}
 // reader reads policies.
 type reader struct {
 	snapshot *model.Snapshot
+	made     *handIndex // once it was asked for
+}
+
+// hand returns the endpoints that were made by hand.
+func (r *reader) hand() *handIndex {
+	if r.made == nil {
+		r.made = readHandmade(r.snapshot)
+	}
+	return r.made
 }
 
 // readAll returns the policies of a snapshot in the order in which they decide,

@@ -53,7 +53,7 @@ func (c *ciliumReader) service(n *tree.Node) []peer {
 	if named := n.Get("k8sService"); named != nil {
 		for o := range c.snapshot.Kind(serviceKind) {
 			if o.Key.Name == named.Get("serviceName").Str() && inNamespace(o, named) {
-				peers, found = append(peers, servicePeer(o)), true
+				peers, found = append(peers, c.servicePeers(o)...), true
 			}
 		}
 	}
@@ -61,7 +61,7 @@ func (c *ciliumReader) service(n *tree.Node) []peer {
 		selector := model.NewSelector(by.Get("selector"))
 		for o := range c.snapshot.Kind(serviceKind) {
 			if inNamespace(o, by) && selector.Matches(o.Labels()) {
-				peers = append(peers, servicePeer(o))
+				peers = append(peers, c.servicePeers(o)...)
 			}
 		}
 	}
@@ -76,17 +76,38 @@ func inNamespace(o *model.Object, n *tree.Node) bool {
 	return namespace == "" || namespace == o.Key.Namespace
 }
 
-// servicePeer returns the pods of a Service. The endpoints of one without a
+// servicePeers returns the pods of a Service. The endpoints of one without a
 // selector are made by hand, and never pods for Cilium.
-func servicePeer(o *model.Object) peer {
+func (c *ciliumReader) servicePeers(o *model.Object) []peer {
 	selected := o.Root.Dig("spec", "selector")
 	if selected.Len() == 0 {
-		return peer{kinds: &kindPeer{ipv4: Maybe, ipv6: Maybe, names: Maybe, api: Maybe, node: Maybe, hosts: Maybe, why: whyReference}}
+		return c.handmadePeers(o)
 	}
 	var list []requirement
 	for i := range selected.Children() {
 		l := &selected.Children()[i]
 		list = append(list, requirement{key: l.Key(), values: []string{l.Str()}})
 	}
-	return peer{pods: &podPeer{selector: selector{within: o.Key.Namespace, pods: termsOf(list)}}}
+	return []peer{{pods: &podPeer{selector: selector{within: o.Key.Namespace, pods: termsOf(list)}}}}
+}
+
+func (c *ciliumReader) handmadePeers(o *model.Object) []peer {
+	var ranges []netip.Prefix
+	doubt := &kindPeer{why: whyReference}
+	for _, e := range c.hand().services[objectName{o.Key.Namespace, o.Key.Name}] {
+		switch {
+		case e.onAPI, e.onNode:
+			doubt.node, doubt.hosts, doubt.api = Maybe, Maybe, Maybe
+		case len(e.pods) == 0:
+			ranges = append(ranges, netip.PrefixFrom(e.addr, e.addr.BitLen()))
+		}
+	}
+	if len(ranges) == 0 && doubt.node == No || !c.snapshot.Complete(o.Key.Namespace, sliceKind) {
+		doubt = &kindPeer{ipv4: Maybe, ipv6: Maybe, names: Maybe, api: Maybe, node: Maybe, hosts: Maybe, why: whyReference}
+	}
+	peers := []peer{{kinds: doubt}}
+	if len(ranges) > 0 {
+		peers = append(peers, peer{blocks: newBlockPeer(No, ranges, nil)})
+	}
+	return peers
 }
