@@ -1,7 +1,9 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 
@@ -17,6 +19,7 @@ type netFlags struct {
 	output, color  string
 	namespaces     []string
 	source, target string
+	declared       []string // files with declarations
 	exhaustive     bool
 	verbose        bool
 }
@@ -49,13 +52,48 @@ Files rarely hold every policy of a cluster. So what is open because no policy
 was read, or closed because none was read that allows it, is unknown; with
 --closed-world it is yes or no. What network plugins do differently is unknown
 everywhere, with its reason.`,
-		Args: cobra.NoArgs,
+		Args: knownCommand,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	f.input.flags(cmd)
 	cmd.PersistentFlags().StringVar(&f.color, "color", "auto", "auto, always or never")
 	cmd.AddCommand(f.netListCommand(p), f.netCanCommand(p), f.netWhyCommand(p), f.netDiffCommand(p), f.netExposedCommand(p), f.netIsolateCommand(p), f.netBlastCommand(p))
 	return cmd
+}
+
+// noArguments refuses arguments, and says which flag they may be meant for.
+func noArguments(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	text := fmt.Sprintf("%s takes no arguments: name files with -f %s", cmd.Name(), args[0])
+	if _, err := os.Stat(args[0]); err != nil {
+		text += ", or a namespace with -n " + args[0]
+	}
+	return errors.New(printable(text))
+}
+
+// namespaceFlag adds the flag that names namespaces.
+func (f *netFlags) namespaceFlag(cmd *cobra.Command, usage string) {
+	cmd.Flags().StringSliceVarP(&f.namespaces, "namespace", "n", nil, usage)
+}
+
+// checkNamespaces refuses namespaces of which nothing was read: the answer would be
+// empty, and look as if nothing were open.
+func (f *netFlags) checkNamespaces(cmd *cobra.Command, n *network) error {
+	if cmd.Flags().Changed("namespace") && len(f.namespaces) == 0 {
+		return errors.New("--namespace: it is empty")
+	}
+	for _, ns := range f.namespaces {
+		if !slices.Contains(n.Namespaces(), ns) {
+			return fmt.Errorf("--namespace: %w", n.noNamespace(ns))
+		}
+	}
+	return nil
+}
+
+func (n *network) noNamespace(name string) error {
+	return fmt.Errorf("%q is no namespace that was read%s", name, n.suggest(name))
 }
 
 // formats adds the flag for the format; the first is the default.

@@ -309,6 +309,13 @@ func (n *network) suggest(text string) string {
 	for _, ns := range namespaces {
 		try(ns)
 	}
+	if best == "" && len(text) > 2 {
+		for _, ns := range namespaces {
+			if best == "" && strings.HasPrefix(ns, strings.ToLower(text)) {
+				best, distance = ns, 1
+			}
+		}
+	}
 	for id := range n.workloads() {
 		key := n.Endpoint(id).Workload.Object.Key
 		if abs(len(key.Name)+len(key.Namespace)+1-len(text)) < distance {

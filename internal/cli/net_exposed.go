@@ -26,10 +26,10 @@ Exit code: 0 nothing is exposed, 1 something is, 2 usage or internal error, 3
 nothing that is known, but not all is known.`,
 		Example: `  ullage net exposed -f deploy/
   ullage net exposed -n shop --cluster -o json`,
-		Args: exactly("", 0),
+		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error { return f.exposed(cmd, p) },
 	}
-	cmd.Flags().StringSliceVarP(&f.namespaces, "namespace", "n", nil, "only workloads of these namespaces")
+	f.namespaceFlag(cmd, "only workloads of these namespaces")
 	cmd.Flags().BoolVarP(&f.verbose, "verbose", "v", false, "list ways too that network policies close")
 	f.formats(cmd, "text", "json", "csv")
 	return cmd
@@ -40,10 +40,8 @@ func (f *netFlags) exposed(cmd *cobra.Command, p *Program) error {
 	if err != nil {
 		return err
 	}
-	for _, ns := range f.namespaces {
-		if !slices.Contains(n.Namespaces(), ns) {
-			return fmt.Errorf("--namespace: %q is no namespace%s", ns, n.suggest(ns))
-		}
+	if err := f.checkNamespaces(cmd, n); err != nil {
+		return err
 	}
 	var ways []reach.Exposed
 	found := reach.No

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"ullage.dev/ullage/internal/manifest"
 	"ullage.dev/ullage/internal/model"
 	"ullage.dev/ullage/internal/reach"
 )
@@ -24,12 +25,31 @@ open and what is not known stands in front of them as comments.
 Exit code: 0 all that is declared stays open, 1 something declared does not, 2
 usage or internal error, 3 something could not be read.`,
 		Example: `  ullage net isolate shop -f deploy/ > shop-policies.yaml
-  ullage net isolate shop --cluster | kubectl apply --dry-run=server -f -`,
+  ullage net isolate shop --cluster --declarations deploy/ | kubectl apply --dry-run=server -f -`,
 		Args: exactly("NAMESPACE", 1),
 		RunE: func(cmd *cobra.Command, args []string) error { return f.isolate(cmd, p, args[0]) },
 	}
+	cmd.Flags().StringArrayVar(&f.declared, "declarations", nil, "file or directory with ullage.yaml files, beside those among what is read; may be repeated")
 	f.formats(cmd, "yaml", "json")
 	return cmd
+}
+
+// allDeclarations returns what was read with the network, and what --declarations
+// names.
+func (f *netFlags) allDeclarations(cmd *cobra.Command, p *Program) ([]*model.Declaration, error) {
+	if len(f.declared) == 0 {
+		return f.input.declarations, nil
+	}
+	read, err := manifest.Load(cmd.Context(), f.declared, manifest.Options{Namespace: f.defaultNamespace, Stdin: p.Stdin, Exclude: f.exclude})
+	if err != nil {
+		return nil, fmt.Errorf("--declarations: %w", interrupted(cmd.Context(), err))
+	}
+	tellProblems(p, read.Problems)
+	f.problems = append(f.problems, read.Problems...)
+	if len(read.Declarations)+len(read.Problems) == 0 {
+		return nil, fmt.Errorf("--declarations: no declaration in %s: each is a document of kind Declaration, usually in a file ullage.yaml", strings.Join(f.declared, ", "))
+	}
+	return append(slices.Clip(f.input.declarations), read.Declarations...), nil
 }
 
 func (f *netFlags) isolate(cmd *cobra.Command, p *Program, namespace string) error {
@@ -38,9 +58,13 @@ func (f *netFlags) isolate(cmd *cobra.Command, p *Program, namespace string) err
 		return err
 	}
 	if !slices.Contains(n.Namespaces(), namespace) {
-		return fmt.Errorf("%q is no namespace%s", namespace, n.suggest(namespace))
+		return n.noNamespace(namespace)
 	}
-	i := reach.Isolate(n.Snapshot, n.Graph, n.exposure, f.declarations, namespace)
+	declared, err := f.allDeclarations(cmd, p)
+	if err != nil {
+		return err
+	}
+	i := reach.Isolate(n.Snapshot, n.Graph, n.exposure, declared, namespace)
 	if len(i.Policies) == 0 {
 		return fmt.Errorf("namespace %s has no pods that policies hold for", namespace)
 	}

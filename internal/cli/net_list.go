@@ -24,11 +24,11 @@ is for Graphviz, svg a matrix to look at.`,
 		Example: `  ullage net list -f deploy/
   ullage net list --src internet -n shop -f deploy/
   ullage net list -o svg -f deploy/ > network.svg`,
-		Args: exactly("", 0),
+		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error { return f.list(cmd, p) },
 	}
 	flags := cmd.Flags()
-	flags.StringSliceVarP(&f.namespaces, "namespace", "n", nil, "only connections of which an end is in these namespaces")
+	f.namespaceFlag(cmd, "only connections of which an end is in these namespaces")
 	flags.StringVar(&f.source, "src", "", "only connections from here; SRC as for can")
 	flags.StringVar(&f.target, "dst", "", "only connections to there; DST as for can, without a port")
 	flags.BoolVar(&f.exhaustive, "exhaustive", false, "every pair of ends by itself")
@@ -50,10 +50,10 @@ func (f *netFlags) list(cmd *cobra.Command, p *Program) error {
 		return err
 	}
 	l := &listing{network: n, exhaustive: f.exhaustive}
+	if err := f.checkNamespaces(cmd, n); err != nil {
+		return err
+	}
 	for _, ns := range f.namespaces {
-		if !slices.Contains(n.Namespaces(), ns) {
-			return fmt.Errorf("--namespace: %q is no namespace%s", ns, n.suggest(ns))
-		}
 		if l.namespaces == nil {
 			l.namespaces = map[string]bool{}
 		}

@@ -73,7 +73,7 @@ var omitted = map[string]tree.Fields{
 	"": {"metadata": {"managedFields": nil}},
 	"pods": {"metadata": {"managedFields": nil},
 		"status": {"conditions": nil, "containerStatuses": nil, "initContainerStatuses": nil, "ephemeralContainerStatuses": nil}},
-	"nodes":                     {"metadata": {"managedFields": nil}, "status": {"images": nil, "conditions": nil}},
+	"nodes": {"metadata": {"managedFields": nil}, "status": {"images": nil, "conditions": nil}},
 	"endpointslices": {"metadata": {"managedFields": nil},
 		"endpoints": {"conditions": nil, "deprecatedTopology": nil, "hints": nil, "nodeName": nil, "zone": nil, "targetRef": {"uid": nil}}},
 	"customresourcedefinitions": {"metadata": {"managedFields": nil}, "spec": {"versions": {"schema": nil}}},

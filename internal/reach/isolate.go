@@ -350,9 +350,7 @@ func (b *isolator) handmadeSide(o *model.Object) (side, bool) {
 			p := netip.PrefixFrom(e.addr, e.addr.BitLen())
 			found.ranges, found.peer = append(found.ranges, p), append(found.peer, blockText(p))
 		}
-		for _, p := range e.ports {
-			found.hand = append(found.hand, p)
-		}
+		found.hand = append(found.hand, e.ports...)
 	}
 	slices.Sort(found.peer)
 	found.peer = slices.Compact(found.peer)
