@@ -1,8 +1,10 @@
 package cli
 
 import (
+	"encoding/csv"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 
@@ -24,7 +26,7 @@ numbers computed again with the change made.`,
 		RunE: func(cmd *cobra.Command, args []string) error { return f.blast(cmd, p, args[0]) },
 	}
 	cmd.Flags().BoolVarP(&f.verbose, "verbose", "v", false, "list every workload that is reached, and every change that helps")
-	f.formats(cmd, "text", "json")
+	f.formats(cmd, "text", "json", "csv", "dot", "svg")
 	return cmd
 }
 
@@ -42,21 +44,23 @@ func (f *netFlags) blast(cmd *cobra.Command, p *Program, text string) error {
 	}
 	b := n.Graph.Blast(e.ids)
 	b.FindCuts(n.Snapshot)
-	if f.output == "json" {
+	switch f.output {
+	case "json":
 		err = writeJSON(p.Stdout, n.blastJSON(e, b))
-	} else {
+	case "csv":
+		err = n.blastCSV(p.Stdout, b)
+	case "dot":
+		err = n.blastDOT(p.Stdout, e, b)
+	case "svg":
+		err = n.blastSVG(p.Stdout, e, b)
+	default:
 		err = n.writeBlast(f.printer(p), e, b, f.verbose)
 	}
 	return errors.Join(err, f.incomplete())
 }
 
 func (n *network) writeBlast(w *accessPrinter, e *netEnd, b *reach.Blast, verbose bool) error {
-	others := 0
-	for range n.workloads() {
-		others++
-	}
-	others -= len(b.Of)
-	w.line(0, bold, fmt.Sprintf("%s reaches %s of %s", e.text, extent(b.Direct), counted(others, "other workload")))
+	w.line(0, bold, fmt.Sprintf("%s reaches %s of %s", e.text, extent(b.Direct), counted(n.otherWorkloads(b), "other workload")))
 	w.line(2, "", fmt.Sprintf("and through them, step by step, %s", extent(b.Further)))
 	w.line(2, "", fmt.Sprintf("addresses outside the cluster: %s; nodes: %s", answerWords[b.Outside], answerWords[b.Nodes]))
 	for _, reason := range b.Why.Texts() {
@@ -150,6 +154,22 @@ func (n *network) writeCuts(w *accessPrinter, b *reach.Blast, verbose bool) {
 		}
 	}
 	fmt.Fprintln(w.w)
+}
+
+// blastCSV writes a line for each end that is reached, or that reaches.
+func (n *network) blastCSV(out io.Writer, b *reach.Blast) error {
+	w := csv.NewWriter(out)
+	rows := [][]string{{"direction", "end", "certain", "possible", "why"}}
+	for _, side := range []struct {
+		word  string
+		peers []reach.BlastPeer
+	}{{"reaches", b.Reached}, {"reached by", b.From}} {
+		for _, p := range side.peers {
+			e, v := n.Endpoint(p.ID), asVerdict(p.Verdict)
+			rows = append(rows, []string{side.word, cell(endText(&e)), v.Certain, v.Possible, cell(strings.Join(v.Why, "; "))})
+		}
+	}
+	return w.WriteAll(rows)
 }
 
 type blastPeerJSON struct {

@@ -28,7 +28,7 @@ something could not be read.`,
 		Args:    exactlyPaths("OLD NEW", 2),
 		RunE:    func(cmd *cobra.Command, args []string) error { return f.diff(cmd, p, args) },
 	}
-	f.formats(cmd, "text", "json", "csv")
+	f.formats(cmd, "text", "json", "csv", "dot", "svg")
 	return cmd
 }
 
@@ -64,6 +64,10 @@ func (f *netFlags) diff(cmd *cobra.Command, p *Program, args []string) error {
 		err = writeJSON(p.Stdout, diffJSON(changes))
 	case "csv":
 		err = diffCSV(p.Stdout, changes)
+	case "dot":
+		err = diffDOT(p.Stdout, changes)
+	case "svg":
+		err = diffSVG(p.Stdout, changes, sides[0].closed && sides[1].closed)
 	default:
 		err = sides[1].writeDiff(f.printer(p), changes, sides[0].closed && sides[1].closed)
 	}

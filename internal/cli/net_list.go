@@ -20,7 +20,8 @@ func (f *netFlags) netListCommand(p *Program) *cobra.Command {
 		Long: `List who may connect to whom: the workloads, nodes and addresses that policies
 tell apart, those that are alike together; with --exhaustive one by one. The
 formats csv and json with --exhaustive have a line or entry for each pair; dot
-is for Graphviz, svg a matrix to look at.`,
+is for Graphviz, svg a matrix to look at. Both show namespaces where there are
+more than 70 workloads; dot with --exhaustive shows each workload.`,
 		Example: `  ullage net list -f deploy/
   ullage net list --src internet -n shop -f deploy/
   ullage net list -o svg -f deploy/ > network.svg`,

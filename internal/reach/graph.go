@@ -98,6 +98,9 @@ type Endpoint struct {
 // Outside reports whether the endpoint is no part of the cluster.
 func (e *Endpoint) Outside() bool { return e.Kind == Addresses || e.Kind == Name }
 
+// Public reports whether the endpoint holds addresses of the internet.
+func (e *Endpoint) Public() bool { return slices.ContainsFunc(e.Prefixes, isPublic) }
+
 // String writes the endpoint for people.
 func (e *Endpoint) String() string {
 	switch {

@@ -126,7 +126,7 @@ func (s PortSet) String() string {
 		case r.First == r.Last:
 			fmt.Fprint(&b, r.First)
 		default:
-			fmt.Fprintf(&b, "%d-%d", r.First, r.Last)
+			fmt.Fprintf(&b, "%d-%d", max(r.First, 1), r.Last) // nothing connects to port 0
 		}
 	}
 	return b.String()
