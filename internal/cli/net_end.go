@@ -74,10 +74,13 @@ func (n *network) destination(text string) (*netEnd, error) {
 			return nil, fmt.Errorf("port %q of %q is no port: write a number from 1 to 65535, or the name of a container port", port, text)
 		}
 	}
-	name = strings.TrimSuffix(strings.TrimPrefix(name, "["), "]")
-	e, err := n.end(name, true)
+	bare := strings.TrimSuffix(strings.TrimPrefix(name, "["), "]")
+	e, err := n.end(bare, true)
 	if err != nil {
 		return nil, err
+	}
+	if e.text == bare {
+		e.text = name // with the brackets of an address
 	}
 	e.port, e.proto = port, proto
 	if e.service != nil && port != "" && len(e.ids) > 0 {
@@ -293,6 +296,9 @@ func (n *network) name(e *netEnd, destination bool) error {
 	id, exact := n.Name(e.text)
 	if e.ids = []reach.ID{id}; !exact {
 		e.note = "no policy names " + e.text + ", so the answer is that for all such names"
+		if like := n.Endpoint(id).Name; like != "" {
+			e.note = "the answer is that for all names like " + like + " that no policy names"
+		}
 	}
 	return nil
 }

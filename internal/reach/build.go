@@ -34,7 +34,7 @@ type declared struct {
 type basis struct {
 	labelKeys map[string]bool
 	portNames map[string]bool // in lower case
-	names     map[string]bool // outside the cluster
+	names     map[string]bool // outside the cluster, and whether * stands for dots as well to some policy
 	addresses *addresses
 
 	byPod       *labelled
@@ -107,6 +107,7 @@ func (b *builder) enter(p *Policy) {
 // looked is one thing that a policy looks at; one field is set.
 type looked struct {
 	label, port, name string
+	deep              bool // of name
 	blocks            *blockPeer
 }
 
@@ -132,7 +133,7 @@ func (b *basis) note(l looked) {
 	case l.port != "":
 		b.portNames[l.port] = true
 	case l.name != "":
-		b.names[l.name] = true
+		b.names[l.name] = b.names[l.name] || l.deep
 	case l.blocks != nil:
 		b.addresses.add(l.blocks)
 	}
@@ -143,7 +144,8 @@ func (b *basis) knows(l looked) bool {
 	if l.blocks != nil {
 		return b.addresses.index[l.blocks.key] != nil
 	}
-	return (l.label == "" || b.labelKeys[l.label]) && (l.port == "" || b.portNames[l.port]) && (l.name == "" || b.names[l.name])
+	deep, named := b.names[l.name]
+	return (l.label == "" || b.labelKeys[l.label]) && (l.port == "" || b.portNames[l.port]) && (l.name == "" || named && (deep || !l.deep))
 }
 
 func surveyPeer(p *peer, do func(looked)) {
@@ -153,7 +155,7 @@ func surveyPeer(p *peer, do func(looked)) {
 	case p.blocks != nil:
 		do(looked{blocks: p.blocks})
 	case p.name != "":
-		do(looked{name: p.name})
+		do(looked{name: p.name, deep: p.deep})
 	}
 }
 

@@ -2,6 +2,7 @@ package reach
 
 import (
 	"net/netip"
+	"strings"
 	"testing"
 
 	"ullage.dev/ullage/internal/model"
@@ -66,6 +67,33 @@ func TestEntities(t *testing.T) {
 			if got != end.want {
 				t.Errorf("%s: %s: %s (%s), want %s (%s)", c.peers, end.name, got.answer, got.why, end.want.answer, end.want.why)
 			}
+		}
+	}
+}
+
+// A star of Cilium stands for no dots, two in front and those of domainNames do.
+func TestNamesByPattern(t *testing.T) {
+	web := pod("shop", "web", "app: web", "")
+	cilium := func(pattern string) string {
+		return object("cilium.io/v2", "CiliumNetworkPolicy", "shop", "p", `spec: {endpointSelector: {}, egress: [{toFQDNs: [{matchPattern: "`+pattern+`"}]}]}`)
+	}
+	admin := object("policy.networking.k8s.io/v1alpha2", "ClusterNetworkPolicy", "", "p",
+		`spec: {tier: Admin, priority: 1, subject: {namespaces: {}}, egress: [{action: Accept, to: [{domainNames: ["*.example.org"]}]}, {action: Deny, to: [{networks: [0.0.0.0/0, "::/0"]}]}]}`)
+	for _, c := range []struct {
+		name, text    string
+		shallow, deep Answer
+	}{
+		{"a star", cilium("*.example.org"), Yes, No},
+		{"two stars", cilium("**.example.org"), Yes, Yes},
+		{"every name", cilium("*"), Yes, Yes},
+		{"domainNames", strings.Replace(admin, ", namespace: ", "", 1), Yes, Yes},
+	} {
+		g := graph(t, true, web, c.text)
+		from := g.InNamespace("shop")[0]
+		x, _ := g.Name("a.example.org")
+		y, _ := g.Name("a.b.example.org")
+		if got := [2]Answer{g.Ports(from, x).Answer(), g.Ports(from, y).Answer()}; got != [2]Answer{c.shallow, c.deep} {
+			t.Errorf("%s: %v, want %v and %v", c.name, got, c.shallow, c.deep)
 		}
 	}
 }

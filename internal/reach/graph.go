@@ -249,7 +249,7 @@ func (g *Graph) Name(name string) (id ID, exact bool) {
 		if n == name {
 			return g.id(g.firstName() + int32(i)), true
 		}
-		if n != "" && len(n) > len(g.outsideNames[best]) && matchName(n, name, true) {
+		if n != "" && len(n) > len(g.outsideNames[best]) && matchName(n, name, g.names[n]) {
 			best = i
 		}
 	}

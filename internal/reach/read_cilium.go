@@ -235,7 +235,7 @@ func ciliumName(n *tree.Node) []peer {
 	case name != "":
 		return []peer{{name: name}}
 	}
-	return []peer{{name: pattern, deep: pattern == "*"}}
+	return []peer{{name: pattern, deep: pattern == "*" || strings.HasPrefix(pattern, "**.")}}
 }
 
 // normalName writes a DNS name as it is compared.
