@@ -1,12 +1,15 @@
 package cli
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"net/netip"
 	"slices"
 
 	"github.com/spf13/cobra"
 
+	"ullage.dev/ullage/internal/model"
 	"ullage.dev/ullage/internal/reach"
 )
 
@@ -162,8 +165,52 @@ func (n *network) pair(from, to reach.ID, end *netEnd) netPair {
 		return x
 	}
 	x.Port, x.Explain = port, n.Graph.Why(from, to, port)
+	if x.Read == reach.No && x.Explain.Ingress.Answer != reach.No && n.coversService(from, end) {
+		x.Read, x.Answer, x.Why = reach.Maybe, reach.Maybe, []string{beforeTranslation}
+		return x
+	}
 	x.Answer, x.Why = n.inWorld(&x)
 	return x
+}
+
+const beforeTranslation = "a range of addresses lets them out to the address of the Service, and network plugins differ in whether they match it before or after its translation to pods"
+
+// coversService reports whether policies let pods out to the address of a Service
+// itself, on a port that is asked about.
+func (n *network) coversService(from reach.ID, end *netEnd) bool {
+	if end.service == nil || n.Endpoint(from).Kind != reach.Pods {
+		return false
+	}
+	var asked reach.PortSet
+	for _, p := range end.service.Root.Dig("spec", "ports").Children() {
+		number, ok := p.Get("port").Int()
+		if !ok || number < 1 || number > 65535 || end.port != "" && end.port != p.Get("port").Text() && end.port != p.Get("name").Str() {
+			continue
+		}
+		if protocol, ok := reach.ParseProtocol(cmp.Or(p.Get("protocol").Str(), "TCP")); ok {
+			asked = asked.Union(reach.PortsOf(reach.Port{Protocol: protocol, Number: uint16(number)}))
+		}
+	}
+	return slices.ContainsFunc(serviceAddresses(end.service), func(a netip.Addr) bool {
+		return !n.Ports(from, n.Address(a)).May.Intersect(asked).Empty()
+	})
+}
+
+// serviceAddresses returns the addresses of a Service within the cluster, as far as
+// they were read.
+func serviceAddresses(o *model.Object) []netip.Addr {
+	spec := o.Root.Get("spec")
+	var found []netip.Addr
+	texts := []string{spec.Get("clusterIP").Str()}
+	for _, ip := range spec.Get("clusterIPs").Children() {
+		texts = append(texts, ip.Str())
+	}
+	for _, text := range texts {
+		if a, err := netip.ParseAddr(text); err == nil && !slices.Contains(found, a) {
+			found = append(found, a)
+		}
+	}
+	return found
 }
 
 // aPort returns a port of the first set that has one.

@@ -167,11 +167,9 @@ func (n *network) address(e *netEnd, a netip.Addr) (*netEnd, error) {
 		}
 	}
 	for o := range n.Kind(model.GroupKind{Kind: "Service"}) {
-		for _, ip := range o.Root.Dig("spec", "clusterIPs").Children() {
-			if b, err := netip.ParseAddr(ip.Str()); err == nil && a == b {
-				e.note = "the address is that of " + o.Key.String()
-				return e, n.ofService(e, o)
-			}
+		if slices.Contains(serviceAddresses(o), a) {
+			e.note = "the address is that of " + o.Key.String()
+			return e, n.ofService(e, o)
 		}
 	}
 	e.ids = []reach.ID{n.Address(a)}

@@ -308,3 +308,18 @@ func TestConcurrentQueries(t *testing.T) {
 	}
 	group.Wait()
 }
+
+// Why names both of two policies of which it is not defined which comes first.
+func TestWhyNamesRivals(t *testing.T) {
+	admin := func(name, action string) string {
+		return fmt.Sprintf("---\napiVersion: policy.networking.k8s.io/v1alpha2\nkind: ClusterNetworkPolicy\nmetadata: {name: %s}\nspec: {tier: Admin, priority: 5, subject: {namespaces: {}}, ingress: [{action: %s, from: [{namespaces: {}}]}]}\n", name, action)
+	}
+	for second, doubts := range map[string]int{"Deny": 1, "Pass": 1, "Accept": 0} {
+		g := graph(t, true, pod("shop", "web", "app: web", ""), pod("shop", "api", "app: api", ""), admin("first", "Accept"), admin("second", second))
+		ids := g.InNamespace("shop")
+		d := g.Why(ids[0], ids[1], Port{TCP, 80}).Ingress
+		if len(d.Doubts) != doubts || doubts > 0 && (d.Doubts[0].Policy.Object.Key.Name != "second" || d.Doubts[0].Why != whyEqualPriority) {
+			t.Errorf("%s: %+v", second, d.Doubts)
+		}
+	}
+}

@@ -71,6 +71,7 @@ type tracer struct {
 	peer, to  int32
 	port      Port
 	done      bool
+	first     *Step // of a tier of priorities, that decides or passes on
 }
 
 func (g *Graph) decision(d Direction, self, peer, to int32, port Port) Decision {
@@ -99,7 +100,10 @@ func (t *tracer) run(list []applied) {
 			t.found.Doubts = append(t.found.Doubts, Step{Policy: a.Policy, Why: a.mayDeny[t.direction] | a.mayAllow[t.direction]})
 		}
 		if i == 0 || a.Tier != list[i-1].Tier {
-			passed = false // that was the tier before
+			passed, t.first = false, nil // that was the tier before
+		}
+		if t.first != nil && a.Priority == t.first.Policy.Priority && a.Policy != t.first.Policy {
+			t.rival(a)
 		}
 		if t.done {
 			continue
@@ -118,6 +122,9 @@ func (t *tracer) run(list []applied) {
 func (t *tracer) ordered(a applied) (passed bool) {
 	for i, r := range a.rules[t.direction] {
 		s, sure := t.match(a, r, i)
+		if sure {
+			t.first = &s
+		}
 		switch {
 		case !sure:
 		case r.action == Pass:
@@ -129,6 +136,22 @@ func (t *tracer) ordered(a applied) (passed bool) {
 		}
 	}
 	return false
+}
+
+// rival notes what a policy would do that has the priority of the one that decides,
+// and might come first.
+func (t *tracer) rival(a applied) {
+	for i, r := range a.rules[t.direction] {
+		s, sure := t.match(a, r, i)
+		if !sure {
+			continue
+		}
+		if s.Action != t.first.Action {
+			s.Why |= whyEqualPriority
+			t.found.Doubts = append(t.found.Doubts, s)
+		}
+		return
+	}
 }
 
 // network follows the rules of the tier of NetworkPolicies, those that deny
