@@ -64,7 +64,7 @@ type selectorKey struct {
 func New(s *model.Snapshot) *Graph {
 	b := &builder{
 		Graph: &Graph{
-			Closed: s.Complete("", append(PolicyKinds(), model.WorkloadKinds()...)...), classOf: map[*tree.Node]int32{},
+			Closed: s.Complete("", append(PolicyKinds(), model.WorkloadKinds()...)...), classOf: map[*tree.Node]int32{}, standIn: map[model.Key]ID{}, several: map[ID]bool{},
 			shared: &shared{sets: newInterner(), named: map[namedRule]setID{}},
 			basis: &basis{
 				labelKeys: map[string]bool{}, portNames: map[string]bool{}, names: map[string]bool{}, addresses: newAddresses(),
@@ -192,6 +192,7 @@ func (b *builder) addDeviants(known map[string]int32, ns int32, index *model.Lab
 	}
 	name, cluster := b.namespaces[ns].name, index.Workloads[0].Object.Key.Cluster
 	makers := map[uint64]*model.Object{} // by the references of what they made
+	first := map[deviant]ID{}
 	for o := range b.snapshot.InNamespace(cluster, name, model.GroupKind{Kind: "Pod"}) {
 		if len(o.Pods()) == 0 || ended(o) {
 			continue
@@ -214,10 +215,30 @@ func (b *builder) addDeviants(known map[string]int32, ns int32, index *model.Lab
 		}
 		if alike {
 			b.classOf[w.Pod.Spec] = class
-		} else {
-			b.addPod(known, ns, w)
+			continue
+		}
+		b.addDeviant(known, ns, w, makers[references], first)
+	}
+}
+
+// deviant is what pods of one workload have in common that differ alike from its
+// template.
+type deviant struct {
+	maker *model.Object
+	class int32
+}
+
+// addDeviant adds a pod, or lets the first that differs alike stand for it.
+func (b *builder) addDeviant(known map[string]int32, ns int32, w model.Workload, maker *model.Object, first map[deviant]ID) {
+	if class, ok := known[string(b.project(ns, w))]; ok {
+		if id, ok := first[deviant{maker, class}]; ok {
+			b.classOf[w.Pod.Spec] = class
+			b.standIn[w.Object.Key], b.several[id] = id, true
+			return
 		}
 	}
+	b.addPod(known, ns, w)
+	first[deviant{maker, b.classOf[w.Pod.Spec]}] = ID(len(b.workloads) - 1)
 }
 
 func ended(o *model.Object) bool {

@@ -93,7 +93,7 @@ func (g *Graph) follow(self ID, own, other Direction) iter.Seq2[ID, Verdict] {
 				return
 			}
 			a := answers[i]
-			if id == self && int(id) < len(g.workloads) && g.workloads[id].Object.Key.Kind == "Pod" {
+			if id == self && g.isOnePod(id) {
 				a = g.loopback(a)
 			}
 			if v := verdict(a); !v.May.Empty() && !yield(id, v) {

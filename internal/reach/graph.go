@@ -25,6 +25,8 @@ type Graph struct {
 	workloads     []model.Workload
 	workloadClass []int32
 	classOf       map[*tree.Node]int32 // by pod spec
+	standIn       map[model.Key]ID     // of pods that differ from their template as another does: that
+	several       map[ID]bool          // endpoints that stand for such pods
 	classes       []class
 	portMaps      [][]declared // named ports of pods, by number
 	outsideNames  []string     // the last is "", any other
@@ -88,7 +90,7 @@ type Endpoint struct {
 	Kind Kind
 	// Workload is that of Pods: a controller, or a Pod. A Pod that differs from
 	// the template it was made of where a policy looks is an endpoint beside its
-	// controller.
+	// controller, and stands for those that differ alike.
 	Workload    model.Workload
 	HostNetwork bool           // of Pods
 	Prefixes    []netip.Prefix // of Addresses, those that no pod, node or name has
@@ -198,6 +200,9 @@ func (g *Graph) Find(key model.Key) []ID {
 			}
 		}
 	}
+	if id, ok := g.standIn[key]; ok {
+		ids = append(ids, id)
+	}
 	slices.Sort(ids)
 	return ids
 }
@@ -293,7 +298,7 @@ func (v Verdict) Equal(w Verdict) bool { return v.Must.Equal(w.Must) && v.May.Eq
 // ends outside the cluster no policy says, so all is allowed.
 func (g *Graph) Ports(from, to ID) Verdict {
 	a := g.pair(g.unit(from), g.unit(to))
-	if from == to && int(from) < len(g.workloads) && g.workloads[from].Object.Key.Kind == "Pod" {
+	if from == to && g.isOnePod(from) {
 		a = g.loopback(a)
 	}
 	return g.verdict(a)
@@ -317,6 +322,11 @@ func (g *Graph) pair(from, to int32) answerID {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.sets.meet(out, in)
+}
+
+// isOnePod reports whether an endpoint is no more than one pod.
+func (g *Graph) isOnePod(id ID) bool {
+	return int(id) < len(g.workloads) && g.workloads[id].Object.Key.Kind == "Pod" && !g.several[id]
 }
 
 // loopback adds that policies may not hold within a pod.

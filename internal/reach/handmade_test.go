@@ -181,6 +181,7 @@ func TestLivePodsBesideTheirTemplate(t *testing.T) {
 		{"a label that nobody looks at", deployment + balancer + replica("a", ", mesh: \"on\"", ""), "Deployment"},
 		{"a label that a policy looks at", deployment + balancer + mesh + replica("a", ", mesh: \"on\"", "") + replica("b", "", ""), "Deployment Pod"},
 		{"a label that takes it from a load balancer", deployment + strings.Replace(balancer, "app: web", "app: web, mesh: \"off\"", 1) + replica("a", ", mesh: \"off\"", ""), "Deployment Pod"},
+		{"three that differ in two ways", deployment + mesh + replica("a", ", mesh: \"on\"", "") + replica("b", ", mesh: \"off\"", "") + replica("c", ", mesh: \"on\"", ""), "Deployment Pod Pod"},
 		{"the host network", deployment + replica("a", "", "hostNetwork: true, "), "Deployment Pod"},
 	} {
 		g := graph(t, true, c.text)
@@ -195,5 +196,11 @@ func TestLivePodsBesideTheirTemplate(t *testing.T) {
 	g := graph(t, true, deployment+mesh+replica("a", ", mesh: \"on\"", "")+replica("b", "", ""))
 	if internet := g.Internet()[0]; g.Ports(internet, g.InNamespace("shop")[0]).Answer() != Yes || g.Ports(internet, g.InNamespace("shop")[1]).Answer() != No {
 		t.Error("the pod is not judged by its own labels")
+	}
+	// One that differs alike is found by its own name, and is not the same pod.
+	g = graph(t, true, deployment+mesh+replica("a", ", mesh: \"on\"", "")+replica("c", ", mesh: \"on\"", ""))
+	ids := g.Find(model.Key{Namespace: "shop", GroupKind: podKind, Name: "c"})
+	if len(ids) != 1 || ids[0] != g.InNamespace("shop")[1] || g.Ports(ids[0], ids[0]).Answer() != No {
+		t.Error(ids)
 	}
 }
