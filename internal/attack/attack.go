@@ -76,6 +76,7 @@ type Graph struct {
 	evidence      []evidence
 	restricted    []access.NamedRight
 	guardVerdicts []guardVerdict
+	proven        [][]access.Proof
 	memory        memory
 
 	uses       []use        // of containers
@@ -129,6 +130,8 @@ func build(s *model.Snapshot, network *reach.Graph, rights *access.Analysis, o O
 	b.rights()
 	b.namespaceEdges()
 	b.nodeEdges()
+	b.kubeletEdges()
+	b.stealing()
 	b.index()
 	return b.Graph
 }

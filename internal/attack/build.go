@@ -2,7 +2,6 @@ package attack
 
 import (
 	"slices"
-	"strings"
 
 	"ullage.dev/ullage/internal/access"
 	"ullage.dev/ullage/internal/model"
@@ -36,6 +35,13 @@ type builder struct {
 	volumeVertex   []ID
 	sharedVertex   map[int32]ID
 	cloudIDs       map[string]ID
+	associated     map[int32][]evidence // cloud identities of accounts that objects of their own give
+	minters        []heldIn             // who may have tokens made
+	secretMakers   []heldIn             // who may make secrets in kube-system
+	writesNodes    bool                 // somebody may write nodes
+	bootstraps     []int32              // secrets that are bootstrap tokens
+	anyKubelet     ID                   // Kubelet, or none
+	custom         ID                   // CustomObjects, or none
 	nodeIDs        map[string]int32
 	placements     []int32 // nodes of workloads
 	emptyHash      uint64
@@ -67,7 +73,7 @@ func newBuilder(s *model.Snapshot, network *reach.Graph, rights *access.Analysis
 	for i := range b.wide {
 		b.wide[i] = none
 	}
-	b.wideNode, b.nodeRights, b.anyUser = none, none, none
+	b.wideNode, b.nodeRights, b.anyUser, b.anyKubelet, b.custom = none, none, none, none, none
 	b.internet = b.vertex(Internet, none, 0)
 	b.admin = b.vertex(ClusterAdmin, none, 0)
 	return b
@@ -277,8 +283,11 @@ func (b *builder) readObjects() {
 		f := &b.memory.secrets[i]
 		if id := b.secret(in(f.namespace), f.hash, f.name, f.object); f.token {
 			b.tokens = append(b.tokens, id)
+		} else if f.bootstrap && f.namespace == systemNamespace {
+			b.bootstraps = append(b.bootstraps, id)
 		}
 	}
+	b.readAssociations()
 	b.each(claimKind, func(o *model.Object) {
 		b.volume(in(o.Key.Namespace), nameOf(o).Hash(), o.Key.Name, o)
 	})
@@ -341,37 +350,3 @@ func (b *builder) hasWide(kind VertexKind, ns int32) bool {
 	}
 	return int(ns) < len(b.narrow[k]) && b.narrow[k][ns] != none
 }
-
-// The annotations that map a service account to a cloud identity, with how
-// people call it.
-var cloudAnnotations = []struct{ key, prefix string }{
-	{"eks.amazonaws.com/role-arn", ""},
-	{"iam.gke.io/gcp-service-account", ""},
-	{"azure.workload.identity/client-id", "azure:"},
-}
-
-// cloud returns the cloud identity of an account, and where it is written.
-func (b *builder) cloud(account int32) (ID, evidence, bool) {
-	o := b.annotated[account]
-	if o == nil {
-		return none, evidence{}, false
-	}
-	annotations := o.Root.Dig("metadata", "annotations")
-	for _, a := range cloudAnnotations {
-		if n := annotations.Get(a.key); n.Str() != "" {
-			name := a.prefix + n.Str()
-			id, ok := b.cloudIDs[name]
-			if !ok {
-				b.clouds = append(b.clouds, name)
-				id = b.vertex(CloudIdentity, int32(len(b.clouds)-1), 0)
-				b.cloudIDs[name] = id
-			}
-			return id, evidence{o, n}, true
-		}
-	}
-	return none, evidence{}, false
-}
-
-// azure reports whether a cloud identity is one of Azure, which only pods with a
-// label get.
-func azure(identity string) bool { return strings.HasPrefix(identity, "azure:") }

@@ -20,7 +20,7 @@ type proposer struct {
 
 func (p *proposer) propose(e Edge) {
 	switch e.Kind {
-	case Member, UseAdmin, RunAs, MountAny:
+	case Member, UseAdmin, RunAs, MountAny, ActAsKubelet, DrivenBy, BootstrapToken:
 	case ExploitService:
 		p.isolate(e)
 	case RunEscape, DebugEscape:
@@ -34,8 +34,10 @@ func (p *proposer) propose(e Edge) {
 		switch {
 		case e.right&byName != 0:
 			p.unbind(p.accounts[p.vertices[e.From].at], p.restricted[e.note].Binding)
+		case e.Kind >= firstProven:
+			p.revoke(p.proven[e.note])
 		case e.Kind >= Everything:
-			p.revoke(e)
+			p.revoke(p.proofs(p.accounts[p.vertices[e.From].at], e.right, e.note))
 		case e.note != none:
 			p.edit(e.Kind, p.evidence[e.note])
 		}
@@ -122,10 +124,9 @@ func (p *proposer) unmount(o *model.Object, host *tree.Node, at tree.Path) {
 	}
 }
 
-// revoke takes away what gives a right: the subject in the binding, and the rule.
-func (p *proposer) revoke(e Edge) {
-	subject := p.accounts[p.vertices[e.From].at]
-	for _, proof := range p.proofs(subject, e.right, e.note) {
+// revoke takes away what gives rights: the subject in the binding, and the rule.
+func (p *proposer) revoke(proofs []access.Proof) {
+	for _, proof := range proofs {
 		p.unbind(proof.Subject, proof.Binding)
 		o := proof.Source.Object
 		if o == nil || proof.Rule.Node == nil {

@@ -126,6 +126,12 @@ func (v Vertex) String() string {
 		return v.Kind.String() + " " + v.Name
 	case Internet:
 		return "the internet"
+	case Kubelet:
+		return "the kubelet of any node"
+	case MovablePods:
+		return "the pods that can move"
+	case CustomObjects:
+		return "the custom objects of the cluster"
 	}
 	if v.Kind >= firstWide {
 		word := [...]string{"pods", "service accounts", "secrets", "own pods", "ports of pods", "running pods"}[v.Kind-firstWide]

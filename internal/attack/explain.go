@@ -2,6 +2,7 @@ package attack
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"ullage.dev/ullage/internal/access"
@@ -50,7 +51,7 @@ func (g *Graph) explain(e Edge, from, to string) Step {
 		s.Techniques = strings.Split(info.attack, ",")
 	}
 	switch e.Kind {
-	case Member, UseAdmin, RunAs, MountAny, ProxyService, AnonymousAPI, NodePlacement:
+	case Member, UseAdmin, MountAny, ProxyService, AnonymousAPI, NodePlacement:
 	case ExploitService:
 		s.Evidence = g.whyConnected(g.vertices[e.From].at, g.vertices[e.To].part)
 	case RunEscape, DebugEscape:
@@ -59,6 +60,8 @@ func (g *Graph) explain(e Edge, from, to string) Step {
 		switch {
 		case e.right&byName != 0:
 			s.Evidence = g.whyNamed(&g.restricted[e.note])
+		case e.Kind >= firstProven:
+			s.Evidence = g.whyProven(g.proven[e.note])
 		case e.Kind >= Everything:
 			s.Evidence = g.whyAllowed(e)
 		case e.note != none:
@@ -168,9 +171,17 @@ func (g *Graph) whyAllowed(e Edge) []Evidence {
 	if subject == access.Group(mastersGroup) {
 		return []Evidence{{Text: "no rule limits the group " + mastersGroup}}
 	}
+	return g.whyProven(g.proofs(subject, e.right, e.note))
+}
+
+func (g *Graph) whyProven(proofs []access.Proof) []Evidence {
 	var all []Evidence
-	for _, p := range g.proofs(subject, e.right, e.note) {
-		all = append(all, bindingEvidence(p), ruleEvidence(p))
+	for _, p := range proofs {
+		for _, e := range []Evidence{bindingEvidence(p), ruleEvidence(p)} {
+			if !slices.Contains(all, e) { // one binding, or one rule, may give several rights
+				all = append(all, e)
+			}
+		}
 	}
 	return all
 }

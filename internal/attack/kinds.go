@@ -24,6 +24,9 @@ const (
 	SharedVolume                    // to change the data of a volume that others read
 	CloudIdentity                   // to act as an identity of the cloud
 	NodeIdentity                    // to act as the cloud identity of nodes
+	Kubelet                         // to act as the kubelet of a node of its choice
+	MovablePods                     // pods that can be drawn to a node
+	CustomObjects                   // to change the custom objects of the cluster
 	ClusterAdmin                    // everything in the cluster
 	AnyPod                          // code in any pod of a namespace, or of all
 	AnyAccount                      // to act as any service account there
@@ -43,7 +46,7 @@ var vertexNames = [vertexKinds]string{
 	Internet: "internet", Container: "container", AnyContainer: "workload", PodData: "pod", Position: "network position",
 	NodesOf: "node of workload", FilesOf: "files of node of workload", NodeRoot: "node", NodeFiles: "node files", AnyNode: "any node",
 	Account: "service account", User: "user", Group: "group", AnyUser: "any user", Secret: "secret", Volume: "volume", SharedVolume: "shared volume",
-	CloudIdentity: "cloud identity", NodeIdentity: "cloud identity of nodes", ClusterAdmin: "cluster-admin", AnyPod: "any pod", AnyAccount: "any service account",
+	CloudIdentity: "cloud identity", NodeIdentity: "cloud identity of nodes", Kubelet: "kubelet of any node", MovablePods: "pods that can move", CustomObjects: "custom objects", ClusterAdmin: "cluster-admin", AnyPod: "any pod", AnyAccount: "any service account",
 	AnySecret: "any secret", RunPods: "own pods", Connect: "any port", Debug: "debug containers",
 }
 
@@ -101,6 +104,9 @@ const (
 	SecretToken
 	VolumeMount
 	VolumeTaint
+	BootstrapToken
+	ActAsKubelet
+	DrivenBy
 	CloudRole
 	NodeMetadata
 	RunAs
@@ -124,11 +130,20 @@ const (
 	GrantRole
 	RewriteRole
 	ForgeCertificate
-	ChangeWebhooks
 	MapAWSIdentity
 	RelabelNamespace
 	HostPathVolume
+	ForgeBootstrapToken
+	// What is asked for as requests and not as a right of the catalogue follows.
+	ChangeWebhooks
+	ChangePolicies
+	HijackAPI
+	HijackConversion
+	KubeletCertificate
+	StealPods
 	edgeKinds
+
+	firstProven = ChangeWebhooks
 )
 
 func (k EdgeKind) String() string { return edgeTable[k].name }
@@ -202,6 +217,12 @@ var edgeTable = [edgeKinds]edgeInfo{
 	VolumeMount: {"volume-mount", "T1005", "reads TO", "the volume is mounted", "mount the volume only where it is needed"},
 	VolumeTaint: {"volume-taint", "T1080", "changes shared data so that TO, which reads it, runs or believes it",
 		"both mount the volume, the attacker's side writable, and the reader has a flaw", "mount the volume read-only on the writing side, or split it"},
+	BootstrapToken: {"bootstrap-token", "T1078,T1552.007", "joins the cluster with the bootstrap token in the Secret, as a member of TO",
+		"the API server takes bootstrap tokens, the token has not expired and is in the group", "delete the Secret once the nodes have joined"},
+	ActAsKubelet: {"act-as-kubelet", "T1528,T1078", "takes TO with the rights of a kubelet over the pods on its node",
+		"a pod that uses it is on a node, any of which the certificate may name", "let nobody but the controllers of the control plane approve certificates for kubelets"},
+	DrivenBy: {"driven-by", "T1080,T1565", "changes custom objects so that the controller that runs as TO does what the attacker wants",
+		"the controller does as custom objects say, as far as its rights reach", "give the controller only the rights that it needs"},
 	CloudRole: {"cloud-role", "T1078.004,T1528", "exchanges the service account's token for the cloud identity TO",
 		"the service account is mapped to the identity, and the cloud trusts the mapping", "narrow or remove the identity of the service account"},
 	NodeMetadata: {"node-metadata", "T1552.005", "asks the instance metadata service for the node's cloud credentials",
@@ -229,12 +250,24 @@ var edgeTable = [edgeKinds]edgeInfo{
 	GrantRole:          {"grant-role", "T1098.006", "binds itself to cluster-admin", "", "remove the right to bind roles, or to write bindings"},
 	RewriteRole:        {"rewrite-role", "T1098.006", "writes all rights into a role that it is bound to", "", "remove the right to escalate, or to write roles"},
 	ForgeCertificate:   {"forge-certificate", "T1649", "requests and approves a client certificate in the name of TO", "", "remove the right to approve certificate requests"},
-	ChangeWebhooks: {"change-webhooks", "T1562.001,T1556", "has a webhook of its own see and change every object",
-		"the API server reaches a server of the attacker's", "remove the right to write webhook configurations"},
 	MapAWSIdentity: {"map-aws-identity", "T1098.006", "maps its own AWS identity to cluster administrator in aws-auth",
 		"the cluster reads the ConfigMap aws-auth", "remove the right to change aws-auth; use access entries"},
 	RelabelNamespace: {"relabel-namespace", "T1562.001,T1611", "takes the Pod Security label off the namespace and starts a privileged pod",
 		"no admission policy refuses the pod or the change", "remove the right to change namespaces"},
+	ForgeBootstrapToken: {"forge-bootstrap-token", "T1098,T1078", "makes a bootstrap token and joins the cluster with it as a member of TO",
+		"the API server takes bootstrap tokens", "remove the right to create secrets in kube-system"},
+	ChangeWebhooks: {"change-webhooks", "T1562.001,T1556", "has a webhook of its own see and change every object",
+		"the API server reaches a server of the attacker's", "remove the right to write webhook configurations"},
+	ChangePolicies: {"change-policies", "T1562.001,T1556", "has a mutating admission policy of its own change every object",
+		"the API server serves MutatingAdmissionPolicy", "remove the right to write admission policies"},
+	HijackAPI: {"hijack-api", "T1557,T1556", "has the API server send the requests of a whole API group to a server of its own, and answers kubelets and controllers there",
+		"the attacker's server stands behind a Service, as a pod of its own does", "remove the right to write APIServices"},
+	HijackConversion: {"hijack-conversion", "T1557,T1565.002", "has every custom object of a kind pass through a conversion webhook of its own",
+		"the API server reaches a server of the attacker's", "remove the right to write CustomResourceDefinitions"},
+	KubeletCertificate: {"kubelet-certificate", "T1649", "gets a client certificate in the name of any node",
+		"the request is approved: by itself, or by the controller manager for who may create certificatesigningrequests/nodeclient", "remove the right to request, or to approve, certificates for nodes"},
+	StealPods: {"steal-pods", "T1578,T1610", "changes the labels, taints or capacity of nodes so that pods come to the one that it holds",
+		"it has a token with the right to write nodes on a node that it holds, and other nodes can be made unfit", "remove the right to write nodes"},
 	HostPathVolume: {"host-path-volume", "T1611", "makes a volume of the node's file system and mounts it with a claim, which Pod Security lets pass",
 		"it may make persistent volumes, claims and pods", "remove the right to create persistent volumes"},
 }

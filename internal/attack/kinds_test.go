@@ -121,6 +121,38 @@ metadata: {name: deny, namespace: shop}
 spec: {podSelector: {matchLabels: {app: nothing}}, policyTypes: [Ingress, Egress]}
 `
 
+const cloudAccount = `
+---
+{apiVersion: v1, kind: ServiceAccount, metadata: {name: web, namespace: shop, annotations: {eks.amazonaws.com/role-arn: 'arn:aws:iam::1:role/web'}}}
+`
+
+const bootstrapSecret = `
+---
+{apiVersion: v1, kind: Secret, type: bootstrap.kubernetes.io/token, metadata: {name: bootstrap-token-abcdef, namespace: kube-system}}
+`
+
+const bootstrapRole = `
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRoleBinding
+metadata: {name: join}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: 'system:node-bootstrapper'}
+subjects: [{kind: Group, name: 'system:bootstrappers:join', apiGroup: rbac.authorization.k8s.io}]
+`
+
+const daemon = `
+---
+apiVersion: apps/v1
+kind: DaemonSet
+metadata: {name: agent, namespace: shop}
+spec: {selector: {matchLabels: {app: agent}}, template: {metadata: {labels: {app: agent}}, spec: {containers: [{name: c, image: "registry.example/agent:1"}]}}}
+`
+
+const crd = `
+---
+{apiVersion: apiextensions.k8s.io/v1, kind: CustomResourceDefinition, metadata: {name: backups.ops.example.com}, spec: {group: ops.example.com, names: {kind: Backup, plural: backups}}}
+`
+
 var kindCases = []kindCase{
 	{ExposeService, deploy("web", "", web) + fmt.Sprintf(service, "LoadBalancer") + otherPolicy, "the internet -> container app of Deployment shop/web, needs an exploit",
 		[]string{"type: LoadBalancer => type: ClusterIP", "app: nothing => app: web", "selector: {app: web}, ports => selector: {app: other}, ports", "~namespace: shop}\nspec: {type => namespace: shop, annotations: {service.beta.kubernetes.io/aws-load-balancer-internal: 'true'}}\nspec: {type", "~selector: {app: web}, ports => loadBalancerSourceRanges: [10.0.0.0/8], selector: {app: web}, ports"}},
@@ -202,9 +234,18 @@ spec: {parentRefs: [{name: gw}], rules: [{backendRefs: [{name: web, port: 80}]}]
 	{CloudRole, strings.Replace(deploy("web", "serviceAccountName: web", ""), "labels: {app: web}}\n    spec", "labels: {app: web, azure.workload.identity/use: 'true'}}\n    spec", 1) +
 		"\n---\n{apiVersion: v1, kind: ServiceAccount, metadata: {name: web, namespace: shop, annotations: {azure.workload.identity/client-id: id}}}",
 		"container app of Deployment shop/web -> cloud identity azure:id, certain", []string{"use: 'true' => use: 'false'"}},
+	{CloudRole, deploy("web", "serviceAccountName: web", "") + "\n---\n{apiVersion: v1, kind: ServiceAccount, metadata: {name: web, namespace: shop, annotations: {iam.gke.io/gcp-service-account: web@p.iam.gserviceaccount.com}}}",
+		"container app of Deployment shop/web -> cloud identity web@p.iam.gserviceaccount.com, certain", []string{"iam.gke.io => iam.example.com", "serviceAccountName: web => serviceAccountName: other"}},
+	{CloudRole, deploy("web", "serviceAccountName: web", "") +
+		"\n---\n{apiVersion: eks.services.k8s.aws/v1alpha1, kind: PodIdentityAssociation, metadata: {name: web, namespace: ack}, spec: {clusterName: c, namespace: shop, serviceAccount: web, roleARN: 'arn:aws:iam::1:role/web'}}",
+		"container app of Deployment shop/web -> cloud identity arn:aws:iam::1:role/web, certain", []string{"namespace: shop, serviceAccount => namespace: ack, serviceAccount", "serviceAccount: web, => serviceAccount: other,", "kind: PodIdentityAssociation => kind: Addon"}},
+	{CloudRole, deploy("web", "serviceAccountName: web", "") +
+		"\n---\n{apiVersion: eks.aws.upbound.io/v1beta1, kind: PodIdentityAssociation, metadata: {name: web}, spec: {forProvider: {clusterName: c, namespace: shop, serviceAccount: web, roleArn: 'arn:aws:iam::1:role/web'}}}",
+		"container app of Deployment shop/web -> cloud identity arn:aws:iam::1:role/web, certain", []string{"forProvider => other", "roleArn => roleARN"}},
 	{NodeMetadata, deploy("web", "", web) + otherPolicy + "\n---\n{apiVersion: v1, kind: Node, metadata: {name: one}, spec: {providerID: 'aws:///a/i-1'}}", "Deployment shop/web -> cloud identity of nodes, unknown",
 		[]string{"app: nothing => app: web", "aws:/// => own:///"}},
 	{RunAs, role(false, rule("create", "", "pods")), "own pods in namespace shop -> all service accounts in namespace shop, certain", []string{"[create] => [get]"}},
+	{RunAs, cloudAccount + role(false, rule("create", "", "pods")), "own pods in namespace shop -> cloud identity arn:aws:iam::1:role/web, certain", []string{"[create] => [get]", "eks.amazonaws.com => eks.example.com"}},
 	{MountAny, role(false, rule("create", "apps", "deployments")), "own pods in namespace shop -> all secrets in namespace shop, certain", []string{"[create] => [get]"}},
 	{RunEscape, namespaceOf("shop", enforce+"privileged") + role(false, rule("create", "", "pods")), "own pods in namespace shop -> any node, certain",
 		[]string{"enforce: privileged => enforce: baseline", "enforce: privileged => enforce: restricted", "enforce: privileged => enforce: misspelt", "resources: [pods] => resources: [services]"}},
@@ -224,6 +265,10 @@ spec: {parentRefs: [{name: gw}], rules: [{backendRefs: [{name: web, port: 80}]}]
 	{ProxyKubelet, role(true, rule("get", "", "nodes/proxy")), "service account shop/default -> all pods of the cluster, certain", []string{"nodes/proxy => nodes/stats", "kind: ClusterRole => kind: Role"}},
 	{MintToken, role(false, rule("create", "", "serviceaccounts/token")), "service account shop/default -> all service accounts in namespace shop, certain", []string{"[create] => [get]"}},
 	{MintToken, role(false, "{apiGroups: [''], resources: [serviceaccounts/token], verbs: [create], resourceNames: [web]}"), "service account shop/default -> service account shop/web, certain", []string{"[web] => [other]"}},
+	{MintToken, cloudAccount + role(false, rule("create", "", "serviceaccounts/token")), "service account shop/default -> cloud identity arn:aws:iam::1:role/web, certain",
+		[]string{"[create] => [get]", "name: web, namespace: shop => name: web, namespace: other"}},
+	{MintToken, cloudAccount + role(false, "{apiGroups: [''], resources: [serviceaccounts/token], verbs: [create], resourceNames: [web]}"), "service account shop/default -> cloud identity arn:aws:iam::1:role/web, certain",
+		[]string{"[web] => [default]", "serviceaccounts/token => serviceaccounts"}},
 	{ForgeToken, role(false, rule("create, get", "", "secrets")), "service account shop/default -> all service accounts in namespace shop, certain", []string{"[create, get] => [create]", "[create, get] => [get]"}},
 	{ImpersonateAccount, role(false, rule("impersonate", "", "serviceaccounts")), "service account shop/default -> all service accounts in namespace shop, certain", []string{"[impersonate] => [get]"}},
 	{ImpersonateUser, role(true, rule("impersonate", "", "users")), "service account shop/default -> any user, certain", []string{"[impersonate] => [get]", "kind: ClusterRole => kind: Role"}},
@@ -234,8 +279,32 @@ spec: {parentRefs: [{name: gw}], rules: [{backendRefs: [{name: web, port: 80}]}]
 	{RewriteRole, role(true, rule("escalate, update", "rbac.authorization.k8s.io", "clusterroles, roles")), "service account shop/default -> cluster-admin, certain", []string{"escalate, update => escalate", "escalate, update => update"}},
 	{ForgeCertificate, role(true, rule("create", "certificates.k8s.io", "certificatesigningrequests"), rule("update", "certificates.k8s.io", "certificatesigningrequests/approval"),
 		"{apiGroups: [certificates.k8s.io], resources: [signers], verbs: [approve], resourceNames: [kubernetes.io/kube-apiserver-client]}"), "service account shop/default -> any user, certain",
-		[]string{"verbs: [create] => verbs: [get]", "certificatesigningrequests/approval => other", "kubernetes.io/kube-apiserver-client] => kubernetes.io/kubelet-serving]"}},
-	{ChangeWebhooks, role(true, rule("update", "admissionregistration.k8s.io", "mutatingwebhookconfigurations")), "service account shop/default -> cluster-admin, likely", []string{"[update] => [get]", "kind: ClusterRole => kind: Role"}},
+		[]string{"verbs: [create] => verbs: [get]", "certificatesigningrequests/approval => other", "kubernetes.io/kube-apiserver-client] => kubernetes.io/kubelet-serving]", "kubernetes.io/kube-apiserver-client] => kubernetes.io/kube-apiserver-client-kubelet]"}},
+	{KubeletCertificate, role(true, rule("create", "certificates.k8s.io", "certificatesigningrequests"), rule("update", "certificates.k8s.io", "certificatesigningrequests/approval"),
+		"{apiGroups: [certificates.k8s.io], resources: [signers], verbs: [approve], resourceNames: [kubernetes.io/kube-apiserver-client-kubelet]}"), "service account shop/default -> the kubelet of any node, certain",
+		[]string{"verbs: [create] => verbs: [get]", "certificatesigningrequests/approval => other", "[approve] => [sign]", "kubernetes.io/kube-apiserver-client-kubelet] => kubernetes.io/kubelet-serving]"}},
+	{KubeletCertificate, role(true, rule("create", "certificates.k8s.io", "certificatesigningrequests, certificatesigningrequests/nodeclient")), "service account shop/default -> the kubelet of any node, likely",
+		[]string{"[certificatesigningrequests, => [", "/nodeclient => /selfnodeclient", "[create] => [get]", "kind: ClusterRole => kind: Role"}},
+	{ActAsKubelet, deploy("web", "serviceAccountName: web", "") + role(true, rule("create", "certificates.k8s.io", "certificatesigningrequests, certificatesigningrequests/nodeclient")),
+		"the kubelet of any node -> service account shop/web, certain", []string{"/nodeclient => /selfnodeclient", "serviceAccountName: web => serviceAccountName: other"}},
+	{ActAsKubelet, deploy("web", "", "envFrom: [{secretRef: {name: key}}]") + role(true, rule("create", "certificates.k8s.io", "certificatesigningrequests, certificatesigningrequests/nodeclient")),
+		"the kubelet of any node -> secret shop/key, certain", []string{"/nodeclient => /selfnodeclient", "name: key => name: other"}},
+	{BootstrapToken, bootstrapSecret + bootstrapRole, "secret kube-system/bootstrap-token-abcdef -> group system:bootstrappers:join, likely",
+		[]string{"bootstrap.kubernetes.io/token => Opaque", "namespace: kube-system => namespace: shop", "system:bootstrappers:join => system:others"}},
+	{ForgeBootstrapToken, bootstrapRole + strings.ReplaceAll(role(false, rule("create", "", "secrets")), "namespace: shop}\n", "namespace: kube-system}\n"),
+		"service account shop/default -> group system:bootstrappers:join, likely", []string{"namespace: kube-system}\nroleRef => namespace: shop}\nroleRef", "resources: [secrets] => resources: [configmaps]", "system:bootstrappers:join => system:bootstrapped"}},
+	{StealPods, daemon + deploy("db", "serviceAccountName: db", "") + role(true, rule("patch", "", "nodes")), "some node -> the pods that can move, likely",
+		[]string{"resources: [nodes] => resources: [pods]", "[patch] => [get]", "kind: ClusterRole => kind: Role", "spec: {containers: [{name: c => spec: {automountServiceAccountToken: false, containers: [{name: c"}},
+	{Member, daemon + deploy("db", "serviceAccountName: db", "") + role(true, rule("patch", "", "nodes")), "the pods that can move -> Deployment shop/db, given", []string{"kind: Deployment => kind: DaemonSet"}},
+	{HijackAPI, role(true, rule("update", "apiregistration.k8s.io", "apiservices")), "service account shop/default -> cluster-admin, likely", []string{"[update] => [delete]", "kind: ClusterRole => kind: Role", "apiservices => others"}},
+	{HijackConversion, role(true, rule("patch", "apiextensions.k8s.io", "customresourcedefinitions")), "service account shop/default -> the custom objects of the cluster, likely",
+		[]string{"[patch] => [delete]", "[patch] => [create]", "kind: ClusterRole => kind: Role"}},
+	{DrivenBy, crd + role(true, rule("patch", "apiextensions.k8s.io", "customresourcedefinitions"), rule("watch", "ops.example.com", "backups")), "the custom objects of the cluster -> service account shop/default, needs an exploit",
+		[]string{"[watch] => [create]", "ops.example.com'] => other.example.com']", "group: ops => group: net", "[patch] => [get]"}},
+	{ChangePolicies, role(true, rule("create", "admissionregistration.k8s.io", "mutatingadmissionpolicies, mutatingadmissionpolicybindings")), "service account shop/default -> cluster-admin, likely",
+		[]string{"[create] => [delete]", ", mutatingadmissionpolicybindings => ", "mutatingadmissionpolicies, => ", "kind: ClusterRole => kind: Role"}},
+	{ChangeWebhooks, role(true, rule("update", "admissionregistration.k8s.io", "mutatingwebhookconfigurations")), "service account shop/default -> cluster-admin, likely",
+		[]string{"[update] => [get]", "[update] => [delete]", "mutatingwebhook => validatingwebhook", "kind: ClusterRole => kind: Role"}},
 	{MapAWSIdentity, strings.ReplaceAll(role(false, rule("update", "", "configmaps")), "namespace: shop}\n", "namespace: kube-system}\n") + "\n---\n{apiVersion: v1, kind: ConfigMap, metadata: {name: aws-auth, namespace: kube-system}}",
 		"service account shop/default -> cluster-admin, likely", []string{"[update] => [get]", "name: aws-auth => name: other", "namespace: kube-system}\nroleRef => namespace: shop}\nroleRef"}},
 	{RelabelNamespace, namespaceOf("shop", enforce+"restricted") + role(false, rule("create", "", "pods"), rule("patch", "", "namespaces")), "service account shop/default -> any node, certain",

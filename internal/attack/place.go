@@ -1,10 +1,6 @@
 package attack
 
-import (
-	"strings"
-
-	"ullage.dev/ullage/internal/model"
-)
+import "ullage.dev/ullage/internal/model"
 
 // node is a node of the cluster, or one that stands for several.
 type node struct {
@@ -219,25 +215,4 @@ func (b *builder) anyNode() ID {
 		b.wideNode = b.vertex(AnyNode, none, 0)
 	}
 	return b.wideNode
-}
-
-// inCloud reports whether something says that the nodes run in a cloud.
-func (b *builder) inCloud() *model.Object {
-	for i := range b.nodes {
-		if o := b.nodes[i].object; o != nil {
-			id := o.Root.Dig("spec", "providerID").Str()
-			if strings.HasPrefix(id, "aws://") || strings.HasPrefix(id, "gce://") || strings.HasPrefix(id, "azure://") {
-				return o
-			}
-		}
-	}
-	for _, o := range b.annotated {
-		annotations := o.Root.Dig("metadata", "annotations")
-		for _, a := range cloudAnnotations {
-			if annotations.Get(a.key) != nil {
-				return o
-			}
-		}
-	}
-	return nil
 }

@@ -56,14 +56,7 @@ func (b *builder) podIdentity(w *workload, data ID) {
 			b.because(data, b.secretVertex[b.secret(w.namespace, name.Hash(), name.Str(), nil)], SecretMount, Certain, w.Object, name)
 		}
 	}
-	identity, why, ok := b.cloud(w.account)
-	if !ok || azure(b.clouds[b.vertices[identity].at]) && w.Pod.Labels().Get("azure.workload.identity/use").Str() != "true" {
-		return
-	}
-	b.because(data, identity, CloudRole, Certain, why.object, why.node)
-	for c := w.first; c < w.last; c++ {
-		b.because(b.containerVertex(c), identity, CloudRole, Certain, why.object, why.node)
-	}
+	b.podCloud(w, data)
 }
 
 // used adds edges for what a container mounts and has in its environment, and for

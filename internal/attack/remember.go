@@ -54,8 +54,9 @@ type makerFact struct {
 type secretFact struct {
 	object *model.Object
 	place
-	hash  uint64 // of the name
-	token bool
+	hash      uint64 // of the name
+	token     bool
+	bootstrap bool // the type of bootstrap tokens
 }
 
 type accountFact struct {
@@ -118,7 +119,7 @@ func (b *builder) readMaker(o *model.Object) makerFact {
 
 func (b *builder) readSecret(o *model.Object) secretFact {
 	kind := o.Root.Get("type")
-	return secretFact{o, b.placeOf(o), nameOf(o).Hash(), kind != nil && kind.Hash() == tokenType}
+	return secretFact{o, b.placeOf(o), nameOf(o).Hash(), kind != nil && kind.Hash() == tokenType, kind != nil && kind.Hash() == bootstrapType}
 }
 
 func (b *builder) readAccount(o *model.Object) accountFact {

@@ -38,14 +38,13 @@ var steps = []step{
 	{access.ImpersonateUsers, ImpersonateUser, AnyUser, true, Certain},
 	{access.GrantAnyRole, GrantRole, ClusterAdmin, true, Certain},
 	{access.RewriteRoles, RewriteRole, ClusterAdmin, true, Certain},
-	{access.ForgeCertificate, ForgeCertificate, AnyUser, true, Certain},
-	{access.WriteWebhooks, ChangeWebhooks, ClusterAdmin, true, Likely},
 }
 
 const stepRights = 1<<access.WildcardAll | 1<<access.ReadSecrets | 1<<access.ExecPods | 1<<access.EphemeralContainers | 1<<access.ModifyPods |
 	1<<access.CreatePods | 1<<access.CreateWorkloads | 1<<access.NodeProxy | 1<<access.PortForward | 1<<access.ProxyPods | 1<<access.MintTokens |
 	1<<access.ForgeToken | 1<<access.ImpersonateAccounts | 1<<access.ImpersonateUsers | 1<<access.GrantAnyRole | 1<<access.RewriteRoles |
-	1<<access.ForgeCertificate | 1<<access.WriteWebhooks |
+	1<<access.CreateCSR | 1<<access.WriteWebhooks | 1<<access.WriteAdmissionPolicies | 1<<access.WriteAPIServices | 1<<access.WriteCRDs |
+	1<<access.WriteNodes | 1<<access.CreateSecrets |
 	1<<access.ModifyControllers | 1<<access.ImpersonateGroups | 1<<access.WriteAWSAuth | 1<<access.BypassPodSecurity | 1<<access.WritePersistentVolumes
 
 const (
@@ -67,6 +66,8 @@ func (b *builder) rights() {
 	}
 	b.namedRights()
 	b.anybody()
+	b.bootstrap()
+	b.mintedForCloud()
 	if id, ok := b.subjects[access.Group(nodesGroup)]; ok {
 		b.nodeRights = b.accountVertex[id]
 	}
@@ -149,6 +150,9 @@ func (b *builder) clusterRights(v ID, rights access.Rights) {
 	if rights.Has(access.BypassPodSecurity) {
 		b.relabels(v, none)
 	}
+	b.noteRights(v, rights, none)
+	b.certificates(v, rights)
+	b.hijacks(v, rights)
 	if rights.Has(access.WritePersistentVolumes) {
 		b.hostVolumes = append(b.hostVolumes, v)
 	}
@@ -194,6 +198,7 @@ func (b *builder) namespaceRights(v ID, rights, cluster access.Rights, ns int32)
 	if rights.Has(access.BypassPodSecurity) {
 		b.relabels(v, ns)
 	}
+	b.noteRights(v, rights, ns)
 }
 
 func (b *builder) give(from, to ID, kind EdgeKind, c Certainty, r access.Right, ns int32) {
@@ -341,6 +346,11 @@ func (b *builder) namedIn(r access.Right, resource, name string, ns int32, exist
 		}
 	case access.MintTokens:
 		account(MintToken)
+		if id, ok := b.accountIDs[key]; ok {
+			for _, m := range b.cloud(id) {
+				give(m.identity, MintToken, Certain)
+			}
+		}
 	case access.ImpersonateAccounts:
 		account(ImpersonateAccount)
 	case access.ExecPods, access.ModifyPods, access.EphemeralContainers:

@@ -252,7 +252,8 @@ func clusterYAML(r *rand.Rand) string {
 	for i := range 1 + r.IntN(6) {
 		rules := pick(rule("get, list", "", "secrets"), rule("create", "", "pods/exec"), rule("create", "", "pods"), rule("patch", "apps", "deployments"), rule("create", "", "serviceaccounts/token"),
 			rule("patch", "", "pods/ephemeralcontainers"), rule("get", "", "nodes/proxy"), rule("'*'", "*", "'*'"), rule("impersonate", "", "serviceaccounts"), rule("get", "", "pods/log"),
-			rule("create", "", "pods/portforward"), rule("patch, create", "", "namespaces, pods"), "{apiGroups: [''], resources: [secrets], verbs: [get], resourceNames: [t0]}")
+			rule("create", "", "pods/portforward"), rule("patch, create", "", "namespaces, pods"), rule("patch", "", "nodes"), rule("create", "certificates.k8s.io", "certificatesigningrequests, certificatesigningrequests/nodeclient"),
+			rule("patch", "apiextensions.k8s.io", "customresourcedefinitions"), rule("create", "", "secrets"), "{apiGroups: [''], resources: [secrets], verbs: [get], resourceNames: [t0]}")
 		kind, scope := "ClusterRoleBinding", ""
 		if r.IntN(3) > 0 {
 			kind, scope = "RoleBinding", ", namespace: "+ns()

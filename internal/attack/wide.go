@@ -44,11 +44,7 @@ func (b *builder) namespaceEdges() {
 			continue
 		}
 		if ns := b.namespaceIDs[s.Namespace]; b.hasWide(AnyAccount, ns) {
-			all := b.at(AnyAccount, ns)
-			b.edge(all, b.accountAt(int32(id)), Member, Given, none)
-			if identity, why, ok := b.cloud(int32(id)); ok {
-				b.because(all, identity, CloudRole, Certain, why.object, why.node)
-			}
+			b.edge(b.at(AnyAccount, ns), b.accountAt(int32(id)), Member, Given, none)
 		}
 	}
 	b.memberships()
@@ -103,6 +99,15 @@ func (b *builder) runPods() {
 		}
 		for w := b.inNamespace[ns].first; w < b.inNamespace[ns].last; w++ {
 			b.edge(run, b.workloadVertex(w, positionAt), Member, Given, none)
+		}
+	}
+	for _, account := range b.cloudAccounts() {
+		ns := b.namespaceIDs[b.accounts[account].Namespace]
+		if !b.hasWide(RunPods, ns) {
+			continue
+		}
+		for _, m := range b.cloud(account) {
+			b.because(b.at(RunPods, ns), m.identity, RunAs, Certain, m.why.object, m.why.node)
 		}
 	}
 }

@@ -1,0 +1,141 @@
+package attack
+
+import (
+	"strings"
+
+	"ullage.dev/ullage/internal/access"
+)
+
+const (
+	bootstrapGroup  = "system:bootstrappers"
+	systemNamespace = "kube-system"
+)
+
+var bootstrapType = nameHash("bootstrap.kubernetes.io/token")
+
+// heldIn is a right that a subject has in a namespace, or in all.
+type heldIn struct {
+	subject   ID
+	namespace int32
+}
+
+func (h heldIn) holdsIn(ns int32) bool { return h.namespace == none || h.namespace == ns }
+
+// noteRights remembers rights whose targets are known only when all are read.
+func (b *builder) noteRights(v ID, rights access.Rights, ns int32) {
+	if rights.Has(access.CreateSecrets) && (ns == none || b.namespaces[ns] == systemNamespace) {
+		b.secretMakers = append(b.secretMakers, heldIn{v, ns})
+	}
+	if rights.Has(access.MintTokens) {
+		b.minters = append(b.minters, heldIn{v, ns})
+	}
+	b.writesNodes = b.writesNodes || ns == none && rights.Has(access.WriteNodes)
+}
+
+// bootstrap leads from bootstrap tokens, and from who may make them, to the groups
+// that they are members of. Which these are stands in the token's data, which is
+// not kept: all that have rights may be.
+func (b *builder) bootstrap() {
+	var groups []ID
+	for id, s := range b.accounts {
+		if s.Kind == "Group" && b.accountVertex[id] != none && (s.Name == bootstrapGroup || strings.HasPrefix(s.Name, bootstrapGroup+":")) {
+			groups = append(groups, b.accountVertex[id])
+		}
+	}
+	for _, group := range groups {
+		for _, secret := range b.bootstraps {
+			o := b.Graph.secrets[secret].object
+			b.because(b.secretVertex[secret], group, BootstrapToken, Likely, o, o.Root.Get("type"))
+		}
+		for _, maker := range b.secretMakers {
+			b.give(maker.subject, group, ForgeBootstrapToken, Likely, access.CreateSecrets, maker.namespace)
+		}
+	}
+}
+
+// kubelet returns the vertex of who may be the kubelet of any node, and makes it.
+func (b *builder) kubelet() ID {
+	if b.anyKubelet == none {
+		b.anyKubelet = b.vertex(Kubelet, none, 0)
+	}
+	return b.anyKubelet
+}
+
+// kubeletEdges leads from the kubelet of any node to what the Node authorizer
+// allows it: tokens for the service accounts of its pods, and their secrets.
+func (b *builder) kubeletEdges() {
+	if b.anyKubelet == none {
+		return
+	}
+	if b.nodeRights != none {
+		b.edge(b.anyKubelet, b.nodeRights, Member, Given, none)
+	}
+	accounts, secrets := make([]bool, len(b.accounts)), make([]bool, len(b.Graph.secrets))
+	for i := range b.Graph.workloads {
+		w := &b.Graph.workloads[i]
+		if !accounts[w.account] {
+			accounts[w.account] = true
+			b.because(b.anyKubelet, b.accountAt(w.account), ActAsKubelet, Certain, w.Object, w.Pod.Spec)
+		}
+		for c := w.first; c < w.last; c++ {
+			k := &b.Graph.containers[c]
+			for j := k.uses.first; j < k.uses.last; j++ {
+				u := &b.uses[j]
+				if u.kind != useSecret {
+					continue
+				}
+				if secret := b.secret(w.namespace, u.hash, u.name, nil); !secrets[secret] {
+					secrets[secret] = true
+					b.because(b.anyKubelet, b.secretVertex[secret], ActAsKubelet, Certain, w.Object, u.node)
+				}
+			}
+		}
+	}
+}
+
+// stealing leads from nodes on which pods hold a token with the right to write
+// nodes to the pods that can be drawn there.
+func (b *builder) stealing() {
+	if !b.writesNodes {
+		return
+	}
+	pods := ID(none)
+	for i := range b.Graph.workloads {
+		w := &b.Graph.workloads[i]
+		if !w.mounts {
+			continue
+		}
+		held := b.access.Rights(b.accounts[w.account]).Cluster
+		if !held.Has(access.WriteNodes) || held.Has(access.WildcardAll) {
+			continue
+		}
+		if pods == none {
+			pods = b.movablePods()
+		}
+		proofs, ok := b.access.Prove(b.accounts[w.account], access.WriteNodes, "")
+		if !ok {
+			continue
+		}
+		for _, n := range b.placements[w.placed.first:w.placed.last] {
+			b.proven(b.nodes[n].root, pods, StealPods, Likely, []access.Proof{proofs})
+		}
+		if w.placed.first == w.placed.last && w.onControl != yes {
+			c := Unknown
+			if w.everyNode {
+				c = Likely
+			}
+			b.proven(b.nodes[someNode].root, pods, StealPods, c, []access.Proof{proofs})
+		}
+	}
+}
+
+// movablePods makes the vertex of the pods that the scheduler may put elsewhere.
+func (b *builder) movablePods() ID {
+	pods := b.vertex(MovablePods, none, 0)
+	for i := range b.Graph.workloads {
+		if w := &b.Graph.workloads[i]; w.Object.Key.Kind != "DaemonSet" && w.Object.Key.GroupKind != podKind {
+			b.edge(pods, b.workloadVertex(int32(i), podDataAt), Member, Given, none)
+		}
+	}
+	return pods
+}
