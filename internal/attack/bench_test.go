@@ -168,6 +168,9 @@ func BenchmarkGraph(b *testing.B) {
 	run("top10-internet", func() { d.lists = nil; d.Paths(internet, 10) })
 	run("top10-any", func() { d.lists = nil; d.Paths(anywhere, 10) })
 	run("chokes", func() { d.Chokes(anywhere, target, 10) })
+	query := Query{"internet", "cluster-admin"}
+	run("remedies", func() { _, _ = g.Remedies(query, 3) })
+	run("plan", func() { _, _ = g.Plan(query) })
 }
 
 // cpu reports the processor time of a benchmark, which other programs on the

@@ -1,6 +1,8 @@
 package attack
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -23,6 +25,8 @@ func (p *proposer) propose(e Edge) {
 	case Member, UseAdmin, RunAs, MountAny, ActAsKubelet, DrivenBy, BootstrapToken:
 	case ExploitService:
 		p.isolate(e)
+		to := &p.workloads[p.vertices[e.To].at]
+		p.edit(e.Kind, evidence{to.Object, to.hostNetwork})
 	case RunEscape, DebugEscape:
 		p.enforce(p.guardVerdicts[e.note].level.object)
 	case SecretToken:
@@ -89,39 +93,115 @@ func (p *proposer) edit(kind EdgeKind, why evidence) {
 		if n.Str() == "NodePort" {
 			set("make "+name+" a ClusterIP instead of a NodePort", at, "ClusterIP")
 		}
-	case ExposeHost:
-		if n.Key() == "hostPort" {
+	case ExposeHost, ExploitService:
+		switch n.Key() {
+		case "hostPort":
 			set("remove hostPort "+n.Text()+" from "+name, at, nil)
+		case "hostNetwork":
+			set("set hostNetwork: false in "+name, at, false)
 		}
 	}
 }
 
 // unmount removes a host path volume and its mounts.
 func (p *proposer) unmount(o *model.Object, host *tree.Node, at tree.Path) {
-	if len(at) < 2 {
-		return
-	}
-	volume := at[:len(at)-2] // hostPath.path
-	spec := volume[:len(volume)-2]
-	name := o.Root.Follow(volume).Get("name").Str()
-	made := changed(o, func(root *tree.Node) (*tree.Node, error) {
-		next, err := tree.Apply(root, volume, nil, false)
-		for _, list := range model.ContainerLists {
-			containers := root.Follow(spec).Get(list)
-			for i := range containers.Children() {
-				mounts := containers.At(i).Get("volumeMounts")
-				for j := mounts.Len() - 1; j >= 0 && err == nil; j-- {
-					if mounts.At(j).Get("name").Str() == name {
-						next, err = tree.Apply(next, spec.Join(tree.Step{Key: list}, tree.Step{Index: i}, tree.Step{Key: "volumeMounts"}, tree.Step{Index: j}), nil, false)
-					}
-				}
-			}
-		}
-		return next, err
-	})
+	made := changed(o, func(root *tree.Node) (*tree.Node, error) { return withoutVolume(root, at) })
 	if made != nil {
 		p.put("remove the host path "+host.Str()+" from "+o.Key.String(), o, host, model.Change{Key: o.Key, Object: made})
 	}
+}
+
+var errNoVolume = errors.New("no path of a host path volume")
+
+// withoutVolume returns a root without the volume of a host path, and without its
+// mounts.
+func withoutVolume(root *tree.Node, at tree.Path) (*tree.Node, error) {
+	if len(at) < 4 || at[len(at)-2].Key != "hostPath" {
+		return nil, errNoVolume
+	}
+	volume := at[:len(at)-2]
+	spec := volume[:len(volume)-2]
+	name := root.Follow(volume).Get("name").Str()
+	next, err := tree.Apply(root, volume, nil, false)
+	for _, list := range model.ContainerLists {
+		containers := root.Follow(spec).Get(list)
+		for i := range containers.Children() {
+			mounts := containers.At(i).Get("volumeMounts")
+			for j := mounts.Len() - 1; j >= 0 && err == nil; j-- {
+				if mounts.At(j).Get("name").Str() == name {
+					next, err = tree.Apply(next, spec.Join(tree.Step{Key: list}, tree.Step{Index: i}, tree.Step{Key: "volumeMounts"}, tree.Step{Index: j}), nil, false)
+				}
+			}
+		}
+	}
+	return next, err
+}
+
+// confine takes all ways out of a container away, where there are several: to
+// close one alone makes no path longer.
+func (p *proposer) confine(container ID) {
+	type way struct {
+		at    tree.Path
+		title string
+	}
+	var ways []way
+	var o *model.Object
+	for i := range p.out(container) {
+		e := &p.out(container)[i]
+		if e.kind < EscapeMount || e.kind > ControlPlanePath {
+			continue
+		}
+		why := p.evidence[e.note]
+		at := pathTo(why.object.Root, why.node)
+		if at == nil || slices.ContainsFunc(ways, func(w way) bool { return slices.Equal(w.at, at) }) {
+			continue
+		}
+		w := way{at, "remove the host path " + why.node.Str()}
+		switch {
+		case why.node.Key() == "privileged":
+			w.title = "set privileged: false"
+		case why.node.Key() != "path":
+			w.title = "drop " + why.node.Str()
+		}
+		ways, o = append(ways, w), why.object
+	}
+	if len(ways) < 2 {
+		return
+	}
+	// The last first, so that the places of the others stay.
+	slices.SortFunc(ways, func(a, b way) int { return -treeOrder(a.at, b.at) })
+	made := changed(o, func(root *tree.Node) (*tree.Node, error) {
+		var err error
+		no := tree.Of(false)
+		for _, w := range ways {
+			switch w.at[len(w.at)-1].Key {
+			case "path":
+				root, err = withoutVolume(root, w.at)
+			case "privileged":
+				root, err = tree.Apply(root, w.at, &no, false)
+			default:
+				root, err = tree.Apply(root, w.at, nil, false)
+			}
+			if err != nil {
+				return nil, err
+			}
+		}
+		return root, nil
+	})
+	if made == nil {
+		return
+	}
+	var titles []string
+	for _, w := range slices.Backward(ways) {
+		titles = append(titles, w.title)
+	}
+	v := p.Vertex(container)
+	p.put("close every way out of container "+v.Container+" of "+o.Key.String()+": "+strings.Join(titles, ", "), o, o.Root.Follow(ways[len(ways)-1].at), model.Change{Key: o.Key, Object: made})
+}
+
+// treeOrder orders paths as their nodes stand in lists.
+func treeOrder(a, b tree.Path) int {
+	return slices.CompareFunc(a, b, func(x, y tree.Step) int { return cmp.Or(cmp.Compare(x.Key, y.Key), cmp.Compare(x.Index, y.Index)) })
 }
 
 // revoke takes away what gives rights: the subject in the binding, and the rule.

@@ -196,6 +196,9 @@ func (d *Distances) proposals(from []ID) []proposal {
 		for _, e := range g.Between(ID(v), next) {
 			p.propose(e)
 		}
+		if g.vertices[v].kind == Container {
+			p.confine(ID(v))
+		}
 	}
 	for _, v := range from {
 		if d.of[v] != unreachable {

@@ -3,10 +3,11 @@ package cli
 import (
 	"errors"
 	"fmt"
+	"os"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 
 	"ullage.dev/ullage/internal/access"
 	"ullage.dev/ullage/internal/attack"
@@ -26,21 +27,21 @@ type attackFlags struct {
 func attackPathsCommand(p *Program) *cobra.Command {
 	var f attackFlags
 	cmd := &cobra.Command{
-		Use:   "attack-paths [PATH...] | --cluster | --saved FILE",
+		Use:   "attack-paths [PATH...] | --cluster | --from FILE",
 		Short: "How does an attacker get from the internet to cluster-admin, and what stops most of them?",
 		Long: `Find the ways of an attacker through manifests (default the working directory) or
 a cluster: over the network, out of containers, with tokens, secrets and rights.
 Each step names what the attacker does, why it is possible and where that is
 written. At the end stand the changes that close the most.
 
---from is ` + attack.Sources + `.
+--start is ` + attack.Sources + `.
 --to is ` + attack.Targets + `.
 
 Exit code: 0 there is no path, 1 there are paths, 2 usage or internal error, 3
 something could not be read.`,
 		Example: `  ullage attack-paths deploy/                              # from the internet to cluster-admin
-  ullage attack-paths --from any --to node deploy/         # out of any container to its node
-  ullage attack-paths --from pod/shop/web --to secret/data/db --cluster
+  ullage attack-paths --start any --to node deploy/        # out of any container to its node
+  ullage attack-paths --start pod/shop/web --to secret/data/db --cluster
   ullage attack-paths -o svg deploy/ > paths.svg`,
 		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd, p, args) },
 	}
@@ -48,19 +49,10 @@ something could not be read.`,
 	return cmd
 }
 
-// flags adds the flags of the input. --from is where an attacker starts here, so
-// what was saved of a cluster is read with --saved.
 func (f *attackFlags) flags(cmd *cobra.Command) {
-	var reading cobra.Command
-	f.input.flags(&reading)
+	f.input.flags(cmd)
 	flags := cmd.Flags()
-	reading.PersistentFlags().VisitAll(func(flag *pflag.Flag) {
-		if flag.Name == "from" {
-			flag.Name = "saved"
-		}
-		flags.AddFlag(flag)
-	})
-	flags.StringVar(&f.From, "from", "internet", "where the attacker starts")
+	flags.StringVar(&f.From, "start", "internet", "where the attacker starts")
 	flags.StringVar(&f.To, "to", "cluster-admin", "what the attacker is after")
 	flags.BoolVar(&f.known, "known", false, "leave out steps that hang on what the input does not say")
 	flags.IntVar(&f.top, "top", 3, "how many paths to show")
@@ -78,6 +70,7 @@ type attackReport struct {
 	Entries  int // starting points
 	Chokes   []attackChoke
 	Remedies []attack.Remedy
+	Plan     *attack.Plan
 	Problems []model.Problem
 }
 
@@ -101,7 +94,10 @@ func (f *attackFlags) run(cmd *cobra.Command, p *Program, args []string) error {
 		return err
 	}
 	if f.top < 1 {
-		return fmt.Errorf("--top %d shows nothing", f.top)
+		return fmt.Errorf("--top %d shows nothing: give 1 or more", f.top)
+	}
+	if err := f.notAFile(); err != nil {
+		return err
 	}
 	f.paths = append(f.paths, args...)
 	s, err := f.snapshot(cmd, p)
@@ -135,7 +131,7 @@ func (f *attackFlags) report(s *model.Snapshot) (*attackReport, error) {
 	g := attack.New(s, reach.New(s), access.New(s), attack.Options{KubernetesMinor: LatestMinor, Known: f.known})
 	from, err := g.Source(f.From)
 	if err != nil {
-		return nil, fmt.Errorf("--from %w", err)
+		return nil, fmt.Errorf("--start %w", err)
 	}
 	to, err := g.Target(f.To)
 	if err != nil {
@@ -159,8 +155,23 @@ func (f *attackFlags) report(s *model.Snapshot) (*attackReport, error) {
 	for _, c := range d.Chokes(entries, to, shownChokes) {
 		r.Chokes = append(r.Chokes, attackChoke{c, g.Vertex(c.Vertex)})
 	}
-	r.Remedies, err = g.Remedies(f.Query, shownRemedies)
+	if r.Remedies, err = g.Remedies(f.Query, shownRemedies); err != nil {
+		return nil, err
+	}
+	r.Plan, err = g.Plan(f.Query)
 	return r, err
+}
+
+// notAFile helps who takes --from, which reads a file as everywhere, for --start.
+func (f *attackFlags) notAFile() error {
+	kind, _, _ := strings.Cut(f.source.from, "/")
+	if !slices.Contains([]string{"internet", "any", "pod", "sa", "user", "group"}, kind) {
+		return nil
+	}
+	if _, err := os.Stat(f.source.from); err == nil {
+		return nil
+	}
+	return fmt.Errorf("--from reads a file that --save wrote: where the attacker starts is --start %s", f.source.from)
 }
 
 // consideredPaths is how many paths are looked at for each that is shown.

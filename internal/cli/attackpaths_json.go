@@ -54,6 +54,17 @@ type attackRemedyJSON struct {
 	Objects []string     `json:"objects"`
 }
 
+type attackPlanStepJSON struct {
+	attackRemedyJSON
+	Left int `json:"left"`
+}
+
+type attackPlanJSON struct {
+	Closed  int                  `json:"closed"`
+	Sources int                  `json:"sources"`
+	Steps   []attackPlanStepJSON `json:"steps"`
+}
+
 type attackReportJSON struct {
 	From     string             `json:"from"`
 	To       string             `json:"to"`
@@ -63,6 +74,7 @@ type attackReportJSON struct {
 	Paths    []attackPathJSON   `json:"paths"`
 	Chokes   []attackChokeJSON  `json:"chokePoints"`
 	Changes  []attackRemedyJSON `json:"changes"`
+	Plan     attackPlanJSON     `json:"plan"`
 	Problems []string           `json:"problems"`
 }
 
@@ -93,20 +105,31 @@ func attackJSON(r *attackReport) attackReportJSON {
 		out.Chokes = append(out.Chokes, attackChokeJSON{asAttackVertex(c.At), c.Passing, c.Cut})
 	}
 	for i := range r.Remedies {
-		m := &r.Remedies[i]
-		change := attackRemedyJSON{Title: m.Title, Closed: m.Closed, Longer: m.Longer, Sources: m.Sources, Objects: []string{}}
-		if place, ok := m.Place(); ok {
-			change.Place = &place
+		out.Changes = append(out.Changes, asAttackRemedy(&r.Remedies[i]))
+	}
+	out.Plan.Steps = []attackPlanStepJSON{}
+	if r.Plan != nil {
+		out.Plan.Closed, out.Plan.Sources = r.Plan.Closed, r.Plan.Sources
+		for i := range r.Plan.Steps {
+			s := &r.Plan.Steps[i]
+			out.Plan.Steps = append(out.Plan.Steps, attackPlanStepJSON{asAttackRemedy(&s.Remedy), s.Left})
 		}
-		for _, c := range m.Changes {
-			change.Objects = append(change.Objects, c.Key.String())
-		}
-		out.Changes = append(out.Changes, change)
 	}
 	for _, problem := range r.Problems {
 		out.Problems = append(out.Problems, problem.String())
 	}
 	return out
+}
+
+func asAttackRemedy(m *attack.Remedy) attackRemedyJSON {
+	change := attackRemedyJSON{Title: m.Title, Closed: m.Closed, Longer: m.Longer, Sources: m.Sources, Objects: []string{}}
+	if place, ok := m.Place(); ok {
+		change.Place = &place
+	}
+	for _, c := range m.Changes {
+		change.Objects = append(change.Objects, c.Key.String())
+	}
+	return change
 }
 
 func asAttackStep(s attack.Stage) attackStepJSON {

@@ -35,6 +35,7 @@ func (p *attackPrinter) report(r *attackReport) error {
 	}
 	p.chokes(r)
 	p.remedies(r)
+	p.plan(r)
 	p.wrapped(0, bold, r.summary())
 	return p.w.Flush()
 }
@@ -135,8 +136,37 @@ func (p *attackPrinter) remedies(r *attackReport) {
 	fmt.Fprintln(p.w)
 }
 
+// plan tells the changes that close paths together, where they do more than the
+// one change.
+func (p *attackPrinter) plan(r *attackReport) {
+	if r.Plan == nil || len(r.Plan.Steps) < 2 || len(r.Remedies) > 0 && r.Remedies[0].Closed >= r.Plan.Closed {
+		return
+	}
+	p.line(0, bold, fmt.Sprintf("%s that together close every path of %d of %d", counted(len(r.Plan.Steps), "change"), r.Plan.Closed, r.Plan.Sources))
+	for i := range r.Plan.Steps {
+		s := &r.Plan.Steps[i]
+		p.wrapped(2, "", fmt.Sprintf("%d. %s", i+1, s.Title))
+		if place, ok := s.Place(); ok {
+			p.line(5, dim, place.String())
+		}
+		text := fmt.Sprintf("then %d of %d have no path", s.Closed, s.Sources)
+		if s.Closed == 0 {
+			text = fmt.Sprintf("then the shortest path of %d of %d is longer", s.Longer, s.Sources)
+		}
+		p.line(5, green, text)
+	}
+	if r.Plan.Closed < r.Plan.Sources {
+		p.wrapped(2, dim, fmt.Sprintf("For the other %d no change was found.", r.Plan.Sources-r.Plan.Closed))
+	}
+	p.wrapped(2, dim, "After each the graph was made anew with all up to it; a smaller set may do as well.")
+	fmt.Fprintln(p.w)
+}
+
 // effect says what a change does.
 func effect(m *attack.Remedy) string {
+	if m.Closed == 0 {
+		return fmt.Sprintf("makes the shortest path of %d of %d longer", m.Longer, m.Sources)
+	}
 	text := fmt.Sprintf("closes every path of %d of %d", m.Closed, m.Sources)
 	if m.Longer > 0 {
 		text += fmt.Sprintf("; the shortest of %d gets longer", m.Longer)

@@ -1,0 +1,78 @@
+package attack
+
+import (
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	"ullage.dev/ullage/internal/access"
+	"ullage.dev/ullage/internal/model"
+	"ullage.dev/ullage/internal/reach"
+)
+
+// TestPlan makes the changes of plans and counts with the reference, after each
+// step; and leaves each change away to see that it is needed.
+func TestPlan(t *testing.T) {
+	r := rand.New(rand.NewPCG(21, 22))
+	plans, whole, confined := 0, 0, 0
+	for range 60 {
+		s := model.NewSnapshot(parse(t, clusterYAML(r)), false)
+		g := New(s, reach.New(s), access.New(s), Options{KubernetesMinor: 37})
+		for _, q := range []Query{{"internet", "cluster-admin"}, {"any", "node"}} {
+			plan, err := g.Plan(q)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var changes []model.Change
+			for i, step := range plan.Steps {
+				changes = append(changes, step.Changes...)
+				closed, longer, sources, err := lost(q, s, s.With(changes...))
+				if err != nil || closed != step.Closed || longer != step.Longer || sources != step.Sources || step.Left != sources-closed {
+					t.Fatalf("%v: step %d, %s: closes %d, lengthens %d of %d, promised %d, %d of %d (%v)", q, i, step.Title, closed, longer, sources, step.Closed, step.Longer, step.Sources, err)
+				}
+				if strings.HasPrefix(step.Title, "close every way") {
+					confined++
+				}
+			}
+			if len(plan.Steps) == 0 {
+				continue
+			}
+			if last := plan.Steps[len(plan.Steps)-1]; last.Closed != plan.Closed || plan.Closed == 0 {
+				t.Fatalf("%v: the plan closes %d, its last step %d", q, plan.Closed, last.Closed)
+			}
+			plans++
+			if plan.Closed == plan.Sources {
+				whole++
+			}
+			needed(t, q, s, plan)
+		}
+	}
+	if plans < 50 || whole < 30 || confined == 0 {
+		t.Errorf("%d plans, %d of which close all, and %d containers confined", plans, whole, confined)
+	}
+}
+
+// needed leaves each step away whose objects no other step changes.
+func needed(t *testing.T, q Query, s *model.Snapshot, plan *Plan) {
+	t.Helper()
+	for i, step := range plan.Steps {
+		var rest []model.Change
+		shared := false
+		for j, other := range plan.Steps {
+			if i == j {
+				continue
+			}
+			rest = append(rest, other.Changes...)
+			for _, c := range other.Changes {
+				shared = shared || slices.ContainsFunc(step.Changes, func(own model.Change) bool { return own.Key == c.Key })
+			}
+		}
+		if shared {
+			continue
+		}
+		if closed, _, _, err := lost(q, s, s.With(rest...)); err == nil && closed >= plan.Closed {
+			t.Fatalf("%v: without %q %d of %d are closed all the same", q, step.Title, closed, plan.Closed)
+		}
+	}
+}
