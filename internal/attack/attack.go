@@ -86,6 +86,7 @@ type Graph struct {
 	further    map[int32][]reach.ID // endpoints of a workload beside its own
 	wide       [wideKinds]ID
 	narrow     [wideKinds][]ID // by namespace
+	unread     *model.Gap      // network policies that were not read, which may close connections, or nil
 	internet   ID
 	admin      ID
 	nodeRights ID // of the group system:nodes, or none

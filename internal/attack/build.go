@@ -65,7 +65,7 @@ type builder struct {
 
 func newBuilder(s *model.Snapshot, network *reach.Graph, rights *access.Analysis, o Options, before *Graph) *builder {
 	b := &builder{
-		Graph:        &Graph{snapshot: s, network: network, access: rights, options: o},
+		Graph:        &Graph{snapshot: s, network: network, access: rights, options: o, unread: s.Gap("", reach.PolicyKinds()...)},
 		namespaceIDs: map[string]int32{}, annotated: map[int32]*model.Object{}, sharedVertex: map[int32]ID{}, cloudIDs: map[string]ID{}, nodeIDs: map[string]int32{},
 		emptyHash: nameHash(""), defaultHash: nameHash("default"),
 		before: before, volumeIDs: map[uint64]int32{}, named: map[int32]bool{},

@@ -56,6 +56,9 @@ func (g *Graph) public(e *edge) Edge {
 // Len returns the number of vertices: ids run from 0 to just before it.
 func (g *Graph) Len() int { return len(g.vertices) }
 
+// Kind returns the kind of a vertex.
+func (g *Graph) Kind(id ID) VertexKind { return g.vertices[id].kind }
+
 // Edges returns the number of edges, those of the network left out: they are
 // followed and not stored.
 func (g *Graph) Edges() int { return len(g.edges) }

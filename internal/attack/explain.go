@@ -71,6 +71,9 @@ func (g *Graph) explain(e Edge, from, to string) Step {
 			}
 		}
 	}
+	if g.unread != nil && (e.Kind == ExploitService || e.Kind >= ExposeService && e.Kind <= ExposeHost) {
+		s.Evidence = append(s.Evidence, Evidence{Text: g.unread.Reason + ", so what closes the connection may not have been read"})
+	}
 	return s
 }
 

@@ -55,7 +55,7 @@ func (b *builder) exposure() {
 				continue
 			}
 			certainty := NeedsExploit
-			if best == reach.Maybe {
+			if best == reach.Maybe || b.unread != nil {
 				certainty = Unknown
 			}
 			object, node := e.Object, e.Node

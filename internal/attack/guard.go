@@ -171,6 +171,9 @@ func (g *guards) judge(ns int32, debug bool) guardVerdict {
 	if g.relabels {
 		restricts, open = false, Certain
 	}
+	if g.snapshot.Gap("", vapKind, bindingKind) != nil {
+		open = Unknown // what was not read may refuse the pod
+	}
 	for i := range candidates {
 		c := &candidates[i]
 		if debug && !c.debug {

@@ -12,6 +12,10 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/pod-security-admission/api"
 	podsecurity "k8s.io/pod-security-admission/policy"
+
+	"ullage.dev/ullage/internal/access"
+	"ullage.dev/ullage/internal/model"
+	"ullage.dev/ullage/internal/reach"
 )
 
 const (
@@ -173,5 +177,46 @@ func TestBaseline(t *testing.T) {
 	}
 	if meets < rounds/20 || meets > rounds*19/20 {
 		t.Errorf("%d of %d pods meet the level", meets, rounds)
+	}
+}
+
+// TestGaps leaves out kinds that close edges: what they would close is unknown.
+func TestGaps(t *testing.T) {
+	yaml := namespaceOf("shop", enforce+"privileged") + deploy("web", "", web) + deploy("db", "", web) + fmt.Sprintf(service, "LoadBalancer") + role(false, rule("create", "", "pods"))
+	objects := parse(t, yaml)
+	certainties := func(kinds ...model.GroupKind) string {
+		var gaps []model.Gap
+		for _, gk := range kinds {
+			gaps = append(gaps, model.Gap{Kind: gk, Reason: "the test did not read " + gk.Kind})
+		}
+		s := model.NewSnapshot(objects, true, gaps...)
+		g := New(s, reach.New(s), access.New(s), Options{KubernetesMinor: 37})
+		compareDistances(t, g, g.all(NodeRoot))
+		var found []string
+		for _, told := range g.told() {
+			for _, edge := range []string{"expose-service: ", "exploit-service: Deployment shop/web -> container app of Deployment shop/db", "run-escape: "} {
+				if strings.HasPrefix(told, edge) {
+					_, certainty, _ := strings.Cut(told, ", ")
+					found = append(found, certainty)
+				}
+			}
+		}
+		return strings.Join(found, "; ")
+	}
+	const all = "needs an exploit; needs an exploit; certain"
+	for _, c := range []struct {
+		kinds []model.GroupKind
+		want  string
+	}{
+		{nil, all},
+		{[]model.GroupKind{{Group: "networking.k8s.io", Kind: "NetworkPolicy"}}, "unknown; unknown; certain"},
+		{[]model.GroupKind{{Group: "cilium.io", Kind: "CiliumNetworkPolicy"}}, "unknown; unknown; certain"},
+		{[]model.GroupKind{vapKind}, "needs an exploit; needs an exploit; unknown"},
+		{[]model.GroupKind{bindingKind}, "needs an exploit; needs an exploit; unknown"},
+		{[]model.GroupKind{{Kind: "Secret"}}, all},
+	} {
+		if got := certainties(c.kinds...); got != c.want {
+			t.Errorf("without %v: %s, want %s", c.kinds, got, c.want)
+		}
 	}
 }

@@ -139,6 +139,9 @@ func (g *Graph) reaches(from []reach.ID, c int32) reach.Answer {
 			}
 		}
 	}
+	if best == reach.Yes && g.unread != nil {
+		best = reach.Maybe
+	}
 	if best == reach.Maybe && g.options.Known {
 		return reach.No
 	}

@@ -19,20 +19,24 @@ const unreachable = int32(1<<31 - 1)
 
 // Distances searches from the target backwards. The target is any of some
 // vertices.
-func (g *Graph) Distances(target ...ID) *Distances { return g.distances(target, none) }
+func (g *Graph) Distances(target ...ID) *Distances { return g.distances(target, none, g.options.Known) }
+
+// KnownDistances leaves out steps of certainty Unknown. Of the result only From
+// and Shortest may be used.
+func (g *Graph) KnownDistances(target ...ID) *Distances { return g.distances(target, none, true) }
 
 // queue holds vertices by distance: a bucket for each weight and one more, used
 // in turn.
 type queue [maxWeight + 1][]ID
 
 // distances leaves out one vertex.
-func (g *Graph) distances(target []ID, without ID) *Distances {
+func (g *Graph) distances(target []ID, without ID, known bool) *Distances {
 	n := len(g.vertices)
 	d := &Distances{g: g, of: make([]int32, n), next: make([]ID, n), order: make([]ID, 0, n)}
 	for i := range d.of {
 		d.of[i] = unreachable
 	}
-	s := search{Distances: d, without: without, settled: make([]bool, n)}
+	s := search{Distances: d, without: without, known: known, settled: make([]bool, n)}
 	for _, t := range target {
 		if t != without && d.of[t] != 0 {
 			d.of[t], d.next[t] = 0, none
@@ -59,6 +63,7 @@ type search struct {
 	*Distances
 	queue     queue
 	without   ID
+	known     bool
 	settled   []bool
 	certainly *reach.Visit
 	perhaps   *reach.Visit
@@ -70,7 +75,9 @@ func (s *search) settle(v ID, at int32) {
 	s.settled[v] = true
 	s.order = append(s.order, v)
 	for _, i := range g.back[g.backAt[v]:g.backAt[v+1]] {
-		s.relax(g.edges[i].from, v, at+int32(g.edges[i].certainty))
+		if c := g.edges[i].certainty; c != Unknown || !s.known {
+			s.relax(g.edges[i].from, v, at+int32(c))
+		}
 	}
 	if x := &g.vertices[v]; x.kind == Container && len(g.ports(x.part)) > 0 {
 		s.listening = append(s.listening, v)
@@ -95,8 +102,10 @@ func (s *search) connect(v ID, x *vertex, at int32) {
 	}
 	ports := g.ports(x.part)
 	take := func(to reach.ID) {
-		s.certainly.Take(to, ports, func(from reach.ID) { s.from(from, v, at+int32(NeedsExploit)) })
-		if g.options.Known {
+		if g.unread == nil {
+			s.certainly.Take(to, ports, func(from reach.ID) { s.from(from, v, at+int32(NeedsExploit)) })
+		}
+		if s.known {
 			return
 		}
 		s.perhaps.Take(to, ports, func(from reach.ID) { s.from(from, v, at+int32(Unknown)) })

@@ -34,6 +34,9 @@ func (g *Graph) links() []link {
 					}
 				}
 			}
+			if best == reach.Yes && g.unread != nil {
+				best = reach.Maybe
+			}
 			if best == reach.Yes || best == reach.Maybe && !g.options.Known {
 				weight := map[reach.Answer]int{reach.Yes: 3, reach.Maybe: 4}[best]
 				all = append(all, link{g.workloadVertex(int32(w), positionAt), g.containerVertex(int32(c)), weight})

@@ -44,6 +44,7 @@ func Run(ctx context.Context, objects []*model.Object, o Options) (*model.Report
 	snapshot := model.NewSnapshot(objects, o.Closed, o.Gaps...)
 	engine := policy.NewEngine(o.Rules, policy.Options{KubernetesMinor: o.KubernetesMinor, Settings: o.Settings, FactNames: FactNames()})
 	facts := NewFacts(snapshot, declared(o.Declarations))
+	facts.minor = o.KubernetesMinor
 	var judged []*model.Object
 	for _, object := range objects {
 		if (o.Selected == nil || o.Selected(object)) && snapshot.Controller(object) == object {

@@ -46,6 +46,7 @@ func judgeWorld(rule *policy.Rule, e *policy.Example, w policy.World, minor int)
 	}
 	engine := policy.NewEngine([]*policy.Rule{rule}, policy.Options{KubernetesMinor: minor, FactNames: FactNames(), Settings: settings})
 	facts := NewFacts(model.NewSnapshot(w.Objects, e.Closed), declared(w.Declarations))
+	facts.minor = minor
 	var tally policy.Tally
 	worst, why := policy.Pass, ""
 	for _, out := range engine.NewWorker(facts).Evaluate(w.Objects[0], &tally) {

@@ -22,6 +22,7 @@ import (
 type Facts struct {
 	snapshot *model.Snapshot
 	declared func(*model.Object) *tree.Node
+	minor    int // the Kubernetes version that is assumed, for attack paths
 
 	exposure       func() *reach.Exposure
 	budgets        func() selectorIndex
@@ -38,6 +39,8 @@ type Facts struct {
 	storage        func() *storageIndex
 	readers        func() secrets.Readers
 	anyPersistent  func() bool
+	attack         func() *attackIndex
+	anyExposed     func() bool
 }
 
 var _ policy.Facts = (*Facts)(nil)
@@ -66,6 +69,8 @@ func NewFacts(s *model.Snapshot, declared func(*model.Object) *tree.Node) *Facts
 		}
 		return false
 	})
+	f.attack = sync.OnceValue(f.indexAttack)
+	f.anyExposed = sync.OnceValue(f.findExposed)
 	f.readers = sync.OnceValue(func() secrets.Readers { return SecretReaders(f.access()) })
 	return f
 }
@@ -197,6 +202,9 @@ var factTable = map[string]fact{
 	"copies":         {kinds: forKinds((*Facts).snapshotCopies, snapshotKind)},
 	"dataNamespaces": {kinds: forKinds((*Facts).volumeNamespaces, volumeKind)},
 	"nodePaths":      {pod: (*Facts).podNodePaths},
+	"attackPaths":    {pod: (*Facts).podAttackPaths},
+	"attackChoke":    {pod: (*Facts).podChoke},
+	"takeover":       {kinds: forKinds((*Facts).accountTakeover, serviceAccountKind)},
 	"readers":        {kinds: forKinds((*Facts).secretReaders, secretKind)},
 	"idle":           {kinds: forKinds((*Facts).policyIdle, policyKinds...)},
 	"ties":           {kinds: forKinds((*Facts).policyTies, policyKinds...)},

@@ -297,10 +297,28 @@ var factCases = []factCase{
 			" {right:bypass-pod-security scope:shop role:ns and run binding:one and two}]", ""},
 	{"grants that others make together", "grants", object(rbac, "ClusterRole", "r", `rules: [{apiGroups: [""], resources: [secrets], verbs: [get, create]}]`),
 		"[{right:read-secrets resources:[secrets]} {right:write-secrets resources:[secrets]} {right:forge-token resources:[]}]", ""},
+	{"attack paths", "attackPaths", exposedWeb + adminWeb, "{clusterAdmin:[{steps:3 story:takes the token of service account shop/web from the container; does everything that the API can do}] node:[{steps:4 story:takes the token of service account shop/web from the container; does everything that the API can do; uses the administrator's rights over some node}]}", ""},
+	{"attack paths without rights", "attackPaths", exposedWeb, "{clusterAdmin:? node:?}", "{clusterAdmin:[] node:[]}"},
+	{"attack paths of what nobody reaches", "attackPaths", workload("Deployment", "web") + adminWeb, "{clusterAdmin:? node:?}", "{clusterAdmin:[] node:[]}"},
+	{"attack paths over a node port", "attackPaths", strings.Replace(exposedWeb, "LoadBalancer", "NodePort", 1) + adminWeb, "{clusterAdmin:? node:?}", ""},
+	{"choke of all", "attackChoke", workload("Deployment", "hub", "serviceAccountName: hub") + passerby + hubAdmin, "{passing:1 of:1 every:true}", ""},
+	{"choke of none", "attackChoke", workload("Deployment", "hub") + passerby + hubAdmin, "{passing:0 of:? every:?}", "{passing:0 of:0 every:false}"},
+	{"choke of some", "attackChoke", workload("Deployment", "hub", "serviceAccountName: hub") + passerby + hubAdmin + exposedWeb + adminWeb, "{passing:1 of:? every:?}", "{passing:1 of:2 every:false}"},
+	{"choke where nothing is exposed", "attackChoke", workload("Deployment", "hub", "serviceAccountName: hub") + hubAdmin, "{passing:0 of:? every:?}", "{passing:0 of:0 every:false}"},
+	{"choke at the beginning itself", "attackChoke", exposedWeb + adminWeb, "{passing:0 of:? every:?}", "{passing:0 of:1 every:false}"},
+	{"takeover", "takeover", object("v1", "ServiceAccount", "web", "") + adminWeb, "[{steps:1 story:does everything that the API can do}]", ""},
+	{"takeover of an account without rights", "takeover", object("v1", "ServiceAccount", "idle", "") + adminWeb, "?", "[]"},
 	{"declared nothing", "declared", workload("Deployment", "web"), "null", ""},
 	{"unknown fields none", "unknownFields", object("v1", "ConfigMap", "c", ""), "[]", ""},
 	{"credentials none", "credentials", object("v1", "ConfigMap", "c", ""), "[]", ""},
 }
+
+var (
+	exposedWeb = workload("Deployment", "web", "serviceAccountName: web") + object("v1", "Service", "web", "spec: {type: LoadBalancer, selector: {app: web}, ports: [{port: 80, targetPort: 8080}]}")
+	passerby   = workload("Deployment", "passerby", "automountServiceAccountToken: false") + object("v1", "Service", "passerby", "spec: {type: LoadBalancer, selector: {app: passerby}, ports: [{port: 80, targetPort: 8080}]}")
+	hubAdmin   = binding("ClusterRoleBinding", "hub", "ClusterRole", "cluster-admin", "{kind: ServiceAccount, name: hub, namespace: shop}")
+	adminWeb   = binding("ClusterRoleBinding", "admin", "ClusterRole", "cluster-admin", accountWeb)
+)
 
 const tied = "spec: {priority: 7, subject: {namespaces: {}}, ingress: [{action: Deny, from: [{namespaces: {}}]}]}"
 
