@@ -26,6 +26,7 @@ type builder struct {
 	made           []edge
 	namespaceIDs   map[string]int32
 	namespaceHash  []uint64
+	lastNamespace  string // of placeOf
 	accountIDs     map[uint64]int32
 	accountVertex  []ID
 	annotated      map[int32]*model.Object // accounts with a cloud identity

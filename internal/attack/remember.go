@@ -32,7 +32,10 @@ type place struct {
 }
 
 func (b *builder) placeOf(o *model.Object) place {
-	return place{b.namespaces[b.namespace(o.Key.Namespace)], o.Key.Name}
+	if o.Key.Namespace != b.lastNamespace || b.lastNamespace == "" { // objects come by namespace
+		b.lastNamespace = b.namespaces[b.namespace(o.Key.Namespace)]
+	}
+	return place{b.lastNamespace, o.Key.Name}
 }
 
 // podFact is what is kept of a Pod. Hashes of 0 stand for what is not there.
@@ -90,7 +93,11 @@ func (c *cursor[F]) find(o *model.Object, object func(*F) *model.Object) *F {
 // read makes when it was not read before.
 func remembered[F any](b *builder, gk model.GroupKind, before []F, object func(*F) *model.Object, read func(*model.Object) F) []F {
 	c := cursor[F]{facts: before}
-	all := make([]F, 0, len(before)+16)
+	total := 0
+	for _, objects := range b.snapshot.ByNamespace(gk) {
+		total += len(objects)
+	}
+	all := make([]F, 0, total)
 	if len(before) == 0 {
 		b.each(gk, func(o *model.Object) { all = append(all, read(o)) })
 		return all
