@@ -9,6 +9,7 @@ import (
 	"ullage.dev/ullage/internal/access"
 	"ullage.dev/ullage/internal/model"
 	"ullage.dev/ullage/internal/reach"
+	"ullage.dev/ullage/internal/tree"
 )
 
 func graphOf(t testing.TB, closed bool, objects ...*model.Object) *Graph {
@@ -223,7 +224,7 @@ spec: {parentRefs: [{name: gw}], rules: [{backendRefs: [{name: web, port: 80}]}]
 	{SecretMount, deploy("web", "", "envFrom: [{secretRef: {name: key}}]"), "container app of Deployment shop/web -> secret shop/key, certain", []string{"secretRef => configMapRef"}},
 	{SecretMount, deploy("web", "imagePullSecrets: [{name: pull}]", ""), "Deployment shop/web -> secret shop/pull, certain", []string{"imagePullSecrets => other"}},
 	{SecretToken, "{apiVersion: v1, kind: Secret, type: kubernetes.io/service-account-token, metadata: {name: t, namespace: shop, annotations: {kubernetes.io/service-account.name: web}}}", "secret shop/t -> service account shop/web, certain",
-		[]string{"type: kubernetes.io/service-account-token => type: Opaque", "service-account.name => other"}},
+		[]string{"type: kubernetes.io/service-account-token => type: Opaque", "service-account.name => other", "namespace: shop, => namespace: shop, labels: {kubernetes.io/legacy-token-invalid-since: '2026-01-02'},"}},
 	{VolumeMount, deploy("web", "volumes: [{name: host, persistentVolumeClaim: {claimName: data}}]", mounted), "container app of Deployment shop/web -> volume shop/data, certain", []string{"name: host, mountPath => name: other, mountPath"}},
 	{VolumeTaint, deploy("web", "volumes: [{name: host, persistentVolumeClaim: {claimName: data}}]", mounted) +
 		deploy("reader", "volumes: [{name: host, persistentVolumeClaim: {claimName: other, readOnly: true}}]", mounted) +
@@ -349,6 +350,35 @@ func TestKinds(t *testing.T) {
 	for kind := range edgeKinds {
 		if !covered[kind] {
 			t.Errorf("no case for %s", kind)
+		}
+	}
+}
+
+// TestLiveSecrets reads Secrets as a cluster shows them, without their type.
+func TestLiveSecrets(t *testing.T) {
+	const account = "metadata: {name: t, namespace: shop, annotations: {kubernetes.io/service-account.name: web, kubernetes.io/service-account.uid: u}}}"
+	for _, c := range []struct{ yaml, want string }{
+		{"{apiVersion: v1, kind: Secret, " + account, "secret-token: secret shop/t -> service account shop/web, likely"},
+		{"{apiVersion: v1, kind: Secret, " + strings.Replace(account, ", kubernetes.io/service-account.uid: u", "", 1), ""},
+		{"{apiVersion: v1, kind: Secret, metadata: {name: bootstrap-token-abcdef, namespace: kube-system}}" + bootstrapRole, "bootstrap-token: secret kube-system/bootstrap-token-abcdef -> group system:bootstrappers:join, likely"},
+		{"{apiVersion: v1, kind: Secret, metadata: {name: other-token-abcdef, namespace: kube-system}}" + bootstrapRole, ""},
+	} {
+		objects := parse(t, c.yaml)
+		kids := slices.DeleteFunc(slices.Clone(tree.Clone(objects[0].Root).Children()), func(n tree.Node) bool { return n.Key() == "type" })
+		root := tree.MapOf(append(kids, tree.Entry("type", tree.UnknownBecause("only the metadata of Secrets is read")))...)
+		o, err := model.NewLiveObject(&root, model.Live{Interner: tree.NewInterner()})
+		if err != nil || o == nil {
+			t.Fatal(err)
+		}
+		objects[0] = o
+		var got string
+		for _, told := range graphOf(t, true, objects...).told() {
+			if strings.HasPrefix(told, "secret-token") || strings.HasPrefix(told, "bootstrap-token") {
+				got = told
+			}
+		}
+		if got != c.want {
+			t.Errorf("%q, want %q, of %s", got, c.want, c.yaml)
 		}
 	}
 }

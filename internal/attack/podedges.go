@@ -151,13 +151,22 @@ func (b *builder) sharedProcesses(w *workload) {
 	}
 }
 
+// invalidToken is the label of a token that nobody used for so long that the
+// control plane accepts it no more.
+const invalidToken = "kubernetes.io/legacy-token-invalid-since"
+
 // secretEdges leads from long-lived tokens to their accounts.
 func (b *builder) secretEdges() {
 	for _, id := range b.tokens {
 		o := b.Graph.secrets[id].object
 		name := o.Root.Get("metadata").Get("annotations").Get("kubernetes.io/service-account.name")
-		if name.Str() != "" {
-			b.because(b.secretVertex[id], b.accountAt(b.account(b.Graph.secrets[id].namespace, name.Hash(), name.Str())), SecretToken, Certain, o, name)
+		if name.Str() == "" || o.Labels().Get(invalidToken) != nil {
+			continue
 		}
+		c := Certain
+		if o.Root.Get("type").Is(tree.Unknown) {
+			c = Likely
+		}
+		b.because(b.secretVertex[id], b.accountAt(b.account(b.Graph.secrets[id].namespace, name.Hash(), name.Str())), SecretToken, c, o, name)
 	}
 }

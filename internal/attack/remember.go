@@ -1,6 +1,8 @@
 package attack
 
 import (
+	"strings"
+
 	"ullage.dev/ullage/internal/access"
 	"ullage.dev/ullage/internal/model"
 	"ullage.dev/ullage/internal/reach"
@@ -125,8 +127,17 @@ func (b *builder) readMaker(o *model.Object) makerFact {
 }
 
 func (b *builder) readSecret(o *model.Object) secretFact {
-	kind := o.Root.Get("type")
-	return secretFact{o, b.placeOf(o), nameOf(o).Hash(), kind != nil && kind.Hash() == tokenType, kind != nil && kind.Hash() == bootstrapType}
+	f := secretFact{object: o, place: b.placeOf(o), hash: nameOf(o).Hash()}
+	switch kind := o.Root.Get("type"); {
+	case kind == nil:
+	case kind.Is(tree.Unknown): // of a cluster's Secrets only the metadata is read
+		// The controller that fills a token in writes the account's uid.
+		f.token = o.Root.Get("metadata").Get("annotations").Get("kubernetes.io/service-account.uid") != nil
+		f.bootstrap = strings.HasPrefix(o.Key.Name, "bootstrap-token-")
+	default:
+		f.token, f.bootstrap = kind.Hash() == tokenType, kind.Hash() == bootstrapType
+	}
+	return f
 }
 
 func (b *builder) readAccount(o *model.Object) accountFact {
