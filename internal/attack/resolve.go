@@ -92,7 +92,8 @@ func (g *Graph) find(text, name string, namespaced bool, kind VertexKind) ([]ID,
 	if namespaced {
 		var ok bool
 		if namespace, name, ok = strings.Cut(name, "/"); !ok || namespace == "" {
-			return nil, fmt.Errorf("%q names no namespace: write %s/NAMESPACE/NAME", text, text[:strings.Index(text, "/")+0])
+			word, _, _ := strings.Cut(text, "/")
+			return nil, fmt.Errorf("%q names no namespace: write %s/NAMESPACE/NAME", text, word)
 		}
 	}
 	if name == "" {

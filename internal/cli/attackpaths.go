@@ -55,7 +55,7 @@ func (f *attackFlags) flags(cmd *cobra.Command) {
 	flags.StringVar(&f.From, "start", "internet", "where the attacker starts")
 	flags.StringVar(&f.To, "to", "cluster-admin", "what the attacker is after")
 	flags.BoolVar(&f.known, "known", false, "leave out steps that hang on what the input does not say")
-	flags.IntVar(&f.top, "top", 3, "how many paths to show")
+	flags.IntVar(&f.top, "top", 3, fmt.Sprintf("how many paths to show, at most %d", mostPaths))
 	flags.StringVarP(&f.output, "output", "o", "text", "format: text, json, svg")
 	flags.StringVar(&f.color, "color", "auto", "auto, always or never")
 }
@@ -95,6 +95,9 @@ func (f *attackFlags) run(cmd *cobra.Command, p *Program, args []string) error {
 	}
 	if f.top < 1 {
 		return fmt.Errorf("--top %d shows nothing: give 1 or more", f.top)
+	}
+	if f.top > mostPaths {
+		return fmt.Errorf("--top %d is more than anybody reads: give %d or less", f.top, mostPaths)
 	}
 	if err := f.notAFile(); err != nil {
 		return err
@@ -173,6 +176,9 @@ func (f *attackFlags) notAFile() error {
 	}
 	return fmt.Errorf("--from reads a file that --save wrote: where the attacker starts is --start %s", f.source.from)
 }
+
+// mostPaths bounds --top: many paths differ in one step only.
+const mostPaths = 100
 
 // consideredPaths is how many paths are looked at for each that is shown.
 const consideredPaths = 12

@@ -23,6 +23,7 @@ const (
 	svgLine                   = 18 // of text below the drawing
 	svgNameLength             = 30 // characters in a box
 	svgLabelWidth             = 6.1
+	svgFixWidth               = 7.6 // of a character below
 )
 
 const svgStyle = `
@@ -43,13 +44,18 @@ type svgBox struct {
 	column, row int
 	x, y        float64
 	end, choke  bool
+	passed      bool // only room for a step over its column
 }
 
 // svgStep is a curve between two boxes.
 type svgStep struct {
 	from, to *svgBox
 	step     *attack.Step
+	over     []*svgBox // room in the columns between
 }
+
+// chain returns the boxes and the room between them that a step joins.
+func (s *svgStep) chain() []*svgBox { return slices.Concat([]*svgBox{s.from}, s.over, []*svgBox{s.to}) }
 
 // svgDrawing is the union of some paths.
 type svgDrawing struct {
@@ -88,7 +94,7 @@ func newSVGDrawing(r *attackReport) *svgDrawing {
 			box.end = box.end || i == 0 || i == len(stages)-1
 			same := func(o svgStep) bool { return o.from == before && o.to == box && o.step.Kind == s.Step.Kind }
 			if before != nil && !slices.ContainsFunc(d.steps, same) {
-				d.steps = append(d.steps, svgStep{before, box, s.Step})
+				d.steps = append(d.steps, svgStep{from: before, to: box, step: s.Step})
 			}
 			before = box
 		}
@@ -101,6 +107,13 @@ func newSVGDrawing(r *attackReport) *svgDrawing {
 	columns := 1
 	for _, box := range d.boxes {
 		columns = max(columns, box.column+1)
+	}
+	for i := range d.steps {
+		s := &d.steps[i]
+		for column := s.from.column + 1; column < s.to.column; column++ {
+			room := &svgBox{column: column, passed: true}
+			s.over, d.boxes = append(s.over, room), append(d.boxes, room)
+		}
 	}
 	d.arrange(columns)
 	return d
@@ -123,12 +136,14 @@ func (d *svgDrawing) arrange(columns int) {
 			near := map[*svgBox]float64{}
 			for _, box := range column {
 				sum, n := box.y, 1.0
-				for _, s := range d.steps {
-					switch box {
-					case s.from:
-						sum, n = sum+s.to.y, n+1
-					case s.to:
-						sum, n = sum+s.from.y, n+1
+				for i := range d.steps {
+					chain := d.steps[i].chain()
+					at := slices.Index(chain, box)
+					if at > 0 {
+						sum, n = sum+chain[at-1].y, n+1
+					}
+					if at >= 0 && at < len(chain)-1 {
+						sum, n = sum+chain[at+1].y, n+1
 					}
 				}
 				near[box] = sum / n
@@ -153,20 +168,22 @@ func (d *svgDrawing) place() {
 func writeAttackSVG(w io.Writer, r *attackReport) error {
 	var b strings.Builder
 	d := newSVGDrawing(r)
-	below := svgBelow(r)
 	title := fmt.Sprintf("From %s to %s: %s", r.From, r.To, counted(len(r.Paths), "path"))
 	if len(r.Paths) == 0 {
 		title = fmt.Sprintf("No path from %s to %s", r.From, r.To)
 		d.width, d.height = 640, svgHead
 	}
 	d.width = max(d.width, 640)
+	below := svgBelow(r, int((d.width-2*svgMargin)/svgFixWidth))
 	height := d.height + float64(len(below)+2)*svgLine + svgMargin
 	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" class="drawing" role="img" aria-label="%s" viewBox="0 0 %g %g" width="%[2]g" height="%[3]g" style="max-width:100%%;height:auto">`+"\n", svgText(title), d.width, height)
 	fmt.Fprintf(&b, "<title>%s</title>\n<style>%s</style>\n<rect class=\"ground\" width=\"100%%\" height=\"100%%\"/>\n", svgText(title), svgStyle)
 	fmt.Fprintf(&b, `<text class="head" x="%d" y="%d">%s</text>`+"\n", svgMargin, svgMargin+12, svgText(title))
 	d.drawSteps(&b)
 	for _, box := range d.boxes {
-		box.draw(&b)
+		if !box.passed {
+			box.draw(&b)
+		}
 	}
 	d.legend(&b)
 	for i, line := range below {
@@ -177,10 +194,18 @@ func writeAttackSVG(w io.Writer, r *attackReport) error {
 	return err
 }
 
-func svgBelow(r *attackReport) []string {
+// svgBelow returns what stands below the drawing, in lines of some characters.
+func svgBelow(r *attackReport, width int) []string {
 	var lines []string
-	for i, m := range r.Remedies {
-		lines = append(lines, fmt.Sprintf("%d. %s: %s", i+1, m.Title, effect(&m)))
+	add := func(text string) { lines = append(lines, strings.Split(hang(text, 3, width), "\n")...) }
+	for i := range r.Remedies {
+		add(fmt.Sprintf("%d. %s: %s", i+1, r.Remedies[i].Title, effect(&r.Remedies[i])))
+	}
+	if title := r.together(); title != "" {
+		lines = append(lines, "", title)
+		for i := range r.Plan.Steps {
+			add(fmt.Sprintf("%d. %s", i+1, r.Plan.Steps[i].Title))
+		}
 	}
 	return lines
 }
@@ -210,14 +235,13 @@ func (d *svgDrawing) drawSteps(b *strings.Builder) {
 		x2, y2 := s.to.x, s.to.y+svgBoxHeight/2+float64(in[s.to]%4)*7
 		out[s.from]++
 		in[s.to]++
-		bend := max((x2-x1)/2, 40)
 		class := svgClasses[s.step.Certainty]
-		fmt.Fprintf(b, `<path class="step %s" d="M%g %g C%g %g %g %g %g %g"><title>%s</title></path>`+"\n", class, x1, y1, x1+bend, y1, x2-bend, y2, x2-1, y2, svgText(s.step.Does))
+		fmt.Fprintf(b, `<path class="step %s" d="M%g %g%s"><title>%s</title></path>`+"\n", class, x1, y1, s.curve(x1, y1, x2-1, y2), svgText(s.step.Does))
 		fmt.Fprintf(b, `<path class="step %s" style="stroke-dasharray:none" d="M%g %g l-7 -4 M%[2]g %[3]g l-7 4"/>`+"\n", class, x2-1, y2)
 		label := s.step.Kind.String()
 		area := svgArea{x2 - svgGapX/2 - 4, y2 + (y1-y2)/2, float64(len(label)) * svgLabelWidth}
-		if x2-x1 > svgGapX+1 { // over other columns: label it where it arrives
-			area.y = y2 + (y1-y2)*0.1
+		if len(s.over) > 0 { // on the straight part over another column
+			area.x, area.y = s.over[0].x+svgBoxWidth/2, s.over[0].y+svgBoxHeight/2
 		}
 		for slices.ContainsFunc(taken, area.meets) {
 			area.y -= 13
@@ -225,6 +249,23 @@ func (d *svgDrawing) drawSteps(b *strings.Builder) {
 		taken = append(taken, area)
 		fmt.Fprintf(b, `<text class="label %s" text-anchor="middle" x="%g" y="%g">%s</text>`+"\n", class, area.x, area.y-6, svgText(label))
 	}
+}
+
+// curve continues a path from a point to another, through the room between.
+func (s *svgStep) curve(x1, y1, x2, y2 float64) string {
+	var b strings.Builder
+	bend := func(x, y float64) {
+		half := max((x-x1)/2, 40)
+		fmt.Fprintf(&b, " C%g %g %g %g %g %g", x1+half, y1, x-half, y, x, y)
+		x1, y1 = x, y
+	}
+	for _, room := range s.over {
+		bend(room.x, room.y+svgBoxHeight/2)
+		fmt.Fprintf(&b, " h%d", svgBoxWidth)
+		x1 += svgBoxWidth
+	}
+	bend(x2, y2)
+	return b.String()
 }
 
 func (a svgArea) meets(o svgArea) bool {

@@ -136,13 +136,22 @@ func (p *attackPrinter) remedies(r *attackReport) {
 	fmt.Fprintln(p.w)
 }
 
-// plan tells the changes that close paths together, where they do more than the
-// one change.
-func (p *attackPrinter) plan(r *attackReport) {
+// together is the title of the changes that close paths together, where they do
+// more than the one change; else it is empty.
+func (r *attackReport) together() string {
 	if r.Plan == nil || len(r.Plan.Steps) < 2 || len(r.Remedies) > 0 && r.Remedies[0].Closed >= r.Plan.Closed {
+		return ""
+	}
+	return fmt.Sprintf("%s that together close every path of %d of %d", counted(len(r.Plan.Steps), "change"), r.Plan.Closed, r.Plan.Sources)
+}
+
+// plan tells the changes that close paths together.
+func (p *attackPrinter) plan(r *attackReport) {
+	title := r.together()
+	if title == "" {
 		return
 	}
-	p.line(0, bold, fmt.Sprintf("%s that together close every path of %d of %d", counted(len(r.Plan.Steps), "change"), r.Plan.Closed, r.Plan.Sources))
+	p.line(0, bold, title)
 	for i := range r.Plan.Steps {
 		s := &r.Plan.Steps[i]
 		p.wrapped(2, "", fmt.Sprintf("%d. %s", i+1, s.Title))

@@ -1,0 +1,47 @@
+package cli
+
+import (
+	"html"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// TestAttackDrawing holds that steps over other columns run beside the boxes
+// there, and that what stands below is no wider than the drawing.
+func TestAttackDrawing(t *testing.T) {
+	o := ullage(t, "attack-paths", "--start", "any", "--to", "node", "--top", "4", "-o", "svg", "../../examples/chandlery")
+	number := func(text string) float64 {
+		n, err := strconv.ParseFloat(text, 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	type point struct{ x, y float64 }
+	var boxes []point
+	for _, m := range regexp.MustCompile(`<rect class="box[^"]*" x="([\d.]+)" y="([\d.]+)" width="212"`).FindAllStringSubmatch(o.stdout, -1) {
+		boxes = append(boxes, point{number(m[1]), number(m[2])})
+	}
+	over := 0
+	for _, m := range regexp.MustCompile(`([\d.]+) ([\d.]+) h212`).FindAllStringSubmatch(o.stdout, -1) {
+		over++
+		at := point{number(m[1]), number(m[2])}
+		for _, box := range boxes {
+			if box.x == at.x && at.y >= box.y && at.y <= box.y+svgBoxHeight {
+				t.Errorf("a step at %v runs over the box at %v", at, box)
+			}
+		}
+	}
+	width := number(regexp.MustCompile(` width="([\d.]+)"`).FindStringSubmatch(o.stdout)[1])
+	below := regexp.MustCompile(`<text class="fix"[^>]*>([^<]*)<`).FindAllStringSubmatch(o.stdout, -1)
+	for _, m := range below {
+		if text := html.UnescapeString(m[1]); float64(len(text))*svgFixWidth > width {
+			t.Errorf("the drawing of width %g cuts %q", width, text)
+		}
+	}
+	if len(boxes) < 6 || over < 3 || len(below) < 6 || !strings.Contains(o.stdout, "that together close every path") {
+		t.Errorf("%d boxes, %d steps over columns, %d lines below", len(boxes), over, len(below))
+	}
+}
