@@ -32,6 +32,8 @@
 package attack
 
 import (
+	"slices"
+
 	"ullage.dev/ullage/internal/access"
 	"ullage.dev/ullage/internal/model"
 	"ullage.dev/ullage/internal/reach"
@@ -106,6 +108,16 @@ type named struct {
 type evidence struct {
 	object *model.Object
 	node   *tree.Node
+}
+
+// Kinds returns the types whose objects open paths: where one of them was not
+// read, that there is no path is unknown. It is a new slice.
+func Kinds() []model.GroupKind {
+	const rbac = "rbac.authorization.k8s.io"
+	return slices.Concat(model.WorkloadKinds(), reach.RouteKinds(), []model.GroupKind{
+		serviceKind, accountKind, secretKind, nodeKind, namespaceKind,
+		{Group: rbac, Kind: "Role"}, {Group: rbac, Kind: "ClusterRole"}, {Group: rbac, Kind: "RoleBinding"}, {Group: rbac, Kind: "ClusterRoleBinding"},
+	})
 }
 
 // New makes the graph of a snapshot. The network and the access analysis must be

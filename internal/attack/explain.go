@@ -66,8 +66,14 @@ func (g *Graph) explain(e Edge, from, to string) Step {
 			s.Evidence = g.whyAllowed(e)
 		case e.note != none:
 			s.Evidence = []Evidence{written(g.evidence[e.note])}
-			if n := s.Evidence[0].Node; e.Kind == TokenMount && n.Get("containers") != nil {
-				s.Evidence[0].Text = s.Evidence[0].Object.Key.String() + " does not set automountServiceAccountToken, so the token is mounted"
+			first := &s.Evidence[0]
+			switch pod := first.Node.Get("containers") != nil; {
+			case e.Kind == TokenMount && pod:
+				first.Text = first.Object.Key.String() + " does not set automountServiceAccountToken, so the token is mounted"
+			case e.Kind == ActAsKubelet && pod:
+				first.Text = first.Object.Key.String() + " runs as it"
+			case e.Kind == DrivenBy:
+				first.Text += " lets it read custom objects"
 			}
 		}
 	}

@@ -223,7 +223,7 @@ var edgeTable = [edgeKinds]edgeInfo{
 		"a pod that uses it is on a node, any of which the certificate may name", "let nobody but the controllers of the control plane approve certificates for kubelets"},
 	DrivenBy: {"driven-by", "T1080,T1565", "changes custom objects so that the controller that runs as TO does what the attacker wants",
 		"the controller does as custom objects say, as far as its rights reach", "give the controller only the rights that it needs"},
-	CloudRole: {"cloud-role", "T1078.004,T1528", "exchanges the service account's token for the cloud identity TO",
+	CloudRole: {"cloud-role", "T1078.004,T1528", "exchanges the service account's token for TO",
 		"the service account is mapped to the identity, and the cloud trusts the mapping", "narrow or remove the identity of the service account"},
 	NodeMetadata: {"node-metadata", "T1552.005", "asks the instance metadata service for the node's cloud credentials",
 		"no policy closes 169.254.169.254, the nodes run in a cloud, and its service answers pods", "add an egress policy that excludes 169.254.169.254"},

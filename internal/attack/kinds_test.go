@@ -290,6 +290,8 @@ spec: {parentRefs: [{name: gw}], rules: [{backendRefs: [{name: web, port: 80}]}]
 		"the kubelet of any node -> service account shop/web, certain", []string{"/nodeclient => /selfnodeclient", "serviceAccountName: web => serviceAccountName: other"}},
 	{ActAsKubelet, deploy("web", "", "envFrom: [{secretRef: {name: key}}]") + role(true, rule("create", "certificates.k8s.io", "certificatesigningrequests, certificatesigningrequests/nodeclient")),
 		"the kubelet of any node -> secret shop/key, certain", []string{"/nodeclient => /selfnodeclient", "name: key => name: other"}},
+	{ActAsKubelet, deploy("web", "imagePullSecrets: [{name: pull}]", "") + role(true, rule("create", "certificates.k8s.io", "certificatesigningrequests, certificatesigningrequests/nodeclient")),
+		"the kubelet of any node -> secret shop/pull, certain", []string{"imagePullSecrets => other"}},
 	{BootstrapToken, bootstrapSecret + bootstrapRole, "secret kube-system/bootstrap-token-abcdef -> group system:bootstrappers:join, likely",
 		[]string{"bootstrap.kubernetes.io/token => Opaque", "namespace: kube-system => namespace: shop", "system:bootstrappers:join => system:others"}},
 	{ForgeBootstrapToken, bootstrapRole + strings.ReplaceAll(role(false, rule("create", "", "secrets")), "namespace: shop}\n", "namespace: kube-system}\n"),

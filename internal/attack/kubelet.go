@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"ullage.dev/ullage/internal/access"
+	"ullage.dev/ullage/internal/tree"
 )
 
 const (
@@ -71,6 +72,12 @@ func (b *builder) kubeletEdges() {
 		b.edge(b.anyKubelet, b.nodeRights, Member, Given, none)
 	}
 	accounts, secrets := make([]bool, len(b.accounts)), make([]bool, len(b.Graph.secrets))
+	take := func(w *workload, hash uint64, name *tree.Node, text string) {
+		if secret := b.secret(w.namespace, hash, text, nil); !secrets[secret] {
+			secrets[secret] = true
+			b.because(b.anyKubelet, b.secretVertex[secret], ActAsKubelet, Certain, w.Object, name)
+		}
+	}
 	for i := range b.Graph.workloads {
 		w := &b.Graph.workloads[i]
 		if !accounts[w.account] {
@@ -80,14 +87,14 @@ func (b *builder) kubeletEdges() {
 		for c := w.first; c < w.last; c++ {
 			k := &b.Graph.containers[c]
 			for j := k.uses.first; j < k.uses.last; j++ {
-				u := &b.uses[j]
-				if u.kind != useSecret {
-					continue
+				if u := &b.uses[j]; u.kind == useSecret {
+					take(w, u.hash, u.node, u.name)
 				}
-				if secret := b.secret(w.namespace, u.hash, u.name, nil); !secrets[secret] {
-					secrets[secret] = true
-					b.because(b.anyKubelet, b.secretVertex[secret], ActAsKubelet, Certain, w.Object, u.node)
-				}
+			}
+		}
+		for j := range w.pull.Children() {
+			if name := w.pull.At(j).Get("name"); name.Str() != "" {
+				take(w, name.Hash(), name, name.Str())
 			}
 		}
 	}

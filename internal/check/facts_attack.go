@@ -13,7 +13,7 @@ import (
 )
 
 // attackKinds are those that attack paths are made of.
-var attackKinds = slices.Concat(workloadKinds, bindingKinds, roleKinds, wayInKinds, []model.GroupKind{serviceAccountKind, namespaceKind, secretKind, {Kind: "Node"}})
+var attackKinds = attack.Kinds()
 
 // attackIndex is the attack graph, with what rules ask of it. It is made when an
 // object is first asked about that a path may begin at.

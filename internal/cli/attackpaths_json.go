@@ -75,6 +75,7 @@ type attackReportJSON struct {
 	Chokes   []attackChokeJSON  `json:"chokePoints"`
 	Changes  []attackRemedyJSON `json:"changes"`
 	Plan     attackPlanJSON     `json:"plan"`
+	Unread   string             `json:"unread,omitempty"`
 	Problems []string           `json:"problems"`
 }
 
@@ -88,7 +89,7 @@ func asAttackVertex(v attack.Vertex) attackVertexJSON {
 
 func attackJSON(r *attackReport) attackReportJSON {
 	out := attackReportJSON{
-		From: r.From, To: r.To, World: "open", Entries: r.Entries, Reaching: r.Reaching,
+		From: r.From, To: r.To, World: "open", Unread: r.Unread, Entries: r.Entries, Reaching: r.Reaching,
 		Paths: []attackPathJSON{}, Chokes: []attackChokeJSON{}, Changes: []attackRemedyJSON{}, Problems: []string{},
 	}
 	if r.Closed {

@@ -25,7 +25,10 @@ var certaintyStyles = map[attack.Certainty]string{attack.Certain: red, attack.Li
 func (p *attackPrinter) report(r *attackReport) error {
 	if len(r.Paths) == 0 {
 		p.wrapped(0, bold, "No path from "+r.From+" to "+r.To+".")
-		if !r.Closed {
+		switch {
+		case r.Unread != "":
+			p.wrapped(0, yellow, r.Unread+", so there may be one.")
+		case !r.Closed:
 			p.wrapped(0, dim, "Other bindings, policies and workloads may live elsewhere; --closed-world takes what was read for all there is.")
 		}
 		return p.w.Flush()
