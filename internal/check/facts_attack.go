@@ -125,9 +125,20 @@ func (f *Facts) attackPath(o *model.Object, name string) tree.Node {
 	case entry >= 0:
 		return list([]tree.Node{x.told(t.known.Shortest(entry), 1)})
 	case doubtful >= 0:
-		return unknown("whether an attacker from the internet gets to " + name + " over these pods hangs on what was not read")
+		return unknown("whether an attacker from the internet gets to " + name + " over these pods hangs on what was not read: " + x.hangsOn(t.all.Shortest(doubtful)))
 	}
 	return f.listOr(nil, "no path from these pods leads to "+name+" here, and what opens one may live elsewhere", "", attackKinds...)
+}
+
+// hangsOn says what is not known about a path from a container that the internet
+// may reach.
+func (x *attackIndex) hangsOn(p attack.Path) string {
+	for _, s := range x.graph.Stages(p)[1:] {
+		if s.Step.Certainty == attack.Unknown && s.Step.Needs != "" {
+			return "whether " + s.Step.Needs
+		}
+	}
+	return "whether the internet reaches the pods"
 }
 
 // closer reports whether a vertex has a path, and a shorter one than another,
