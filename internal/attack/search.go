@@ -36,7 +36,10 @@ func (g *Graph) distances(target []ID, without ID, known bool) *Distances {
 	for i := range d.of {
 		d.of[i] = unreachable
 	}
-	s := search{Distances: d, without: without, known: known, settled: make([]bool, n)}
+	s := search{Distances: d, without: without, known: known, worst: Unknown, settled: make([]bool, n)}
+	if known {
+		s.worst = NeedsExploit
+	}
 	for _, t := range target {
 		if t != without && d.of[t] != 0 {
 			d.of[t], d.next[t] = 0, none
@@ -64,6 +67,7 @@ type search struct {
 	queue     queue
 	without   ID
 	known     bool
+	worst     Certainty // of the steps that count
 	settled   []bool
 	certainly *reach.Visit
 	perhaps   *reach.Visit
@@ -75,8 +79,8 @@ func (s *search) settle(v ID, at int32) {
 	s.settled[v] = true
 	s.order = append(s.order, v)
 	for _, i := range g.back[g.backAt[v]:g.backAt[v+1]] {
-		if c := g.edges[i].certainty; c != Unknown || !s.known {
-			s.relax(g.edges[i].from, v, at+int32(c))
+		if e := &g.edges[i]; e.certainty <= s.worst {
+			s.relax(e.from, v, at+int32(e.certainty))
 		}
 	}
 	if x := &g.vertices[v]; x.kind == Container && len(g.ports(x.part)) > 0 {
