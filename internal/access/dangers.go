@@ -178,7 +178,7 @@ func (a *Analysis) relevant(s source, namespace string) bool {
 		return true
 	}
 	const name, in = "aws-auth", "kube-system"
-	key := model.Key{Cluster: a.clusterName(), Namespace: in, GroupKind: model.GroupKind{Kind: "ConfigMap"}, Name: name}
+	key := model.Key{Cluster: a.clusterName(), Namespace: in, GroupKind: model.ConfigMapKind, Name: name}
 	return s.names == nil && (namespace == "" || namespace == in) && (slices.Contains(s.rule.Names(), name) || a.snapshot.Get(key) != nil)
 }
 

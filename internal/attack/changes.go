@@ -321,7 +321,7 @@ func (p *proposer) closeMetadata(e Edge) {
 func (p *proposer) policy(w *workload, suffix, title string, spec ...tree.Node) {
 	key := model.Key{
 		Cluster: w.Object.Key.Cluster, Namespace: w.Object.Key.Namespace,
-		GroupKind: model.GroupKind{Group: "networking.k8s.io", Kind: "NetworkPolicy"}, Name: w.Object.Key.Name + "-" + suffix,
+		GroupKind: model.NetworkPolicyKind, Name: w.Object.Key.Name + "-" + suffix,
 	}
 	if p.snapshot.Get(key) != nil {
 		return

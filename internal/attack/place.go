@@ -106,7 +106,7 @@ func (b *builder) placer() func(*podFact) int32 {
 	// Of what a workload made, ReplicaSets and Jobs make pods.
 	old := b.remembered().makers
 	object := func(f *makerFact) *model.Object { return f.object }
-	for _, gk := range []model.GroupKind{{Group: "apps", Kind: "ReplicaSet"}, {Group: "batch", Kind: "Job"}} {
+	for _, gk := range []model.GroupKind{model.ReplicaSetKind, model.JobKind} {
 		for len(old) > 0 && old[0].object.Key.GroupKind != gk {
 			old = old[1:]
 		}

@@ -6,7 +6,6 @@ import (
 
 	"ullage.dev/ullage/internal/access"
 	"ullage.dev/ullage/internal/model"
-	"ullage.dev/ullage/internal/storage"
 	"ullage.dev/ullage/internal/tree"
 )
 
@@ -115,7 +114,7 @@ type runCounts struct {
 
 func (f *Facts) countRuns() runCounts {
 	c := runCounts{byAccount: map[objectName]int{}, byNamespace: map[string]int{}}
-	for o, pod := range storage.Workloads(f.snapshot) {
+	for o, pod := range f.snapshot.PodTemplates() {
 		c.byAccount[objectName{o.Key.Namespace, pod.ServiceAccount()}]++
 		c.byNamespace[o.Key.Namespace]++
 		c.all++

@@ -41,7 +41,7 @@ func (f *Facts) indexConsumers() map[used][]consumer {
 		}
 		index[key] = append(all, c)
 	}
-	for o, pod := range storage.Workloads(f.snapshot) {
+	for o, pod := range f.snapshot.PodTemplates() {
 		for _, u := range pod.Uses() {
 			if u.How != "" && u.Kind != serviceAccountKind && u.Kind != secretKind {
 				add(used{u.Kind, o.Key.Namespace, u.Name}, consumer{object: o, how: string(u.How)})
@@ -53,7 +53,7 @@ func (f *Facts) indexConsumers() map[used][]consumer {
 		}
 	}
 	for _, o := range f.snapshot.All() {
-		if len(o.Pods()) > 0 && f.snapshot.Controller(o) != o {
+		if f.snapshot.Made(o) {
 			continue
 		}
 		for _, u := range secrets.Consumed(o) {
@@ -147,7 +147,7 @@ func sharedVolume(o *model.Object, v *tree.Node) (id storage.ID, ok bool) {
 
 func (f *Facts) indexVolumes() map[storage.ID][]volumeUser {
 	index := map[storage.ID][]volumeUser{}
-	for o, pod := range storage.Workloads(f.snapshot) {
+	for o, pod := range f.snapshot.PodTemplates() {
 		user := volumeUser{o, o.Key.Namespace + "/" + pod.ServiceAccount()}
 		volumes := pod.Spec.Get("volumes")
 		for i := range volumes.Children() {

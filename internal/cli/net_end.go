@@ -148,7 +148,7 @@ func (n *network) end(text string, destination bool) (*netEnd, error) {
 
 // address finds what has an address: a pod, a node, a Service, or nobody here.
 func (n *network) address(e *netEnd, a netip.Addr) (*netEnd, error) {
-	for o := range n.Kind(model.GroupKind{Kind: "Pod"}) {
+	for o := range n.Kind(model.PodKind) {
 		for _, ip := range o.Root.Dig("status", "podIPs").Children() {
 			if b, err := netip.ParseAddr(ip.Get("ip").Str()); err == nil && a == b {
 				if e.ids = n.ofObject(o); len(e.ids) > 0 {
@@ -158,7 +158,7 @@ func (n *network) address(e *netEnd, a netip.Addr) (*netEnd, error) {
 			}
 		}
 	}
-	for o := range n.Kind(model.GroupKind{Kind: "Node"}) {
+	for o := range n.Kind(model.NodeKind) {
 		for _, ip := range o.Root.Dig("status", "addresses").Children() {
 			if b, err := netip.ParseAddr(ip.Get("address").Str()); err == nil && a == b {
 				e.ids, e.note = []reach.ID{n.Graph.Node()}, "the address is that of "+o.Key.String()
@@ -166,7 +166,7 @@ func (n *network) address(e *netEnd, a netip.Addr) (*netEnd, error) {
 			}
 		}
 	}
-	for o := range n.Kind(model.GroupKind{Kind: "Service"}) {
+	for o := range n.Kind(model.ServiceKind) {
 		if slices.Contains(serviceAddresses(o), a) {
 			e.note = "the address is that of " + o.Key.String()
 			return e, n.ofService(e, o)

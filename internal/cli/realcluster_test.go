@@ -26,7 +26,6 @@ import (
 
 	"ullage.dev/ullage/internal/manifest"
 	"ullage.dev/ullage/internal/model"
-	"ullage.dev/ullage/internal/policy"
 	"ullage.dev/ullage/test/apiserver"
 )
 
@@ -79,7 +78,7 @@ func (c *realCluster) collection(object string) string {
 	if !gk.ClusterScoped() {
 		path += "/namespaces/" + o.Metadata.Namespace
 	}
-	return path + "/" + policy.Resource(gk)
+	return path + "/" + gk.Plural()
 }
 
 // seed writes the sample shop.

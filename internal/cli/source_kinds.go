@@ -86,7 +86,7 @@ func unread(rules []*policy.Rule, gaps []model.Gap) []model.Problem {
 	return append(problems, wide...)
 }
 
-func pluralOf(gap *model.Gap) string { return cmp.Or(gap.Resource, policy.Resource(gap.Kind)) }
+func pluralOf(gap *model.Gap) string { return cmp.Or(gap.Resource, gap.Kind.Plural()) }
 
 // namesGroup reports whether a rule names an API group, whose kinds are unknown.
 func namesGroup(r *policy.Rule, group string) bool {

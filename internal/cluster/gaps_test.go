@@ -106,7 +106,7 @@ func TestNotFound(t *testing.T) {
 // server that answers is not down, so the patience for the others stays.
 func TestBadAnswerIsNoBreakdown(t *testing.T) {
 	f := newFake(t)
-	for name := range strings.FieldsSeq(wanted["rbac.authorization.k8s.io"]) {
+	for _, name := range wanted["rbac.authorization.k8s.io"] {
 		f.groups["rbac.authorization.k8s.io/v1"] = append(f.groups["rbac.authorization.k8s.io/v1"], metav1.APIResource{Name: name, Kind: name, Verbs: []string{"list"}})
 	}
 	c, err := f.connect()

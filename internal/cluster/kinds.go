@@ -4,68 +4,49 @@ import (
 	"slices"
 	"strings"
 
+	"ullage.dev/ullage/internal/model"
 	"ullage.dev/ullage/internal/tree"
 )
 
-// wanted are the resources that are read, by API group: those that a rule or an
-// analysis looks at, and custom ones that are known to make pods, so that these
-// are judged once and not replica by replica. Everything else is left alone: to
-// read every custom resource would need the right to list everything, Secrets
-// with their values included, and what runs in a cluster runs as Pods anyway.
-var wanted = map[string]string{
-	"": "configmaps limitranges namespaces nodes persistentvolumeclaims persistentvolumes pods podtemplates replicationcontrollers" +
-		" resourcequotas secrets serviceaccounts services",
-	"admissionregistration.k8s.io": "mutatingadmissionpolicies mutatingadmissionpolicybindings mutatingwebhookconfigurations" +
-		" validatingadmissionpolicies validatingadmissionpolicybindings validatingwebhookconfigurations",
-	"apiextensions.k8s.io":         "customresourcedefinitions",
-	"apiregistration.k8s.io":       "apiservices",
-	"apps":                         "daemonsets deployments replicasets statefulsets",
-	"autoscaling":                  "horizontalpodautoscalers",
-	"batch":                        "cronjobs jobs",
-	"certificates.k8s.io":          "certificatesigningrequests",
-	"discovery.k8s.io":             "endpointslices",
-	"flowcontrol.apiserver.k8s.io": "flowschemas prioritylevelconfigurations",
-	"networking.k8s.io":            "ingressclasses ingresses networkpolicies",
-	"node.k8s.io":                  "runtimeclasses",
-	"policy":                       "poddisruptionbudgets",
-	"rbac.authorization.k8s.io":    "clusterrolebindings clusterroles rolebindings roles",
-	"resource.k8s.io":              "deviceclasses resourceclaims resourceclaimtemplates",
-	"scheduling.k8s.io":            "priorityclasses",
-	"storage.k8s.io":               "csidrivers storageclasses volumeattachments volumeattributesclasses",
-
-	// Networks.
-	"cilium.io":                 "ciliumcidrgroups ciliumclusterwidenetworkpolicies ciliumnetworkpolicies",
-	"crd.antrea.io":             "clusternetworkpolicies networkpolicies",
-	"crd.projectcalico.org":     "globalnetworkpolicies networkpolicies",
-	"gateway.networking.k8s.io": "gatewayclasses gateways grpcroutes httproutes referencegrants tcproutes tlsroutes udproutes",
-	"k8s.ovn.org":               "egressfirewalls",
-	"network.openshift.io":      "egressnetworkpolicies",
-	"networking.k8s.aws":        "applicationnetworkpolicies clusternetworkpolicies",
-	"policy.networking.k8s.io":  "adminnetworkpolicies baselineadminnetworkpolicies clusternetworkpolicies",
-	"projectcalico.org":         "globalnetworkpolicies networkpolicies",
-	"route.openshift.io":        "routes",
-
-	// Secrets and storage.
-	"bitnami.com":                "sealedsecrets",
-	"cert-manager.io":            "certificates clusterissuers issuers",
-	"external-secrets.io":        "clusterexternalsecrets clusterpushsecrets clustersecretstores externalsecrets pushsecrets secretstores",
-	"onepassword.com":            "onepassworditems",
-	"secrets-store.csi.x-k8s.io": "secretproviderclasses",
-	"secrets.hashicorp.com":      "vaultauths vaultconnections vaultdynamicsecrets vaultpkisecrets vaultstaticsecrets",
-	"snapshot.storage.k8s.io":    "volumesnapshotclasses volumesnapshotcontents volumesnapshots",
-
-	// What makes pods.
-	"apps.kruise.io":      "clonesets daemonsets statefulsets",
-	"apps.openshift.io":   "deploymentconfigs",
-	"argoproj.io":         "rollouts",
-	"keda.sh":             "scaledjobs scaledobjects",
-	"serving.knative.dev": "configurations services",
+// ignored are the resources that are known and not read, by API group: no rule and
+// no analysis looks at them.
+//
+// What is not known is left alone, too: to read every custom resource would need
+// the right to list everything, Secrets with their values included, and what runs
+// in a cluster runs as Pods anyway. Custom resources that are known to make pods
+// are read, so that these are judged once and not replica by replica.
+var ignored = map[string]string{
+	"":                          "bindings componentstatuses endpoints events",
+	"apps":                      "controllerrevisions",
+	"authentication.k8s.io":     "*",
+	"authorization.k8s.io":      "*",
+	"certificates.k8s.io":       "clustertrustbundles podcertificaterequests",
+	"coordination.k8s.io":       "*",
+	"events.k8s.io":             "*",
+	"internal.apiserver.k8s.io": "*",
+	"networking.k8s.io":         "ipaddresses servicecidrs",
+	"policy":                    "podsecuritypolicies", // no server that is still kept serves them
+	"resource.k8s.io":           "devicetaintrules resourcepoolstatusrequests resourceslices",
+	"storage.k8s.io":            "csinodes csistoragecapacities",
+	"storagemigration.k8s.io":   "*",
+	"karpenter.sh":              "*",
+	"kyverno.io":                "*",
 }
+
+// wanted are the resources that are read, by API group.
+var wanted = func() map[string][]string {
+	groups := map[string][]string{}
+	for r := range model.Resources() {
+		not := strings.Fields(ignored[r.Group])
+		if !slices.Contains(not, "*") && !slices.Contains(not, r.Plural) {
+			groups[r.Group] = append(groups[r.Group], r.Plural)
+		}
+	}
+	return groups
+}()
 
 // wants reports whether a resource is read.
-func wants(group, resource string) bool {
-	return slices.Contains(strings.Fields(wanted[group]), resource)
-}
+func wants(group, resource string) bool { return slices.Contains(wanted[group], resource) }
 
 // omitted are the fields that no answer depends on, and that would take most of
 // the memory; "" is for all resources without an entry.

@@ -22,7 +22,7 @@ import (
 func TestWhatIsAskedForIsRead(t *testing.T) {
 	gone := map[string]bool{"extensions": true} // no server that is still kept serves it
 	want := func(who string, gk model.GroupKind) {
-		if !wants(gk.Group, policy.Resource(gk)) && !gone[gk.Group] && gk.Kind != "PodSecurityPolicy" {
+		if !wants(gk.Group, gk.Plural()) && !gone[gk.Group] && gk.Kind != "PodSecurityPolicy" {
 			t.Errorf("%s asks for %s, which is not read", who, gk)
 		}
 	}
@@ -62,29 +62,19 @@ func TestWhatIsAskedForIsRead(t *testing.T) {
 
 var kindPattern = regexp.MustCompile(`^([A-Z][A-Za-z]+)\.([a-z0-9-]+\.[a-z0-9.-]+)$`)
 
-// kindsIn returns the kinds that the source of a package names, as a GroupKind or
-// as the text of one.
+// kindsIn returns the kinds that the source of a package names: as a GroupKind, as
+// the text of one, or by a variable of package model.
 func kindsIn(t *testing.T, dir string) map[model.GroupKind]bool {
 	t.Helper()
-	files, err := filepath.Glob(filepath.Join(dir, "*.go"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	shared := kindVariables(t)
 	kinds := map[model.GroupKind]bool{}
-	for _, name := range files {
-		if strings.HasSuffix(name, "_test.go") {
-			continue
-		}
-		text, err := os.ReadFile(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		file, err := parser.ParseFile(token.NewFileSet(), name, text, 0)
-		if err != nil {
-			t.Fatal(err)
-		}
+	for _, file := range sources(t, filepath.Join(dir, "*.go")) {
 		ast.Inspect(file, func(n ast.Node) bool {
 			switch n := n.(type) {
+			case *ast.SelectorExpr:
+				if gk, ok := shared[n.Sel.Name]; ok {
+					kinds[gk] = true
+				}
 			case *ast.CompositeLit:
 				if s, ok := n.Type.(*ast.SelectorExpr); ok && s.Sel.Name == "GroupKind" {
 					if gk := groupKindOf(n); gk.Kind != "" {
@@ -100,6 +90,52 @@ func kindsIn(t *testing.T, dir string) map[model.GroupKind]bool {
 		})
 	}
 	return kinds
+}
+
+// kindVariables returns the kinds that package model has variables for, by their
+// names.
+func kindVariables(t *testing.T) map[string]model.GroupKind {
+	t.Helper()
+	kinds := map[string]model.GroupKind{}
+	for _, file := range sources(t, "../model/resource.go") {
+		ast.Inspect(file, func(n ast.Node) bool {
+			if v, ok := n.(*ast.ValueSpec); ok && len(v.Names) == 1 && len(v.Values) == 1 && strings.HasSuffix(v.Names[0].Name, "Kind") {
+				if value, ok := v.Values[0].(*ast.CompositeLit); ok && len(value.Elts) == 2 {
+					kinds[v.Names[0].Name] = model.GroupKind{Group: literal(value.Elts[0]), Kind: literal(value.Elts[1])}
+				}
+			}
+			return true
+		})
+	}
+	if kinds["SecretKind"] != model.SecretKind || kinds["StorageClassKind"] != model.StorageClassKind {
+		t.Fatalf("the variables are read as %v", kinds)
+	}
+	return kinds
+}
+
+// sources parses the files that match, tests aside.
+func sources(t *testing.T, pattern string) []*ast.File {
+	t.Helper()
+	names, err := filepath.Glob(pattern)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var files []*ast.File
+	for _, name := range names {
+		if strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), name, text, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		files = append(files, file)
+	}
+	return files
 }
 
 func groupKindOf(n *ast.CompositeLit) (gk model.GroupKind) {

@@ -28,8 +28,7 @@ metadata:
 rules:
 `, name)
 	for _, group := range slices.Sorted(maps.Keys(wanted)) {
-		resources := strings.Fields(wanted[group])
-		slices.Sort(resources)
+		resources := slices.Sorted(slices.Values(wanted[group]))
 		fmt.Fprintf(&b, "- apiGroups: [%q]\n  resources: [%s]\n  verbs: [list]\n", group, strings.Join(resources, ", "))
 	}
 	_, err := io.WriteString(w, b.String())

@@ -154,8 +154,8 @@ func (r *reader) collect(served *served, answers []answer) (*Input, error) {
 		return nil, &UnreachableError{r.c.Name, answers[0].err}
 	}
 	for _, group := range served.failed {
-		in.Gaps = append(in.Gaps, model.Gap{Kind: model.GroupKind{Group: group}, Told: wanted[group] != "", Reason: "what the API group " + group + " holds could not be read"})
-		if wanted[group] != "" {
+		in.Gaps = append(in.Gaps, model.Gap{Kind: model.GroupKind{Group: group}, Told: wanted[group] != nil, Reason: "what the API group " + group + " holds could not be read"})
+		if wanted[group] != nil {
 			in.Problems = append(in.Problems, model.Problem{Reason: "API group " + group + " could not be read: the server that serves it does not answer", Hint: gapHint})
 		}
 	}

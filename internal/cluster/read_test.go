@@ -271,7 +271,7 @@ func TestUnavailableGroup(t *testing.T) {
 func TestDown(t *testing.T) {
 	f := newFake(t)
 	kinds := 0
-	for name := range strings.FieldsSeq(wanted["rbac.authorization.k8s.io"] + " " + wanted["admissionregistration.k8s.io"]) {
+	for _, name := range slices.Concat(wanted["rbac.authorization.k8s.io"], wanted["admissionregistration.k8s.io"]) {
 		f.groups["rbac.authorization.k8s.io/v1"] = append(f.groups["rbac.authorization.k8s.io/v1"], metav1.APIResource{Name: name, Kind: name, Verbs: []string{"list"}})
 		f.groups["admissionregistration.k8s.io/v1"] = append(f.groups["admissionregistration.k8s.io/v1"], metav1.APIResource{Name: name, Kind: name, Verbs: []string{"list"}})
 		kinds++

@@ -276,3 +276,24 @@ func TestLoadCancelled(t *testing.T) {
 		t.Errorf("err = %v", err)
 	}
 }
+
+// TestResourcesAreNamed expects custom objects to have the plural of a definition
+// that was read in another file, and no others to have one.
+func TestResourcesAreNamed(t *testing.T) {
+	dir := write(t, map[string]string{
+		"a.yaml": "apiVersion: example.org/v1\nkind: Ox\nmetadata: {name: bess}\n---\napiVersion: example.com/v1\nkind: Ox\nmetadata: {name: other}\n",
+		"b.yaml": deployment,
+		"z.yaml": "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: {name: oxen.example.org}\n" +
+			"spec: {group: example.org, scope: Namespaced, names: {kind: Ox, plural: oxen}}\n",
+	})
+	want := map[string]string{"bess": "oxen", "other": "", "web": "", "oxen.example.org": ""}
+	for _, o := range load(t, Options{}, dir).Objects {
+		if resource, ok := want[o.Key.Name]; !ok || o.Resource != resource {
+			t.Errorf("%s has the plural %q", o.Key, o.Resource)
+		}
+		delete(want, o.Key.Name)
+	}
+	if len(want) > 0 {
+		t.Errorf("not read: %v", want)
+	}
+}

@@ -164,6 +164,7 @@ func (l *loader) collect() *Input {
 	for _, s := range l.settings {
 		note(s)
 	}
+	nameResources(in.Objects)
 	in.Counts.Read, in.Counts.Objects = len(in.Objects), len(in.Objects)
 	for _, o := range in.Objects {
 		if len(o.Pods()) > 0 {
@@ -176,6 +177,23 @@ func (l *loader) collect() *Input {
 	in.Empty = l.empty(in)
 	in.Digest = "sha256:" + hex.EncodeToString(digest.Sum(nil))
 	return in
+}
+
+// nameResources gives custom objects the plural that a CustomResourceDefinition
+// among them says.
+func nameResources(objects []*model.Object) {
+	plurals := map[model.GroupKind]string{}
+	for _, o := range objects {
+		if o.Key.GroupKind == model.CustomKind {
+			r := model.Defined(o)
+			plurals[r.GroupKind] = r.Plural
+		}
+	}
+	for _, o := range objects {
+		if len(plurals) > 0 && !o.Key.Builtin() {
+			o.Resource = plurals[o.Key.GroupKind]
+		}
+	}
 }
 
 // reason says why the operating system refused something, without the path,

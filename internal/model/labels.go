@@ -23,23 +23,18 @@ type label struct{ key, value string }
 
 func (s *Snapshot) indexLabels() map[string]*LabelIndex {
 	index := map[string]*LabelIndex{}
-	for _, o := range s.All() {
-		if len(o.pods) == 0 || s.Controller(o) != o {
-			continue
-		}
+	for o, p := range s.PodTemplates() {
 		ns := index[o.Key.Namespace]
 		if ns == nil {
 			ns = &LabelIndex{postings: map[label][]int32{}}
 			index[o.Key.Namespace] = ns
 		}
-		for _, p := range o.pods {
-			id := int32(len(ns.Workloads))
-			ns.Workloads = append(ns.Workloads, Workload{o, p})
-			labels := p.Labels()
-			for i := range labels.Children() {
-				l := label{labels.Children()[i].Key(), labels.Children()[i].Str()}
-				ns.postings[l] = append(ns.postings[l], id)
-			}
+		id := int32(len(ns.Workloads))
+		ns.Workloads = append(ns.Workloads, Workload{o, *p})
+		labels := p.Labels()
+		for i := range labels.Children() {
+			l := label{labels.Children()[i].Key(), labels.Children()[i].Str()}
+			ns.postings[l] = append(ns.postings[l], id)
 		}
 	}
 	return index
@@ -56,7 +51,7 @@ func (s *Snapshot) Namespaces() []string {
 	for name := range s.byNamespace() {
 		names = append(names, name)
 	}
-	for o := range s.Kind(GroupKind{"", "Namespace"}) {
+	for o := range s.Kind(NamespaceKind) {
 		names = append(names, o.Key.Name)
 	}
 	slices.Sort(names)

@@ -13,8 +13,9 @@ type Object struct {
 	APIVersion string
 	Root       *tree.Node
 	Source     *Source
-	// Resource is the plural that a cluster serves a custom kind under. It is ""
-	// for a built-in kind, and where it is not known.
+	// Resource is the plural that a custom kind is served under, as the cluster or a
+	// CustomResourceDefinition says. It is "" for a built-in kind, and where neither
+	// was read.
 	Resource string
 	// Credentials are the places that held what looks like a secret value.
 	Credentials []Credential

@@ -28,7 +28,7 @@ const (
 // redact takes secret values out of the tree and records where they were. What
 // looks like a reference, a placeholder or an encrypted value stays.
 func redact(o *Object) {
-	r := redactor{secret: o.Key.GroupKind == GroupKind{"", "Secret"}}
+	r := redactor{secret: o.Key.GroupKind == SecretKind}
 	keys := plainKeys
 	if !o.Key.Builtin() {
 		keys = fieldKeys

@@ -248,3 +248,26 @@ func (s *Snapshot) controller(o *Object) *Object {
 	}
 	return nil
 }
+
+// Made reports whether another object of the snapshot made the pods of o: what o
+// says of them is said there.
+func (s *Snapshot) Made(o *Object) bool { return len(o.pods) > 0 && s.Controller(o) != o }
+
+// PodTemplates yields the pod templates that no other object of the snapshot made,
+// in key order.
+func (s *Snapshot) PodTemplates() iter.Seq2[*Object, *PodTemplate] {
+	return func(yield func(*Object, *PodTemplate) bool) {
+		for _, sh := range s.shards {
+			for _, o := range sh.objects {
+				if s.Made(o) {
+					continue
+				}
+				for i := range o.pods {
+					if !yield(o, &o.pods[i]) {
+						return
+					}
+				}
+			}
+		}
+	}
+}

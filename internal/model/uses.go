@@ -35,16 +35,6 @@ type KeyUse struct {
 	Path tree.Path
 }
 
-// The kinds that pods refer to.
-var (
-	secretKind         = GroupKind{Kind: "Secret"}
-	configMapKind      = GroupKind{Kind: "ConfigMap"}
-	claimKind          = GroupKind{Kind: "PersistentVolumeClaim"}
-	serviceAccountKind = GroupKind{Kind: "ServiceAccount"}
-	storageClassKind   = GroupKind{Group: "storage.k8s.io", Kind: "StorageClass"}
-	secretProviderKind = GroupKind{Group: "secrets-store.csi.x-k8s.io", Kind: "SecretProviderClass"}
-)
-
 // Uses returns the names by which a pod refers to objects, in the order of
 // fields. The service account default, which pods get that name none, is not
 // among them.
@@ -55,12 +45,12 @@ func (p *PodTemplate) Uses() []Use {
 	for _, key := range ContainerLists {
 		c.items(spec, key, c.container)
 	}
-	c.items(spec, "imagePullSecrets", func(n *tree.Node) { c.add(secretKind, n, "name", UseImagePull) })
+	c.items(spec, "imagePullSecrets", func(n *tree.Node) { c.add(SecretKind, n, "name", UseImagePull) })
 	account := "serviceAccountName"
 	if spec.Get(account).Str() == "" {
 		account = "serviceAccount"
 	}
-	c.add(serviceAccountKind, spec, account, UseServiceAccount)
+	c.add(ServiceAccountKind, spec, account, UseServiceAccount)
 	c.add(GroupKind{Group: "scheduling.k8s.io", Kind: "PriorityClass"}, spec, "priorityClassName", "")
 	c.add(GroupKind{Group: "node.k8s.io", Kind: "RuntimeClass"}, spec, "runtimeClassName", "")
 	c.items(spec, "resourceClaims", func(n *tree.Node) {
@@ -149,28 +139,28 @@ func DriverSecrets(volume *tree.Node) []DriverSecret {
 }
 
 func (c *useCollector) volume(v *tree.Node) {
-	c.field(v, "secret", func(n *tree.Node) { c.source(n, secretKind, "secretName") })
-	c.field(v, "configMap", func(n *tree.Node) { c.source(n, configMapKind, "name") })
-	c.field(v, "persistentVolumeClaim", func(n *tree.Node) { c.add(claimKind, n, "claimName", UseMount) })
+	c.field(v, "secret", func(n *tree.Node) { c.source(n, SecretKind, "secretName") })
+	c.field(v, "configMap", func(n *tree.Node) { c.source(n, ConfigMapKind, "name") })
+	c.field(v, "persistentVolumeClaim", func(n *tree.Node) { c.add(PersistentVolumeClaimKind, n, "claimName", UseMount) })
 	c.field(v, "projected", func(n *tree.Node) {
 		c.items(n, "sources", func(n *tree.Node) {
-			c.field(n, "secret", func(n *tree.Node) { c.source(n, secretKind, "name") })
-			c.field(n, "configMap", func(n *tree.Node) { c.source(n, configMapKind, "name") })
+			c.field(n, "secret", func(n *tree.Node) { c.source(n, SecretKind, "name") })
+			c.field(n, "configMap", func(n *tree.Node) { c.source(n, ConfigMapKind, "name") })
 		})
 	})
 	for _, secret := range DriverSecrets(v) {
 		if !secret.Name.Has(tree.Implied) {
-			c.found = append(c.found, Use{Kind: secretKind, Name: secret.Name.Str(), Path: c.path.Join(secret.Path...), How: UseMount})
+			c.found = append(c.found, Use{Kind: SecretKind, Name: secret.Name.Str(), Path: c.path.Join(secret.Path...), How: UseMount})
 		}
 	}
 	c.field(v, "csi", func(n *tree.Node) {
 		if n.Get("driver").Str() == "secrets-store.csi.k8s.io" {
-			c.field(n, "volumeAttributes", func(n *tree.Node) { c.add(secretProviderKind, n, "secretProviderClass", "") })
+			c.field(n, "volumeAttributes", func(n *tree.Node) { c.add(SecretProviderClassKind, n, "secretProviderClass", "") })
 		}
 	})
 	c.field(v, "ephemeral", func(n *tree.Node) {
 		c.field(n, "volumeClaimTemplate", func(n *tree.Node) {
-			c.field(n, "spec", func(n *tree.Node) { c.add(storageClassKind, n, "storageClassName", "") })
+			c.field(n, "spec", func(n *tree.Node) { c.add(StorageClassKind, n, "storageClassName", "") })
 		})
 	})
 }
@@ -191,16 +181,16 @@ func (c *useCollector) container(n *tree.Node) {
 			for i := range from.Children() {
 				switch key := from.Children()[i].Key(); key {
 				case "secretKeyRef":
-					c.field(from, key, func(n *tree.Node) { c.entry(n, secretKind) })
+					c.field(from, key, func(n *tree.Node) { c.entry(n, SecretKind) })
 				case "configMapKeyRef":
-					c.field(from, key, func(n *tree.Node) { c.entry(n, configMapKind) })
+					c.field(from, key, func(n *tree.Node) { c.entry(n, ConfigMapKind) })
 				}
 			}
 		})
 	})
 	c.items(n, "envFrom", func(n *tree.Node) {
-		c.field(n, "secretRef", func(n *tree.Node) { c.add(secretKind, n, "name", UseEnvFrom) })
-		c.field(n, "configMapRef", func(n *tree.Node) { c.add(configMapKind, n, "name", UseEnvFrom) })
+		c.field(n, "secretRef", func(n *tree.Node) { c.add(SecretKind, n, "name", UseEnvFrom) })
+		c.field(n, "configMapRef", func(n *tree.Node) { c.add(ConfigMapKind, n, "name", UseEnvFrom) })
 	})
 }
 

@@ -84,7 +84,7 @@ func exportKinds(r *Rule) []admission.NamedRuleWithOperations {
 		if r.Subject.Pod && gk.PodSpecPath() == nil {
 			continue
 		}
-		byGroup[gk.Group] = append(byGroup[gk.Group], Resource(gk))
+		byGroup[gk.Group] = append(byGroup[gk.Group], gk.Plural())
 		if gk.Kind == "Pod" {
 			byGroup[gk.Group] = append(byGroup[gk.Group], "pods/ephemeralcontainers")
 		}

@@ -9,7 +9,6 @@ import (
 	admission "k8s.io/api/admissionregistration/v1"
 	"sigs.k8s.io/yaml"
 
-	"ullage.dev/ullage/internal/model"
 	"ullage.dev/ullage/internal/tree"
 )
 
@@ -169,17 +168,6 @@ func TestExportKinds(t *testing.T) {
 	thing := object(t, "apiVersion: example.com/v1\nkind: Thing\nmetadata: {name: x}\n")
 	if got, _ := verdictOf(t, judge(thing, world{}, back)); got != Fail {
 		t.Errorf("a custom resource: %s", got)
-	}
-}
-
-func TestResource(t *testing.T) {
-	for kind, want := range map[string]string{
-		"Pod": "pods", "Ingress": "ingresses", "NetworkPolicy": "networkpolicies", "Endpoints": "endpoints", "Gateway": "gateways", "StorageClass": "storageclasses",
-		"Prefix": "prefixes", "Batch": "batches", "APIService": "apiservices",
-	} {
-		if got := Resource(model.GroupKind{Kind: kind}); got != want {
-			t.Errorf("%s: %s, want %s", kind, got, want)
-		}
 	}
 }
 

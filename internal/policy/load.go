@@ -121,7 +121,7 @@ func (d *decoder) complete(r *Rule, spec *tree.Node, subject string) {
 	}
 	if len(r.Match.Kinds) == 0 {
 		for _, kind := range subjects[subject].kinds {
-			gk, _ := ParseKind(kind)
+			gk, _ := model.ParseKind(kind)
 			r.Match.Kinds = append(r.Match.Kinds, gk)
 		}
 		if r.Subject.Name == "custom" {
@@ -162,7 +162,7 @@ func (d *decoder) subject(n *tree.Node) (Subject, string) {
 
 func (d *decoder) kinds(n *tree.Node, m *Match) {
 	d.Each(n, func(item *tree.Node) {
-		gk, known := ParseKind(item.Str())
+		gk, known := model.ParseKind(item.Str())
 		if !known {
 			d.Fail(item, "kind %q is not known; write Kind.group for custom kinds", item.Str())
 		}

@@ -95,7 +95,7 @@ func (r ResourceRule) matches(o *model.Object, perhaps bool) bool {
 	if !found {
 		version = o.APIVersion
 	}
-	return r.Selects(o.Key.Group, cmp.Or(o.Resource, Resource(o.Key.GroupKind))) && (has(r.Versions, version) || !r.Exact && (perhaps || o.Key.Builtin())) &&
+	return r.Selects(o.Key.Group, cmp.Or(o.Resource, o.Key.Plural())) && (has(r.Versions, version) || !r.Exact && (perhaps || o.Key.Builtin())) &&
 		(len(r.Names) == 0 || slices.Contains(r.Names, o.Key.Name)) &&
 		(r.Scope == "" || r.Scope == "*" || (r.Scope == "Cluster") == o.Key.ClusterScoped())
 }
@@ -116,61 +116,4 @@ func ofResource(pattern, resource string) bool {
 
 func has(list []string, s string) bool {
 	return slices.Contains(list, "*") || slices.Contains(list, s)
-}
-
-// Resource returns the plural resource name of a kind: the one that Kubernetes
-// serves for built-in kinds, the usual plural for others.
-func Resource(gk model.GroupKind) string {
-	lower := strings.ToLower(gk.Kind)
-	switch {
-	case gk.Kind == "Endpoints":
-		return lower
-	case strings.HasSuffix(lower, "s"), strings.HasSuffix(lower, "x"), strings.HasSuffix(lower, "ch"), strings.HasSuffix(lower, "sh"):
-		return lower + "es"
-	case strings.HasSuffix(lower, "y") && !strings.ContainsAny(lower[len(lower)-2:len(lower)-1], "aeiou"):
-		return lower[:len(lower)-1] + "ies"
-	}
-	return lower + "s"
-}
-
-// kindGroups are the groups of the kinds that rules may name by kind alone.
-var kindGroups = groupKinds(map[string]string{
-	"": "Pod Service ServiceAccount Secret ConfigMap Namespace Node PersistentVolume PersistentVolumeClaim ReplicationController PodTemplate" +
-		" Endpoints LimitRange ResourceQuota Event",
-	"apps":                         "Deployment StatefulSet DaemonSet ReplicaSet ControllerRevision",
-	"batch":                        "Job CronJob",
-	"networking.k8s.io":            "Ingress NetworkPolicy IngressClass",
-	"gateway.networking.k8s.io":    "Gateway HTTPRoute GRPCRoute TCPRoute TLSRoute UDPRoute GatewayClass ReferenceGrant",
-	"policy.networking.k8s.io":     "AdminNetworkPolicy BaselineAdminNetworkPolicy ClusterNetworkPolicy",
-	"rbac.authorization.k8s.io":    "Role ClusterRole RoleBinding ClusterRoleBinding",
-	"policy":                       "PodDisruptionBudget PodSecurityPolicy",
-	"autoscaling":                  "HorizontalPodAutoscaler",
-	"storage.k8s.io":               "StorageClass CSIDriver VolumeAttachment",
-	"snapshot.storage.k8s.io":      "VolumeSnapshot VolumeSnapshotClass VolumeSnapshotContent",
-	"scheduling.k8s.io":            "PriorityClass",
-	"node.k8s.io":                  "RuntimeClass",
-	"apiextensions.k8s.io":         "CustomResourceDefinition",
-	"apiregistration.k8s.io":       "APIService",
-	"certificates.k8s.io":          "CertificateSigningRequest",
-	"admissionregistration.k8s.io": "ValidatingWebhookConfiguration MutatingWebhookConfiguration ValidatingAdmissionPolicy ValidatingAdmissionPolicyBinding",
-})
-
-func groupKinds(byGroup map[string]string) map[string]string {
-	groups := map[string]string{}
-	for group, kinds := range byGroup {
-		for kind := range strings.FieldsSeq(kinds) {
-			groups[kind] = group
-		}
-	}
-	return groups
-}
-
-// ParseKind reads Kind of a built-in type, or Kind.group.
-func ParseKind(s string) (model.GroupKind, bool) {
-	kind, group, found := strings.Cut(s, ".")
-	if found {
-		return model.GroupKind{Group: group, Kind: kind}, kind != ""
-	}
-	group, found = kindGroups[kind]
-	return model.GroupKind{Group: group, Kind: kind}, found
 }

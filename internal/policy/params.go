@@ -144,7 +144,7 @@ func namespacesOf(objects []*model.Object) []string {
 	for _, o := range objects {
 		if o.Key.Namespace != "" {
 			seen[o.Key.Namespace] = true
-		} else if o.Key.GroupKind == (model.GroupKind{Kind: "Namespace"}) {
+		} else if o.Key.GroupKind == model.NamespaceKind {
 			seen[o.Key.Name] = true
 		}
 	}
@@ -197,7 +197,7 @@ func (r *Rule) within(namespaces []string, outside bool) {
 // readable returns an object as parameters. Values that were taken out of it as
 // secret are not what the server compares with, so they are unknown.
 func readable(o *model.Object) *tree.Node {
-	if len(o.Credentials) == 0 && o.Key.GroupKind != (model.GroupKind{Kind: "Secret"}) {
+	if len(o.Credentials) == 0 && o.Key.GroupKind != model.SecretKind {
 		return o.Root
 	}
 	secret := tree.UnknownBecause("the parameters in " + o.Key.String() + " hold secret values, which are not kept")

@@ -193,7 +193,7 @@ func (b *builder) addDeviants(known map[string]int32, ns int32, index *model.Lab
 	name, cluster := b.namespaces[ns].name, index.Workloads[0].Object.Key.Cluster
 	makers := map[uint64]*model.Object{} // by the references of what they made
 	first := map[deviant]ID{}
-	for o := range b.snapshot.InNamespace(cluster, name, model.GroupKind{Kind: "Pod"}) {
+	for o := range b.snapshot.InNamespace(cluster, name, model.PodKind) {
 		if len(o.Pods()) == 0 || ended(o) {
 			continue
 		}

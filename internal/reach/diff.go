@@ -59,7 +59,7 @@ type differ struct {
 
 // contextOf returns the hashes of what policies refer to beside pods.
 func contextOf(s *model.Snapshot) []uint64 {
-	namespace := model.GroupKind{Kind: "Namespace"}
+	namespace := model.NamespaceKind
 	hashes := []uint64{uint64(boolToInt(s.Complete("", namespace))), uint64(boolToInt(s.Complete("", serviceKind, cidrGroupKind))), uint64(boolToInt(s.Complete("", sliceKind)))}
 	for _, kind := range []model.GroupKind{namespace, serviceKind, cidrGroupKind} {
 		for o := range s.Kind(kind) {

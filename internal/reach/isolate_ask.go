@@ -192,7 +192,7 @@ func (b *isolator) hints(w model.Workload) []string {
 }
 
 func (b *isolator) lookConfig(o *model.Object, name *tree.Node, key string, look func(string)) {
-	config := b.snapshot.Get(model.Key{Cluster: o.Key.Cluster, Namespace: o.Key.Namespace, GroupKind: model.GroupKind{Kind: "ConfigMap"}, Name: name.Str()})
+	config := b.snapshot.Get(model.Key{Cluster: o.Key.Cluster, Namespace: o.Key.Namespace, GroupKind: model.ConfigMapKind, Name: name.Str()})
 	if name.Str() == "" || config == nil {
 		return
 	}

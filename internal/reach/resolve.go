@@ -49,14 +49,14 @@ func (b *builder) index() {
 		}
 	}
 	objects := map[string]*model.Object{}
-	for o := range b.snapshot.Kind(model.GroupKind{Kind: "Namespace"}) {
+	for o := range b.snapshot.Kind(model.NamespaceKind) {
 		objects[o.Key.Name] = o
 	}
 	b.byNamespace = newLabelled(len(b.namespaces), len(b.namespaces), whyNamespaceLabels)
 	for i, ns := range b.namespaces {
 		b.byNamespace.add(int32(i), nameLabel, ns.name)
 		o := objects[ns.name]
-		if o == nil && !b.snapshot.Complete("", model.GroupKind{Kind: "Namespace"}) {
+		if o == nil && !b.snapshot.Complete("", model.NamespaceKind) {
 			b.byNamespace.opaque.add(int32(i))
 		}
 		if o == nil {

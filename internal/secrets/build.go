@@ -24,14 +24,14 @@ type builder struct {
 // one cluster, against their readers. Without readers none are looked for.
 func New(s *model.Snapshot, readers Readers) *View {
 	b := &builder{s: s, readers: readers, secrets: map[Name]*Secret{}, loose: map[string]*model.Object{}, gaps: map[string]*model.Gap{}}
-	for o := range s.Kind(secretKind) {
+	for o := range s.Kind(model.SecretKind) {
 		b.secret(Name{o.Key.Namespace, o.Key.Name}).read(o)
 	}
 	for name, by := range MadeIn(s) {
 		b.secret(name).MadeBy = by
 	}
 	for _, o := range s.All() {
-		if len(o.Pods()) > 0 && s.Controller(o) != o {
+		if s.Made(o) {
 			b.debuggers(o)
 			continue
 		}
@@ -119,7 +119,7 @@ func (b *builder) describe(s *Secret) {
 		s.State = Present
 	case len(s.MadeBy) > 0:
 		s.State = Made
-	case b.s.Complete(s.Namespace, secretKind):
+	case b.s.Complete(s.Namespace, model.SecretKind):
 		s.State = Absent
 	default:
 		s.State = Unread
@@ -149,7 +149,7 @@ func (b *builder) notRead() []string {
 		switch {
 		case gap.Kind.Kind != "" && !gap.Kind.Builtin() && sources[gap.Kind].uses == nil:
 			custom = append(custom, gap.Kind.String())
-		case here || anywhere || gap.Kind == secretKind:
+		case here || anywhere || gap.Kind == model.SecretKind:
 			b.doubts.add(gap.Reason)
 		}
 	}

@@ -17,13 +17,13 @@ type source struct {
 }
 
 var sources = map[model.GroupKind]source{
-	serviceAccountKind: {accountUses, false},
-	ingressKind:        {Certificates, false},
-	oldIngressKind:     {Certificates, false},
-	gatewayKind:        {Certificates, true},
-	volumeKind:         {volumeUses, true},
-	classKind:          {classUses, true},
-	snapshotClassKind:  {classUses, true},
+	model.ServiceAccountKind:      {accountUses, false},
+	model.IngressKind:             {Certificates, false},
+	model.OldIngressKind:          {Certificates, false},
+	model.GatewayKind:             {Certificates, true},
+	model.PersistentVolumeKind:    {volumeUses, true},
+	model.StorageClassKind:        {classUses, true},
+	model.VolumeSnapshotClassKind: {classUses, true},
 }
 
 // Consumed returns the places of an object that name Secrets in order to consume
@@ -77,7 +77,7 @@ func podUses(o *model.Object, pod *model.PodTemplate) []Use {
 	account := pod.ServiceAccount()
 	mounts := sync.OnceValue(func() map[string][]string { return mountedBy(pod) })
 	for _, u := range pod.Uses() {
-		if u.Kind != secretKind {
+		if u.Kind != model.SecretKind {
 			continue
 		}
 		use := Use{Name: Name{o.Key.Namespace, u.Name}, How: How(u.How), Optional: u.Optional, Account: account, Path: u.Path}
@@ -156,13 +156,13 @@ func each(root *tree.Node, at tree.Path, do func(tree.Path, *tree.Node)) {
 func Certificates(o *model.Object) []Use {
 	var found []Use
 	switch o.Key.GroupKind {
-	case ingressKind, oldIngressKind:
+	case model.IngressKind, model.OldIngressKind:
 		each(o.Root, tree.Keys("spec", "tls"), func(path tree.Path, n *tree.Node) {
 			if name := n.Get("secretName").Str(); name != "" {
 				found = append(found, Use{Name: Name{o.Key.Namespace, name}, How: TLS, Path: path.Join(tree.Step{Key: "secretName"})})
 			}
 		})
-	case gatewayKind:
+	case model.GatewayKind:
 		each(o.Root, tree.Keys("spec", "listeners"), func(listener tree.Path, _ *tree.Node) {
 			each(o.Root, listener.Join(tree.Keys("tls", "certificateRefs")...), func(path tree.Path, n *tree.Node) {
 				kind := n.Get("kind").Str()

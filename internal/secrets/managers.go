@@ -95,7 +95,7 @@ func managersIn(s *model.Snapshot) []*ManagerInUse {
 	from := map[string]*distinct{} // backends by manager
 	var all []*ManagerInUse
 	for _, o := range s.All() {
-		if len(o.Pods()) > 0 && s.Controller(o) != o {
+		if s.Made(o) {
 			continue
 		}
 		for _, m := range managersOf(o) {
@@ -223,7 +223,7 @@ func createdBy(s *model.Snapshot, o *model.Object) []Name {
 	selector(nil, spec.Get("namespaceSelector"))
 	each(o.Root, tree.Keys("spec", "namespaceSelectors"), selector)
 	var namespaces distinct
-	for ns := range s.Kind(namespaceKind) {
+	for ns := range s.Kind(model.NamespaceKind) {
 		if slices.ContainsFunc(selectors, func(s model.Selector) bool { return s.Matches(ns.Labels()) }) {
 			namespaces.add(ns.Key.Name)
 		}

@@ -122,16 +122,3 @@ type View struct {
 	// Unknowns say what was not read of which everything here may depend.
 	Unknowns []string
 }
-
-// The kinds that are read.
-var (
-	secretKind         = model.GroupKind{Kind: "Secret"}
-	serviceAccountKind = model.GroupKind{Kind: "ServiceAccount"}
-	volumeKind         = model.GroupKind{Kind: "PersistentVolume"}
-	namespaceKind      = model.GroupKind{Kind: "Namespace"}
-	classKind          = model.GroupKind{Group: "storage.k8s.io", Kind: "StorageClass"}
-	snapshotClassKind  = model.GroupKind{Group: "snapshot.storage.k8s.io", Kind: "VolumeSnapshotClass"}
-	ingressKind        = model.GroupKind{Group: "networking.k8s.io", Kind: "Ingress"}
-	oldIngressKind     = model.GroupKind{Group: "extensions", Kind: "Ingress"}
-	gatewayKind        = model.GroupKind{Group: "gateway.networking.k8s.io", Kind: "Gateway"}
-)

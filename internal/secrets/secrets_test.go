@@ -235,13 +235,13 @@ func TestWorlds(t *testing.T) {
 	if s = find(t, view(t, false, opaque), "shop/s"); len(s.Findings) > 0 || len(s.Unknowns) != 1 {
 		t.Errorf("open, unused: %q %s", s.Unknowns, words(s.Findings))
 	}
-	for _, gap := range []model.GroupKind{secretKind, ingressKind} {
+	for _, gap := range []model.GroupKind{model.SecretKind, model.IngressKind} {
 		closed := model.NewSnapshot(objects(t, named+"---\n"+strings.Replace(opaque, "name: s", "name: other", 1)), true, model.Gap{Kind: gap, Reason: "they may not be listed"})
 		v := New(closed, nil)
 		if !slices.Contains(v.Unknowns, "they may not be listed") {
 			t.Errorf("gap in %s: %q", gap, v.Unknowns)
 		}
-		if s, other := find(t, v, "shop/s"), find(t, v, "shop/other"); gap == secretKind && s.State != Unread || gap == ingressKind && (s.State != Absent || len(other.Unknowns) != 1) {
+		if s, other := find(t, v, "shop/s"), find(t, v, "shop/other"); gap == model.SecretKind && s.State != Unread || gap == model.IngressKind && (s.State != Absent || len(other.Unknowns) != 1) {
 			t.Errorf("gap in %s: %s, %q", gap, s.State, other.Unknowns)
 		}
 	}
@@ -365,7 +365,7 @@ func TestUnusedWithGaps(t *testing.T) {
 		}
 		gk := o.Key.GroupKind
 		covered[gk] = true
-		abroad := gk != ingressKind && gk != oldIngressKind && gk != serviceAccountKind && gk.PodSpecPath() == nil
+		abroad := gk != model.IngressKind && gk != model.OldIngressKind && gk != model.ServiceAccountKind && gk.PodSpecPath() == nil
 		for _, c := range []struct {
 			gap     model.Gap
 			unknown bool

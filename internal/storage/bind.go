@@ -51,7 +51,7 @@ func texts(n *tree.Node) []string {
 
 func (b *builder) readClasses() []*Class {
 	var all []*Class
-	for o := range b.s.Kind(classKind) {
+	for o := range b.s.Kind(model.StorageClassKind) {
 		c := &Class{Object: o, Provisioner: o.Root.Get("provisioner").Str(), Reclaim: o.Root.Get("reclaimPolicy").Str()}
 		for _, key := range []string{"storageclass.kubernetes.io/is-default-class", "storageclass.beta.kubernetes.io/is-default-class"} {
 			c.Default = c.Default || o.Annotation(key) == "true"
@@ -87,7 +87,7 @@ func (b *builder) classOf(c *Claim) *Class {
 func (b *builder) bind() {
 	byName, byClaim := map[string]*Persistent{}, map[ID]*Persistent{}
 	var all []*Persistent
-	for o := range b.s.Kind(volumeKind) {
+	for o := range b.s.Kind(model.PersistentVolumeKind) {
 		p := readPersistent(o)
 		all, byName[o.Key.Name] = append(all, p), p
 		if p.ClaimName != "" {

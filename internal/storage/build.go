@@ -33,10 +33,10 @@ func New(s *model.Snapshot) *View {
 	b := &builder{s: s, volumes: map[ID]*Volume{}, classes: map[string]*Class{}, templates: map[ID]*Volume{}}
 	b.scalers, b.restores = sync.OnceValue(b.indexScalers), sync.OnceValue(b.indexRestores)
 	view := &View{Classes: b.readClasses()}
-	for o := range s.Kind(claimKind) {
+	for o := range s.Kind(model.PersistentVolumeClaimKind) {
 		b.volume(ID{Kind: KindClaim, Namespace: o.Key.Namespace, Name: o.Key.Name}).claimed(o)
 	}
-	for o, pod := range Workloads(s) {
+	for o, pod := range s.PodTemplates() {
 		for _, v := range PodVolumes(o, pod) {
 			b.use(v)
 		}
@@ -61,8 +61,8 @@ func New(s *model.Snapshot) *View {
 	view.Volumes = b.order
 	slices.SortFunc(view.Volumes, compareVolumes)
 	view.Snapshots = b.snapshots()
-	view.SnapshotClasses = slices.Collect(s.Kind(snapshotClassKind))
-	view.AttributesClasses = slices.Collect(s.Kind(attributesKind))
+	view.SnapshotClasses = slices.Collect(s.Kind(model.VolumeSnapshotClassKind))
+	view.AttributesClasses = slices.Collect(s.Kind(model.VolumeAttributesClassKind))
 	view.Unknowns = b.notRead()
 	return view
 }
@@ -114,7 +114,7 @@ func (b *builder) use(p PodVolume) {
 func (b *builder) debuggers() {
 	for _, o := range b.s.All() {
 		pods := o.Pods()
-		if len(pods) == 0 || b.s.Controller(o) == o {
+		if !b.s.Made(o) {
 			continue
 		}
 		for i := range pods {
@@ -201,7 +201,7 @@ func (b *builder) ownerPod(v *Volume) *model.Object {
 	for i := range refs.Children() {
 		if ref := refs.At(i); ref.Get("kind").Str() == "Pod" && ref.Get("controller").True() {
 			key := v.Object.Key
-			key.GroupKind, key.Name = model.GroupKind{Kind: "Pod"}, ref.Get("name").Str()
+			key.GroupKind, key.Name = model.PodKind, ref.Get("name").Str()
 			return b.s.Get(key)
 		}
 	}
@@ -271,7 +271,7 @@ func (b *builder) notRead() []string {
 		return []string{"other objects may live elsewhere: more workloads may mount these volumes, and claims, volumes and classes that are not here may exist"}
 	}
 	var reasons []string
-	for _, gk := range append([]model.GroupKind{claimKind, volumeKind, classKind, snapshotKind, snapshotContentKind}, workloadKinds...) {
+	for _, gk := range append([]model.GroupKind{model.PersistentVolumeClaimKind, model.PersistentVolumeKind, model.StorageClassKind, model.VolumeSnapshotKind, model.VolumeSnapshotContentKind}, model.WorkloadKinds()...) {
 		if gap := b.s.Gap("", gk); gap != nil && !slices.Contains(reasons, gap.Reason) {
 			reasons = append(reasons, gap.Reason)
 		}

@@ -240,7 +240,7 @@ func (b *builder) judgeClaim(v *Volume) {
 	if c.Phase == "Lost" {
 		v.find("lost", model.Medium, v.Object, nil, "the PersistentVolume that it was bound to is gone")
 	}
-	switch whole := b.s.Complete(v.Namespace, workloadKinds...); {
+	switch whole := b.s.Complete(v.Namespace, model.WorkloadKinds()...); {
 	case len(v.Users) == 0 && !whole:
 		v.doubt("nothing here mounts it, and what does may live elsewhere")
 	case len(v.Users) == 0 && b.ownerPod(v) == nil:
@@ -252,7 +252,7 @@ func (b *builder) judgeClaim(v *Volume) {
 }
 
 func (b *builder) judgeMissing(v *Volume) {
-	if !b.s.Complete(v.Namespace, claimKind) {
+	if !b.s.Complete(v.Namespace, model.PersistentVolumeClaimKind) {
 		v.doubt("the claim was not read, and may live elsewhere")
 		return
 	}
@@ -275,7 +275,7 @@ func (b *builder) judgeModes(v *Volume) {
 // scaled reports whether an autoscaler may set the replicas of a workload. What
 // KEDA scales has an autoscaler in the cluster.
 func (b *builder) scaled(o *model.Object) bool {
-	if !b.s.Complete(o.Key.Namespace, autoscalerKind) {
+	if !b.s.Complete(o.Key.Namespace, model.AutoscalerKind) {
 		return true
 	}
 	return b.scalers()[model.Key{Cluster: o.Key.Cluster, Namespace: o.Key.Namespace, GroupKind: model.GroupKind{Kind: o.Key.Kind}, Name: o.Key.Name}]
@@ -283,7 +283,7 @@ func (b *builder) scaled(o *model.Object) bool {
 
 func (b *builder) indexScalers() map[model.Key]bool {
 	index := map[model.Key]bool{}
-	for a := range b.s.Kind(autoscalerKind) {
+	for a := range b.s.Kind(model.AutoscalerKind) {
 		ref := a.Root.Dig("spec", "scaleTargetRef")
 		index[model.Key{Cluster: a.Key.Cluster, Namespace: a.Key.Namespace, GroupKind: model.GroupKind{Kind: ref.Get("kind").Str()}, Name: ref.Get("name").Str()}] = true
 	}
@@ -300,7 +300,7 @@ func (b *builder) judgeReplica(v *Volume) {
 	replicas, known := set.Root.Dig("spec", "replicas").Int()
 	start, _ := set.Root.Dig("spec", "ordinals", "start").Int()
 	var ordinal int64
-	if _, err := fmt.Sscan(v.Name[strings.LastIndexByte(v.Name, '-')+1:], &ordinal); err != nil || !known || set.Key.GroupKind != statefulSetKind {
+	if _, err := fmt.Sscan(v.Name[strings.LastIndexByte(v.Name, '-')+1:], &ordinal); err != nil || !known || set.Key.GroupKind != model.StatefulSetKind {
 		return
 	}
 	if ordinal >= start+replicas && !b.scaled(set) {
@@ -324,7 +324,7 @@ func (b *builder) judgeData(v *Volume) {
 		v.find("unbound", model.Info, p.Object, nil, "no claim is bound to it, and the next one that fits gets it with what is in it")
 	case p.ClaimName == "":
 		v.doubt("whether a claim is bound to it was not read")
-	case !b.s.Complete(p.ClaimNamespace, claimKind):
+	case !b.s.Complete(p.ClaimNamespace, model.PersistentVolumeClaimKind):
 		v.doubt("%s was not read, and may live elsewhere", claim)
 	default:
 		v.find("orphaned", model.Medium, p.Object, nil, "%s does not exist and the volume is kept for it (reclaim policy %s)", claim, p.Reclaim)

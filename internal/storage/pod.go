@@ -2,7 +2,6 @@ package storage
 
 import (
 	"fmt"
-	"iter"
 	"strconv"
 	"strings"
 
@@ -17,23 +16,6 @@ type PodVolume struct {
 	// ClaimTemplate is the template in a StatefulSet or in an ephemeral volume.
 	ClaimTemplate *tree.Node
 	User
-}
-
-// Workloads yields the pod templates that no other object of the snapshot made.
-func Workloads(s *model.Snapshot) iter.Seq2[*model.Object, *model.PodTemplate] {
-	return func(yield func(*model.Object, *model.PodTemplate) bool) {
-		for _, o := range s.All() {
-			pods := o.Pods()
-			if len(pods) == 0 || s.Controller(o) != o {
-				continue
-			}
-			for i := range pods {
-				if !yield(o, &pods[i]) {
-					return
-				}
-			}
-		}
-	}
 }
 
 // PodVolumes returns the volumes of a pod template of an object with all mounts,

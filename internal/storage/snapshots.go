@@ -37,14 +37,14 @@ type Restore struct {
 func (b *builder) snapshots() []*Snapshot {
 	var all []*Snapshot
 	byName := map[[2]string]*Snapshot{}
-	for o := range b.s.Kind(snapshotKind) {
+	for o := range b.s.Kind(model.VolumeSnapshotKind) {
 		spec := o.Root.Get("spec")
 		sn := &Snapshot{Object: o, Namespace: o.Key.Namespace, Name: o.Key.Name, Claim: spec.Dig("source", "persistentVolumeClaimName").Str(),
 			ClassName: spec.Get("volumeSnapshotClassName").Str()}
 		byName[[2]string{sn.Namespace, sn.Name}] = sn
 		all = append(all, sn)
 	}
-	for o := range b.s.Kind(snapshotContentKind) {
+	for o := range b.s.Kind(model.VolumeSnapshotContentKind) {
 		ref := o.Root.Dig("spec", "volumeSnapshotRef")
 		name := [2]string{ref.Get("namespace").Str(), ref.Get("name").Str()}
 		sn := byName[name]
@@ -85,7 +85,7 @@ func (sn *Snapshot) content(o *model.Object) {
 // describeSnapshot fills in what other objects say.
 func (b *builder) describeSnapshot(sn *Snapshot) {
 	if sn.Content == nil {
-		key := model.Key{Cluster: sn.Object.Key.Cluster, GroupKind: snapshotClassKind, Name: sn.ClassName}
+		key := model.Key{Cluster: sn.Object.Key.Cluster, GroupKind: model.VolumeSnapshotClassKind, Name: sn.ClassName}
 		if class := b.s.Get(key); class != nil {
 			sn.Driver, sn.DeletionPolicy = class.Root.Get("driver").Str(), class.Root.Get("deletionPolicy").Str()
 		} else {
@@ -111,7 +111,7 @@ func (b *builder) indexRestores() map[[2]string][]Restore {
 	index := map[[2]string][]Restore{}
 	for _, v := range b.order {
 		c := v.Claim
-		if c == nil || c.Source == nil || c.Source.GroupKind != snapshotKind {
+		if c == nil || c.Source == nil || c.Source.GroupKind != model.VolumeSnapshotKind {
 			continue
 		}
 		o, home := v.Object, v.Namespace
@@ -131,18 +131,18 @@ func (b *builder) indexRestores() map[[2]string][]Restore {
 // grantedTo returns the namespaces to which ReferenceGrants give a snapshot.
 func (b *builder) grantedTo(sn *Snapshot) []string {
 	var found distinct
-	for grant := range b.s.InNamespace(sn.Object.Key.Cluster, sn.Namespace, grantKind) {
+	for grant := range b.s.InNamespace(sn.Object.Key.Cluster, sn.Namespace, model.ReferenceGrantKind) {
 		to := grant.Root.Dig("spec", "to")
 		given := false
 		for i := range to.Children() {
 			n := to.At(i)
 			name := n.Get("name").Str()
-			given = given || n.Get("group").Str() == snapshotKind.Group && n.Get("kind").Str() == snapshotKind.Kind && (name == "" || name == sn.Name)
+			given = given || n.Get("group").Str() == model.VolumeSnapshotKind.Group && n.Get("kind").Str() == model.VolumeSnapshotKind.Kind && (name == "" || name == sn.Name)
 		}
 		from := grant.Root.Dig("spec", "from")
 		for i := range from.Children() {
 			n := from.At(i)
-			if namespace := n.Get("namespace").Str(); given && n.Get("group").Str() == "" && n.Get("kind").Str() == claimKind.Kind && namespace != sn.Namespace {
+			if namespace := n.Get("namespace").Str(); given && n.Get("group").Str() == "" && n.Get("kind").Str() == model.PersistentVolumeClaimKind.Kind && namespace != sn.Namespace {
 				found.add(namespace)
 			}
 		}
@@ -174,7 +174,7 @@ func (b *builder) judgeSnapshots(all []*Snapshot) {
 func (sn *Snapshot) judge(b *builder) {
 	if sn.Object == nil {
 		switch {
-		case !b.s.Complete(sn.Namespace, snapshotKind):
+		case !b.s.Complete(sn.Namespace, model.VolumeSnapshotKind):
 			sn.Unknowns = append(sn.Unknowns, "its VolumeSnapshot was not read, and may live elsewhere")
 		default:
 			sn.find("snapshot-orphaned", model.Medium, sn.Content, "its VolumeSnapshot is gone and the data are still there (deletion policy %s)", sn.DeletionPolicy)
@@ -189,11 +189,11 @@ func (sn *Snapshot) judge(b *builder) {
 		case r.Namespace == sn.Namespace:
 		case r.Granted:
 			sn.find("snapshot-restored-elsewhere", model.Medium, r.Object, "claim %s/%s holds a copy of the data", r.Namespace, r.Name)
-		case !b.s.Complete(sn.Namespace, grantKind):
+		case !b.s.Complete(sn.Namespace, model.ReferenceGrantKind):
 			sn.Unknowns = append(sn.Unknowns, fmt.Sprintf("claim %s/%s is to be filled from it, and whether a ReferenceGrant allows that was not read", r.Namespace, r.Name))
 		}
 	}
-	if sn.Claim != "" && !b.hasClaim(sn.Namespace, sn.Claim) && b.s.Complete(sn.Namespace, claimKind) {
+	if sn.Claim != "" && !b.hasClaim(sn.Namespace, sn.Claim) && b.s.Complete(sn.Namespace, model.PersistentVolumeClaimKind) {
 		sn.find("snapshot-outlives", model.Low, sn.Object, "claim %s is gone and the snapshot keeps its data", sn.Claim)
 	}
 }

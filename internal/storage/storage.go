@@ -189,19 +189,3 @@ type View struct {
 	// Unknowns say what was not read of which everything here may depend.
 	Unknowns []string
 }
-
-// The kinds that are read.
-var (
-	claimKind           = model.GroupKind{Kind: "PersistentVolumeClaim"}
-	volumeKind          = model.GroupKind{Kind: "PersistentVolume"}
-	classKind           = model.GroupKind{Group: "storage.k8s.io", Kind: "StorageClass"}
-	attributesKind      = model.GroupKind{Group: "storage.k8s.io", Kind: "VolumeAttributesClass"}
-	snapshotKind        = model.GroupKind{Group: "snapshot.storage.k8s.io", Kind: "VolumeSnapshot"}
-	snapshotContentKind = model.GroupKind{Group: "snapshot.storage.k8s.io", Kind: "VolumeSnapshotContent"}
-	snapshotClassKind   = model.GroupKind{Group: "snapshot.storage.k8s.io", Kind: "VolumeSnapshotClass"}
-	grantKind           = model.GroupKind{Group: "gateway.networking.k8s.io", Kind: "ReferenceGrant"}
-	statefulSetKind     = model.GroupKind{Group: "apps", Kind: "StatefulSet"}
-	autoscalerKind      = model.GroupKind{Group: "autoscaling", Kind: "HorizontalPodAutoscaler"}
-
-	workloadKinds = model.WorkloadKinds()
-)

@@ -196,7 +196,7 @@ func TestWorlds(t *testing.T) {
 			t.Errorf("%s, open: %+v", c.what, v.Findings)
 		}
 	}
-	for _, gap := range []model.GroupKind{claimKind, {Group: "apps", Kind: "Deployment"}} {
+	for _, gap := range []model.GroupKind{model.PersistentVolumeClaimKind, model.DeploymentKind} {
 		s := model.NewSnapshot(objects(t, lonely+"---\n"+volume+absent), true, model.Gap{Kind: gap, Reason: "they may not be listed"})
 		if v := New(s); !slices.Contains(v.Unknowns, "they may not be listed") {
 			t.Errorf("gap in %s: %q", gap, v.Unknowns)
