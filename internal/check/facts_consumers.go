@@ -103,8 +103,8 @@ func (f *Facts) objectConsumers(o *model.Object) tree.Node {
 	index := f.consumers()
 	found := index[used{o.Key.GroupKind, o.Key.Namespace, o.Key.Name}]
 	if o.Key.GroupKind == claimKind {
-		if i := strings.LastIndexByte(o.Key.Name, '-'); i >= 0 && isNumber(o.Key.Name[i+1:]) {
-			found = append(slices.Clip(found), index[used{claimKind, o.Key.Namespace, o.Key.Name[:i] + "-*"}]...)
+		if template, ok := storage.TemplateOf(storage.ID{Kind: storage.KindClaim, Name: o.Key.Name}); ok {
+			found = append(slices.Clip(found), index[used{claimKind, o.Key.Namespace, template.Name}]...)
 		}
 	}
 	var items []tree.Node
@@ -138,11 +138,11 @@ type volumeUser struct {
 	account string
 }
 
-// sharedVolume returns the claim or the path of the node that a volume of a pod
-// is; ok is false for others.
+// sharedVolume returns the claim, the path of the node or the NFS export that a
+// volume of a pod is; ok is false for others.
 func sharedVolume(o *model.Object, v *tree.Node) (id storage.ID, ok bool) {
 	id, ok = storage.SharedID(o, v)
-	return id, ok && id.Name != "" && (id.Kind == storage.KindClaim || id.Kind == storage.KindHostPath)
+	return id, ok && id.Name != ""
 }
 
 func (f *Facts) indexVolumes() map[storage.ID][]volumeUser {
@@ -155,6 +155,11 @@ func (f *Facts) indexVolumes() map[storage.ID][]volumeUser {
 			if users := index[shared]; ok && (len(users) == 0 || users[len(users)-1] != user) {
 				index[shared] = append(users, user)
 			}
+		}
+		templates := o.Root.Dig("spec", "volumeClaimTemplates")
+		for i := range templates.Children() {
+			id := storage.TemplateID(o, templates.At(i))
+			index[id] = append(index[id], user)
 		}
 	}
 	return index
@@ -172,12 +177,17 @@ func (f *Facts) podSharedVolumes(o *model.Object, pod *model.PodTemplate) tree.N
 			continue
 		}
 		sharable = true
-		claim, hostPath := shared.Name, ""
-		if shared.Kind == storage.KindHostPath { // as it is written
-			claim, hostPath = "", path.Clean(volumes.At(i).Dig("hostPath", "path").Str())
+		claim, hostPath, export := "", "", ""
+		switch shared.Kind {
+		case storage.KindClaim:
+			claim = shared.Name
+		case storage.KindHostPath: // as it is written
+			hostPath = path.Clean(volumes.At(i).Dig("hostPath", "path").Str())
+		default:
+			export = shared.Name
 		}
 		for _, user := range f.sharers(shared, self, account) {
-			found = append(found, entries("volume", volumes.At(i).Get("name").Str(), "claim", claim, "hostPath", hostPath,
+			found = append(found, entries("volume", volumes.At(i).Get("name").Str(), "claim", claim, "hostPath", hostPath, "export", export,
 				"with", user.object.Key.String(), "sameServiceAccount", user.account == account))
 		}
 	}
@@ -194,9 +204,13 @@ const maxSharers = 8
 // sharers returns other workloads that mount a volume, those with another
 // service account first.
 func (f *Facts) sharers(shared storage.ID, self *model.Object, account string) []volumeUser {
+	users := f.volumes()[shared]
+	if template, ok := storage.TemplateOf(shared); ok { // the StatefulSet of a replica's claim
+		users = append(slices.Clip(users), f.volumes()[template]...)
+	}
 	var others []volumeUser
 	for _, same := range []bool{false, true} {
-		for _, user := range f.volumes()[shared] {
+		for _, user := range users {
 			if len(others) == maxSharers {
 				return others
 			}

@@ -22,8 +22,7 @@ func (f *Facts) secretReaders(o *model.Object) tree.Node {
 		if r.System {
 			continue
 		}
-		kind, binding, _ := strings.Cut(r.By, " ")
-		items = append(items, entries("subject", r.Subject, "bindingKind", kind, "binding", binding, "byName", r.ByName,
+		items = append(items, entries("subject", r.Subject, "bindingKind", r.Binding.Kind, "binding", r.Binding.Name, "byName", r.ByName,
 			"serviceAccount", r.ServiceAccount, "consumes", f.consumedBy(o, r.Subject)))
 	}
 	reason := "nobody here may read this Secret, and who may is written elsewhere"
@@ -110,7 +109,15 @@ func readerBy(proof access.Proof) secrets.Reader {
 	s := proof.Subject
 	_, accounts := access.AccountsOf(s)
 	return secrets.Reader{
-		Subject: s.String(), By: proof.Binding.Kind() + " " + proof.Binding.Name(), ServiceAccount: s.Kind == "ServiceAccount" || accounts,
+		Subject: s.String(), Binding: bindingKey(proof.Binding), ServiceAccount: s.Kind == "ServiceAccount" || accounts,
 		Everybody: s.Everybody(), System: s.System(), Anonymous: s.Anonymous(),
 	}
+}
+
+// bindingKey names a binding, also one that every cluster has.
+func bindingKey(b access.Binding) model.Key {
+	if o := b.Object(); o != nil {
+		return o.Key
+	}
+	return model.Key{Namespace: b.Namespace(), GroupKind: model.GroupKind{Group: clusterRoleBindingKind.Group, Kind: b.Kind()}, Name: b.Name()}
 }

@@ -76,7 +76,7 @@ func (f *Facts) volumeOrphaned(o *model.Object) tree.Node {
 	if v.Kind != storage.KindPersistent {
 		return sealed(tree.Of(""))
 	}
-	return orphaned(v.Findings, v.Unknowns)
+	return orphaned(v.Orphaned, v.Unknowns)
 }
 
 func (f *Facts) contentOrphaned(o *model.Object) tree.Node {
@@ -87,20 +87,54 @@ func (f *Facts) contentOrphaned(o *model.Object) tree.Node {
 	case sn.Object != nil:
 		return sealed(tree.Of(""))
 	}
-	return orphaned(sn.Findings, sn.Unknowns)
+	return orphaned(sn.Orphaned, sn.Unknowns)
 }
 
-// orphaned says why nobody owns data any more, by what was found of them.
-func orphaned(findings []storage.Finding, doubts []string) tree.Node {
-	for i := range findings {
-		if id := findings[i].ID; id == "orphaned" || id == "snapshot-orphaned" {
-			return sealed(tree.Of(findings[i].Text))
-		}
-	}
-	if len(doubts) > 0 {
+// orphaned says why nobody owns data any more.
+func orphaned(why string, doubts []string) tree.Node {
+	if why == "" && len(doubts) > 0 {
 		return unknown(doubts[0])
 	}
-	return sealed(tree.Of(""))
+	return sealed(tree.Of(why))
+}
+
+// claimOnePod names the workload that is all that mounts a claim, when it has but
+// one pod; else it is "".
+func (f *Facts) claimOnePod(o *model.Object) tree.Node {
+	return f.claimWorkload(o, "what else mounts this claim may live elsewhere", func(v *storage.Volume) *model.Object { return v.OnePod })
+}
+
+// claimLeftBehind names the StatefulSet that has no more the replica of a claim;
+// else it is "".
+func (f *Facts) claimLeftBehind(o *model.Object) tree.Node {
+	return f.claimWorkload(o, "the StatefulSet of this claim, and what scales it, may live elsewhere", func(v *storage.Volume) *model.Object { return v.LeftBehind })
+}
+
+func (f *Facts) claimWorkload(o *model.Object, reason string, of func(*storage.Volume) *model.Object) tree.Node {
+	v := f.storage().objects[o.Key]
+	kinds := append([]model.GroupKind{autoscalerKind}, workloadKinds...)
+	switch {
+	case v == nil:
+		return unknown(notInView)
+	case !f.snapshot.Complete(o.Key.Namespace, kinds...):
+		return unknown(f.whyOpen(reason, o.Key.Namespace, kinds...))
+	case of(v) == nil:
+		return sealed(tree.Of(""))
+	}
+	return sealed(tree.Of(of(v).Key.String()))
+}
+
+// snapshotOutlives reports whether the claim that a VolumeSnapshot was taken of is
+// gone.
+func (f *Facts) snapshotOutlives(o *model.Object) tree.Node {
+	sn := f.storage().snapshots[o.Key]
+	switch {
+	case sn == nil:
+		return unknown(notInView)
+	case sn.Claim != "" && !f.snapshot.Complete(sn.Namespace, claimKind) && f.get(o, claimKind, sn.Namespace, sn.Claim) == nil:
+		return unknown(f.whyOpen("the claim that it was taken of was not read, and may live elsewhere", sn.Namespace, claimKind))
+	}
+	return sealed(tree.Of(sn.Outlives))
 }
 
 // snapshotCopies says by what the data of a VolumeSnapshot get into other
@@ -111,11 +145,8 @@ func (f *Facts) snapshotCopies(o *model.Object) tree.Node {
 		return unknown(notInView)
 	}
 	var items []tree.Node
-	for i := range sn.Findings {
-		switch sn.Findings[i].ID {
-		case "snapshot-granted", "snapshot-restored-elsewhere", "snapshot-in-namespaces":
-			items = append(items, tree.Of(sn.Findings[i].Text))
-		}
+	for _, copied := range sn.Copies {
+		items = append(items, tree.Of(copied))
 	}
 	return f.listOr(items, "nothing here gives the data to another namespace, and what does may live elsewhere", "", copyKinds...)
 }
@@ -165,7 +196,7 @@ func (f *Facts) podNodePaths(o *model.Object, pod *model.PodTemplate) tree.Node 
 		if path == "" || len(v.Mounts) == 0 {
 			continue
 		}
-		items = append(items, entries("volume", v.Volume, "path", path, "takes", v.User.TakesNode(path)))
+		items = append(items, entries("volume", v.Volume, "path", path, "takes", v.User.Gain(path).TakesNode))
 	}
 	return list(items)
 }

@@ -183,7 +183,23 @@ var factCases = []factCase{
 	{"volumes shared", "sharedVolumes", workload("Deployment", "web", "volumes: [{name: v, persistentVolumeClaim: {claimName: data}}, {name: h, hostPath: {path: /srv/}}]") +
 		workload("Deployment", "same", "volumes: [{name: w, persistentVolumeClaim: {claimName: data}}]") +
 		workload("Deployment", "host", "serviceAccountName: other", "volumes: [{name: w, hostPath: {path: /srv}}]"),
-		"[{volume:v claim:data hostPath: with:Deployment/shop/same sameServiceAccount:true} {volume:h claim: hostPath:/srv with:Deployment/shop/host sameServiceAccount:false}]", ""},
+		"[{volume:v claim:data hostPath: export: with:Deployment/shop/same sameServiceAccount:true} {volume:h claim: hostPath:/srv export: with:Deployment/shop/host sameServiceAccount:false}]", ""},
+	{"volumes of an NFS export", "sharedVolumes", workload("Deployment", "web", "volumes: [{name: v, nfs: {server: s, path: /e}}]") +
+		workload("Deployment", "same", "volumes: [{name: w, nfs: {server: s, path: /e}}]") + workload("Deployment", "other", "volumes: [{name: w, nfs: {server: s, path: /x}}]"),
+		"[{volume:v claim: hostPath: export:s:/e with:Deployment/shop/same sameServiceAccount:true}]", ""},
+	{"volumes of a replica", "sharedVolumes", workload("Deployment", "backup", "volumes: [{name: v, persistentVolumeClaim: {claimName: data-db-0}}]") +
+		"---\napiVersion: apps/v1\nkind: StatefulSet\nmetadata: {name: db}\nspec: {template: {spec: {containers: []}}, volumeClaimTemplates: [{metadata: {name: data}}]}\n",
+		"[{volume:v claim:data-db-0 hostPath: export: with:StatefulSet/shop/db sameServiceAccount:true}]", ""},
+	{"consumers in doubt", "consumers", object("v1", "Secret", "s", "") +
+		object("v1", "PersistentVolume", "p", "spec: {cephfs: {monitors: [m], secretRef: {name: s}}}"), "?", "?"},
+	{"one pod", "onePod", object("v1", "PersistentVolumeClaim", "c", "spec: {}") +
+		"---\napiVersion: v1\nkind: Pod\nmetadata: {name: w}\nspec: {containers: [], volumes: [{name: v, persistentVolumeClaim: {claimName: c}}]}\n", "?", "Pod/shop/w"},
+	{"left behind", "leftBehind", object("v1", "PersistentVolumeClaim", "data-db-1", "spec: {}") +
+		"---\napiVersion: apps/v1\nkind: StatefulSet\nmetadata: {name: db}\nspec: {replicas: 1, template: {spec: {containers: []}}, volumeClaimTemplates: [{metadata: {name: data}}]}\n",
+		"?", "StatefulSet/shop/db"},
+	{"outlives", "outlives", object("snapshot.storage.k8s.io/v1", "VolumeSnapshot", "s", "spec: {source: {persistentVolumeClaimName: c}}"), "?", "true"},
+	{"outlives nothing", "outlives", object("snapshot.storage.k8s.io/v1", "VolumeSnapshot", "s", "spec: {source: {persistentVolumeClaimName: c}}") +
+		object("v1", "PersistentVolumeClaim", "c", "spec: {}"), "false", "false"},
 	{"selected none", "selected", object("v1", "Service", "a", "spec: {selector: {app: web}, ports: [{port: 80}]}"), "?", "[]"},
 	{"selected without selector", "selected", object("v1", "Service", "a", "spec: {ports: [{port: 80}]}"), "[]", ""},
 	{"selected by a Service", "selected", object("v1", "Service", "a", "spec: {selector: {tier: back}, ports: [{port: 80}]}") + workload("Deployment", "web") + workload("Job", "batch"),

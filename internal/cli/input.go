@@ -22,6 +22,9 @@ type input struct {
 
 	problems     []model.Problem      // what snapshot could not read
 	declarations []*model.Declaration // that it read
+	loaded       *manifest.Input      // all that it read; of a cluster the objects alone
+	minor        int                  // version of the server, of a cluster
+	gaps         []model.Gap          // what the snapshot lacks
 }
 
 func (in *input) flags(cmd *cobra.Command) {
@@ -48,7 +51,8 @@ func (in *input) snapshot(cmd *cobra.Command, p *Program, namespaces ...string) 
 	var s *model.Snapshot
 	var problems []model.Problem
 	if in.live() {
-		if _, err := in.open(ctx); err != nil {
+		var err error
+		if in.minor, err = in.open(ctx); err != nil {
 			return nil, err
 		}
 		namespaces = slices.DeleteFunc(slices.Compact(slices.Sorted(slices.Values(namespaces))), func(ns string) bool { return ns == "" })
@@ -56,13 +60,14 @@ func (in *input) snapshot(cmd *cobra.Command, p *Program, namespaces ...string) 
 		if err != nil {
 			return nil, err
 		}
-		s, problems = model.NewSnapshot(read.Objects, true, read.Gaps...), read.Problems
+		s, problems, in.loaded = model.NewSnapshot(read.Objects, true, read.Gaps...), read.Problems, &manifest.Input{Objects: read.Objects}
+		in.gaps = read.Gaps
 	} else {
 		read, err := in.files(ctx, p, bar)
 		if err != nil {
 			return nil, err
 		}
-		problems, in.declarations = read.Problems, read.Declarations
+		problems, in.declarations, in.loaded = read.Problems, read.Declarations, read
 		// A file that could not be read may hold anything: the world stays open.
 		s = model.NewSnapshot(read.Objects, in.closed && len(problems) == 0)
 	}

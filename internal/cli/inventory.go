@@ -10,7 +10,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"ullage.dev/ullage/internal/model"
-	"ullage.dev/ullage/internal/tree"
 )
 
 // inventory is what the commands have in common that list what there is, worst
@@ -19,7 +18,37 @@ type inventory struct {
 	input
 	namespaces    []string
 	output, color string
+	config        string
 	verbose       bool
+
+	world *model.Snapshot // what was read
+}
+
+// judgedList is what a command of an inventory has to say.
+type judgedList interface {
+	json() any
+	text(*inventoryPrinter) error
+}
+
+// run reads, judges and lists.
+func (f *inventory) run(cmd *cobra.Command, p *Program, args []string, list func(*judgements) judgedList) error {
+	if err := f.read(cmd, p, args); err != nil {
+		return err
+	}
+	j, err := f.judge(cmd.Context(), p)
+	if err != nil {
+		return err
+	}
+	l := list(j)
+	if f.output == "json" {
+		err = writeJSON(p.Stdout, l.json())
+	} else {
+		err = l.text(f.printer(p))
+	}
+	if err != nil {
+		return err
+	}
+	return f.end()
 }
 
 func (f *inventory) flags(cmd *cobra.Command) {
@@ -27,31 +56,32 @@ func (f *inventory) flags(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.StringSliceVarP(&f.namespaces, "namespace", "n", nil, "show only what is in these namespaces, or used there")
 	flags.StringVarP(&f.output, "output", "o", "text", "format: text, json")
+	flags.StringVar(&f.config, "config", "", configUsage)
 	flags.StringVar(&f.color, "color", "auto", "auto, always or never")
 	flags.BoolVarP(&f.verbose, "verbose", "v", false, "show everything, what is in order included")
 }
 
-// read returns the objects of the paths or the cluster.
-func (f *inventory) read(cmd *cobra.Command, p *Program, args []string) (*model.Snapshot, error) {
+// read reads the paths or the cluster.
+func (f *inventory) read(cmd *cobra.Command, p *Program, args []string) error {
 	if err := (word{f.output, "--output"}).oneOf("text", "json"); err != nil {
-		return nil, err
+		return err
 	}
 	if err := (word{f.color, "--color"}).oneOf("auto", "always", "never"); err != nil {
-		return nil, err
+		return err
 	}
 	f.paths = append(f.paths, args...)
-	s, err := f.snapshot(cmd, p, f.namespaces...)
-	if err != nil {
-		return nil, err
+	var err error
+	if f.world, err = f.snapshot(cmd, p, f.namespaces...); err != nil {
+		return err
 	}
-	return s, f.known(s)
+	return f.known()
 }
 
 // known refuses namespaces in which there is nothing at all: most likely they are
 // misspelt.
-func (f *inventory) known(s *model.Snapshot) error {
+func (f *inventory) known() error {
 	known := map[string]bool{}
-	for _, o := range s.All() {
+	for _, o := range f.world.All() {
 		if o.Key.Namespace != "" {
 			known[o.Key.Namespace] = true
 		}
@@ -84,6 +114,7 @@ func (f *inventory) end() error {
 type inventoryPrinter struct {
 	accessPrinter
 	verbose bool
+	closed  bool           // nothing that counts lives elsewhere
 	shown   int            // entries
 	left    map[string]int // entries that were left out, by severity
 }
@@ -119,7 +150,7 @@ func (f *inventory) printer(p *Program) *inventoryPrinter {
 	if width <= 0 {
 		width = 100
 	}
-	return &inventoryPrinter{accessPrinter: accessPrinter{bufio.NewWriter(p.Stdout), colored, max(width, 40)}, verbose: f.verbose, left: map[string]int{}}
+	return &inventoryPrinter{accessPrinter: accessPrinter{bufio.NewWriter(p.Stdout), colored, max(width, 40)}, verbose: f.verbose, closed: f.world.Closed, left: map[string]int{}}
 }
 
 // head writes the first line of an entry: how bad it is, and what it is.
@@ -130,47 +161,38 @@ func (p *inventoryPrinter) head(severity string, style, title, more string) {
 	fmt.Fprintln(p.w, p.paint(style, fmt.Sprintf("%-8s", strings.ToUpper(severity)))+"  "+p.paint(bold, printable(title))+more)
 }
 
-// found is a finding of either kind.
-type found struct {
-	ID       string
-	Severity model.Severity
-	Text     string
-	Object   *model.Object
-	Path     tree.Path
-}
+// findings writes what is wrong, with places of their own lines; what is for
+// information only where all is asked for.
+func (p *inventoryPrinter) findings(v *verdict) { p.findingsAt(2, v) }
 
-func (f found) place() *model.Place {
-	if f.Object == nil {
-		return nil
-	}
-	place := f.Object.Place()
-	if len(f.Path) > 0 {
-		place = f.Object.Source.Place(f.Object.Root.Nearest(f.Path))
-	}
-	return &place
-}
-
-// verdict sums an entry up in a word: the worst finding, or what is not known.
-func verdict(findings []found, unknown bool) (text, style string) {
-	switch {
-	case len(findings) > 0:
-		return findings[0].Severity.String(), severityStyles[findings[0].Severity]
-	case unknown:
-		return "unknown", dim
-	}
-	return "ok", green
-}
-
-// findings writes what is wrong, with places of their own lines.
-func (p *inventoryPrinter) findings(all []found) {
-	for i, f := range all {
-		if i == shownFindings && !p.verbose {
-			p.line(2, dim, fmt.Sprintf("and %s more; --verbose lists them", counted(len(all)-i, "finding")))
+func (p *inventoryPrinter) findingsAt(indent int, v *verdict) {
+	for i, f := range v.findings {
+		if !p.verbose && severityOf(f) == model.Info {
 			break
 		}
-		p.wrapped(2, severityStyles[f.Severity], f.Text+" ["+f.ID+"]")
-		if place := f.place(); place != nil {
-			p.line(4, dim, place.String())
+		if i == shownFindings && !p.verbose {
+			p.line(indent, dim, fmt.Sprintf("and %s more; --verbose lists them", counted(len(v.findings)-i, "finding")))
+			break
+		}
+		p.wrapped(indent, severityStyles[severityOf(f)], f.Message+" ["+f.Rule.ID+"]")
+		p.line(indent+2, dim, f.Place().String())
+	}
+	for _, f := range v.passed {
+		if p.verbose {
+			p.wrapped(indent, dim, "let pass: "+f.Message+" ["+f.Rule.ID+"]")
+		}
+	}
+}
+
+// unknowns says why a question about an entry has no answer. That more may live
+// elsewhere is said once, of everything.
+func (p *inventoryPrinter) unknowns(v *verdict, more ...string) {
+	for _, reason := range more {
+		p.label("not known", reason)
+	}
+	for _, reason := range v.unknowns {
+		if (p.closed || p.verbose) && !slices.Contains(more, reason) {
+			p.label("not known", reason)
 		}
 	}
 }
@@ -187,45 +209,20 @@ func (p *inventoryPrinter) label(name, text string) {
 }
 
 // summary writes the last line: what was looked at, and the findings by severity.
-func (p *inventoryPrinter) summary(what string, all []found) {
-	var counts [model.Critical + 1]int
-	for _, f := range all {
-		counts[f.Severity]++
-	}
+func (p *inventoryPrinter) summary(what string, t *tally) {
 	var parts []string
-	for s := model.Critical; s > model.Info || p.verbose && s == model.Info; s-- {
-		if counts[s] > 0 {
-			parts = append(parts, fmt.Sprintf("%d %s", counts[s], s))
-		}
-		if s == model.Info {
-			break
+	for s, n := range slices.Backward(t.counts[:]) {
+		if n > 0 && (model.Severity(s) > model.Info || p.verbose) {
+			parts = append(parts, fmt.Sprintf("%d %s", n, model.Severity(s)))
 		}
 	}
 	if len(parts) == 0 {
 		parts = []string{"nothing wrong found"}
 	}
-	p.line(0, bold, what+": "+strings.Join(parts, ", "))
-}
-
-// findingJSON is a finding in the JSON forms.
-type findingJSON struct {
-	ID       string         `json:"id"`
-	Severity model.Severity `json:"severity"`
-	Text     string         `json:"text"`
-	Object   string         `json:"object,omitempty"`
-	Place    *model.Place   `json:"place,omitempty"`
-}
-
-func asFindings(all []found) []findingJSON {
-	list := []findingJSON{}
-	for _, f := range all {
-		j := findingJSON{ID: f.ID, Severity: f.Severity, Text: f.Text, Place: f.place()}
-		if f.Object != nil {
-			j.Object = f.Object.Key.String()
-		}
-		list = append(list, j)
+	if t.passed > 0 {
+		parts = append(parts, fmt.Sprintf("%d let pass by an exception or the baseline", t.passed))
 	}
-	return list
+	p.line(0, bold, what+": "+strings.Join(parts, ", "))
 }
 
 // plural writes a count of each thing, most first.

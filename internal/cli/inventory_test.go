@@ -68,16 +68,24 @@ func TestInventoryCanary(t *testing.T) {
 // unknown.
 func TestInventoryFromCluster(t *testing.T) {
 	objects := []string{
-		`{"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "db", "namespace": "shop"}, "data": {"password": "YzRuNHJ5LXZhbHVl"}}`,
+		`{"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "db", "namespace": "shop", "uid": "5b0c1f64-6a4b-4f63-9f0a-1f2b3c4d5e6f"}, "data": {"password": "YzRuNHJ5LXZhbHVl"}}`,
 		`{"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "data", "namespace": "shop"}, "spec": {"accessModes": ["ReadWriteOnce"], "volumeName": "pv"}, "status": {"phase": "Bound"}}`,
 		`{"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": "old"}, "spec": {"hostPath": {"path": "/etc"}, "persistentVolumeReclaimPolicy": "Retain", "claimRef": {"namespace": "shop", "name": "gone"}}, "status": {"phase": "Released"}}`,
 		livePod("shop"),
+		`{"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "ci", "namespace": "shop", "uid": "1b0c1f64-6a4b-4f63-9f0a-1f2b3c4d5e6f",
+			"annotations": {"kubernetes.io/service-account.name": "ci"}, "labels": {"kubernetes.io/legacy-token-last-used": "2026-01-02"}}}`,
+		`{"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a", "namespace": "shop"}, "spec": {"serviceAccountName": "a", "containers": [{"name": "a", "image": "i", "envFrom": [{"secretRef": {"name": "api"}}]}]}}`,
+		`{"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "b", "namespace": "shop"}, "spec": {"serviceAccountName": "b", "containers": [{"name": "b", "image": "i", "envFrom": [{"secretRef": {"name": "api"}}]}]}}`,
+		`{"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "api", "namespace": "shop", "uid": "2b0c1f64-6a4b-4f63-9f0a-1f2b3c4d5e6f"}}`,
 	}
 	whole := savedCluster(t, "v1.37.0", nil, objects...)
 	part := savedCluster(t, "v1.37.0", []model.Gap{{Kind: model.GroupKind{Kind: "Pod"}, Reason: "pods may not be listed"}}, objects...)
 	for _, c := range []struct{ command, path, want, not string }{
-		{"storage", whole, "[unused]", "not be listed"}, {"storage", whole, "[orphaned]", "YzRu"}, {"storage", part, "Not known: pods may not be listed", "[unused]"},
-		{"secrets", whole, "[unused]", "[written-in-file]"}, {"secrets", part, "Not known: pods may not be listed", "[unused]"},
+		{"storage", whole, "[claim-unused]", "not be listed"}, {"storage", whole, "[orphaned-data]", "YzRu"}, {"storage", part, "Not known: pods may not be listed", "[claim-unused]"},
+		// The type of a Secret in a cluster is not read, and whether the one is used may hang on it.
+		{"secrets", whole, "UNKNOWN   Secret shop/db", "[secret-committed]"}, {"secrets", part, "Not known: pods may not be listed", "[secret-unused]"},
+		{"secrets", whole, "[secret-shared-across-accounts]", "[secret-unused]"},
+		{"secrets", whole, "a token of service account ci that does not expire; last used on\n  2026-01-02 [sa-token-legacy-secret]", "[secret-unused]"},
 	} {
 		o := ullage(t, c.command, "--from", c.path)
 		if o.code != exitClean || !strings.Contains(o.stdout, c.want) || strings.Contains(o.stdout, c.not) || strings.Contains(o.stdout, "c4n4ry") {
@@ -180,5 +188,61 @@ func TestStorageJSONIsLinear(t *testing.T) {
 	}
 	if few, many := size(100), size(200); many > few*5/2 {
 		t.Errorf("100 volumes: %d bytes, 200: %d", few, many)
+	}
+}
+
+// TestInventoryFindsWhatCheckFinds expects every finding of the lists to be one of
+// the check, the same in all respects.
+func TestInventoryFindsWhatCheckFinds(t *testing.T) {
+	type finding struct {
+		ID, Rule, Text, Message, Fingerprint string
+		Severity                             model.Severity
+		Active                               bool
+		Symptoms                             []finding
+	}
+	var report struct{ Findings []finding }
+	o := ullage(t, "check", "--profile", "all", "-o", "json", "../../examples/chandlery")
+	if err := json.Unmarshal([]byte(o.stdout), &report); err != nil {
+		t.Fatal(err, o.stderr)
+	}
+	checked := map[string]finding{}
+	var add func([]finding)
+	add = func(all []finding) {
+		for _, f := range all {
+			checked[f.Fingerprint] = f
+			add(f.Symptoms)
+		}
+	}
+	add(report.Findings)
+	for _, command := range []string{"storage", "secrets"} {
+		var doc map[string]any
+		o := ullage(t, command, "-o", "json", "../../examples/chandlery")
+		if err := json.Unmarshal([]byte(o.stdout), &doc); err != nil {
+			t.Fatal(err, o.stderr)
+		}
+		listed := 0
+		for _, part := range doc {
+			entries, _ := part.([]any)
+			for _, entry := range entries {
+				found, _ := entry.(map[string]any)
+				text, err := json.Marshal(found["findings"])
+				if err != nil {
+					t.Fatal(err)
+				}
+				var findings []finding
+				if err := json.Unmarshal(text, &findings); err != nil {
+					continue // the list of what is not known
+				}
+				for _, f := range findings {
+					listed++
+					if c := checked[f.Fingerprint]; c.Rule != f.ID || c.Message != f.Text || c.Severity != f.Severity || c.Active != f.Active {
+						t.Errorf("%s: %+v, and the check has %+v", command, f, c)
+					}
+				}
+			}
+		}
+		if listed < 8 {
+			t.Errorf("%s: only %d findings: the test shows nothing", command, listed)
+		}
 	}
 }

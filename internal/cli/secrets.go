@@ -28,58 +28,72 @@ Exit code: 0 told, 2 usage or internal error, 3 something could not be read.`,
   ullage secrets -n shop --cluster
   ullage secrets -o json deploy/ | jq '.secrets[] | select(.consumers == [])'`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			s, err := f.read(cmd, p, args)
-			if err != nil {
-				return err
-			}
-			view := secrets.New(s, check.SecretReaders(access.New(s)))
-			view.Secrets = slices.DeleteFunc(view.Secrets, func(s *secrets.Secret) bool {
-				namespaces := []string{s.Namespace}
-				for i := range s.Consumers {
-					namespaces = append(namespaces, s.Consumers[i].Object.Key.Namespace)
-				}
-				return !f.wants(namespaces...)
+			return f.run(cmd, p, args, func(j *judgements) judgedList {
+				view := secrets.New(f.world, check.SecretReaders(access.New(f.world)))
+				view.Secrets = slices.DeleteFunc(view.Secrets, func(s *secrets.Secret) bool {
+					namespaces := []string{s.Namespace}
+					for i := range s.Consumers {
+						namespaces = append(namespaces, s.Consumers[i].Object.Key.Namespace)
+					}
+					return !f.wants(namespaces...)
+				})
+				return newSecretsListing(f.world, view, j)
 			})
-			if f.output == "json" {
-				err = writeJSON(p.Stdout, secretsJSON(view))
-			} else {
-				err = f.printer(p).secrets(view)
-			}
-			if err != nil {
-				return err
-			}
-			return f.end()
 		},
 	}
 	f.flags(cmd)
 	return cmd
 }
 
-func secretFindings(all []secrets.Finding) []found {
-	var list []found
-	for _, f := range all {
-		list = append(list, found(f))
-	}
-	return list
+// secretsListing is the Secrets with what the rules say of them, worst first.
+type secretsListing struct {
+	*secrets.View
+	secrets  []listedSecret
+	readings []reading
 }
 
-func (p *inventoryPrinter) secrets(view *secrets.View) error {
-	var all []found
-	quiet := 0
+type listedSecret struct {
+	*secrets.Secret
+	verdict
+}
+
+func newSecretsListing(world *model.Snapshot, view *secrets.View, j *judgements) *secretsListing {
+	l := &secretsListing{View: view}
 	for _, s := range view.Secrets {
-		findings := secretFindings(s.Findings)
-		all = append(all, findings...)
-		if !p.verbose && (len(findings) == 0 || findings[0].Severity == model.Info) && s.State == secrets.Present && len(s.Unknowns) == 0 {
+		spots := []spot{{object: s.Object}}
+		for i := range s.Consumers {
+			spots = append(spots, spot{s.Consumers[i].Object, s.Consumers[i].Path})
+		}
+		v := j.of(spots...)
+		if s.State == secrets.Unread {
+			v.unknowns = append([]string{"it is not among what was read, and may live elsewhere"}, v.unknowns...)
+		}
+		l.secrets = append(l.secrets, listedSecret{s, v})
+	}
+	slices.SortStableFunc(l.secrets, func(a, b listedSecret) int { return b.worst() - a.worst() })
+	l.readings = readingsOf(l.secrets)
+	for i := range l.readings {
+		binding := world.Get(l.readings[i].binding)
+		l.readings[i].verdict = j.of(spot{object: binding}, spot{object: roleOf(world, binding)})
+	}
+	return l
+}
+
+func (l *secretsListing) text(p *inventoryPrinter) error {
+	quiet := 0
+	for i := range l.secrets {
+		s := &l.secrets[i]
+		if !s.bad() && !p.verbose && s.State == secrets.Present && (len(s.unknowns) == 0 || !p.closed) {
 			quiet++
 			continue
 		}
 		p.secret(s)
 	}
 	p.rest()
-	p.readersOfAll(view.Secrets)
-	if len(view.Managers) > 0 {
+	p.readersOfAll(l)
+	if len(l.Managers) > 0 {
 		p.line(0, bold, "Secret managers in use")
-		for _, m := range view.Managers {
+		for _, m := range l.Managers {
 			name := m.Name
 			if len(m.Backends) > 0 {
 				name += " (" + strings.Join(m.Backends, ", ") + ")"
@@ -91,15 +105,19 @@ func (p *inventoryPrinter) secrets(view *secrets.View) error {
 	if quiet > 0 {
 		p.wrapped(0, dim, fmt.Sprintf("Nothing to say of %s; --verbose lists them.", counted(quiet, "Secret")))
 	}
-	for _, reason := range view.Unknowns {
+	for _, reason := range l.Unknowns {
 		p.wrapped(0, dim, "Not known: "+reason+".")
 	}
-	p.summary(counted(len(view.Secrets), "Secret"), all)
+	t := &tally{seen: map[*model.Finding]bool{}}
+	for i := range l.secrets {
+		t.add(&l.secrets[i].verdict)
+	}
+	p.summary(counted(len(l.secrets), "Secret"), t)
 	return p.w.Flush()
 }
 
-func (p *inventoryPrinter) secret(s *secrets.Secret) {
-	severity, style := verdict(secretFindings(s.Findings), len(s.Unknowns) > 0)
+func (p *inventoryPrinter) secret(s *listedSecret) {
+	severity, style := s.word()
 	if !p.room(severity) {
 		return
 	}
@@ -109,21 +127,17 @@ func (p *inventoryPrinter) secret(s *secrets.Secret) {
 		more = "made by " + s.MadeBy[0].Key.String()
 	case secrets.Absent:
 		more = "does not exist"
+	case secrets.Unread:
+		more = "not among what was read"
 	}
 	p.head(severity, style, "Secret "+s.Name.String(), more)
-	findings := secretFindings(s.Findings)
-	if !p.verbose {
-		findings = slices.DeleteFunc(findings, func(f found) bool { return f.Severity == model.Info })
-	}
-	p.findings(findings)
+	p.findings(&s.verdict)
 	if s.KeysKnown && len(s.Keys) > 0 {
 		p.label("keys", strings.Join(s.Keys, ", "))
 	}
-	p.consumers(s)
-	p.readers(s)
-	for _, reason := range s.Unknowns {
-		p.label("not known", reason)
-	}
+	p.consumers(s.Secret)
+	p.readers(s.Secret)
+	p.unknowns(&s.verdict)
 	fmt.Fprintln(p.w)
 }
 
@@ -183,43 +197,80 @@ func (p *inventoryPrinter) readers(s *secrets.Secret) {
 	}
 }
 
-// reading is what one subject may read.
+// reading is what one subject may read by one binding.
 type reading struct {
-	subject, how string
-	count        int
+	by      readingKey
+	binding model.Key
+	secrets int
+	verdict // of the binding and its role
 }
 
-// readersOfAll writes once by what each subject may read, with those who read
-// most first.
-func (p *inventoryPrinter) readersOfAll(all []*secrets.Secret) {
+type readingKey struct {
+	subject, verbs, everybody, binding string
+	system                             bool
+}
+
+// readingsOf gathers the readers of all Secrets, those who read most first.
+func readingsOf(all []listedSecret) []reading {
 	var list []reading
-	at := map[[2]string]int{}
-	for _, s := range all {
-		for _, r := range s.Readers {
-			if r.System && !p.verbose {
-				continue
-			}
-			key := [2]string{r.Subject, fmt.Sprintf("%s, by %s", strings.Join(r.Verbs, ", "), r.By)}
+	at := map[readingKey]int{}
+	for i := range all {
+		for _, r := range all[i].Readers {
+			key := readingKey{r.Subject, strings.Join(r.Verbs, ", "), r.Everybody, r.Binding.String(), r.System}
 			i, ok := at[key]
 			if !ok {
 				i = len(list)
 				at[key] = i
-				list = append(list, reading{key[0], key[1], 0})
+				list = append(list, reading{by: key, binding: r.Binding})
 			}
-			list[i].count++
+			list[i].secrets++
 		}
 	}
+	slices.SortStableFunc(list, func(a, b reading) int { return b.secrets - a.secrets })
+	return list
+}
+
+// roleOf returns the role that a binding gives, if it was read.
+func roleOf(world *model.Snapshot, binding *model.Object) *model.Object {
+	if binding == nil {
+		return nil
+	}
+	ref := binding.Root.Get("roleRef")
+	key := model.Key{Cluster: binding.Key.Cluster, GroupKind: model.GroupKind{Group: ref.Get("apiGroup").Str(), Kind: ref.Get("kind").Str()}, Name: ref.Get("name").Str()}
+	if key.GroupKind == model.RoleKind {
+		key.Namespace = binding.Key.Namespace
+	}
+	return world.Get(key)
+}
+
+// readersOfAll writes once by what each subject may read, and what the rules say of
+// that.
+func (p *inventoryPrinter) readersOfAll(l *secretsListing) {
+	list := slices.DeleteFunc(slices.Clone(l.readings), func(r reading) bool { return r.by.system && !p.verbose })
 	if len(list) == 0 {
 		return
 	}
-	slices.SortStableFunc(list, func(a, b reading) int { return b.count - a.count })
 	p.line(0, bold, "Who may read them")
-	for i, r := range list {
+	for i := range list {
+		r := &list[i]
 		if i == shownUsers && !p.verbose {
 			p.line(2, dim, fmt.Sprintf("and %d more; --verbose lists them", len(list)-i))
 			break
 		}
-		p.wrapped(2, "", fmt.Sprintf("%s: %d of %s (%s)", r.subject, r.count, counted(len(all), "Secret"), r.how))
+		text := fmt.Sprintf("%s: %d of %s (%s, by %s)", r.by.subject, r.secrets, counted(len(l.secrets), "Secret"), r.by.verbs, r.by.binding)
+		if r.by.everybody != "" {
+			text += "; that is " + r.by.everybody
+		}
+		p.wrapped(2, "", text)
+		var ids []string
+		for _, f := range r.findings {
+			if id := severityOf(f).String() + " " + f.Rule.ID; severityOf(f) > model.Info && !slices.Contains(ids, id) {
+				ids = append(ids, id)
+			}
+		}
+		if len(ids) > 0 {
+			p.wrapped(4, dim, "found of the binding and its role: "+strings.Join(ids, ", "))
+		}
 	}
 	fmt.Fprintln(p.w)
 }

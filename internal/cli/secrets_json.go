@@ -41,6 +41,15 @@ type readerJSON struct {
 	System    bool     `json:"system"`
 }
 
+// readBindingJSON is a binding by which somebody may read one of the Secrets, with
+// what is found of it and of its role.
+type readBindingJSON struct {
+	Kind      string        `json:"kind"`
+	Namespace string        `json:"namespace,omitempty"`
+	Name      string        `json:"name"`
+	Findings  []findingJSON `json:"findings"`
+}
+
 type managerJSON struct {
 	Name     string   `json:"name"`
 	Effect   string   `json:"effect"`
@@ -48,15 +57,23 @@ type managerJSON struct {
 	Objects  []string `json:"objects"`
 }
 
-func secretsJSON(view *secrets.View) any {
+func (view *secretsListing) json() any {
 	doc := struct {
-		Version  int           `json:"version"`
-		Secrets  []secretJSON  `json:"secrets"`
-		Managers []managerJSON `json:"managers"`
-		Unknown  []string      `json:"unknown"`
-	}{1, []secretJSON{}, []managerJSON{}, append([]string{}, view.Unknowns...)}
-	for _, s := range view.Secrets {
-		doc.Secrets = append(doc.Secrets, asSecret(s))
+		Version  int               `json:"version"`
+		Secrets  []secretJSON      `json:"secrets"`
+		Bindings []readBindingJSON `json:"bindings"`
+		Managers []managerJSON     `json:"managers"`
+		Unknown  []string          `json:"unknown"`
+	}{1, []secretJSON{}, []readBindingJSON{}, []managerJSON{}, append([]string{}, view.Unknowns...)}
+	for i := range view.secrets {
+		doc.Secrets = append(doc.Secrets, asSecret(&view.secrets[i]))
+	}
+	told := map[model.Key]bool{}
+	for i := range view.readings {
+		if r := &view.readings[i]; !told[r.binding] {
+			told[r.binding] = true
+			doc.Bindings = append(doc.Bindings, readBindingJSON{r.binding.Kind, r.binding.Namespace, r.binding.Name, r.asJSON()})
+		}
 	}
 	for _, m := range view.Managers {
 		j := managerJSON{Name: m.Name, Effect: m.Effect, Backends: m.Backends}
@@ -68,9 +85,9 @@ func secretsJSON(view *secrets.View) any {
 	return doc
 }
 
-func asSecret(s *secrets.Secret) secretJSON {
+func asSecret(s *listedSecret) secretJSON {
 	j := secretJSON{Namespace: s.Namespace, Name: s.Name.Name, State: s.State, Type: s.Type, Keys: s.Keys, Immutable: s.Immutable, Place: placeOf(s.Object),
-		Consumers: []consumerJSON{}, Readers: []readerJSON{}, Findings: asFindings(secretFindings(s.Findings)), Unknown: s.Unknowns}
+		Consumers: []consumerJSON{}, Readers: []readerJSON{}, Findings: s.asJSON(), Unknown: s.unknowns}
 	for _, o := range s.MadeBy {
 		j.MadeBy = append(j.MadeBy, o.Key.String())
 	}
@@ -79,7 +96,7 @@ func asSecret(s *secrets.Secret) secretJSON {
 		j.Consumers = append(j.Consumers, consumerJSON{c.Object.Key.String(), c.How, c.Keys, c.Optional, c.Account, c.Containers, &place})
 	}
 	for _, r := range s.Readers {
-		j.Readers = append(j.Readers, readerJSON{r.Subject, r.Verbs, r.By, r.ByName, r.Everybody, r.System})
+		j.Readers = append(j.Readers, readerJSON{r.Subject, r.Verbs, r.Binding.Kind + " " + r.Binding.Name, r.ByName, r.Everybody, r.System})
 	}
 	return j
 }

@@ -25,25 +25,90 @@ Exit code: 0 told, 2 usage or internal error, 3 something could not be read.`,
   ullage storage -n shop --cluster
   ullage storage -o json deploy/ | jq '.volumes[] | select(.encryption.state == "no")'`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			s, err := f.read(cmd, p, args)
-			if err != nil {
-				return err
-			}
-			view := storage.New(s)
-			f.filterStorage(view)
-			if f.output == "json" {
-				err = writeJSON(p.Stdout, storageJSON(view))
-			} else {
-				err = f.printer(p).storage(view)
-			}
-			if err != nil {
-				return err
-			}
-			return f.end()
+			return f.run(cmd, p, args, func(j *judgements) judgedList {
+				view := storage.New(f.world)
+				f.filterStorage(view)
+				return newStorageListing(view, j)
+			})
 		},
 	}
 	f.flags(cmd)
 	return cmd
+}
+
+// storageListing is the storage with what the rules say of it, worst first.
+type storageListing struct {
+	*storage.View
+	volumes   []listedVolume
+	snapshots []listedSnapshot
+	classes   []listedClass
+}
+
+type listedVolume struct {
+	*storage.Volume
+	verdict
+}
+
+type listedSnapshot struct {
+	*storage.Snapshot
+	verdict
+}
+
+type listedClass struct {
+	*storage.Class
+	verdict
+}
+
+func newStorageListing(view *storage.View, j *judgements) *storageListing {
+	l := &storageListing{View: view}
+	for _, v := range view.Volumes {
+		l.volumes = append(l.volumes, listedVolume{v, j.of(volumeSpots(v)...)})
+	}
+	for _, s := range view.Snapshots {
+		l.snapshots = append(l.snapshots, listedSnapshot{s, j.of(spot{object: s.Object}, spot{object: s.Content})})
+	}
+	for _, c := range view.Classes {
+		l.classes = append(l.classes, listedClass{c, j.of(spot{object: c.Object})})
+	}
+	slices.SortStableFunc(l.volumes, func(a, b listedVolume) int { return b.worst() - a.worst() })
+	slices.SortStableFunc(l.snapshots, func(a, b listedSnapshot) int { return b.worst() - a.worst() })
+	return l
+}
+
+func (l *storageListing) tally() *tally {
+	t := &tally{seen: map[*model.Finding]bool{}}
+	for i := range l.volumes {
+		t.add(&l.volumes[i].verdict)
+	}
+	for i := range l.snapshots {
+		t.add(&l.snapshots[i].verdict)
+	}
+	for i := range l.classes {
+		t.add(&l.classes[i].verdict)
+	}
+	return t
+}
+
+// volumeSpots are the places that say what a volume is like: the claim and what is
+// behind it, and where pods have it.
+func volumeSpots(v *storage.Volume) []spot {
+	spots := []spot{{object: v.Object}}
+	if v.Persistent != nil {
+		spots = append(spots, spot{object: v.Persistent.Object})
+	}
+	if v.Class != nil {
+		spots = append(spots, spot{object: v.Class.Object})
+	}
+	for i := range v.Users {
+		u := &v.Users[i]
+		if v.Kind != storage.KindUndeclared { // else it is the list of all volumes
+			spots = append(spots, spot{u.Workload, u.Path})
+		}
+		for j := range u.Mounts {
+			spots = append(spots, spot{u.Workload, u.Mounts[j].Path})
+		}
+	}
+	return spots
 }
 
 // filterStorage leaves what is in the namespaces asked for, or used there.
@@ -72,47 +137,29 @@ func (f *inventory) filterStorage(view *storage.View) {
 	})
 }
 
-func storageFindings(all []storage.Finding) []found {
-	var list []found
-	for _, f := range all {
-		list = append(list, found(f))
-	}
-	return list
-}
-
-func (p *inventoryPrinter) storage(view *storage.View) error {
-	var all []found
+func (l *storageListing) text(p *inventoryPrinter) error {
 	quiet := map[string]int{}
-	data := view.Data // with findings before the volumes that have none as bad
-	for _, v := range view.Volumes {
-		for len(data) > 0 && len(data[0].Findings) > 0 && (len(v.Findings) == 0 || data[0].Findings[0].Severity >= v.Findings[0].Severity) {
-			all = append(all, storageFindings(data[0].Findings)...)
-			p.data(data[0])
-			data = data[1:]
-		}
-		all = append(all, storageFindings(v.Findings)...)
-		if !p.verbose && ofOnePod[v.Kind] && (len(v.Findings) == 0 || v.Findings[0].Severity == model.Info) {
+	for i := range l.volumes {
+		v := &l.volumes[i]
+		if ofOnePod[v.Kind] && !v.bad() && !p.verbose {
 			quiet[string(v.Kind)]++
 			continue
 		}
 		p.volume(v)
 	}
-	for _, d := range data { // what is in order
-		p.data(d)
-	}
-	for _, s := range view.Snapshots {
-		all = append(all, storageFindings(s.Findings)...)
-		p.volumeSnapshot(s)
+	for i := range l.snapshots {
+		p.volumeSnapshot(&l.snapshots[i])
 	}
 	p.rest()
-	p.classes(view)
+	p.data(l.Data)
+	p.classes(l)
 	if len(quiet) > 0 {
 		p.wrapped(0, dim, "Nothing to say of these volumes: "+plural(quiet)+"; --verbose lists them.")
 	}
-	for _, reason := range view.Unknowns {
+	for _, reason := range l.Unknowns {
 		p.wrapped(0, dim, "Not known: "+reason+".")
 	}
-	p.summary(counted(len(view.Volumes), "volume")+", "+counted(len(view.Snapshots), "volume snapshot"), all)
+	p.summary(counted(len(l.volumes), "volume")+", "+counted(len(l.snapshots), "volume snapshot"), l.tally())
 	return p.w.Flush()
 }
 
@@ -134,18 +181,26 @@ func volumeTitle(id storage.ID) string {
 	return fmt.Sprintf("%s %s of %s", id.Kind, id.Name, id.Workload)
 }
 
-func (p *inventoryPrinter) volume(v *storage.Volume) {
-	severity, style := verdict(storageFindings(v.Findings), len(v.Unknowns) > 0 || v.Encryption.State == storage.Unknown)
+func (p *inventoryPrinter) volume(v *listedVolume) {
+	severity, style := v.word()
 	if !p.room(severity) {
 		return
 	}
-	p.head(severity, style, volumeTitle(v.ID), "")
-	p.findings(storageFindings(v.Findings))
-	p.users(v)
+	more := ""
+	switch {
+	case v.Kind != storage.KindClaim || v.Claim.Node != nil:
+	case p.closed && len(v.unknowns) == 0:
+		more = "does not exist"
+	default:
+		more = "not among what was read"
+	}
+	p.head(severity, style, volumeTitle(v.ID), more)
+	p.findings(&v.verdict)
+	p.users(v.Volume)
 	if len(v.Holds) > 0 {
 		p.label("holds", strings.Join(v.Holds, ", "))
 	}
-	if bound := boundTo(v); bound != "" {
+	if bound := boundTo(v.Volume); bound != "" {
 		p.label("bound to", bound)
 	}
 	if c := v.Claim; c != nil && c.Node != nil {
@@ -162,33 +217,33 @@ func (p *inventoryPrinter) volume(v *storage.Volume) {
 	if v.Encryption.State != "" && (p.verbose || v.Kind != storage.KindHostPath && v.Kind != "emptyDir") {
 		p.label("encrypted", string(v.Encryption.State)+": "+v.Encryption.Reason)
 	}
-	for _, reason := range v.Unknowns {
-		p.label("not known", reason)
-	}
+	p.unknowns(&v.verdict, v.Unknowns...)
 	fmt.Fprintln(p.w)
 }
 
-// data writes what is wrong with data that several volumes have.
-func (p *inventoryPrinter) data(d *storage.Data) {
-	if len(d.Findings) == 0 && !p.verbose {
+// data writes which volumes have the same data, and whose they are.
+func (p *inventoryPrinter) data(all []*storage.Data) {
+	if len(all) == 0 {
 		return
 	}
-	severity, style := verdict(storageFindings(d.Findings), false)
-	if !p.room(severity) {
-		return
-	}
-	p.head(severity, style, "data "+d.Name, "")
-	p.findings(storageFindings(d.Findings))
-	for i, v := range d.Volumes {
+	p.line(0, bold, "The same data")
+	for i, d := range all {
 		if i == shownUsers && !p.verbose {
-			p.label("", fmt.Sprintf("and %d more; --verbose lists them", len(d.Volumes)-i))
+			p.line(2, dim, fmt.Sprintf("and %d more; --verbose lists them", len(all)-i))
 			break
 		}
-		name := "volumes"
-		if i > 0 {
-			name = ""
+		var names []string
+		for _, v := range d.Volumes[:min(len(d.Volumes), shownUsers)] {
+			names = append(names, volumeTitle(v.ID))
 		}
-		p.label(name, volumeTitle(v.ID))
+		text := d.Name + ": " + strings.Join(names, ", ")
+		if n := len(d.Volumes) - len(names); n > 0 {
+			text += fmt.Sprintf(" and %d more", n)
+		}
+		if len(d.Namespaces) > 0 {
+			text += "; of " + counted(len(d.Namespaces), "namespace") + ": " + strings.Join(d.Namespaces[:min(len(d.Namespaces), shownUsers)], ", ")
+		}
+		p.wrapped(2, "", text)
 	}
 	fmt.Fprintln(p.w)
 }
@@ -261,6 +316,9 @@ func (p *inventoryPrinter) users(v *storage.Volume) {
 		for j := range u.Mounts {
 			p.label("", "  "+mountText(&u.Mounts[j]))
 		}
+		if gain := u.Gain(v.NodePath); v.NodePath != "" && gain.Text != "" {
+			p.label("", "  "+gain.Text)
+		}
 	}
 }
 
@@ -291,13 +349,13 @@ func mountText(m *storage.Mount) string {
 	return text
 }
 
-func (p *inventoryPrinter) volumeSnapshot(s *storage.Snapshot) {
-	severity, style := verdict(storageFindings(s.Findings), len(s.Unknowns) > 0)
+func (p *inventoryPrinter) volumeSnapshot(s *listedSnapshot) {
+	severity, style := s.word()
 	if !p.room(severity) {
 		return
 	}
 	p.head(severity, style, "VolumeSnapshot "+s.Namespace+"/"+s.Name, "")
-	p.findings(storageFindings(s.Findings))
+	p.findings(&s.verdict)
 	if s.Claim != "" {
 		p.label("taken of", "claim "+s.Namespace+"/"+s.Claim)
 	}
@@ -310,23 +368,31 @@ func (p *inventoryPrinter) volumeSnapshot(s *storage.Snapshot) {
 	for _, r := range s.RestoredBy {
 		p.label("restored by", "claim "+r.Namespace+"/"+r.Name)
 	}
-	for _, reason := range s.Unknowns {
-		p.label("not known", reason)
-	}
+	p.unknowns(&s.verdict, s.Unknowns...)
 	fmt.Fprintln(p.w)
 }
 
-func (p *inventoryPrinter) classes(view *storage.View) {
-	if len(view.Classes)+len(view.SnapshotClasses)+len(view.AttributesClasses) == 0 {
+// inUse reports whether a volume of the list is of a class: then what is wrong with
+// the class is said there.
+func (l *storageListing) inUse(c *storage.Class) bool {
+	return slices.ContainsFunc(l.volumes, func(v listedVolume) bool { return v.Class == c })
+}
+
+func (p *inventoryPrinter) classes(view *storageListing) {
+	if len(view.classes)+len(view.SnapshotClasses)+len(view.AttributesClasses) == 0 {
 		return
 	}
 	p.line(0, bold, "Classes")
-	for _, c := range view.Classes {
+	for i := range view.classes {
+		c := &view.classes[i]
 		name := c.Object.Key.Name
 		if c.Default {
 			name += " (default)"
 		}
 		p.wrapped(2, "", fmt.Sprintf("StorageClass %s: %s, reclaim %s, encrypted %s: %s", name, c.Provisioner, c.Reclaim, c.Encryption.State, c.Encryption.Reason))
+		if !view.inUse(c.Class) || p.verbose {
+			p.findingsAt(4, &c.verdict)
+		}
 	}
 	for _, c := range asNamedClasses(view.SnapshotClasses) {
 		p.wrapped(2, "", fmt.Sprintf("VolumeSnapshotClass %s: %s, deletion policy %s", c.Name, c.Driver, c.Deletion))

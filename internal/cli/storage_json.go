@@ -36,11 +36,10 @@ type dataJSON struct {
 	Name       string         `json:"name"`
 	Volumes    []volumeIDJSON `json:"volumes"`
 	Namespaces []string       `json:"namespaces"`
-	Findings   []findingJSON  `json:"findings"`
 }
 
 func asData(d *storage.Data) dataJSON {
-	j := dataJSON{Name: d.Name, Namespaces: append([]string{}, d.Namespaces...), Findings: asFindings(storageFindings(d.Findings))}
+	j := dataJSON{Name: d.Name, Namespaces: append([]string{}, d.Namespaces...)}
 	for _, v := range d.Volumes {
 		j.Volumes = append(j.Volumes, asVolumeID(v.ID))
 	}
@@ -54,6 +53,13 @@ type volumeUserJSON struct {
 	ReadOnly bool         `json:"readOnly"`
 	Place    *model.Place `json:"place"`
 	Mounts   []mountJSON  `json:"mounts"`
+	Gain     *gainJSON    `json:"gain,omitempty"`
+}
+
+// gainJSON is the most that the mounts give of the node.
+type gainJSON struct {
+	Text      string `json:"text"`
+	TakesNode bool   `json:"takesNode"`
 }
 
 type mountJSON struct {
@@ -114,6 +120,7 @@ type classJSON struct {
 	Default     bool            `json:"default"`
 	Encryption  *encryptionJSON `json:"encryption"`
 	Place       *model.Place    `json:"place"`
+	Findings    []findingJSON   `json:"findings"`
 }
 
 // namedClassJSON is a VolumeSnapshotClass or a VolumeAttributesClass.
@@ -150,7 +157,7 @@ type volumeSnapshotJSON struct {
 	Unknown    []string        `json:"unknown,omitempty"`
 }
 
-func storageJSON(view *storage.View) any {
+func (view *storageListing) json() any {
 	doc := struct {
 		Version    int                  `json:"version"`
 		Volumes    []volumeJSON         `json:"volumes"`
@@ -161,17 +168,18 @@ func storageJSON(view *storage.View) any {
 		Attributes []namedClassJSON     `json:"attributesClasses"`
 		Unknown    []string             `json:"unknown"`
 	}{1, []volumeJSON{}, []dataJSON{}, []volumeSnapshotJSON{}, []classJSON{}, asNamedClasses(view.SnapshotClasses), asNamedClasses(view.AttributesClasses), append([]string{}, view.Unknowns...)}
-	for _, v := range view.Volumes {
-		doc.Volumes = append(doc.Volumes, asVolume(v))
+	for i := range view.volumes {
+		doc.Volumes = append(doc.Volumes, asVolume(&view.volumes[i]))
 	}
 	for _, d := range view.Data {
 		doc.Data = append(doc.Data, asData(d))
 	}
-	for _, s := range view.Snapshots {
-		doc.Snapshots = append(doc.Snapshots, asVolumeSnapshot(s))
+	for i := range view.snapshots {
+		doc.Snapshots = append(doc.Snapshots, asVolumeSnapshot(&view.snapshots[i]))
 	}
-	for _, c := range view.Classes {
-		doc.Classes = append(doc.Classes, classJSON{c.Object.Key.Name, c.Provisioner, c.Reclaim, c.Default, asEncryption(c.Encryption), placeOf(c.Object)})
+	for i := range view.classes {
+		c := &view.classes[i]
+		doc.Classes = append(doc.Classes, classJSON{c.Object.Key.Name, c.Provisioner, c.Reclaim, c.Default, asEncryption(c.Encryption), placeOf(c.Object), c.asJSON()})
 	}
 	return doc
 }
@@ -191,11 +199,11 @@ func asEncryption(e storage.Encryption) *encryptionJSON {
 	return &encryptionJSON{e.State, e.Reason}
 }
 
-func asVolume(v *storage.Volume) volumeJSON {
+func asVolume(v *listedVolume) volumeJSON {
 	j := volumeJSON{volumeIDJSON: asVolumeID(v.ID), Place: placeOf(v.Object), Users: []volumeUserJSON{}, NodePath: v.NodePath, Holds: v.Holds,
-		Encryption: asEncryption(v.Encryption), Findings: asFindings(storageFindings(v.Findings)), Unknown: v.Unknowns}
+		Encryption: asEncryption(v.Encryption), Findings: v.asJSON(), Unknown: together(v.Unknowns, v.unknowns)}
 	for i := range v.Users {
-		j.Users = append(j.Users, asVolumeUser(&v.Users[i]))
+		j.Users = append(j.Users, asVolumeUser(&v.Users[i], v.NodePath))
 	}
 	if c := v.Claim; c != nil {
 		j.Claim = &claimJSON{AccessModes: append([]string{}, c.AccessModes...), Block: c.Block, Class: c.ClassName, Attributes: c.Attributes, Template: c.Template, Read: c.Node != nil, Phase: c.Phase}
@@ -218,18 +226,23 @@ func asVolume(v *storage.Volume) volumeJSON {
 	return j
 }
 
-func asVolumeUser(u *storage.User) volumeUserJSON {
+func asVolumeUser(u *storage.User, nodePath string) volumeUserJSON {
 	place := u.Workload.Source.Place(u.Workload.Root.Nearest(u.Path))
-	j := volumeUserJSON{u.Workload.Key.String(), u.Account, u.Volume, u.ReadOnly, &place, []mountJSON{}}
+	j := volumeUserJSON{u.Workload.Key.String(), u.Account, u.Volume, u.ReadOnly, &place, []mountJSON{}, nil}
+	if nodePath != "" {
+		if gain := u.Gain(nodePath); gain.Text != "" {
+			j.Gain = &gainJSON{gain.Text, gain.TakesNode}
+		}
+	}
 	for _, m := range u.Mounts {
 		j.Mounts = append(j.Mounts, mountJSON{m.Container, m.Role, m.MountPath, m.Device, m.ReadOnly, m.Recursive, m.SubPath, m.SubPathExpr, m.Propagation})
 	}
 	return j
 }
 
-func asVolumeSnapshot(s *storage.Snapshot) volumeSnapshotJSON {
+func asVolumeSnapshot(s *listedSnapshot) volumeSnapshotJSON {
 	j := volumeSnapshotJSON{Namespace: s.Namespace, Name: s.Name, Claim: s.Claim, Class: s.ClassName, Driver: s.Driver, Handle: s.Handle, Deletion: s.DeletionPolicy,
-		RestoredBy: []sourceRefJSON{}, Elsewhere: append([]string{}, s.Elsewhere...), Findings: asFindings(storageFindings(s.Findings)), Unknown: s.Unknowns}
+		RestoredBy: []sourceRefJSON{}, Elsewhere: append([]string{}, s.Elsewhere...), Findings: s.asJSON(), Unknown: together(s.Unknowns, s.unknowns)}
 	for _, r := range s.RestoredBy {
 		j.RestoredBy = append(j.RestoredBy, sourceRefJSON{"PersistentVolumeClaim", r.Namespace, r.Name})
 	}

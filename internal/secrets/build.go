@@ -10,20 +10,23 @@ import (
 	"ullage.dev/ullage/internal/tree"
 )
 
+const (
+	tokenType         = "kubernetes.io/service-account-token"
+	accountAnnotation = "kubernetes.io/service-account.name"
+)
+
 type builder struct {
 	s       *model.Snapshot
 	readers Readers
 	secrets map[Name]*Secret
 	order   []*Secret
-	doubts  distinct                 // why there may be more readers
-	loose   map[string]*model.Object // names Secrets of a name, in a namespace that it does not say
-	gaps    map[string]*model.Gap    // as [Gap] says, by namespace
+	doubts  distinct // why there may be more readers
 }
 
 // New holds the consumers of the Secrets of a snapshot, which holds the objects of
 // one cluster, against their readers. Without readers none are looked for.
 func New(s *model.Snapshot, readers Readers) *View {
-	b := &builder{s: s, readers: readers, secrets: map[Name]*Secret{}, loose: map[string]*model.Object{}, gaps: map[string]*model.Gap{}}
+	b := &builder{s: s, readers: readers, secrets: map[Name]*Secret{}}
 	for o := range s.Kind(model.SecretKind) {
 		b.secret(Name{o.Key.Namespace, o.Key.Name}).read(o)
 	}
@@ -41,10 +44,9 @@ func New(s *model.Snapshot, readers Readers) *View {
 	}
 	for _, secret := range b.order {
 		b.describe(secret)
-		b.judge(secret)
 	}
 	slices.SortFunc(b.order, func(a, b *Secret) int {
-		return cmp.Or(-cmp.Compare(a.worst(), b.worst()), strings.Compare(a.Namespace, b.Namespace), strings.Compare(a.Name.Name, b.Name.Name))
+		return cmp.Or(strings.Compare(a.Namespace, b.Namespace), strings.Compare(a.Name.Name, b.Name.Name))
 	})
 	return &View{Secrets: b.order, Managers: managersIn(s), Unknowns: b.notRead()}
 }
@@ -60,22 +62,11 @@ func (b *builder) debuggers(o *model.Object) {
 }
 
 func (b *builder) use(o *model.Object, use Use) {
-	if use.Namespace == "" {
-		if b.loose[use.Name.Name] == nil {
-			b.loose[use.Name.Name] = o
-		}
+	if use.Namespace == "" { // which one is meant is not known
 		return
 	}
 	secret := b.secret(use.Name)
 	secret.Consumers = append(secret.Consumers, Consumer{o, use})
-}
-
-// worst ranks what has findings before what has none.
-func (s *Secret) worst() int {
-	if len(s.Findings) == 0 {
-		return -1
-	}
-	return int(s.Findings[0].Severity)
 }
 
 func (b *builder) secret(name Name) *Secret {
@@ -141,7 +132,8 @@ func (b *builder) notRead() []string {
 	}
 	slices.Sort(b.doubts.list)
 	if !b.s.Closed {
-		return append([]string{"other objects may live elsewhere: more workloads may consume these Secrets, more subjects may read them, and Secrets that are not here may exist"}, b.doubts.list...)
+		more := slices.DeleteFunc(b.doubts.list, func(d string) bool { return strings.Contains(d, "live elsewhere") })
+		return append([]string{"other objects may live elsewhere: more workloads may consume these Secrets, more subjects may read them, and Secrets that are not here may exist"}, more...)
 	}
 	var custom []string
 	for gap := range b.s.Gaps() {
@@ -157,14 +149,4 @@ func (b *builder) notRead() []string {
 		b.doubts.add(fmt.Sprintf("custom resources that may name Secrets were not read: %s", listed(custom)))
 	}
 	return b.doubts.list
-}
-
-// gap returns why what consumes Secrets of a namespace may not have been read.
-func (b *builder) gap(namespace string) *model.Gap {
-	gap, known := b.gaps[namespace]
-	if !known {
-		gap = Gap(b.s, namespace)
-		b.gaps[namespace] = gap
-	}
-	return gap
 }

@@ -1,5 +1,5 @@
-// Package secrets answers who consumes each Secret of a snapshot, who may read
-// it, and what is wrong with that.
+// Package secrets answers who consumes each Secret of a snapshot, and who may read
+// it. What is wrong with that, rules say.
 //
 // [New] holds the consumers of each Secret, found by [Consumed], against its
 // readers by RBAC, which the caller hands in. It also tells which external secret
@@ -57,9 +57,9 @@ type Consumer struct {
 
 // Reader may read a Secret by RBAC.
 type Reader struct {
-	Subject string   // such as sa:build/ci-runner
-	Verbs   []string // get, list, watch; each of the last two gives the values, too
-	By      string   // the binding
+	Subject string    // such as sa:build/ci-runner
+	Verbs   []string  // get, list, watch; each of the last two gives the values, too
+	Binding model.Key // that allows it
 	// ByName says that it is allowed this one Secret and not all of them: it may well
 	// use it, by the API.
 	ByName bool
@@ -102,22 +102,11 @@ type Secret struct {
 	Immutable bool
 	Consumers []Consumer // by object
 	Readers   []Reader
-	Findings  []Finding // worst first
-	Unknowns  []string
-}
-
-// Finding is something that is wrong with a Secret.
-type Finding struct {
-	ID       string // permanent, such as read-by-everybody
-	Severity model.Severity
-	Text     string // one sentence without a full stop
-	Object   *model.Object
-	Path     tree.Path // in Object, to what is wrong
 }
 
 // View is the Secrets of a snapshot.
 type View struct {
-	Secrets  []*Secret       // worst first, then by name
+	Secrets  []*Secret       // by namespace and name
 	Managers []*ManagerInUse // by name
 	// Unknowns say what was not read of which everything here may depend.
 	Unknowns []string

@@ -53,13 +53,11 @@ func New(s *model.Snapshot) *View {
 		b.judge(v)
 	}
 	for _, d := range view.Data {
-		d.Findings, d.Namespaces = b.judgeSharing(d.Volumes...), namespaces(d.Volumes...)
+		d.Namespaces = namespaces(d.Volumes...)
 	}
-	slices.SortFunc(view.Data, func(a, b *Data) int {
-		return cmp.Or(-cmp.Compare(worst(a.Findings), worst(b.Findings)), strings.Compare(a.Name, b.Name))
-	})
+	slices.SortFunc(view.Data, func(a, b *Data) int { return strings.Compare(a.Name, b.Name) })
 	view.Volumes = b.order
-	slices.SortFunc(view.Volumes, compareVolumes)
+	slices.SortFunc(view.Volumes, compareIDs)
 	view.Snapshots = b.snapshots()
 	view.SnapshotClasses = slices.Collect(s.Kind(model.VolumeSnapshotClassKind))
 	view.AttributesClasses = slices.Collect(s.Kind(model.VolumeAttributesClassKind))
@@ -136,7 +134,7 @@ func (b *builder) debuggers() {
 func (b *builder) spread() {
 	taken := map[ID]bool{}
 	for _, v := range slices.Clone(b.order) {
-		if id, ok := templateID(v.ID); ok && b.templates[id] != nil {
+		if id, ok := TemplateOf(v.ID); ok && b.templates[id] != nil {
 			v.Users = append(v.Users, b.templates[id].Users...)
 			if v.Object == nil { // somebody else mounts what the StatefulSet will make
 				v.Claim = b.templates[id].Claim
@@ -162,9 +160,9 @@ func sortedTemplates(templates map[ID]*Volume) []*Volume {
 	return all
 }
 
-// templateID returns the ID of the claim template of which a claim may be made,
-// by its name.
-func templateID(id ID) (ID, bool) {
+// TemplateOf returns the ID of the claim template of a StatefulSet of which a claim
+// may be made, by its name. ok is false for what no StatefulSet makes.
+func TemplateOf(id ID) (template ID, ok bool) {
 	i := strings.LastIndexByte(id.Name, '-')
 	if id.Kind != KindClaim || i < 0 || i+1 == len(id.Name) || strings.Trim(id.Name[i+1:], "0123456789") != "" {
 		return ID{}, false
@@ -277,19 +275,6 @@ func (b *builder) notRead() []string {
 		}
 	}
 	return reasons
-}
-
-func compareVolumes(a, b *Volume) int {
-	return cmp.Or(-cmp.Compare(worst(a.Findings), worst(b.Findings)), compareIDs(a, b))
-}
-
-// worst ranks what has findings before what has none.
-func worst(findings []Finding) int {
-	rank := -1
-	for i := range findings {
-		rank = max(rank, int(findings[i].Severity))
-	}
-	return rank
 }
 
 func compareIDs(a, b *Volume) int {

@@ -1,7 +1,6 @@
 package storage
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -63,26 +62,33 @@ func TestCatalogueIsWhole(t *testing.T) {
 
 // A read-only mount of a socket is as good as a writable one.
 func TestGainOfMounts(t *testing.T) {
-	for _, c := range []struct{ volume, mount, want string }{
-		{"/run/docker.sock", "readOnly: true", "critical host-path-write"},
-		{"/run/dbus", "readOnly: true", "critical host-path-write"},
-		{"/usr", "readOnly: true", ""}, {"/usr", "", "critical host-path-write"},
-		{"/var/log", "readOnly: true", "medium host-path-read"}, {"/var/log", "", "high host-path-write"},
-		{"/etc/kubernetes", "readOnly: true", "critical host-path-read"},
-		{"/", "readOnly: true, subPath: srv/app", ""}, {"/", "readOnly: true", "critical host-path-read"},
-		{"/etc", "readOnly: true, subPath: localtime", ""}, {"/etc", "readOnly: true, subPathExpr: $(X)", "critical host-path-read"},
+	for _, c := range []struct {
+		volume, mount, want string
+		takes, writes       bool
+	}{
+		{"/run/docker.sock", "readOnly: true", "reaches /run/docker.sock", true, true},
+		{"/run/dbus", "readOnly: true", "reaches /run/dbus", true, true},
+		{"/usr", "readOnly: true", "", false, false},
+		{"/usr", "", "writes to /usr", true, true},
+		{"/var/log", "readOnly: true", "reads /var/log", false, false},
+		{"/var/log", "", "writes to /var/log", false, true},
+		{"/etc/kubernetes", "readOnly: true", "reads /etc/kubernetes", true, false},
+		{"/", "readOnly: true, subPath: srv/app", "", false, false},
+		{"/", "readOnly: true", "reads /", true, false},
+		{"/etc", "readOnly: true, subPath: localtime", "", false, false},
+		{"/etc", "readOnly: true, subPathExpr: $(X)", "reads /etc", true, false},
 	} {
 		mount := "{name: v, mountPath: /m"
 		if c.mount != "" {
 			mount += ", " + c.mount
 		}
 		v := view(t, false, pod("w", "one", mount+"}", "{name: v, hostPath: {path: "+c.volume+"}}")).Volumes[0]
-		got := ""
-		for _, f := range v.Findings {
-			got += fmt.Sprintf("%s %s", f.Severity, f.ID)
+		g := v.Users[0].Gain(v.NodePath)
+		if what, _, _ := strings.Cut(g.Text, " of the node"); !strings.HasPrefix(what, c.want) || c.want == "" && what != "" || g.TakesNode != c.takes || g.Writes != c.writes {
+			t.Errorf("%s %s: %+v, want %+v", c.volume, c.mount, g, c)
 		}
-		if got != c.want {
-			t.Errorf("%s %s: %q, want %q", c.volume, c.mount, got, c.want)
+		if helps := strings.Contains(g.Text, "does not help"); helps != (c.writes && c.mount != "") {
+			t.Errorf("%s %s: %q", c.volume, c.mount, g.Text)
 		}
 	}
 }

@@ -175,12 +175,9 @@ func all2text(v *View) string {
 	s := ""
 	for _, volume := range v.Volumes {
 		s += fmt.Sprintf("%v %s %q\n", volume.ID, text(volume), volume.Unknowns)
-		for _, f := range volume.Findings {
-			s += "  " + f.Text + "\n"
-		}
 	}
 	for _, d := range v.Data {
-		s += fmt.Sprintln(d.Name, d.Namespaces, len(d.Volumes), d.Findings)
+		s += fmt.Sprintln(d.Name, d.Namespaces, len(d.Volumes))
 	}
 	return s
 }

@@ -68,9 +68,13 @@ func (r *podReader) own(kind Kind, name string) ID {
 // template takes a claim template of a StatefulSet, which wins over a volume of
 // the same name.
 func (r *podReader) template(n *tree.Node, path tree.Path) {
-	name := n.Dig("metadata", "name").Str()
-	id := ID{Kind: KindClaim, Namespace: r.o.Key.Namespace, Name: name + "-" + r.o.Key.Name + "-*"}
-	r.add(PodVolume{ID: id, ClaimTemplate: n, User: User{Volume: name}}, path)
+	r.add(PodVolume{ID: TemplateID(r.o, n), ClaimTemplate: n, User: User{Volume: n.Dig("metadata", "name").Str()}}, path)
+}
+
+// TemplateID returns the ID that stands for the claims that a StatefulSet makes of a
+// claim template; see [TemplateOf].
+func TemplateID(set *model.Object, template *tree.Node) ID {
+	return ID{Kind: KindClaim, Namespace: set.Key.Namespace, Name: template.Dig("metadata", "name").Str() + "-" + set.Key.Name + "-*"}
 }
 
 func (r *podReader) volume(n *tree.Node, path tree.Path) {

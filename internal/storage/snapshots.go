@@ -22,8 +22,13 @@ type Snapshot struct {
 	RestoredBy []Restore
 	// Elsewhere are other namespaces whose claims a ReferenceGrant lets restore it.
 	Elsewhere []string
-	Findings  []Finding
-	Unknowns  []string
+	// Copies say by what the data get into other namespaces, one sentence each.
+	Copies []string
+	// Orphaned says why nobody owns the data any more, or is "". Outlives says that
+	// the claim which it was taken of is gone.
+	Orphaned string
+	Outlives bool
+	Unknowns []string
 }
 
 // Restore is a claim that is filled from a volume snapshot.
@@ -59,7 +64,7 @@ func (b *builder) snapshots() []*Snapshot {
 	}
 	b.judgeSnapshots(all)
 	slices.SortStableFunc(all, func(a, b *Snapshot) int {
-		return cmp.Or(-cmp.Compare(worst(a.Findings), worst(b.Findings)), strings.Compare(a.Namespace, b.Namespace), strings.Compare(a.Name, b.Name))
+		return cmp.Or(strings.Compare(a.Namespace, b.Namespace), strings.Compare(a.Name, b.Name))
 	})
 	return all
 }
@@ -165,49 +170,41 @@ func (b *builder) judgeSnapshots(all []*Snapshot) {
 		sn.judge(b)
 		if of := byHandle[sn.Driver+" "+sn.Handle]; of != nil && len(of.list) > 1 {
 			others := slices.DeleteFunc(slices.Clone(of.list[:min(len(of.list), mostListed+1)]), func(namespace string) bool { return namespace == sn.Namespace })
-			sn.find("snapshot-in-namespaces", model.Medium, sn.Content, "the same data are a snapshot in %s too", spaces(others, len(of.list)-1))
+			sn.Copies = append(sn.Copies, "the same data are a snapshot in "+spaces(others, len(of.list)-1)+" too")
 		}
-		slices.SortStableFunc(sn.Findings, func(a, b Finding) int { return int(b.Severity) - int(a.Severity) })
 	}
 }
 
 func (sn *Snapshot) judge(b *builder) {
 	if sn.Object == nil {
-		switch {
-		case !b.s.Complete(sn.Namespace, model.VolumeSnapshotKind):
+		if b.s.Complete(sn.Namespace, model.VolumeSnapshotKind) {
+			sn.Orphaned = fmt.Sprintf("its VolumeSnapshot is gone and the data are still there (deletion policy %s)", sn.DeletionPolicy)
+		} else {
 			sn.Unknowns = append(sn.Unknowns, "its VolumeSnapshot was not read, and may live elsewhere")
-		default:
-			sn.find("snapshot-orphaned", model.Medium, sn.Content, "its VolumeSnapshot is gone and the data are still there (deletion policy %s)", sn.DeletionPolicy)
 		}
 		return
 	}
 	if len(sn.Elsewhere) > 0 {
-		sn.find("snapshot-granted", model.Medium, sn.Object, "whoever makes claims in %s may restore it there and read the data", spaces(sn.Elsewhere, len(sn.Elsewhere)))
+		sn.Copies = append(sn.Copies, "whoever makes claims in "+spaces(sn.Elsewhere, len(sn.Elsewhere))+" may restore it there and read the data")
 	}
 	for _, r := range sn.RestoredBy {
 		switch {
 		case r.Namespace == sn.Namespace:
 		case r.Granted:
-			sn.find("snapshot-restored-elsewhere", model.Medium, r.Object, "claim %s/%s holds a copy of the data", r.Namespace, r.Name)
+			sn.Copies = append(sn.Copies, fmt.Sprintf("claim %s/%s holds a copy of the data", r.Namespace, r.Name))
 		case !b.s.Complete(sn.Namespace, model.ReferenceGrantKind):
 			sn.Unknowns = append(sn.Unknowns, fmt.Sprintf("claim %s/%s is to be filled from it, and whether a ReferenceGrant allows that was not read", r.Namespace, r.Name))
 		}
 	}
-	if sn.Claim != "" && !b.hasClaim(sn.Namespace, sn.Claim) && b.s.Complete(sn.Namespace, model.PersistentVolumeClaimKind) {
-		sn.find("snapshot-outlives", model.Low, sn.Object, "claim %s is gone and the snapshot keeps its data", sn.Claim)
-	}
+	sn.Outlives = sn.Claim != "" && !b.hasClaim(sn.Namespace, sn.Claim) && b.s.Complete(sn.Namespace, model.PersistentVolumeClaimKind)
 }
 
 // hasClaim reports whether a claim is in the snapshot, or will be made by a
 // StatefulSet in it.
 func (b *builder) hasClaim(namespace, name string) bool {
 	id := ID{Kind: KindClaim, Namespace: namespace, Name: name}
-	template, _ := templateID(id)
+	template, _ := TemplateOf(id)
 	return b.volumes[id] != nil && b.volumes[id].Claim.Node != nil || b.templates[template] != nil
-}
-
-func (sn *Snapshot) find(id string, severity model.Severity, o *model.Object, format string, args ...any) {
-	sn.Findings = append(sn.Findings, Finding{ID: id, Severity: severity, Text: fmt.Sprintf(format, args...), Object: o})
 }
 
 // spaces names namespaces, of which the first are given.

@@ -51,20 +51,26 @@ spec: {driver: ebs.csi.aws.com, deletionPolicy: Retain, source: {snapshotHandle:
 		want       string // of each snapshot
 		elsewhere  []string
 	}{
-		{"plain", taken, true, "low snapshot-outlives", nil},
+		{"plain", taken, true, "outlives", nil},
 		{"plain, open", taken, false, "", nil},
-		{"granted", taken + fmt.Sprintf(grant, "nightly"), false, "medium snapshot-granted", []string{"lab"}},
+		{"granted", taken + fmt.Sprintf(grant, "nightly"), false, "[whoever makes claims in namespace lab may restore it there and read the data]", []string{"lab"}},
 		{"another granted", taken + fmt.Sprintf(grant, "weekly"), false, "", nil},
-		{"restored", taken + fmt.Sprintf(grant, "nightly") + restored, false, "medium snapshot-granted; medium snapshot-restored-elsewhere", []string{"lab"}},
-		{"restored without a grant", taken + restored, true, "low snapshot-outlives", nil},
-		{"one handle", taken + contents, true, "medium snapshot-orphaned; medium snapshot-in-namespaces | medium snapshot-in-namespaces; low snapshot-outlives", nil},
+		{"restored", taken + fmt.Sprintf(grant, "nightly") + restored, false, "[whoever makes claims in namespace lab may restore it there and read the data claim lab/copy holds a copy of the data]", []string{"lab"}},
+		{"restored without a grant", taken + restored, true, "outlives", nil},
+		{"one handle", taken + contents, true, "orphaned; [the same data are a snapshot in namespace shop too] | outlives; [the same data are a snapshot in namespace lab too]", nil},
 	} {
 		v := view(t, c.closed, c.text)
 		var all []string
 		for _, sn := range v.Snapshots {
 			var got []string
-			for _, f := range sn.Findings {
-				got = append(got, f.Severity.String()+" "+f.ID)
+			if sn.Orphaned != "" {
+				got = append(got, "orphaned")
+			}
+			if sn.Outlives {
+				got = append(got, "outlives")
+			}
+			if len(sn.Copies) > 0 {
+				got = append(got, fmt.Sprint(sn.Copies))
 			}
 			all = append(all, strings.Join(got, "; "))
 		}

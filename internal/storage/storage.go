@@ -6,8 +6,7 @@
 // snapshots. [HostPath] is the catalogue of sensitive paths of a node.
 //
 // In an open snapshot more may live elsewhere, and in a closed one with gaps in
-// what could not be read. What depends on that is in Unknowns, and is never a
-// finding. The status of objects is used where it was read, and only there.
+// what could not be read. What depends on that is in Unknowns. The status of objects is used where it was read, and only there.
 // Parameters of storage drivers are judged as far as the documents of the driver
 // say what they do; everything else is unknown.
 package storage
@@ -63,9 +62,15 @@ type Volume struct {
 	Encryption Encryption
 	// Data are those behind the volume, when other volumes here have the same; nil
 	// for all others.
-	Data     *Data
-	Findings []Finding // worst first; those of Data are there
-	Unknowns []string
+	Data *Data
+	// Orphaned says why nobody owns the data of a persistent volume any more; "" when
+	// somebody does, or it is not known: then Unknowns says why.
+	Orphaned string
+	// OnePod is the workload that is all that was read to mount the claim, when it
+	// has but one pod. LeftBehind is the StatefulSet of whose replicas the claim was
+	// and that has fewer now.
+	OnePod, LeftBehind *model.Object
+	Unknowns           []string
 }
 
 // Data are what several volumes have in common: one handle of a driver, one NFS
@@ -74,7 +79,6 @@ type Data struct {
 	Name       string    // such as "efs.csi.aws.com fs-1"
 	Volumes    []*Volume // two or more, by ID
 	Namespaces []string  // see [Volume.Namespaces]
-	Findings   []Finding // about who meets there
 }
 
 // User is a pod template that has a volume. A pod that a workload made is one only
@@ -168,20 +172,11 @@ type Class struct {
 	Encryption  Encryption // of volumes that it makes
 }
 
-// Finding is something that is wrong with a volume or a volume snapshot.
-type Finding struct {
-	ID       string // permanent, such as shared-across-namespaces
-	Severity model.Severity
-	Text     string // one sentence without a full stop
-	Object   *model.Object
-	Path     tree.Path // in Object, to what is wrong
-}
-
 // View is the storage of a snapshot.
 type View struct {
-	Volumes   []*Volume   // worst first, then by ID
-	Data      []*Data     // worst first, then by name
-	Snapshots []*Snapshot // VolumeSnapshots and contents without one, worst first
+	Volumes   []*Volume   // by ID
+	Data      []*Data     // by name
+	Snapshots []*Snapshot // VolumeSnapshots and contents without one, by name
 	Classes   []*Class    // by name
 	// SnapshotClasses are the VolumeSnapshotClasses, and AttributesClasses the
 	// VolumeAttributesClasses, by name.

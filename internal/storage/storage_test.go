@@ -62,8 +62,13 @@ func text(v *Volume) string {
 	if v.Encryption.State != "" {
 		parts = append(parts, "encrypted "+string(v.Encryption.State))
 	}
-	for _, f := range v.Findings {
-		parts = append(parts, f.Severity.String()+" "+f.ID)
+	if v.Orphaned != "" {
+		parts = append(parts, "orphaned")
+	}
+	for i := range v.Users {
+		if g := v.Users[i].Gain(v.NodePath); v.NodePath != "" && g.Text != "" {
+			parts = append(parts, fmt.Sprintf("%.6s %v", g.Text, g.TakesNode))
+		}
 	}
 	return strings.Join(parts, "; ")
 }
@@ -93,8 +98,8 @@ func TestVolumeKinds(t *testing.T) {
 		{`persistentVolumeClaim: {claimName: data, readOnly: true}`, KindClaim, "w/main/main /m ro; encrypted yes"},
 		{`nfs: {server: filer, path: /exports}`, "nfs", "w/main/main /m rw; encrypted unknown"},
 		{`hostPath: {path: /srv/app}`, KindHostPath, "w/main/main /m rw; encrypted unknown"},
-		{`hostPath: {path: /var/run/docker.sock}`, KindHostPath, "w/main/main /m rw; encrypted unknown; critical host-path-write"},
-		{`hostPath: {path: /var/log}`, KindHostPath, "w/main/main /m rw; encrypted unknown; high host-path-write"},
+		{`hostPath: {path: /var/run/docker.sock}`, KindHostPath, "w/main/main /m rw; encrypted unknown; reache true"},
+		{`hostPath: {path: /var/log}`, KindHostPath, "w/main/main /m rw; encrypted unknown; writes false"},
 		{`gitRepo: {repository: "https://git.example/app"}`, "gitRepo", "w/main/main /m rw"},
 	} {
 		volume := "{name: v, " + c.source + "}"
@@ -146,14 +151,10 @@ spec:
 				got = append(got, strings.TrimSpace(fmt.Sprintf("%s %s %s %s %v %v %s%s %s", v.Kind, m.Role, m.Container, m.MountPath, m.Device, m.ReadOnly, m.SubPath, m.SubPathExpr, m.Propagation)))
 			}
 		}
-		for _, f := range v.Findings {
-			got = append(got, f.Severity.String()+" "+f.ID)
-		}
 	}
 	want := []string{
-		"emptyDir main app /d false false  Bidirectional", "emptyDir init setup /init false false a",
-		"emptyDir sidecar proxy /side false true $(NAME)", "emptyDir ephemeral debug /debug false false  HostToContainer", "high mount-propagation",
-		"claim main raw /dev/xvda true false", "medium missing", "undeclared main app /l false false", "low undeclared", "info unmounted",
+		"claim main raw /dev/xvda true false", "emptyDir main app /d false false  Bidirectional", "emptyDir init setup /init false false a",
+		"emptyDir sidecar proxy /side false true $(NAME)", "emptyDir ephemeral debug /debug false false  HostToContainer", "undeclared main app /l false false",
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("%q\nwant\n%q", got, want)
@@ -171,29 +172,28 @@ func find(t *testing.T, v *View, kind Kind, name string) *Volume {
 	return nil
 }
 
-// What is absent is only wrong where nothing can be elsewhere.
+// What is absent is only told where nothing can be elsewhere.
 func TestWorlds(t *testing.T) {
 	const lonely = "apiVersion: v1\nkind: PersistentVolumeClaim\nmetadata: {name: c}\nspec: {accessModes: [ReadWriteOnce]}\n"
 	const volume = "apiVersion: v1\nkind: PersistentVolume\nmetadata: {name: pv}\nspec: {claimRef: {namespace: shop, name: gone}, nfs: {server: s, path: /}, persistentVolumeReclaimPolicy: Retain}\n"
 	absent := pod("w", "x", "{name: v, mountPath: /m}", "{name: v, persistentVolumeClaim: {claimName: c}}")
+	const notRead = "claim shop/gone was not read, and may live elsewhere"
 	for _, c := range []struct {
-		what, text, closed, open string
+		what, text string
+		closed     bool
+		orphaned   bool
+		unknown    []string
 	}{
-		{"unused", lonely, "unused", "nothing here mounts it, and what does may live elsewhere"},
-		{"orphaned", volume, "orphaned", "claim shop/gone was not read, and may live elsewhere"},
-		{"missing", absent, "missing", "the claim was not read, and may live elsewhere"},
-		{"released", volume + "status: {phase: Released}\n", "orphaned", ""},
+		{"kept", volume, true, true, nil},
+		{"kept, open", volume, false, false, []string{notRead}},
+		{"released", volume + "status: {phase: Released}\n", false, true, nil},
+		{"failed", volume + "status: {phase: Failed}\n", false, true, nil},
+		{"waiting", strings.Replace(volume, "claimRef: {namespace: shop, name: gone}, ", "", 1) + "status: {phase: Available}\n", false, false, nil},
+		{"not told", strings.Replace(volume, "claimRef: {namespace: shop, name: gone}, ", "", 1), true, false, []string{"whether a claim is bound to it was not read"}},
 	} {
-		v := view(t, true, c.text).Volumes[0]
-		if len(v.Findings) != 1 || v.Findings[0].ID != c.closed || len(v.Unknowns) > 0 {
-			t.Errorf("%s, closed: %+v %q", c.what, v.Findings, v.Unknowns)
-		}
-		v = view(t, false, c.text).Volumes[0]
-		if c.open != "" && (len(v.Findings) > 0 || !slices.Equal(v.Unknowns, []string{c.open})) {
-			t.Errorf("%s, open: %+v %q", c.what, v.Findings, v.Unknowns)
-		}
-		if c.open == "" && len(v.Findings) != 1 {
-			t.Errorf("%s, open: %+v", c.what, v.Findings)
+		v := view(t, c.closed, c.text).Volumes[0]
+		if (v.Orphaned != "") != c.orphaned || !slices.Equal(v.Unknowns, c.unknown) {
+			t.Errorf("%s: %q %q", c.what, v.Orphaned, v.Unknowns)
 		}
 	}
 	for _, gap := range []model.GroupKind{model.PersistentVolumeClaimKind, model.DeploymentKind} {
@@ -204,16 +204,49 @@ func TestWorlds(t *testing.T) {
 	}
 }
 
-func TestWorstFirst(t *testing.T) {
-	const mount = "{name: v, mountPath: /m}"
-	v := view(t, false, pod("a", "one", mount, "{name: v, emptyDir: {}}")+pod("b", "one", "", "{name: v, emptyDir: {}}")+
-		pod("c", "one", mount, "{name: v, hostPath: {path: /}}")+pod("d", "one", mount, "{name: v, hostPath: {path: /var/log}}"))
-	var got []string
-	for _, volume := range v.Volumes {
-		got = append(got, volume.Users[0].Workload.Key.Name)
+// TestClaimFacts asks who is left of those that a claim was made for.
+func TestClaimFacts(t *testing.T) {
+	claim := func(name string) string {
+		return "---\napiVersion: v1\nkind: PersistentVolumeClaim\nmetadata: {name: " + name + "}\nspec: {accessModes: [ReadWriteMany]}\n"
 	}
-	if strings.Join(got, " ") != "c d b a" {
-		t.Errorf("%q", got)
+	mounting := func(name string) string {
+		return pod(name, "a", "{name: v, mountPath: /m}", "{name: v, persistentVolumeClaim: {claimName: c}}")
+	}
+	scaler := func(kind, name string) string {
+		return "---\napiVersion: autoscaling/v2\nkind: HorizontalPodAutoscaler\nmetadata: {name: h}\nspec: {scaleTargetRef: {kind: " + kind + ", name: " + name + "}, maxReplicas: 3}\n"
+	}
+	const set = `---
+apiVersion: apps/v1
+kind: StatefulSet
+metadata: {name: db}
+spec: {replicas: 2, selector: {}, ordinals: {start: 1}, template: {spec: {containers: [{name: a, image: i}]}}, volumeClaimTemplates: [{metadata: {name: data}, spec: {accessModes: [ReadWriteOnce]}}]}
+`
+	for _, c := range []struct {
+		what, text, claim, want string
+		closed                  bool
+	}{
+		{"one pod", claim("c") + mounting("w"), "c", "Deployment/shop/w ", true},
+		{"two workloads", claim("c") + mounting("w") + mounting("x"), "c", " ", true},
+		{"replicas", claim("c") + strings.Replace(mounting("w"), "spec:\n", "spec:\n  replicas: 2\n", 1), "c", " ", true},
+		{"scaled", claim("c") + mounting("w") + scaler("Deployment", "w"), "c", " ", true},
+		{"another scaled", claim("c") + mounting("w") + scaler("Deployment", "x"), "c", "Deployment/shop/w ", true},
+		{"perhaps scaled", claim("c") + mounting("w"), "c", " ", false},
+		{"before the first", claim("data-db-0") + set, "data-db-0", " ", true},
+		{"a replica's", claim("data-db-2") + set, "data-db-2", " ", true},
+		{"left behind", claim("data-db-3") + set, "data-db-3", " StatefulSet/shop/db", true},
+		{"left behind, perhaps scaled", claim("data-db-3") + set, "data-db-3", " ", false},
+		{"of another name", claim("data-db-x") + set, "data-db-x", " ", true},
+	} {
+		v := find(t, view(t, c.closed, c.text), KindClaim, c.claim)
+		name := func(o *model.Object) string {
+			if o == nil {
+				return ""
+			}
+			return o.Key.String()
+		}
+		if got := name(v.OnePod) + " " + name(v.LeftBehind); got != c.want {
+			t.Errorf("%s: %q, want %q", c.what, got, c.want)
+		}
 	}
 }
 

@@ -1,0 +1,228 @@
+package storage
+
+import (
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	"ullage.dev/ullage/internal/model"
+)
+
+// doubt records why something is not known, once.
+func (v *Volume) doubt(format string, args ...any) {
+	if text := fmt.Sprintf(format, args...); !slices.Contains(v.Unknowns, text) {
+		v.Unknowns = append(v.Unknowns, text)
+	}
+}
+
+// judge says what becomes of a volume and its data, as far as its users and its
+// claim tell.
+func (b *builder) judge(v *Volume) {
+	if v.Kind == KindClaim {
+		b.judgeClaim(v)
+	}
+	if v.Kind == KindPersistent && v.Persistent != nil {
+		b.judgeData(v)
+	}
+}
+
+// judgeClaim looks at who uses a claim.
+func (b *builder) judgeClaim(v *Volume) {
+	v.OnePod = b.onePod(v)
+	v.LeftBehind = b.leftBehind(v)
+}
+
+// onePod returns the workload that is all that mounts a claim, when it has one pod
+// and no more.
+func (b *builder) onePod(v *Volume) *model.Object {
+	if len(v.Users) != 1 {
+		return nil
+	}
+	o := v.Users[0].Workload
+	replicas, ok := o.Root.Dig("spec", "replicas").Int()
+	if o.Key.GroupKind == model.PodKind || o.Key.GroupKind == model.DeploymentKind && ok && replicas <= 1 && !b.scaled(o) {
+		return o
+	}
+	return nil
+}
+
+// scaled reports whether an autoscaler may set the replicas of a workload. What
+// KEDA scales has an autoscaler in the cluster.
+func (b *builder) scaled(o *model.Object) bool {
+	if !b.s.Complete(o.Key.Namespace, model.AutoscalerKind) {
+		return true
+	}
+	return b.scalers()[model.Key{Cluster: o.Key.Cluster, Namespace: o.Key.Namespace, GroupKind: model.GroupKind{Kind: o.Key.Kind}, Name: o.Key.Name}]
+}
+
+func (b *builder) indexScalers() map[model.Key]bool {
+	index := map[model.Key]bool{}
+	for a := range b.s.Kind(model.AutoscalerKind) {
+		ref := a.Root.Dig("spec", "scaleTargetRef")
+		index[model.Key{Cluster: a.Key.Cluster, Namespace: a.Key.Namespace, GroupKind: model.GroupKind{Kind: ref.Get("kind").Str()}, Name: ref.Get("name").Str()}] = true
+	}
+	return index
+}
+
+// leftBehind returns the StatefulSet that has no more the replica that a claim is
+// of.
+func (b *builder) leftBehind(v *Volume) *model.Object {
+	id, ok := TemplateOf(v.ID)
+	if !ok || b.templates[id] == nil || v.Object == nil {
+		return nil
+	}
+	set := b.templates[id].Users[0].Workload
+	replicas, known := set.Root.Dig("spec", "replicas").Int()
+	start, _ := set.Root.Dig("spec", "ordinals", "start").Int()
+	var ordinal int64
+	if _, err := fmt.Sscan(v.Name[strings.LastIndexByte(v.Name, '-')+1:], &ordinal); err != nil || !known || set.Key.GroupKind != model.StatefulSetKind {
+		return nil
+	}
+	if ordinal < start+replicas || b.scaled(set) {
+		return nil
+	}
+	return set
+}
+
+// judgeData looks for data that nobody owns any more.
+func (b *builder) judgeData(v *Volume) {
+	p := v.Persistent
+	claim := "claim " + p.ClaimNamespace + "/" + p.ClaimName
+	switch {
+	case p.Phase == "Released":
+		v.Orphaned = fmt.Sprintf("%s is gone and its data are still there (reclaim policy %s)", claim, p.Reclaim)
+	case p.Phase == "Failed":
+		v.Orphaned = claim + " is gone and the volume could not be reclaimed, so its data may still be there"
+	case p.ClaimName == "" && p.Phase == "Available": // no claim is bound to it
+	case p.ClaimName == "":
+		v.doubt("whether a claim is bound to it was not read")
+	case !b.s.Complete(p.ClaimNamespace, model.PersistentVolumeClaimKind):
+		v.doubt("%s was not read, and may live elsewhere", claim)
+	default:
+		v.Orphaned = fmt.Sprintf("%s does not exist and the volume is kept for it (reclaim policy %s)", claim, p.Reclaim)
+	}
+}
+
+// Gain is what a workload has of a path of the node.
+type Gain struct {
+	Text      string // such as "reads /etc/kubernetes of the node: ..."; "" when that is nothing known
+	TakesNode bool
+	Writes    bool // by writing, or by connecting to a socket
+}
+
+// Gain returns the most that the containers of a user have of a path of the node
+// that the volume is.
+func (u *User) Gain(nodePath string) Gain {
+	v := Volume{NodePath: nodePath, Exposures: HostPath(nodePath)}
+	var most Gain
+	best := 0
+	for i := range u.Mounts {
+		m := &u.Mounts[i]
+		for _, e := range m.exposures(&v) {
+			gain, rank := e.gain(!m.ReadOnly)
+			if rank <= best {
+				continue
+			}
+			if m.ReadOnly && e.Socket && e.WriteTakes {
+				gain.Text += "; that the mount is read-only does not help, as a socket can be written to"
+			}
+			most, best = gain, rank
+		}
+	}
+	return most
+}
+
+// exposures returns what is exposed at a mount.
+func (m *Mount) exposures(v *Volume) []Exposure {
+	if v.NodePath == "" || m.SubPath == "" {
+		return v.Exposures
+	}
+	return HostPath(path.Join(v.NodePath, m.SubPath))
+}
+
+// gain says what a mount gives, and ranks it.
+func (e Exposure) gain(writes bool) (g Gain, rank int) {
+	switch {
+	case e.Socket && e.WriteTakes:
+		return Gain{"reaches " + e.Path + " of the node: " + e.Write, true, true}, 4
+	case writes && e.WriteTakes:
+		return Gain{"writes to " + e.Path + " of the node: " + e.Write, true, true}, 4
+	case e.ReadTakes:
+		return Gain{"reads " + e.Path + " of the node: " + e.Read, true, false}, 4
+	case writes && e.Write != "":
+		return Gain{"writes to " + e.Path + " of the node: " + e.Write, false, true}, 3
+	case e.Read != "":
+		return Gain{"reads " + e.Path + " of the node: " + e.Read, false, false}, 2
+	}
+	return Gain{}, 0
+}
+
+// mounting returns those who mount one of the volumes, by workload. Parts of the
+// platform are left out where it is a path of the node.
+func mounting(volumes []*Volume) []*User {
+	var users []*User
+	for _, v := range volumes {
+		for i := range v.Users {
+			if u := &v.Users[i]; len(u.Mounts) > 0 && !(v.Kind == KindHostPath && u.Workload.System) {
+				users = append(users, u)
+			}
+		}
+	}
+	slices.SortStableFunc(users, func(a, b *User) int { return a.Workload.Key.Compare(b.Workload.Key) })
+	return users
+}
+
+// Namespaces returns the namespaces that have the data behind a volume, in order:
+// those of claims and of those who mount one, parts of the platform on a path of
+// the node left out. The result must not be changed.
+func (v *Volume) Namespaces() []string {
+	if v.Data != nil {
+		return v.Data.Namespaces
+	}
+	return namespaces(v)
+}
+
+func namespaces(volumes ...*Volume) []string {
+	var found distinct
+	for _, v := range volumes {
+		found.add(v.Namespace)
+		if v.Persistent != nil {
+			found.add(v.Persistent.ClaimNamespace)
+		}
+	}
+	for _, u := range mounting(volumes) {
+		found.add(u.Workload.Key.Namespace)
+	}
+	slices.Sort(found.list)
+	return slices.DeleteFunc(found.list, func(namespace string) bool { return namespace == "" })
+}
+
+// distinct is a list without duplicates, in the order of the first ones.
+type distinct struct {
+	list []string
+	has  map[string]bool
+}
+
+func (d *distinct) add(s string) {
+	if d.has == nil {
+		d.has = map[string]bool{}
+	}
+	if !d.has[s] {
+		d.has[s] = true
+		d.list = append(d.list, s)
+	}
+}
+
+const mostListed = 4
+
+// listedOf names the first of a list, which are given, and counts the rest.
+func listedOf(first []string, total int) string {
+	if total > mostListed {
+		return fmt.Sprintf("%s and %d more", strings.Join(first[:mostListed], ", "), total-mostListed)
+	}
+	if total > 1 {
+		return strings.Join(first[:total-1], ", ") + " and " + first[total-1]
+	}
+	return strings.Join(first, "")
+}
