@@ -105,6 +105,7 @@ func (f *policyFlags) list(ctx context.Context, w io.Writer) error {
 	if f.profile.text == "" {
 		f.profile = word{text: "all"}
 	}
+	other := otherVersions(rules, minor)
 	if rules, err = profile(rules, f.profile, minor); err != nil {
 		return err
 	}
@@ -113,7 +114,7 @@ func (f *policyFlags) list(ctx context.Context, w io.Writer) error {
 	case "json":
 		return writeRules(w, rules)
 	case "markdown":
-		return writeLibrary(w, rules)
+		return writeLibrary(w, rules, other)
 	case "text":
 	default:
 		return word{f.output, "--output"}.oneOf("text", "json", "markdown")
@@ -128,7 +129,25 @@ func (f *policyFlags) list(ctx context.Context, w io.Writer) error {
 		}
 	}
 	fmt.Fprintf(w, "\n%d rules, %d of them in the recommended profile; ullage policy show RULE explains one\n", len(rules), recommended)
+	if other != "" {
+		fmt.Fprintln(w, other)
+	}
 	return nil
+}
+
+// otherVersions tells of the rules that are left out, because they hold for other
+// versions of Kubernetes.
+func otherVersions(rules []*policy.Rule, minor int) string {
+	var ids []string
+	for _, r := range rules {
+		if r.PodSecurity != nil && !r.PodSecurity.Holds(minor) {
+			ids = append(ids, r.ID)
+		}
+	}
+	if len(ids) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%s for other versions of Kubernetes than 1.%d: %s", counted(len(ids), "more rule"), minor, strings.Join(ids, ", "))
 }
 
 // ruleJSON is a rule as other programs read it.
@@ -162,9 +181,12 @@ func writeRules(w io.Writer, rules []*policy.Rule) error {
 }
 
 // writeLibrary writes the page docs/rule-library.md.
-func writeLibrary(w io.Writer, rules []*policy.Rule) error {
+func writeLibrary(w io.Writer, rules []*policy.Rule, other string) error {
 	b := bufio.NewWriter(w)
 	fmt.Fprintf(b, "# The rule library\n\n%d rules. `ullage policy show RULE` explains one; this page is written by `make generate`.\n", len(rules))
+	if other != "" {
+		fmt.Fprintf(b, "Beside them: %s.\n", other)
+	}
 	for _, category := range policy.Categories {
 		fmt.Fprintf(b, "\n## %s\n\n| rule | severity | profiles | what is wrong |\n|---|---|---|---|\n", category)
 		for _, r := range rules {
