@@ -73,8 +73,9 @@ type spot struct {
 	path   tree.Path
 }
 
-// holds reports whether what is said of an element is said of the spot. What is said
-// of a pod or a container as a whole is not said of its volumes.
+// holds reports whether what is said of an element is said of the spot: of what is
+// at or below it, or of the item of a list that it is in, such as a variable. What is
+// said of a container or a volume as a whole is not said of the Secrets in it.
 func (s spot) holds(e *model.Element) bool {
 	if e.Object != s.object {
 		return false
@@ -84,7 +85,7 @@ func (s spot) holds(e *model.Element) bool {
 	}
 	n := len(e.Path)
 	isItem := n > 1 && e.Path[n-1].Key == ""
-	return isItem && below(s.path, e.Path) && !slices.Contains(model.ContainerLists, e.Path[n-2].Key)
+	return isItem && below(s.path, e.Path) && e.Path[n-2].Key != "volumes" && !slices.Contains(model.ContainerLists, e.Path[n-2].Key)
 }
 
 func below(path, outer tree.Path) bool {

@@ -246,3 +246,64 @@ func TestInventoryFindsWhatCheckFinds(t *testing.T) {
 		}
 	}
 }
+
+// TestFindingsStandWhereTheyBelong lists each finding with the volume and the Secret
+// that it is about, and with no other of the same pod.
+func TestFindingsStandWhereTheyBelong(t *testing.T) {
+	dir := write(t, map[string]string{"a.yaml": `
+apiVersion: v1
+kind: Secret
+metadata: {name: db, namespace: shop}
+stringData: {password: ""}
+---
+apiVersion: v1
+kind: Secret
+metadata: {name: api, namespace: shop}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: web, namespace: shop}
+spec:
+  containers:
+  - name: web
+    image: registry.example/web:1
+    securityContext: {privileged: true}
+    env: [{name: P, valueFrom: {secretKeyRef: {name: db, key: nokey}}}, {name: K, value: x}]
+    envFrom: [{secretRef: {name: api}}]
+    volumeMounts: [{name: all, mountPath: /a}, {name: etc, mountPath: /e}, {name: none, mountPath: /n}]
+  volumes:
+  - name: all
+    projected: {sources: [{secret: {name: db}}, {serviceAccountToken: {path: t, expirationSeconds: 200000}}]}
+  - {name: etc, hostPath: {path: /etc}}
+  - {name: idle, emptyDir: {}}
+`})
+	got := map[string]string{}
+	for _, command := range []string{"storage", "secrets"} {
+		var doc struct {
+			Volumes, Secrets []struct {
+				Kind, Name string
+				Findings   []findingJSON
+			}
+		}
+		if err := json.Unmarshal([]byte(ullage(t, command, "--closed-world", "-o", "json", dir).stdout), &doc); err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range append(doc.Volumes, doc.Secrets...) {
+			for _, f := range e.Findings {
+				if f.Severity > model.Info {
+					got[e.Kind+" "+e.Name] += f.ID + " "
+				}
+			}
+		}
+	}
+	want := map[string]string{
+		"projected all":   "long-lived-token ",
+		"hostPath /etc":   "host-path-sensitive host-path-writable ",
+		"undeclared none": "mount-without-volume ",
+		" db":             "missing-config-key secrets-in-env ",
+		" api":            "secrets-in-env-from ",
+	}
+	if !maps.Equal(got, want) {
+		t.Errorf("%q\nwant\n%q", got, want)
+	}
+}

@@ -62,7 +62,12 @@ func newSecretsListing(world *model.Snapshot, view *secrets.View, j *judgements)
 	for _, s := range view.Secrets {
 		spots := []spot{{object: s.Object}}
 		for i := range s.Consumers {
-			spots = append(spots, spot{s.Consumers[i].Object, s.Consumers[i].Path})
+			c := &s.Consumers[i]
+			at := c.Path
+			if c.How == secrets.Mount || c.How == secrets.Env { // the keys stand beside the name
+				at = at[:len(at)-1]
+			}
+			spots = append(spots, spot{c.Object, at})
 		}
 		v := j.of(spots...)
 		if s.State == secrets.Unread {
@@ -272,5 +277,6 @@ func (p *inventoryPrinter) readersOfAll(l *secretsListing) {
 			p.wrapped(4, dim, "found of the binding and its role: "+strings.Join(ids, ", "))
 		}
 	}
+	p.wrapped(2, dim, "Whoever may make pods in a namespace may have them mount its Secrets: ullage access who-can create pods -n NAMESPACE lists them, and ullage attack-paths --to secret/NAMESPACE/NAME all ways.")
 	fmt.Fprintln(p.w)
 }

@@ -28,7 +28,7 @@ Exit code: 0 told, 2 usage or internal error, 3 something could not be read.`,
 			return f.run(cmd, p, args, func(j *judgements) judgedList {
 				view := storage.New(f.world)
 				f.filterStorage(view)
-				return newStorageListing(view, j)
+				return newStorageListing(view, j, f.world.Closed)
 			})
 		},
 	}
@@ -47,6 +47,7 @@ type storageListing struct {
 type listedVolume struct {
 	*storage.Volume
 	verdict
+	absent bool // a claim that does not exist
 }
 
 type listedSnapshot struct {
@@ -59,10 +60,15 @@ type listedClass struct {
 	verdict
 }
 
-func newStorageListing(view *storage.View, j *judgements) *storageListing {
+func newStorageListing(view *storage.View, j *judgements, closed bool) *storageListing {
 	l := &storageListing{View: view}
 	for _, v := range view.Volumes {
-		l.volumes = append(l.volumes, listedVolume{v, j.of(volumeSpots(v)...)})
+		said := j.of(volumeSpots(v)...)
+		absent := closed && v.Kind == storage.KindClaim && v.Claim.Node == nil && len(said.unknowns) == 0
+		if v.Encryption.State == storage.Unknown && !absent && !ofNode(v) && !slices.Contains(said.unknowns, v.Encryption.Reason) {
+			said.unknowns = append(said.unknowns, v.Encryption.Reason)
+		}
+		l.volumes = append(l.volumes, listedVolume{v, said, absent})
 	}
 	for _, s := range view.Snapshots {
 		l.snapshots = append(l.snapshots, listedSnapshot{s, j.of(spot{object: s.Object}, spot{object: s.Content})})
@@ -168,6 +174,10 @@ var ofOnePod = map[storage.Kind]bool{
 	"emptyDir": true, "secret": true, "configMap": true, "projected": true, "downwardAPI": true, "image": true,
 }
 
+// ofNode reports whether the files of a volume are on the node's own disk, of which
+// nothing can be known here.
+func ofNode(v *storage.Volume) bool { return v.Kind == storage.KindHostPath || v.Kind == "emptyDir" }
+
 // volumeTitle names a volume.
 func volumeTitle(id storage.ID) string {
 	switch id.Kind {
@@ -188,10 +198,9 @@ func (p *inventoryPrinter) volume(v *listedVolume) {
 	}
 	more := ""
 	switch {
-	case v.Kind != storage.KindClaim || v.Claim.Node != nil:
-	case p.closed && len(v.unknowns) == 0:
+	case v.absent:
 		more = "does not exist"
-	default:
+	case v.Kind == storage.KindClaim && v.Claim.Node == nil:
 		more = "not among what was read"
 	}
 	p.head(severity, style, volumeTitle(v.ID), more)
@@ -214,10 +223,11 @@ func (p *inventoryPrinter) volume(v *listedVolume) {
 	if v.Data != nil {
 		p.label("data", v.Data.Name+", as of "+counted(len(v.Data.Volumes)-1, "other volume"))
 	}
-	if v.Encryption.State != "" && (p.verbose || v.Kind != storage.KindHostPath && v.Kind != "emptyDir") {
+	if v.Encryption.State != "" && !v.absent && (p.verbose || !ofNode(v.Volume)) {
 		p.label("encrypted", string(v.Encryption.State)+": "+v.Encryption.Reason)
 	}
-	p.unknowns(&v.verdict, v.Unknowns...)
+	others := verdict{unknowns: slices.DeleteFunc(slices.Clone(v.unknowns), func(reason string) bool { return reason == v.Encryption.Reason })}
+	p.unknowns(&others, v.Unknowns...)
 	fmt.Fprintln(p.w)
 }
 

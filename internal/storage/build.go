@@ -102,7 +102,7 @@ func (b *builder) use(p PodVolume) {
 		v.Encryption = unknownBecause(ofNode)
 	} else if v.Kind == "nfs" {
 		v.Encryption = made{driver: "nfs"}.encryption()
-	} else if v.Kind == "csi" {
+	} else if v.Kind == "csi" && p.Source.Get("driver").Str() != "secrets-store.csi.k8s.io" { // which writes to memory
 		v.Encryption = made{driver: p.Source.Get("driver").Str(), static: true}.encryption()
 	}
 }
