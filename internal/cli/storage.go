@@ -319,6 +319,9 @@ func (p *inventoryPrinter) users(v *storage.Volume) {
 			name = ""
 		}
 		text := fmt.Sprintf("%s (service account %s)", u.Workload.Key, u.Account)
+		if u.PathType != "" {
+			text += ", as " + u.PathType
+		}
 		if len(u.Mounts) == 0 {
 			text += ", in no container"
 		}

@@ -53,6 +53,7 @@ type volumeUserJSON struct {
 	ReadOnly bool         `json:"readOnly"`
 	Place    *model.Place `json:"place"`
 	Mounts   []mountJSON  `json:"mounts"`
+	PathType string       `json:"hostPathType,omitempty"`
 	Gain     *gainJSON    `json:"gain,omitempty"`
 }
 
@@ -228,7 +229,7 @@ func asVolume(v *listedVolume) volumeJSON {
 
 func asVolumeUser(u *storage.User, nodePath string) volumeUserJSON {
 	place := u.Workload.Source.Place(u.Workload.Root.Nearest(u.Path))
-	j := volumeUserJSON{u.Workload.Key.String(), u.Account, u.Volume, u.ReadOnly, &place, []mountJSON{}, nil}
+	j := volumeUserJSON{u.Workload.Key.String(), u.Account, u.Volume, u.ReadOnly, &place, []mountJSON{}, u.PathType, nil}
 	if nodePath != "" {
 		if gain := u.Gain(nodePath); gain.Text != "" {
 			j.Gain = &gainJSON{gain.Text, gain.TakesNode}

@@ -83,6 +83,9 @@ func (r *podReader) volume(n *tree.Node, path tree.Path) {
 	switch kind := Kind(v.Source.Key()); {
 	case shared:
 		v.ID = id
+		if kind == KindHostPath {
+			v.PathType = v.Source.Get("type").Str()
+		}
 	case kind == "":
 		v.ID = r.own("emptyDir", v.Volume) // what the API server makes of it
 	case kind == KindEphemeral:

@@ -90,7 +90,10 @@ type User struct {
 	Volume   string    // name in the pod
 	Path     tree.Path // of the volume, from the root of Workload; of the claim template, when that names it
 	ReadOnly bool      // no container can write
-	Mounts   []Mount   // in the order of fields; none when no container mounts it
+	// PathType is the type of a hostPath, which the kubelet checks: such as Directory or
+	// Socket, or DirectoryOrCreate, which makes the path on the node where there is none.
+	PathType string
+	Mounts   []Mount // in the order of fields; none when no container mounts it
 }
 
 // Writes reports whether a container can write to the volume.

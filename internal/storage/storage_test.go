@@ -58,6 +58,11 @@ func text(v *Volume) string {
 			parts = append(parts, fmt.Sprintf("%s/%s/%s %s %s", u.Workload.Key.Name, m.Role, m.Container, m.MountPath, access))
 		}
 	}
+	for _, u := range v.Users {
+		if u.PathType != "" {
+			parts = append(parts, "as "+u.PathType)
+		}
+	}
 	parts = append(parts, v.Holds...)
 	if v.Encryption.State != "" {
 		parts = append(parts, "encrypted "+string(v.Encryption.State))
@@ -100,6 +105,7 @@ func TestVolumeKinds(t *testing.T) {
 		{`nfs: {server: filer, path: /exports}`, "nfs", "w/main/main /m rw; encrypted unknown"},
 		{`hostPath: {path: /srv/app}`, KindHostPath, "w/main/main /m rw; encrypted unknown"},
 		{`hostPath: {path: /var/run/docker.sock}`, KindHostPath, "w/main/main /m rw; encrypted unknown; reache true"},
+		{`hostPath: {path: /srv/app, type: DirectoryOrCreate}`, KindHostPath, "w/main/main /m rw; as DirectoryOrCreate; encrypted unknown"},
 		{`hostPath: {path: /var/log}`, KindHostPath, "w/main/main /m rw; encrypted unknown; writes false"},
 		{`gitRepo: {repository: "https://git.example/app"}`, "gitRepo", "w/main/main /m rw"},
 	} {
