@@ -96,8 +96,8 @@ func (c *cursor[F]) find(o *model.Object, object func(*F) *model.Object) *F {
 func remembered[F any](b *builder, gk model.GroupKind, before []F, object func(*F) *model.Object, read func(*model.Object) F) []F {
 	c := cursor[F]{facts: before}
 	total := 0
-	for _, objects := range b.snapshot.ByNamespace(gk) {
-		total += len(objects)
+	for shard := range b.snapshot.Shards(gk) {
+		total += len(shard.Objects())
 	}
 	all := make([]F, 0, total)
 	if len(before) == 0 {

@@ -78,7 +78,7 @@ func templatedClaims(o *model.Object) iter.Seq[string] {
 
 func (f *Facts) indexClaimTemplates() map[objectName]bool {
 	made := map[objectName]bool{}
-	for o := range storage.Workloads(f.snapshot) {
+	for o := range f.snapshot.PodTemplates() {
 		for name := range templatedClaims(o) {
 			made[objectName{o.Key.Namespace, name}] = true
 		}
