@@ -2,6 +2,7 @@ package check
 
 import (
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 
@@ -15,21 +16,23 @@ import (
 // attackKinds are those that attack paths are made of.
 var attackKinds = attack.Kinds()
 
-// attackIndex is the attack graph, with what rules ask of it. It is made when an
-// object is first asked about that a path may begin at.
+// attackIndex is what rules ask of the attack graph. It is made, all at once, when
+// an object is first asked about that a path may begin at: the graph itself takes
+// a tenth of what a large check keeps in memory.
 type attackIndex struct {
-	graph      *attack.Graph
-	containers map[*model.Object][]attack.ID
-	accounts   map[objectName]attack.ID
-	entries    []attack.ID // containers that the internet reaches for certain
-	targets    map[string]*attackTarget
+	// paths are the ways to each target from pods that something leads to from
+	// outside the cluster, and takeovers those from accounts to cluster-admin.
+	paths     map[string]map[*model.Object]attackPath
+	takeovers map[objectName]attackPath
+	passing   map[*model.Object]int // entries whose shortest known path to cluster-admin passes a workload, its own left out
+	reaching  int                   // entries that have a known path to cluster-admin
 }
 
-// attackTarget is the search for one target: by steps that are known, and by all.
-type attackTarget struct {
-	known, all *attack.Distances
-	passing    map[*model.Object]int // entries whose shortest known path passes a workload, its own left out
-	reaching   int                   // entries that have a known path
+// attackPath is the shortest path to a target, by steps that are known; or, where
+// there is none, what the shortest of all hangs on.
+type attackPath struct {
+	steps        int
+	story, doubt string
 }
 
 // The targets of rules, as attack.Graph.Target names them.
@@ -40,53 +43,113 @@ const (
 
 func (f *Facts) indexAttack() *attackIndex {
 	g := attack.New(f.snapshot, f.network(), f.access(), attack.Options{KubernetesMinor: f.minor})
-	x := &attackIndex{graph: g, containers: map[*model.Object][]attack.ID{}, accounts: map[objectName]attack.ID{}, targets: map[string]*attackTarget{}}
+	r := attackReader{Graph: g, containers: map[*model.Object][]attack.ID{}}
+	x := &attackIndex{paths: map[string]map[*model.Object]attackPath{}, takeovers: map[objectName]attackPath{}, passing: map[*model.Object]int{}}
+	var accounts []attack.ID
 	for id := range attack.ID(g.Len()) {
 		switch g.Kind(id) {
 		case attack.Container:
 			o := g.Vertex(id).Object
-			x.containers[o] = append(x.containers[o], id)
+			r.containers[o] = append(r.containers[o], id)
 		case attack.Account:
-			v := g.Vertex(id)
-			x.accounts[objectName{v.Namespace, v.Name}] = id
+			accounts = append(accounts, id)
 		}
 	}
 	internet, _ := g.Source("internet")
 	for _, id := range g.Entries(internet) {
 		if g.Kind(id) == attack.Container && slices.ContainsFunc(g.Between(internet[0], id), known) {
-			x.entries = append(x.entries, id)
+			r.entries = append(r.entries, id)
 		}
 	}
-	for _, name := range []string{adminTarget, nodeTarget} {
-		target, _ := g.Target(name)
-		x.targets[name] = x.search(target)
+	for _, name := range []string{nodeTarget, adminTarget} {
+		r.search(name)
+		paths := map[*model.Object]attackPath{}
+		for w := range f.exposed() {
+			if p, ok := r.path(w.Object); ok {
+				paths[w.Object] = p
+			}
+		}
+		x.paths[name] = paths
+	}
+	x.reaching = r.pass(x.passing)
+	for _, id := range accounts {
+		if v := g.Vertex(id); f.holds(v.Namespace, v.Name) {
+			if p, ok := r.from(id); ok {
+				x.takeovers[objectName{v.Namespace, v.Name}] = p
+			}
+		}
 	}
 	return x
 }
 
 func known(e attack.Edge) bool { return e.Certainty != attack.Unknown }
 
-func (x *attackIndex) search(target []attack.ID) *attackTarget {
-	t := &attackTarget{known: x.graph.KnownDistances(target...), all: x.graph.Distances(target...), passing: map[*model.Object]int{}}
-	for _, id := range x.entries {
-		path := t.known.Shortest(id)
+// attackReader asks a graph, for one target at a time.
+type attackReader struct {
+	*attack.Graph
+	containers map[*model.Object][]attack.ID
+	entries    []attack.ID // containers that the internet reaches for certain
+
+	name       string            // of the target
+	known, all *attack.Distances // by steps that are known, and by all
+}
+
+func (r *attackReader) search(name string) {
+	target, _ := r.Target(name)
+	r.name, r.known, r.all = name, r.KnownDistances(target...), r.Distances(target...)
+}
+
+// pass counts the entries whose shortest known path passes each workload, and
+// returns how many have one.
+func (r *attackReader) pass(passing map[*model.Object]int) (reaching int) {
+	for _, id := range r.entries {
+		path := r.known.Shortest(id)
 		if len(path.Vertices) == 0 {
 			continue
 		}
-		t.reaching++
-		own := x.graph.Vertex(id).Object
+		reaching++
+		own := r.Vertex(id).Object
 		var passed []*model.Object
 		for _, v := range path.Vertices {
-			if x.graph.Kind(v) != attack.Container {
+			if r.Kind(v) != attack.Container {
 				continue
 			}
-			if o := x.graph.Vertex(v).Object; o != own && !slices.Contains(passed, o) {
+			if o := r.Vertex(v).Object; o != own && !slices.Contains(passed, o) {
 				passed = append(passed, o)
-				t.passing[o]++
+				passing[o]++
 			}
 		}
 	}
-	return t
+	return reaching
+}
+
+// path returns the shortest path from the internet over pods.
+func (r *attackReader) path(o *model.Object) (attackPath, bool) {
+	entry, doubtful := attack.ID(-1), attack.ID(-1)
+	for _, id := range r.containers[o] {
+		if slices.Contains(r.entries, id) && closer(r.known, id, entry) {
+			entry = id
+		}
+		if closer(r.all, id, doubtful) {
+			doubtful = id
+		}
+	}
+	switch {
+	case entry >= 0:
+		return r.told(r.known.Shortest(entry), 1), true
+	case doubtful >= 0:
+		return attackPath{doubt: "whether an attacker from the internet gets to " + r.name + " over these pods hangs on what was not read: " + r.hangsOn(r.all.Shortest(doubtful))}, true
+	}
+	return attackPath{}, false
+}
+
+// from returns the shortest path from a service account.
+func (r *attackReader) from(id attack.ID) (attackPath, bool) {
+	if path := r.known.Shortest(id); len(path.Vertices) > 0 {
+		return r.told(path, 0), true
+	}
+	_, ok := r.all.From(id)
+	return attackPath{doubt: fmt.Sprintf("whether service account %s leads to %s hangs on what was not read", r.Vertex(id).Name, r.name)}, ok
 }
 
 // podAttackPaths tells, for each target, the shortest path from the internet over
@@ -110,30 +173,24 @@ func (f *Facts) notExposed(o *model.Object, pod *model.PodTemplate) (tree.Node, 
 }
 
 func (f *Facts) attackPath(o *model.Object, name string) tree.Node {
-	x := f.attack()
-	t := x.targets[name]
-	entry, doubtful := attack.ID(-1), attack.ID(-1)
-	for _, id := range x.containers[o] {
-		if slices.Contains(x.entries, id) && closer(t.known, id, entry) {
-			entry = id
-		}
-		if closer(t.all, id, doubtful) {
-			doubtful = id
-		}
-	}
-	switch {
-	case entry >= 0:
-		return list([]tree.Node{x.told(t.known.Shortest(entry), 1)})
-	case doubtful >= 0:
-		return unknown("whether an attacker from the internet gets to " + name + " over these pods hangs on what was not read: " + x.hangsOn(t.all.Shortest(doubtful)))
+	if p, ok := f.attack().paths[name][o]; ok {
+		return p.node()
 	}
 	return f.listOr(nil, "no path from these pods leads to "+name+" here, and what opens one may live elsewhere", "", attackKinds...)
 }
 
+// node is a list of the path, or what it hangs on.
+func (p attackPath) node() tree.Node {
+	if p.doubt != "" {
+		return unknown(p.doubt)
+	}
+	return list([]tree.Node{entries("steps", p.steps, "story", p.story)})
+}
+
 // hangsOn says what is not known about a path from a container that the internet
 // may reach.
-func (x *attackIndex) hangsOn(p attack.Path) string {
-	for _, s := range x.graph.Stages(p)[1:] {
+func (r *attackReader) hangsOn(p attack.Path) string {
+	for _, s := range r.Stages(p)[1:] {
 		if s.Step.Certainty == attack.Unknown && s.Step.Needs != "" {
 			return "whether " + s.Step.Needs
 		}
@@ -154,13 +211,13 @@ func closer(d *attack.Distances, id, than attack.ID) bool {
 
 // told describes a path by the number of its steps, those before it included, and
 // what the attacker does.
-func (x *attackIndex) told(p attack.Path, before int) tree.Node {
-	stages := x.graph.Stages(p)
+func (r *attackReader) told(p attack.Path, before int) attackPath {
+	stages := r.Stages(p)
 	does := make([]string, 0, len(stages))
 	for _, s := range stages[1:] {
 		does = append(does, s.Step.Does)
 	}
-	return entries("steps", len(does)+before, "story", strings.Join(does, "; "))
+	return attackPath{steps: len(does) + before, story: strings.Join(does, "; ")}
 }
 
 // podChoke says how many ways from the internet to cluster-admin pass pods that
@@ -169,8 +226,8 @@ func (f *Facts) podChoke(o *model.Object, _ *model.PodTemplate) tree.Node {
 	if !f.anyExposed() {
 		return f.choke(0, 0)
 	}
-	t := f.attack().targets[adminTarget]
-	return f.choke(t.passing[o], t.reaching)
+	x := f.attack()
+	return f.choke(x.passing[o], x.reaching)
 }
 
 func (f *Facts) choke(passing, of int) tree.Node {
@@ -185,42 +242,46 @@ func (f *Facts) choke(passing, of int) tree.Node {
 // accountTakeover tells the shortest path from a service account to
 // cluster-admin: a list of at most one.
 func (f *Facts) accountTakeover(o *model.Object) tree.Node {
-	open := func() tree.Node {
-		return f.listOr(nil, "nothing here leads from the service account to cluster-admin, and what does may live elsewhere", "", attackKinds...)
+	if f.holds(o.Key.Namespace, o.Key.Name) {
+		if p, ok := f.attack().takeovers[objectName{o.Key.Namespace, o.Key.Name}]; ok {
+			return p.node()
+		}
 	}
-	held := f.access().Rights(access.ServiceAccount(o.Key.Namespace, o.Key.Name))
-	if held.Cluster == 0 && len(held.Namespaces) == 0 && !f.access().Named(o.Key.Namespace, o.Key.Name) {
-		return open()
+	return f.listOr(nil, "nothing here leads from the service account to cluster-admin, and what does may live elsewhere", "", attackKinds...)
+}
+
+// holds reports whether a service account has rights, or a binding names it.
+func (f *Facts) holds(namespace, account string) bool {
+	held := f.access().Rights(access.ServiceAccount(namespace, account))
+	return held.Cluster != 0 || len(held.Namespaces) > 0 || f.access().Named(namespace, account)
+}
+
+// exposed yields the pods that something may lead to from outside.
+func (f *Facts) exposed() iter.Seq[model.Workload] {
+	return func(yield func(model.Workload) bool) {
+		for _, ns := range f.snapshot.Namespaces() {
+			index := f.snapshot.Workloads(ns)
+			if index == nil {
+				continue
+			}
+			for _, w := range index.Workloads {
+				for _, way := range f.exposure().Ways(w) {
+					if way.Answer != reach.No {
+						if !yield(w) {
+							return
+						}
+						break
+					}
+				}
+			}
+		}
 	}
-	x := f.attack()
-	id, ok := x.accounts[objectName{o.Key.Namespace, o.Key.Name}]
-	if !ok {
-		return open()
-	}
-	t := x.targets[adminTarget]
-	if path := t.known.Shortest(id); len(path.Vertices) > 0 {
-		return list([]tree.Node{x.told(path, 0)})
-	}
-	if _, ok := t.all.From(id); ok {
-		return unknown(fmt.Sprintf("whether service account %s leads to cluster-admin hangs on what was not read", o.Key.Name))
-	}
-	return open()
 }
 
 // findExposed reports whether anything leads to some pods from outside.
 func (f *Facts) findExposed() bool {
-	for _, ns := range f.snapshot.Namespaces() {
-		index := f.snapshot.Workloads(ns)
-		if index == nil {
-			continue
-		}
-		for _, w := range index.Workloads {
-			for _, way := range f.exposure().Ways(w) {
-				if way.Answer != reach.No {
-					return true
-				}
-			}
-		}
+	for range f.exposed() {
+		return true
 	}
 	return false
 }

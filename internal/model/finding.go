@@ -169,12 +169,18 @@ type Edit struct {
 	Append bool       // append Value to the list there, creating it where absent
 }
 
-// Unknown is a question that could not be answered, and why.
+// Question is what a rule could not tell, and why. Elements about which it is
+// open for the same reason share it.
+type Question struct {
+	Rule   *RuleInfo
+	Reason string // such as "NetworkPolicies may live elsewhere"
+}
+
+// Unknown is a question that could not be answered about one element.
 type Unknown struct {
 	*Element
-	Rule    *RuleInfo
+	*Question
 	Written *tree.Node // as that of a Finding
-	Reason  string     // such as "NetworkPolicies may live elsewhere"
 }
 
 // Place is where the question arises.

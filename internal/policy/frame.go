@@ -32,6 +32,7 @@ type frame struct {
 	judged *model.Element // what the frame is bound to, once asked for
 	parts  []string       // memory of the fingerprint
 	said   map[saying]*model.Statement
+	asked  map[model.Question]*model.Question
 
 	clock   uint64   // of bindings
 	entered uint64   // when the rule was

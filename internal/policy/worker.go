@@ -72,7 +72,7 @@ func (w *Worker) Evaluate(o *model.Object, tally *Tally) []Outcome {
 	w.frame.bind(objectScope)
 	run := &run{Worker: w, object: o, tally: tally}
 	for _, b := range p.broken {
-		run.outcomes = append(run.outcomes, Outcome{Verdict: Error, Unknown: model.Unknown{Element: &model.Element{Object: o}, Written: o.Name(), Reason: b.err.Error()}})
+		run.outcomes = append(run.outcomes, Outcome{Verdict: Error, Unknown: model.Unknown{Element: &model.Element{Object: o}, Question: &model.Question{Reason: b.err.Error()}, Written: o.Name()}})
 	}
 	for rest := p.groups; len(rest) > 0; {
 		n := 1
@@ -99,7 +99,7 @@ func (r *run) subject(groups []*group) {
 	*f = frame{
 		object: r.object, facts: r.facts, minor: r.engine.options.KubernetesMinor,
 		bound: f.bound[:0], related: f.related, cached: f.cached[:0], parts: f.parts[:0],
-		said: f.said, clock: f.clock, bindAt: f.bindAt, digests: f.digests,
+		said: f.said, asked: f.asked, clock: f.clock, bindAt: f.bindAt, digests: f.digests,
 	}
 	f.bind(podScope)
 	switch {
@@ -343,10 +343,10 @@ func (f *frame) test(x *expression) verdict {
 // outcome describes a verdict for people.
 func (f *frame) outcome(b *built, v verdict) Outcome {
 	o := Outcome{Verdict: v.Verdict, Rule: b.compiled.Rule}
-	info, element, field := &b.compiled.RuleInfo, f.element(), &b.compiled.fields[v.at]
+	element, field := f.element(), &b.compiled.fields[v.at]
 	written := f.nearest(element.Path, *field)
 	if v.Verdict != Fail {
-		o.Unknown = model.Unknown{Element: element, Rule: info, Written: written, Reason: v.why}
+		o.Unknown = model.Unknown{Element: element, Question: f.question(model.Question{Rule: &b.compiled.RuleInfo, Reason: v.why}), Written: written}
 		return o
 	}
 	o.Finding = &model.Finding{Element: element, Statement: f.statement(b, v.at), Written: written, Fingerprint: f.fingerprint(b.compiled.Rule)}
@@ -361,6 +361,19 @@ func (f *frame) nearest(element tree.Path, t model.Target) *tree.Node {
 		n = n.Nearest(base)
 	}
 	return n.Nearest(t.Path)
+}
+
+// question returns the one that all share who ask the same.
+func (f *frame) question(q model.Question) *model.Question {
+	known := f.asked[q]
+	if known == nil {
+		if f.asked == nil || len(f.asked) >= maxCached {
+			f.asked = map[model.Question]*model.Question{}
+		}
+		known = &q
+		f.asked[q] = known
+	}
+	return known
 }
 
 // saying is a statement without its lists: what tells it from others of a rule.

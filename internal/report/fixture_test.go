@@ -190,9 +190,9 @@ spec:
 		finding(t, privileged, cni, `container "agent"`, webAt+".securityContext.privileged", `container "agent" runs privileged`),
 	}
 	r.Unknowns = []model.Unknown{
-		{Element: &model.Element{Object: shop}, Rule: networkPolicy, Written: shop.Name(), Reason: "NetworkPolicies may live elsewhere"},
-		{Element: &model.Element{Object: cart}, Rule: networkPolicy, Written: cart.Name(), Reason: "NetworkPolicies may live elsewhere"},
-		{Element: &model.Element{Object: shop}, Rule: clusterAdmin, Written: shop.Name(), Reason: "RoleBindings may live elsewhere"},
+		{Element: &model.Element{Object: shop}, Question: &model.Question{Rule: networkPolicy, Reason: "NetworkPolicies may live elsewhere"}, Written: shop.Name()},
+		{Element: &model.Element{Object: cart}, Question: &model.Question{Rule: networkPolicy, Reason: "NetworkPolicies may live elsewhere"}, Written: cart.Name()},
+		{Element: &model.Element{Object: shop}, Question: &model.Question{Rule: clusterAdmin, Reason: "RoleBindings may live elsewhere"}, Written: shop.Name()},
 	}
 	r.Counts.Unknown = 3
 	r.Problems = []model.Problem{

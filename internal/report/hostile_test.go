@@ -41,7 +41,7 @@ func hostileReport(t testing.TB) *model.Report {
 		passed := finding(t, rule, o, text, webAt, "p "+text)
 		passed.Exception = &model.Exception{ID: text, Rules: []string{text}, Reason: text, Owner: text, Expires: when}
 		r.Findings = append(r.Findings, f, asked, passed)
-		r.Unknowns = append(r.Unknowns, model.Unknown{Element: f.Element, Rule: rule, Written: f.Written, Reason: "r " + text})
+		r.Unknowns = append(r.Unknowns, model.Unknown{Element: f.Element, Question: &model.Question{Rule: rule, Reason: "r " + text}, Written: f.Written})
 		r.Problems = append(r.Problems, model.Problem{Place: f.Place(), Reason: "r " + text, Hint: text})
 		r.Expired = append(r.Expired, passed.Exception)
 	}
