@@ -342,7 +342,7 @@ func (f *frame) test(x *expression) verdict {
 
 // outcome describes a verdict for people.
 func (f *frame) outcome(b *built, v verdict) Outcome {
-	o := Outcome{Verdict: v.Verdict, Rule: b.compiled.Rule}
+	o := Outcome{Verdict: v.Verdict, Rule: b.compiled.Rule, Unknown: model.Unknown{Question: answered}}
 	element, field := f.element(), &b.compiled.fields[v.at]
 	written := f.nearest(element.Path, *field)
 	if v.Verdict != Fail {
@@ -362,6 +362,9 @@ func (f *frame) nearest(element tree.Path, t model.Target) *tree.Node {
 	}
 	return n.Nearest(t.Path)
 }
+
+// answered is the question of a verdict that leaves none open.
+var answered = &model.Question{}
 
 // question returns the one that all share who ask the same.
 func (f *frame) question(q model.Question) *model.Question {
