@@ -2,6 +2,7 @@ package policy
 
 import (
 	"fmt"
+	"strings"
 	"sync"
 
 	"github.com/google/cel-go/cel"
@@ -51,8 +52,14 @@ func planTrusted(checked *cel.Ast) (interpreter.InterpretableV2, error) {
 	if err != nil {
 		return nil, err
 	}
+	attributes := followed
+	for _, ref := range checked.NativeRep().ReferenceMap() {
+		if strings.HasPrefix(ref.Name, ".") { // the variable of that name outside the loops: only CEL can tell them apart
+			attributes = func(i interpreter.InterpretableV2) (interpreter.InterpretableV2, error) { return i, nil }
+		}
+	}
 	return i.NewInterpretable(checked.NativeRep(),
-		interpreter.CustomDecoratorV2(followed), interpreter.CustomDecoratorV2(alternatives),
+		interpreter.CustomDecoratorV2(attributes), interpreter.CustomDecoratorV2(alternatives),
 		interpreter.CustomDecoratorV2(prefiltered), interpreter.CustomDecoratorV2(indexed),
 		interpreter.Optimize(), interpreter.CompileRegexConstants(interpreter.MatchesRegexOptimization, library.FindRegexOptimization, library.FindAllRegexOptimization))
 }

@@ -49,7 +49,7 @@ func TestTrustedIsLikeTheLibrary(t *testing.T) {
 	}
 	compared, followed := 0, 0
 	for _, chain := range chains {
-		for _, form := range []string{"%s", "%s.orValue('other')", "%s.or(optional.of('other'))", "has(%s)", "%s == 1", "[%s].exists(i, i == 1)", "[o].map(v, %s)", "(true ? %s : 1)", "o[%s]", "%s.hasValue()"} {
+		for _, form := range []string{"%s", "%s.orValue('other')", "%s.or(optional.of('other'))", "has(%s)", "%s == 1", "[%s].exists(i, i == 1)", "[o].map(v, %s)", "(true ? %s : 1)", "o[%s]", "%s.hasValue()", "[{'a': 7}].map(o, .%s)", "[{'a': {'b': 7}}].map(o, %s)"} {
 			text := fmt.Sprintf(form, chain)
 			ast, issues := env.Compile(text)
 			if issues.Err() != nil {
