@@ -47,7 +47,7 @@ func (d *Distances) Chokes(from, target []ID, n int) []Choke {
 	})
 	all = all[:min(len(all), n)]
 	for i := range all {
-		without := g.distances(target, all[i].Vertex, g.options.Known)
+		without := g.distances(target, measure{known: g.options.Known, without: []ID{all[i].Vertex}})
 		for _, v := range from {
 			if v != all[i].Vertex && d.of[v] != unreachable && without.of[v] == unreachable {
 				all[i].Cut++

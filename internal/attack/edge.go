@@ -33,6 +33,7 @@ type Vertex struct {
 	Name      string
 	Container string        // of kind Container
 	Object    *model.Object // nil when it was not read, or when there is none
+	SpecPath  tree.Path     // of kind Container: that of its pod template
 }
 
 // Edge is a step from one vertex to another.
@@ -72,7 +73,7 @@ func (g *Graph) Vertex(id ID) Vertex {
 		o := g.workloads[v.at].Object
 		out.Namespace, out.Name, out.Object = o.Key.Namespace, o.Key.Name, o
 		if v.kind == Container {
-			out.Container = g.containers[v.part].name
+			out.Container, out.SpecPath = g.containers[v.part].name, g.workloads[v.at].Pod.SpecPath
 		}
 	case NodeRoot, NodeFiles:
 		out.Name, out.Object = g.nodes[v.at].name, g.nodes[v.at].object

@@ -19,29 +19,55 @@ const unreachable = int32(1<<31 - 1)
 
 // Distances searches from the target backwards. The target is any of some
 // vertices.
-func (g *Graph) Distances(target ...ID) *Distances { return g.distances(target, none, g.options.Known) }
+func (g *Graph) Distances(target ...ID) *Distances {
+	return g.distances(target, measure{known: g.options.Known})
+}
 
-// KnownDistances leaves out steps of certainty Unknown. Of the result only From
-// and Shortest may be used.
-func (g *Graph) KnownDistances(target ...ID) *Distances { return g.distances(target, none, true) }
+// KnownDistances leaves out steps of certainty Unknown, and all that lead over
+// some vertices. Of the result only From and Shortest may be used.
+func (g *Graph) KnownDistances(target []ID, without ...ID) *Distances {
+	return g.distances(target, measure{known: true, without: without})
+}
+
+// KnownSteps leaves out steps of certainty Unknown, and counts the others: what
+// weighs least has the fewest. Of the result only From and Shortest may be used.
+func (g *Graph) KnownSteps(target ...ID) *Distances {
+	return g.distances(target, measure{known: true, even: true})
+}
+
+// measure says which paths are looked for.
+type measure struct {
+	known   bool // by known steps only
+	even    bool // each step weighs one, whatever its certainty
+	without []ID // not over these vertices
+}
+
+func (m *measure) weight(c Certainty) int32 {
+	if m.even {
+		return int32(min(c, 1))
+	}
+	return int32(c)
+}
 
 // queue holds vertices by distance: a bucket for each weight and one more, used
 // in turn.
 type queue [maxWeight + 1][]ID
 
-// distances leaves out one vertex.
-func (g *Graph) distances(target []ID, without ID, known bool) *Distances {
+func (g *Graph) distances(target []ID, m measure) *Distances {
 	n := len(g.vertices)
 	d := &Distances{g: g, of: make([]int32, n), next: make([]ID, n), order: make([]ID, 0, n)}
 	for i := range d.of {
 		d.of[i] = unreachable
 	}
-	s := search{Distances: d, without: without, known: known, worst: Unknown, settled: make([]bool, n)}
-	if known {
+	s := search{Distances: d, measure: m, worst: Unknown, settled: make([]bool, n)}
+	if m.known {
 		s.worst = NeedsExploit
 	}
+	for _, v := range m.without {
+		s.settled[v] = true
+	}
 	for _, t := range target {
-		if t != without && d.of[t] != 0 {
+		if !s.settled[t] && d.of[t] != 0 {
 			d.of[t], d.next[t] = 0, none
 			s.queue[0] = append(s.queue[0], t)
 		}
@@ -64,9 +90,8 @@ func (g *Graph) distances(target []ID, without ID, known bool) *Distances {
 // search is one run.
 type search struct {
 	*Distances
+	measure
 	queue     queue
-	without   ID
-	known     bool
 	worst     Certainty // of the steps that count
 	settled   []bool
 	certainly *reach.Visit
@@ -80,7 +105,7 @@ func (s *search) settle(v ID, at int32) {
 	s.order = append(s.order, v)
 	for _, i := range g.back[g.backAt[v]:g.backAt[v+1]] {
 		if e := &g.edges[i]; e.certainty <= s.worst {
-			s.relax(e.from, v, at+int32(e.certainty))
+			s.relax(e.from, v, at+s.weight(e.certainty))
 		}
 	}
 	if x := &g.vertices[v]; x.kind == Container && len(g.ports(x.part)) > 0 {
@@ -90,7 +115,7 @@ func (s *search) settle(v ID, at int32) {
 }
 
 func (s *search) relax(from, to ID, total int32) {
-	if total < s.of[from] && from != s.without {
+	if total < s.of[from] && !s.settled[from] {
 		s.of[from], s.next[from] = total, to
 		bucket := int(total) % len(s.queue)
 		s.queue[bucket] = append(s.queue[bucket], from)
@@ -107,12 +132,12 @@ func (s *search) connect(v ID, x *vertex, at int32) {
 	ports := g.ports(x.part)
 	take := func(to reach.ID) {
 		if g.unread == nil {
-			s.certainly.Take(to, ports, func(from reach.ID) { s.from(from, v, at+int32(NeedsExploit)) })
+			s.certainly.Take(to, ports, func(from reach.ID) { s.from(from, v, at+s.weight(NeedsExploit)) })
 		}
 		if s.known {
 			return
 		}
-		s.perhaps.Take(to, ports, func(from reach.ID) { s.from(from, v, at+int32(Unknown)) })
+		s.perhaps.Take(to, ports, func(from reach.ID) { s.from(from, v, at+s.weight(Unknown)) })
 	}
 	if to := g.workloads[x.at].endpoint; to != none {
 		take(to)

@@ -22,14 +22,27 @@ var attackKinds = attack.Kinds()
 type attackIndex struct {
 	// paths are the ways to each target from pods that something leads to from
 	// outside the cluster, and takeovers those from accounts to cluster-admin.
-	paths     map[string]map[*model.Object]attackPath
+	paths     map[string]map[podOf]attackPath
 	takeovers map[objectName]attackPath
-	passing   map[*model.Object]int // entries whose shortest known path to cluster-admin passes a workload, its own left out
-	reaching  int                   // entries that have a known path to cluster-admin
+	reaching  int            // containers that the internet reaches and from which a known path leads to cluster-admin
+	chokes    map[podOf]bool // pods, none of them such a beginning, that every shortest of these paths passes
 }
 
-// attackPath is the shortest path to a target, by steps that are known; or, where
-// there is none, what the shortest of all hangs on.
+// podOf is a pod template; the path is "" for the only one of its object.
+type podOf struct {
+	object *model.Object
+	path   string
+}
+
+func newPodOf(o *model.Object, specPath tree.Path) podOf {
+	if len(o.Pods()) < 2 {
+		return podOf{object: o}
+	}
+	return podOf{o, specPath.String()}
+}
+
+// attackPath is the path to a target that has the fewest steps, of those of which
+// all steps are known; or, where there is none, what the shortest of all hangs on.
 type attackPath struct {
 	steps        int
 	story, doubt string
@@ -43,14 +56,14 @@ const (
 
 func (f *Facts) indexAttack() *attackIndex {
 	g := attack.New(f.snapshot, f.network(), f.access(), attack.Options{KubernetesMinor: f.minor})
-	r := attackReader{Graph: g, containers: map[*model.Object][]attack.ID{}}
-	x := &attackIndex{paths: map[string]map[*model.Object]attackPath{}, takeovers: map[objectName]attackPath{}, passing: map[*model.Object]int{}}
+	r := attackReader{Graph: g, containers: map[podOf][]attack.ID{}}
+	x := &attackIndex{paths: map[string]map[podOf]attackPath{}, takeovers: map[objectName]attackPath{}}
 	var accounts []attack.ID
 	for id := range attack.ID(g.Len()) {
 		switch g.Kind(id) {
 		case attack.Container:
-			o := g.Vertex(id).Object
-			r.containers[o] = append(r.containers[o], id)
+			pod := r.podOf(id)
+			r.containers[pod] = append(r.containers[pod], id)
 		case attack.Account:
 			accounts = append(accounts, id)
 		}
@@ -63,15 +76,16 @@ func (f *Facts) indexAttack() *attackIndex {
 	}
 	for _, name := range []string{nodeTarget, adminTarget} {
 		r.search(name)
-		paths := map[*model.Object]attackPath{}
+		paths := map[podOf]attackPath{}
 		for w := range f.exposed() {
-			if p, ok := r.path(w.Object); ok {
-				paths[w.Object] = p
+			pod := newPodOf(w.Object, w.Pod.SpecPath)
+			if p, ok := r.path(pod); ok {
+				paths[pod] = p
 			}
 		}
 		x.paths[name] = paths
 	}
-	x.reaching = r.pass(x.passing)
+	x.reaching, x.chokes = r.pass()
 	for _, id := range accounts {
 		if v := g.Vertex(id); f.holds(v.Namespace, v.Name) {
 			if p, ok := r.from(id); ok {
@@ -87,47 +101,66 @@ func known(e attack.Edge) bool { return e.Certainty != attack.Unknown }
 // attackReader asks a graph, for one target at a time.
 type attackReader struct {
 	*attack.Graph
-	containers map[*model.Object][]attack.ID
+	containers map[podOf][]attack.ID
 	entries    []attack.ID // containers that the internet reaches for certain
 
-	name       string            // of the target
-	known, all *attack.Distances // by steps that are known, and by all
+	name   string // of the target
+	target []attack.ID
+	fewest *attack.Distances // by the number of steps, all of them known
+	all    *attack.Distances
+}
+
+func (r *attackReader) podOf(container attack.ID) podOf {
+	v := r.Vertex(container)
+	return newPodOf(v.Object, v.SpecPath)
 }
 
 func (r *attackReader) search(name string) {
-	target, _ := r.Target(name)
-	r.name, r.known, r.all = name, r.KnownDistances(target...), r.Distances(target...)
+	r.name = name
+	r.target, _ = r.Target(name)
+	r.fewest, r.all = r.KnownSteps(r.target...), r.Distances(r.target...)
 }
 
-// pass counts the entries whose shortest known path passes each workload, and
-// returns how many have one.
-func (r *attackReader) pass(passing map[*model.Object]int) (reaching int) {
+// pass returns how many entries have a known path, and the pods that every
+// shortest path of all of them passes: without these, each is longer or gone.
+func (r *attackReader) pass() (reaching int, chokes map[podOf]bool) {
+	known := r.KnownDistances(r.target)
+	passing, own := map[podOf]int{}, map[podOf]bool{}
+	var from []attack.ID
 	for _, id := range r.entries {
-		path := r.known.Shortest(id)
+		path := known.Shortest(id)
 		if len(path.Vertices) == 0 {
 			continue
 		}
-		reaching++
-		own := r.Vertex(id).Object
-		var passed []*model.Object
+		from = append(from, id)
+		own[r.podOf(id)] = true
+		passed := map[podOf]bool{}
 		for _, v := range path.Vertices {
-			if r.Kind(v) != attack.Container {
-				continue
-			}
-			if o := r.Vertex(v).Object; o != own && !slices.Contains(passed, o) {
-				passed = append(passed, o)
-				passing[o]++
+			if r.Kind(v) == attack.Container && !passed[r.podOf(v)] {
+				passed[r.podOf(v)] = true
+				passing[r.podOf(v)]++
 			}
 		}
 	}
-	return reaching
+	chokes = map[podOf]bool{}
+	for pod, n := range passing {
+		if n == len(from) && !own[pod] {
+			without := r.KnownDistances(r.target, r.containers[pod]...)
+			chokes[pod] = !slices.ContainsFunc(from, func(id attack.ID) bool {
+				with, _ := known.From(id)
+				other, ok := without.From(id)
+				return ok && other <= with
+			})
+		}
+	}
+	return len(from), chokes
 }
 
 // path returns the shortest path from the internet over pods.
-func (r *attackReader) path(o *model.Object) (attackPath, bool) {
+func (r *attackReader) path(pod podOf) (attackPath, bool) {
 	entry, doubtful := attack.ID(-1), attack.ID(-1)
-	for _, id := range r.containers[o] {
-		if slices.Contains(r.entries, id) && closer(r.known, id, entry) {
+	for _, id := range r.containers[pod] {
+		if slices.Contains(r.entries, id) && closer(r.fewest, id, entry) {
 			entry = id
 		}
 		if closer(r.all, id, doubtful) {
@@ -136,7 +169,7 @@ func (r *attackReader) path(o *model.Object) (attackPath, bool) {
 	}
 	switch {
 	case entry >= 0:
-		return r.told(r.known.Shortest(entry), 1), true
+		return r.told(r.fewest.Shortest(entry), 1), true
 	case doubtful >= 0:
 		return attackPath{doubt: "whether an attacker from the internet gets to " + r.name + " over these pods hangs on what was not read: " + r.hangsOn(r.all.Shortest(doubtful))}, true
 	}
@@ -145,7 +178,7 @@ func (r *attackReader) path(o *model.Object) (attackPath, bool) {
 
 // from returns the shortest path from a service account.
 func (r *attackReader) from(id attack.ID) (attackPath, bool) {
-	if path := r.known.Shortest(id); len(path.Vertices) > 0 {
+	if path := r.fewest.Shortest(id); len(path.Vertices) > 0 {
 		return r.told(path, 0), true
 	}
 	_, ok := r.all.From(id)
@@ -159,7 +192,8 @@ func (f *Facts) podAttackPaths(o *model.Object, pod *model.PodTemplate) tree.Nod
 	if why, none := f.notExposed(o, pod); none {
 		return sealed(entries("clusterAdmin", why, "node", why))
 	}
-	return sealed(entries("clusterAdmin", f.attackPath(o, adminTarget), "node", f.attackPath(o, nodeTarget)))
+	key := newPodOf(o, pod.SpecPath)
+	return sealed(entries("clusterAdmin", f.attackPath(key, adminTarget), "node", f.attackPath(key, nodeTarget)))
 }
 
 // notExposed answers for pods that nothing leads to from outside, without a graph.
@@ -169,11 +203,14 @@ func (f *Facts) notExposed(o *model.Object, pod *model.PodTemplate) (tree.Node, 
 			return tree.Node{}, false
 		}
 	}
+	if why, unread := f.unreadEndpoints(); unread {
+		return why, true
+	}
 	return f.listOr(nil, "nothing here leads to these pods from outside the cluster, and what does may live elsewhere", "", wayInKinds...), true
 }
 
-func (f *Facts) attackPath(o *model.Object, name string) tree.Node {
-	if p, ok := f.attack().paths[name][o]; ok {
+func (f *Facts) attackPath(pod podOf, name string) tree.Node {
+	if p, ok := f.attack().paths[name][pod]; ok {
 		return p.node()
 	}
 	return f.listOr(nil, "no path from these pods leads to "+name+" here, and what opens one may live elsewhere", "", attackKinds...)
@@ -220,23 +257,18 @@ func (r *attackReader) told(p attack.Path, before int) attackPath {
 	return attackPath{steps: len(does) + before, story: strings.Join(does, "; ")}
 }
 
-// podChoke says how many ways from the internet to cluster-admin pass pods that
-// are not themselves their beginning, and whether every one does.
-func (f *Facts) podChoke(o *model.Object, _ *model.PodTemplate) tree.Node {
+// podChoke says of how many containers the internet gets to cluster-admin, and
+// whether every shortest path from them passes these pods.
+func (f *Facts) podChoke(o *model.Object, pod *model.PodTemplate) tree.Node {
+	if !f.snapshot.Complete("", attackKinds...) {
+		every := tree.UnknownBecause(f.whyOpen("paths from the internet to cluster-admin may begin or end at objects that live elsewhere", "", attackKinds...))
+		return sealed(entries("of", every, "every", every))
+	}
 	if !f.anyExposed() {
-		return f.choke(0, 0)
+		return sealed(entries("of", 0, "every", false))
 	}
 	x := f.attack()
-	return f.choke(x.passing[o], x.reaching)
-}
-
-func (f *Facts) choke(passing, of int) tree.Node {
-	number, every := tree.Of(of), tree.Of(of > 0 && passing == of)
-	if !every.True() && !f.snapshot.Complete("", attackKinds...) {
-		every = tree.UnknownBecause(f.whyOpen("paths from the internet to cluster-admin may begin or end at objects that live elsewhere", "", attackKinds...))
-		number = every
-	}
-	return sealed(entries("passing", passing, "of", number, "every", every))
+	return sealed(entries("of", x.reaching, "every", x.chokes[newPodOf(o, pod.SpecPath)]))
 }
 
 // accountTakeover tells the shortest path from a service account to

@@ -48,14 +48,23 @@ func (f *Facts) podExposure(o *model.Object, pod *model.PodTemplate) tree.Node {
 	if len(ways) == 0 && len(doubtful) > 0 {
 		return sealed(doubtful[0])
 	}
-	if len(ways) == 0 && f.snapshot.Complete("", wayInKinds...) {
+	if why, unread := f.unreadEndpoints(); len(ways) == 0 && unread {
+		return why
+	}
+	return f.listOr(append(ways, doubtful...), "nothing here leads to these pods from outside the cluster, and what does may live elsewhere", "", wayInKinds...)
+}
+
+// unreadEndpoints reports whether only endpoints that were not read could lead to
+// some pods: those of a Service that selects none.
+func (f *Facts) unreadEndpoints() (why tree.Node, unread bool) {
+	if f.snapshot.Complete("", wayInKinds...) {
 		for _, h := range f.exposure().Handmade() {
 			if !h.Known {
-				return unknown(h.Service.Key.String() + " selects no pods, and where it leads to was not read")
+				return unknown(h.Service.Key.String() + " selects no pods, and where it leads to was not read"), true
 			}
 		}
 	}
-	return f.listOr(append(ways, doubtful...), "nothing here leads to these pods from outside the cluster, and what does may live elsewhere", "", wayInKinds...)
+	return tree.Node{}, false
 }
 
 func serviceType(o *model.Object) string {

@@ -162,6 +162,9 @@ type compiler struct {
 // builtinNames are the variables that rules have without declaring them.
 var builtinNames = []string{"podSpec", "podMetadata", "containers", "kubernetesMinor", "params"}
 
+// rootNames are the variables that CEL itself has.
+var rootNames = []string{"object", "oldObject", "request", "authorizer", "namespaceObject", "variables", "related"}
+
 // compile checks what decides a rule's verdict, and analyzes what it reads.
 // Message expressions and the conditions of fixes are left for the first
 // finding; [compiled.rest] checks them before.

@@ -69,9 +69,14 @@ func NewEngine(rules []*Rule, o Options) *Engine {
 func (e *Engine) CompileAll() error {
 	var errs []error
 	for _, r := range e.rules {
-		if _, err := e.Footprint(r); err != nil {
-			errs = append(errs, fmt.Errorf("%s: %w", r.Place, err))
-		} else if err := e.built[r].compiled.rest(); err != nil {
+		e.mu.Lock()
+		b := e.build(r)
+		e.mu.Unlock()
+		err := b.err
+		if err == nil {
+			err = b.compiled.rest()
+		}
+		if err != nil {
 			errs = append(errs, fmt.Errorf("%s: %w", r.Place, err))
 		}
 	}

@@ -99,6 +99,12 @@ func TestBrokenRules(t *testing.T) {
 	if err := NewEngine([]*Rule{r}, Options{}).CompileAll(); err == nil {
 		t.Error("a variable may be called as one of ours")
 	}
+	for _, as := range []string{"object", "params", "variables", "podSpec", "kubernetesMinor", "item"} {
+		_, err := Load(&tree.File{Name: "rule.yaml", Text: ruleText("{each: object.spec.tls, as: "+as+"}", "kinds: [Ingress]\nvalidations: [{expression: 'true', message: m}]")})
+		if taken := err != nil && strings.Contains(err.Error(), "another variable"); taken != (as != "item") {
+			t.Errorf("a subject called %s: %v", as, err)
+		}
+	}
 }
 
 // TestErrorsHoldNoValues puts a canary wherever an error may quote the object.

@@ -157,6 +157,10 @@ func (d *decoder) subject(n *tree.Node) (Subject, string) {
 		d.Fail(n, "a subject of its own takes as: NAME and each: object.PATH")
 		return Subject{}, ""
 	}
+	if slices.Contains(builtinNames, as) || slices.Contains(rootNames, as) {
+		d.Fail(n, "a subject of its own cannot be called %s: rules have another variable of that name", as)
+		return Subject{}, ""
+	}
 	return Subject{Name: "custom", Levels: []Level{{as, []tree.Path{path[1:]}}}}, ""
 }
 
