@@ -25,6 +25,7 @@ type component struct {
 	reached  lazy[[]*Role]
 	grants   [2]lazy[[]Grant] // in one namespace, in the whole cluster
 	sources  lazy[listed]
+	names    lazy[namedRights]
 	bindings lazy[[]int32]
 }
 
@@ -271,33 +272,6 @@ func (r *Role) written() iter.Seq[Rule] {
 	}
 }
 
-// named returns the rights over objects of some names only.
-func (r *Role) named() []Named {
-	if r.component == nil {
-		return r.own.named
-	}
-	type key struct {
-		right           Right
-		resource, names string
-	}
-	var all []Named
-	seen := map[key]bool{}
-	add := func(from *Role) {
-		for _, n := range from.own.named {
-			k := key{n.Right, n.Resource, strings.Join(n.Names, "\x00")}
-			if !seen[k] {
-				seen[k] = true
-				all = append(all, n)
-			}
-		}
-	}
-	add(r)
-	for _, from := range r.component.all() {
-		add(from)
-	}
-	return all
-}
-
 // MaxAggregated is how many resources of a [Grant], and how many bindings, are
 // listed of those that come by aggregation.
 const MaxAggregated = 100
@@ -354,12 +328,12 @@ func (c *component) first() listed {
 	})
 }
 
-// maxNamed is how many rules that give a right for some names are listed of those
+// MaxNamed is how many rules that give a right for some names are listed of those
 // that come by aggregation. Each is listed for every subject that has the role.
-const maxNamed = 20
+const MaxNamed = 20
 
 // bounded leaves out of the sources for some names those of a right that come
-// after maxNamed.
+// after MaxNamed.
 func (l listed) bounded() listed {
 	var count [rightCount]int
 	l.sources = slices.Clip(slices.DeleteFunc(l.sources, func(s source) bool {
@@ -367,10 +341,10 @@ func (l listed) bounded() listed {
 			return false
 		}
 		count[s.right]++
-		if count[s.right] > maxNamed {
+		if count[s.right] > MaxNamed {
 			l.more |= 1 << s.right
 		}
-		return count[s.right] > maxNamed
+		return count[s.right] > MaxNamed
 	}))
 	return l
 }

@@ -298,11 +298,59 @@ func TestNamesByAggregationAreBounded(t *testing.T) {
 		for range a.Restricted(User("jo")) {
 			restricted++
 		}
-		if !all && (len(holders) != maxNamed || !more || restricted != 60) {
-			t.Errorf("%d holders, more: %t, of %d names, want %d of 60", len(holders), more, restricted, maxNamed)
+		_, beyond := a.Role(RoleName{Name: "top"}).Named()
+		if !all && (len(holders) != MaxNamed || !more || restricted != MaxNamed || !beyond.Has(ReadSecrets)) {
+			t.Errorf("%d holders, more: %t, and %d rights over names, more: %t, want %d", len(holders), more, restricted, beyond.Has(ReadSecrets), MaxNamed)
 		}
 		if all && (len(holders) != 1 || len(holders[0].Names) > 0 || more) {
 			t.Errorf("with a rule for all names: %d holders, more: %t", len(holders), more)
+		}
+	}
+}
+
+// Of a long chain each role lists its own rights over some names and a bounded
+// number of those below it, the first by name, and says when there are more.
+func TestNamedAlongAChain(t *testing.T) {
+	const n = 10000
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, "---\napiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata: {name: r%05d, labels: {l: x%d}}\n"+
+			"aggregationRule: {clusterRoleSelectors: [{matchLabels: {l: x%d}}]}\nrules: [{apiGroups: [''], resources: [secrets], verbs: [get], resourceNames: [s%d, t]}]\n", i, i, i+1, i)
+	}
+	a := New(snapshot(t, b.String()))
+	for i := range n {
+		var got, want []string
+		list, more := a.Role(RoleName{Name: fmt.Sprintf("r%05d", i)}).Named()
+		for _, named := range list {
+			got = append(got, fmt.Sprint(named.Right, named.Names))
+		}
+		for j := i; j < min(n, i+MaxNamed); j++ {
+			want = append(want, fmt.Sprintf("%s [s%d t]", ReadSecrets, j))
+		}
+		if !slices.Equal(got, want) || more.Has(ReadSecrets) != (n-i > MaxNamed) {
+			t.Fatalf("role %d: %q, more: %t, want %q", i, got, more.Has(ReadSecrets), want)
+		}
+	}
+}
+
+// That a role gives more resources than are listed reaches those that aggregate
+// it, which list no more than the bound themselves.
+func TestMoreIsInherited(t *testing.T) {
+	var resources []string
+	for i := range MaxAggregated + 1 {
+		resources = append(resources, fmt.Sprintf("things%d", i))
+	}
+	text := "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata: {name: wide, labels: {l: c}}\n" +
+		"rules: [{apiGroups: [g], resources: [" + strings.Join(resources, ", ") + "], verbs: ['*']}]\n"
+	for _, step := range []string{"ab", "bc"} {
+		text += fmt.Sprintf("---\napiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata: {name: %c, labels: {l: %c}}\n"+
+			"aggregationRule: {clusterRoleSelectors: [{matchLabels: {l: %c}}]}\nrules: []\n", step[0], step[0], step[1])
+	}
+	a := New(snapshot(t, text))
+	for _, name := range []string{"a", "b"} {
+		grants := a.Role(RoleName{Name: name}).Grants(true)
+		if len(grants) != 1 || grants[0].Right != WildcardVerbs || len(grants[0].Resources) != MaxAggregated || !grants[0].More {
+			t.Errorf("%s: %+v, want the first %d resources and more", name, grants, MaxAggregated)
 		}
 	}
 }

@@ -177,7 +177,9 @@ type NamedRight struct {
 	Binding   Binding
 }
 
-// Restricted yields the rights of a subject over objects of some names only.
+// Restricted yields the rights of a subject over objects of some names only, as
+// far as [Role.Named] lists them. Several bindings to one role give them several
+// times.
 func (a *Analysis) Restricted(subject Subject) iter.Seq[NamedRight] {
 	return func(yield func(NamedRight) bool) {
 		for b := range a.Bindings(subject) {
@@ -185,7 +187,8 @@ func (a *Analysis) Restricted(subject Subject) iter.Seq[NamedRight] {
 			if role == nil {
 				continue
 			}
-			for _, n := range role.named() {
+			list, _ := role.Named()
+			for _, n := range list {
 				if (b.Namespace() == "" || !n.cluster) && !yield(NamedRight{n, b.Namespace(), b}) {
 					return
 				}

@@ -93,21 +93,21 @@ type ruleSet struct {
 // cluster and in one namespace.
 type bothScopes struct{ cluster, namespaced Rights }
 
-// Named is a right over objects of some names only.
-type Named struct {
-	Right    Right
-	Resource string   // such as secrets
-	Names    []string // as written in the rule
-	cluster  bool     // means nothing in a grant for one namespace
-}
-
 func compileRules(rules *tree.Node) *ruleSet {
 	set := &ruleSet{}
+	var seen map[namedKey]bool
 	for i := range rules.Children() {
 		rule := Rule{rules.At(i)}
 		rule.rights(func(g given) {
 			if g.named {
-				set.addNamed(Named{g.right, g.need.resource, rule.Names(), g.cluster})
+				key := namedKey{g.right, g.need.resource, rule.Node.Get("resourceNames").Hash()}
+				if seen == nil {
+					seen = map[namedKey]bool{}
+				}
+				if !seen[key] {
+					seen[key] = true
+					set.named = append(set.named, Named{key.right, key.resource, rule.Names(), g.cluster, key.names})
+				}
 				return
 			}
 			set.cluster |= 1 << g.right
@@ -117,15 +117,6 @@ func compileRules(rules *tree.Node) *ruleSet {
 		})
 	}
 	return set
-}
-
-func (s *ruleSet) addNamed(n Named) {
-	same := func(other Named) bool {
-		return other.Right == n.Right && other.Resource == n.Resource && slices.Equal(other.Names, n.Names)
-	}
-	if !slices.ContainsFunc(s.named, same) {
-		s.named = append(s.named, n)
-	}
 }
 
 // given is a right that a rule gives by one of its resources.

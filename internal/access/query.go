@@ -50,37 +50,51 @@ func (b Binding) covers(q *Request) bool {
 	return namespace == "" || q.URL == "" && (namespace == q.Namespace || q.Namespace == AnyNamespace)
 }
 
-// allowed is a rule that allows a request, and the role that it is written in;
-// nil when none does.
+// allowed is a rule that matches, and the role that it is written in; nil when
+// none does.
 type allowed struct {
 	source *Role
 	rule   Rule
 }
 
-// asked remembers what components answered to one request.
-type asked map[*component]allowed
+// Finder finds rules that match in roles. It asks each rule once, however many
+// roles aggregate it, and is for one goroutine.
+type Finder struct {
+	match func(Rule) bool
+	known map[*component]allowed
+}
 
-// allowing returns the first rule of the role that allows a request.
-func (r *Role) allowing(q *Request, known asked) (source *Role, rule Rule, ok bool) {
-	answer := r.allowingItself(q)
+// NewFinder returns a Finder of rules for which match answers true.
+func NewFinder(match func(Rule) bool) *Finder {
+	return &Finder{match, map[*component]allowed{}}
+}
+
+func (q *Request) finder() *Finder {
+	return NewFinder(func(rule Rule) bool { return rule.Allows(q) })
+}
+
+// In returns the first rule of a role that matches, and the role that it is
+// written in: this one before those that it aggregates, and these by name.
+func (f *Finder) In(r *Role) (source *Role, rule Rule, ok bool) {
+	answer := f.itself(r)
 	if answer.source == nil && r.component != nil {
-		answer = r.component.allowing(q, known)
+		answer = f.below(r.component)
 	}
 	return answer.source, answer.rule, answer.source != nil
 }
 
-func (r *Role) allowingItself(q *Request) allowed {
+func (f *Finder) itself(r *Role) allowed {
 	for rule := range r.written() {
-		if rule.Allows(q) {
+		if f.match(rule) {
 			return allowed{r, rule}
 		}
 	}
 	return allowed{}
 }
 
-// allowing returns the answer of the first role by name.
-func (c *component) allowing(q *Request, known asked) allowed {
-	if answer, ok := known[c]; ok {
+// below returns the answer of the first role by name.
+func (f *Finder) below(c *component) allowed {
+	if answer, ok := f.known[c]; ok {
 		return answer
 	}
 	var first allowed
@@ -90,12 +104,12 @@ func (c *component) allowing(q *Request, known asked) allowed {
 		}
 	}
 	for _, r := range c.roles {
-		add(r.allowingItself(q))
+		add(f.itself(r))
 	}
 	for _, other := range c.next {
-		add(other.allowing(q, known))
+		add(f.below(other))
 	}
-	known[c] = first
+	f.known[c] = first
 	return first
 }
 
@@ -109,11 +123,11 @@ func (a *Analysis) Can(s Subject, q *Request, groups ...string) Answer {
 		return Answer{Verdict: Yes}
 	}
 	var answer Answer
-	known := asked{}
+	find := q.finder()
 	for b := range a.Bindings(s, groups...) {
 		if !b.covers(q) {
 			if r := b.Role(); r != nil && q.URL == "" && q.Namespace == "" && !slices.Contains(answer.Elsewhere, b.Namespace()) {
-				if _, _, ok := r.allowing(q, known); ok {
+				if _, _, ok := find.In(r); ok {
 					answer.Elsewhere = append(answer.Elsewhere, b.Namespace())
 				}
 			}
@@ -121,7 +135,7 @@ func (a *Analysis) Can(s Subject, q *Request, groups ...string) Answer {
 		}
 		role := b.Role()
 		if role != nil {
-			if source, rule, ok := role.allowing(q, known); ok {
+			if source, rule, ok := find.In(role); ok {
 				return Answer{Verdict: Yes, Proof: &Proof{b.names(s, groups), b, source, rule}}
 			}
 		}
@@ -219,7 +233,7 @@ func (a *Analysis) WhoCan(q *Request) (proofs []Proof, reasons []string) {
 		asked bool
 	}
 	outcomes := make([]outcome, len(a.roles))
-	components := asked{}
+	find := q.finder()
 	for b := range a.All() {
 		if !b.covers(q) {
 			continue
@@ -232,7 +246,7 @@ func (a *Analysis) WhoCan(q *Request) (proofs []Proof, reasons []string) {
 		known := &outcomes[role.id]
 		if !known.asked {
 			known.asked = true
-			known.source, known.rule, _ = role.allowing(q, components)
+			known.source, known.rule, _ = find.In(role)
 		}
 		if known.source == nil {
 			continue
@@ -246,4 +260,29 @@ func (a *Analysis) WhoCan(q *Request) (proofs []Proof, reasons []string) {
 	}
 	slices.Sort(reasons)
 	return proofs, slices.Compact(reasons)
+}
+
+// NamesRead returns the names that rules about reading a resource of the core
+// group are restricted to. work is what answering one question about a name
+// takes: how many roles, bindings and names there are.
+func (a *Analysis) NamesRead(resource string) (names map[string]bool, work int) {
+	names, work = map[string]bool{}, len(a.roles)+len(a.bindings)
+	for i := range a.roles {
+		for rule := range a.roles[i].written() {
+			if rule.Node.Get("resourceNames").Len() == 0 || !rule.reads(resource) {
+				continue
+			}
+			for _, name := range rule.Names() {
+				names[name] = true
+				work++
+			}
+		}
+	}
+	return names, work
+}
+
+func (r Rule) reads(resource string) bool {
+	q := Request{Resource: resource}
+	return slices.ContainsFunc([]string{"get", "list", "watch"}, func(verb string) bool { return holds(r.Node.Get("verbs"), verb) }) &&
+		holds(r.Node.Get("apiGroups"), q.Group) && r.hasResource(&q)
 }

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 
 	"ullage.dev/ullage/internal/model"
@@ -149,4 +150,24 @@ func TestOddBindings(t *testing.T) {
 func aggregate(kind, metadata, operator string) string {
 	return "---\napiVersion: rbac.authorization.k8s.io/v1\nkind: " + kind + "\nmetadata: " + metadata +
 		"\naggregationRule: {clusterRoleSelectors: [{matchExpressions: [{key: x, operator: " + operator + "}]}]}\nrules: []\n"
+}
+
+// A Role in a namespace aggregates nothing, whatever it says: the API server has
+// no such field there.
+func TestRolesAggregateNothing(t *testing.T) {
+	text := "kind: Role\napiVersion: rbac.authorization.k8s.io/v1\nmetadata: {name: r, namespace: shop, labels: {l: a}}\n" +
+		"aggregationRule: {clusterRoleSelectors: [{matchLabels: {l: a}}]}\nrules: []\n---\n" +
+		"kind: ClusterRole\napiVersion: rbac.authorization.k8s.io/v1\nmetadata: {name: c, labels: {l: a}}\n" +
+		"rules: [{apiGroups: [''], resources: [secrets], verbs: [get]}]\n---\n" +
+		"kind: RoleBinding\napiVersion: rbac.authorization.k8s.io/v1\nmetadata: {name: b, namespace: shop}\nroleRef: {kind: Role, name: r}\nsubjects: [{kind: User, name: jo}]\n"
+	a := New(snapshot(t, text))
+	if r := a.Role(RoleName{"shop", "r"}); r.Aggregated || len(r.Grants(false)) > 0 {
+		t.Errorf("aggregated: %t, gives %v", r.Aggregated, r.Grants(false))
+	}
+	answer := a.Can(User("jo"), &Request{Verb: "get", Resource: "secrets", Namespace: "shop"})
+	for _, reason := range answer.Reasons {
+		if strings.Contains(reason, "aggregates") {
+			t.Errorf("reason: %s", reason)
+		}
+	}
 }

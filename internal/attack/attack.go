@@ -33,6 +33,7 @@ package attack
 
 import (
 	"slices"
+	"strings"
 
 	"ullage.dev/ullage/internal/access"
 	"ullage.dev/ullage/internal/model"
@@ -88,11 +89,17 @@ type Graph struct {
 	further    map[int32][]reach.ID // endpoints of a workload beside its own
 	wide       [wideKinds]ID
 	narrow     [wideKinds][]ID // by namespace
+	incomplete []string        // why steps are missing of which there are more than are looked at
 	unread     *model.Gap      // network policies that were not read, which may close connections, or nil
 	internet   ID
 	admin      ID
 	nodeRights ID // of the group system:nodes, or none
 }
+
+// Incomplete says why the graph lacks steps, in a clause: parts of the input are
+// so large that not all of them are looked at. It is "" when it lacks none. What
+// objects that were not read would add, [model.Snapshot.Gap] tells.
+func (g *Graph) Incomplete() string { return strings.Join(g.incomplete, ", and ") }
 
 // span is a part of a list.
 type span struct{ first, last int32 }

@@ -61,7 +61,9 @@ type builder struct {
 	named          map[int32]bool           // accounts whose rights were added
 	anyUser        ID                       // AnyUser, or none
 	relabel        []relabel
-	hostVolumes    []ID // subjects that may make persistent volumes
+	hostVolumes    []ID       // subjects that may make persistent volumes
+	withName       *nameIndex // nil until rights over names are added
+	lookups        int        // of names, see namedLookups
 }
 
 func newBuilder(s *model.Snapshot, network *reach.Graph, rights *access.Analysis, o Options, before *Graph) *builder {
@@ -203,6 +205,7 @@ func (b *builder) account(ns int32, hash uint64, name string) int32 {
 		id = int32(len(b.accounts))
 		b.accountIDs[key] = id
 		b.accounts = append(b.accounts, access.ServiceAccount(b.namespaces[ns], name))
+		b.withName.add(hash, ns)
 		b.accountVertex = append(b.accountVertex, none)
 	}
 	return id
@@ -306,6 +309,7 @@ func (b *builder) secret(ns int32, hash uint64, name string, o *model.Object) in
 		id = int32(len(b.Graph.secrets))
 		b.secretIDs[key] = id
 		b.Graph.secrets = append(b.Graph.secrets, named{ns, name, o})
+		b.withName.add(hash, ns)
 		b.secretVertex = append(b.secretVertex, b.vertex(Secret, id, 0))
 	}
 	return id

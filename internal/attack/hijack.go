@@ -1,6 +1,7 @@
 package attack
 
 import (
+	"slices"
 	"strings"
 
 	"ullage.dev/ullage/internal/access"
@@ -87,46 +88,32 @@ func (b *builder) customObjects() ID {
 		groups[o.Root.Get("spec").Get("group").Str()] = true
 	}
 	delete(groups, "")
-	reads := map[*access.Role]*access.Rule{}
+	reads := access.NewFinder(func(rule access.Rule) bool { return readsAny(rule, groups) })
 	seen := map[access.Subject]bool{}
 	for binding := range b.access.All() {
 		role := binding.Role()
 		if role == nil || len(groups) == 0 {
 			continue
 		}
-		rule, known := reads[role]
-		if !known {
-			rule = readsGroup(role, groups)
-			reads[role] = rule
-		}
-		if rule == nil {
+		source, rule, ok := reads.In(role)
+		if !ok {
 			continue
 		}
 		for _, s := range binding.Subjects() {
 			if s.Kind == "ServiceAccount" && !seen[s] {
 				seen[s] = true
-				b.because(b.custom, b.subject(s), DrivenBy, NeedsExploit, role.Object, rule.Node)
+				b.because(b.custom, b.subject(s), DrivenBy, NeedsExploit, source.Object, rule.Node)
 			}
 		}
 	}
 	return b.custom
 }
 
-// readsGroup returns a rule of a role that allows to read one of some groups,
-// which it names.
-func readsGroup(role *access.Role, groups map[string]bool) *access.Rule {
-	for _, rule := range role.Rules() {
-		reads := false
-		for _, verb := range rule.Verbs() {
-			reads = reads || verb == "*" || verb == "get" || verb == "list" || verb == "watch"
-		}
-		for _, group := range rule.Groups() {
-			if reads && groups[group] {
-				return &rule
-			}
-		}
-	}
-	return nil
+// readsAny reports whether a rule allows to read one of some groups, which it
+// names.
+func readsAny(rule access.Rule, groups map[string]bool) bool {
+	reads := slices.ContainsFunc(rule.Verbs(), func(verb string) bool { return verb == "*" || verb == "get" || verb == "list" || verb == "watch" })
+	return reads && slices.ContainsFunc(rule.Groups(), func(group string) bool { return groups[group] })
 }
 
 // certificates adds what a subject wins by certificates for who asks.

@@ -37,7 +37,7 @@ type Facts struct {
 	idle           func() map[*model.Object][]reach.Idle
 	ties           func() map[*model.Object][]*model.Object
 	storage        func() *storageIndex
-	readers        func() secrets.Readers
+	readers        func() *secretReaders
 	anyPersistent  func() bool
 	attack         func() *attackIndex
 	anyExposed     func() bool
@@ -71,7 +71,7 @@ func NewFacts(s *model.Snapshot, declared func(*model.Object) *tree.Node) *Facts
 	})
 	f.attack = sync.OnceValue(f.indexAttack)
 	f.anyExposed = sync.OnceValue(f.findExposed)
-	f.readers = sync.OnceValue(func() secrets.Readers { return SecretReaders(f.access()) })
+	f.readers = sync.OnceValue(func() *secretReaders { return newSecretReaders(f.access()) })
 	return f
 }
 

@@ -24,8 +24,10 @@ type attackIndex struct {
 	// outside the cluster, and takeovers those from accounts to cluster-admin.
 	paths     map[string]map[podOf]attackPath
 	takeovers map[objectName]attackPath
-	reaching  int            // containers that the internet reaches and from which a known path leads to cluster-admin
-	chokes    map[podOf]bool // pods, none of them such a beginning, that every shortest of these paths passes
+	reaching  int // containers that the internet reaches and from which a known path leads to cluster-admin
+	// incomplete says why the graph lacks steps; "" when it does not.
+	incomplete string
+	chokes     map[podOf]bool // pods, none of them such a beginning, that every shortest of these paths passes
 }
 
 // podOf is a pod template; the path is "" for the only one of its object.
@@ -57,7 +59,7 @@ const (
 func (f *Facts) indexAttack() *attackIndex {
 	g := attack.New(f.snapshot, f.network(), f.access(), attack.Options{KubernetesMinor: f.minor})
 	r := attackReader{Graph: g, containers: map[podOf][]attack.ID{}}
-	x := &attackIndex{paths: map[string]map[podOf]attackPath{}, takeovers: map[objectName]attackPath{}}
+	x := &attackIndex{paths: map[string]map[podOf]attackPath{}, takeovers: map[objectName]attackPath{}, incomplete: g.Incomplete()}
 	var accounts []attack.ID
 	for id := range attack.ID(g.Len()) {
 		switch g.Kind(id) {
@@ -213,6 +215,9 @@ func (f *Facts) attackPath(pod podOf, name string) tree.Node {
 	if p, ok := f.attack().paths[name][pod]; ok {
 		return p.node()
 	}
+	if why := f.attack().incomplete; why != "" {
+		return unknown(why)
+	}
 	return f.listOr(nil, "no path from these pods leads to "+name+" here, and what opens one may live elsewhere", "", attackKinds...)
 }
 
@@ -268,6 +273,10 @@ func (f *Facts) podChoke(o *model.Object, pod *model.PodTemplate) tree.Node {
 		return sealed(entries("of", 0, "every", false))
 	}
 	x := f.attack()
+	if x.incomplete != "" {
+		every := tree.UnknownBecause(x.incomplete)
+		return sealed(entries("of", every, "every", every))
+	}
 	return sealed(entries("of", x.reaching, "every", x.chokes[newPodOf(o, pod.SpecPath)]))
 }
 
@@ -275,8 +284,12 @@ func (f *Facts) podChoke(o *model.Object, pod *model.PodTemplate) tree.Node {
 // cluster-admin: a list of at most one.
 func (f *Facts) accountTakeover(o *model.Object) tree.Node {
 	if f.holds(o.Key.Namespace, o.Key.Name) {
-		if p, ok := f.attack().takeovers[objectName{o.Key.Namespace, o.Key.Name}]; ok {
+		x := f.attack()
+		if p, ok := x.takeovers[objectName{o.Key.Namespace, o.Key.Name}]; ok {
 			return p.node()
+		}
+		if x.incomplete != "" {
+			return unknown(x.incomplete)
 		}
 	}
 	return f.listOr(nil, "nothing here leads from the service account to cluster-admin, and what does may live elsewhere", "", attackKinds...)

@@ -1,6 +1,7 @@
 package check
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"sync"
@@ -13,21 +14,24 @@ import (
 
 // secretReaders lists who may read a Secret by RBAC, the parts of Kubernetes
 // itself left out. consumes says that a workload which consumes it runs as the
-// reader.
+// reader. One that is not known stands for those that are not listed.
 func (f *Facts) secretReaders(o *model.Object) tree.Node {
-	readers, doubts := f.readers()(secrets.Name{Namespace: o.Key.Namespace, Name: o.Key.Name})
+	answer := f.readers().of(secrets.Name{Namespace: o.Key.Namespace, Name: o.Key.Name})
 	var items []tree.Node
-	for i := range readers {
-		r := &readers[i]
+	for i := range answer.readers {
+		r := &answer.readers[i]
 		if r.System {
 			continue
 		}
 		items = append(items, entries("subject", r.Subject, "bindingKind", r.Binding.Kind, "binding", r.Binding.Name, "byName", r.ByName,
 			"serviceAccount", r.ServiceAccount, "consumes", f.consumedBy(o, r.Subject)))
 	}
+	if answer.beyond != "" {
+		items = append(items, tree.UnknownBecause(answer.beyond))
+	}
 	reason := "nobody here may read this Secret, and who may is written elsewhere"
-	if len(doubts) > 0 {
-		reason = doubts[0]
+	if len(answer.doubts) > 0 {
+		reason = answer.doubts[0]
 	}
 	return f.listOr(items, reason, "", slices.Concat(roleKinds, bindingKinds)...)
 }
@@ -39,70 +43,138 @@ func (f *Facts) consumedBy(o *model.Object, subject string) bool {
 	})
 }
 
-// SecretReaders asks RBAC who may read a Secret. Most answers hold for all
-// Secrets of a namespace; only names that a rule restricts itself to are asked
-// for one by one. What it returns is safe for concurrent use.
+// SecretReaders asks RBAC who may read a Secret. What it returns is safe for
+// concurrent use, and its answers share memory: they must not be changed. Of very
+// many readers of one Secret it lists some, and a doubt says that there are more.
 func SecretReaders(a *access.Analysis) secrets.Readers {
-	named := map[string]bool{}
-	for b := range a.All() {
-		if role := b.Role(); role != nil {
-			for _, rule := range role.Rules() {
-				for _, name := range rule.Names() {
-					named[name] = true
-				}
-			}
-		}
-	}
-	type answer struct {
-		readers []secrets.Reader
-		doubts  []string
-	}
-	answers := map[secrets.Name]answer{}
-	var lock sync.Mutex
+	r := newSecretReaders(a)
 	return func(name secrets.Name) ([]secrets.Reader, []string) {
-		lock.Lock()
-		defer lock.Unlock()
-		if !named[name.Name] {
-			name.Name = "" // as any other of its namespace
+		answer := r.of(name)
+		if answer.beyond == "" {
+			return answer.readers, answer.doubts
 		}
-		known, ok := answers[name]
-		if !ok {
-			known.readers, known.doubts = readersOf(a, name)
-			answers[name] = known
-		}
-		return slices.Clone(known.readers), slices.Clone(known.doubts)
+		return answer.readers, append(slices.Clip(answer.doubts), answer.beyond)
 	}
 }
 
-func readersOf(a *access.Analysis, name secrets.Name) ([]secrets.Reader, []string) {
-	var readers []secrets.Reader
-	var doubts []string
+const (
+	// listedReaders is how many readers of a Secret are listed.
+	listedReaders = 100
+	// namedWork bounds the bindings and roles that are looked at for Secrets that
+	// rules name: each such Secret takes all of them.
+	namedWork = 8_000_000
+)
+
+// What is said of readers that are not listed.
+const (
+	readersBeyond = "more subjects may read Secrets than are listed for each"
+	namesBeyond   = "rules allow so many subjects to read Secrets by name that not all of these are looked for"
+)
+
+// secretReaders answers who may read a Secret. Most answers hold for all Secrets
+// of a namespace; only names that a rule restricts itself to are asked for one by
+// one.
+type secretReaders struct {
+	access  *access.Analysis
+	named   map[string]bool
+	lock    sync.Mutex
+	answers map[secrets.Name]*readersAnswer
+	left    int // of namedWork
+	each    int // what one name takes of it
+}
+
+type readersAnswer struct {
+	readers []secrets.Reader
+	doubts  []string // why there may be more
+	beyond  string   // why there may be more than is listed, "" when all are
+}
+
+func newSecretReaders(a *access.Analysis) *secretReaders {
+	r := &secretReaders{access: a, answers: map[secrets.Name]*readersAnswer{}, left: namedWork}
+	r.named, r.each = a.NamesRead("secrets")
+	return r
+}
+
+func (r *secretReaders) of(name secrets.Name) readersAnswer {
+	r.lock.Lock()
+	defer r.lock.Unlock()
+	named := r.named[name.Name]
+	if !named {
+		name.Name = "" // as any other of its namespace
+	}
+	if known := r.answers[name]; known != nil {
+		return *known
+	}
+	beyond := ""
+	if named {
+		if r.left -= r.each; r.left < 0 {
+			name.Name, beyond = "", namesBeyond
+		}
+	}
+	known := r.answers[name]
+	if known == nil {
+		known = readersOf(r.access, name)
+		r.answers[name] = known
+	}
+	answer := *known
+	if beyond != "" {
+		answer.beyond = beyond
+	}
+	return answer
+}
+
+func readersOf(a *access.Analysis, name secrets.Name) *readersAnswer {
+	var answer readersAnswer
 	at := map[access.Subject]int{}
 	for _, verb := range []string{"get", "list", "watch"} {
 		proofs, reasons := a.WhoCan(&access.Request{Verb: verb, Resource: "secrets", Namespace: name.Namespace, Name: name.Name})
-		for _, reason := range reasons {
-			if !slices.Contains(doubts, reason) {
-				doubts = append(doubts, reason)
-			}
-		}
+		answer.doubts = append(answer.doubts, reasons...)
 		for _, proof := range proofs {
 			byName := len(proof.Rule.Names()) > 0
 			i, ok := at[proof.Subject]
 			if !ok {
-				i = len(readers)
+				i = len(answer.readers)
 				at[proof.Subject] = i
-				readers = append(readers, readerBy(proof))
-				readers[i].ByName = byName
+				answer.readers = append(answer.readers, readerBy(proof))
+				answer.readers[i].ByName = byName
 			}
-			r := &readers[i]
+			r := &answer.readers[i]
 			if !slices.Contains(r.Verbs, verb) {
 				r.Verbs = append(r.Verbs, verb)
 			}
 			r.ByName = r.ByName && byName
 		}
 	}
-	slices.SortStableFunc(readers, func(a, b secrets.Reader) int { return strings.Compare(a.Subject, b.Subject) })
-	return readers, doubts
+	seen := map[string]bool{}
+	answer.doubts = slices.DeleteFunc(answer.doubts, func(doubt string) bool {
+		again := seen[doubt]
+		seen[doubt] = true
+		return again
+	})
+	answer.bound()
+	slices.SortStableFunc(answer.readers, func(a, b secrets.Reader) int { return strings.Compare(a.Subject, b.Subject) })
+	return &answer
+}
+
+// bound leaves out readers that come after listedReaders: groups of everybody come
+// first, and parts of Kubernetes itself last.
+func (a *readersAnswer) bound() {
+	if len(a.readers) <= listedReaders {
+		return
+	}
+	rank := func(r *secrets.Reader) int {
+		switch {
+		case r.Everybody != "" || r.Anonymous:
+			return 0
+		case r.System:
+			return 2
+		}
+		return 1
+	}
+	slices.SortStableFunc(a.readers, func(x, y secrets.Reader) int {
+		return cmp.Or(cmp.Compare(rank(&x), rank(&y)), strings.Compare(x.Subject, y.Subject))
+	})
+	a.readers, a.beyond = slices.Clone(a.readers[:listedReaders]), readersBeyond
 }
 
 func readerBy(proof access.Proof) secrets.Reader {

@@ -38,7 +38,8 @@ written. At the end stand the changes that close the most.
 --to is ` + attack.Targets + `.
 
 Exit code: 0 there is no path, 1 there are paths, 2 usage or internal error, 3
-something could not be read, so that a path may have been missed.`,
+something could not be read, or is too large to be looked at as a whole, so that
+a path may have been missed.`,
 		Example: `  ullage attack-paths deploy/                              # from the internet to cluster-admin
   ullage attack-paths --start any --to node deploy/        # out of any container to its node
   ullage attack-paths --start pod/shop/web --to secret/data/db --cluster
@@ -71,8 +72,10 @@ type attackReport struct {
 	Chokes   []attackChoke
 	Remedies []attack.Remedy
 	Plan     *attack.Plan
-	Unread   string // why a path may be there although none was found: what a cluster did not show; or empty
-	Problems []model.Problem
+	// Incomplete says why more paths may be there than were looked for; or empty.
+	Incomplete string
+	Unread     string // why a path may be there although none was found: what a cluster did not show; or empty
+	Problems   []model.Problem
 }
 
 // attackChoke is a choke point with what it is.
@@ -123,7 +126,7 @@ func (f *attackFlags) run(cmd *cobra.Command, p *Program, args []string) error {
 	switch {
 	case err != nil:
 		return err
-	case len(f.problems) > 0, len(r.Paths) == 0 && r.Unread != "":
+	case len(f.problems) > 0, r.Incomplete != "", len(r.Paths) == 0 && r.Unread != "":
 		return &codeError{code: exitIncomplete}
 	case len(r.Paths) > 0:
 		return &codeError{code: exitFindings}
@@ -143,6 +146,7 @@ func (f *attackFlags) report(s *model.Snapshot) (*attackReport, error) {
 	}
 	d := g.Distances(to...)
 	r := &attackReport{Query: f.Query, Closed: s.Closed, Problems: f.problems}
+	r.Incomplete = g.Incomplete()
 	if gap := s.Gap("", attack.Kinds()...); gap != nil {
 		r.Unread = gap.Reason
 	}

@@ -76,7 +76,9 @@ type attackReportJSON struct {
 	Changes  []attackRemedyJSON `json:"changes"`
 	Plan     attackPlanJSON     `json:"plan"`
 	Unread   string             `json:"unread,omitempty"`
-	Problems []string           `json:"problems"`
+	// Incomplete says why there may be more paths.
+	Incomplete string   `json:"incomplete,omitempty"`
+	Problems   []string `json:"problems"`
 }
 
 func asAttackVertex(v attack.Vertex) attackVertexJSON {
@@ -89,7 +91,7 @@ func asAttackVertex(v attack.Vertex) attackVertexJSON {
 
 func attackJSON(r *attackReport) attackReportJSON {
 	out := attackReportJSON{
-		From: r.From, To: r.To, World: "open", Unread: r.Unread, Entries: r.Entries, Reaching: r.Reaching,
+		From: r.From, To: r.To, World: "open", Unread: r.Unread, Incomplete: r.Incomplete, Entries: r.Entries, Reaching: r.Reaching,
 		Paths: []attackPathJSON{}, Chokes: []attackChokeJSON{}, Changes: []attackRemedyJSON{}, Problems: []string{},
 	}
 	if r.Closed {

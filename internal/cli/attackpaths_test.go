@@ -1,9 +1,13 @@
 package cli
 
 import (
+	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
+	"ullage.dev/ullage/internal/access"
 	"ullage.dev/ullage/internal/model"
 )
 
@@ -42,5 +46,34 @@ func TestAttackPathsOfSavedCluster(t *testing.T) {
 		if o.code != c.code || !strings.Contains(strings.Join(strings.Fields(o.stdout), " "), c.want) {
 			t.Errorf("%s: exit code %d, want %d and %q\n%s%s", c.args, o.code, c.code, c.want, o.stdout, o.stderr)
 		}
+	}
+}
+
+// TestAttackPathsOfAggregatedNames tells that there may be more paths where
+// aggregated rules name more objects than are looked at.
+func TestAttackPathsOfAggregatedNames(t *testing.T) {
+	var b strings.Builder
+	for i := range 2 * access.MaxNamed {
+		fmt.Fprintf(&b, "---\napiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata: {name: r%02d, labels: {l: x%d}}\naggregationRule: {clusterRoleSelectors: [{matchLabels: {l: x%d}}]}\n"+
+			"rules: [{apiGroups: [''], resources: [secrets], verbs: [get], resourceNames: [s%d]}]\n", i, i, i+1, i)
+	}
+	b.WriteString("---\napiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRoleBinding\nmetadata: {name: b}\nroleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: r00}\n" +
+		"subjects: [{kind: ServiceAccount, name: web, namespace: shop}]\n---\napiVersion: v1\nkind: ServiceAccount\nmetadata: {name: web, namespace: shop}\n")
+	file := filepath.Join(t.TempDir(), "chain.yaml")
+	if err := os.WriteFile(file, []byte(b.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for args, want := range map[string]string{
+		"attack-paths --closed-world":         "There may be more paths: more rights over objects of some names come by aggregated ClusterRoles than are looked at.",
+		"attack-paths --closed-world -o json": `"incomplete": "more rights over objects`,
+	} {
+		o := ullage(t, append(strings.Fields(args), file)...)
+		if o.code != exitIncomplete || !strings.Contains(strings.Join(strings.Fields(o.stdout), " "), want) {
+			t.Errorf("%s: exit code %d, want %d and %q\n%s%s", args, o.code, exitIncomplete, want, o.stdout, o.stderr)
+		}
+	}
+	o := ullage(t, "check", "--closed-world", "--rule", "service-account-takeover-path", "-v", file)
+	if !strings.Contains(o.stdout, "come by aggregated ClusterRoles") {
+		t.Errorf("the rule is not left open:\n%s%s", o.stdout, o.stderr)
 	}
 }

@@ -25,6 +25,7 @@ var certaintyStyles = map[attack.Certainty]string{attack.Certain: red, attack.Li
 func (p *attackPrinter) report(r *attackReport) error {
 	if len(r.Paths) == 0 {
 		p.wrapped(0, bold, "No path from "+r.From+" to "+r.To+".")
+		p.incomplete(r)
 		switch {
 		case r.Unread != "":
 			p.wrapped(0, yellow, r.Unread+", so there may be one.")
@@ -40,7 +41,15 @@ func (p *attackPrinter) report(r *attackReport) error {
 	p.remedies(r)
 	p.plan(r)
 	p.wrapped(0, bold, r.summary())
+	p.incomplete(r)
 	return p.w.Flush()
+}
+
+// incomplete says why more paths may be there than were looked for.
+func (p *attackPrinter) incomplete(r *attackReport) {
+	if r.Incomplete != "" {
+		p.wrapped(0, yellow, "There may be more paths: "+r.Incomplete+".")
+	}
 }
 
 // summary says in one line how many paths there are.

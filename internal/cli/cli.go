@@ -10,6 +10,7 @@ import (
 	"io"
 	"runtime/debug"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 )
@@ -69,7 +70,7 @@ func Run(ctx context.Context, p *Program) int {
 	root.SetErr(p.Stderr)
 	root.SetVersionTemplate("ullage {{.Version}}\n")
 	root.AddCommand(accessCommand(p), attackPathsCommand(p), checkCommand(p), clusterCommand(p), netCommand(p), policyCommand(p), secretsCommand(p), storageCommand(p))
-	cmd, err := root.ExecuteContextC(ctx)
+	cmd, err := execute(ctx, root)
 	if err == nil {
 		return exitClean
 	}
@@ -86,6 +87,38 @@ func Run(ctx context.Context, p *Program) int {
 	}
 	fmt.Fprintf(p.Stderr, "ullage: %s%s\n", err, hint)
 	return exitUsage
+}
+
+// grace is how long a command that is interrupted has to end by itself: to finish
+// the files that it writes.
+const grace = 2 * time.Second
+
+var errInterrupted = &codeError{exitUsage, errors.New("interrupted: nothing is told of what was not finished")}
+
+// execute runs a command. When the context ends and the command does not, it is
+// left alone after the grace, and the program is to end: analyses are functions
+// that do not wait for anything, and may take long.
+func execute(ctx context.Context, root *cobra.Command) (*cobra.Command, error) {
+	type result struct {
+		cmd *cobra.Command
+		err error
+	}
+	done := make(chan result, 1)
+	go func() {
+		cmd, err := root.ExecuteContextC(ctx)
+		done <- result{cmd, err}
+	}()
+	select {
+	case r := <-done:
+		return r.cmd, r.err
+	case <-ctx.Done():
+	}
+	select {
+	case r := <-done:
+		return r.cmd, r.err
+	case <-time.After(grace):
+		return root, errInterrupted
+	}
 }
 
 // version is set by the linker for releases.

@@ -1,0 +1,217 @@
+package attack
+
+import (
+	"slices"
+	"strings"
+
+	"ullage.dev/ullage/internal/access"
+	"ullage.dev/ullage/internal/model"
+	"ullage.dev/ullage/internal/tree"
+)
+
+// namedLookups bounds how many names in namespaces are looked up for rights over
+// objects of some names only: each subject has each name of each rule that it has.
+const namedLookups = 4 << 20
+
+// Reasons for which a graph is incomplete.
+const (
+	namesBeyond   = "more rights over objects of some names come by aggregated ClusterRoles than are looked at"
+	lookupsBeyond = "subjects have rights over more objects by name than are looked at"
+)
+
+// namedRights adds rights over objects of some names only.
+func (b *builder) namedRights() {
+	b.indexNames()
+	type names struct{ any, more bool }
+	narrow := map[*access.Role]names{}
+	seen := map[access.Subject]bool{}
+	for binding := range b.access.All() {
+		role := binding.Role()
+		if role == nil {
+			continue
+		}
+		is, known := narrow[role]
+		if !known {
+			list, more := role.Named()
+			is = names{len(list) > 0, more&^role.Rights(false)&stepRights != 0}
+			narrow[role] = is
+		}
+		if is.more {
+			b.lacks(namesBeyond)
+		}
+		if !is.any {
+			continue
+		}
+		for _, s := range binding.Subjects() {
+			if seen[s] {
+				continue
+			}
+			seen[s] = true
+			for r := range b.access.Restricted(s) {
+				if b.lookups > namedLookups {
+					b.lacks(lookupsBeyond)
+					return
+				}
+				b.namedRight(s, r)
+			}
+		}
+	}
+}
+
+// lacks notes why steps are missing.
+func (b *builder) lacks(reason string) {
+	if !slices.Contains(b.incomplete, reason) {
+		b.incomplete = append(b.incomplete, reason)
+	}
+}
+
+// nameIndex finds objects by name.
+type nameIndex struct {
+	namespaces map[uint64][]int32 // with an account, secret or workload of a name
+	workloads  map[uint64][]int32 // by namespace and name
+}
+
+func (x *nameIndex) add(name uint64, ns int32) {
+	if x == nil {
+		return
+	}
+	list := x.namespaces[name]
+	if at, found := slices.BinarySearch(list, ns); !found {
+		x.namespaces[name] = slices.Insert(list, at, ns)
+	}
+}
+
+func (b *builder) indexNames() {
+	x := &nameIndex{map[uint64][]int32{}, map[uint64][]int32{}}
+	for i := range b.accounts {
+		if s := &b.accounts[i]; s.Kind == "ServiceAccount" {
+			x.add(nameHash(s.Name), b.namespaceIDs[s.Namespace])
+		}
+	}
+	for i := range b.Graph.secrets {
+		x.add(nameHash(b.Graph.secrets[i].name), b.Graph.secrets[i].namespace)
+	}
+	for i := range b.Graph.workloads {
+		w := &b.Graph.workloads[i]
+		name := nameHash(w.Object.Key.Name)
+		x.add(name, w.namespace)
+		key := tree.Mix(b.namespaceHash[w.namespace], name)
+		x.workloads[key] = append(x.workloads[key], int32(i))
+	}
+	b.withName = x
+}
+
+func (b *builder) namedRight(s access.Subject, r access.NamedRight) {
+	note := int32(len(b.restricted))
+	before := len(b.made)
+	give := func(to ID, kind EdgeKind, c Certainty) {
+		b.made = append(b.made, edge{b.subject(s), to, note, kind, c, byName | r.Right})
+	}
+	for _, name := range r.Names {
+		namespaces := b.namespacesOf(name)
+		if r.Namespace != "" {
+			namespaces = []int32{b.namespace(r.Namespace)}
+		}
+		b.lookups += 1 + len(namespaces)
+		for _, ns := range namespaces {
+			b.namedIn(r.Right, r.Resource, name, ns, r.Namespace != "", give)
+		}
+		switch {
+		case r.Right == access.ImpersonateUsers && r.Namespace == "" && r.Resource == "users":
+			give(b.subject(access.User(name)), ImpersonateUser, Certain)
+		case r.Right == access.ImpersonateGroups && r.Namespace == "" && r.Resource == "groups":
+			give(b.subject(access.Group(name)), ImpersonateGroup, Likely)
+		}
+	}
+	if len(b.made) > before {
+		b.restricted = append(b.restricted, r)
+	}
+}
+
+// namespacesOf returns the namespaces with an account, a secret or a workload of
+// a name, or a StatefulSet whose pod may have it.
+func (b *builder) namespacesOf(name string) []int32 {
+	all := slices.Clone(b.withName.namespaces[nameHash(name)])
+	if set, ok := setOf(name); ok {
+		all = append(all, b.withName.namespaces[nameHash(set)]...)
+		slices.Sort(all)
+		all = slices.Compact(all)
+	}
+	return all
+}
+
+// byName marks the right of an edge as one over some names: its note is then a
+// position in Graph.restricted.
+const byName access.Right = 1 << 7
+
+// namedIn adds what a right over an object of one name gives in a namespace.
+// exists says that the object counts although it was not read.
+func (b *builder) namedIn(r access.Right, resource, name string, ns int32, exists bool, give func(ID, EdgeKind, Certainty)) {
+	hash := nameHash(name)
+	key := tree.Mix(b.namespaceHash[ns], hash)
+	account := func(kind EdgeKind) {
+		if id, ok := b.accountIDs[key]; ok || exists {
+			if !ok {
+				id = b.account(ns, hash, name)
+			}
+			give(b.accountAt(id), kind, Certain)
+		}
+	}
+	switch r {
+	case access.ReadSecrets:
+		if id, ok := b.secretIDs[key]; ok || exists {
+			if !ok {
+				id = b.secret(ns, hash, name, nil)
+			}
+			give(b.secretVertex[id], ReadSecrets, Certain)
+		}
+	case access.MintTokens:
+		account(MintToken)
+		if id, ok := b.accountIDs[key]; ok {
+			for _, m := range b.cloud(id) {
+				give(m.identity, MintToken, Certain)
+			}
+		}
+	case access.ImpersonateAccounts:
+		account(ImpersonateAccount)
+	case access.ExecPods, access.ModifyPods, access.EphemeralContainers:
+		kind := map[access.Right]EdgeKind{access.ExecPods: ExecPods, access.ModifyPods: PatchPods, access.EphemeralContainers: DebugPods}[r]
+		for _, w := range b.withPod(ns, name) {
+			give(b.workloadVertex(w, anyContainerAt), kind, Certain)
+		}
+	case access.ModifyControllers:
+		for _, w := range b.withName.workloads[key] {
+			if o := b.Graph.workloads[w].Object; strings.HasPrefix(resource, strings.ToLower(o.Key.Kind)) {
+				give(b.at(RunPods, ns), ChangeWorkloads, Certain)
+			}
+		}
+	}
+}
+
+// withPod returns the workloads of a namespace that have a pod of a name, as far
+// as names of pods are known beforehand, in order.
+func (b *builder) withPod(ns int32, name string) []int32 {
+	var all []int32
+	add := func(kind, name string) {
+		for _, w := range b.withName.workloads[tree.Mix(b.namespaceHash[ns], nameHash(name))] {
+			if b.Graph.workloads[w].Object.Key.Kind == kind {
+				all = append(all, w)
+			}
+		}
+	}
+	add(model.PodKind.Kind, name)
+	if set, ok := setOf(name); ok {
+		add("StatefulSet", set)
+	}
+	slices.Sort(all)
+	return all
+}
+
+// setOf returns the name of the StatefulSet that makes a pod of a name.
+func setOf(pod string) (set string, ok bool) {
+	at := strings.LastIndexByte(pod, '-')
+	if at <= 0 || at == len(pod)-1 || strings.Trim(pod[at+1:], "0123456789") != "" {
+		return "", false
+	}
+	return pod[:at], true
+}
