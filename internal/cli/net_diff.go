@@ -4,6 +4,7 @@ import (
 	"encoding/csv"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"io"
 	"os"
 	"slices"
@@ -14,6 +15,7 @@ import (
 	"ullage.dev/ullage/internal/cluster"
 	"ullage.dev/ullage/internal/model"
 	"ullage.dev/ullage/internal/reach"
+	"ullage.dev/ullage/internal/tree"
 )
 
 func (f *netFlags) netDiffCommand(p *Program) *cobra.Command {
@@ -119,43 +121,144 @@ type diffEntry struct {
 	Opens    bool
 }
 
-// entries divides changes into what opens and what closes, and puts together
+// diffEntries divides changes into what opens and what closes, and puts together
 // those that differ in one end only.
 func diffEntries(changes []reach.Change) (opens, closes []diffEntry, unsure []reach.Change) {
+	sets := endSets{known: map[*reach.Endpoint]uint64{}, ends: map[endID]uint64{}}
+	o, c := newJoiner(), newJoiner()
 	for i := range changes {
-		c := &changes[i]
-		if ports := c.Opens(); !ports.Empty() {
-			opens = addEntry(opens, diffEntry{c.From, c.To, ports, c.Old, c.New, true})
+		change := &changes[i]
+		from, to := sets.of(change.From), sets.of(change.To)
+		if ports := change.Opens(); !ports.Empty() {
+			o.add(&sets, diffEntry{change.From, change.To, ports, change.Old, change.New, true}, from, to)
 		}
-		if ports := c.Closes(); !ports.Empty() {
-			closes = addEntry(closes, diffEntry{c.From, c.To, ports, c.Old, c.New, false})
+		if ports := change.Closes(); !ports.Empty() {
+			c.add(&sets, diffEntry{change.From, change.To, ports, change.Old, change.New, false}, from, to)
 		}
-		if c.Opens().Empty() && c.Closes().Empty() {
-			unsure = append(unsure, *c)
+		if change.Opens().Empty() && change.Closes().Empty() {
+			unsure = append(unsure, *change)
 		}
 	}
-	return opens, closes, unsure
+	return o.list, c.list, unsure
 }
 
-func addEntry(list []diffEntry, e diffEntry) []diffEntry {
-	same := func(a, b []reach.Endpoint) bool {
-		return slices.EqualFunc(a, b, func(x, y reach.Endpoint) bool { return x.String() == y.String() })
+// endSets names lists of endpoints, so that equal ones are found fast.
+type endSets struct {
+	known map[*reach.Endpoint]uint64 // by the first of a list, whose length is the same wherever it is the first
+	ends  map[endID]uint64
+}
+
+// of returns the name of a list, which other lists with as many and the same
+// endpoints in the same order have.
+func (s *endSets) of(list []reach.Endpoint) uint64 {
+	if len(list) == 0 {
+		return 0
 	}
+	name, ok := s.known[&list[0]]
+	if !ok {
+		name = s.more(0, list)
+		s.known[&list[0]] = name
+	}
+	return name
+}
+
+// more returns the name of a list with further endpoints behind it.
+func (s *endSets) more(name uint64, list []reach.Endpoint) uint64 {
 	for i := range list {
-		x := &list[i]
-		if !x.Old.Equal(e.Old) || !x.New.Equal(e.New) {
-			continue
+		id := idOf(&list[i])
+		hash, ok := s.ends[id]
+		if !ok {
+			hash = maphash.String(endSeed, list[i].String())
+			s.ends[id] = hash
 		}
-		if same(x.To, e.To) && len(list) < manyPairs {
-			x.From = append(slices.Clone(x.From), e.From...)
-			return list
-		}
-		if same(x.From, e.From) && len(list) < manyPairs {
-			x.To = append(slices.Clone(x.To), e.To...)
-			return list
-		}
+		name = tree.Mix(name, hash)
 	}
-	return append(list, e)
+	return name
+}
+
+var endSeed = maphash.MakeSeed()
+
+// joiner puts entries together.
+type joiner struct {
+	list     []diffEntry
+	names    []joined
+	byTo     map[joined][]int // positions of entries, without from
+	byFrom   map[joined][]int // without to
+	verdicts map[[2]string]int
+}
+
+// joined names the sides of an entry.
+type joined struct {
+	verdicts int
+	from, to uint64
+	own      [2]bool // the lists of from and to are the entry's own
+}
+
+func newJoiner() *joiner {
+	return &joiner{byTo: map[joined][]int{}, byFrom: map[joined][]int{}, verdicts: map[[2]string]int{}}
+}
+
+// add puts an entry to the first one that has the same verdicts and the same
+// sources or destinations, or behind all.
+func (j *joiner) add(sets *endSets, e diffEntry, from, to uint64) {
+	name := joined{verdicts: j.verdict(&e), from: from, to: to}
+	byTo, byFrom := j.byTo[name.destination()], j.byFrom[name.source()]
+	switch {
+	case len(byTo) > 0 && (len(byFrom) == 0 || byTo[0] <= byFrom[0]):
+		at := byTo[0]
+		x, n := &j.list[at], &j.names[at]
+		j.byFrom[n.source()] = without(j.byFrom[n.source()], at)
+		x.From, n.own[0] = joinEnds(x.From, e.From, n.own[0]), true
+		n.from = sets.more(n.from, e.From)
+		j.byFrom[n.source()] = with(j.byFrom[n.source()], at)
+	case len(byFrom) > 0:
+		at := byFrom[0]
+		x, n := &j.list[at], &j.names[at]
+		j.byTo[n.destination()] = without(j.byTo[n.destination()], at)
+		x.To, n.own[1] = joinEnds(x.To, e.To, n.own[1]), true
+		n.to = sets.more(n.to, e.To)
+		j.byTo[n.destination()] = with(j.byTo[n.destination()], at)
+	default:
+		at := len(j.list)
+		j.list, j.names = append(j.list, e), append(j.names, name)
+		j.byTo[name.destination()] = append(byTo, at)
+		j.byFrom[name.source()] = append(byFrom, at)
+	}
+}
+
+func (n joined) destination() joined { return joined{verdicts: n.verdicts, to: n.to} }
+func (n joined) source() joined      { return joined{verdicts: n.verdicts, from: n.from} }
+
+// verdict returns a number for what an entry is before and after.
+func (j *joiner) verdict(e *diffEntry) int {
+	text := func(v reach.Verdict) string { return v.Must.String() + " " + v.May.String() }
+	key := [2]string{text(e.Old), text(e.New)}
+	n, ok := j.verdicts[key]
+	if !ok {
+		n = len(j.verdicts)
+		j.verdicts[key] = n
+	}
+	return n
+}
+
+func joinEnds(list, more []reach.Endpoint, own bool) []reach.Endpoint {
+	if !own {
+		list = slices.Clone(list)
+	}
+	return append(list, more...)
+}
+
+// without and with take a position out of a sorted list, and put it in.
+func without(list []int, at int) []int {
+	if i, found := slices.BinarySearch(list, at); found {
+		return slices.Delete(list, i, i+1)
+	}
+	return list
+}
+
+func with(list []int, at int) []int {
+	i, _ := slices.BinarySearch(list, at)
+	return slices.Insert(list, i, at)
 }
 
 func (n *network) writeDiff(w *accessPrinter, changes []reach.Change, closed bool) error {

@@ -25,13 +25,14 @@ func (c *Change) Opens() PortSet { return c.New.May.minus(c.Old.May) }
 func (c *Change) Closes() PortSet { return c.Old.May.minus(c.New.May) }
 
 // Diff returns what differs between two graphs, in the order of the endpoints.
-// Workloads are the same when their keys and pod templates' places are,
+// Lists of endpoints share memory: they must not be changed. Workloads are the same when their keys and pod templates' places are,
 // addresses and names when they are equal. What neither of two ends, nor the
 // policies that select them, nor the namespaces gives reason to is not compared,
 // so that a small change costs little.
 func Diff(before, after *Graph) []Change {
 	d := &differ{old: before, new: after, oldMix: before.newMixer(), newMix: after.newMixer(), full: !sameContext(before, after), ids: map[answerID]answer{}}
 	d.align()
+	d.number()
 	for i := range d.ends {
 		d.source(int32(i))
 		d.destination(int32(i))
@@ -55,6 +56,44 @@ type differ struct {
 	ends           []pairedEnd
 	ids            map[answerID]answer // of the old graph, with sets of the new
 	changes        []Change
+
+	// Ends that differ in nothing that is compared have one number, and what is
+	// found for one holds for all.
+	like     []int32
+	first    []int32 // the first end of each number
+	compared [2][][]apart
+}
+
+// apart is ends that differ in one way from another end.
+type apart struct {
+	pair [2]answerID
+	ends []Endpoint
+}
+
+// number finds out which ends are alike.
+func (d *differ) number() {
+	type signature struct {
+		old, new int32
+		kind     Kind
+		changed  bool
+		touched  [2]bool
+	}
+	known := map[signature]int32{}
+	d.like = make([]int32, len(d.ends))
+	for i := range d.ends {
+		e := &d.ends[i]
+		s := signature{e.old, e.new, e.endpoint.Kind, e.changed, e.touched}
+		n, ok := known[s]
+		if !ok {
+			n = int32(len(d.first))
+			known[s] = n
+			d.first = append(d.first, int32(i))
+		}
+		d.like[i] = n
+	}
+	for _, dir := range directions {
+		d.compared[dir] = make([][]apart, len(d.first))
+	}
 }
 
 // contextOf returns the hashes of what policies refer to beside pods.
@@ -216,36 +255,64 @@ func (d *differ) destination(i int32) {
 // compare compares the pairs of one end with those others that with accepts, and
 // puts together those that differ in the same way.
 func (d *differ) compare(i int32, dir Direction, with func(int32) bool) {
-	var order [][2]answerID
-	groups := map[[2]answerID][]Endpoint{}
-	all := d.full || d.ends[i].changed
-	for j := range d.ends {
-		if !with(int32(j)) {
-			continue
-		}
-		from, to := &d.ends[i], &d.ends[j]
-		if dir == Ingress {
-			from, to = to, from
-		}
-		if !all && !to.changed && !from.changed && !d.ownDiffers(dir, from, to) {
-			continue
-		}
-		pair := [2]answerID{d.pair(d.oldMix, from.old, to.old), d.pair(d.newMix, from.new, to.new)}
-		if d.same(pair) {
-			continue
-		}
-		if groups[pair] == nil {
-			order = append(order, pair)
-		}
-		groups[pair] = append(groups[pair], d.endpoint(int32(j)))
+	groups := d.compared[dir][d.like[i]]
+	if groups == nil {
+		groups = d.groups(d.first[d.like[i]], dir, with)
+		d.compared[dir][d.like[i]] = groups
 	}
-	for _, pair := range order {
-		c := Change{From: []Endpoint{d.endpoint(i)}, To: groups[pair], Old: d.old.verdict(pair[0]), New: d.new.verdict(pair[1])}
+	for _, gr := range groups {
+		c := Change{From: []Endpoint{d.endpoint(i)}, To: gr.ends, Old: d.old.verdict(gr.pair[0]), New: d.new.verdict(gr.pair[1])}
 		if dir == Ingress {
 			c.From, c.To = c.To, c.From
 		}
 		d.changes = append(d.changes, c)
 	}
+}
+
+// groups returns the others that differ, never nil.
+func (d *differ) groups(i int32, dir Direction, with func(int32) bool) []apart {
+	const unasked, same = -2, -1
+	groups := []apart{}
+	at := map[[2]answerID]int32{}
+	of := make([]int32, len(d.first)) // the group of ends by their number
+	for n := range of {
+		of[n] = unasked
+	}
+	for j := range d.ends {
+		n := &of[d.like[j]]
+		if *n == unasked {
+			*n = same
+			if pair, differs := d.differ(i, int32(j), dir, with); differs {
+				to, ok := at[pair]
+				if !ok {
+					to = int32(len(groups))
+					at[pair] = to
+					groups = append(groups, apart{pair: pair})
+				}
+				*n = to
+			}
+		}
+		if *n >= 0 {
+			groups[*n].ends = append(groups[*n].ends, d.endpoint(int32(j)))
+		}
+	}
+	return groups
+}
+
+// differ returns what a pair allows before and after, where that differs.
+func (d *differ) differ(i, j int32, dir Direction, with func(int32) bool) ([2]answerID, bool) {
+	if !with(j) {
+		return [2]answerID{}, false
+	}
+	from, to := &d.ends[i], &d.ends[j]
+	if dir == Ingress {
+		from, to = to, from
+	}
+	if !d.full && !to.changed && !from.changed && !d.ownDiffers(dir, from, to) {
+		return [2]answerID{}, false
+	}
+	pair := [2]answerID{d.pair(d.oldMix, from.old, to.old), d.pair(d.newMix, from.new, to.new)}
+	return pair, !d.same(pair)
 }
 
 func (d *differ) endpoint(i int32) Endpoint {
