@@ -20,13 +20,6 @@ import (
 	"ullage.dev/ullage/internal/model"
 )
 
-var (
-	roleKind               = model.GroupKind{Group: rbacGroup, Kind: "Role"}
-	clusterRoleKind        = model.GroupKind{Group: rbacGroup, Kind: "ClusterRole"}
-	roleBindingKind        = model.GroupKind{Group: rbacGroup, Kind: "RoleBinding"}
-	clusterRoleBindingKind = model.GroupKind{Group: rbacGroup, Kind: "ClusterRoleBinding"}
-)
-
 // Analysis is the RBAC of one snapshot, which holds the objects of one cluster.
 // It is immutable.
 type Analysis struct {

@@ -56,7 +56,7 @@ func BenchmarkMasks(b *testing.B) {
 		b.Run(name+"/first", func(b *testing.B) { benchMasks(b, func() *model.Snapshot { return unread(s) }) })
 		b.Run(name+"/again", func(b *testing.B) { benchMasks(b, func() *model.Snapshot { return s }) })
 		b.Run(name+"/change", func(b *testing.B) {
-			objects := slices.Collect(s.Kind(roleBindingKind))
+			objects := slices.Collect(s.Kind(model.RoleBindingKind))
 			next := 0
 			benchMasks(b, func() *model.Snapshot {
 				next++

@@ -34,9 +34,9 @@ func (b Binding) Name() string {
 // Kind returns RoleBinding or ClusterRoleBinding.
 func (b Binding) Kind() string {
 	if b.data().namespace == 0 {
-		return clusterRoleBindingKind.Kind
+		return model.ClusterRoleBindingKind.Kind
 	}
-	return roleBindingKind.Kind
+	return model.RoleBindingKind.Kind
 }
 
 // Namespace is where the binding holds; "" is the whole cluster.
@@ -61,7 +61,7 @@ func (b Binding) RoleRef() (kind string, name RoleName) {
 func refOf(o *model.Object) (kind string, name RoleName) {
 	ref := o.Root.Get("roleRef")
 	kind, name = ref.Get("kind").Str(), RoleName{Name: ref.Get("name").Str()}
-	if kind == roleKind.Kind {
+	if kind == model.RoleKind.Kind {
 		name.Namespace = o.Key.Namespace
 	}
 	return kind, name
@@ -85,7 +85,7 @@ func (b Binding) Subjects() []Subject {
 // it is nil when it was not read, or when the API server refuses the reference.
 func (a *Analysis) RoleOf(object *model.Object) (kind string, name RoleName, role *Role) {
 	kind, name = refOf(object)
-	if kind == clusterRoleKind.Kind || kind == roleKind.Kind && name.Namespace != "" {
+	if kind == model.ClusterRoleKind.Kind || kind == model.RoleKind.Kind && name.Namespace != "" {
 		role = a.Role(name)
 	}
 	return kind, name, role

@@ -139,7 +139,7 @@ func TestUnknown(t *testing.T) {
 	for _, o := range s.All() {
 		objects = append(objects, o)
 	}
-	gap := model.Gap{Kind: roleBindingKind, Except: []string{"shop"}, Reason: "rolebindings may not be listed"}
+	gap := model.Gap{Kind: model.RoleBindingKind, Except: []string{"shop"}, Reason: "rolebindings may not be listed"}
 	part := New(model.NewSnapshot(objects, true, gap))
 	for namespace, want := range map[string]Verdict{"": No, "shop": No, "other": Unknown, AnyNamespace: Unknown} {
 		got := part.Can(ServiceAccount("shop", "web"), &Request{Verb: "get", Resource: "pods", Namespace: namespace})
@@ -222,5 +222,25 @@ func TestTogether(t *testing.T) {
 	}
 	if got := a.Can(ServiceAccount("shop", "web"), &Request{Verb: "get", URL: "/metrics", Namespace: AnyNamespace}); got.Verdict == Yes {
 		t.Errorf("a URL: %+v", got)
+	}
+}
+
+// Who may list some names only is told apart from who may list all.
+func TestWhoCanByName(t *testing.T) {
+	a := New(snapshot(t, dangerous))
+	for _, c := range []struct {
+		q    Request
+		want string
+	}{
+		{Request{Verb: "get", Resource: "secrets", Namespace: "shop"}, "[sa:shop/web]"},
+		{Request{Verb: "get", Resource: "secrets", Namespace: "shop", Name: "tls"}, "[]"},
+		{Request{Verb: "get", Resource: "secrets", Namespace: "other"}, "[]"},
+		{Request{Verb: "create", Resource: "secrets", Namespace: "shop"}, "[]"},
+		{Request{Verb: "patch", Resource: "configmaps", Namespace: AnyNamespace}, "[sa:kube-system/robot group:system:serviceaccounts:shop]"},
+	} {
+		got := slices.DeleteFunc(a.WhoCanByName(&c.q), func(s Subject) bool { return s.System() && s.Kind != kindAccount })
+		if fmt.Sprint(got) != c.want {
+			t.Errorf("%s %s in %s: %v, want %s", c.q.Verb, c.q.Resource, c.q.Namespace, got, c.want)
+		}
 	}
 }

@@ -158,8 +158,8 @@ func (s Subject) isNode() bool {
 }
 
 var (
-	bindingKinds = []model.GroupKind{clusterRoleBindingKind, roleBindingKind}
-	roleKinds    = []model.GroupKind{clusterRoleKind, roleKind}
+	bindingKinds = []model.GroupKind{model.ClusterRoleBindingKind, model.RoleBindingKind}
+	roleKinds    = []model.GroupKind{model.ClusterRoleKind, model.RoleKind}
 )
 
 // deciding returns the kinds of bindings that decide a request, and the namespace
@@ -260,6 +260,47 @@ func (a *Analysis) WhoCan(q *Request) (proofs []Proof, reasons []string) {
 	}
 	slices.Sort(reasons)
 	return proofs, slices.Compact(reasons)
+}
+
+// WhoCanByName returns the subjects that may make a request about a collection,
+// or about any object, for objects of some names only, and are not among those of
+// [Analysis.WhoCan]. They are in the order of the bindings. Of a request with a
+// name there are none.
+func (a *Analysis) WhoCanByName(q *Request) []Subject {
+	if q.Name != "" || q.URL != "" || q.Verb == "create" && q.Subresource == "" {
+		return nil
+	}
+	find := NewFinder(func(rule Rule) bool {
+		names := rule.Node.Get("resourceNames")
+		if names.Len() == 0 {
+			return false
+		}
+		one := *q
+		one.Name = names.Children()[0].Str()
+		return rule.Allows(&one)
+	})
+	seen := map[Subject]bool{}
+	all, _ := a.WhoCan(q)
+	for _, proof := range all {
+		seen[proof.Subject] = true
+	}
+	var subjects []Subject
+	for b := range a.All() {
+		role := b.Role()
+		if role == nil || !b.covers(q) {
+			continue
+		}
+		if _, _, ok := find.In(role); !ok {
+			continue
+		}
+		for _, s := range b.Subjects() {
+			if !seen[s] {
+				seen[s] = true
+				subjects = append(subjects, s)
+			}
+		}
+	}
+	return subjects
 }
 
 // NamesRead returns the names that rules about reading a resource of the core

@@ -45,7 +45,7 @@ func (a *Analysis) namespace(name string, hash uint64) int32 {
 }
 
 func (a *Analysis) readBindings() {
-	total := count(a.snapshot, clusterRoleBindingKind) + count(a.snapshot, roleBindingKind) + len(builtinBindings)
+	total := count(a.snapshot, model.ClusterRoleBindingKind) + count(a.snapshot, model.RoleBindingKind) + len(builtinBindings)
 	a.bindings = make([]binding, 0, total)
 	a.holders = make([]int32, 0, total)
 	a.subjects = make([]subject, 0, total)

@@ -29,9 +29,9 @@ type Role struct {
 // Kind returns Role or ClusterRole.
 func (r *Role) Kind() string {
 	if r.Namespace == "" {
-		return clusterRoleKind.Kind
+		return model.ClusterRoleKind.Kind
 	}
-	return roleKind.Kind
+	return model.RoleKind.Kind
 }
 
 // Rights returns the dangerous rights that the role gives, when it is bound in
@@ -44,20 +44,20 @@ func (r *Role) Rights(clusterWide bool) Rights {
 }
 
 func (a *Analysis) readRoles() {
-	total := count(a.snapshot, clusterRoleKind) + count(a.snapshot, roleKind)
+	total := count(a.snapshot, model.ClusterRoleKind) + count(a.snapshot, model.RoleKind)
 	a.roles = make([]Role, 0, total+len(builtins))
 	a.roleIDs = newTable(cap(a.roles))
 	if !a.complete() {
 		for _, r := range builtinRoles() {
-			if a.snapshot.Get(model.Key{Cluster: a.clusterName(), GroupKind: clusterRoleKind, Name: r.Name}) == nil {
+			if a.snapshot.Get(model.Key{Cluster: a.clusterName(), GroupKind: model.ClusterRoleKind, Name: r.Name}) == nil {
 				r.id, _ = a.roleIDs.add(identity(clusterRoleHash, emptyHash, hashOf(r.Name)))
 				a.roles = append(a.roles, r)
 			}
 		}
 	}
-	a.addRoles(clusterRoleKind, clusterRoleHash)
+	a.addRoles(model.ClusterRoleKind, clusterRoleHash)
 	clusterRoles := len(a.roles)
-	a.addRoles(roleKind, roleHash)
+	a.addRoles(model.RoleKind, roleHash)
 	a.aggregate(a.roles[:clusterRoles])
 }
 
@@ -74,7 +74,7 @@ func (a *Analysis) addRoles(gk model.GroupKind, kind uint64) {
 
 // clusterName returns the name of the cluster that the objects are of.
 func (a *Analysis) clusterName() string {
-	for _, gk := range []model.GroupKind{clusterRoleKind, clusterRoleBindingKind, roleKind, roleBindingKind} {
+	for _, gk := range []model.GroupKind{model.ClusterRoleKind, model.ClusterRoleBindingKind, model.RoleKind, model.RoleBindingKind} {
 		for o := range a.snapshot.Kind(gk) {
 			return o.Key.Cluster
 		}
@@ -85,7 +85,7 @@ func (a *Analysis) clusterName() string {
 // complete reports whether the snapshot has the roles that every cluster has: it
 // was read from a cluster, and what it does not have is not there.
 func (a *Analysis) complete() bool {
-	return a.snapshot.Get(model.Key{Cluster: a.clusterName(), GroupKind: clusterRoleKind, Name: "cluster-admin"}) != nil
+	return a.snapshot.Get(model.Key{Cluster: a.clusterName(), GroupKind: model.ClusterRoleKind, Name: "cluster-admin"}) != nil
 }
 
 // Role returns a role that was read, or one that every cluster has; nil

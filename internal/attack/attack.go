@@ -122,7 +122,7 @@ type evidence struct {
 func Kinds() []model.GroupKind {
 	const rbac = "rbac.authorization.k8s.io"
 	return slices.Concat(model.WorkloadKinds(), reach.RouteKinds(), []model.GroupKind{
-		serviceKind, accountKind, secretKind, nodeKind, namespaceKind,
+		model.ServiceKind, model.ServiceAccountKind, model.SecretKind, model.NodeKind, model.NamespaceKind,
 		{Group: rbac, Kind: "Role"}, {Group: rbac, Kind: "ClusterRole"}, {Group: rbac, Kind: "RoleBinding"}, {Group: rbac, Kind: "ClusterRoleBinding"},
 	})
 }

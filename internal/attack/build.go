@@ -9,17 +9,6 @@ import (
 	"ullage.dev/ullage/internal/tree"
 )
 
-var (
-	accountKind   = model.GroupKind{Kind: "ServiceAccount"}
-	secretKind    = model.GroupKind{Kind: "Secret"}
-	claimKind     = model.GroupKind{Kind: "PersistentVolumeClaim"}
-	podKind       = model.GroupKind{Kind: "Pod"}
-	nodeKind      = model.GroupKind{Kind: "Node"}
-	namespaceKind = model.GroupKind{Kind: "Namespace"}
-	serviceKind   = model.GroupKind{Kind: "Service"}
-	configMapKind = model.GroupKind{Kind: "ConfigMap"}
-)
-
 // builder makes a Graph.
 type builder struct {
 	*Graph
@@ -270,14 +259,14 @@ func (b *builder) readObjects() {
 		return ns
 	}
 	old := b.remembered()
-	b.memory.accounts = remembered(b, accountKind, old.accounts, func(f *accountFact) *model.Object { return f.object }, b.readAccount)
+	b.memory.accounts = remembered(b, model.ServiceAccountKind, old.accounts, func(f *accountFact) *model.Object { return f.object }, b.readAccount)
 	for i := range b.memory.accounts {
 		f := &b.memory.accounts[i]
 		if id := b.account(in(f.namespace), f.hash, f.name); f.says {
 			b.annotated[id] = f.object
 		}
 	}
-	b.memory.secrets = remembered(b, secretKind, old.secrets, func(f *secretFact) *model.Object { return f.object }, b.readSecret)
+	b.memory.secrets = remembered(b, model.SecretKind, old.secrets, func(f *secretFact) *model.Object { return f.object }, b.readSecret)
 	total := len(b.memory.secrets)
 	b.secretIDs = make(map[uint64]int32, total)
 	b.Graph.secrets = make([]named, 0, total)
@@ -292,7 +281,7 @@ func (b *builder) readObjects() {
 		}
 	}
 	b.readAssociations()
-	b.each(claimKind, func(o *model.Object) {
+	b.each(model.PersistentVolumeClaimKind, func(o *model.Object) {
 		b.volume(in(o.Key.Namespace), nameOf(o).Hash(), o.Key.Name, o)
 	})
 }

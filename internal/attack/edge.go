@@ -81,7 +81,7 @@ func (g *Graph) Vertex(id ID) Vertex {
 		s := g.accounts[v.at]
 		out.Namespace, out.Name = s.Namespace, s.Name
 		if v.kind == Account {
-			out.Object = g.snapshot.Get(model.Key{Cluster: g.cluster(), Namespace: s.Namespace, GroupKind: accountKind, Name: s.Name})
+			out.Object = g.snapshot.Get(model.Key{Cluster: g.cluster(), Namespace: s.Namespace, GroupKind: model.ServiceAccountKind, Name: s.Name})
 		}
 	case Secret:
 		s := g.secrets[v.at]

@@ -86,20 +86,15 @@ func (b *builder) newGuards() *guards {
 	return g
 }
 
-var (
-	vapKind     = model.GroupKind{Group: "admissionregistration.k8s.io", Kind: "ValidatingAdmissionPolicy"}
-	bindingKind = model.GroupKind{Group: "admissionregistration.k8s.io", Kind: "ValidatingAdmissionPolicyBinding"}
-)
-
 // denying returns the rules of admission policies with a binding that denies.
 // Policies that cannot be read are left out: they refuse nothing for certain.
 func (b *builder) denying() []*policy.Rule {
 	var rules []*policy.Rule
 	var bindings []*model.Object
-	for o := range b.snapshot.Kind(bindingKind) {
+	for o := range b.snapshot.Kind(model.PolicyBindingKind) {
 		bindings = append(bindings, o)
 	}
-	for o := range b.snapshot.Kind(vapKind) {
+	for o := range b.snapshot.Kind(model.PolicyKind) {
 		made, err := policy.Native(append([]*model.Object{o}, bindings...))
 		if err != nil {
 			continue
@@ -145,7 +140,7 @@ func (g *guards) Namespace(o *model.Object) *tree.Node {
 }
 
 func (b *builder) namespaceObject(name string) *model.Object {
-	return b.snapshot.Get(model.Key{Cluster: b.cluster(), GroupKind: namespaceKind, Name: name})
+	return b.snapshot.Get(model.Key{Cluster: b.cluster(), GroupKind: model.NamespaceKind, Name: name})
 }
 
 // judge returns the most certain danger that a namespace lets in; its certainty
@@ -171,7 +166,7 @@ func (g *guards) judge(ns int32, debug bool) guardVerdict {
 	if g.relabels {
 		restricts, open = false, Certain
 	}
-	if g.snapshot.Gap("", vapKind, bindingKind) != nil {
+	if g.snapshot.Gap("", model.PolicyKind, model.PolicyBindingKind) != nil {
 		open = Unknown // what was not read may refuse the pod
 	}
 	for i := range candidates {

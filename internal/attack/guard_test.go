@@ -211,8 +211,8 @@ func TestGaps(t *testing.T) {
 		{nil, all},
 		{[]model.GroupKind{{Group: "networking.k8s.io", Kind: "NetworkPolicy"}}, "unknown; unknown; certain"},
 		{[]model.GroupKind{{Group: "cilium.io", Kind: "CiliumNetworkPolicy"}}, "unknown; unknown; certain"},
-		{[]model.GroupKind{vapKind}, "needs an exploit; needs an exploit; unknown"},
-		{[]model.GroupKind{bindingKind}, "needs an exploit; needs an exploit; unknown"},
+		{[]model.GroupKind{model.PolicyKind}, "needs an exploit; needs an exploit; unknown"},
+		{[]model.GroupKind{model.PolicyBindingKind}, "needs an exploit; needs an exploit; unknown"},
 		{[]model.GroupKind{{Kind: "Secret"}}, all},
 	} {
 		if got := certainties(c.kinds...); got != c.want {

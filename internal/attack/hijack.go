@@ -12,8 +12,6 @@ import (
 // may only delete, or approves for one signer only. The steps here ask for the
 // requests that the attacker sends.
 
-var crdKind = model.GroupKind{Group: "apiextensions.k8s.io", Kind: "CustomResourceDefinition"}
-
 const (
 	admissionGroup = "admissionregistration.k8s.io"
 	csrGroup       = "certificates.k8s.io"
@@ -68,7 +66,7 @@ func (b *builder) hijacks(v ID, rights access.Rights) {
 		}
 	}
 	if rights.Has(access.WriteCRDs) {
-		if p, ok := b.asked(s, access.Request{Group: crdKind.Group, Resource: "customresourcedefinitions"}, change[1:]...); ok {
+		if p, ok := b.asked(s, access.Request{Group: model.CustomKind.Group, Resource: "customresourcedefinitions"}, change[1:]...); ok {
 			b.proven(v, b.customObjects(), HijackConversion, Likely, p)
 		}
 	}
@@ -84,7 +82,7 @@ func (b *builder) customObjects() ID {
 	}
 	b.custom = b.vertex(CustomObjects, none, 0)
 	groups := map[string]bool{}
-	for o := range b.snapshot.Kind(crdKind) {
+	for o := range b.snapshot.Kind(model.CustomKind) {
 		groups[o.Root.Get("spec").Get("group").Str()] = true
 	}
 	delete(groups, "")

@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"ullage.dev/ullage/internal/access"
+	"ullage.dev/ullage/internal/model"
 	"ullage.dev/ullage/internal/tree"
 )
 
@@ -140,7 +141,7 @@ func (b *builder) stealing() {
 func (b *builder) movablePods() ID {
 	pods := b.vertex(MovablePods, none, 0)
 	for i := range b.Graph.workloads {
-		if w := &b.Graph.workloads[i]; w.Object.Key.Kind != "DaemonSet" && w.Object.Key.GroupKind != podKind {
+		if w := &b.Graph.workloads[i]; w.Object.Key.Kind != "DaemonSet" && w.Object.Key.GroupKind != model.PodKind {
 			b.edge(pods, b.workloadVertex(int32(i), podDataAt), Member, Given, none)
 		}
 	}

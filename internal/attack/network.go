@@ -94,7 +94,7 @@ func (b *builder) listeners() {
 		ports    []reach.Port
 	}
 	services := map[string][]of{}
-	for o := range b.snapshot.Kind(serviceKind) {
+	for o := range b.snapshot.Kind(model.ServiceKind) {
 		selector := o.Root.Get("spec").Get("selector")
 		if selector.Len() == 0 {
 			continue

@@ -36,7 +36,7 @@ func (b *builder) placePods() {
 	b.node("some node", nil)
 	b.node("a control-plane node", nil)
 	b.nodes[controlNode].control = yes
-	for o := range b.snapshot.Kind(nodeKind) {
+	for o := range b.snapshot.Kind(model.NodeKind) {
 		id := b.node("node "+o.Key.Name, o)
 		labels := o.Labels()
 		if labels.Get(controlPlaneLabel) != nil || labels.Get(masterLabel) != nil {
@@ -44,7 +44,7 @@ func (b *builder) placePods() {
 		}
 	}
 	old := b.remembered()
-	b.memory.pods = remembered(b, podKind, old.pods, func(f *podFact) *model.Object { return f.object }, b.readPod)
+	b.memory.pods = remembered(b, model.PodKind, old.pods, func(f *podFact) *model.Object { return f.object }, b.readPod)
 	of := b.placer()
 	type on struct{ workload, node int32 }
 	found := make([]on, 0, len(b.memory.pods))
@@ -91,7 +91,7 @@ func (b *builder) placer() func(*podFact) int32 {
 	byUID := make(map[uint64]int32, 2*len(b.Graph.workloads))
 	for i := range b.Graph.workloads {
 		w := &b.Graph.workloads[i]
-		if w.Object.Key.GroupKind == podKind {
+		if w.Object.Key.GroupKind == model.PodKind {
 			byObject[w.Object] = int32(i)
 		} else if w.uid != 0 {
 			byUID[w.uid] = int32(i)
@@ -162,7 +162,7 @@ func (b *builder) nodesOf(i int32) (root, files ID) {
 // controlPlaneUnknown reports whether there may be nodes of the control plane
 // that were not read.
 func (b *builder) controlPlaneUnknown() bool {
-	return len(b.nodes) == firstNode || !b.snapshot.Complete("", nodeKind)
+	return len(b.nodes) == firstNode || !b.snapshot.Complete("", model.NodeKind)
 }
 
 // nodeEdges leads from nodes to the pods on them, and to the control plane.

@@ -120,7 +120,7 @@ func (g *Graph) with(changes []model.Change) *Graph {
 		switch {
 		case c.Key.Group == "rbac.authorization.k8s.io":
 			rbac = true
-		case c.Key.GroupKind == secretKind:
+		case c.Key.GroupKind == model.SecretKind:
 		case c.Object != nil && len(c.Object.Pods()) == 1 && sameNetwork(g.snapshot.Get(c.Key), c.Object):
 		default:
 			other = true

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"ullage.dev/ullage/internal/model"
 )
 
 // Sources are the words that [Graph.Source] takes, for messages.
@@ -121,7 +123,7 @@ func (g *Graph) find(text, name string, namespaced bool, kind VertexKind) ([]ID,
 
 // podNamed returns the name of the workload that made a pod, or "".
 func (g *Graph) podNamed(namespace, name string) string {
-	for o := range g.snapshot.InNamespace(g.cluster(), namespace, podKind) {
+	for o := range g.snapshot.InNamespace(g.cluster(), namespace, model.PodKind) {
 		if o.Key.Name == name {
 			return g.snapshot.Controller(o).Key.Name
 		}

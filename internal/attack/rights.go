@@ -214,7 +214,7 @@ func (b *builder) hasController(in span) bool {
 
 // awsAuth returns the ConfigMap that maps AWS identities, where there is one.
 func (b *builder) awsAuth() *model.Object {
-	return b.snapshot.Get(model.Key{Cluster: b.cluster(), Namespace: "kube-system", GroupKind: configMapKind, Name: "aws-auth"})
+	return b.snapshot.Get(model.Key{Cluster: b.cluster(), Namespace: "kube-system", GroupKind: model.ConfigMapKind, Name: "aws-auth"})
 }
 
 // memberships leads from service accounts that no binding names to the groups

@@ -64,7 +64,7 @@ func NewFacts(s *model.Snapshot, declared func(*model.Object) *tree.Node) *Facts
 	f.ties = sync.OnceValue(f.indexTies)
 	f.storage = sync.OnceValue(f.indexStorage)
 	f.anyPersistent = sync.OnceValue(func() bool {
-		for range s.Kind(volumeKind) {
+		for range s.Kind(model.PersistentVolumeKind) {
 			return true
 		}
 		return false
@@ -121,36 +121,18 @@ type (
 )
 
 var (
-	namespaceKind          = model.GroupKind{Kind: "Namespace"}
-	serviceKind            = model.GroupKind{Kind: "Service"}
-	serviceAccountKind     = model.GroupKind{Kind: "ServiceAccount"}
-	secretKind             = model.GroupKind{Kind: "Secret"}
-	configMapKind          = model.GroupKind{Kind: "ConfigMap"}
-	claimKind              = model.GroupKind{Kind: "PersistentVolumeClaim"}
-	volumeKind             = model.GroupKind{Kind: "PersistentVolume"}
-	classKind              = model.GroupKind{Group: "storage.k8s.io", Kind: "StorageClass"}
-	snapshotKind           = model.GroupKind{Group: "snapshot.storage.k8s.io", Kind: "VolumeSnapshot"}
-	snapshotContentKind    = model.GroupKind{Group: "snapshot.storage.k8s.io", Kind: "VolumeSnapshotContent"}
-	grantKind              = model.GroupKind{Group: gatewayGroup, Kind: "ReferenceGrant"}
-	networkPolicyKind      = model.GroupKind{Group: "networking.k8s.io", Kind: "NetworkPolicy"}
-	budgetKind             = model.GroupKind{Group: "policy", Kind: "PodDisruptionBudget"}
-	autoscalerKind         = model.GroupKind{Group: "autoscaling", Kind: "HorizontalPodAutoscaler"}
-	scaledObjectKind       = model.GroupKind{Group: "keda.sh", Kind: "ScaledObject"}
-	roleKind               = model.GroupKind{Group: "rbac.authorization.k8s.io", Kind: "Role"}
-	clusterRoleKind        = model.GroupKind{Group: "rbac.authorization.k8s.io", Kind: "ClusterRole"}
-	roleBindingKind        = model.GroupKind{Group: "rbac.authorization.k8s.io", Kind: "RoleBinding"}
-	clusterRoleBindingKind = model.GroupKind{Group: "rbac.authorization.k8s.io", Kind: "ClusterRoleBinding"}
+	scaledObjectKind = model.GroupKind{Group: "keda.sh", Kind: "ScaledObject"}
 )
 
 // Kinds that facts are made of together.
 var (
 	workloadKinds = model.WorkloadKinds() // what runs, runs as one of them: a custom resource's pods are Pods
-	roleKinds     = []model.GroupKind{roleKind, clusterRoleKind}
-	bindingKinds  = []model.GroupKind{roleBindingKind, clusterRoleBindingKind}
-	copyKinds     = []model.GroupKind{snapshotKind, snapshotContentKind, grantKind, claimKind} // that give the data of a snapshot away
+	roleKinds     = []model.GroupKind{model.RoleKind, model.ClusterRoleKind}
+	bindingKinds  = []model.GroupKind{model.RoleBindingKind, model.ClusterRoleBindingKind}
+	copyKinds     = []model.GroupKind{model.VolumeSnapshotKind, model.VolumeSnapshotContentKind, model.ReferenceGrantKind, model.PersistentVolumeClaimKind} // that give the data of a snapshot away
 	routingKinds  = reach.RouteKinds()
-	wayInKinds    = slices.Concat(routingKinds, []model.GroupKind{serviceKind})
-	consumerKinds = append([]model.GroupKind{{Group: "networking.k8s.io", Kind: "Ingress"}, {Group: gatewayGroup, Kind: "Gateway"}, serviceAccountKind}, workloadKinds...)
+	wayInKinds    = slices.Concat(routingKinds, []model.GroupKind{model.ServiceKind})
+	consumerKinds = append([]model.GroupKind{{Group: "networking.k8s.io", Kind: "Ingress"}, {Group: gatewayGroup, Kind: "Gateway"}, model.ServiceAccountKind}, workloadKinds...)
 )
 
 func compareKinds(a, b model.GroupKind) int {
@@ -176,42 +158,42 @@ var factTable = map[string]fact{
 	"egressPolicies":    {pod: policiesFact(reach.Egress)},
 	"disruptionBudgets": {pod: (*Facts).podBudgets},
 	"autoscalers":       {pod: (*Facts).podAutoscalers},
-	"rights":            {pod: (*Facts).podRights, kinds: forKinds((*Facts).accountRights, serviceAccountKind)},
-	"bound":             {pod: (*Facts).podBound, kinds: forKinds((*Facts).accountBound, serviceAccountKind)},
+	"rights":            {pod: (*Facts).podRights, kinds: forKinds((*Facts).accountRights, model.ServiceAccountKind)},
+	"bound":             {pod: (*Facts).podBound, kinds: forKinds((*Facts).accountBound, model.ServiceAccountKind)},
 	"serviceAccount":    {pod: (*Facts).podServiceAccount},
 	"sharedVolumes":     {pod: (*Facts).podSharedVolumes},
 	"selected": {kinds: map[model.GroupKind]objectFact{
-		serviceKind:       (*Facts).serviceSelected,
-		networkPolicyKind: (*Facts).policySelected,
-		budgetKind:        (*Facts).budgetSelected,
-		autoscalerKind:    (*Facts).autoscalerSelected,
+		model.ServiceKind:       (*Facts).serviceSelected,
+		model.NetworkPolicyKind: (*Facts).policySelected,
+		model.BudgetKind:        (*Facts).budgetSelected,
+		model.AutoscalerKind:    (*Facts).autoscalerSelected,
 	}},
-	"routes":      {kinds: forKinds((*Facts).serviceRoutes, serviceKind)},
-	"defaultDeny": {kinds: forKinds((*Facts).defaultDeny, namespaceKind)},
-	"reach":       {kinds: forKinds((*Facts).namespaceReach, namespaceKind)},
-	"workloads":   {kinds: forKinds((*Facts).namespaceWorkloads, namespaceKind)},
-	"holders":     {kinds: forKinds((*Facts).roleHolders, roleKind, clusterRoleKind)},
+	"routes":      {kinds: forKinds((*Facts).serviceRoutes, model.ServiceKind)},
+	"defaultDeny": {kinds: forKinds((*Facts).defaultDeny, model.NamespaceKind)},
+	"reach":       {kinds: forKinds((*Facts).namespaceReach, model.NamespaceKind)},
+	"workloads":   {kinds: forKinds((*Facts).namespaceWorkloads, model.NamespaceKind)},
+	"holders":     {kinds: forKinds((*Facts).roleHolders, model.RoleKind, model.ClusterRoleKind)},
 	"grants": {kinds: map[model.GroupKind]objectFact{
-		roleKind: (*Facts).roleGrants, clusterRoleKind: (*Facts).roleGrants,
-		roleBindingKind: (*Facts).bindingGrants, clusterRoleBindingKind: (*Facts).bindingGrants,
+		model.RoleKind: (*Facts).roleGrants, model.ClusterRoleKind: (*Facts).roleGrants,
+		model.RoleBindingKind: (*Facts).bindingGrants, model.ClusterRoleBindingKind: (*Facts).bindingGrants,
 	}},
 	"encryption": {kinds: map[model.GroupKind]objectFact{
-		classKind: (*Facts).classEncryption, claimKind: (*Facts).volumeEncryption, volumeKind: (*Facts).volumeEncryption,
+		model.StorageClassKind: (*Facts).classEncryption, model.PersistentVolumeClaimKind: (*Facts).volumeEncryption, model.PersistentVolumeKind: (*Facts).volumeEncryption,
 	}},
-	"orphaned":       {kinds: map[model.GroupKind]objectFact{volumeKind: (*Facts).volumeOrphaned, snapshotContentKind: (*Facts).contentOrphaned}},
-	"copies":         {kinds: forKinds((*Facts).snapshotCopies, snapshotKind)},
-	"outlives":       {kinds: forKinds((*Facts).snapshotOutlives, snapshotKind)},
-	"onePod":         {kinds: forKinds((*Facts).claimOnePod, claimKind)},
-	"leftBehind":     {kinds: forKinds((*Facts).claimLeftBehind, claimKind)},
-	"dataNamespaces": {kinds: forKinds((*Facts).volumeNamespaces, volumeKind)},
+	"orphaned":       {kinds: map[model.GroupKind]objectFact{model.PersistentVolumeKind: (*Facts).volumeOrphaned, model.VolumeSnapshotContentKind: (*Facts).contentOrphaned}},
+	"copies":         {kinds: forKinds((*Facts).snapshotCopies, model.VolumeSnapshotKind)},
+	"outlives":       {kinds: forKinds((*Facts).snapshotOutlives, model.VolumeSnapshotKind)},
+	"onePod":         {kinds: forKinds((*Facts).claimOnePod, model.PersistentVolumeClaimKind)},
+	"leftBehind":     {kinds: forKinds((*Facts).claimLeftBehind, model.PersistentVolumeClaimKind)},
+	"dataNamespaces": {kinds: forKinds((*Facts).volumeNamespaces, model.PersistentVolumeKind)},
 	"nodePaths":      {pod: (*Facts).podNodePaths},
 	"attackPaths":    {pod: (*Facts).podAttackPaths},
 	"attackChoke":    {pod: (*Facts).podChoke},
-	"takeover":       {kinds: forKinds((*Facts).accountTakeover, serviceAccountKind)},
-	"readers":        {kinds: forKinds((*Facts).secretReaders, secretKind)},
+	"takeover":       {kinds: forKinds((*Facts).accountTakeover, model.ServiceAccountKind)},
+	"readers":        {kinds: forKinds((*Facts).secretReaders, model.SecretKind)},
 	"idle":           {kinds: forKinds((*Facts).policyIdle, policyKinds...)},
 	"ties":           {kinds: forKinds((*Facts).policyTies, policyKinds...)},
-	"consumers":      {kinds: forKinds((*Facts).objectConsumers, serviceAccountKind, claimKind, secretKind, configMapKind)},
+	"consumers":      {kinds: forKinds((*Facts).objectConsumers, model.ServiceAccountKind, model.PersistentVolumeClaimKind, model.SecretKind, model.ConfigMapKind)},
 }
 
 // Fact returns the value of related.NAME for an object, or for one of its pod
@@ -249,12 +231,12 @@ func (f *Facts) Namespace(o *model.Object) *tree.Node {
 	if o.Key.Namespace == "" {
 		return nil
 	}
-	key := model.Key{Cluster: o.Key.Cluster, GroupKind: namespaceKind, Name: o.Key.Namespace}
+	key := model.Key{Cluster: o.Key.Cluster, GroupKind: model.NamespaceKind, Name: o.Key.Namespace}
 	if ns := f.snapshot.Get(key); ns != nil {
 		return ns.Root
 	}
 	n := unknown("Namespace " + o.Key.Namespace + " was not read")
-	if f.snapshot.Complete("", namespaceKind) {
+	if f.snapshot.Complete("", model.NamespaceKind) {
 		labels := entries("kubernetes.io/metadata.name", o.Key.Namespace)
 		n = sealed(entries("apiVersion", "v1", "kind", "Namespace", "metadata", entries("name", o.Key.Namespace, "labels", labels)))
 	}

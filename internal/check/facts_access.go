@@ -195,7 +195,7 @@ func (f *Facts) grants(role *access.Role, clusterWide bool) tree.Node {
 		}
 	}
 	if role.Aggregated && role.Object != nil {
-		return f.listOr(items, "no ClusterRole here that this one aggregates gives dangerous rights, and others may live elsewhere", "", clusterRoleKind)
+		return f.listOr(items, "no ClusterRole here that this one aggregates gives dangerous rights, and others may live elsewhere", "", model.ClusterRoleKind)
 	}
 	return list(items)
 }

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"ullage.dev/ullage/internal/access"
+	"ullage.dev/ullage/internal/model"
 	"ullage.dev/ullage/internal/tree"
 )
 
@@ -30,7 +31,7 @@ func TestManyAggregated(t *testing.T) {
 		if want := map[bool]int{false: n + 1, true: access.MaxAggregated + 1}[many]; things.Len() != want || things.At(want-1).Is(tree.Unknown) != many {
 			t.Errorf("%d roles: %d resources, the last is %s", n, things.Len(), things.At(things.Len()-1).Kind())
 		}
-		for o := range s.Kind(clusterRoleKind) {
+		for o := range s.Kind(model.ClusterRoleKind) {
 			if o.Key.Name != "low" {
 				continue
 			}

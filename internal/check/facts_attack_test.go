@@ -72,7 +72,7 @@ func TestAttackFactsWithGaps(t *testing.T) {
 	for _, object := range s.All() {
 		objects = append(objects, object)
 	}
-	f := NewFacts(model.NewSnapshot(objects, true, model.Gap{Kind: networkPolicyKind, Reason: "the test did not read it"}), nil)
+	f := NewFacts(model.NewSnapshot(objects, true, model.Gap{Kind: model.NetworkPolicyKind, Reason: "the test did not read it"}), nil)
 	if value, _ := f.Fact(o, nil, "attackPaths"); show(&value) != "{clusterAdmin:? node:?}" {
 		t.Errorf("without NetworkPolicies: %s", show(&value))
 	}

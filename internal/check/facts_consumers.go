@@ -43,13 +43,13 @@ func (f *Facts) indexConsumers() map[used][]consumer {
 	}
 	for o, pod := range f.snapshot.PodTemplates() {
 		for _, u := range pod.Uses() {
-			if u.How != "" && u.Kind != serviceAccountKind && u.Kind != secretKind {
+			if u.How != "" && u.Kind != model.ServiceAccountKind && u.Kind != model.SecretKind {
 				add(used{u.Kind, o.Key.Namespace, u.Name}, consumer{object: o, how: string(u.How)})
 			}
 		}
-		add(used{serviceAccountKind, o.Key.Namespace, pod.ServiceAccount()}, consumer{object: o, how: "serviceAccount"})
+		add(used{model.ServiceAccountKind, o.Key.Namespace, pod.ServiceAccount()}, consumer{object: o, how: "serviceAccount"})
 		for name := range templatedClaims(o) { // one claim for each replica; the star stands for its number
-			add(used{claimKind, o.Key.Namespace, name + "-*"}, consumer{object: o, how: "mount"})
+			add(used{model.PersistentVolumeClaimKind, o.Key.Namespace, name + "-*"}, consumer{object: o, how: "mount"})
 		}
 	}
 	for _, o := range f.snapshot.All() {
@@ -57,7 +57,7 @@ func (f *Facts) indexConsumers() map[used][]consumer {
 			continue
 		}
 		for _, u := range secrets.Consumed(o) {
-			add(used{secretKind, u.Namespace, u.Name.Name}, consumer{o, string(u.How), u.Account, u.Keys})
+			add(used{model.SecretKind, u.Namespace, u.Name.Name}, consumer{o, string(u.How), u.Account, u.Keys})
 		}
 	}
 	return index
@@ -102,16 +102,16 @@ func (c *consumer) take(keys []string) {
 func (f *Facts) objectConsumers(o *model.Object) tree.Node {
 	index := f.consumers()
 	found := index[used{o.Key.GroupKind, o.Key.Namespace, o.Key.Name}]
-	if o.Key.GroupKind == claimKind {
+	if o.Key.GroupKind == model.PersistentVolumeClaimKind {
 		if template, ok := storage.TemplateOf(storage.ID{Kind: storage.KindClaim, Name: o.Key.Name}); ok {
-			found = append(slices.Clip(found), index[used{claimKind, o.Key.Namespace, template.Name}]...)
+			found = append(slices.Clip(found), index[used{model.PersistentVolumeClaimKind, o.Key.Namespace, template.Name}]...)
 		}
 	}
 	var items []tree.Node
 	for _, c := range found {
 		k := c.object.Key
 		item := []any{"kind", k.Kind, "name", k.Name, "namespace", k.Namespace, "how", c.how}
-		if o.Key.GroupKind == secretKind {
+		if o.Key.GroupKind == model.SecretKind {
 			keys := make([]tree.Node, len(c.keys))
 			for i := range c.keys {
 				keys[i] = tree.Of(c.keys[i])
@@ -120,8 +120,8 @@ func (f *Facts) objectConsumers(o *model.Object) tree.Node {
 		}
 		items = append(items, entries(item...))
 	}
-	if o.Key.GroupKind == secretKind && len(items) == 0 && f.snapshot.Closed {
-		if loose := index[used{secretKind, "", o.Key.Name}]; len(loose) > 0 {
+	if o.Key.GroupKind == model.SecretKind && len(items) == 0 && f.snapshot.Closed {
+		if loose := index[used{model.SecretKind, "", o.Key.Name}]; len(loose) > 0 {
 			return unknown(loose[0].object.Key.String() + " names a Secret of this name and not its namespace")
 		}
 		if gap := secrets.Gap(f.snapshot, o.Key.Namespace); gap != nil {
@@ -224,12 +224,12 @@ func (f *Facts) sharers(shared storage.ID, self *model.Object, account string) [
 
 func (f *Facts) podServiceAccount(o *model.Object, pod *model.PodTemplate) tree.Node {
 	name := pod.ServiceAccount()
-	if account := f.get(o, serviceAccountKind, o.Key.Namespace, name); account != nil {
+	if account := f.get(o, model.ServiceAccountKind, o.Key.Namespace, name); account != nil {
 		return *account.Root
 	}
 	asMade := name == "default" && f.access().Named(o.Key.Namespace, name)
-	if !asMade && !f.snapshot.Complete(o.Key.Namespace, serviceAccountKind) {
-		return unknown(f.whyOpen("the ServiceAccount of these pods was not read, and may live elsewhere", o.Key.Namespace, serviceAccountKind))
+	if !asMade && !f.snapshot.Complete(o.Key.Namespace, model.ServiceAccountKind) {
+		return unknown(f.whyOpen("the ServiceAccount of these pods was not read, and may live elsewhere", o.Key.Namespace, model.ServiceAccountKind))
 	}
 	metadata := entries("name", name, "namespace", o.Key.Namespace)
 	return sealed(entries("apiVersion", "v1", "kind", "ServiceAccount", "metadata", metadata))

@@ -24,7 +24,7 @@ func (f *Facts) podServices(o *model.Object, pod *model.PodTemplate) tree.Node {
 	for _, s := range f.exposure().Services(model.Workload{Object: o, Pod: *pod}) {
 		items = append(items, entries("name", s.Key.Name, "type", serviceType(s)))
 	}
-	return f.listOr(items, "no Service here selects these pods, and others may live elsewhere", o.Key.Namespace, serviceKind)
+	return f.listOr(items, "no Service here selects these pods, and others may live elsewhere", o.Key.Namespace, model.ServiceKind)
 }
 
 // podExposure lists the ways in. One that may be open is unknown, and stands

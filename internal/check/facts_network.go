@@ -12,9 +12,9 @@ var (
 	// policyKinds are those that isolate or restrict pods.
 	policyKinds = reach.PolicyKinds()
 	// networkKinds are those that say who reaches whom.
-	networkKinds = slices.Concat(policyKinds, workloadKinds, []model.GroupKind{namespaceKind})
+	networkKinds = slices.Concat(policyKinds, workloadKinds, []model.GroupKind{model.NamespaceKind})
 	// idleKinds are those that policies select.
-	idleKinds = append([]model.GroupKind{namespaceKind}, workloadKinds...)
+	idleKinds = append([]model.GroupKind{model.NamespaceKind}, workloadKinds...)
 )
 
 // policiesFact returns the fact that lists the network policies that isolate

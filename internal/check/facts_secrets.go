@@ -38,7 +38,7 @@ func (f *Facts) secretReaders(o *model.Object) tree.Node {
 
 // consumedBy reports whether a workload that consumes a Secret runs as a subject.
 func (f *Facts) consumedBy(o *model.Object, subject string) bool {
-	return slices.ContainsFunc(f.consumers()[used{secretKind, o.Key.Namespace, o.Key.Name}], func(c consumer) bool {
+	return slices.ContainsFunc(f.consumers()[used{model.SecretKind, o.Key.Namespace, o.Key.Name}], func(c consumer) bool {
 		return c.account != "" && access.ServiceAccount(c.object.Key.Namespace, c.account).String() == subject
 	})
 }
@@ -191,5 +191,5 @@ func bindingKey(b access.Binding) model.Key {
 	if o := b.Object(); o != nil {
 		return o.Key
 	}
-	return model.Key{Namespace: b.Namespace(), GroupKind: model.GroupKind{Group: clusterRoleBindingKind.Group, Kind: b.Kind()}, Name: b.Name()}
+	return model.Key{Namespace: b.Namespace(), GroupKind: model.GroupKind{Group: model.ClusterRoleBindingKind.Group, Kind: b.Kind()}, Name: b.Name()}
 }

@@ -63,7 +63,7 @@ func budgetSelector(o *model.Object) (*tree.Node, bool) {
 
 func (f *Facts) indexBudgets() selectorIndex {
 	index := selectorIndex{}
-	for o := range f.snapshot.Kind(budgetKind) {
+	for o := range f.snapshot.Kind(model.BudgetKind) {
 		if selector, ok := budgetSelector(o); ok {
 			index.add(o, model.NewSelector(selector), selector.Get("matchLabels"))
 		}
@@ -73,7 +73,7 @@ func (f *Facts) indexBudgets() selectorIndex {
 
 func (f *Facts) podBudgets(o *model.Object, pod *model.PodTemplate) tree.Node {
 	return f.listOr(names(f.budgets().find(o.Key.Namespace, pod.Labels())),
-		"no PodDisruptionBudget here selects these pods, and others may live elsewhere", o.Key.Namespace, budgetKind)
+		"no PodDisruptionBudget here selects these pods, and others may live elsewhere", o.Key.Namespace, model.BudgetKind)
 }
 
 func (f *Facts) serviceSelected(o *model.Object) tree.Node {
@@ -130,7 +130,7 @@ func scaleTarget(o *model.Object) (targetName, autoscaler) {
 
 func (f *Facts) indexAutoscalers() map[targetName][]autoscaler {
 	index := map[targetName][]autoscaler{}
-	for _, gk := range []model.GroupKind{autoscalerKind, scaledObjectKind} {
+	for _, gk := range []model.GroupKind{model.AutoscalerKind, scaledObjectKind} {
 		for o := range f.snapshot.Kind(gk) {
 			target, a := scaleTarget(o)
 			index[target] = append(index[target], a)
@@ -147,7 +147,7 @@ func (f *Facts) podAutoscalers(o *model.Object, _ *model.PodTemplate) tree.Node 
 			found = append(found, a.object)
 		}
 	}
-	return f.listOr(names(found), "no autoscaler here names this workload, and others may live elsewhere", o.Key.Namespace, autoscalerKind, scaledObjectKind)
+	return f.listOr(names(found), "no autoscaler here names this workload, and others may live elsewhere", o.Key.Namespace, model.AutoscalerKind, scaledObjectKind)
 }
 
 func (f *Facts) autoscalerSelected(o *model.Object) tree.Node {

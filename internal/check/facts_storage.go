@@ -112,7 +112,7 @@ func (f *Facts) claimLeftBehind(o *model.Object) tree.Node {
 
 func (f *Facts) claimWorkload(o *model.Object, reason string, of func(*storage.Volume) *model.Object) tree.Node {
 	v := f.storage().objects[o.Key]
-	kinds := append([]model.GroupKind{autoscalerKind}, workloadKinds...)
+	kinds := append([]model.GroupKind{model.AutoscalerKind}, workloadKinds...)
 	switch {
 	case v == nil:
 		return unknown(notInView)
@@ -131,8 +131,8 @@ func (f *Facts) snapshotOutlives(o *model.Object) tree.Node {
 	switch {
 	case sn == nil:
 		return unknown(notInView)
-	case sn.Claim != "" && !f.snapshot.Complete(sn.Namespace, claimKind) && f.get(o, claimKind, sn.Namespace, sn.Claim) == nil:
-		return unknown(f.whyOpen("the claim that it was taken of was not read, and may live elsewhere", sn.Namespace, claimKind))
+	case sn.Claim != "" && !f.snapshot.Complete(sn.Namespace, model.PersistentVolumeClaimKind) && f.get(o, model.PersistentVolumeClaimKind, sn.Namespace, sn.Claim) == nil:
+		return unknown(f.whyOpen("the claim that it was taken of was not read, and may live elsewhere", sn.Namespace, model.PersistentVolumeClaimKind))
 	}
 	return sealed(tree.Of(sn.Outlives))
 }
@@ -160,8 +160,8 @@ func (f *Facts) volumeNamespaces(o *model.Object) tree.Node {
 		return unknown(notInView)
 	}
 	namespaces := v.Namespaces()
-	if len(namespaces) < 2 && !f.snapshot.Complete("", claimKind, volumeKind) {
-		return unknown(f.whyOpen("no other namespace here has these data, and one that does may live elsewhere", "", claimKind, volumeKind))
+	if len(namespaces) < 2 && !f.snapshot.Complete("", model.PersistentVolumeClaimKind, model.PersistentVolumeKind) {
+		return unknown(f.whyOpen("no other namespace here has these data, and one that does may live elsewhere", "", model.PersistentVolumeClaimKind, model.PersistentVolumeKind))
 	}
 	if v.Data != nil {
 		return x.namespaces[v.Data]

@@ -19,24 +19,24 @@ func TestFactsWithGaps(t *testing.T) {
 		gk    model.GroupKind
 		facts string // that must become unknown
 	}{
-		"Service":                 {serviceKind, "services exposure"},
-		"Ingress":                 {model.GroupKind{Group: "networking.k8s.io", Kind: "Ingress"}, "exposure routes consumers"},
+		"Service":                 {model.ServiceKind, "services exposure"},
+		"Ingress":                 {model.IngressKind, "exposure routes consumers"},
 		"HTTPRoute":               {model.GroupKind{Group: "gateway.networking.k8s.io", Kind: "HTTPRoute"}, "exposure routes consumers"},
-		"NetworkPolicy":           {networkPolicyKind, "ingressPolicies egressPolicies"},
+		"NetworkPolicy":           {model.NetworkPolicyKind, "ingressPolicies egressPolicies"},
 		"GlobalNetworkPolicy":     {model.GroupKind{Group: "projectcalico.org", Kind: "GlobalNetworkPolicy"}, "ingressPolicies egressPolicies consumers"},
 		"EgressFirewall":          {model.GroupKind{Group: "k8s.ovn.org", Kind: "EgressFirewall"}, "ingressPolicies egressPolicies consumers"},
-		"PodDisruptionBudget":     {budgetKind, "disruptionBudgets"},
-		"HorizontalPodAutoscaler": {autoscalerKind, "autoscalers"},
+		"PodDisruptionBudget":     {model.BudgetKind, "disruptionBudgets"},
+		"HorizontalPodAutoscaler": {model.AutoscalerKind, "autoscalers"},
 		"RoleBinding":             {rbac("RoleBinding"), "rights bound readers"},
 		"ClusterRoleBinding":      {rbac("ClusterRoleBinding"), "rights bound readers"},
-		"ServiceAccount":          {serviceAccountKind, "serviceAccount consumers"},
-		"Deployment":              {model.GroupKind{Group: "apps", Kind: "Deployment"}, "consumers selected idle"},
-		"Pod":                     {model.GroupKind{Kind: "Pod"}, "consumers selected idle"},
-		"Namespace":               {namespaceKind, "namespace idle"},
-		"ConfigMap":               {configMapKind, ""},
-		"PersistentVolumeClaim":   {claimKind, "orphaned dataNamespaces copies"},
-		"PersistentVolume":        {volumeKind, "dataNamespaces consumers"},
-		"ReferenceGrant":          {grantKind, "copies consumers"},
+		"ServiceAccount":          {model.ServiceAccountKind, "serviceAccount consumers"},
+		"Deployment":              {model.DeploymentKind, "consumers selected idle"},
+		"Pod":                     {model.PodKind, "consumers selected idle"},
+		"Namespace":               {model.NamespaceKind, "namespace idle"},
+		"ConfigMap":               {model.ConfigMapKind, ""},
+		"PersistentVolumeClaim":   {model.PersistentVolumeClaimKind, "orphaned dataNamespaces copies"},
+		"PersistentVolume":        {model.PersistentVolumeKind, "dataNamespaces consumers"},
+		"ReferenceGrant":          {model.ReferenceGrantKind, "copies consumers"},
 	}
 	subjects := []string{
 		workload("StatefulSet", "web", "serviceAccountName: web"), object("v1", "Service", "s", "spec: {selector: {app: none}}"),
@@ -100,7 +100,7 @@ func TestReferencesWithGaps(t *testing.T) {
 		return all
 	}
 	o, _ := world(t, text, true)
-	got := found([]*model.Object{o}, model.Gap{Kind: secretKind, Reason: "secrets may not be listed"})
+	got := found([]*model.Object{o}, model.Gap{Kind: model.SecretKind, Reason: "secrets may not be listed"})
 	if got["Secret"] != "?" || got["ConfigMap"] != "false" {
 		t.Errorf("found %v", got)
 	}

@@ -13,8 +13,7 @@ import (
 )
 
 var (
-	storageClassKind = model.GroupKind{Group: "storage.k8s.io", Kind: "StorageClass"}
-	gatewayGroup     = "gateway.networking.k8s.io"
+	gatewayGroup = "gateway.networking.k8s.io"
 )
 
 // References returns the names by which an object refers to others, as maps of
@@ -31,31 +30,31 @@ func (f *Facts) References(o *model.Object) []policy.Reference {
 		r.pod(&pods[i])
 	}
 	switch o.Key.GroupKind {
-	case statefulSetKind:
-		r.name(serviceKind, o.Key.Namespace, tree.Keys("spec", "serviceName"))
+	case model.StatefulSetKind:
+		r.name(model.ServiceKind, o.Key.Namespace, tree.Keys("spec", "serviceName"))
 		for path := range items(o.Root, tree.Keys("spec", "volumeClaimTemplates")) {
-			r.name(storageClassKind, "", path.Join(tree.Keys("spec", "storageClassName")...))
+			r.name(model.StorageClassKind, "", path.Join(tree.Keys("spec", "storageClassName")...))
 		}
-	case serviceKind:
+	case model.ServiceKind:
 		r.targetPorts()
-	case serviceAccountKind:
+	case model.ServiceAccountKind:
 		for _, key := range []string{"secrets", "imagePullSecrets"} {
 			for path := range items(o.Root, tree.Keys(key)) {
-				r.name(secretKind, o.Key.Namespace, path.Join(tree.Step{Key: "name"}))
+				r.name(model.SecretKind, o.Key.Namespace, path.Join(tree.Step{Key: "name"}))
 			}
 		}
-	case secretKind:
+	case model.SecretKind:
 		if o.Root.Get("type").Str() == "kubernetes.io/service-account-token" {
-			r.name(serviceAccountKind, o.Key.Namespace, tree.Keys("metadata", "annotations", "kubernetes.io/service-account.name"))
+			r.name(model.ServiceAccountKind, o.Key.Namespace, tree.Keys("metadata", "annotations", "kubernetes.io/service-account.name"))
 		}
-	case claimKind:
-		r.name(volumeKind, "", tree.Keys("spec", "volumeName"))
-		r.name(storageClassKind, "", tree.Keys("spec", "storageClassName"))
-	case volumeKind:
-		r.name(claimKind, o.Root.Dig("spec", "claimRef", "namespace").Str(), tree.Keys("spec", "claimRef", "name"))
-	case roleBindingKind, clusterRoleBindingKind:
+	case model.PersistentVolumeClaimKind:
+		r.name(model.PersistentVolumeKind, "", tree.Keys("spec", "volumeName"))
+		r.name(model.StorageClassKind, "", tree.Keys("spec", "storageClassName"))
+	case model.PersistentVolumeKind:
+		r.name(model.PersistentVolumeClaimKind, o.Root.Dig("spec", "claimRef", "namespace").Str(), tree.Keys("spec", "claimRef", "name"))
+	case model.RoleBindingKind, model.ClusterRoleBindingKind:
 		r.binding()
-	case autoscalerKind, scaledObjectKind:
+	case model.AutoscalerKind, scaledObjectKind:
 		r.scaleTarget()
 	default:
 		r.cluster()
@@ -64,12 +63,10 @@ func (f *Facts) References(o *model.Object) []policy.Reference {
 		r.route()
 	}
 	for _, c := range secrets.Certificates(o) {
-		r.add(secretKind, c.Namespace, c.Name.Name, c.Path, false)
+		r.add(model.SecretKind, c.Namespace, c.Name.Name, c.Path, false)
 	}
 	return r.found
 }
-
-var statefulSetKind = model.GroupKind{Group: "apps", Kind: "StatefulSet"}
 
 // referrer gathers the references of one object.
 type referrer struct {
@@ -141,7 +138,7 @@ func hasKey(o *model.Object, key string) bool {
 
 func (r *referrer) binding() {
 	role := r.o.Root.Get("roleRef")
-	gk := model.GroupKind{Group: roleKind.Group, Kind: role.Get("kind").Str()}
+	gk := model.GroupKind{Group: model.RoleKind.Group, Kind: role.Get("kind").Str()}
 	r.name(gk, r.o.Key.Namespace, tree.Keys("roleRef", "name"))
 	for path, subject := range items(r.o.Root, tree.Keys("subjects")) {
 		if subject.Get("kind").Str() != "ServiceAccount" {
@@ -151,7 +148,7 @@ func (r *referrer) binding() {
 		if namespace == "" {
 			namespace = r.o.Key.Namespace
 		}
-		r.name(serviceAccountKind, namespace, path.Join(tree.Step{Key: "name"}))
+		r.name(model.ServiceAccountKind, namespace, path.Join(tree.Step{Key: "name"}))
 	}
 }
 
@@ -168,11 +165,11 @@ func (r *referrer) scaleTarget() {
 // route adds the references of an Ingress or a Gateway route.
 func (r *referrer) route() {
 	for _, b := range reach.Backends(r.o) {
-		r.add(serviceKind, b.Namespace, b.Name, b.Path, false)
+		r.add(model.ServiceKind, b.Namespace, b.Name, b.Path, false)
 		r.servicePort(objectName{b.Namespace, b.Name}, b.Port, b.Path)
 	}
 	if r.o.Key.Kind == "Ingress" {
-		r.name(model.GroupKind{Group: "networking.k8s.io", Kind: "IngressClass"}, "", tree.Keys("spec", "ingressClassName"))
+		r.name(model.IngressClassKind, "", tree.Keys("spec", "ingressClassName"))
 	}
 	for path, parent := range items(r.o.Root, tree.Keys("spec", "parentRefs")) {
 		if kind := parent.Get("kind").Str(); r.o.Key.Group != gatewayGroup || kind != "" && kind != "Gateway" {
@@ -182,13 +179,13 @@ func (r *referrer) route() {
 		if namespace == "" {
 			namespace = r.o.Key.Namespace
 		}
-		r.name(model.GroupKind{Group: gatewayGroup, Kind: "Gateway"}, namespace, path.Join(tree.Step{Key: "name"}))
+		r.name(model.GatewayKind, namespace, path.Join(tree.Step{Key: "name"}))
 	}
 }
 
 // servicePort adds the reference to a port of a Service that was read.
 func (r *referrer) servicePort(name objectName, port *tree.Node, at tree.Path) {
-	service := r.f.get(r.o, serviceKind, name.namespace, name.name)
+	service := r.f.get(r.o, model.ServiceKind, name.namespace, name.name)
 	if service == nil || port == nil || serviceType(service) == "ExternalName" {
 		return
 	}
@@ -283,7 +280,7 @@ func (r *referrer) service(at tree.Path) {
 	n := r.o.Root.Follow(at)
 	name := objectName{n.Get("namespace").Str(), n.Get("name").Str()}
 	path := at.Join(tree.Step{Key: "name"})
-	r.name(serviceKind, name.namespace, path)
+	r.name(model.ServiceKind, name.namespace, path)
 	port := n.Get("port")
 	if port == nil && name.name != "" {
 		https := tree.Of(443) // what the API server uses
@@ -296,9 +293,9 @@ func (r *referrer) service(at tree.Path) {
 // something that was read will make it.
 func (f *Facts) found(o *model.Object, gk model.GroupKind, namespace, name string) tree.Node {
 	switch {
-	case f.get(o, gk, namespace, name) != nil, exists(gk, namespace, name), gk == secretKind && len(f.created()[secrets.Name{Namespace: namespace, Name: name}]) > 0:
+	case f.get(o, gk, namespace, name) != nil, exists(gk, namespace, name), gk == model.SecretKind && len(f.created()[secrets.Name{Namespace: namespace, Name: name}]) > 0:
 		return tree.Of(true)
-	case gk == claimKind && f.claimTemplate(namespace, name):
+	case gk == model.PersistentVolumeClaimKind && f.claimTemplate(namespace, name):
 		return tree.Of(true)
 	case f.snapshot.Complete(namespace, gk):
 		return tree.Of(false)
@@ -309,17 +306,17 @@ func (f *Facts) found(o *model.Object, gk model.GroupKind, namespace, name strin
 // exists reports whether Kubernetes itself makes an object.
 func exists(gk model.GroupKind, namespace, name string) bool {
 	switch gk {
-	case serviceAccountKind:
+	case model.ServiceAccountKind:
 		return name == "default"
-	case configMapKind:
+	case model.ConfigMapKind:
 		return name == "kube-root-ca.crt" || namespace == "kube-system" && name == "extension-apiserver-authentication"
-	case serviceKind:
+	case model.ServiceKind:
 		return namespace == "default" && name == "kubernetes"
 	case model.GroupKind{Group: "scheduling.k8s.io", Kind: "PriorityClass"}:
 		return name == "system-cluster-critical" || name == "system-node-critical"
-	case clusterRoleKind:
+	case model.ClusterRoleKind:
 		return access.AssumedRole(name)
-	case roleKind:
+	case model.RoleKind:
 		return namespace == "kube-system" && (name == "extension-apiserver-authentication-reader" || strings.HasPrefix(name, "system:"))
 	}
 	return false

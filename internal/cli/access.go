@@ -218,9 +218,9 @@ func (f *accessFlags) whoCan(cmd *cobra.Command, p *Program, args []string) erro
 		verdict = access.Unknown
 	}
 	if f.output == "json" {
-		err = writeJSON(p.Stdout, whoCanJSON(q, proofs, reasons))
+		err = writeJSON(p.Stdout, whoCanJSON(q, proofs, a.WhoCanByName(q), reasons))
 	} else {
-		err = f.printer(p).whoCan(q, proofs, reasons, f.system)
+		err = f.printer(p).whoCan(q, proofs, a.WhoCanByName(q), reasons, f.system)
 	}
 	return errors.Join(err, verdictCode(verdict))
 }

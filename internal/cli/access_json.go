@@ -123,12 +123,17 @@ func canJSON(subject access.Subject, groups []string, q *access.Request, answer 
 	return c
 }
 
-func whoCanJSON(q *access.Request, proofs []access.Proof, reasons []string) any {
+func whoCanJSON(q *access.Request, proofs []access.Proof, byName []access.Subject, reasons []string) any {
+	var names []string
+	for _, s := range byName {
+		names = append(names, s.String())
+	}
 	return struct {
 		Request requestJSON `json:"request"`
 		Who     []proofJSON `json:"who"`
+		ByName  []string    `json:"forSomeNames,omitempty"` // who can for objects of some names only
 		Reasons []string    `json:"moreBecause,omitempty"`
-	}{asRequest(q), asProofs(proofs), reasons}
+	}{asRequest(q), asProofs(proofs), names, reasons}
 }
 
 func listJSON(subject access.Subject, groups []string, bindings []access.Binding, unread string) any {

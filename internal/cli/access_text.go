@@ -198,7 +198,7 @@ func scopeText(namespace string) string {
 	return "in namespace " + namespace
 }
 
-func (p *accessPrinter) whoCan(q *access.Request, proofs []access.Proof, reasons []string, system bool) error {
+func (p *accessPrinter) whoCan(q *access.Request, proofs []access.Proof, byName []access.Subject, reasons []string, system bool) error {
 	where := ""
 	switch {
 	case q.URL != "":
@@ -220,6 +220,7 @@ func (p *accessPrinter) whoCan(q *access.Request, proofs []access.Proof, reasons
 		p.proof(4, proof, proof.Subject)
 	}
 	fmt.Fprintln(p.w)
+	p.byName(byName, system)
 	for _, reason := range reasons {
 		p.unread(reason)
 	}
@@ -228,6 +229,24 @@ func (p *accessPrinter) whoCan(q *access.Request, proofs []access.Proof, reasons
 	}
 	p.line(0, dim, "Members of system:masters always can.")
 	return p.w.Flush()
+}
+
+// byName tells in one line who may for some names only.
+func (p *accessPrinter) byName(subjects []access.Subject, system bool) {
+	var names []string
+	for _, s := range subjects {
+		if system || !s.System() {
+			names = append(names, s.String())
+		}
+	}
+	if len(names) == 0 {
+		return
+	}
+	more := ""
+	if len(names) > shownUsers {
+		more = fmt.Sprintf(" and %d more", len(names)-shownUsers)
+	}
+	p.wrapped(0, "", fmt.Sprintf("%s more can for objects of some names only: %s%s.", counted(len(names), "subject"), strings.Join(names[:min(len(names), shownUsers)], ", "), more))
 }
 
 // unread says why there may be more than was read.

@@ -1,8 +1,10 @@
 package cli
 
 import (
+	"cmp"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -39,6 +41,7 @@ func knownCommand(cmd *cobra.Command, args []string) error {
 	}
 	cmd.SuggestionsMinimumDistance = 2
 	near := cmd.SuggestionsFor(args[0])
+	slices.SortStableFunc(near, func(a, b string) int { return cmp.Compare(editDistance(args[0], a), editDistance(args[0], b)) })
 	if len(near) == 0 {
 		for _, sub := range cmd.Commands() {
 			if sub.IsAvailableCommand() {

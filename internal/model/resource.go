@@ -113,6 +113,10 @@ onepassword.com: OnePasswordItem
 secrets-store.csi.x-k8s.io: SecretProviderClass
 secrets.hashicorp.com: VaultAuth VaultConnection VaultDynamicSecret VaultPKISecret VaultStaticSecret
 
+eks.aws.m.upbound.io: PodIdentityAssociation
+eks.aws.upbound.io: *PodIdentityAssociation
+eks.services.k8s.aws: PodIdentityAssociation
+
 apps.kruise.io: CloneSet/clone DaemonSet StatefulSet
 apps.openshift.io: DeploymentConfig/dc
 argoproj.io: Rollout/ro

@@ -356,7 +356,7 @@ func (b *builder) declaredPorts(ports []declared, n *tree.Node) []declared {
 // translated source.
 func (b *builder) findTranslated() {
 	hand := sync.OnceValue(func() *handIndex { return readHandmade(b.snapshot) })
-	for o := range b.snapshot.Kind(serviceKind) {
+	for o := range b.snapshot.Kind(model.ServiceKind) {
 		spec := o.Root.Get("spec")
 		kind := spec.Get("type").Str()
 		if kind != "LoadBalancer" && kind != "NodePort" || spec.Get("externalTrafficPolicy").Str() == "Local" {

@@ -99,8 +99,8 @@ func (d *differ) number() {
 // contextOf returns the hashes of what policies refer to beside pods.
 func contextOf(s *model.Snapshot) []uint64 {
 	namespace := model.NamespaceKind
-	hashes := []uint64{uint64(boolToInt(s.Complete("", namespace))), uint64(boolToInt(s.Complete("", serviceKind, cidrGroupKind))), uint64(boolToInt(s.Complete("", sliceKind)))}
-	for _, kind := range []model.GroupKind{namespace, serviceKind, cidrGroupKind} {
+	hashes := []uint64{uint64(boolToInt(s.Complete("", namespace))), uint64(boolToInt(s.Complete("", model.ServiceKind, cidrGroupKind))), uint64(boolToInt(s.Complete("", sliceKind)))}
+	for _, kind := range []model.GroupKind{namespace, model.ServiceKind, cidrGroupKind} {
 		for o := range s.Kind(kind) {
 			hashes = append(hashes, maphash.String(termSeed, o.Key.String()), o.Labels().Hash(), o.Root.Get("spec").Hash())
 		}

@@ -17,7 +17,7 @@ func ciliumOut(t *testing.T, peers string) (g *Graph, web, other ID) {
 	g = New(model.NewSnapshot(parse(t, pod("shop")+pod("bank")+"---\napiVersion: cilium.io/v2\nkind: CiliumNetworkPolicy\nmetadata: {name: out, namespace: shop}\n"+
 		"spec: {endpointSelector: {matchExpressions: [{key: 'reserved:init', operator: DoesNotExist}]}, egress: [{"+peers+"}]}\n"), true))
 	find := func(namespace string) ID {
-		return g.Find(model.Key{Namespace: namespace, GroupKind: model.GroupKind{Kind: "Pod"}, Name: "web"})[0]
+		return g.Find(model.Key{Namespace: namespace, GroupKind: model.PodKind, Name: "web"})[0]
 	}
 	return g, find("shop"), find("bank")
 }

@@ -92,7 +92,7 @@ func NewExposure(s *model.Snapshot) *Exposure {
 			x.addRoute(o)
 		}
 	}
-	for o := range s.Kind(serviceKind) {
+	for o := range s.Kind(model.ServiceKind) {
 		if selector, ok := ServiceSelector(o); ok {
 			first := &selector.Children()[0]
 			at := serviceLabel{o.Key.Namespace, first.Key(), first.Str()}
@@ -182,7 +182,7 @@ func (x *Exposure) Routes(service model.Key) []*model.Object {
 
 // Complete reports whether every object was read that opens a way in.
 func (x *Exposure) Complete() bool {
-	return x.snapshot.Complete("", append(RouteKinds(), serviceKind)...)
+	return x.snapshot.Complete("", append(RouteKinds(), model.ServiceKind)...)
 }
 
 // Ways returns the ways in to pods: those of Services in key order, each followed

@@ -81,7 +81,7 @@ func (x *Exposure) controllersOf(r route) (pods []model.Workload) {
 	}
 	class := ingressClass(r.object)
 	name := class
-	if o := x.snapshot.Get(model.Key{Cluster: r.object.Key.Cluster, GroupKind: ingressClassKind, Name: class}); o != nil {
+	if o := x.snapshot.Get(model.Key{Cluster: r.object.Key.Cluster, GroupKind: model.IngressClassKind, Name: class}); o != nil {
 		name = o.Root.Dig("spec", "controller").Str()
 	}
 	for _, c := range x.controllers() {

@@ -10,13 +10,6 @@ import (
 
 const gatewayGroup = "gateway.networking.k8s.io"
 
-var (
-	gatewayKind      = model.GroupKind{Group: gatewayGroup, Kind: "Gateway"}
-	grantKind        = model.GroupKind{Group: gatewayGroup, Kind: "ReferenceGrant"}
-	ingressClassKind = model.GroupKind{Group: "networking.k8s.io", Kind: "IngressClass"}
-	namespaceKind    = model.GroupKind{Kind: "Namespace"}
-)
-
 // routeKinds are the kinds of routes in key order, and what protocols listeners
 // of a Gateway have for them.
 var routeKinds = []struct {
@@ -26,8 +19,8 @@ var routeKinds = []struct {
 }{
 	{model.GroupKind{Group: gatewayGroup, Kind: "GRPCRoute"}, ViaGateway, []string{"HTTP", "HTTPS"}},
 	{model.GroupKind{Group: gatewayGroup, Kind: "HTTPRoute"}, ViaGateway, []string{"HTTP", "HTTPS"}},
-	{model.GroupKind{Group: "extensions", Kind: "Ingress"}, ViaIngress, nil},
-	{model.GroupKind{Group: "networking.k8s.io", Kind: "Ingress"}, ViaIngress, nil},
+	{model.OldIngressKind, ViaIngress, nil},
+	{model.IngressKind, ViaIngress, nil},
 	{model.GroupKind{Group: "route.openshift.io", Kind: "Route"}, ViaIngress, nil},
 	{model.GroupKind{Group: gatewayGroup, Kind: "TCPRoute"}, ViaGateway, []string{"TCP", "TLS"}},
 	{model.GroupKind{Group: gatewayGroup, Kind: "TLSRoute"}, ViaGateway, []string{"TLS"}},
@@ -189,7 +182,7 @@ func (x *Exposure) attach(o *model.Object, protocols []string) attached {
 		if kind := ref.Get("kind").Str(); kind != "" && kind != "Gateway" {
 			continue // a mesh routes between Services with it
 		}
-		key := model.Key{Cluster: o.Key.Cluster, Namespace: ref.Get("namespace").Str(), GroupKind: gatewayKind, Name: ref.Get("name").Str()}
+		key := model.Key{Cluster: o.Key.Cluster, Namespace: ref.Get("namespace").Str(), GroupKind: model.GatewayKind, Name: ref.Get("name").Str()}
 		if key.Namespace == "" {
 			key.Namespace = o.Key.Namespace
 		}
@@ -209,7 +202,7 @@ func (x *Exposure) attach(o *model.Object, protocols []string) attached {
 func (x *Exposure) attachTo(o *model.Object, key model.Key, ref *tree.Node, protocols []string) attached {
 	gateway := x.snapshot.Get(key)
 	switch {
-	case gateway == nil && x.snapshot.Complete(key.Namespace, gatewayKind):
+	case gateway == nil && x.snapshot.Complete(key.Namespace, model.GatewayKind):
 		return attached{Answer: No}
 	case gateway == nil:
 		return attached{Answer: Maybe, why: []string{key.String() + " was not read"}}
@@ -268,8 +261,8 @@ func (x *Exposure) admits(gateway *model.Object, l *tree.Node, o *model.Object) 
 	case "None":
 		return No
 	case "Selector":
-		ns := x.snapshot.Get(model.Key{Cluster: o.Key.Cluster, GroupKind: namespaceKind, Name: o.Key.Namespace})
-		if ns == nil && !x.snapshot.Complete("", namespaceKind) {
+		ns := x.snapshot.Get(model.Key{Cluster: o.Key.Cluster, GroupKind: model.NamespaceKind, Name: o.Key.Namespace})
+		if ns == nil && !x.snapshot.Complete("", model.NamespaceKind) {
 			return Maybe
 		}
 		if ns != nil && model.NewSelector(namespaces.Get("selector")).Matches(ns.Labels()) {
@@ -286,7 +279,7 @@ func (x *Exposure) admits(gateway *model.Object, l *tree.Node, o *model.Object) 
 // granted reports whether a ReferenceGrant lets a route name a Service of another
 // namespace. Only routes of the Gateway API can.
 func (x *Exposure) granted(o *model.Object, b Backend) Answer {
-	for grant := range x.snapshot.InNamespace(o.Key.Cluster, b.Namespace, grantKind) {
+	for grant := range x.snapshot.InNamespace(o.Key.Cluster, b.Namespace, model.ReferenceGrantKind) {
 		spec := grant.Root.Get("spec")
 		from := slices.ContainsFunc(spec.Get("from").Children(), func(n tree.Node) bool {
 			return n.Get("group").Str() == o.Key.Group && n.Get("kind").Str() == o.Key.Kind && n.Get("namespace").Str() == o.Key.Namespace
@@ -298,7 +291,7 @@ func (x *Exposure) granted(o *model.Object, b Backend) Answer {
 			return Yes
 		}
 	}
-	if x.snapshot.Complete(b.Namespace, grantKind) {
+	if x.snapshot.Complete(b.Namespace, model.ReferenceGrantKind) {
 		return No
 	}
 	return Maybe

@@ -16,8 +16,6 @@ import (
 var (
 	sliceKind     = model.GroupKind{Group: "discovery.k8s.io", Kind: "EndpointSlice"}
 	endpointsKind = model.GroupKind{Kind: "Endpoints"}
-	podKind       = model.GroupKind{Kind: "Pod"}
-	nodeKind      = model.GroupKind{Kind: "Node"}
 )
 
 // EndpointKinds returns the kinds of objects that say where Services lead to that
@@ -99,7 +97,7 @@ func kept(slice *model.Object) bool { return slice.Labels().Get(sliceManager).St
 // selectsPods reports whether the Service that endpoints are of selects pods, so
 // that a controller keeps them.
 func selectsPods(s *model.Snapshot, endpoints *model.Object, name string) bool {
-	service := s.Get(model.Key{Cluster: endpoints.Key.Cluster, Namespace: endpoints.Key.Namespace, GroupKind: serviceKind, Name: name})
+	service := s.Get(model.Key{Cluster: endpoints.Key.Cluster, Namespace: endpoints.Key.Namespace, GroupKind: model.ServiceKind, Name: name})
 	return service != nil && service.Root.Dig("spec", "selector").Len() > 0
 }
 
@@ -153,7 +151,7 @@ func (x *handIndex) find(s *model.Snapshot) {
 			h.onAPI = h.onAPI || name == apiService
 		}
 	}
-	for o := range s.Kind(podKind) {
+	for o := range s.Kind(model.PodKind) {
 		if ended(o) {
 			continue
 		}
@@ -163,7 +161,7 @@ func (x *handIndex) find(s *model.Snapshot) {
 			}
 		}
 	}
-	for o := range s.Kind(nodeKind) {
+	for o := range s.Kind(model.NodeKind) {
 		addresses := o.Root.Dig("status", "addresses")
 		for i := range addresses.Children() {
 			if addr, err := netip.ParseAddr(addresses.At(i).Get("address").Str()); err == nil && by[addr] != nil {
@@ -212,7 +210,7 @@ func (e *byHand) refer(s *model.Snapshot) {
 	if ref.Get("kind").Str() != "Pod" {
 		return
 	}
-	key := model.Key{Cluster: e.object.Key.Cluster, Namespace: ref.Get("namespace").Str(), GroupKind: podKind, Name: ref.Get("name").Str()}
+	key := model.Key{Cluster: e.object.Key.Cluster, Namespace: ref.Get("namespace").Str(), GroupKind: model.PodKind, Name: ref.Get("name").Str()}
 	if key.Namespace == "" {
 		key.Namespace = e.object.Key.Namespace
 	}
@@ -225,7 +223,7 @@ func (e *byHand) refer(s *model.Snapshot) {
 func (x *handIndex) turn(s *model.Snapshot) {
 	for name, list := range x.services {
 		for i := range list {
-			service := s.Get(model.Key{Cluster: list[i].object.Key.Cluster, Namespace: name.namespace, GroupKind: serviceKind, Name: name.name})
+			service := s.Get(model.Key{Cluster: list[i].object.Key.Cluster, Namespace: name.namespace, GroupKind: model.ServiceKind, Name: name.name})
 			if service == nil || service.Root.Dig("spec", "type").Str() == "ExternalName" {
 				continue
 			}

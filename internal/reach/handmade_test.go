@@ -110,8 +110,8 @@ func leadsTo(t *testing.T, closed bool, key model.Key, port, text string) string
 }
 
 func TestLeads(t *testing.T) {
-	key := model.Key{Namespace: "shop", GroupKind: serviceKind, Name: "db"}
-	api := model.Key{Namespace: "default", GroupKind: serviceKind, Name: "kubernetes"}
+	key := model.Key{Namespace: "shop", GroupKind: model.ServiceKind, Name: "db"}
+	api := model.Key{Namespace: "default", GroupKind: model.ServiceKind, Name: "kubernetes"}
 	service := func(spec string) string { return object("v1", "Service", "shop", "db", "spec: {"+spec+"}") }
 	slice := endpointSlice("s", "db", "", "ports: [{name: a, port: 5432}, {name: b, port: 6000}]\nendpoints: [{addresses: [192.0.2.7]}]")
 	kubernetes := object("v1", "Service", "default", "kubernetes", "spec: {ports: [{name: https, port: 443, targetPort: 6443}]}")
@@ -199,7 +199,7 @@ func TestLivePodsBesideTheirTemplate(t *testing.T) {
 	}
 	// One that differs alike is found by its own name, and is not the same pod.
 	g = graph(t, true, deployment+mesh+replica("a", ", mesh: \"on\"", "")+replica("c", ", mesh: \"on\"", ""))
-	ids := g.Find(model.Key{Namespace: "shop", GroupKind: podKind, Name: "c"})
+	ids := g.Find(model.Key{Namespace: "shop", GroupKind: model.PodKind, Name: "c"})
 	if len(ids) != 1 || ids[0] != g.InNamespace("shop")[1] || g.Ports(ids[0], ids[0]).Answer() != No {
 		t.Error(ids)
 	}

@@ -300,7 +300,7 @@ func (b *isolator) side(p model.Peer, of model.Workload, d Direction) (side, boo
 }
 
 func (b *isolator) serviceSide(namespace, name string, of model.Workload, here bool) (side, bool) {
-	o := b.snapshot.Get(model.Key{Cluster: of.Object.Key.Cluster, Namespace: namespace, GroupKind: serviceKind, Name: name})
+	o := b.snapshot.Get(model.Key{Cluster: of.Object.Key.Cluster, Namespace: namespace, GroupKind: model.ServiceKind, Name: name})
 	if o != nil && o.Root.Dig("spec", "type").Str() == "ExternalName" {
 		target := o.Root.Dig("spec", "externalName").Str()
 		return side{text: o.Key.String(), name: target, peer: publicPeer(), wide: "a NetworkPolicy cannot name " + target + ", so all public addresses are allowed on its ports"}, true

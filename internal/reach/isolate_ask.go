@@ -16,7 +16,7 @@ type portList = []intstr.IntOrString
 
 // resolver returns the peers and pod ports by which names are looked up.
 func (b *isolator) resolver() (peers []string, ports PortSet, because string) {
-	for o := range b.snapshot.Kind(serviceKind) {
+	for o := range b.snapshot.Kind(model.ServiceKind) {
 		selector, ok := ServiceSelector(o)
 		if !ok || !resolves(o) {
 			continue
@@ -242,7 +242,7 @@ func (b *isolator) serviceNamed(o *model.Object, host string) string {
 	default:
 		return ""
 	}
-	key := model.Key{Cluster: o.Key.Cluster, Namespace: namespace, GroupKind: serviceKind, Name: parts[0]}
+	key := model.Key{Cluster: o.Key.Cluster, Namespace: namespace, GroupKind: model.ServiceKind, Name: parts[0]}
 	if b.snapshot.Get(key) == nil {
 		return ""
 	}

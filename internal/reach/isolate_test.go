@@ -206,7 +206,7 @@ func declaredPairs(s *model.Snapshot, i *Isolation, declared []*model.Declaratio
 		case w.Object.Key.Namespace != ns || p.CIDR != "":
 			return false
 		case p.Service != "":
-			o := s.Get(model.Key{Namespace: ns, GroupKind: serviceKind, Name: p.Service})
+			o := s.Get(model.Key{Namespace: ns, GroupKind: model.ServiceKind, Name: p.Service})
 			return o != nil && model.MatchLabels(o.Root.Dig("spec", "selector")).Matches(w.Pod.Labels())
 		case p.Workload == "":
 			return true

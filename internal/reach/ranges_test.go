@@ -41,7 +41,7 @@ func TestLongListOfRanges(t *testing.T) {
 	r := rand.New(rand.NewPCG(5, 5))
 	text, ranges := blocklist(3000, r)
 	g := New(model.NewSnapshot(parse(t, text), true))
-	web := g.Find(model.Key{Namespace: "shop", GroupKind: model.GroupKind{Kind: "Pod"}, Name: "web"})[0]
+	web := g.Find(model.Key{Namespace: "shop", GroupKind: model.PodKind, Name: "web"})[0]
 	excepted := []netip.Prefix{netip.MustParsePrefix("20.0.0.0/9"), netip.MustParsePrefix("2001:db8:8000::/33")}
 	in := func(list []netip.Prefix, a netip.Addr) bool {
 		return slices.ContainsFunc(list, func(p netip.Prefix) bool { return p.Contains(a) })

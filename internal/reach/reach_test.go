@@ -93,7 +93,7 @@ func TestPodsOfAWorkload(t *testing.T) {
 		t.Error(got)
 	}
 	for kind, want := range map[string]int{"p": 1, "q": 0} {
-		o := s.Get(model.Key{Namespace: "a", GroupKind: model.GroupKind{Kind: "Pod"}, Name: kind})
+		o := s.Get(model.Key{Namespace: "a", GroupKind: model.PodKind, Name: kind})
 		if found := g.Isolating("a", &o.Pods()[0], Ingress); len(found) != want {
 			t.Errorf("%s: %d policies", o.Key, len(found))
 		}

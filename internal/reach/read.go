@@ -15,7 +15,7 @@ type api struct {
 }
 
 var apis = []api{
-	{model.GroupKind{Group: "networking.k8s.io", Kind: "NetworkPolicy"}, readNetworkPolicy},
+	{model.NetworkPolicyKind, readNetworkPolicy},
 	{model.GroupKind{Group: "extensions", Kind: "NetworkPolicy"}, readNetworkPolicy},
 	{model.GroupKind{Group: "policy.networking.k8s.io", Kind: "AdminNetworkPolicy"}, readAdminPolicy},
 	{model.GroupKind{Group: "policy.networking.k8s.io", Kind: "BaselineAdminNetworkPolicy"}, readAdminPolicy},

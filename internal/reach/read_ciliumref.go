@@ -42,7 +42,6 @@ func (c *ciliumReader) cidrSet(n *tree.Node) []peer {
 }
 
 var (
-	serviceKind   = model.GroupKind{Kind: "Service"}
 	cidrGroupKind = model.GroupKind{Group: "cilium.io", Kind: "CiliumCIDRGroup"}
 )
 
@@ -51,7 +50,7 @@ func (c *ciliumReader) service(n *tree.Node) []peer {
 	var peers []peer
 	found := false
 	if named := n.Get("k8sService"); named != nil {
-		for o := range c.snapshot.Kind(serviceKind) {
+		for o := range c.snapshot.Kind(model.ServiceKind) {
 			if o.Key.Name == named.Get("serviceName").Str() && inNamespace(o, named) {
 				peers, found = append(peers, c.servicePeers(o)...), true
 			}
@@ -59,13 +58,13 @@ func (c *ciliumReader) service(n *tree.Node) []peer {
 	}
 	if by := n.Get("k8sServiceSelector"); by != nil {
 		selector := model.NewSelector(by.Get("selector"))
-		for o := range c.snapshot.Kind(serviceKind) {
+		for o := range c.snapshot.Kind(model.ServiceKind) {
 			if inNamespace(o, by) && selector.Matches(o.Labels()) {
 				peers = append(peers, c.servicePeers(o)...)
 			}
 		}
 	}
-	if !c.snapshot.Complete("", serviceKind) && !found {
+	if !c.snapshot.Complete("", model.ServiceKind) && !found {
 		peers = append(peers, anything(whyReference))
 	}
 	return peers

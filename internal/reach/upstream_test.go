@@ -128,7 +128,7 @@ func (c *upstreamCase) check(t *testing.T, g *Graph, otherwise string) {
 
 func find(t *testing.T, g *Graph, pod string) ID {
 	namespace, name, _ := strings.Cut(pod, "/")
-	ids := g.Find(model.Key{Namespace: namespace, GroupKind: model.GroupKind{Kind: "Pod"}, Name: name})
+	ids := g.Find(model.Key{Namespace: namespace, GroupKind: model.PodKind, Name: name})
 	if len(ids) != 1 {
 		t.Fatalf("%s: %d endpoints", pod, len(ids))
 	}
