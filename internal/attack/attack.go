@@ -120,10 +120,9 @@ type evidence struct {
 // Kinds returns the types whose objects open paths: where one of them was not
 // read, that there is no path is unknown. It is a new slice.
 func Kinds() []model.GroupKind {
-	const rbac = "rbac.authorization.k8s.io"
 	return slices.Concat(model.WorkloadKinds(), reach.RouteKinds(), []model.GroupKind{
 		model.ServiceKind, model.ServiceAccountKind, model.SecretKind, model.NodeKind, model.NamespaceKind,
-		{Group: rbac, Kind: "Role"}, {Group: rbac, Kind: "ClusterRole"}, {Group: rbac, Kind: "RoleBinding"}, {Group: rbac, Kind: "ClusterRoleBinding"},
+		model.RoleKind, model.ClusterRoleKind, model.RoleBindingKind, model.ClusterRoleBindingKind,
 	})
 }
 

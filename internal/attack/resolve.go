@@ -56,11 +56,13 @@ func (g *Graph) Target(text string) ([]ID, error) {
 		if !more {
 			return []ID{g.admin}, nil
 		}
-	case "node":
+	case "node": // its files hold the credentials of its kubelet: who reads them is the node
 		if more {
-			return g.find(text, "node "+rest, false, NodeRoot)
+			root, err := g.find(text, "node "+rest, false, NodeRoot)
+			files, _ := g.find(text, "node "+rest, false, NodeFiles)
+			return append(root, files...), err
 		}
-		return g.all(NodeRoot), nil
+		return append(g.all(NodeRoot), g.all(NodeFiles)...), nil
 	case "secret":
 		return g.find(text, rest, true, Secret)
 	case "volume":

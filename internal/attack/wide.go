@@ -1,6 +1,9 @@
 package attack
 
-import "ullage.dev/ullage/internal/access"
+import (
+	"ullage.dev/ullage/internal/access"
+	"ullage.dev/ullage/internal/model"
+)
 
 // relabels notes that a subject may take the Pod Security label off a namespace,
 // or any, and start pods there.
@@ -14,10 +17,9 @@ type relabel struct {
 // namespaceEdges adds what the wide vertices hold. Those of the cluster hold
 // those of each namespace.
 func (b *builder) namespaceEdges() {
-	if b.hasWide(RunPods, none) {
-		b.namespace("kube-system") // is there, read or not
-	}
+	b.namespace(systemNamespace) // is there, read or not
 	b.administrator()
+	b.system()
 	b.persistentVolumes()
 	b.users()
 	for _, kind := range []VertexKind{RunPods, Debug, AnyPod, AnyAccount, AnySecret, Connect} {
@@ -48,6 +50,23 @@ func (b *builder) namespaceEdges() {
 		}
 	}
 	b.memberships()
+}
+
+// system adds what the part of Kubernetes gives that every cluster has in its own
+// namespace, where files are read, which do not hold it.
+func (b *builder) system() {
+	if b.snapshot.Get(model.Key{Cluster: b.cluster(), GroupKind: model.ClusterRoleKind, Name: "cluster-admin"}) != nil {
+		return // which the API server makes: the rest was read with it
+	}
+	ns := b.namespaceIDs[systemNamespace]
+	b.edge(b.at(AnyAccount, ns), b.admin, SystemAccounts, Likely, none)
+	if in := b.inNamespace[ns]; in.first < in.last {
+		return
+	}
+	b.edge(b.at(AnyPod, ns), b.anyNode(), SystemPods, Likely, none)
+	if b.hasWide(Debug, none) || b.hasWide(Debug, ns) {
+		b.edge(b.at(Debug, ns), b.anyNode(), SystemPods, Likely, none)
+	}
 }
 
 // administrator adds what an administrator of the cluster has besides the name.

@@ -1,0 +1,81 @@
+package attack
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+)
+
+// reachesFrom reports whether a path leads from one place to another.
+func reachesFrom(t *testing.T, g *Graph, start, to string) bool {
+	t.Helper()
+	from, err := g.Source(start)
+	if err != nil {
+		t.Fatal(err)
+	}
+	target, err := g.Target(to)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(g.Distances(target...).Paths(from, 1)) > 0
+}
+
+// TestTakeovers holds that rights that lead to cluster administrator in a request
+// or two do so where the cluster's own part is not in the input.
+func TestTakeovers(t *testing.T) {
+	const binding = "{apiGroups: [certificates.k8s.io], resources: [signers], verbs: [approve], resourceNames: [kubernetes.io/kube-apiserver-client]}"
+	pod := deploy("web", "", "")
+	for _, c := range []struct {
+		name, yaml string
+		want       bool
+	}{
+		{"impersonate users", role(true, rule("impersonate", "", "users")), true},
+		{"impersonate service accounts", role(true, rule("impersonate", "", "serviceaccounts")), true},
+		{"mint tokens", role(true, rule("create", "", "serviceaccounts/token")), true},
+		{"mint tokens of one namespace", role(false, rule("create", "", "serviceaccounts/token")), false},
+		{"forge tokens", role(true, rule("create, get", "", "secrets")), true},
+		{"certificates", role(true, rule("create", "certificates.k8s.io", "certificatesigningrequests"), rule("update", "certificates.k8s.io", "certificatesigningrequests/approval"), binding), true},
+		{"certificates that nobody approves", role(true, rule("create", "certificates.k8s.io", "certificatesigningrequests"), binding), false},
+		{"the kubelets' API", role(true, rule("get", "", "nodes/proxy")), true},
+		{"the kubelets' metrics", role(true, rule("get", "", "nodes/metrics")), false},
+		{"exec", role(true, rule("create", "", "pods/exec")), true},
+		{"exec of one namespace", role(false, rule("create", "", "pods/exec")), false},
+		{"debug containers", role(true, rule("patch", "", "pods/ephemeralcontainers")), true},
+		{"pods", role(true, rule("create", "", "pods")), true},
+		{"pods and namespaces", role(true, rule("create, patch", "", "pods, namespaces")), true},
+		{"reading pods", role(true, rule("get", "", "pods")), false},
+	} {
+		for _, closed := range []bool{false, true} {
+			g := graphOf(t, closed, parse(t, pod+c.yaml)...)
+			if got := reachesFrom(t, g, "pod/shop/web", "cluster-admin"); got != c.want {
+				t.Errorf("%s, closed %t: path to cluster-admin: %t", c.name, closed, got)
+			}
+		}
+	}
+}
+
+// TestReadNode holds that who reads the files of a node has the node.
+func TestReadNode(t *testing.T) {
+	const read = "securityContext: {runAsUser: 0}\n          volumeMounts: [{name: host, mountPath: /host, readOnly: true}]"
+	for path, want := range map[string]bool{"/var/lib/kubelet": true, "/etc/kubernetes": true, "/": true, "/opt/data": false, "/var/log": false} {
+		g := graphOf(t, false, parse(t, deploy("web", at(path), read)+"---\n{apiVersion: v1, kind: Node, metadata: {name: one}}\n")...)
+		if got := reachesFrom(t, g, "pod/shop/web", "node"); got != want {
+			t.Errorf("%s read-only: path to node: %t", path, got)
+		}
+		placed := fmt.Sprintf("{apiVersion: v1, kind: Pod, metadata: {name: web, namespace: shop}, spec: {nodeName: one, %s, containers: [{name: app, image: x, %s}]}}", at(path),
+			"securityContext: {runAsUser: 0}, volumeMounts: [{name: host, mountPath: /host, readOnly: true}]")
+		g = graphOf(t, true, parse(t, placed+"\n---\n{apiVersion: v1, kind: Node, metadata: {name: one}}\n---\n{apiVersion: v1, kind: Node, metadata: {name: two}}")...)
+		if got := reachesFrom(t, g, "pod/shop/web", "node/one"); got != want {
+			t.Errorf("%s read-only: path to node one: %t", path, got)
+		}
+		if reachesFrom(t, g, "pod/shop/web", "node/two") {
+			t.Errorf("%s read-only: path to node two", path)
+		}
+	}
+	if _, err := graphOf(t, true, parse(t, deploy("web", "", ""))...).Target("node/none"); err == nil {
+		t.Error("a node that is not there is a target")
+	}
+	if all, err := graphOf(t, true).Target("node"); err != nil || slices.Contains(all, none) {
+		t.Errorf("%v, %v", all, err)
+	}
+}
