@@ -25,35 +25,7 @@ func (s Rights) All() []Right {
 	return l
 }
 
-// SetOf returns the set of some rights.
-func SetOf(rights ...Right) Rights {
-	var s Rights
-	for _, r := range rights {
-		s |= 1 << r
-	}
-	return s
-}
-
 func (r Right) String() string { return catalogue[r].name }
-
-// Names returns the names of all rights, in the order of the catalogue.
-func Names() []string {
-	names := make([]string, len(catalogue))
-	for i := range catalogue {
-		names[i] = catalogue[i].name
-	}
-	return names
-}
-
-// RightNamed returns the right with a name.
-func RightNamed(name string) (Right, bool) {
-	for i := range catalogue {
-		if catalogue[i].name == name {
-			return Right(i), true
-		}
-	}
-	return 0, false
-}
 
 // RightInfo is what people are told about a right.
 type RightInfo struct {

@@ -3,6 +3,8 @@ package access
 import (
 	"fmt"
 	"strings"
+
+	"k8s.io/apimachinery/pkg/util/validation"
 )
 
 // Subject is a ServiceAccount, a User or a Group; only the first has a
@@ -56,6 +58,9 @@ func ParseSubject(text string) (Subject, error) {
 		namespace, account, ok := strings.Cut(name, "/")
 		if !ok || namespace == "" || account == "" || strings.ContainsAny(name, ": ") || strings.Contains(account, "/") {
 			return Subject{}, fmt.Errorf("subject %q is not sa:NAMESPACE/NAME", text)
+		}
+		if len(validation.IsDNS1123Label(namespace)) > 0 || len(validation.IsDNS1123Subdomain(account)) > 0 {
+			return Subject{}, fmt.Errorf("subject %q cannot be: names of service accounts and namespaces are lower-case letters, digits and -", text)
 		}
 		return ServiceAccount(namespace, account), nil
 	case kind == "user" && name != "":

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"k8s.io/apimachinery/pkg/util/validation"
 
 	"ullage.dev/ullage/internal/access"
 	"ullage.dev/ullage/internal/model"
@@ -138,6 +139,9 @@ func (f *accessFlags) analysis(cmd *cobra.Command, p *Program, subject access.Su
 	if !slices.Contains([]string{"auto", "always", "never"}, f.color) {
 		return nil, nil, fmt.Errorf("--color %q is none of auto, always, never", f.color)
 	}
+	if f.namespace != "" && len(validation.IsDNS1123Label(f.namespace)) > 0 {
+		return nil, nil, fmt.Errorf("-n %q cannot be the name of a namespace: leave -n out for all of them", f.namespace)
+	}
 	s, err := f.snapshot(cmd, p, f.namespace, subject.Namespace)
 	if err != nil {
 		return nil, nil, err
@@ -145,26 +149,33 @@ func (f *accessFlags) analysis(cmd *cobra.Command, p *Program, subject access.Su
 	return s, access.New(s), nil
 }
 
-// request reads VERB RESOURCE, and puts it into the namespace asked for.
-func (f *accessFlags) request(s *model.Snapshot, verb, text, namespace string) (*access.Request, error) {
-	q, scoped, err := parseRequest(s, verb, text)
+// request reads VERB RESOURCE, and puts it into the namespace asked for. scoped
+// reports whether its resource is in namespaces.
+func (f *accessFlags) request(s *model.Snapshot, verb, text, namespace string) (q *access.Request, scoped bool, err error) {
+	q, scoped, err = parseRequest(s, verb, text)
 	switch {
 	case err != nil:
-		return nil, err
+		return nil, false, err
 	case verb != strings.ToLower(verb):
-		return nil, fmt.Errorf("verb %q: verbs are written in lower case: %s", verb, strings.ToLower(verb))
+		return nil, false, fmt.Errorf("verb %q: verbs are written in lower case: %s", verb, strings.ToLower(verb))
 	case q.Verb == "create" && q.Name != "" && q.Subresource == "":
-		return nil, fmt.Errorf("what is created has no name yet when it is authorized: ask for create %s", strings.TrimSuffix(text, "/"+q.Name))
+		return nil, false, fmt.Errorf("what is created has no name yet when it is authorized: ask for create %s", strings.TrimSuffix(text, "/"+q.Name))
 	case f.namespace != "" && !scoped:
-		return nil, fmt.Errorf("%s is in no namespace: leave -n out", text)
-	case q.Resource == "namespaces" && q.Group == "" && q.Name != "":
+		return nil, false, fmt.Errorf("%s is in no namespace: leave -n out", text)
+	case q.Resource == "namespaces" && q.Group == "" && q.Name != "" && !ofAll(q):
 		q.Namespace = q.Name // as the API server takes it
 	case f.namespace != "":
 		q.Namespace = f.namespace
 	case scoped:
 		q.Namespace = namespace
 	}
-	return q, nil
+	return q, scoped, nil
+}
+
+// ofAll reports whether a request is for a collection, of which a field selector
+// names one: its path names no object. A watch of one may be written as a path.
+func ofAll(q *access.Request) bool {
+	return q.Subresource == "" && (q.Verb == "list" || q.Verb == "deletecollection")
 }
 
 func (f *accessFlags) can(cmd *cobra.Command, p *Program, args []string) error {
@@ -176,11 +187,14 @@ func (f *accessFlags) can(cmd *cobra.Command, p *Program, args []string) error {
 	if err != nil {
 		return err
 	}
-	q, err := f.request(s, args[1], args[2], "")
+	q, scoped, err := f.request(s, args[1], args[2], "")
 	if err != nil {
 		return err
 	}
 	answer := a.Can(subject, q, f.groups...)
+	if !scoped { // no request for it names a namespace: what a RoleBinding gives helps nowhere
+		answer.Elsewhere = nil
+	}
 	if f.output == "json" {
 		err = writeJSON(p.Stdout, canJSON(subject, f.groups, q, answer))
 	} else {
@@ -205,7 +219,7 @@ func (f *accessFlags) whoCan(cmd *cobra.Command, p *Program, args []string) erro
 	if err != nil {
 		return err
 	}
-	q, err := f.request(s, args[0], args[1], access.AnyNamespace)
+	q, _, err := f.request(s, args[0], args[1], access.AnyNamespace)
 	if err != nil {
 		return err
 	}
@@ -230,7 +244,7 @@ func (f *accessFlags) list(cmd *cobra.Command, p *Program, args []string) error 
 	if err != nil {
 		return err
 	}
-	_, a, err := f.analysis(cmd, p, subject)
+	s, a, err := f.analysis(cmd, p, subject)
 	if err != nil {
 		return err
 	}
@@ -238,7 +252,7 @@ func (f *accessFlags) list(cmd *cobra.Command, p *Program, args []string) error 
 	if f.output == "json" {
 		return writeJSON(p.Stdout, listJSON(subject, f.groups, bindings, a.Unread()))
 	}
-	return f.printer(p).list(subject, bindings, a.Unread(), f.system)
+	return f.printer(p).list(subject, bindings, a.Unread(), f.system, clusterScoped(s))
 }
 
 // holds reports whether what is given in a namespace, "" for all, is asked for.

@@ -273,7 +273,7 @@ func (p *accessPrinter) subject(indent int, s access.Subject, where string) {
 	fmt.Fprintln(p.w, strings.Repeat(" ", indent)+text)
 }
 
-func (p *accessPrinter) list(subject access.Subject, bindings []access.Binding, unread string, system bool) error {
+func (p *accessPrinter) list(subject access.Subject, bindings []access.Binding, unread string, system bool, clusterScoped map[model.GroupKind]bool) error {
 	p.line(0, bold, subject.String())
 	if subject == access.Group("system:masters") {
 		p.line(4, "", "members of system:masters may do everything; no rule limits them")
@@ -292,7 +292,7 @@ func (p *accessPrinter) list(subject access.Subject, bindings []access.Binding, 
 			fmt.Fprintln(p.w)
 			p.line(0, bold, scopeText(scope))
 		}
-		p.granted(b, subject)
+		p.granted(b, subject, clusterScoped)
 	}
 	hidden := len(bindings) - len(shown)
 	if hidden > 0 || unread != "" {
@@ -300,13 +300,17 @@ func (p *accessPrinter) list(subject access.Subject, bindings []access.Binding, 
 	}
 	p.unread(unread)
 	if hidden > 0 {
-		p.line(0, dim, fmt.Sprintf("Not listed: %s that every cluster has for everybody with a login; --system lists them.", counted(hidden, "binding")))
+		whom := "everybody with a login"
+		if subject.Anonymous() {
+			whom = "everybody, without a login too"
+		}
+		p.line(0, dim, fmt.Sprintf("Not listed: %s that every cluster has for %s; --system lists them.", counted(hidden, "binding"), whom))
 	}
 	return p.w.Flush()
 }
 
-// granted writes what a binding gives.
-func (p *accessPrinter) granted(b access.Binding, subject access.Subject) {
+// granted writes what a binding gives, and what it names in vain.
+func (p *accessPrinter) granted(b access.Binding, subject access.Subject, clusterScoped map[model.GroupKind]bool) {
 	by := ""
 	if !slices.Contains(b.Subjects(), subject) {
 		by = " for a group that it is in"
@@ -316,6 +320,28 @@ func (p *accessPrinter) granted(b access.Binding, subject access.Subject) {
 	if role := b.Role(); role != nil {
 		for from, rule := range role.Rules() {
 			p.rule(6, "", from, rule, role)
+			if b.Namespace() == "" {
+				continue
+			}
+			if idle := inVain(rule, clusterScoped); len(idle) > 0 {
+				p.wrapped(8, yellow, "gives nothing on "+strings.Join(idle, ", ")+": in no namespace, so only a ClusterRoleBinding gives it")
+			}
 		}
 	}
+}
+
+// inVain returns what a rule names that a RoleBinding cannot give: URLs and
+// resources that are in no namespace. Of namespaces it gives its own.
+func inVain(rule access.Rule, clusterScoped map[model.GroupKind]bool) []string {
+	idle := rule.URLs()
+	for _, resource := range rule.Resources() {
+		name, _, _ := strings.Cut(resource, "/")
+		known := func(group string) bool {
+			return clusterScoped[model.GroupKind{Group: group, Kind: name}] && !(group == "" && name == "namespaces")
+		}
+		if groups := rule.Groups(); len(groups) > 0 && !slices.ContainsFunc(groups, func(g string) bool { return !known(g) }) {
+			idle = append(idle, resource)
+		}
+	}
+	return idle
 }

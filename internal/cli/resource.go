@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -24,11 +25,14 @@ var requestOnly = []*model.Resource{
 var subresources = strings.Fields(`approval attach binding ephemeralcontainers eviction exec finalize finalizers log metrics portforward proxy resize
 	scale stats status token configz healthz`)
 
+// versionName is what a version of an API is called.
+var versionName = regexp.MustCompile(`^v[0-9]+((alpha|beta)[0-9]+)?$`)
+
 // parseRequest makes a request of VERB and RESOURCE[.GROUP][/SUB][/NAME], or of
 // VERB and a URL path. scoped reports whether the resource is in namespaces.
 func parseRequest(s *model.Snapshot, verb, text string) (q *access.Request, scoped bool, err error) {
-	if verb == "" || strings.ContainsAny(verb, "/.: ") {
-		return nil, false, fmt.Errorf("verb %q is none: write for example get, list, create, delete, impersonate or *", verb)
+	if verb == "" || strings.ContainsAny(verb, "/.:, ") {
+		return nil, false, fmt.Errorf("verb %q is none: write one, for example get, list, create, delete, impersonate or *", verb)
 	}
 	if strings.HasPrefix(text, "/") {
 		return &access.Request{Verb: verb, URL: text}, false, nil
@@ -56,10 +60,16 @@ func parseRequest(s *model.Snapshot, verb, text string) (q *access.Request, scop
 		q.Resource, q.Group = name, group
 		return q, true, nil
 	}
-	for _, r := range servedBy(s) {
-		if r.Called(name) && (!grouped || r.Group == group) {
-			q.Resource, q.Group = r.Plural, r.Group
-			return q, !r.ClusterScoped, nil
+	groups := []string{group}
+	if version, rest, ok := strings.Cut(group, "."); ok && versionName.MatchString(version) {
+		groups = append(groups, rest) // as kubectl takes it: RESOURCE.VERSION.GROUP
+	}
+	for _, group := range groups {
+		for _, r := range servedBy(s) {
+			if r.Called(name) && (!grouped || r.Group == group) {
+				q.Resource, q.Group = r.Plural, r.Group
+				return q, !r.ClusterScoped, nil
+			}
 		}
 	}
 	if !grouped {
@@ -86,4 +96,15 @@ func servedBy(s *model.Snapshot) []*model.Resource {
 		served = append(served, model.Defined(o))
 	}
 	return append(served, custom...)
+}
+
+// clusterScoped returns the resources in no namespace that are known.
+func clusterScoped(s *model.Snapshot) map[model.GroupKind]bool {
+	all := map[model.GroupKind]bool{}
+	for _, r := range servedBy(s) {
+		if r.ClusterScoped {
+			all[model.GroupKind{Group: r.Group, Kind: r.Plural}] = true
+		}
+	}
+	return all
 }

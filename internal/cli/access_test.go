@@ -1,0 +1,90 @@
+package cli
+
+import (
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"k8s.io/apimachinery/pkg/util/sets"
+	"k8s.io/apiserver/pkg/endpoints/request"
+)
+
+// patRules binds the user pat to a Role with rules in namespace shop.
+func patRules(rules string) string {
+	return `apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata: {name: r, namespace: shop}
+rules: [` + rules + `]
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata: {name: b, namespace: shop}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: r}
+subjects: [{kind: User, name: pat, apiGroup: rbac.authorization.k8s.io}]
+`
+}
+
+// TestAccessScopes asks about resources in no namespace, which a RoleBinding does
+// not give.
+func TestAccessScopes(t *testing.T) {
+	dir := write(t, map[string]string{"a.yaml": patRules(`{apiGroups: [""], resources: [nodes, namespaces, pods], verbs: [get, list, watch, deletecollection]}`)})
+	for _, c := range []struct {
+		question string
+		code     int
+		says     string
+		not      string
+	}{
+		{"can user:pat list nodes", exitFindings, "no  user:pat list nodes in the whole cluster", "single namespaces"},
+		{"can user:pat get nodes/one", exitFindings, "no ", "single namespaces"},
+		{"can user:pat list namespaces", exitFindings, "no ", "single namespaces"},
+		{"can user:pat list pods", exitFindings, "yes in single namespaces (ask with -n): shop", "nodes"},
+		{"can user:pat list pods -n shop", exitClean, "yes ", "single"},
+		{"can user:pat get ns/shop", exitClean, "yes  user:pat get namespaces \"shop\" in namespace shop", ""},
+		{"can user:pat get ns/other", exitFindings, "no ", ""},
+		{"can user:pat list ns/shop", exitFindings, "no ", "single namespaces"},
+		{"can user:pat deletecollection ns/shop", exitFindings, "no ", "single namespaces"},
+		{"can user:pat list deployments.v1.apps", exitFindings, "list deployments.apps in", "v1"},
+		{"list user:pat", exitClean, "gives nothing on nodes: in no namespace", "nothing on pods"},
+		{"list user:system:anonymous", exitClean, "everybody, without a login too", "with a login;"},
+		{"list user:pat", exitClean, "everybody with a login;", "namespaces: in no namespace"},
+	} {
+		o := ullage(t, append(append([]string{"access"}, strings.Fields(c.question)...), "-f", dir, "--closed-world")...)
+		if o.code != c.code || !strings.Contains(o.stdout, c.says) || c.not != "" && strings.Contains(o.stdout, c.not) {
+			t.Errorf("%s: code %d\n%s%s", c.question, o.code, o.stdout, o.stderr)
+		}
+	}
+	for _, question := range []string{"can user:pat list pods -n *", "can user:pat create,get pods", "can sa:Shop/web get pods", "can sa:shop/Web get pods", "who-can get pods -n Shop", "dangers -n *"} {
+		if o := ullage(t, append(append([]string{"access"}, strings.Fields(question)...), "-f", dir, "--closed-world")...); o.code != exitUsage || !strings.Contains(o.stderr, "\"") {
+			t.Errorf("%s: code %d, %s%s", question, o.code, o.stdout, o.stderr)
+		}
+	}
+}
+
+// TestNamespaceRequests holds what a request for a namespace is authorized in
+// against the API server's own reading of it.
+func TestNamespaceRequests(t *testing.T) {
+	factory := &request.RequestInfoFactory{APIPrefixes: sets.NewString("apis", "api"), GrouplessAPIPrefixes: sets.NewString("api")}
+	for _, c := range []struct{ method, path, verb, resource string }{
+		{"GET", "/api/v1/namespaces/shop", "get", "namespaces/shop"},
+		{"PUT", "/api/v1/namespaces/shop", "update", "namespaces/shop"},
+		{"PATCH", "/api/v1/namespaces/shop", "patch", "namespaces/shop"},
+		{"DELETE", "/api/v1/namespaces/shop", "delete", "namespaces/shop"},
+		{"GET", "/api/v1/namespaces?fieldSelector=metadata.name%3Dshop", "list", "namespaces/shop"},
+		{"DELETE", "/api/v1/namespaces?fieldSelector=metadata.name%3Dshop", "deletecollection", "namespaces/shop"},
+		{"GET", "/api/v1/watch/namespaces/shop", "watch", "namespaces/shop"},
+		{"GET", "/api/v1/namespaces/shop/status", "get", "namespaces/status/shop"},
+		{"PUT", "/api/v1/namespaces/shop/finalize", "update", "namespaces/finalize/shop"},
+		{"GET", "/api/v1/namespaces", "list", "namespaces"},
+		{"POST", "/api/v1/namespaces", "create", "namespaces"},
+	} {
+		info, err := factory.NewRequestInfo(httptest.NewRequest(c.method, c.path, nil))
+		if err != nil || info.Verb != c.verb {
+			t.Fatal(c, info, err)
+		}
+		dir := write(t, map[string]string{"a.yaml": patRules(`{apiGroups: [""], resources: [namespaces, namespaces/status, namespaces/finalize], verbs: ["*"]}`)})
+		o := ullage(t, "access", "can", "user:pat", c.verb, c.resource, "-f", dir, "--closed-world")
+		if (o.code == exitClean) != (info.Namespace == "shop") {
+			t.Errorf("%s %s is in namespace %q for the API server; here:\n%s%s", c.method, c.path, info.Namespace, o.stdout, o.stderr)
+		}
+	}
+}
