@@ -120,8 +120,12 @@ type evidence struct {
 // Kinds returns the types whose objects open paths: where one of them was not
 // read, that there is no path is unknown. It is a new slice.
 func Kinds() []model.GroupKind {
-	return slices.Concat(model.WorkloadKinds(), reach.RouteKinds(), []model.GroupKind{
-		model.ServiceKind, model.ServiceAccountKind, model.SecretKind, model.NodeKind, model.NamespaceKind,
+	mapped := make([]model.GroupKind, len(associations))
+	for i, a := range associations {
+		mapped[i] = a.kind
+	}
+	return slices.Concat(mapped, model.WorkloadKinds(), reach.RouteKinds(), reach.EndpointKinds(), []model.GroupKind{
+		model.CustomKind, model.ServiceKind, model.ServiceAccountKind, model.SecretKind, model.NodeKind, model.NamespaceKind,
 		model.RoleKind, model.ClusterRoleKind, model.RoleBindingKind, model.ClusterRoleBindingKind,
 	})
 }

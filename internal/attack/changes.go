@@ -240,7 +240,7 @@ func (p *proposer) unbind(s access.Subject, b access.Binding) {
 	list := o.Root.Get("subjects")
 	for i := range list.Children() {
 		n := list.At(i)
-		namespace := n.Get("namespace").Str()
+		namespace := cmp.Or(n.Get("namespace").Str(), b.Namespace()) // as the API server takes it
 		if n.Get("kind").Str() != s.Kind || n.Get("name").Str() != s.Name || s.Kind == "ServiceAccount" && namespace != s.Namespace {
 			continue
 		}

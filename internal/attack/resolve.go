@@ -3,6 +3,7 @@ package attack
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"ullage.dev/ullage/internal/model"
@@ -38,13 +39,39 @@ func (g *Graph) Source(text string) ([]ID, error) {
 	case "pod":
 		return g.find(text, rest, true, Container)
 	case "sa":
-		return g.find(text, rest, true, Account)
+		return g.ready(text, rest, true, Account)
 	case "user":
-		return g.find(text, rest, false, User)
+		return g.ready(text, rest, false, User)
 	case "group":
-		return g.find(text, rest, false, Group)
+		return g.ready(text, rest, false, Group)
 	}
 	return nil, fmt.Errorf("%q is none of %s", text, Sources)
+}
+
+// ready finds a subject as a source. Those that every cluster has may be in no
+// object: they hold what the groups do that Kubernetes puts them into, which may
+// be nothing.
+func (g *Graph) ready(text, name string, namespaced bool, kind VertexKind) ([]ID, error) {
+	all, err := g.find(text, name, namespaced, kind)
+	if !errors.Is(err, ErrUnknownPlace) {
+		return all, err
+	}
+	var groups []string
+	namespace, account, _ := strings.Cut(name, "/")
+	switch {
+	case kind == Account && account == "default" && slices.Contains(g.namespaces, namespace):
+		groups = []string{authenticatedGroup, accountsGroup, accountsGroup + ":" + namespace}
+	case kind == User && name == anonymousUser:
+		groups = []string{unauthenticatedGroup}
+	case kind == Group && (name == authenticatedGroup || name == unauthenticatedGroup || name == accountsGroup):
+	default:
+		return nil, err
+	}
+	for _, group := range groups {
+		in, _ := g.find("group/"+group, group, false, Group)
+		all = append(all, in...)
+	}
+	return all, nil
 }
 
 // Target returns the vertices that a text stands for as a target: to reach one of

@@ -1,9 +1,14 @@
 package attack
 
 import (
+	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
+
+	"ullage.dev/ullage/internal/model"
+	"ullage.dev/ullage/internal/reach"
 )
 
 // reachesFrom reports whether a path leads from one place to another.
@@ -77,5 +82,59 @@ func TestReadNode(t *testing.T) {
 	}
 	if all, err := graphOf(t, true).Target("node"); err != nil || slices.Contains(all, none) {
 		t.Errorf("%v, %v", all, err)
+	}
+}
+
+// TestEverybody starts with those whom every cluster has, read or not.
+func TestEverybody(t *testing.T) {
+	to := func(group string) string {
+		return strings.Replace(role(true, rule("'*'", "*", "'*'")), "{kind: ServiceAccount, name: default, namespace: shop}", "{kind: Group, name: '"+group+"', apiGroup: rbac.authorization.k8s.io}", 1)
+	}
+	const some = "\n---\n{apiVersion: v1, kind: Namespace, metadata: {name: idle}}\n---\n{apiVersion: v1, kind: Secret, metadata: {name: s, namespace: idle}}"
+	for _, c := range []struct {
+		start, group string
+		want         bool
+	}{
+		{"group/system:authenticated", "other", false},
+		{"group/system:unauthenticated", "other", false},
+		{"group/system:unauthenticated", "system:unauthenticated", true},
+		{"user/system:anonymous", "other", false},
+		{"user/system:anonymous", "system:unauthenticated", true},
+		{"user/system:anonymous", "system:authenticated", false},
+		{"sa/idle/default", "other", false},
+		{"sa/idle/default", "system:serviceaccounts:idle", true},
+		{"sa/idle/default", "system:serviceaccounts", true},
+		{"sa/idle/default", "system:authenticated", true},
+		{"sa/idle/default", "system:serviceaccounts:shop", false},
+	} {
+		if got := reachesFrom(t, graphOf(t, true, parse(t, to(c.group)+some)...), c.start, "cluster-admin"); got != c.want {
+			t.Errorf("%s, with a binding for %s: path %t", c.start, c.group, got)
+		}
+	}
+	for _, start := range []string{"sa/none/default", "sa/idle/other", "user/jo", "group/ops"} {
+		if _, err := graphOf(t, true, parse(t, to("other")+some)...).Source(start); !errors.Is(err, ErrUnknownPlace) {
+			t.Errorf("%s: %v", start, err)
+		}
+	}
+}
+
+// TestKindsOfPaths names every kind that a path may hang on.
+func TestKindsOfPaths(t *testing.T) {
+	all := Kinds()
+	for _, gk := range append(reach.EndpointKinds(), crdKind, model.GroupKind{Group: "eks.services.k8s.aws", Kind: "PodIdentityAssociation"}) {
+		if !slices.Contains(all, gk) {
+			t.Errorf("%s is missing", gk)
+		}
+	}
+}
+
+// TestUnbindHere takes a service account out of a RoleBinding that names it
+// without its namespace.
+func TestUnbindHere(t *testing.T) {
+	yaml := strings.Replace(role(false, rule("get", "", "secrets")), "[{kind: ServiceAccount, name: default, namespace: shop}]", "[{kind: ServiceAccount, name: default}, {kind: User, name: jo}]", 1)
+	g := graphOf(t, true, parse(t, yaml+"\n---\n{apiVersion: v1, kind: Secret, metadata: {name: s, namespace: shop}}")...)
+	remedies, err := g.Remedies(Query{"sa/shop/default", "secret/shop/s"}, 5)
+	if err != nil || !slices.ContainsFunc(remedies, func(m Remedy) bool { return strings.HasPrefix(m.Title, "take ServiceAccount shop/default out of") }) {
+		t.Errorf("%v, %v", remedies, err)
 	}
 }

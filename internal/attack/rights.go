@@ -49,6 +49,7 @@ const (
 	authenticatedGroup   = "system:authenticated"
 	unauthenticatedGroup = "system:unauthenticated"
 	accountsGroup        = "system:serviceaccounts"
+	anonymousUser        = "system:anonymous"
 )
 
 // rights adds what subjects may do through the API.
@@ -247,7 +248,7 @@ func (b *builder) memberships() {
 
 // anybody leads from the internet to what needs no login.
 func (b *builder) anybody() {
-	for _, s := range []access.Subject{access.Group(unauthenticatedGroup), access.User("system:anonymous")} {
+	for _, s := range []access.Subject{access.Group(unauthenticatedGroup), access.User(anonymousUser)} {
 		if id, ok := b.subjects[s]; ok {
 			b.edge(b.internet, b.accountVertex[id], AnonymousAPI, Unknown, none)
 		}

@@ -127,17 +127,20 @@ func pathOf(steps []any) (tree.Path, error) {
 // than a tenth of them.
 const maxObjects = 3_000_000
 
+// maxFile bounds what a saved cluster decompresses to, in bytes.
+const maxFile = 8 << 30
+
 // Load reads what [Save] wrote. It refuses what is not whole, and what is larger
 // than any cluster.
-func Load(r io.Reader) (*Input, error) { return load(r, maxObjects) }
+func Load(r io.Reader) (*Input, error) { return load(r, maxObjects, maxFile) }
 
-func load(r io.Reader, most int) (*Input, error) {
+func load(r io.Reader, most int, size int64) (*Input, error) {
 	z, err := gzip.NewReader(bufio.NewReader(r))
 	if err != nil {
 		return nil, errors.New("it is no saved cluster, which --save writes")
 	}
-	limited := &io.LimitedReader{R: z, N: maxObject}
-	l := loader{d: json.NewDecoder(limited), limited: limited, interner: tree.NewInterner(), most: most}
+	limited := &io.LimitedReader{R: z, N: min(maxObject, size)}
+	l := loader{d: json.NewDecoder(limited), limited: limited, interner: tree.NewInterner(), most: most, size: size, left: size}
 	in, err := l.load()
 	if err == nil {
 		return in, nil
@@ -145,7 +148,11 @@ func load(r io.Reader, most int) (*Input, error) {
 	switch {
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		err = fmt.Errorf("the file is cut off, after %d objects", l.count)
-		if limited.N <= 0 {
+		switch {
+		case limited.N > 0:
+		case l.left < maxObject:
+			err = fmt.Errorf("the file holds more than %d MiB", size>>20)
+		default:
 			err = fmt.Errorf("an object is larger than %d MiB", maxObject>>20)
 		}
 	case errors.Is(err, gzip.ErrChecksum), errors.Is(err, gzip.ErrHeader):
@@ -173,7 +180,9 @@ type loader struct {
 	limited  *io.LimitedReader
 	interner *tree.Interner
 	count    int
-	most     int // objects
+	most     int   // objects
+	size     int64 // bytes of the file, decompressed, at most
+	left     int64 // of size, when the object began
 }
 
 func (l *loader) load() (*Input, error) {
@@ -189,7 +198,7 @@ func (l *loader) load() (*Input, error) {
 	}
 	in := &Input{Name: header.Cluster, Server: header.Server, Time: header.Time}
 	for {
-		l.limited.N = maxObject
+		l.allow()
 		var line fileLine
 		if err := l.d.Decode(&line); err != nil {
 			return nil, err
@@ -207,6 +216,12 @@ func (l *loader) load() (*Input, error) {
 		in.Objects = append(in.Objects, o)
 		l.count++
 	}
+}
+
+// allow lets the next object be read, as far as the file may be that large.
+func (l *loader) allow() {
+	l.left -= min(maxObject, l.left) - l.limited.N
+	l.limited.N = min(maxObject, l.left)
 }
 
 func (l *loader) object(in *Input, line *fileLine) (*model.Object, error) {

@@ -215,9 +215,24 @@ func TestLoadHuge(t *testing.T) {
 		"many objects": {header + "\n" + strings.Repeat(object("x"), 4) + `{"end": {"objects": 4}}` + "\n", "more than 3 objects", 3},
 		"enough":       {header + "\n" + strings.Repeat(object(strings.Repeat("x", maxObject/3+1)), 3) + `{"end": {"objects": 3}}` + "\n", "", 3},
 	} {
-		_, err := load(bytes.NewReader(pack(t, c.text)), c.most)
+		_, err := load(bytes.NewReader(pack(t, c.text)), c.most, maxFile)
 		if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
 			t.Errorf("%s: %.200v, want %q", name, err, c.want)
+		}
+	}
+}
+
+// TestLoadSize holds the bound on all of a file: many objects, each small enough.
+func TestLoadSize(t *testing.T) {
+	const header = `{"format": "ullage cluster snapshot", "version": 1, "cluster": "c", "server": "v1.37.0"}`
+	object := `{"object": {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a", "namespace": "b"}, "data": {"a": "` + strings.Repeat("x", 1<<20) + `"}}}` + "\n"
+	file := pack(t, header+"\n"+strings.Repeat(object, 40)+`{"end": {"objects": 40}}`+"\n")
+	if _, err := load(bytes.NewReader(file), maxObjects, 48<<20); err != nil {
+		t.Errorf("40 MiB of at most 48: %v", err)
+	}
+	for _, size := range []int64{36 << 20, 8 << 20, 10} {
+		if _, err := load(bytes.NewReader(file), maxObjects, size); err == nil || !strings.Contains(err.Error(), "the file holds more than") {
+			t.Errorf("40 MiB of at most %d: %v", size, err)
 		}
 	}
 }
