@@ -53,6 +53,7 @@ type builder struct {
 	hostVolumes    []ID       // subjects that may make persistent volumes
 	withName       *nameIndex // nil until rights over names are added
 	lookups        int        // of names, see namedLookups
+	sleepers       bool       // some workload has no pods
 }
 
 func newBuilder(s *model.Snapshot, network *reach.Graph, rights *access.Analysis, o Options, before *Graph) *builder {
@@ -139,6 +140,7 @@ func (b *builder) readWorkloads() {
 				if w.Object.Key.Kind == "StatefulSet" {
 					w.templates = w.Object.Root.Dig("spec", "volumeClaimTemplates")
 				}
+				w.asleep = asleepBy(w.Object)
 				r.read(&w, w.Pod.Spec)
 				w.account, w.accountHash = b.accountOf(ns, r.account)
 				w.token = r.automount
@@ -151,6 +153,7 @@ func (b *builder) readWorkloads() {
 }
 
 func (b *builder) append(w *workload) {
+	b.sleepers = b.sleepers || w.asleep != nil
 	if w.silent {
 		b.silent = append(b.silent, int32(len(b.Graph.workloads)))
 	}

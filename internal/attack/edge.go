@@ -158,6 +158,7 @@ func (g *Graph) out(v ID) []edge { return g.edges[g.first[v]:g.first[v+1]] }
 func (b *builder) index() {
 	g := b.Graph
 	n := len(g.vertices)
+	b.doubtSleepers()
 	if g.options.Known {
 		b.made = slices.DeleteFunc(b.made, func(e edge) bool { return e.certainty == Unknown })
 	}

@@ -77,6 +77,12 @@ func (g *Graph) explain(e Edge, from, to string) Step {
 			}
 		}
 	}
+	for _, id := range []ID{e.From, e.To} {
+		if w := g.sleeper(id); w != nil {
+			s.Evidence = append(s.Evidence, Evidence{w.Object.Key.String() + " has no pods for now: " + w.asleep.Key() + ": " + w.asleep.Text(), w.Object, w.asleep})
+			break
+		}
+	}
 	if g.unread != nil && (e.Kind == ExploitService || e.Kind >= ExposeService && e.Kind <= ExposeHost) {
 		s.Evidence = append(s.Evidence, Evidence{Text: g.unread.Reason + ", so what closes the connection may not have been read"})
 	}

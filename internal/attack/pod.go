@@ -32,6 +32,52 @@ type workload struct {
 	volumes     *tree.Node
 	templates   *tree.Node // volumeClaimTemplates
 	pull        *tree.Node
+	asleep      *tree.Node // what keeps it from having pods, or nil
+}
+
+// asleepBy returns the field by which a workload has no pods until somebody or
+// something changes it, or nil.
+func asleepBy(o *model.Object) *tree.Node {
+	spec := o.Root.Get("spec")
+	switch o.Key.Kind {
+	case "CronJob", "Job":
+		if n := spec.Get("suspend"); n.True() {
+			return n
+		}
+	case "Deployment", "StatefulSet", "ReplicaSet", "ReplicationController":
+		n := spec.Get("replicas")
+		if count, ok := n.Int(); ok && count == 0 {
+			return n
+		}
+	}
+	return nil
+}
+
+// sleeps reports whether a workload has no pods for now.
+func (w *workload) sleeps() bool { return w.asleep != nil && w.placed.first == w.placed.last }
+
+// doubtSleepers makes what hangs on pods that do not run unknown: whether they
+// ever do is not in the input.
+func (b *builder) doubtSleepers() {
+	if !b.sleepers {
+		return
+	}
+	for i := range b.made {
+		if e := &b.made[i]; e.certainty != Given && (b.sleeper(e.from) != nil || b.sleeper(e.to) != nil) {
+			e.certainty = Unknown
+		}
+	}
+}
+
+// sleeper returns the workload of a vertex of pods that do not run, or nil.
+func (g *Graph) sleeper(id ID) *workload {
+	switch v := g.vertices[id]; v.kind {
+	case Container, PodData:
+		if w := &g.workloads[v.at]; w.sleeps() {
+			return w
+		}
+	}
+	return nil
 }
 
 // The vertices of a workload follow each other.

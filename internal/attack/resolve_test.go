@@ -138,3 +138,45 @@ func TestUnbindHere(t *testing.T) {
 		t.Errorf("%v, %v", remedies, err)
 	}
 }
+
+// TestSleepers holds that what hangs on pods that do not run is unknown, with the
+// field that says so.
+func TestSleepers(t *testing.T) {
+	const pod = "template: {spec: {containers: [{name: app, image: 'registry.example/app:1', securityContext: {privileged: true}}]}}"
+	const meta = "metadata: {name: web, namespace: shop}, spec: {"
+	for _, c := range []struct {
+		yaml string
+		want Certainty
+		why  string
+	}{
+		{"{apiVersion: apps/v1, kind: Deployment, " + meta + "replicas: 0, " + pod + "}}", Unknown, "replicas: 0"},
+		{"{apiVersion: apps/v1, kind: Deployment, " + meta + "replicas: 1, " + pod + "}}", Certain, ""},
+		{"{apiVersion: apps/v1, kind: Deployment, " + meta + pod + "}}", Certain, ""},
+		{"{apiVersion: batch/v1, kind: CronJob, " + meta + "suspend: true, jobTemplate: {spec: {" + pod + "}}}}", Unknown, "suspend: true"},
+		{"{apiVersion: batch/v1, kind: CronJob, " + meta + "suspend: false, jobTemplate: {spec: {" + pod + "}}}}", Certain, ""},
+		{"{apiVersion: apps/v1, kind: Deployment, metadata: {name: web, namespace: shop, uid: d}, spec: {replicas: 0, " + pod + "}}\n---\n" +
+			"{apiVersion: apps/v1, kind: ReplicaSet, metadata: {name: web-1, namespace: shop, uid: r, ownerReferences: [{apiVersion: apps/v1, kind: Deployment, name: web, uid: d, controller: true}]}, spec: {replicas: 0, " + pod + "}}\n---\n" +
+			"{apiVersion: v1, kind: Pod, metadata: {name: web-1-x, namespace: shop, ownerReferences: [{apiVersion: apps/v1, kind: ReplicaSet, name: web-1, uid: r, controller: true}]}, " +
+			"spec: {nodeName: one, containers: [{name: app, image: 'registry.example/app:1', securityContext: {privileged: true}}]}}", Certain, ""},
+	} {
+		g := graphOf(t, true, parse(t, c.yaml)...)
+		from, err := g.Source("pod/shop/web")
+		if err != nil || len(from) != 1 {
+			t.Fatal(c.yaml, from, err)
+		}
+		root, _ := g.Target("node")
+		path := g.Distances(root...).Shortest(from[0])
+		stages := g.Stages(path)
+		if len(stages) != 2 || stages[1].Step.Certainty != c.want {
+			t.Errorf("%s: %+v", c.yaml, stages)
+			continue
+		}
+		if said := slices.ContainsFunc(stages[1].Step.Evidence, func(e Evidence) bool { return c.why != "" && strings.HasSuffix(e.Text, "has no pods for now: "+c.why) }); said != (c.why != "") {
+			t.Errorf("%s: %+v", c.yaml, stages[1].Step.Evidence)
+		}
+		again := g.Rebuild(g.snapshot, g.network, g.access)
+		if got := again.told(); !slices.Equal(got, g.told()) {
+			t.Errorf("made anew:\n%s", strings.Join(got, "\n"))
+		}
+	}
+}
