@@ -47,11 +47,11 @@ type basis struct {
 type builder struct {
 	*Graph
 	snapshot   *model.Snapshot
-	translated map[*tree.Node]bool // pod specs
-	// Services for which sources may be translated, by a label that they select by.
-	translating map[serviceLabel][]model.Selector
-	portSets    map[string]int32
-	buffer      []byte
+	translated map[*tree.Node]bool        // pod specs
+	services   map[serviceLabel][]service // those that select pods, by a label that they select by
+	hand       func() *handIndex
+	portSets   map[string]int32
+	buffer     []byte
 }
 
 type selectorKey struct {
@@ -71,7 +71,8 @@ func New(s *model.Snapshot) *Graph {
 				spread: map[uint64]*labelMatch{}, selected: map[selectorKey]*labelMatch{},
 			},
 		},
-		snapshot: s, translated: map[*tree.Node]bool{}, translating: map[serviceLabel][]model.Selector{}, portSets: map[string]int32{},
+		snapshot: s, translated: map[*tree.Node]bool{}, services: map[serviceLabel][]service{}, portSets: map[string]int32{},
+		hand: sync.OnceValue(func() *handIndex { return readHandmade(s) }),
 	}
 	b.context = contextOf(s)
 	b.policies, b.others = readAll(s)
@@ -166,10 +167,10 @@ func surveyTerms(t terms, do func(looked)) {
 }
 
 // classify puts the pods that no policy can tell apart together. Pods that a
-// workload made are part of it; those whose labels differ from its template
-// where a policy looks stand for themselves.
+// workload made are part of it; those that differ from its template where a policy
+// looks, or in what leads to them, stand for themselves.
 func (b *builder) classify() {
-	b.findTranslated()
+	b.findServices()
 	for i, name := range b.snapshot.Namespaces() {
 		b.namespaces = append(b.namespaces, namespace{name: name, first: int32(len(b.classes))})
 		known := map[string]int32{}
@@ -182,68 +183,6 @@ func (b *builder) classify() {
 		b.addDeviants(known, int32(i), index)
 		b.namespaces[i].last = int32(len(b.classes))
 	}
-}
-
-// addDeviants adds the pods of a namespace that differ from the template of the
-// workload that made them.
-func (b *builder) addDeviants(known map[string]int32, ns int32, index *model.LabelIndex) {
-	if index == nil {
-		return
-	}
-	name, cluster := b.namespaces[ns].name, index.Workloads[0].Object.Key.Cluster
-	makers := map[uint64]*model.Object{} // by the references of what they made
-	first := map[deviant]ID{}
-	for o := range b.snapshot.InNamespace(cluster, name, model.PodKind) {
-		if len(o.Pods()) == 0 || ended(o) {
-			continue
-		}
-		if _, isWorkload := b.classOf[o.Pods()[0].Spec]; isWorkload {
-			continue
-		}
-		w := model.Workload{Object: o, Pod: o.Pods()[0]}
-		if len(b.translating) > 0 && b.isTranslated(name, w.Pod.Labels()) {
-			b.translated[w.Pod.Spec] = true
-		}
-		class, ok := known[string(b.project(ns, w))]
-		alike := false
-		references := o.Root.Dig("metadata", "ownerReferences").Hash()
-		if makers[references] == nil {
-			makers[references] = b.snapshot.Controller(o)
-		}
-		for _, p := range makers[references].Pods() {
-			alike = alike || ok && b.classOf[p.Spec] == class
-		}
-		if alike {
-			b.classOf[w.Pod.Spec] = class
-			continue
-		}
-		b.addDeviant(known, ns, w, makers[references], first)
-	}
-}
-
-// deviant is what pods of one workload have in common that differ alike from its
-// template.
-type deviant struct {
-	maker *model.Object
-	class int32
-}
-
-// addDeviant adds a pod, or lets the first that differs alike stand for it.
-func (b *builder) addDeviant(known map[string]int32, ns int32, w model.Workload, maker *model.Object, first map[deviant]ID) {
-	if class, ok := known[string(b.project(ns, w))]; ok {
-		if id, ok := first[deviant{maker, class}]; ok {
-			b.classOf[w.Pod.Spec] = class
-			b.standIn[w.Object.Key], b.several[id] = id, true
-			return
-		}
-	}
-	b.addPod(known, ns, w)
-	first[deviant{maker, b.classOf[w.Pod.Spec]}] = ID(len(b.workloads) - 1)
-}
-
-func ended(o *model.Object) bool {
-	phase := o.Root.Get("status").Get("phase").Str()
-	return phase == "Succeeded" || phase == "Failed"
 }
 
 func (b *builder) addPod(known map[string]int32, ns int32, w model.Workload) {
@@ -352,30 +291,35 @@ func (b *builder) declaredPorts(ports []declared, n *tree.Node) []declared {
 	return ports
 }
 
-// findTranslated notes the pods that connections from outside may reach with a
-// translated source.
-func (b *builder) findTranslated() {
-	hand := sync.OnceValue(func() *handIndex { return readHandmade(b.snapshot) })
+// findServices notes the Services that select pods, and the pods that connections
+// from outside may reach with a translated source.
+func (b *builder) findServices() {
 	for o := range b.snapshot.Kind(model.ServiceKind) {
-		spec := o.Root.Get("spec")
-		kind := spec.Get("type").Str()
-		if kind != "LoadBalancer" && kind != "NodePort" || spec.Get("externalTrafficPolicy").Str() == "Local" {
-			continue
-		}
 		selector, ok := ServiceSelector(o)
-		if !ok {
-			for _, e := range hand().services[objectName{o.Key.Namespace, o.Key.Name}] {
+		switch {
+		case ok:
+			first, matches := &selector.Children()[0], model.MatchLabels(selector)
+			at := serviceLabel{o.Key.Namespace, first.Key(), first.Str()}
+			b.services[at] = append(b.services[at], service{o, matches})
+			if translates(o) {
+				for _, w := range b.snapshot.Workloads(o.Key.Namespace).Select(matches) {
+					b.translated[w.Pod.Spec] = true
+				}
+			}
+		case translates(o):
+			for _, e := range b.hand().services[objectName{o.Key.Namespace, o.Key.Name}] {
 				b.translateByHand(e.pods)
 			}
-			continue
-		}
-		first, matches := &selector.Children()[0], model.MatchLabels(selector)
-		at := serviceLabel{o.Key.Namespace, first.Key(), first.Str()}
-		b.translating[at] = append(b.translating[at], matches)
-		for _, w := range b.snapshot.Workloads(o.Key.Namespace).Select(matches) {
-			b.translated[w.Pod.Spec] = true
 		}
 	}
+}
+
+// translates reports whether connections through a Service may come with the
+// address of a node.
+func translates(o *model.Object) bool {
+	spec := o.Root.Get("spec")
+	kind := spec.Get("type").Str()
+	return (kind == "LoadBalancer" || kind == "NodePort") && spec.Get("externalTrafficPolicy").Str() != "Local"
 }
 
 // translateByHand notes pods, and the templates that they were made of.
@@ -387,18 +331,4 @@ func (b *builder) translateByHand(pods []*model.Object) {
 			}
 		}
 	}
-}
-
-// isTranslated reports whether a Service of those selects a pod that a workload
-// made.
-func (b *builder) isTranslated(namespace string, labels *tree.Node) bool {
-	for i := range labels.Children() {
-		l := &labels.Children()[i]
-		for _, s := range b.translating[serviceLabel{namespace, l.Key(), l.Str()}] {
-			if s.Matches(labels) {
-				return true
-			}
-		}
-	}
-	return false
 }

@@ -89,8 +89,9 @@ type Endpoint struct {
 	ID   ID
 	Kind Kind
 	// Workload is that of Pods: a controller, or a Pod. A Pod that differs from
-	// the template it was made of where a policy looks is an endpoint beside its
-	// controller, and stands for those that differ alike.
+	// the template it was made of where a policy looks, or in the Services and host
+	// ports that lead to it, is an endpoint beside its controller, and stands for
+	// those that differ alike.
 	Workload    model.Workload
 	HostNetwork bool           // of Pods
 	Prefixes    []netip.Prefix // of Addresses, those that no pod, node or name has

@@ -344,11 +344,7 @@ func onlyPort(port string) *tree.Node {
 func (g *Graph) ofHand(x *Exposure, e *byHand) []ID {
 	var ids []ID
 	for _, o := range e.pods {
-		of := g.Find(o.Key)
-		if len(of) == 0 {
-			of = g.Find(x.snapshot.Controller(o).Key)
-		}
-		ids = append(ids, of...)
+		ids = append(ids, g.ofPod(x, o)...)
 	}
 	switch {
 	case e.onAPI:
@@ -359,6 +355,14 @@ func (g *Graph) ofHand(x *Exposure, e *byHand) []ID {
 		ids = append(ids, g.Address(e.addr))
 	}
 	return ids
+}
+
+// ofPod returns the endpoints of a pod, or of what made it.
+func (g *Graph) ofPod(x *Exposure, o *model.Object) []ID {
+	if ids := g.Find(o.Key); len(ids) > 0 {
+		return ids
+	}
+	return g.Find(x.snapshot.Controller(o).Key)
 }
 
 // Handmade is a Service that is open to the outside and leads, by endpoints made

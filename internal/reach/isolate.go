@@ -338,13 +338,15 @@ func (b *isolator) handmadeSide(o *model.Object) (side, bool) {
 		return side{}, false
 	}
 	for _, e := range b.exposure.hand().services[objectName{o.Key.Namespace, o.Key.Name}] {
-		for _, id := range b.graph.ofHand(b.exposure, &e) {
-			if b.graph.kind(b.graph.unit(id)) != Pods {
-				continue
+		for _, o := range e.pods {
+			for _, id := range b.graph.ofPod(b.exposure, o) {
+				w := b.graph.workloads[id]
+				s := b.sideOf(w)
+				if _, ok := b.graph.standIn[o.Key]; ok { // whose labels may be others
+					s = b.sideOf(model.Workload{Object: o, Pod: o.Pods()[0]})
+				}
+				found.workloads, found.peer, found.wide = append(found.workloads, w), append(found.peer, s.peer...), cmp.Or(found.wide, s.wide)
 			}
-			w := b.graph.workloads[id]
-			s := b.sideOf(w)
-			found.workloads, found.peer, found.wide = append(found.workloads, w), append(found.peer, s.peer...), cmp.Or(found.wide, s.wide)
 		}
 		if len(e.pods) == 0 || e.onNode || e.onAPI {
 			p := netip.PrefixFrom(e.addr, e.addr.BitLen())

@@ -1,0 +1,131 @@
+package reach
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"ullage.dev/ullage/internal/model"
+	"ullage.dev/ullage/internal/tree"
+)
+
+// deviant is what pods of one workload have in common that differ alike from its
+// template.
+type deviant struct {
+	maker    *model.Object
+	class    int32
+	openings string
+}
+
+// deviants finds those of one namespace.
+type deviants struct {
+	*builder
+	known    map[string]int32
+	ns       int32
+	name     string
+	makers   map[uint64]*model.Object // by the references of what they made
+	first    map[deviant]ID
+	openings map[*tree.Node]string // of templates, by their specs
+}
+
+// addDeviants adds the pods of a namespace that differ from the template of the
+// workload that made them.
+func (b *builder) addDeviants(known map[string]int32, ns int32, index *model.LabelIndex) {
+	if index == nil {
+		return
+	}
+	d := deviants{b, known, ns, b.namespaces[ns].name, map[uint64]*model.Object{}, map[deviant]ID{}, map[*tree.Node]string{}}
+	for o := range b.snapshot.InNamespace(index.Workloads[0].Object.Key.Cluster, d.name, model.PodKind) {
+		if len(o.Pods()) == 0 || ended(o) {
+			continue
+		}
+		if _, isWorkload := b.classOf[o.Pods()[0].Spec]; !isWorkload {
+			d.add(model.Workload{Object: o, Pod: o.Pods()[0]})
+		}
+	}
+}
+
+func ended(o *model.Object) bool {
+	phase := o.Root.Get("status").Get("phase").Str()
+	return phase == "Succeeded" || phase == "Failed"
+}
+
+// add adds a pod to its workload when it is like a template of that, lets the
+// first that differs alike stand for it, or makes it an endpoint.
+func (d *deviants) add(w model.Workload) {
+	references := w.Object.Root.Dig("metadata", "ownerReferences").Hash()
+	maker := d.makers[references]
+	if maker == nil {
+		maker = d.snapshot.Controller(w.Object)
+		d.makers[references] = maker
+	}
+	openings, translated := d.builder.openings(d.name, w.Pod)
+	if translated {
+		d.translated[w.Pod.Spec] = true
+	}
+	class, ok := d.known[string(d.project(d.ns, w))]
+	if ok {
+		for _, p := range maker.Pods() {
+			if d.classOf[p.Spec] == class && d.ofTemplate(p) == openings {
+				d.classOf[w.Pod.Spec] = class
+				return
+			}
+		}
+		if id, ok := d.first[deviant{maker, class, openings + d.handOpenings(w)}]; ok {
+			d.classOf[w.Pod.Spec] = class
+			d.standIn[w.Object.Key], d.several[id] = id, true
+			return
+		}
+	}
+	d.addPod(d.known, d.ns, w)
+	d.first[deviant{maker, d.classOf[w.Pod.Spec], openings + d.handOpenings(w)}] = ID(len(d.workloads) - 1)
+}
+
+func (d *deviants) ofTemplate(p model.PodTemplate) string {
+	text, ok := d.openings[p.Spec]
+	if !ok {
+		text, _ = d.builder.openings(d.name, p)
+		d.openings[p.Spec] = text
+	}
+	return text
+}
+
+// openings writes down what may lead from outside to a pod, but for endpoints made
+// by hand: the Services that select it, and its host ports. Pods that differ in it
+// have different ways in. translated says that one of the Services translates
+// sources.
+func (b *builder) openings(namespace string, pod model.PodTemplate) (text string, translated bool) {
+	var parts []string
+	labels := pod.Labels()
+	for i := range labels.Children() {
+		l := &labels.Children()[i]
+		for _, s := range b.services[serviceLabel{namespace, l.Key(), l.Str()}] {
+			if !s.selector.Matches(labels) {
+				continue
+			}
+			translated = translated || translates(s.Object)
+			part := s.Key.Name
+			eachServicePort(s.Root.Get("spec"), nil, func(p *tree.Node, protocol Protocol) {
+				if name := p.Get("targetPort").Str(); name != "" {
+					part += " " + namedPorts(pod, name, protocol).String()
+				}
+			})
+			parts = append(parts, part)
+		}
+	}
+	for _, way := range hostWays(model.Workload{Pod: pod}) {
+		parts = append(parts, fmt.Sprint(way.Via, " ", way.Ports))
+	}
+	slices.Sort(parts) // labels have no order
+	return strings.Join(parts, "\n"), translated
+}
+
+// handOpenings writes down the endpoints made by hand that lead to a pod. A workload
+// has those of all pods that it made, see [handIndex].
+func (b *builder) handOpenings(w model.Workload) string {
+	var text strings.Builder
+	for _, l := range b.hand().pods[w.Object.Key] {
+		fmt.Fprint(&text, l.service.Key, l.ports, "\n")
+	}
+	return text.String()
+}
