@@ -205,7 +205,8 @@ func (q *question) network(w *world) string {
 		case "NetworkPolicy":
 			if p.APIVersion == "networking.k8s.io/v1" && q.self.pod != nil && p.Metadata.Namespace == q.self.pod.namespace &&
 				slices.Contains(q.types(p), q.direction) && w.decide(q.podIs(&p.Spec.PodSelector, q.self.pod), "subject "+name) {
-				isolated = true
+				own := q.direction == "egress" && (q.peer.node || q.peer.pod != nil && q.peer.pod.spec.HostNetwork) && w.coin("to the node of the pod")
+				isolated = isolated || !own
 				allowed = q.allows(w, p, name) || allowed
 			}
 		case "CiliumNetworkPolicy", "CiliumClusterwideNetworkPolicy":

@@ -201,3 +201,31 @@ func TestWhyNamesWhatDecides(t *testing.T) {
 		}
 	}
 }
+
+// A NetworkPolicy does not close what goes to the pod's own node; policies of the
+// admin tiers and of Cilium do.
+func TestToTheNodeOfThePod(t *testing.T) {
+	pods := pod("a", "p", "app: p", "") + "---\napiVersion: v1\nkind: Pod\nmetadata: {name: hn, namespace: b}\nspec: {hostNetwork: true, containers: [{name: c, image: a}]}\n"
+	deny := netpol("a", "deny", "podSelector: {}, policyTypes: [Egress]")
+	cilium := "---\napiVersion: cilium.io/v2\nkind: CiliumNetworkPolicy\nmetadata: {name: c, namespace: a}\nspec: {endpointSelector: {}, egress: [{}]}\n"
+	admin := "---\napiVersion: policy.networking.k8s.io/v1alpha1\nkind: AdminNetworkPolicy\nmetadata: {name: adm}\nspec: {priority: 1, subject: {namespaces: {}}, egress: [{action: Deny, to: [{nodes: {}}]}]}\n"
+	for _, c := range []struct {
+		name, text string
+		node, host Answer
+	}{
+		{"no policy", "", Yes, Yes},
+		{"a NetworkPolicy", deny, Maybe, Maybe},
+		{"Cilium's", cilium, No, No},
+		{"both", deny + cilium, No, No},
+		{"an admin's", deny + admin, No, No},
+	} {
+		g := New(model.NewSnapshot(parse(t, pods+c.text), true))
+		from, host := find(t, g, "a/p"), find(t, g, "b/hn")
+		for to, want := range map[ID]Answer{g.Node(): c.node, host: c.host} {
+			why := g.Why(from, to, Port{TCP, 80}) // before the row is there
+			if v := g.Ports(from, to); v.Answer() != want || why.Answer != want || why.Egress.Answer != want || want == Maybe && c.text == deny && v.Why&whyNodeLocal == 0 {
+				t.Errorf("%s, to %d: %s (%s), explained as %s", c.name, to, v.Answer(), v.Why, why.Answer)
+			}
+		}
+	}
+}

@@ -91,6 +91,7 @@ type evaluator struct {
 	matches   []match // of all rules, policy by policy
 	portMap   int32   // of the destination
 	blocks    *blocks
+	nearby    bool // the destination may be the node of the source
 	state
 }
 
@@ -119,6 +120,8 @@ func (g *Graph) compute(s *signature, d Direction) row {
 	}
 	if d == Ingress {
 		e.adjust(r)
+	} else {
+		e.adjustNodes(r)
 	}
 	return r
 }
@@ -182,6 +185,32 @@ func (e *evaluator) adjust(r row) {
 	e.hostBits.each(func(i int32) { r[i] = e.local(r[i]) })
 }
 
+// adjustNodes evaluates once more what goes to nodes and to pods with the address
+// of one, which may be the node of the source.
+func (e *evaluator) adjustNodes(r row) {
+	if !slices.ContainsFunc(e.sign.policies, func(a applied) bool { return a.isolates[Egress] && a.sparesNode() }) {
+		return
+	}
+	e.nearby = true
+	known := map[[2]int32]answerID{}
+	one := func(i int32) {
+		e.portMap = e.portMapOf(i)
+		key := [2]int32{e.blocks.of[i], e.portMap}
+		a, ok := known[key]
+		if !ok {
+			a = e.evaluate(key[0])
+			known[key] = a
+		}
+		r[i] = a
+	}
+	one(e.node)
+	e.hostBits.each(one)
+}
+
+// sparesNode reports whether the policy is of an API that leaves connections
+// between a pod and its node alone, which not every network plugin does.
+func (p *Policy) sparesNode() bool { return p.Object.Key.Group == "networking.k8s.io" }
+
 // evaluate runs through the tiers for a block.
 func (e *evaluator) evaluate(block int32) answerID {
 	e.reset()
@@ -229,11 +258,12 @@ func (g *Graph) cell(d Direction, sign, peer int32) answerID {
 			}
 		}
 	}
+	onNode := peer == g.node || peer < g.node && g.classes[peer].host
 	if d == Egress {
-		e.portMap = g.portMapOf(peer)
+		e.portMap, e.nearby = g.portMapOf(peer), onNode
 	}
 	a := e.run()
-	if d == Ingress && (peer == g.node || peer < g.node && g.classes[peer].host) {
+	if d == Ingress && onNode {
 		a = e.local(a)
 	}
 	return a
@@ -404,12 +434,19 @@ func (e *evaluator) network(list []applied, matches []match) {
 		if !a.isolates[e.direction] {
 			continue
 		}
-		isolated = isolated || a.sure
+		why := a.why
+		if e.nearby && a.sparesNode() {
+			why |= whyNodeLocal
+		} else {
+			isolated = isolated || a.sure
+		}
 		denied := e.left
 		if o := own[a.Policy]; o != nil {
 			denied = in.minus(denied, o[Allow])
 		}
-		e.deny, e.why = in.union(e.deny, denied), e.why|a.why
+		if denied != noPorts {
+			e.deny, e.why = in.union(e.deny, denied), e.why|why
+		}
 	}
 	if isolated {
 		e.left = noPorts
