@@ -119,11 +119,13 @@ func (n *network) writeExposed(w *accessPrinter, ways []reach.Exposed, handmade 
 		w.line(0, bold, "No workload that was read is reachable from outside the cluster.")
 	}
 	if shut > 0 {
-		w.line(0, dim, counted(shut, "way")+" in that network policies close; -v lists them")
+		w.line(0, dim, counted(shut, "way")+" in that "+closedBy(ways)+"; -v lists them")
 	}
 	for _, h := range handmade {
 		if !h.Known {
 			w.wrapped(0, yellow, h.Service.Key.String()+" is open to the outside and selects no pods, and no EndpointSlice of it was read: where it leads to is not known.")
+		}
+		if len(h.To) == 0 {
 			continue
 		}
 		w.wrapped(0, red, h.Service.Key.String()+" is open to the outside and leads to what is no pod:")
@@ -135,11 +137,33 @@ func (n *network) writeExposed(w *accessPrinter, ways []reach.Exposed, handmade 
 	return w.w.Flush()
 }
 
+// closedBy says what closes ways: network policies, or that no port leads to one of
+// the pods.
+func closedBy(ways []reach.Exposed) string {
+	policies, ports := false, false
+	for i := range ways {
+		if way := &ways[i]; way.State() == reach.No {
+			dead := way.Ports.Empty() && !way.AnyPort
+			policies, ports = policies || !dead, ports || dead
+		}
+	}
+	switch {
+	case policies && ports:
+		return "network policies close or that lead to no port of the pods"
+	case ports:
+		return "lead to no port of the pods"
+	}
+	return "network policies close"
+}
+
 func writeWay(w *accessPrinter, way *reach.Exposed) {
 	ports, style := way.Must.String(), red
 	switch way.State() {
 	case reach.No:
 		ports, style = "closed by policies", green
+		if way.Ports.Empty() && !way.AnyPort {
+			ports = "leads to no port"
+		}
 	case reach.Maybe:
 		ports, style = way.May.String()+" perhaps", yellow
 	}
@@ -272,9 +296,10 @@ func (n *network) exposedJSON(ways []reach.Exposed, handmade []reach.Handmade) a
 		j.Ways = append(j.Ways, n.wayJSON(&ways[i]))
 	}
 	for _, h := range handmade {
-		if h.Known {
+		if len(h.To) > 0 {
 			j.Handmade = append(j.Handmade, asHandmade(h))
-		} else {
+		}
+		if !h.Known {
 			j.Unknown = append(j.Unknown, h.Service.Key.String())
 		}
 	}

@@ -74,7 +74,7 @@ func New(s *model.Snapshot) *Graph {
 		snapshot: s, translated: map[*tree.Node]bool{}, services: map[serviceLabel][]service{}, portSets: map[string]int32{},
 		hand: sync.OnceValue(func() *handIndex { return readHandmade(s) }),
 	}
-	b.context = contextOf(s)
+	b.context = contextOf(s, b.hand())
 	b.policies, b.others = readAll(s)
 	for _, p := range b.policies {
 		b.enter(p)

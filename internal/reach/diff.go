@@ -97,7 +97,7 @@ func (d *differ) number() {
 }
 
 // contextOf returns the hashes of what policies refer to beside pods.
-func contextOf(s *model.Snapshot) []uint64 {
+func contextOf(s *model.Snapshot, hand *handIndex) []uint64 {
 	namespace := model.NamespaceKind
 	hashes := []uint64{uint64(boolToInt(s.Complete("", namespace))), uint64(boolToInt(s.Complete("", model.ServiceKind, cidrGroupKind))), uint64(boolToInt(s.Complete("", sliceKind)))}
 	for _, kind := range []model.GroupKind{namespace, model.ServiceKind, cidrGroupKind} {
@@ -105,14 +105,7 @@ func contextOf(s *model.Snapshot) []uint64 {
 			hashes = append(hashes, maphash.String(termSeed, o.Key.String()), o.Labels().Hash(), o.Root.Get("spec").Hash())
 		}
 	}
-	for _, kind := range []model.GroupKind{sliceKind, endpointsKind} {
-		for o := range s.Kind(kind) {
-			if !kept(o) {
-				hashes = append(hashes, o.Root.Hash())
-			}
-		}
-	}
-	return hashes
+	return append(hashes, hand.hashes()...)
 }
 
 func sameContext(a, b *Graph) bool { return slices.Equal(a.context, b.context) }

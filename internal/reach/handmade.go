@@ -1,9 +1,14 @@
 package reach
 
 import (
+	"cmp"
+	"fmt"
+	"hash/maphash"
+	"maps"
 	"net/netip"
 	"slices"
 	"strconv"
+	"strings"
 
 	"ullage.dev/ullage/internal/model"
 	"ullage.dev/ullage/internal/tree"
@@ -51,6 +56,7 @@ type handPort struct {
 // handIndex knows what was made by hand, by Service and by what it leads to.
 type handIndex struct {
 	services map[objectName][]byHand
+	sliced   map[objectName]bool      // Services of which an EndpointSlice was read
 	pods     map[model.Key][]handLead // pods, and the controllers of their chain that are at the top
 }
 
@@ -64,10 +70,11 @@ type handLead struct {
 // they are ready is left aside, as it comes and goes. Names (FQDN) are: nothing in
 // Kubernetes itself connects to them.
 func readHandmade(s *model.Snapshot) *handIndex {
-	x := &handIndex{services: map[objectName][]byHand{}, pods: map[model.Key][]handLead{}}
+	x := &handIndex{services: map[objectName][]byHand{}, sliced: map[objectName]bool{}, pods: map[model.Key][]handLead{}}
 	for o := range s.Kind(sliceKind) {
 		name := o.Labels().Get(sliceService).Str()
 		if name != "" && !(kept(o) && selectsPods(s, o, name)) {
+			x.sliced[objectName{o.Key.Namespace, name}] = true
 			x.add(objectName{o.Key.Namespace, name}, o, o.Root.Get("endpoints"), readHandPorts(o.Root.Get("ports")))
 		}
 	}
@@ -183,6 +190,25 @@ func (x *handIndex) find(s *model.Snapshot) {
 			}
 		}
 	}
+}
+
+// hashes returns the hashes of where each Service leads, in the order of their
+// names: of an address, what has it, and the ports.
+func (x *handIndex) hashes() []uint64 {
+	var hashes []uint64
+	names := slices.SortedFunc(maps.Keys(x.services), func(a, b objectName) int {
+		return cmp.Or(strings.Compare(a.namespace, b.namespace), strings.Compare(a.name, b.name))
+	})
+	for _, name := range names {
+		for _, e := range x.services[name] {
+			text := fmt.Sprint(name, e.addr, e.onNode, e.onAPI, e.ports)
+			for _, o := range e.pods {
+				text += " " + o.Key.String()
+			}
+			hashes = append(hashes, maphash.String(termSeed, text))
+		}
+	}
+	return hashes
 }
 
 // apiService is the Service of the API server, which writes its endpoints itself.
@@ -311,7 +337,7 @@ func (g *Graph) Leads(x *Exposure, o *model.Object, port string) (leads []Lead, 
 	if len(leads) == 0 && isAPI(o) {
 		return []Lead{{ID: g.APIServer(), Ports: targetPorts(spec, model.PodTemplate{}, only)}}, true
 	}
-	return leads, known || x.snapshot.Complete(o.Key.Namespace, sliceKind)
+	return leads, known || x.known(objectName{o.Key.Namespace, o.Key.Name})
 }
 
 // untranslated returns the port that was asked for by number where a Service is
@@ -369,7 +395,7 @@ func (g *Graph) ofPod(x *Exposure, o *model.Object) []ID {
 // by hand, to something else than pods.
 type Handmade struct {
 	Service *model.Object
-	Known   bool // else no endpoints of it were read, and there may be some
+	Known   bool // else no EndpointSlice of it was read, and there may be some
 	To      []HandmadeEnd
 }
 
@@ -382,14 +408,19 @@ type HandmadeEnd struct {
 	Node    *tree.Node    // where in Object
 }
 
+// known reports whether the endpoints made by hand of a Service are. Endpoints alone
+// do not tell, as there may be EndpointSlices beside those.
+func (x *Exposure) known(name objectName) bool {
+	return x.hand().sliced[name] || x.snapshot.Complete(name.namespace, sliceKind)
+}
+
 // Handmade returns those Services in key order.
 func (x *Exposure) Handmade() []Handmade {
 	var found []Handmade
 	for _, o := range x.handmade {
-		h := Handmade{Service: o}
-		pods := false
-		for _, e := range x.hand().services[objectName{o.Key.Namespace, o.Key.Name}] {
-			h.Known = true
+		name := objectName{o.Key.Namespace, o.Key.Name}
+		h := Handmade{Service: o, Known: x.known(name)}
+		for _, e := range x.hand().services[name] {
 			end := HandmadeEnd{Kind: Addresses, Address: e.addr, Ports: handPorts(o.Root.Get("spec"), e.ports, nil), Object: e.object, Node: e.node}
 			switch {
 			case e.onAPI:
@@ -397,11 +428,11 @@ func (x *Exposure) Handmade() []Handmade {
 			case e.onNode:
 				end.Kind = Node
 			}
-			if pods = pods || len(e.pods) > 0; len(e.pods) == 0 || end.Kind != Addresses {
+			if len(e.pods) == 0 || end.Kind != Addresses {
 				h.To = append(h.To, end)
 			}
 		}
-		if !h.Known && !x.snapshot.Complete(o.Key.Namespace, sliceKind) || len(h.To) > 0 {
+		if !h.Known || len(h.To) > 0 {
 			found = append(found, h)
 		}
 	}

@@ -3,6 +3,7 @@ package reach
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 
@@ -202,5 +203,58 @@ func TestLivePodsBesideTheirTemplate(t *testing.T) {
 	ids := g.Find(model.Key{Namespace: "shop", GroupKind: model.PodKind, Name: "c"})
 	if len(ids) != 1 || ids[0] != g.InNamespace("shop")[1] || g.Ports(ids[0], ids[0]).Answer() != No {
 		t.Error(ids)
+	}
+}
+
+// A pod that goes changes what policies mean that refer to a Service with its
+// address, though nothing that they name changes.
+func TestDiffOfPodsBehindEndpoints(t *testing.T) {
+	text := at(pod("shop", "a", "app: a", ""), "{ip: 10.0.0.1}") + pod("shop", "client", "app: client", "") + object("v1", "Service", "shop", "hand", "spec: {ports: [{port: 80}]}") +
+		endpointSlice("s", "hand", "", "endpoints: [{addresses: [10.0.0.1]}]\nports: [{port: 8080}]") +
+		object("cilium.io/v2", "CiliumNetworkPolicy", "shop", "c", "spec: {endpointSelector: {matchLabels: {app: client}}, egress: [{toServices: [{k8sService: {serviceName: hand, namespace: shop}}]}]}")
+	s := model.NewSnapshot(parse(t, text), true)
+	before, after := New(s), New(s.With(model.Change{Key: model.Key{Namespace: "shop", GroupKind: podKind, Name: "a"}}))
+	client, address := find(t, after, "shop/client"), netip.MustParseAddr("10.0.0.1")
+	was, is := before.Ports(find(t, before, "shop/client"), before.Address(address)), after.Ports(client, after.Address(address))
+	if was.Equal(is) {
+		t.Fatalf("%v and %v: the policy means the same", was, is)
+	}
+	if sameContext(before, after) {
+		t.Error("where the Service leads to is no part of what policies refer to")
+	}
+	for _, c := range Diff(before, after) {
+		for i := range c.To {
+			if len(c.From) == 1 && c.From[0].ID == client && slices.ContainsFunc(c.To[i].Prefixes, func(p netip.Prefix) bool { return p.Contains(address) }) {
+				return
+			}
+		}
+	}
+	t.Error("the change is not among the differences")
+}
+
+// Endpoints that were read do not answer what EndpointSlices would say that may
+// not be listed; slices of names do.
+func TestHandmadeIsKnownBySlices(t *testing.T) {
+	open := object("v1", "Service", "shop", "open", "spec: {type: NodePort, ports: [{port: 80}]}")
+	legacy := object("v1", "Endpoints", "shop", "open", "subsets: [{addresses: [{ip: 192.0.2.7}], ports: [{port: 8080}]}]")
+	gap := model.Gap{Kind: sliceKind, Reason: "forbidden"}
+	names := strings.Replace(endpointSlice("s", "open", "", "endpoints: [{addresses: [a.example]}]"), "IPv4", "FQDN", 1)
+	for _, c := range []struct {
+		name, text string
+		s          func(...*model.Object) *model.Snapshot
+		want       string
+	}{
+		{"a gap", open + legacy, func(o ...*model.Object) *model.Snapshot { return model.NewSnapshot(o, true, gap) }, "[false 1]"},
+		{"an open world", open + legacy, func(o ...*model.Object) *model.Snapshot { return model.NewSnapshot(o, false) }, "[false 1]"},
+		{"a closed world", open + legacy, func(o ...*model.Object) *model.Snapshot { return model.NewSnapshot(o, true) }, "[true 1]"},
+		{"names", open + names, func(o ...*model.Object) *model.Snapshot { return model.NewSnapshot(o, false) }, "[]"},
+	} {
+		var got []any
+		for _, h := range NewExposure(c.s(parse(t, c.text)...)).Handmade() {
+			got = append(got, h.Known, len(h.To))
+		}
+		if fmt.Sprint(got) != c.want {
+			t.Errorf("%s: %v, want %s", c.name, got, c.want)
+		}
 	}
 }

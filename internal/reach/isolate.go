@@ -205,6 +205,7 @@ func (b *isolator) declared(declarations []*model.Declaration) {
 		if d.Source != nil {
 			because = "declared in " + d.Source.Place(d.Node().Get("peers")).String()
 		}
+		b.noteMissing(d)
 		for _, ns := range b.snapshot.Namespaces() {
 			for _, w := range b.workloads(ns) {
 				if !d.Covers(w.Object) {
@@ -223,6 +224,30 @@ func (b *isolator) declared(declarations []*model.Declaration) {
 				}
 			}
 		}
+	}
+}
+
+// noteMissing notes the workloads of the namespace that a declaration names and that
+// were not read.
+func (b *isolator) noteMissing(d *model.Declaration) {
+	for _, ref := range d.Workloads {
+		if ref.Namespace != "" && ref.Namespace != b.Namespace {
+			continue
+		}
+		one := model.Declaration{Workloads: []model.WorkloadRef{ref}}
+		is := func(w model.Workload) bool { return one.Covers(w.Object) }
+		found := slices.ContainsFunc(b.workloads(b.Namespace), is)
+		for _, ns := range b.snapshot.Namespaces() {
+			found = found || ref.Namespace == "" && slices.ContainsFunc(b.workloads(ns), is)
+		}
+		if found {
+			continue
+		}
+		where := "a declaration"
+		if d.Source != nil {
+			where = d.Source.Place(d.Node().Get("workloads")).String()
+		}
+		b.note("%s declares peers of %s/%s, which was not read: nothing is allowed by that", where, cmp.Or(ref.Kind, "workload"), ref.Name)
 	}
 }
 
@@ -422,53 +447,4 @@ func (b *isolator) peerPorts(to side, p model.Peer) PortSet {
 		}
 	}
 	return translated
-}
-
-// exposed allows what leads in from outside.
-func (b *isolator) exposed() {
-	for _, gr := range b.groups {
-		for _, w := range gr.members {
-			for _, way := range b.exposure.Ways(w) {
-				b.exposedWay(gr, w, way)
-			}
-		}
-	}
-}
-
-func (b *isolator) exposedWay(gr *podGroup, w model.Workload, way Way) {
-	because := fmt.Sprintf("%s %s leads in from outside", way.Via, way.Object.Key)
-	from := side{text: "outside", ranges: way.Sources}
-	if len(from.ranges) == 0 {
-		from.ranges = everyAddress[:]
-	}
-	switch {
-	case way.Via == ViaHostPort:
-		because = "it has a host port"
-	case len(way.controllers) > 0:
-		from = side{}
-		for _, c := range way.controllers {
-			s := b.sideOf(c)
-			from.text, from.workloads, from.peer = s.text, append(from.workloads, c), append(from.peer, s.peer...)
-		}
-	case way.Via == ViaIngress || way.Via == ViaGateway:
-		if hasRule(gr, Ingress, way.Ports) {
-			b.note("%s leads to %s, and the pods that forward its requests were not read: what is declared is taken to name them", way.Object.Key, w.Object.Key)
-			return
-		}
-		b.note("%s leads to %s, and the pods that forward its requests were not read: everybody is allowed on %s", way.Object.Key, w.Object.Key, way.Ports)
-		gr.allow(Ingress, nil, way.Ports, because+"; the pods that forward were not read")
-		return
-	}
-	for _, p := range from.ranges {
-		from.peer = append(from.peer, blockText(p))
-	}
-	gr.allow(Ingress, from.peer, way.Ports, because)
-	if !way.Ports.Empty() {
-		b.flows = append(b.flows, declaredFlow{from, side{text: w.Object.Key.String(), workloads: []model.Workload{w}}, way.Ports, because})
-	}
-}
-
-// hasRule reports whether something is allowed on some of the ports.
-func hasRule(gr *podGroup, d Direction, ports PortSet) bool {
-	return slices.ContainsFunc(gr.allows[d], func(a allowance) bool { return !a.ports.intersect(ports).Empty() })
 }

@@ -242,3 +242,25 @@ func declaredPairs(s *model.Snapshot, i *Isolation, declared []*model.Declaratio
 	}
 	return open
 }
+
+// A way in that policies close is asked about, and a declaration of what was not
+// read is told.
+func TestIsolateOpensNothingByItself(t *testing.T) {
+	web := pod("shop", "web", "app: web", "{containerPort: 8080}") + svc("web", "type: LoadBalancer, externalTrafficPolicy: Local, ports: [{port: 80, targetPort: 8080}]")
+	wrong := declare("Pod", "shop", "wbe", "in: [{namespace: edge, ports: [8080]}]")
+	for _, c := range []struct {
+		policy string
+		asks   bool
+	}{{"", false}, {netpol("shop", "deny", "podSelector: {}, policyTypes: [Ingress]"), true}} {
+		i, _ := isolate(t, true, wrong, "shop", web, c.policy)
+		if got := strings.Contains(fmt.Sprint(i.Questions), "shall it be open to LoadBalancer Service/shop/web?"); got != c.asks {
+			t.Errorf("%v", i.Questions)
+		}
+		if opens := len(i.Proof.Opens) > 0; opens {
+			t.Errorf("what was closed opens: %v", i.Proof.Opens)
+		}
+		if notes := strings.Join(i.Notes, "; "); !strings.Contains(notes, "ullage.yaml:4:1 declares peers of Pod/wbe, which was not read") {
+			t.Errorf("notes: %s", notes)
+		}
+	}
+}
