@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -30,6 +31,7 @@ type network struct {
 	*reach.Graph
 	exposure *reach.Exposure
 	closed   bool
+	hint     string // what would close the world, or why it stays open
 }
 
 func netCommand(p *Program) *cobra.Command {
@@ -117,15 +119,43 @@ func (f *netFlags) network(cmd *cobra.Command, p *Program) (*network, error) {
 		return nil, err
 	}
 	n := newNetwork(s)
+	n.hint = worldHint(&f.input)
 	if len(slices.Collect(n.workloads())) == 0 {
 		return nil, fmt.Errorf("no workloads in %s: there is no network to ask about", what(&f.input))
 	}
 	return n, nil
 }
 
+// worldHint says what would close an open world: nothing, where something could not
+// be read.
+func worldHint(in *input) string {
+	var kinds []string
+	for _, gap := range in.gaps {
+		if kind := cmp.Or(gap.Kind.Kind, gap.Kind.Group); !slices.Contains(kinds, kind) {
+			kinds = append(kinds, kind)
+		}
+	}
+	switch {
+	case len(kinds) > 0:
+		return "What could not be listed keeps it so: " + someOf(kinds)
+	case in.live():
+		return "Not all of the cluster was read"
+	case in.closed && len(in.problems) > 0:
+		return "What could not be read keeps it so, as it may hold anything: " + in.problems[0].Place.String()
+	}
+	return "--closed-world takes what was read for all there is"
+}
+
+func someOf(list []string) string {
+	if len(list) > longest {
+		list = append(list[:longest:longest], fmt.Sprintf("%d more", len(list)-longest))
+	}
+	return strings.Join(list, ", ")
+}
+
 func newNetwork(s *model.Snapshot) *network {
 	g := reach.New(s)
-	return &network{s, g, reach.NewExposure(s), g.Closed}
+	return &network{Snapshot: s, Graph: g, exposure: reach.NewExposure(s), closed: g.Closed}
 }
 
 // what names what was read.
@@ -160,7 +190,7 @@ func (f *netFlags) printer(p *Program) *accessPrinter {
 // openWorld writes what the world being open means for a list.
 func (n *network) openWorld(w *accessPrinter) {
 	if !n.closed {
-		w.wrapped(0, dim, "By what was read; policies and workloads may live elsewhere. --closed-world takes what was read for all there is.")
+		w.wrapped(0, dim, "By what was read; policies and workloads may live elsewhere. "+n.hint+".")
 	}
 	for _, o := range n.AllOthers() {
 		w.wrapped(0, yellow, "Not understood: "+o.Key.String()+", so answers that it may change are unknown.")

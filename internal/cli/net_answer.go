@@ -48,7 +48,7 @@ func (n *network) writeAnswer(w *accessPrinter, a *netAnswer, why bool) error {
 		w.line(0, dim, fmt.Sprintf("%s decided in other ways; -o json has them all, and a narrower question fewer", counted(left, "more pair")))
 	}
 	if a.answer == reach.Maybe && !n.closed {
-		w.line(4, dim, "--closed-world takes what was read for all there is")
+		w.wrapped(4, dim, n.hint)
 	}
 	return w.w.Flush()
 }

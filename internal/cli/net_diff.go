@@ -51,6 +51,11 @@ func (f *netFlags) diff(cmd *cobra.Command, p *Program, args []string) error {
 		return errors.New("standard input can be one of OLD and NEW only")
 	}
 	var sides [2]*network
+	for _, path := range args { // a typing error is no empty network
+		if _, err := os.Stat(path); path != "-" && errors.Is(err, os.ErrNotExist) {
+			return fmt.Errorf("%s is not there: name files or directories as OLD and NEW", printable(path))
+		}
+	}
 	for i, path := range args {
 		s, err := f.side(cmd, p, path)
 		if err != nil {
