@@ -103,14 +103,16 @@ Exit code: 0 listed, also where there is nothing, 2 usage or internal error.`,
 
 func (f *accessFlags) dangersCommand(p *Program) *cobra.Command {
 	dangers := &cobra.Command{
-		Use: "dangers", Short: "Who holds dangerous rights, and what untidy bindings are there?",
+		Use: "dangers [PATH...]", Short: "Who holds dangerous rights, and what untidy bindings are there?",
 		Long: `List who holds which dangerous right, through which binding and rule, and what
 an attacker does with it; then untidy bindings. docs/access.md lists the rights.
 
 Exit code: 0 nothing found, 1 something found, 2 usage or internal error, 3
 nothing found, but not all is known.`,
-		Args: exactly("", 0),
-		RunE: func(cmd *cobra.Command, args []string) error { return f.dangers(cmd, p) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			f.paths = append(f.paths, args...)
+			return f.dangers(cmd, p)
+		},
 	}
 	dangers.Flags().StringVarP(&f.namespace, "namespace", "n", "", "only what holds in this namespace")
 	dangers.Flags().BoolVar(&f.system, "system", false, "list the parts of Kubernetes itself too")

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"k8s.io/apimachinery/pkg/util/validation"
 
 	"ullage.dev/ullage/frameworks"
 	"ullage.dev/ullage/internal/check"
@@ -36,6 +35,7 @@ const (
 type checkFlags struct {
 	config
 	source
+	paths                                                   []string // of -f
 	configPath, output, selector, color, writeBaseline, fix string
 	namespaces                                              []word
 	closed, diff, verbose, showExcepted                     bool
@@ -62,14 +62,15 @@ Exit code: 0 clean, 1 findings at or above --fail-on, 2 usage or internal error,
   ullage check --cluster -n shop             # what runs in a namespace
   ullage check --cluster --save all.gz       # and later, elsewhere: --from all.gz`,
 		Args: func(cmd *cobra.Command, args []string) error {
-			if len(args) == 0 && !f.live() {
+			if len(f.paths)+len(args) == 0 && !f.live() {
 				return errors.New("name what to check: a file, a directory, a chart, an overlay, - for standard input, or --cluster")
 			}
-			return f.source.validate(cmd.Flags(), args, "fix", "diff", "exclude", "values", "set", "closed-world", "kube-version")
+			return f.source.validate(cmd.Flags(), slices.Concat(f.paths, args), "fix", "diff", "exclude", "values", "set", "closed-world", "kube-version")
 		},
-		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd, p, args) },
+		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd, p, slices.Concat(f.paths, args)) },
 	}
 	flags := cmd.Flags()
+	flags.StringArrayVarP(&f.paths, "path", "f", nil, "the same as PATH, as the other commands have it; may be repeated")
 	f.source.flags(flags)
 	flags.StringVar(&f.configPath, "config", "", configUsage)
 	flags.StringVarP(&f.output, "output", "o", "text", "format: "+strings.Join(report.Formats(), ", "))
@@ -194,6 +195,7 @@ func (f *checkFlags) judge(ctx context.Context, p *Program, paths []string) (*ju
 	if err := f.present(in, plan.gaps()); err != nil {
 		return nil, err
 	}
+	f.tellDefault(p, in.Objects)
 	plan.readOwn(in)
 	known := model.NewSnapshot(nil, plan.closed, plan.gaps()...) // what is missing, without what is there
 	plan.rules = policy.Bind(plan.rules, slices.Concat(plan.beside, in.Objects), known.Complete)
@@ -248,34 +250,15 @@ func interrupted(ctx context.Context, err error) error {
 // be read.
 func (f *checkFlags) validate(ctx context.Context) error {
 	errs := []error{
-		f.world.oneOf("open", "closed"), f.annotations.oneOf("all", "own", "none"),
+		f.checkReading(ctx), f.annotations.oneOf("all", "own", "none"),
 		word{f.color, "--color"}.oneOf("auto", "always", "never"),
 		word{f.output, "--output"}.oneOf(report.Formats()...),
 	}
-	for _, w := range append([]word{f.namespace}, f.namespaces...) {
-		if wrong := validation.IsDNS1123Label(w.text); len(wrong) > 0 && w.text != "" {
-			errs = append(errs, w.wrong(fmt.Errorf("%q is no name of a namespace", w.text)))
-		}
+	for _, w := range f.namespaces {
+		errs = append(errs, aNamespace(w))
 	}
 	if f.fix != "" {
 		errs = append(errs, word{f.fix, "--fix"}.oneOf("inert", "all"))
-	}
-	for _, list := range []struct {
-		words []word
-		apply func(*manifest.Options, []string)
-	}{
-		{f.exclude, func(o *manifest.Options, s []string) { o.Exclude = s }},
-		{f.values, func(o *manifest.Options, s []string) { o.HelmValues = s }},
-		{f.set, func(o *manifest.Options, s []string) { o.HelmSet = s }},
-		{[]word{f.kubeVersion}, func(o *manifest.Options, s []string) { o.KubeVersion = s[0] }},
-	} {
-		for _, w := range list.words {
-			var o manifest.Options
-			list.apply(&o, []string{w.text})
-			if err := o.Check(ctx); err != nil {
-				errs = append(errs, w.wrong(err))
-			}
-		}
 	}
 	return errors.Join(errs...)
 }
@@ -349,14 +332,6 @@ func (pl *plan) bar(failOn word) error {
 	return nil
 }
 
-func (f *checkFlags) loadOptions(p *Program, bar *progress) manifest.Options {
-	return manifest.Options{
-		Namespace: f.namespace.text, Stdin: p.Stdin, HelmValues: texts(f.values), HelmSet: texts(f.set), KubeVersion: f.kubeVersion.text,
-		Exclude:  texts(f.exclude),
-		Progress: bar.read,
-	}
-}
-
 // complete adds what only the reading knows.
 func (pl *plan) complete(r *model.Report, in *manifest.Input, paths []string, now time.Time) {
 	r.Counts.Files, r.Counts.Documents, r.Counts.PassedOver, r.Counts.Failed = in.Counts.Files, in.Counts.Documents, in.Counts.PassedOver, in.Counts.Failed
@@ -382,9 +357,13 @@ func (pl *plan) complete(r *model.Report, in *manifest.Input, paths []string, no
 // notChecked makes problems of paths in which there was no object: what should
 // have been checked went missing, or never was there.
 func notChecked(paths []string) []model.Problem {
+	return notRead(paths, "nothing was checked: no Kubernetes object in it")
+}
+
+func notRead(paths []string, reason string) []model.Problem {
 	problems := make([]model.Problem, len(paths))
 	for i, path := range paths {
-		problems[i] = model.Problem{Place: model.Place{File: path}, Reason: "nothing was checked: no Kubernetes object in it"}
+		problems[i] = model.Problem{Place: model.Place{File: path}, Reason: reason}
 	}
 	return problems
 }

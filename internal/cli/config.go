@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -8,6 +9,9 @@ import (
 	"path/filepath"
 	"strings"
 
+	"k8s.io/apimachinery/pkg/util/validation"
+
+	"ullage.dev/ullage/internal/manifest"
 	"ullage.dev/ullage/internal/policy"
 	"ullage.dev/ullage/internal/tree"
 )
@@ -137,21 +141,12 @@ func (f *checkFlags) merge(home string) error {
 	if f.closed {
 		f.world = word{text: "closed", from: "--closed-world"}
 	}
-	for _, s := range []struct {
-		flag, config *word
-		default_     string
-	}{
-		{&f.profile, &c.profile, "recommended"}, {&f.failOn, &c.failOn, "high"}, {&f.severity, &c.severity, "info"}, {&f.namespace, &c.namespace, "default"},
-		{&f.kubeVersion, &c.kubeVersion, fmt.Sprintf("1.%d", LatestMinor)}, {&f.world, &c.world, "open"}, {&f.baseline, &c.baseline, ""},
-		{&f.annotations, &c.annotations, "all"},
-	} {
-		if s.flag.text == "" {
-			*s.flag = *s.config
-		}
-		if s.flag.text == "" {
-			*s.flag = word{text: s.default_}
-		}
-	}
+	f.fillReading(c)
+	fillWord(&f.profile, c.profile, "recommended")
+	fillWord(&f.failOn, c.failOn, "high")
+	fillWord(&f.severity, c.severity, "info")
+	fillWord(&f.baseline, c.baseline, "")
+	fillWord(&f.annotations, c.annotations, "all")
 	if len(c.rules) > 0 && len(c.frameworks) > 0 {
 		return c.frameworks[0].wrong(errExclusive)
 	}
@@ -163,13 +158,76 @@ func (f *checkFlags) merge(home string) error {
 	}
 	for _, s := range []struct{ flag, config *[]word }{
 		{&f.rules, &c.rules}, {&f.skip, &c.skip}, {&f.frameworks, &c.frameworks}, {&f.policies, &c.policies}, {&f.exceptions, &c.exceptions},
-		{&f.exclude, &c.exclude}, {&f.values, &c.values}, {&f.set, &c.set},
 	} {
-		if len(*s.flag) == 0 {
-			*s.flag = *s.config
-		}
+		fillWords(s.flag, *s.config)
 	}
 	return nil
+}
+
+// fillReading fills what no flag says about the reading of files from the
+// configuration, and the rest with defaults. Every command that reads files does
+// it, so that all of them judge the same input.
+func (c *config) fillReading(from *config) {
+	fillWord(&c.namespace, from.namespace, "default")
+	fillWord(&c.kubeVersion, from.kubeVersion, fmt.Sprintf("1.%d", LatestMinor))
+	fillWord(&c.world, from.world, "open")
+	fillWords(&c.exclude, from.exclude)
+	fillWords(&c.values, from.values)
+	fillWords(&c.set, from.set)
+}
+
+func fillWord(flag *word, config word, default_ string) {
+	if flag.text == "" {
+		*flag = config
+	}
+	if flag.text == "" {
+		*flag = word{text: default_}
+	}
+}
+
+func fillWords(flag *[]word, config []word) {
+	if len(*flag) == 0 {
+		*flag = config
+	}
+}
+
+// checkReading refuses what [config.fillReading] filled where it cannot be.
+func (c *config) checkReading(ctx context.Context) error {
+	errs := []error{c.world.oneOf("open", "closed"), aNamespace(c.namespace)}
+	for _, list := range []struct {
+		words []word
+		apply func(*manifest.Options, []string)
+	}{
+		{c.exclude, func(o *manifest.Options, s []string) { o.Exclude = s }},
+		{c.values, func(o *manifest.Options, s []string) { o.HelmValues = s }},
+		{c.set, func(o *manifest.Options, s []string) { o.HelmSet = s }},
+		{[]word{c.kubeVersion}, func(o *manifest.Options, s []string) { o.KubeVersion = s[0] }},
+	} {
+		for _, w := range list.words {
+			var o manifest.Options
+			list.apply(&o, []string{w.text})
+			if err := o.Check(ctx); err != nil {
+				errs = append(errs, w.wrong(err))
+			}
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// aNamespace refuses what cannot be the name of a namespace; "" is none.
+func aNamespace(w word) error {
+	if w.text == "" || len(validation.IsDNS1123Label(w.text)) == 0 {
+		return nil
+	}
+	return w.wrong(fmt.Errorf("%q is no name of a namespace", w.text))
+}
+
+// loadOptions say how files are read.
+func (c *config) loadOptions(p *Program, bar *progress) manifest.Options {
+	return manifest.Options{
+		Namespace: c.namespace.text, Stdin: p.Stdin, HelmValues: texts(c.values), HelmSet: texts(c.set), KubeVersion: c.kubeVersion.text,
+		Exclude: texts(c.exclude), Progress: bar.read,
+	}
 }
 
 var errExclusive = errors.New("rules and frameworks exclude each other")

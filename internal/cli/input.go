@@ -16,9 +16,10 @@ import (
 // or a cluster.
 type input struct {
 	source
-	paths, exclude, values, set []string
-	defaultNamespace            string
-	closed                      bool
+	settings   config // of the reading, once configure filled them
+	configPath string
+	paths      []string
+	closed     bool
 
 	problems     []model.Problem      // what snapshot could not read
 	declarations []*model.Declaration // that it read
@@ -30,13 +31,31 @@ type input struct {
 func (in *input) flags(cmd *cobra.Command) {
 	flags := cmd.PersistentFlags()
 	flags.StringArrayVarP(&in.paths, "path", "f", nil, "file, directory, chart, overlay or - for standard input; may be repeated (default .)")
-	flags.StringVar(&in.defaultNamespace, "default-namespace", "default", "namespace of objects in files that name none")
+	flags.StringVar(&in.configPath, "config", "", configUsage)
+	wordVar(flags, &in.settings.namespace, "default-namespace", "", "namespace of objects in files that name none (default default)")
 	flags.BoolVar(&in.closed, "closed-world", false, "the files are all there is: what is missing is missing, not unknown")
-	flags.StringSliceVar(&in.exclude, "exclude", nil, "leave out paths that match these patterns")
-	flags.StringSliceVar(&in.values, "values", nil, "values files for Helm charts")
-	flags.StringArrayVar(&in.set, "set", nil, "value for Helm charts, key=value")
+	wordsVar(flags, &in.settings.exclude, "exclude", "leave out paths that match these patterns")
+	wordsVar(flags, &in.settings.values, "values", "values files for Helm charts")
+	flags.Var(wordsFlag{&in.settings.set, "set", true}, "set", "value for Helm charts, key=value")
 	in.source.flags(flags)
 }
+
+// configure fills what no flag says about the reading from the configuration. A
+// second time it changes nothing.
+func (in *input) configure(ctx context.Context, p *Program) error {
+	c, err := loadConfig(in.configPath, p.Getenv("HOME"))
+	if err != nil {
+		return err
+	}
+	if in.closed {
+		in.settings.world = word{"closed", "--closed-world"}
+	}
+	in.settings.fillReading(c)
+	return in.settings.checkReading(ctx)
+}
+
+// closedWorld reports whether the user says that the files are all there is.
+func (in *input) closedWorld() bool { return in.settings.world.text == "closed" }
 
 // snapshot reads what the flags name. Where not all of a cluster may be read, the
 // namespaces are that the question is about; "" is none. What could not be read is
@@ -44,6 +63,9 @@ func (in *input) flags(cmd *cobra.Command) {
 func (in *input) snapshot(cmd *cobra.Command, p *Program, namespaces ...string) (*model.Snapshot, error) {
 	ctx := cmd.Context()
 	if err := in.validate(cmd.Flags(), in.paths, "default-namespace", "closed-world", "exclude", "values", "set"); err != nil {
+		return nil, err
+	}
+	if err := in.configure(ctx, p); err != nil {
 		return nil, err
 	}
 	bar := newProgress(p)
@@ -67,9 +89,10 @@ func (in *input) snapshot(cmd *cobra.Command, p *Program, namespaces ...string) 
 		if err != nil {
 			return nil, err
 		}
-		problems, in.declarations, in.loaded = read.Problems, read.Declarations, read
+		in.declarations, in.loaded = read.Declarations, read
 		// A file that could not be read may hold anything: the world stays open.
-		s = model.NewSnapshot(read.Objects, in.closed && len(problems) == 0)
+		s = model.NewSnapshot(read.Objects, in.closedWorld() && len(read.Problems) == 0)
+		problems = slices.Concat(read.Problems, in.nothingIn(read.Empty))
 	}
 	bar.done()
 	in.problems = problems
@@ -99,14 +122,16 @@ func (in *input) files(ctx context.Context, p *Program, bar *progress) (*manifes
 	if len(paths) == 0 {
 		paths = []string{"."}
 	}
-	read, err := manifest.Load(ctx, paths, manifest.Options{
-		Namespace: in.defaultNamespace, Stdin: p.Stdin, HelmValues: in.values, HelmSet: in.set, Exclude: in.exclude, Progress: bar.read,
-	})
-	if err != nil {
-		return nil, interrupted(ctx, err)
+	read, err := manifest.Load(ctx, paths, in.settings.loadOptions(p, bar))
+	return read, interrupted(ctx, err)
+}
+
+// nothingIn makes problems of paths in which there was no object: what the answer
+// should hang on went missing, or never was there.
+func (in *input) nothingIn(paths []string) []model.Problem {
+	problems := notRead(paths, "no Kubernetes object in it")
+	if len(in.paths) == 0 && len(problems) > 0 {
+		problems[0].Reason += ": name files with -f"
 	}
-	if len(read.Objects) == 0 && len(read.Problems) == 0 {
-		return nil, fmt.Errorf("no Kubernetes objects in %s: name files with -f", paths[0])
-	}
-	return read, nil
+	return problems
 }

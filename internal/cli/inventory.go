@@ -18,8 +18,8 @@ type inventory struct {
 	input
 	namespaces    []string
 	output, color string
-	config        string
 	verbose       bool
+	baseline      word
 
 	world *model.Snapshot // what was read
 }
@@ -56,7 +56,7 @@ func (f *inventory) flags(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.StringSliceVarP(&f.namespaces, "namespace", "n", nil, "show only what is in these namespaces, or used there")
 	flags.StringVarP(&f.output, "output", "o", "text", "format: text, json")
-	flags.StringVar(&f.config, "config", "", configUsage)
+	wordVar(flags, &f.baseline, "baseline", "", "let findings pass that are in this file of ullage check")
 	flags.StringVar(&f.color, "color", "auto", "auto, always or never")
 	flags.BoolVarP(&f.verbose, "verbose", "v", false, "show everything, what is in order included")
 }
@@ -218,11 +218,13 @@ func (p *inventoryPrinter) summary(what string, t *tally) {
 	}
 	if len(parts) == 0 {
 		parts = []string{"nothing wrong found"}
+	} else {
+		parts[0] = "findings: " + parts[0]
 	}
 	if t.passed > 0 {
 		parts = append(parts, fmt.Sprintf("%d let pass by an exception or the baseline", t.passed))
 	}
-	p.line(0, bold, what+": "+strings.Join(parts, ", "))
+	p.wrapped(0, bold, what+"; "+strings.Join(parts, ", "))
 }
 
 // plural writes a count of each thing, most first.

@@ -26,7 +26,8 @@ type judgements struct {
 // configuration.
 func (f *inventory) judge(ctx context.Context, p *Program) (*judgements, error) {
 	now := time.Now()
-	c := checkFlags{configPath: f.config, output: "text", color: "auto"}
+	c := checkFlags{configPath: f.configPath, output: "text", color: "auto"}
+	c.baseline = f.baseline
 	if err := c.merge(p.Getenv("HOME")); err != nil {
 		return nil, err
 	}
@@ -48,11 +49,12 @@ func (f *inventory) judge(ctx context.Context, p *Program) (*judgements, error) 
 	plan.readOwn(f.loaded)
 	report, err := check.Run(ctx, f.loaded.Objects, check.Options{
 		Rules: plan.rules, Settings: plan.settings, KubernetesMinor: plan.minor, Closed: f.world.Closed, Gaps: f.gaps,
-		Declarations: f.loaded.Declarations, Exceptions: plan.exceptions, Baseline: plan.baseline,
+		Declarations: f.loaded.Declarations, Exceptions: plan.exceptions,
 	})
 	if err != nil {
 		return nil, interrupted(ctx, err)
 	}
+	letPass(report.Findings, plan.baseline)
 	problems := slices.Concat(plan.problems, report.Problems)
 	tellProblems(p, problems)
 	f.problems = append(f.problems, problems...)
@@ -64,6 +66,17 @@ func (f *inventory) judge(ctx context.Context, p *Program) (*judgements, error) 
 		j.unknowns[u.Object] = append(j.unknowns[u.Object], u)
 	}
 	return j, nil
+}
+
+// letPass marks what a baseline holds, and what has its cause in that: the check that
+// made the baseline may have judged by fewer rules, and a person accepted the cause.
+func letPass(findings []*model.Finding, baseline *policy.Baseline) {
+	for _, f := range findings {
+		f.Baselined = f.Exception == nil && baseline.Take(f.Fingerprint)
+		for _, symptom := range f.Symptoms {
+			symptom.Baselined = baseline.Take(symptom.Fingerprint) || f.Baselined
+		}
+	}
 }
 
 // spot is a part of an object that an entry of an inventory is about: what is below

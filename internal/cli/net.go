@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"k8s.io/apimachinery/pkg/util/validation"
 
 	"ullage.dev/ullage/internal/model"
 	"ullage.dev/ullage/internal/reach"
@@ -63,16 +64,14 @@ everywhere, with its reason.`,
 	return cmd
 }
 
-// noArguments refuses arguments, and says which flag they may be meant for.
-func noArguments(cmd *cobra.Command, args []string) error {
-	if len(args) == 0 {
-		return nil
+// onlyPaths refuses an argument that is no file but looks like a namespace.
+func onlyPaths(_ *cobra.Command, args []string) error {
+	for _, arg := range args {
+		if _, err := os.Stat(arg); err != nil && len(validation.IsDNS1123Label(arg)) == 0 {
+			return fmt.Errorf("%s is no file or directory: name a namespace with -n %s", arg, arg)
+		}
 	}
-	text := fmt.Sprintf("%s takes no arguments: name files with -f %s", cmd.Name(), args[0])
-	if _, err := os.Stat(args[0]); err != nil {
-		text += ", or a namespace with -n " + args[0]
-	}
-	return errors.New(printable(text))
+	return nil
 }
 
 // namespaceFlag adds the flag that names namespaces.

@@ -50,6 +50,9 @@ func (f *netFlags) diff(cmd *cobra.Command, p *Program, args []string) error {
 	if args[0] == "-" && args[1] == "-" {
 		return errors.New("standard input can be one of OLD and NEW only")
 	}
+	if err := f.configure(cmd.Context(), p); err != nil {
+		return err
+	}
 	var sides [2]*network
 	for _, path := range args { // a typing error is no empty network
 		if _, err := os.Stat(path); path != "-" && errors.Is(err, os.ErrNotExist) {
@@ -95,7 +98,7 @@ func (f *netFlags) side(cmd *cobra.Command, p *Program, path string) (*model.Sna
 	}
 	bar := newProgress(p)
 	defer bar.done()
-	one := input{paths: []string{path}, defaultNamespace: f.defaultNamespace, exclude: f.exclude, values: f.values, set: f.set}
+	one := input{paths: []string{path}, settings: f.settings}
 	read, err := one.files(cmd.Context(), p, bar)
 	if err != nil {
 		return nil, err
@@ -103,7 +106,7 @@ func (f *netFlags) side(cmd *cobra.Command, p *Program, path string) (*model.Sna
 	bar.done()
 	tellProblems(p, read.Problems)
 	f.problems = append(f.problems, read.Problems...)
-	return model.NewSnapshot(read.Objects, f.closed && len(read.Problems) == 0), nil
+	return model.NewSnapshot(read.Objects, f.closedWorld() && len(read.Problems) == 0), nil
 }
 
 // readSaved returns what --save wrote to a file, or nil.

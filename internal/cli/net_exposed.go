@@ -18,16 +18,19 @@ import (
 
 func (f *netFlags) netExposedCommand(p *Program) *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "exposed", Short: "What is reachable from outside the cluster, and by what way?",
+		Use: "exposed [PATH...]", Short: "What is reachable from outside the cluster, and by what way?",
 		Long: `List the workloads that Services, Ingresses, routes, host ports and the host
 network open to the outside, and what network policies leave of it.
 
 Exit code: 0 nothing is exposed, 1 something is, 2 usage or internal error, 3
 nothing that is known, but not all is known.`,
-		Example: `  ullage net exposed -f deploy/
+		Example: `  ullage net exposed deploy/
   ullage net exposed -n shop --cluster -o json`,
-		Args: noArguments,
-		RunE: func(cmd *cobra.Command, _ []string) error { return f.exposed(cmd, p) },
+		Args: onlyPaths,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			f.paths = append(f.paths, args...)
+			return f.exposed(cmd, p)
+		},
 	}
 	f.namespaceFlag(cmd, "only workloads of these namespaces")
 	cmd.Flags().BoolVarP(&f.verbose, "verbose", "v", false, "list ways too that network policies close")

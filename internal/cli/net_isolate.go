@@ -40,7 +40,7 @@ func (f *netFlags) allDeclarations(cmd *cobra.Command, p *Program) ([]*model.Dec
 	if len(f.declared) == 0 {
 		return f.input.declarations, nil
 	}
-	read, err := manifest.Load(cmd.Context(), f.declared, manifest.Options{Namespace: f.defaultNamespace, Stdin: p.Stdin, Exclude: f.exclude})
+	read, err := manifest.Load(cmd.Context(), f.declared, manifest.Options{Namespace: f.settings.namespace.text, Stdin: p.Stdin, Exclude: texts(f.settings.exclude)})
 	if err != nil {
 		return nil, fmt.Errorf("--declarations: %w", interrupted(cmd.Context(), err))
 	}

@@ -16,17 +16,20 @@ import (
 
 func (f *netFlags) netListCommand(p *Program) *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "list", Short: "Who may connect to whom?",
+		Use: "list [PATH...]", Short: "Who may connect to whom?",
 		Long: `List who may connect to whom: the workloads, nodes and addresses that policies
 tell apart, those that are alike together; with --exhaustive one by one. The
 formats csv and json with --exhaustive have a line or entry for each pair; dot
 is for Graphviz, svg a matrix to look at. Both show namespaces where there are
 more than 70 workloads; dot with --exhaustive shows each workload.`,
-		Example: `  ullage net list -f deploy/
-  ullage net list --src internet -n shop -f deploy/
-  ullage net list -o svg -f deploy/ > network.svg`,
-		Args: noArguments,
-		RunE: func(cmd *cobra.Command, _ []string) error { return f.list(cmd, p) },
+		Example: `  ullage net list deploy/
+  ullage net list --src internet -n shop deploy/
+  ullage net list -o svg deploy/ > network.svg`,
+		Args: onlyPaths,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			f.paths = append(f.paths, args...)
+			return f.list(cmd, p)
+		},
 	}
 	flags := cmd.Flags()
 	f.namespaceFlag(cmd, "only connections of which an end is in these namespaces")

@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"slices"
+	"strings"
 
 	"k8s.io/apimachinery/pkg/labels"
 
@@ -56,6 +57,25 @@ func (f *checkFlags) present(in *manifest.Input, gaps []model.Gap) error {
 		}
 	}
 	return nil
+}
+
+// tellDefault says that -n only gives a namespace to objects that name none, where
+// it may have been taken for the filter that it is for a cluster and for the other
+// commands.
+func (f *checkFlags) tellDefault(p *Program, objects []*model.Object) {
+	if f.live() || len(f.namespaces) > 0 || !slices.ContainsFunc(p.Args, func(arg string) bool { return strings.HasPrefix(arg, "-n") }) {
+		return
+	}
+	others := 0
+	for _, o := range objects {
+		if o.Key.Namespace != "" && o.Key.Namespace != f.namespace.text {
+			others++
+		}
+	}
+	if others > 0 {
+		fmt.Fprintf(p.Stderr, "ullage: -n %s is for objects that name no namespace; judged too: %s of other namespaces, which --namespace %s leaves out\n",
+			f.namespace.text, counted(others, "object"), f.namespace.text)
+	}
 }
 
 // loadExceptions reads the exceptions of a file; what is wrong with one is a

@@ -101,7 +101,11 @@ func (p *printer) summary(r *model.Report, t totals) {
 	}
 	p.hang("", 0, asides(r, t), plain)
 	p.hang("", 0, notUnderstood(r), plain)
-	p.hang("", 0, unknownLine(r), dim)
+	open := unknownLine(r)
+	if len(r.Unknowns) > 0 && !p.o.Verbose {
+		open += "; --verbose lists them"
+	}
+	p.hang("", 0, open, dim)
 	p.hang("", 0, provenanceLine(r.Provenance), dim)
 }
 
