@@ -38,6 +38,14 @@ type Terminal struct {
 	Width          int  // columns, 0 when unknown
 }
 
+// width is how many columns a line may have, 100 where it is not known.
+func (p *Program) width() int {
+	if p.Terminal.Width <= 0 {
+		return 100
+	}
+	return max(p.Terminal.Width, 40)
+}
+
 // codeError ends the program with an exit code; its message is printed unless
 // it is empty.
 type codeError struct {

@@ -284,7 +284,7 @@ func (c *config) relativeTo(dir string) {
 		}
 	}
 	if strings.ContainsAny(c.profile.text, "./") && !filepath.IsAbs(c.profile.text) {
-		c.profile.text = dir + string(filepath.Separator) + c.profile.text // not joined: it must stay a path
+		c.profile.text = dir + string(filepath.Separator) + filepath.Clean(c.profile.text) // not joined: it must stay a path
 	}
 }
 
@@ -314,5 +314,5 @@ func plainly(path string, err error) error {
 	case errors.As(err, &link):
 		err = link.Err
 	}
-	return fmt.Errorf("%s: %w", filepath.ToSlash(filepath.Clean(path)), err)
+	return fmt.Errorf("%s: %w", filepath.ToSlash(path), err)
 }

@@ -58,13 +58,13 @@ func (f *checkFlags) fixes(ctx context.Context, p *Program, v *judged, paths []s
 		if err := made.WriteDiff(p.Stdout, f.colored(p)); err != nil {
 			return fmt.Errorf("write diff: %w", err)
 		}
-		if err := fix.WriteSummary(p.Stderr, made, f.color == "always" || f.color == "auto" && p.Terminal.Stderr); err != nil {
+		if err := fix.WriteSummary(p.Stderr, made, f.color == "always" || f.color == "auto" && p.Terminal.Stderr, p.width()); err != nil {
 			return fmt.Errorf("write summary: %w", err)
 		}
 		return v.plan.verdict(v.report)
 	}
 	written := made.Write()
-	if err := fix.WriteSummary(p.Stdout, made, f.colored(p)); err != nil {
+	if err := fix.WriteSummary(p.Stdout, made, f.colored(p), p.width()); err != nil {
 		return fmt.Errorf("write summary: %w", err)
 	}
 	if written != nil {

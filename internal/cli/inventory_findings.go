@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"slices"
+	"strings"
 	"time"
 
 	"ullage.dev/ullage/internal/check"
@@ -153,6 +154,10 @@ func (j *judgements) of(spots ...spot) verdict {
 			}
 		}
 	}
+	v.unknowns = slices.DeleteFunc(slices.Clone(v.unknowns), func(reason string) bool { // said one by one
+		parts := strings.Split(reason, "; ")
+		return len(parts) > 1 && !slices.ContainsFunc(parts, func(part string) bool { return !slices.Contains(v.unknowns, part) })
+	})
 	slices.SortStableFunc(v.findings, func(a, b *model.Finding) int { return int(severityOf(b)) - int(severityOf(a)) })
 	return v
 }

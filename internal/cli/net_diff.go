@@ -31,7 +31,22 @@ something could not be read.`,
 		RunE:    func(cmd *cobra.Command, args []string) error { return f.diff(cmd, p, args) },
 	}
 	f.formats(cmd, "text", "json", "csv", "dot", "svg")
+	hideFlags(cmd, "path", "cluster", "context", "kubeconfig", "save", "from")
 	return cmd
+}
+
+// hideFlags leaves flags of the commands above out of a command's help, which it
+// does not take.
+func hideFlags(cmd *cobra.Command, names ...string) {
+	usage := cmd.UsageFunc()
+	cmd.SetUsageFunc(func(cmd *cobra.Command) error {
+		for _, name := range names {
+			if flag := cmd.InheritedFlags().Lookup(name); flag != nil {
+				flag.Hidden = true
+			}
+		}
+		return usage(cmd)
+	})
 }
 
 func exactlyPaths(names string, count int) cobra.PositionalArgs {

@@ -23,7 +23,7 @@ func printed(t *testing.T, p *fix.Plan) string {
 		if err := p.WriteDiff(&b, color); err != nil {
 			t.Fatal(err)
 		}
-		if err := fix.WriteSummary(&b, p, color); err != nil {
+		if err := fix.WriteSummary(&b, p, color, 0); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -107,7 +107,7 @@ func TestSecretsInChangedLines(t *testing.T) {
 			t.Errorf("the diff of the other file is\n%s", d)
 		}
 		var b bytes.Buffer
-		if err := fix.WriteSummary(&b, p, false); err != nil || strings.Count(b.String(), "\n  left out of the diff because it would show a secret; --fix writes it\n") != 1 {
+		if err := fix.WriteSummary(&b, p, false, 0); err != nil || strings.Count(b.String(), "\n  left out of the diff because it would show a secret; --fix writes it\n") != 1 {
 			t.Errorf("%v: nothing is said\n%s", err, b.String())
 		}
 		if err := os.WriteFile(other, []byte(podHead), 0o640); err != nil {
@@ -162,7 +162,7 @@ func TestSummary(t *testing.T) {
 	w.rules[3].fails = func(n *tree.Node) bool { return n.Get("name").Str() == "side" }
 	var b bytes.Buffer
 	p := w.plan(false)
-	if err := fix.WriteSummary(&b, p, false); err != nil {
+	if err := fix.WriteSummary(&b, p, false, 0); err != nil {
 		t.Fatal(err)
 	}
 	want := `2 fixes would be made in 1 file: 2 inert, for --fix
@@ -189,7 +189,7 @@ A person must decide
 		t.Fatal(err)
 	}
 	b.Reset()
-	if err := fix.WriteSummary(&b, p, false); err != nil {
+	if err := fix.WriteSummary(&b, p, false, 0); err != nil {
 		t.Fatal(err)
 	}
 	want = strings.NewReplacer("2 fixes would be made in 1 file: 2 inert, for --fix\n", "2 fixes in 1 file\n", "would fix", "fixed", "would ", "", "19:11", "20:11").Replace(want)

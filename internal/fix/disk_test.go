@@ -21,7 +21,7 @@ func TestLeftAlone(t *testing.T) {
 			t.Fatalf("%+v", p)
 		}
 		var b bytes.Buffer
-		if err := fix.WriteSummary(&b, p, false); err != nil || !strings.Contains(b.String(), p.Skipped[0].Reason) {
+		if err := fix.WriteSummary(&b, p, false, 0); err != nil || !strings.Contains(b.String(), p.Skipped[0].Reason) {
 			t.Errorf("the summary does not say why: %v\n%s", err, b.String())
 		}
 		return p.Skipped[0].Reason
@@ -60,7 +60,7 @@ func TestLeftAlone(t *testing.T) {
 	}
 	expect(w, "rendered by helm: edit it by hand")
 	var b bytes.Buffer
-	if err := fix.WriteSummary(&b, w.plan(true), false); err != nil || strings.Count(b.String(), "charts/web/templates/web.yaml") != 2 || !strings.Contains(b.String(), "\n      3 Deployment/default/web: privileged") {
+	if err := fix.WriteSummary(&b, w.plan(true), false, 0); err != nil || strings.Count(b.String(), "charts/web/templates/web.yaml") != 2 || !strings.Contains(b.String(), "\n      3 Deployment/default/web: privileged") {
 		t.Errorf("%v: not one line in each list\n%s", err, b.String())
 	}
 

@@ -8,15 +8,17 @@ import (
 	"strconv"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"ullage.dev/ullage/internal/model"
 )
 
 // WriteSummary tells a person what the plan changes or would change, what waits
 // for a word, what needs a decision, and what is left alone and why. Places are
-// those in the files as they are: before [Plan.Write] the old ones.
-func WriteSummary(w io.Writer, p *Plan, color bool) error {
-	s := summary{p, bufio.NewWriter(w), paint(color)}
+// those in the files as they are: before [Plan.Write] the old ones. Lines are
+// wrapped at width, where it is more than 0.
+func WriteSummary(w io.Writer, p *Plan, color bool, width int) error {
+	s := summary{p, bufio.NewWriter(w), paint(color), width}
 	var written, planned []*File
 	for _, f := range p.Files {
 		if f.written {
@@ -27,14 +29,14 @@ func WriteSummary(w io.Writer, p *Plan, color bool) error {
 	}
 	if len(written) > 0 {
 		s.title(plural(count(written, ""), "fix", "fixes") + " in " + plural(len(written), "file", "files"))
-		s.files(written, s.paint(green, "fixed"), "")
+		s.files(written, green, "fixed", "")
 	}
 	if len(planned) > 0 {
 		if len(written) > 0 {
 			s.line("")
 		}
 		s.title(intent(planned))
-		s.files(planned, "would fix", "would ")
+		s.files(planned, "", "would fix", "would ")
 	}
 	switch {
 	case len(p.Files) > 0:
@@ -82,23 +84,68 @@ type summary struct {
 	plan  *Plan
 	w     *bufio.Writer
 	paint painter
+	width int
 }
 
 func (s *summary) line(text string) { fmt.Fprintln(s.w, text) }
 
-func (s *summary) title(text string) { s.line(s.paint(bold, text)) }
+func (s *summary) title(text string) { s.hang(0, bold, text, "") }
 
-func (s *summary) files(files []*File, done, tense string) {
+// hang writes a label in a color and a text, wrapped; later lines are indented.
+func (s *summary) hang(indent int, color, label, text string) {
+	lines := wrap(strings.TrimSpace(label+" "+text), s.width-indent-2)
+	for i, line := range lines {
+		switch {
+		case text == "":
+			line = s.paint(color, line)
+		case i == 0 && color != "":
+			line = s.paint(color, label) + strings.TrimPrefix(line, label)
+		}
+		if i > 0 {
+			line = "  " + line
+		}
+		s.line(strings.Repeat(" ", indent) + line)
+	}
+}
+
+// wrap breaks a text at spaces, and what has none at commas. A width of less than
+// 20 does not wrap.
+func wrap(text string, width int) []string {
+	if width < 20 {
+		return []string{text}
+	}
+	var lines []string
+	line := ""
+	for word := range strings.FieldsSeq(text) {
+		if line != "" && utf8.RuneCountInString(line)+1+utf8.RuneCountInString(word) > width {
+			lines, line = append(lines, line), ""
+		}
+		for utf8.RuneCountInString(word) > width {
+			comma := strings.LastIndexByte(word[:width], ',')
+			if comma < 0 {
+				break
+			}
+			lines, word = append(lines, word[:comma+1]), word[comma+1:]
+		}
+		if line != "" {
+			line += " "
+		}
+		line += word
+	}
+	return append(lines, line)
+}
+
+func (s *summary) files(files []*File, color, done, tense string) {
 	for _, f := range files {
 		s.line("")
 		s.line(clean(f.Name))
 		if f.leftOut {
-			s.line("  " + s.paint(yellow, "left out of the diff because it would show a secret; "+writer(f)+" writes it"))
+			s.hang(2, yellow, "left out of the diff because it would show a secret; "+writer(f)+" writes it", "")
 		}
 		for _, a := range f.Applied {
-			s.line(fmt.Sprintf("  %s %s (%s)", done, headline(a.Finding), a.class(f.written)))
+			s.hang(2, color, done, fmt.Sprintf("%s (%s)", headline(a.Finding), a.class(f.written)))
 			for _, e := range a.Fix.Edits {
-				s.line("    " + tense + Describe(a.Finding, e))
+				s.hang(4, "", tense+Describe(a.Finding, e), "")
 			}
 		}
 	}
@@ -156,10 +203,10 @@ func (s *summary) list(title string, all []entry) {
 
 // group writes entries of a file that have one reason.
 func (s *summary) group(all []entry) {
-	indent := "    "
+	indent := 4
 	if reason := all[0].reason; reason != "" {
-		s.line(indent + s.paint(cyan, clean(reason)))
-		indent += "  "
+		s.hang(indent, cyan, clean(reason), "")
+		indent += 2
 	}
 	for _, same := range grouped(all, func(e entry) [2]string {
 		return [2]string{e.finding.Object.Key.String(), strconv.Itoa(e.id.document)}
@@ -169,7 +216,7 @@ func (s *summary) group(all []entry) {
 		if at.Column > 0 { // it is not known in what is rendered
 			line += ":" + strconv.Itoa(at.Column)
 		}
-		s.line(indent + line + " " + clean(same[0].finding.Object.Key.String()) + ": " + rulesOf(same))
+		s.hang(indent, "", line, clean(same[0].finding.Object.Key.String())+": "+rulesOf(same))
 	}
 }
 

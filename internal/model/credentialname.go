@@ -30,7 +30,21 @@ func namesCredential(name, value string) bool {
 	if strings.IndexByte(value, '\n') >= 0 {
 		return false // a file: what is in it is looked at line by line
 	}
-	return holdsSecret(how, value)
+	return holdsSecret(how, value) || how == namesKey && authorizes(name, value)
+}
+
+// authorizes reports whether a header, named Authorization, holds a scheme and a
+// literal for it, whether or not that is well-formed.
+func authorizes(name, value string) bool {
+	if !strings.HasSuffix(strings.ToLower(name), "authorization") {
+		return false
+	}
+	scheme, rest, _ := strings.Cut(value, " ")
+	switch strings.ToLower(scheme) {
+	case "basic", "bearer", "token", "apikey":
+		return len(rest) >= 6 && !strings.Contains(rest, " ") && isLiteral(rest)
+	}
+	return false
 }
 
 func holdsSecret(how naming, value string) bool {

@@ -11,6 +11,7 @@ import (
 
 // credentials are env entries, as name and value, that are credentials.
 var credentials = [][2]string{
+	{"Authorization", "Basic not-base64"}, {"HTTP_AUTHORIZATION", "Token checkout-service"},
 	{"PASSWORD", "hunter2"}, {"DB_PASSWORD", "correct-horse"}, {"MYSQL_ROOT_PASSWORD", "changeme"}, {"POSTGRES_PASSWD", "s3cr3t"},
 	{"dbPassword", "hunter2"}, {"spring.datasource.password", "hunter2"}, {"DBPASSWORD", "hunter2"}, {"REDIS_PWD", "hunter2"},
 	{"PASSWORD1", "hunter2"}, {"ADMIN_PASS", "hunter2"}, {"KEY_PASSPHRASE", "open sesame"}, {"PASSWORD_PROD", "hunter2"},
@@ -51,7 +52,7 @@ var harmless = [][2]string{
 	{"SCRIPT", "export PGPASSWORD=$POSTGRES_PASSWORD"}, {"SCRIPT", `TOKEN=$(cat /var/run/secrets/token)`}, {"SCRIPT", "password = os.environ['X']"},
 	{"SCRIPT", "token == expected_token_value"}, {"OPTS", "--token-file=/etc/token --password-file /etc/pw"}, {"OPTS", "--tls-private-key-file=/etc/tls.key"},
 	{"NOTE", "the password: see the handbook"}, {"SSH", "ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAABAQC7"}, {"TASK", "task-1234567890"}, {"RISK", "risk-based"},
-	{"AUTH", "basic"}, {"TOKEN", "opaque"}, {"CONTACT", "ops@example.com"}, {"ELEMENTS", "AKIA"}, {"UUID_KEY", "123e4567-e89b-12d3-a456-426614174000"},
+	{"AUTH", "basic"}, {"AUTHORIZATION", "Basic"}, {"Authorization", "Bearer $(TOKEN)"}, {"AUTH", "Basic authentication"}, {"Authorization", "Basic is asked for"}, {"TOKEN", "opaque"}, {"CONTACT", "ops@example.com"}, {"ELEMENTS", "AKIA"}, {"UUID_KEY", "123e4567-e89b-12d3-a456-426614174000"},
 	{"SESSION_COOKIE_NAME", "sid-of-the-shop"}, {"EXPR", `sum(rate(x{secret="db-secret"}[5m]))`},
 }
 

@@ -12,6 +12,17 @@ import (
 	"ullage.dev/ullage/internal/tree"
 )
 
+// related names what a rule asks of other objects, each once.
+func related(footprint Footprint) []string {
+	var names []string
+	for _, a := range footprint {
+		if a.Root == "related" && len(a.Steps) > 0 && !slices.Contains(names, a.Steps[0]) {
+			names = append(names, a.Steps[0])
+		}
+	}
+	return names
+}
+
 // Export writes a rule as a native ValidatingAdmissionPolicy with the same
 // verdicts, and a binding for it. The assumed version and the rule's settings
 // become constants of the policy. Custom resources with pod templates are not covered by it, as their
@@ -31,7 +42,7 @@ func (e *Engine) Export(r *Rule, actions []admission.ValidationAction) (*admissi
 	case r.Subject.Found != "":
 		return nil, nil, fmt.Errorf("rule %q is about each %s, which an admission policy cannot find", r.ID, r.Subject.Found)
 	case footprint.Reads("related"):
-		return nil, nil, fmt.Errorf("rule %q needs other objects (%s), which an admission policy cannot see", r.ID, footprint)
+		return nil, nil, fmt.Errorf("rule %q needs what other objects say (%s), which an admission policy cannot see", r.ID, strings.Join(related(footprint), ", "))
 	}
 	kinds := exportKinds(r)
 	if len(kinds) == 0 {

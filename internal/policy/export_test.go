@@ -114,7 +114,7 @@ func TestExportRefuses(t *testing.T) {
 	indexed := ruleOf(t, "container", "variables: [{name: v, expression: container.name}]\nvalidations: [{expression: 'variables[\"v\"] == \"a\"', message: m}]")
 	asked := ruleOf(t, "container", "variables: [{name: v, expression: container.name}]\nvalidations: [{expression: 'has(variables.v)', message: m}]")
 	for want, r := range map[string]*Rule{
-		"custom resources": custom, "each reference": reference, "needs other objects": fact, "is an admission policy already": policy, "is too long": long, "loop variable container hides": hidden, "loop variable params hides": settings,
+		"custom resources": custom, "each reference": reference, "needs what other objects say (x), which": fact, "is an admission policy already": policy, "is too long": long, "loop variable container hides": hidden, "loop variable params hides": settings,
 		"otherwise than variables.NAME": indexed, "asks whether variables.v is there": asked,
 	} {
 		_, _, err := NewEngine([]*Rule{r}, Options{FactNames: []string{"x"}}).Export(r, nil)

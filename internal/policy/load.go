@@ -100,11 +100,11 @@ func (d *decoder) complete(r *Rule, spec *tree.Node, subject string) {
 			d.Fail(spec.Get("required"), "there is no parameter %q", name)
 		}
 	}
-	for name, text := range map[string]string{
-		"metadata.name": r.ID, "title": r.Title, "category": r.Category, "rationale": r.Rationale, "remediation": r.Remediation, "field": r.Field,
+	for _, must := range []struct{ name, text string }{
+		{"metadata.name", r.ID}, {"title", r.Title}, {"category", r.Category}, {"rationale", r.Rationale}, {"remediation", r.Remediation}, {"field", r.Field},
 	} {
-		if text == "" {
-			d.Fail(spec, "%s is missing", name)
+		if must.text == "" {
+			d.Fail(spec, "%s is missing", must.name)
 		}
 	}
 	if r.Category != "" && !slices.Contains(Categories, r.Category) {

@@ -144,10 +144,10 @@ func headline(f *model.Finding) string {
 	if message == "" {
 		message = clean(f.Rule.Title)
 	}
-	if subject == "" || strings.Contains(message, subject) {
+	kind, _, _ := strings.Cut(subject, " ")
+	if subject == "" || strings.Contains(message, subject) || kind == "SecretKey" || kind == "ConfigMapKey" { // no words of Kubernetes
 		return message
 	}
-	kind, _, _ := strings.Cut(subject, " ")
 	if i := indexNoun(message, "the "+kind); i >= 0 {
 		return message[:i] + subject + message[i+len("the "+kind):]
 	}
@@ -268,12 +268,40 @@ func edits(f *model.Finding, fix *model.Fix) string {
 		case e.Value == nil:
 			parts = append(parts, "remove "+path)
 		case e.Append:
-			parts = append(parts, "add "+cut(flow(e.Value), 80)+" to "+path)
+			parts = append(parts, "add "+cutFlow(flow(e.Value))+" to "+path)
 		default:
-			parts = append(parts, "set "+path+": "+cut(flow(e.Value), 80))
+			parts = append(parts, "set "+path+": "+cutFlow(flow(e.Value)))
 		}
 	}
 	return strings.Join(parts, "; ")
+}
+
+// cutFlow cuts what is much longer than anybody reads, and closes what is open.
+func cutFlow(text string) string {
+	short := cut(text, 240)
+	if short == text {
+		return text
+	}
+	var open []byte
+	quoted := false
+	for i := range len(short) {
+		switch c := short[i]; {
+		case c == '"' && (i == 0 || short[i-1] != '\\'):
+			quoted = !quoted
+		case quoted:
+		case c == '{':
+			open = append(open, '}')
+		case c == '[':
+			open = append(open, ']')
+		case (c == '}' || c == ']') && len(open) > 0:
+			open = open[:len(open)-1]
+		}
+	}
+	if quoted {
+		short += `"`
+	}
+	slices.Reverse(open)
+	return short + string(open)
 }
 
 // relative writes the path to a target, from the element that the finding names

@@ -215,6 +215,10 @@ func (p *printer) place(at model.Place, note string) {
 	if at.File != "" {
 		place = where(at)
 	}
+	if width := utf8.RuneCountInString(findingIndent + place + "  " + note); place != "" && note != "" && width > p.width {
+		p.line(findingIndent + place)
+		place = ""
+	}
 	if place != "" && note != "" {
 		place += "  "
 	}

@@ -134,7 +134,7 @@ func readPersistent(o *model.Object) *Persistent {
 	case "csi":
 		p.Driver, p.Handle = source.Get("driver").Str(), source.Get("volumeHandle").Str()
 	case "nfs":
-		p.Handle = source.Get("server").Str() + ":" + source.Get("path").Str()
+		p.Handle = exportOf(source)
 	}
 	return p
 }

@@ -5,6 +5,8 @@ import (
 	"path"
 	"slices"
 	"strings"
+
+	"ullage.dev/ullage/internal/tree"
 )
 
 // Exposure is a sensitive place of a node, and what having it is worth.
@@ -205,6 +207,11 @@ func nodePath(at string) string {
 		return "/run" + rest
 	}
 	return at
+}
+
+// exportOf writes what an nfs volume mounts, with its path without repetitions.
+func exportOf(nfs *tree.Node) string {
+	return nfs.Get("server").Str() + ":" + path.Clean("/"+nfs.Get("path").Str())
 }
 
 // within reports whether a path is another one or below it.

@@ -106,7 +106,7 @@ func SharedID(o *model.Object, volume *tree.Node) (id ID, ok bool) {
 	case "hostPath":
 		return ID{Kind: KindHostPath, Name: nodePath(source.Get("path").Str())}, true
 	case "nfs":
-		return ID{Kind: "nfs", Name: source.Get("server").Str() + ":" + source.Get("path").Str()}, true
+		return ID{Kind: "nfs", Name: exportOf(source)}, true
 	}
 	return ID{}, false
 }
