@@ -121,7 +121,7 @@ func TestEverybody(t *testing.T) {
 // TestKindsOfPaths names every kind that a path may hang on.
 func TestKindsOfPaths(t *testing.T) {
 	all := Kinds()
-	for _, gk := range append(reach.EndpointKinds(), crdKind, model.GroupKind{Group: "eks.services.k8s.aws", Kind: "PodIdentityAssociation"}) {
+	for _, gk := range append(reach.EndpointKinds(), model.CustomKind, model.GroupKind{Group: "eks.services.k8s.aws", Kind: "PodIdentityAssociation"}) {
 		if !slices.Contains(all, gk) {
 			t.Errorf("%s is missing", gk)
 		}
