@@ -213,7 +213,7 @@ func TestDiffOfPodsBehindEndpoints(t *testing.T) {
 		endpointSlice("s", "hand", "", "endpoints: [{addresses: [10.0.0.1]}]\nports: [{port: 8080}]") +
 		object("cilium.io/v2", "CiliumNetworkPolicy", "shop", "c", "spec: {endpointSelector: {matchLabels: {app: client}}, egress: [{toServices: [{k8sService: {serviceName: hand, namespace: shop}}]}]}")
 	s := model.NewSnapshot(parse(t, text), true)
-	before, after := New(s), New(s.With(model.Change{Key: model.Key{Namespace: "shop", GroupKind: podKind, Name: "a"}}))
+	before, after := New(s), New(s.With(model.Change{Key: model.Key{Namespace: "shop", GroupKind: model.PodKind, Name: "a"}}))
 	client, address := find(t, after, "shop/client"), netip.MustParseAddr("10.0.0.1")
 	was, is := before.Ports(find(t, before, "shop/client"), before.Address(address)), after.Ports(client, after.Address(address))
 	if was.Equal(is) {
