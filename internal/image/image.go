@@ -1,0 +1,124 @@
+// Package image reads container images: what packages, files and programs they
+// hold, layer by layer, in one pass over each layer and with nothing unpacked to
+// disk.
+//
+// An image comes from a [Source]: a registry, an archive, a layout, a directory.
+// Each layer is decompressed, hashed and walked once by [readLayer]; the results
+// are laid over one another by the rules of the OCI image specification, and what
+// is there in the end is read for packages.
+package image
+
+import (
+	"time"
+
+	"ullage.dev/ullage/internal/model"
+)
+
+// Image is what one platform's image holds. Facts are about the files that a
+// container sees, unless they say otherwise.
+type Image struct {
+	Reference string // as it was asked for
+	Identity
+	Config   Config
+	Layers   []Layer // from the lowest
+	Distro   Distro
+	Packages []Package
+	Programs []Program
+	// Problems are parts that could not be read. An image with problems is
+	// incomplete: what is not in it may be in them.
+	Problems []model.Problem
+}
+
+// Identity holds the digests by which an image is known, as algorithm:hex. Each
+// is "" where the source does not have it.
+type Identity struct {
+	Index    string // of the multi-platform index, which is what a tag mostly leads to
+	Manifest string // of the platform's manifest, which is what runtimes report as imageID
+	Config   string // of the configuration, which Docker calls the image ID
+	Platform string // os/architecture[/variant]
+}
+
+// Config is the part of the image configuration that matters for security.
+type Config struct {
+	Created    time.Time
+	User       string
+	Entrypoint []string
+	Command    []string
+	WorkingDir string
+	Env        []Variable
+	Ports      []string // such as 8080/tcp
+	Volumes    []string
+	Labels     map[string]string
+	StopSignal string
+	Health     []string // test of the health check; empty when there is none
+	History    []Step
+}
+
+// Variable is an environment variable. Values that are or look like secrets are
+// replaced at ingestion, as they are in manifests.
+type Variable struct{ Name, Value string }
+
+// Step is one line of the history.
+type Step struct {
+	CreatedBy string
+	Created   time.Time
+	Layer     int // index into Layers, -1 when it made none
+}
+
+// Layer is one layer of an image.
+type Layer struct {
+	DiffID    string // digest of the uncompressed tar
+	Blob      string // digest of what is stored, "" where nothing is compressed
+	MediaType string
+	Size      int64 // of the blob in bytes, 0 when not known
+	Files     int   // entries in it
+	CreatedBy string
+}
+
+// Distro is the distribution by /etc/os-release.
+type Distro struct {
+	ID      string // debian, alpine, rhel
+	Version string // VERSION_ID: 12, 3.20, 9.4
+	Name    string // PRETTY_NAME
+}
+
+// Package is one installed package.
+type Package struct {
+	Ecosystem     string // as OSV spells it: Debian, Alpine, Red Hat, npm, PyPI, Maven, Go, crates.io, RubyGems, Packagist, NuGet
+	Name          string
+	Version       string // in the ecosystem's own form, epoch and release included
+	Arch          string
+	Source        string // source package, for distributions; "" when it is Name
+	SourceVersion string // "" when it is Version
+	Licenses      []string
+	PURL          string
+	Layer         int      // index into Layers of the layer that brought it
+	Where         []string // files that say so: the package database, METADATA, the jar, the binary
+	// Files are the regular files and links that the package owns, by their path
+	// in the image, sorted. Nil means not known, which a package without files is not.
+	Files []string
+}
+
+// Program is an executable file in the image: native or a script with the
+// executable bit.
+type Program struct {
+	Path    string
+	Layer   int
+	Class   ProgramClass
+	Setuid  bool
+	Setgid  bool
+	Package string // name of the package that owns it, "" when none does
+}
+
+// ProgramClass says what a program is good for, to an intruder too.
+type ProgramClass string
+
+// The classes.
+const (
+	Shell          ProgramClass = "shell"
+	PackageManager ProgramClass = "package manager"
+	NetworkTool    ProgramClass = "network tool"
+	Compiler       ProgramClass = "compiler"
+	Interpreter    ProgramClass = "interpreter"
+	OtherProgram   ProgramClass = ""
+)
