@@ -1,0 +1,9 @@
+package image
+
+// wanted is the table of the files that the pass reads.
+func wanted() []Interest {
+	return []Interest{
+		{Directory: "etc", Name: "os-release"},
+		{Directory: "usr/lib", Name: "os-release"},
+	}
+}
