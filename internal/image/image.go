@@ -97,6 +97,9 @@ type Package struct {
 	// Files are the regular files and links that the package owns, by their path
 	// in the image, sorted. Nil means not known, which a package without files is not.
 	Files []string
+	// OwnedBy is the name of the distribution's package that brought this one, a
+	// language's, and so answers for its flaws. "" when none did.
+	OwnedBy string
 }
 
 // Program is an executable file in the image: native or a script with the

@@ -2,8 +2,8 @@ package image
 
 // wanted is the table of the files that the pass reads.
 func wanted() []Interest {
-	return []Interest{
+	return append([]Interest{
 		{Directory: "etc", Name: "os-release"},
 		{Directory: "usr/lib", Name: "os-release"},
-	}
+	}, packageInterests()...)
 }

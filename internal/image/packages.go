@@ -1,0 +1,283 @@
+package image
+
+import (
+	"cmp"
+	"path"
+	"slices"
+	"strings"
+
+	"ullage.dev/ullage/internal/model"
+)
+
+// packageInterests are the files that packages are read from. Databases are kept,
+// as only the last layer's counts; what describes one package by itself is read
+// while it passes by. Only what is installed is looked for, never what a project
+// says that it wants: no lock file, no pom.xml, no requirements.txt.
+func packageInterests() []Interest {
+	const megabyte = 1 << 20
+	table := []Interest{
+		{Directory: dpkgStatus[1:strings.LastIndexByte(dpkgStatus, '/')], Name: "status"},
+		{Directory: dpkgDiversions[1:strings.LastIndexByte(dpkgDiversions, '/')], Name: "diversions"},
+		{Directory: dpkgStatusDir[1:]},
+		{Directory: dpkgInfo[1:], Suffix: ".list"},
+		{Directory: dpkgInfo[1:], Suffix: ".md5sums"},
+		{Directory: docDir[1:], Name: "copyright", Extract: extractCopyright},
+		{Directory: path.Dir(apkInstalled)[1:], Name: path.Base(apkInstalled)},
+		{Directory: path.Dir(apkUsrInstalled)[1:], Name: path.Base(apkUsrInstalled)},
+
+		{ELF: []string{goSection, rustSection}, Extract: extractBinary},
+		{Name: "package.json", Most: 16 * megabyte, Extract: extractNPM},
+		{Name: "METADATA", Most: 16 * megabyte, Extract: extractPython},
+		{Name: "PKG-INFO", Most: 16 * megabyte, Extract: extractPython},
+		{Suffix: ".egg-info", Most: 16 * megabyte, Extract: extractPython},
+		{Name: "RECORD", Most: 64 * megabyte},
+		{Name: "installed-files.txt", Most: 64 * megabyte},
+		{Suffix: ".gemspec", Most: 16 * megabyte, Extract: extractGem},
+		{Name: "installed.json", Most: 64 * megabyte, Extract: extractComposer},
+		{Suffix: ".deps.json", Most: 64 * megabyte, Extract: extractDotNet},
+	}
+	for _, dir := range rpmDirs {
+		for _, name := range []string{rpmSQLite, rpmWAL, rpmNDB, rpmBDB} {
+			table = append(table, Interest{Directory: dir[1:], Name: name})
+		}
+	}
+	for _, suffix := range []string{".jar", ".war", ".ear", ".hpi", ".jpi", ".nar", ".kar"} {
+		table = append(table, Interest{Suffix: suffix, Extract: extractJar})
+	}
+	return table
+}
+
+// readPackages gives the packages that are installed in the image in the end,
+// sorted, each with what it owns. A database that is damaged becomes a problem,
+// and what it says before the damage counts. Problems of files that were read in
+// the pass are not repeated.
+func readPackages(t *Tree, d Distro) ([]Package, []model.Problem) {
+	r := packageReader{tree: t, distro: d, owned: newOwned(t)}
+	r.dpkg()
+	r.distroless()
+	r.apk()
+	r.rpm()
+	distribution := len(r.packages)
+	r.found()
+	markOwned(r.packages[:distribution], r.packages[distribution:])
+	slices.SortStableFunc(r.packages, func(a, b Package) int {
+		return cmp.Or(strings.Compare(a.Ecosystem, b.Ecosystem), strings.Compare(a.Name, b.Name),
+			strings.Compare(a.Version, b.Version), strings.Compare(a.Arch, b.Arch), slices.Compare(a.Where, b.Where))
+	})
+	return r.packages, r.problems
+}
+
+type packageReader struct {
+	tree     *Tree
+	distro   Distro
+	owned    *owned
+	packages []Package
+	problems []model.Problem
+}
+
+func (r *packageReader) problem(file string, err error) {
+	r.problems = append(r.problems, model.Problem{
+		Place:  model.Place{File: file},
+		Reason: "package database: " + err.Error(),
+	})
+}
+
+func (r *packageReader) dpkg() {
+	status, ok := r.tree.Content(dpkgStatus)
+	if !ok {
+		return
+	}
+	diversions, _ := r.tree.Content(dpkgDiversions)
+	diverted := parseDiversions(diversions)
+	layer := r.layer(dpkgStatus)
+	for _, p := range parseDpkg(status, dpkgStatus, r.distro) {
+		p.Layer = layer
+		for _, name := range infoNames(p) {
+			file := dpkgInfo + "/" + name + ".list"
+			if list, ok := r.tree.Content(file); ok {
+				// The list is written when the package is, the status file whenever
+				// any package is.
+				p.Files, p.Layer = parseList(list), r.layer(file)
+				break
+			}
+			if sums, ok := r.tree.Content(dpkgInfo + "/" + name + ".md5sums"); ok {
+				p.Files = parseMD5Sums(sums)
+				break
+			}
+		}
+		divert(p.Files, p.Name, diverted)
+		p.Files = r.owned.files(p.Files)
+		r.packages = append(r.packages, p)
+	}
+}
+
+// distroless reads the form of dpkg's database that has a file for each package.
+func (r *packageReader) distroless() {
+	for _, entry := range r.tree.List(dpkgStatusDir) {
+		data, ok := r.tree.Content(entry.Path)
+		if !ok || entry.Kind != File || strings.HasSuffix(entry.Path, ".md5sums") {
+			continue
+		}
+		for _, p := range parseDpkg(data, entry.Path, r.distro) {
+			p.Layer = entry.Layer
+			if sums, ok := r.tree.Content(entry.Path + ".md5sums"); ok {
+				p.Files = r.owned.files(parseMD5Sums(sums))
+			}
+			r.packages = append(r.packages, p)
+		}
+	}
+}
+
+func (r *packageReader) apk() {
+	for _, file := range []string{apkInstalled, apkUsrInstalled} {
+		// Where /lib leads to /usr/lib both are one file.
+		entry, ok := r.tree.Resolve(file)
+		if !ok || entry.Path != file {
+			continue
+		}
+		data, _ := r.tree.Content(file)
+		for _, p := range parseApk(data, file, r.distro) {
+			r.addWhole(p, entry.Layer)
+		}
+	}
+}
+
+func (r *packageReader) rpm() {
+	for _, dir := range rpmDirs {
+		for _, name := range []string{rpmSQLite, rpmNDB, rpmBDB} {
+			file := dir + "/" + name
+			entry, ok := r.tree.Resolve(file)
+			if !ok || entry.Path != file {
+				continue
+			}
+			db, ok := r.tree.Content(file)
+			if !ok || len(db) == 0 {
+				continue
+			}
+			wal, _ := r.tree.Content(dir + "/" + rpmWAL)
+			if name != rpmSQLite {
+				wal = nil
+			}
+			r.rpmDatabase(file, db, wal, entry.Layer)
+		}
+	}
+}
+
+func (r *packageReader) rpmDatabase(file string, db, wal []byte, layer int) {
+	blobs, err := rpmBlobs(db, wal)
+	if err != nil {
+		r.problem(file, err)
+	}
+	var bad error
+	for _, blob := range blobs {
+		p, ok, err := parseRPMHeader(blob, file, r.distro)
+		if err != nil {
+			bad = err
+		}
+		if ok {
+			r.addWhole(p, layer)
+		}
+	}
+	if bad != nil {
+		r.problem(file, bad)
+	}
+}
+
+// addWhole adds a package from a database that is one file for all packages, so
+// that its layer says nothing. The layer that has most of the package's files is
+// the one that brought it.
+func (r *packageReader) addWhole(p Package, layer int) {
+	p.Files = r.owned.files(p.Files)
+	p.Layer = layer
+	most := 0
+	count := map[int]int{}
+	for _, file := range p.Files {
+		l := r.layer(file)
+		count[l]++
+		if count[l] > most || count[l] == most && l < p.Layer {
+			p.Layer, most = l, count[l]
+		}
+	}
+	r.packages = append(r.packages, p)
+}
+
+func (r *packageReader) layer(file string) int {
+	entry, _ := r.tree.Lookup(file)
+	if entry.Kind == 0 {
+		entry, _ = r.tree.Resolve(file)
+	}
+	return entry.Layer
+}
+
+// found adds what was read in the pass: licences to the distribution's packages,
+// and the packages of languages.
+func (r *packageReader) found() {
+	licenses := map[string][]string{}
+	var found []Found
+	for _, f := range r.tree.Found() {
+		if path.Base(f.Read) == "copyright" {
+			for _, p := range f.Packages {
+				for _, file := range f.Paths {
+					licenses[file] = p.Licenses
+				}
+			}
+			continue
+		}
+		found = append(found, f)
+	}
+	for i := range r.packages {
+		if p := &r.packages[i]; p.Licenses == nil {
+			// A package's documentation can be a link to that of another.
+			entry, _ := r.tree.Resolve(docDir + "/" + p.Name + "/copyright")
+			p.Licenses = licenses[entry.Path]
+		}
+	}
+	for _, f := range found {
+		for _, p := range f.Packages {
+			r.packages = append(r.packages, r.language(p, f))
+		}
+	}
+}
+
+// extractCopyright reads the licences of a Debian package, as a package that has
+// nothing else.
+func extractCopyright(f *FileContent) ([]Package, error) {
+	data, ok := f.Bytes()
+	if !ok {
+		return nil, nil // of licences only
+	}
+	if licenses := parseCopyright(data); len(licenses) > 0 {
+		return []Package{{Licenses: licenses}}, nil
+	}
+	return nil, nil
+}
+
+// language gives a package that was read in the pass the paths that its file has
+// in the end, and the files that it owns.
+func (r *packageReader) language(p Package, f Found) Package {
+	where := f.Paths[0]
+	inner := strings.TrimPrefix(p.Where[0], f.Read) // what follows !/ in an archive
+	p.Layer = f.Layer
+	p.Where = []string{where + inner}
+	switch p.Ecosystem {
+	case "npm":
+		p.Files = r.owned.under(path.Dir(where), "node_modules")
+	case "RubyGems":
+		if files := r.owned.under(gemDirectory(where), ""); files != nil {
+			p.Files = r.owned.files(append(files, where))
+		}
+	case "Packagist":
+		p.Files = r.owned.under(p.Files[0], "")
+	case "PyPI":
+		if path.Base(path.Dir(where)) == "EGG-INFO" {
+			p.Files = r.owned.under(path.Dir(path.Dir(where)), "")
+		} else if files := pythonFiles(r.tree.Content, where); files != nil {
+			p.Files = r.owned.files(files)
+		}
+	case "NuGet":
+		p.Files = r.owned.files(p.Files)
+	default:
+		p.Files = f.Paths
+	}
+	return p
+}

@@ -1,0 +1,79 @@
+package image
+
+import (
+	"bytes"
+	"path"
+	"strings"
+)
+
+// Where apk keeps its database: version 2, and version 3 with a merged /usr.
+const (
+	apkInstalled    = "/lib/apk/db/installed"
+	apkUsrInstalled = "/usr/lib/apk/db/installed"
+)
+
+// parseApk reads apk's installed database: records of "letter:value" lines
+// between empty lines. F names a directory, each R after it a file in that.
+func parseApk(data []byte, where string, d Distro) []Package {
+	var packages []Package
+	for len(data) > 0 {
+		var record Package
+		record, data = nextApk(data)
+		if record.Name == "" || record.Version == "" {
+			continue
+		}
+		record.Ecosystem = d.apkEcosystem()
+		record.Where = []string{where}
+		record.PURL = purl("apk", d.purlNamespace("alpine"), record.Name, record.Version,
+			"arch", record.Arch, "distro", d.purlDistro())
+		packages = append(packages, record)
+	}
+	return packages
+}
+
+// nextApk reads up to the next empty line.
+func nextApk(data []byte) (Package, []byte) {
+	p := Package{Files: []string{}}
+	dir := "/"
+	for len(data) > 0 {
+		var line []byte
+		line, data, _ = bytes.Cut(data, []byte("\n"))
+		line = bytes.TrimRight(line, "\r")
+		if len(line) == 0 {
+			break
+		}
+		if len(line) < 2 || line[1] != ':' {
+			continue
+		}
+		value := string(line[2:])
+		switch line[0] {
+		case 'P':
+			p.Name = value
+		case 'V':
+			p.Version = value
+		case 'A':
+			p.Arch = value
+		case 'L':
+			p.Licenses = splitLicenses(value)
+		case 'o':
+			p.Source = value
+		case 'F':
+			dir = path.Join("/", value)
+		case 'R':
+			p.Files = append(p.Files, path.Join(dir, value))
+		}
+	}
+	if p.Source == p.Name {
+		p.Source = ""
+	}
+	return p, data
+}
+
+// splitLicenses keeps an SPDX expression whole: its parts mean something only
+// together.
+func splitLicenses(value string) []string {
+	if value = strings.TrimSpace(value); value == "" || strings.EqualFold(value, "unknown") {
+		return nil
+	}
+	return []string{value}
+}

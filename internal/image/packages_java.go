@@ -1,0 +1,343 @@
+package image
+
+import (
+	"archive/zip"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"path"
+	"regexp"
+	"strings"
+)
+
+// Limits of reading one archive with all that it holds. Real applications stay
+// well below: a large one has some hundred archives in it and two levels.
+const (
+	maxJarDepth     = 6
+	maxJars         = 5000
+	maxJarEntries   = 1 << 20
+	maxJarDirectory = 16 << 20  // bytes of one archive's table of contents
+	maxJarInflated  = 512 << 20 // bytes inflated in all
+	maxJarHeld      = 96 << 20  // bytes of inner archives in memory at a time
+	maxJarText      = 1 << 20   // bytes of a manifest or a pom.properties
+)
+
+// extractJar reads the Maven artifacts in a Java archive and in the archives in it.
+func extractJar(f *FileContent) ([]Package, error) {
+	r := jarReader{seen: map[[2]string]bool{}}
+	r.archive(f, f.Size, f.Path, 1)
+	for i := range r.packages {
+		r.packages[i].Files = []string{f.Path}
+	}
+	return r.packages, r.problem
+}
+
+// jarReader counts what reading one archive costs.
+type jarReader struct {
+	packages       []Package
+	seen           map[[2]string]bool
+	problem        error // the first one
+	jars, entries  int
+	inflated, held int64
+}
+
+func (r *jarReader) fail(place string, err error) {
+	if r.problem == nil {
+		r.problem = fmt.Errorf("%s: %w", place, err)
+	}
+}
+
+// archive reads one archive. place is its path, with !/ between an archive and
+// what is in it.
+func (r *jarReader) archive(at io.ReaderAt, size int64, place string, depth int) {
+	if r.jars++; r.jars > maxJars {
+		r.fail(place, fmt.Errorf("more than %d archives in one another", maxJars))
+		return
+	}
+	if depth > maxJarDepth {
+		r.fail(place, fmt.Errorf("more than %d archives deep", maxJarDepth))
+		return
+	}
+	limited := &tableReader{at: at, left: maxJarDirectory}
+	z, err := zip.NewReader(limited, size)
+	if err != nil {
+		r.fail(place, err)
+		return
+	}
+	limited.left = -1
+	if r.entries += len(z.File); r.entries > maxJarEntries {
+		r.fail(place, fmt.Errorf("more than %d entries", maxJarEntries))
+		return
+	}
+	var manifest *zip.File
+	poms := 0
+	for _, f := range z.File {
+		switch {
+		case f.Name == "META-INF/MANIFEST.MF":
+			manifest = f
+		case isPomProperties(f.Name):
+			if p, ok := r.pom(f, place); ok {
+				poms++
+				r.add(p)
+			}
+		case isArchive(f.Name) && !f.FileInfo().IsDir():
+			r.inner(limited, f, place+"!/"+f.Name, depth)
+		}
+	}
+	if poms == 0 && strings.HasSuffix(strings.ToLower(place), ".jar") {
+		r.byManifest(manifest, place)
+	}
+}
+
+// tableReader fails when a table of contents takes more than it may. It does not
+// limit once left is negative.
+type tableReader struct {
+	at   io.ReaderAt
+	left int64
+}
+
+func (t *tableReader) ReadAt(p []byte, off int64) (int, error) {
+	if t.left >= 0 {
+		if t.left -= int64(len(p)); t.left < 0 {
+			t.left = 0
+			return 0, fmt.Errorf("table of contents of more than %d bytes", maxJarDirectory)
+		}
+	}
+	return t.at.ReadAt(p, off)
+}
+
+func isArchive(name string) bool {
+	switch strings.ToLower(path.Ext(name)) {
+	case ".jar", ".war", ".ear", ".hpi", ".jpi", ".nar", ".kar":
+		return true
+	}
+	return false
+}
+
+func isPomProperties(name string) bool {
+	return strings.HasPrefix(name, "META-INF/maven/") && strings.HasSuffix(name, "/pom.properties")
+}
+
+// inner reads an archive in an archive: in place when it is only stored, which is
+// how Spring Boot does it, from memory when it is deflated.
+func (r *jarReader) inner(at io.ReaderAt, f *zip.File, place string, depth int) {
+	if f.Method == zip.Store && f.CompressedSize64 == f.UncompressedSize64 {
+		offset, err := f.DataOffset()
+		if err != nil {
+			r.fail(place, err)
+			return
+		}
+		size := int64(f.CompressedSize64)
+		r.archive(io.NewSectionReader(at, offset, size), size, place, depth+1)
+		return
+	}
+	room := min(maxJarHeld-r.held, maxJarInflated-r.inflated)
+	data, err := readEntry(f, room)
+	r.inflated += int64(len(data))
+	if err != nil {
+		r.fail(place, err)
+		return
+	}
+	r.held += int64(len(data))
+	r.archive(bytes.NewReader(data), int64(len(data)), place, depth+1)
+	r.held -= int64(len(data))
+}
+
+// readEntry inflates an entry of at most so many bytes.
+func readEntry(f *zip.File, most int64) ([]byte, error) {
+	if f.UncompressedSize64 > uint64(most) {
+		return nil, fmt.Errorf("%d bytes are more than there is room for", f.UncompressedSize64)
+	}
+	content, err := f.Open()
+	if err != nil {
+		return nil, err
+	}
+	defer content.Close()
+	var b bytes.Buffer
+	// The stated size is an offer: what is really there is what is made room for.
+	n, err := io.Copy(&b, io.LimitReader(content, most+1))
+	if err == nil && n > most {
+		err = errors.New("inflates to more than it states")
+	}
+	return b.Bytes(), err
+}
+
+// text reads a small text entry.
+func (r *jarReader) text(f *zip.File, place string) []byte {
+	data, err := readEntry(f, min(maxJarText, maxJarInflated-r.inflated))
+	r.inflated += int64(len(data))
+	if err != nil {
+		r.fail(place+"!/"+f.Name, err)
+		return nil
+	}
+	return data
+}
+
+// pom reads what Maven's build put beside the classes.
+func (r *jarReader) pom(f *zip.File, place string) (Package, bool) {
+	var group, artifact, version string
+	for line := range bytes.Lines(r.text(f, place)) {
+		key, value, _ := strings.Cut(string(line), "=")
+		value = strings.TrimSpace(value)
+		switch strings.TrimSpace(key) {
+		case "groupId":
+			group = value
+		case "artifactId":
+			artifact = value
+		case "version":
+			version = value
+		}
+	}
+	if group == "" || artifact == "" || version == "" || strings.Contains(group+artifact+version, "${") {
+		return Package{}, false
+	}
+	return mavenPackage(group, artifact, version, place), true
+}
+
+func mavenPackage(group, artifact, version, place string) Package {
+	p := Package{Ecosystem: "Maven", Name: artifact, Version: version, Where: []string{place}}
+	if group != "" {
+		p.Name = group + ":" + artifact
+		p.PURL = purl("maven", group, artifact, version)
+	}
+	return p
+}
+
+func (r *jarReader) add(p Package) {
+	key := [2]string{p.Name, p.Version}
+	if !r.seen[key] {
+		r.seen[key] = true
+		r.packages = append(r.packages, p)
+	}
+}
+
+// versioned takes a file name such as spring-core-6.1.3.jar apart.
+var versioned = regexp.MustCompile(`^(.+?)[-_]v?([0-9][0-9A-Za-z.+_-]*)$`)
+
+// byManifest names an archive that does not say which artifact it is, by its file
+// name and manifest. The group is only given where it is known for certain:
+// without it the package is in the inventory, but has no PURL.
+func (r *jarReader) byManifest(f *zip.File, place string) {
+	var m map[string]string
+	if f != nil {
+		m = parseManifest(r.text(f, place))
+	}
+	base := path.Base(place)
+	artifact, version := base[:len(base)-len(".jar")], ""
+	if parts := versioned.FindStringSubmatch(artifact); parts != nil {
+		artifact, version = parts[1], parts[2]
+	}
+	if version == "" {
+		version = firstOf(m, "Implementation-Version", "Bundle-Version", "Specification-Version")
+	}
+	if version == "" || strings.ContainsAny(version, " ${}") {
+		return
+	}
+	p := mavenPackage(mavenGroup(artifact, m), artifact, version, place)
+	if license := m["Bundle-License"]; license != "" && len(license) < 100 {
+		p.Licenses = []string{license}
+	}
+	r.add(p)
+}
+
+func firstOf(m map[string]string, keys ...string) string {
+	for _, key := range keys {
+		if m[key] != "" {
+			return m[key]
+		}
+	}
+	return ""
+}
+
+// mavenGroups are the groups of artifacts that are built without Maven, and so do
+// not carry pom.properties, by the start of their name; longer starts first.
+var mavenGroups = []struct{ artifact, group string }{
+	{"spring-boot", "org.springframework.boot"},
+	{"spring-security", "org.springframework.security"},
+	{"spring-data", "org.springframework.data"},
+	{"spring-cloud", "org.springframework.cloud"},
+	{"spring-session", "org.springframework.session"},
+	{"spring-kafka", "org.springframework.kafka"},
+	{"spring-integration", "org.springframework.integration"},
+	{"spring-batch", "org.springframework.batch"},
+	{"spring-hateoas", "org.springframework.hateoas"},
+	{"spring-ws", "org.springframework.ws"},
+	{"spring-plugin", "org.springframework.plugin"},
+	{"spring-aop", "org.springframework"},
+	{"spring-aspects", "org.springframework"},
+	{"spring-beans", "org.springframework"},
+	{"spring-context", "org.springframework"},
+	{"spring-core", "org.springframework"},
+	{"spring-expression", "org.springframework"},
+	{"spring-jcl", "org.springframework"},
+	{"spring-jdbc", "org.springframework"},
+	{"spring-jms", "org.springframework"},
+	{"spring-messaging", "org.springframework"},
+	{"spring-orm", "org.springframework"},
+	{"spring-oxm", "org.springframework"},
+	{"spring-r2dbc", "org.springframework"},
+	{"spring-tx", "org.springframework"},
+	{"spring-web", "org.springframework"},
+	{"tomcat-embed", "org.apache.tomcat.embed"},
+	{"tomcat-", "org.apache.tomcat"},
+	{"kotlin-", "org.jetbrains.kotlin"},
+	{"kotlinx-", "org.jetbrains.kotlinx"},
+	{"bcprov-", "org.bouncycastle"},
+	{"bcpkix-", "org.bouncycastle"},
+	{"bcutil-", "org.bouncycastle"},
+	{"bctls-", "org.bouncycastle"},
+	{"micrometer-", "io.micrometer"},
+	{"reactor-core", "io.projectreactor"},
+	{"kafka-clients", "org.apache.kafka"},
+	{"elasticsearch", "org.elasticsearch"},
+	{"lucene-", "org.apache.lucene"},
+	{"mockito-", "org.mockito"},
+}
+
+func mavenGroup(artifact string, manifest map[string]string) string {
+	if id := manifest["Implementation-Vendor-Id"]; isGroup(id) {
+		return id
+	}
+	for _, known := range mavenGroups {
+		if strings.HasPrefix(artifact, known.artifact) {
+			return known.group
+		}
+	}
+	// Some bundles are named GROUP.ARTIFACT, with the artifact's name whole.
+	name, _, _ := strings.Cut(manifest["Bundle-SymbolicName"], ";")
+	if group, ok := strings.CutSuffix(strings.TrimSpace(name), "."+artifact); ok && isGroup(group) {
+		return group
+	}
+	return ""
+}
+
+var group = regexp.MustCompile(`^[a-z]{2,}(\.[A-Za-z0-9_-]+)+$`)
+
+func isGroup(s string) bool { return group.MatchString(s) }
+
+// parseManifest reads the main section of a jar's manifest. A line that begins
+// with a space goes on with the one before.
+func parseManifest(data []byte) map[string]string {
+	m := map[string]string{}
+	var whole []byte
+	add := func() {
+		if key, value, ok := strings.Cut(string(whole), ":"); ok {
+			m[key] = strings.TrimSpace(value)
+		}
+	}
+	for line := range bytes.Lines(data) {
+		line = bytes.TrimRight(line, "\r\n")
+		if len(line) == 0 {
+			break
+		}
+		if line[0] == ' ' {
+			whole = append(whole, line[1:]...)
+			continue
+		}
+		add()
+		whole = append(whole[:0], line...)
+	}
+	add()
+	return m
+}
