@@ -33,12 +33,18 @@ const (
 	whiteout                       // what lower layers have here is hidden
 	opaque                         // what lower layers have in this directory is hidden
 	hardLink                       // link is a path in the layers below, not yet looked up
-	native                         // begins as ELF does
-	script                         // begins with #!
 )
 
 // whiteouts outlast what happens to the path itself in their layer.
 const sticky = linked | whiteout | opaque
+
+// What is known of a file beyond its mode, above the mode's bits.
+const (
+	modeBits = 0o7777
+	native   = 1 << 12 // has an executable bit and begins as ELF does
+	script   = 1 << 13 // has an executable bit and begins with #!
+	capable  = 1 << 14 // has file capabilities
+)
 
 // attributes are what a hard link shares with the file that it leads to.
 type attributes struct {
@@ -62,7 +68,7 @@ type node struct {
 }
 
 const (
-	nodesAChunk = 1 << 12
+	nodesAChunk = 1 << 10
 	arenaChunk  = 1 << 16
 )
 

@@ -43,13 +43,14 @@ type Entry struct {
 	Layer    int    // index of the layer that brought it or changed it last
 	Native   bool   // begins as an ELF file does; only known of files with an executable bit
 	Script   bool   // begins with #!; only known of files with an executable bit
+	Capable  bool   // has file capabilities
 }
 
 func (t *Tree) entry(id nodeID, path string) Entry {
 	n := t.at(id)
 	return Entry{
-		Path: path, Kind: n.kind, Mode: n.mode, Size: n.size, UID: n.uid, GID: n.gid, Link: string(t.names.get(n.link)),
-		Layer: int(n.layer), Native: n.flags&native != 0, Script: n.flags&script != 0,
+		Path: path, Kind: n.kind, Mode: n.mode & modeBits, Size: n.size, UID: n.uid, GID: n.gid, Link: string(t.names.get(n.link)),
+		Layer: int(n.layer), Native: n.mode&native != 0, Script: n.mode&script != 0, Capable: n.mode&capable != 0,
 	}
 }
 

@@ -1,0 +1,214 @@
+package image
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+)
+
+// fileData is the content of the regular file that is looked at.
+type fileData interface {
+	begin(n int) []byte      // up to n of the first bytes, not taken; nothing where that cannot be said
+	contents(p []byte) error // all of it
+	data(p []byte) error     // the next bytes
+	pass(n int64) error      // over bytes that nobody looks at
+}
+
+var elfMagic = []byte("\x7fELF")
+
+// file looks at a regular file as it passes by: whether it is a program, and
+// whether an interest wants it. An error ends the layer.
+func (r *layerReader) file(a attributes, h *tarHeader) (attributes, error) {
+	if a.mode&0o111 != 0 {
+		switch head := r.data.begin(len(elfMagic)); {
+		case bytes.Equal(head, elfMagic):
+			a.mode |= native
+		case bytes.HasPrefix(head, []byte("#!")):
+			a.mode |= script
+		}
+	}
+	i := r.interests.find(r.path)
+	if i < 0 && a.mode&native != 0 && h.Size >= elfHeader {
+		return r.elf(a, h)
+	}
+	if i < 0 {
+		return a, nil
+	}
+	interest := &r.interests.table[i]
+	most := interest.Most
+	if most == 0 {
+		most = r.limits.File
+	}
+	if interest.Extract == nil {
+		most = min(most, r.limits.Kept-r.kept)
+	}
+	if h.Size > most {
+		r.problems.add("%s: a file of %d bytes, more than the limit of %d: not read", r.name(), h.Size, most)
+		return a, nil
+	}
+	if interest.Extract == nil {
+		r.charge(h.Size)
+		r.kept += h.Size
+		kept := make([]byte, h.Size)
+		if err := r.data.contents(kept); err != nil {
+			return a, err
+		}
+		a.content = r.keep(content{bytes: kept})
+		return a, nil
+	}
+	all := r.room(h.Size)
+	if err := r.data.contents(all); err != nil {
+		return a, err
+	}
+	a.content = r.extract(interest.Extract, &FileContent{
+		Path: r.name(), Mode: a.mode & modeBits, Size: h.Size, ReaderAt: bytes.NewReader(all), bytes: all,
+	})
+	return a, nil
+}
+
+// room returns memory that is used again for the next file.
+func (r *layerReader) room(n int64) []byte {
+	if more := n - int64(cap(r.scratch)); more > 0 {
+		r.charge(more)
+		r.scratch = make([]byte, n)
+	}
+	return r.scratch[:n]
+}
+
+func (r *layerReader) keep(c content) uint32 {
+	c.path = r.name()
+	r.tree.contents = append(r.tree.contents, c)
+	return uint32(len(r.tree.contents))
+}
+
+// extract runs an extractor. Nothing found is nothing kept.
+func (r *layerReader) extract(extract Extractor, f *FileContent) uint32 {
+	found, err := extract(f)
+	c := content{found: found}
+	if err != nil {
+		c.problem = err.Error()
+	}
+	if len(found) == 0 && err == nil {
+		return 0
+	}
+	return r.keep(c)
+}
+
+const (
+	elfHeader    = 64
+	elfWhole     = 16 << 20 // bytes up to which an ELF file is read wholly
+	elfHead      = 64 << 10
+	elfParts     = 16 << 20 // bytes that are kept of a larger one
+	elfTail      = 1 << 20  // of these for what stands at the end
+	mostSections = 1 << 14
+)
+
+// elf hands an ELF file to the first interest in one of its sections.
+func (r *layerReader) elf(a attributes, h *tarHeader) (attributes, error) {
+	if len(r.interests.elf) == 0 || h.Sparse {
+		return a, nil
+	}
+	f := &FileContent{Path: r.name(), Mode: a.mode & modeBits, Size: h.Size}
+	if h.Size <= elfWhole {
+		all := r.room(h.Size)
+		if err := r.data.contents(all); err != nil {
+			return a, err
+		}
+		f.ReaderAt, f.bytes = bytes.NewReader(all), all
+	} else {
+		parts, err := r.elfParts(h)
+		if err != nil {
+			return a, err
+		}
+		f.ReaderAt = parts
+	}
+	layout, err := readELF(f.ReaderAt)
+	if err != nil {
+		return a, nil // no program that runs
+	}
+	for _, i := range r.interests.elf {
+		interest := &r.interests.table[i]
+		if (interest.Most == 0 || h.Size <= interest.Most) && layout.hasAny(f.ReaderAt, interest.ELF) {
+			a.content = r.extract(interest.Extract, f)
+			break
+		}
+	}
+	return a, nil
+}
+
+// elfParts reads of a large ELF file its head, the section table and the names of
+// sections, and of what is loaded first what is no machine code.
+func (r *layerReader) elfParts(h *tarHeader) (*partsReader, error) {
+	parts := &partsReader{size: h.Size}
+	memory := r.room(elfHead + elfParts)[:0]
+	read := func(p part) error {
+		at := len(memory)
+		memory = memory[:at+int(p.length)]
+		p.bytes = memory[at:]
+		parts.parts = append(parts.parts, p)
+		return r.data.data(p.bytes)
+	}
+	at := int64(elfHead)
+	if err := read(part{length: at}); err != nil {
+		return nil, err
+	}
+	layout, err := readELFHeader(parts)
+	if err != nil {
+		return parts, nil
+	}
+	for _, want := range layout.worthKeeping(parts, h.Size) {
+		want.length -= max(at-want.offset, 0)
+		want.offset = max(at, want.offset)
+		want.length = min(want.length, h.Size-want.offset, int64(cap(memory)-len(memory)))
+		if want.length <= 0 {
+			continue
+		}
+		if err := r.data.pass(want.offset - at); err != nil {
+			return nil, err
+		}
+		if err := read(want); err != nil {
+			return nil, err
+		}
+		at = want.offset + want.length
+	}
+	return parts, nil
+}
+
+// part is a piece of a file.
+type part struct {
+	offset, length int64
+	bytes          []byte
+}
+
+// partsReader reads a file of which only parts are there, in order of offset.
+type partsReader struct {
+	parts []part
+	size  int64
+}
+
+var errNotKept = errors.New("a part of the file that was not kept")
+
+func (p *partsReader) ReadAt(b []byte, at int64) (int, error) {
+	n := 0
+	for n < len(b) {
+		if at+int64(n) >= p.size {
+			return n, io.EOF
+		}
+		i, _ := slices.BinarySearchFunc(p.parts, at+int64(n), func(p part, at int64) int {
+			switch {
+			case p.offset+p.length <= at:
+				return -1
+			case p.offset > at:
+				return 1
+			}
+			return 0
+		})
+		if i >= len(p.parts) || p.parts[i].offset > at+int64(n) {
+			return n, fmt.Errorf("byte %d: %w", at+int64(n), errNotKept)
+		}
+		n += copy(b[n:], p.parts[i].bytes[at+int64(n)-p.parts[i].offset:])
+	}
+	return n, nil
+}
