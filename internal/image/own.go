@@ -13,13 +13,18 @@ type owned struct {
 	dir  string // the last one that was looked up: lists go through directories in turn
 	id   nodeID
 	real string // path of that directory, without a slash at its end
+	// links are the symbolic links that stand where a package has a directory with
+	// something in it, as /lib does where /usr is merged.
+	links map[string]bool
 }
 
 // mostUnder bounds what directories are expanded to in one image, as many packages
 // can claim one large directory. Real images stay below a million.
 const mostUnder = 4 << 20
 
-func newOwned(t *Tree) *owned { return &owned{tree: t, id: rootID, left: mostUnder} }
+func newOwned(t *Tree) *owned {
+	return &owned{tree: t, id: rootID, left: mostUnder, links: map[string]bool{}}
+}
 
 // files gives the real paths of those that are there and are no directory, sorted,
 // each once. nil stays nil: it is not known. The last name of a path is not
@@ -29,7 +34,6 @@ func (o *owned) files(paths []string) []string {
 		return nil
 	}
 	files := make([]string, 0, len(paths))
-	var sorted []string
 	for _, p := range paths {
 		i := strings.LastIndexByte(p, '/')
 		if i < 0 || i == len(p)-1 {
@@ -42,14 +46,6 @@ func (o *owned) files(paths []string) []string {
 		id := o.tree.child(o.id, []byte(p[i+1:]))
 		if id == 0 || o.tree.at(id).kind == Directory {
 			continue
-		}
-		if o.tree.at(id).kind == Symlink {
-			if sorted == nil {
-				sorted = slices.Sorted(slices.Values(paths))
-			}
-			if isParent(p, sorted) {
-				continue
-			}
 		}
 		if o.real != p[:i] {
 			p = o.real + p[i:]
@@ -69,14 +65,21 @@ func (o *owned) enter(dir string) {
 	if o.id = o.tree.follow(rootID, []byte(dir), true); o.id > rootID {
 		o.real = o.tree.path(o.id)
 	}
+	if o.real == dir {
+		return
+	}
+	for dir != "" {
+		if id := o.tree.follow(rootID, []byte(dir), false); id != 0 && o.tree.at(id).kind == Symlink {
+			o.links[o.tree.path(id)] = true
+		}
+		dir = dir[:max(0, strings.LastIndexByte(dir, '/'))]
+	}
 }
 
-// isParent says whether a path is a directory to the package that lists these.
-// The image can have a link in its place, as /lib where /usr is merged, which then
-// is not the package's.
-func isParent(dir string, sorted []string) bool {
-	i, _ := slices.BinarySearch(sorted, dir+"/")
-	return i < len(sorted) && strings.HasPrefix(sorted[i], dir+"/")
+// withoutDirectories leaves out what some package has as a directory and the image
+// as a link: dpkg's lists do not tell one from the other.
+func (o *owned) withoutDirectories(files []string) []string {
+	return slices.DeleteFunc(files, func(file string) bool { return o.links[file] })
 }
 
 // under gives all below a directory that is no directory, sorted, without what is

@@ -109,6 +109,12 @@ func (r *packageReader) dpkg() {
 		p.Files = r.owned.files(p.Files)
 		r.packages = append(r.packages, p)
 	}
+	// Debian's base-files brings these as empty directories, and makes links of
+	// them when it is installed.
+	r.owned.links["/var/run"], r.owned.links["/var/lock"] = true, true
+	for i := range r.packages {
+		r.packages[i].Files = r.owned.withoutDirectories(r.packages[i].Files)
+	}
 }
 
 // distroless reads the form of dpkg's database that has a file for each package.

@@ -50,6 +50,7 @@ func ndbBlobs(db []byte) ([][]byte, error) {
 	}
 	var blobs [][]byte
 	var bad error
+	total := 0
 	for at := uint64(32); at+16 <= end; at += 16 {
 		slot := db[at:]
 		if le.Uint32(slot) != ndbSlot {
@@ -63,6 +64,9 @@ func ndbBlobs(db []byte) ([][]byte, error) {
 		if err != nil {
 			bad = err
 			continue
+		}
+		if total += len(blob); total > len(db) {
+			return blobs, errors.New("ndb: packages overlap")
 		}
 		blobs = append(blobs, blob)
 	}
@@ -120,7 +124,7 @@ type bdb struct {
 	data  []byte
 	order binary.ByteOrder
 	page  uint64 // size
-	total uint64 // bytes given so far: each page belongs to one value
+	total uint64 // bytes given so far: what is more than there is must overlap
 }
 
 // bdbBlobs reads all values of a Berkeley DB hash that look like package headers.
@@ -170,6 +174,9 @@ func (b *bdb) values(page []byte) (blobs [][]byte, bad error) {
 		item := page[start:end]
 		switch {
 		case item[0] == bdbKeyData && len(item) > 16:
+			if b.total += uint64(len(item)); b.total > uint64(len(b.data)) {
+				return blobs, errors.New("berkeley db: items overlap")
+			}
 			blobs = append(blobs, item[1:])
 		case item[0] == bdbOffPage && len(item) >= 12:
 			blob, err := b.overflow(b.order.Uint32(item[4:]), b.order.Uint32(item[8:]))

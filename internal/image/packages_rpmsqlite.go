@@ -21,6 +21,7 @@ type sqliteFile struct {
 	usable   int               // of a page, less what is reserved at its end
 	newer    map[uint32][]byte // pages that the write-ahead log holds
 	pages    int               // that may still be read; each is read once in a sound file
+	left     int               // bytes of rows that may still be read; more than there is must overlap
 }
 
 // sqliteBlobs gives the blobs of a table of an integer key and a blob, in key
@@ -73,6 +74,7 @@ func openSQLite(db, wal []byte) (*sqliteFile, error) {
 	}
 	f.newer = walPages(wal, size)
 	f.pages = len(db)/size + len(f.newer) + 1
+	f.left = f.pages * size
 	return f, nil
 }
 
@@ -193,6 +195,9 @@ func (f *sqliteFile) leaf(cell []byte, row func([]byte) error) error {
 	cell = cell[n+m:]
 	if size > maxRPMHeader {
 		return fmt.Errorf("sqlite: a row of %d bytes", size)
+	}
+	if f.left -= int(size); f.left < 0 {
+		return errors.New("sqlite: rows overlap")
 	}
 	local := f.local(int(size))
 	if local > len(cell) {
