@@ -27,13 +27,18 @@ func newOwned(t *Tree) *owned {
 }
 
 // files gives the real paths of those that are there and are no directory, sorted,
-// each once. nil stays nil: it is not known. The last name of a path is not
+// each once. nil stays nil: it is not known. So do more than there is room for. The last name of a path is not
 // followed: a link is owned as a link.
 func (o *owned) files(paths []string) []string {
 	if paths == nil {
 		return nil
 	}
 	files := make([]string, 0, len(paths))
+	stated := 0
+	for _, p := range paths {
+		stated += len(p)
+	}
+	room := roomFor(stated)
 	for _, p := range paths {
 		i := strings.LastIndexByte(p, '/')
 		if i < 0 || i == len(p)-1 {
@@ -46,6 +51,9 @@ func (o *owned) files(paths []string) []string {
 		id := o.tree.child(o.id, []byte(p[i+1:]))
 		if id == 0 || o.tree.at(id).kind == Directory {
 			continue
+		}
+		if !room.take(len(o.real) + len(p) - i) {
+			return nil
 		}
 		if o.real != p[:i] {
 			p = o.real + p[i:]

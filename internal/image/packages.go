@@ -33,8 +33,8 @@ func packageInterests() []Interest {
 		{Name: "RECORD", Most: 64 * megabyte},
 		{Name: "installed-files.txt", Most: 64 * megabyte},
 		{Suffix: ".gemspec", Most: 16 * megabyte, Extract: extractGem},
-		{Name: "installed.json", Most: 64 * megabyte, Extract: extractComposer},
-		{Suffix: ".deps.json", Most: 64 * megabyte, Extract: extractDotNet},
+		{Name: "installed.json", Most: 16 * megabyte, Extract: extractComposer},
+		{Suffix: ".deps.json", Most: 16 * megabyte, Extract: extractDotNet},
 	}
 	for _, dir := range rpmDirs {
 		for _, name := range []string{rpmSQLite, rpmWAL, rpmNDB, rpmBDB} {
@@ -65,6 +65,20 @@ func readPackages(t *Tree, d Distro) ([]Package, []model.Problem) {
 			strings.Compare(a.Version, b.Version), strings.Compare(a.Arch, b.Arch), slices.Compare(a.Where, b.Where))
 	})
 	return r.packages, r.problems
+}
+
+// room bounds the bytes of the paths that are made of a database. A hostile one can
+// state a long directory once and short names in it without end.
+type room int
+
+// roomFor is ample for a database of so many bytes: in real ones, what else is said
+// of each file takes more than its path.
+func roomFor(bytes int) room { return room(8*bytes + 1<<16) }
+
+// take says whether there was room left.
+func (r *room) take(bytes int) bool {
+	*r -= room(bytes)
+	return *r >= 0
 }
 
 type packageReader struct {

@@ -16,9 +16,10 @@ const (
 // between empty lines. F names a directory, each R after it a file in that.
 func parseApk(data []byte, where string, d Distro) []Package {
 	var packages []Package
+	room := roomFor(len(data))
 	for len(data) > 0 {
 		var record Package
-		record, data = nextApk(data)
+		record, data = nextApk(data, &room)
 		if record.Name == "" || record.Version == "" {
 			continue
 		}
@@ -31,8 +32,9 @@ func parseApk(data []byte, where string, d Distro) []Package {
 	return packages
 }
 
-// nextApk reads up to the next empty line.
-func nextApk(data []byte) (Package, []byte) {
+// nextApk reads up to the next empty line. Without room for its files they are not
+// known.
+func nextApk(data []byte, room *room) (Package, []byte) {
 	p := Package{Files: []string{}}
 	dir := "/"
 	for len(data) > 0 {
@@ -60,7 +62,11 @@ func nextApk(data []byte) (Package, []byte) {
 		case 'F':
 			dir = path.Join("/", value)
 		case 'R':
-			p.Files = append(p.Files, path.Join(dir, value))
+			if !room.take(len(dir) + len(value)) {
+				p.Files = nil
+			} else if p.Files != nil {
+				p.Files = append(p.Files, path.Join(dir, value))
+			}
 		}
 	}
 	if p.Source == p.Name {

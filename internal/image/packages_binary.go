@@ -110,7 +110,7 @@ func goPURL(name, version string) string {
 // 100 KiB.
 const (
 	maxRustSection = 8 << 20
-	maxRustList    = 64 << 20
+	maxRustList    = 8 << 20
 )
 
 // rustPackages reads the list that cargo auditable put into a section: JSON,

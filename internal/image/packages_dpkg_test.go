@@ -257,3 +257,24 @@ func TestEndOfSupport(t *testing.T) {
 		}
 	}
 }
+
+// A long directory, or a link to one, and short names in it without end.
+func TestPathsWithoutEnd(t *testing.T) {
+	long := strings.Repeat("/"+strings.Repeat("d", 200), 20)
+	short := strings.Repeat("a\n", 100_000)
+	if packages := parseApk([]byte("P:a\nV:1\nF:"+long+"\n"+strings.ReplaceAll(short, "a\n", "R:a\n")), "/x", Distro{}); len(packages) != 1 || packages[0].Files != nil {
+		t.Error("apk: files are known")
+	}
+	if parseRecord([]byte(short), long) != nil {
+		t.Error("RECORD: files are known")
+	}
+	if parseRecord([]byte("a\nb\n"), long) == nil {
+		t.Error("RECORD: two files are too many")
+	}
+	tree := memory{"/l": "-> " + long, long + "/a": ""}.tree(t)
+	paths := slices.Repeat([]string{"/l/a"}, 100_000)
+	if newOwned(tree).files(paths) != nil {
+		t.Error("a link: files are known")
+	}
+	same(t, "a few", newOwned(tree).files(paths[:10]), []string{long + "/a"})
+}

@@ -21,6 +21,8 @@ const (
 	maxJarInflated  = 512 << 20 // bytes inflated in all
 	maxJarHeld      = 96 << 20  // bytes of inner archives in memory at a time
 	maxJarText      = 1 << 20   // bytes of a manifest or a pom.properties
+	maxJarName      = 4096      // bytes of an inner archive's name
+	maxJarPackages  = 50_000
 )
 
 // extractJar reads the Maven artifacts in a Java archive and in the archives in it.
@@ -81,6 +83,8 @@ func (r *jarReader) archive(at io.ReaderAt, size int64, place string, depth int)
 				poms++
 				r.add(p)
 			}
+		case len(f.Name) > maxJarName && isArchive(f.Name):
+			r.fail(place, fmt.Errorf("a name of %d bytes", len(f.Name)))
 		case isArchive(f.Name) && !f.FileInfo().IsDir():
 			r.inner(limited, f, place+"!/"+f.Name, depth)
 		}
@@ -206,7 +210,9 @@ func mavenPackage(group, artifact, version, place string) Package {
 
 func (r *jarReader) add(p Package) {
 	key := [2]string{p.Name, p.Version}
-	if !r.seen[key] {
+	if len(r.packages) == maxJarPackages {
+		r.fail(p.Where[0], fmt.Errorf("more than %d packages", maxJarPackages))
+	} else if !r.seen[key] {
 		r.seen[key] = true
 		r.packages = append(r.packages, p)
 	}

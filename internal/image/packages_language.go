@@ -11,7 +11,10 @@ import (
 	"strings"
 )
 
-var errNotWhole = errors.New("too large to be read whole")
+var (
+	errNotWhole  = errors.New("too large to be read whole")
+	errManyPaths = errors.New("states more files than it has room for")
+)
 
 // extractGem reads an installed gem's specification, as RubyGems writes it.
 func extractGem(f *FileContent) ([]Package, error) {
@@ -101,6 +104,7 @@ func parseComposer(data []byte, where string) ([]Package, error) {
 		list = object.Packages
 	}
 	packages := make([]Package, 0, len(list))
+	room := roomFor(len(data))
 	for _, c := range list {
 		if c.Name == "" || c.Version == "" {
 			continue
@@ -108,6 +112,9 @@ func parseComposer(data []byte, where string) ([]Package, error) {
 		vendor, name, _ := strings.Cut(c.Name, "/")
 		p := Package{Ecosystem: "Packagist", Name: c.Name, Version: c.Version, Where: []string{where},
 			Licenses: npmLicenses(c.License), PURL: purl("composer", vendor, name, c.Version)}
+		if !room.take(len(where)) {
+			return packages, errManyPaths
+		}
 		if c.InstallPath != nil {
 			p.Files = []string{path.Join("/", path.Dir(where), *c.InstallPath)}
 		} else {
@@ -143,10 +150,14 @@ func parseDotNet(data []byte, where string) ([]Package, error) {
 	}
 	files := map[string][]string{}
 	dir := path.Dir(where)
+	room := roomFor(len(data))
 	for _, target := range content.Targets {
 		for library, a := range target {
 			for _, group := range []map[string]json.RawMessage{a.Runtime, a.Native, a.Resources, a.RuntimeTargets} {
 				for asset := range group {
+					if !room.take(2 * (len(dir) + len(asset))) {
+						return nil, errManyPaths
+					}
 					// Published, an assembly stands beside the file or, when it is for
 					// one platform only, at the path that the package has it.
 					files[library] = append(files[library], path.Join("/", dir, path.Base(asset)), path.Join("/", dir, asset))

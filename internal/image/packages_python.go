@@ -91,8 +91,12 @@ func pythonFiles(content func(string) ([]byte, bool), metadata string) []string 
 	}
 	if list, ok := content(dir + "/installed-files.txt"); ok {
 		files := []string{}
+		room := roomFor(len(list))
 		for line := range strings.Lines(string(list)) {
 			if line = strings.TrimRight(line, "\r\n"); line != "" {
+				if !room.take(len(dir) + len(line)) {
+					return nil
+				}
 				files = append(files, path.Join(dir, line))
 			}
 		}
@@ -102,11 +106,13 @@ func pythonFiles(content func(string) ([]byte, bool), metadata string) []string 
 }
 
 // parseRecord reads path, digest and size from lines of comma separated values.
-// Paths are relative to the directory that holds the dist-info, or absolute.
+// Paths are relative to the directory that holds the dist-info, or absolute. Those
+// that there is no room for make it nil, not known.
 func parseRecord(record []byte, base string) []string {
 	r := csv.NewReader(bytes.NewReader(record))
 	r.FieldsPerRecord, r.ReuseRecord, r.LazyQuotes = -1, true, true
 	files := []string{}
+	room := roomFor(len(record))
 	for {
 		fields, err := r.Read()
 		if err != nil {
@@ -115,6 +121,9 @@ func parseRecord(record []byte, base string) []string {
 		file := fields[0]
 		if file == "" {
 			continue
+		}
+		if !room.take(len(base) + len(file)) {
+			return nil
 		}
 		if !path.IsAbs(file) {
 			file = base + "/" + file

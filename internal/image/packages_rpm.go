@@ -205,7 +205,7 @@ func (h rpmHeader) files() []string {
 	modes := h.numbers(rpmFileModes)
 	states, _ := h.at(rpmFileStates)
 	files := make([]string, 0, len(names))
-	room := 8 * len(h.data) // for all paths; what else is said of each takes more than it
+	room := roomFor(len(h.data))
 	for i, name := range names {
 		const dirMode, typeMask, notInstalled, wrongColor = 0o040000, 0o170000, 2, 4
 		if i < len(modes) && modes[i]&typeMask == dirMode {
@@ -218,7 +218,7 @@ func (h rpmHeader) files() []string {
 			if uint64(indexes[i]) >= uint64(len(dirs)) {
 				continue
 			}
-			if room -= len(dirs[indexes[i]]) + len(name); room < 0 {
+			if !room.take(len(dirs[indexes[i]]) + len(name)) {
 				return nil
 			}
 			name = dirs[indexes[i]] + name
