@@ -3,7 +3,7 @@
 // disk.
 //
 // An image comes from a [Source]: a registry, an archive, a layout, a directory.
-// Each layer is decompressed, hashed and walked once by [readLayer]; the results
+// Each layer is decompressed, hashed and walked once; the results
 // are laid over one another by the rules of the OCI image specification, and what
 // is there in the end is read for packages.
 package image
@@ -24,6 +24,7 @@ type Image struct {
 	Distro   Distro
 	Packages []Package
 	Programs []Program
+	Writable []Writable // at most 10,000
 	// Problems are parts that could not be read. An image with problems is
 	// incomplete: what is not in it may be in them.
 	Problems []model.Problem
@@ -52,6 +53,9 @@ type Config struct {
 	StopSignal string
 	Health     []string // test of the health check; empty when there is none
 	History    []Step
+	// Credentials are the places of the configuration that held what looks like a
+	// secret, each with its type: "environment variable TOKEN: GitHub token".
+	Credentials []string
 }
 
 // Variable is an environment variable. Values that are or look like secrets are
@@ -67,7 +71,7 @@ type Step struct {
 
 // Layer is one layer of an image.
 type Layer struct {
-	DiffID    string // digest of the uncompressed tar
+	DiffID    string // digest of the uncompressed tar, as the configuration says; see [Options] for when it is checked
 	Blob      string // digest of what is stored, "" where nothing is compressed
 	MediaType string
 	Size      int64 // of the blob in bytes, 0 when not known
@@ -102,15 +106,26 @@ type Package struct {
 	OwnedBy string
 }
 
-// Program is an executable file in the image: native or a script with the
-// executable bit.
+// Program is an executable file in the image, native or a script, or a symbolic
+// link to one under which it has a class.
 type Program struct {
 	Path    string
+	Target  string // for a symbolic link what it leads to in the end; else ""
 	Layer   int
 	Class   ProgramClass
+	Script  bool // begins with #!; else it is an ELF file
 	Setuid  bool
 	Setgid  bool
+	Capable bool   // has file capabilities
 	Package string // name of the package that owns it, "" when none does
+}
+
+// Writable is a file that anybody may write to, or a directory, not sticky, in
+// which anybody may replace what others put there.
+type Writable struct {
+	Path      string
+	Layer     int
+	Directory bool
 }
 
 // ProgramClass says what a program is good for, to an intruder too.

@@ -48,6 +48,7 @@ type layerRead struct {
 	raw      string // digest of the uncompressed tar, where asked for
 	blob     string // digest of what was read, where asked for
 	size     int64  // bytes of what was read
+	plain    bool   // not compressed
 	complete bool
 	problems problems
 }
@@ -110,17 +111,10 @@ func (p *layerPass) readTar(ctx context.Context, index int, counted *countingRea
 		return err
 	}
 	defer closeRaw()
-	sum := newHash(want.raw)
+	_, result.plain = raw.(*prefixed)
+	sum := newHash(want.raw && !(result.plain && want.blob))
 	s := newStream(&countingReader{ctx: ctx, r: raw, sum: sum})
-	s.grown = func(read int64) error {
-		switch {
-		case read > p.limits.LayerBytes:
-			return fmt.Errorf("more than %d bytes when uncompressed, the rest was not read", p.limits.LayerBytes)
-		case read > ratioMatters && read/p.limits.Ratio > counted.n:
-			return fmt.Errorf("compressed more than %d times, the rest was not read", p.limits.Ratio)
-		}
-		return nil
-	}
+	s.grown = p.limits.leave(counted)
 	tar := newTarReader(s)
 	r := layerReader{layerPass: p, layerRead: result, index: index, tar: tar, data: tar}
 	defer r.done()
@@ -135,6 +129,19 @@ func (p *layerPass) readTar(ctx context.Context, index int, counted *countingRea
 	}
 	result.raw = digestOf(sum)
 	return nil
+}
+
+// leave returns the check that compressed data does not grow beyond all measure.
+func (l *Limits) leave(compressed *countingReader) func(read int64) error {
+	return func(read int64) error {
+		switch {
+		case read > l.LayerBytes:
+			return fmt.Errorf("more than %d bytes when uncompressed, the rest was not read", l.LayerBytes)
+		case read > ratioMatters && read/l.Ratio > compressed.n:
+			return fmt.Errorf("compressed more than %d times, the rest was not read", l.Ratio)
+		}
+		return nil
+	}
 }
 
 // countingReader counts and hashes what passes, until the context ends.

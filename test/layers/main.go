@@ -21,7 +21,7 @@ var layers = [][]string{
 	{"internal/model"},
 	{"internal/policy", "internal/reach", "internal/access", "internal/storage", "internal/secrets"},
 	{"internal/comply", "internal/attack"},
-	{"internal/manifest", "internal/cluster"},
+	{"internal/manifest", "internal/cluster", "internal/image"},
 	{"internal/check", "internal/fix", "internal/report"},
 	{"internal/cli"},
 	{"cmd/ullage"},

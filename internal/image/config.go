@@ -1,0 +1,166 @@
+package image
+
+import (
+	"cmp"
+	"encoding/json"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"ullage.dev/ullage/internal/model"
+)
+
+// configFile is the part of the configuration that is read. Fields of which the
+// form does not matter here are decoded as leniently as runtimes do.
+type configFile struct {
+	Created lenientTime
+	Config  struct {
+		User         string
+		ExposedPorts map[string]json.RawMessage
+		Env          []string
+		Entrypoint   []string
+		Cmd          []string
+		Volumes      map[string]json.RawMessage
+		WorkingDir   string
+		Labels       map[string]string
+		StopSignal   string
+		Healthcheck  *struct{ Test []string }
+	}
+	History []struct {
+		Created    lenientTime
+		CreatedBy  string `json:"created_by"`
+		EmptyLayer bool   `json:"empty_layer"`
+	}
+}
+
+// lenientTime is zero where the text is no time.
+type lenientTime struct{ time.Time }
+
+func (t *lenientTime) UnmarshalJSON(b []byte) error {
+	if t.Time.UnmarshalJSON(b) != nil {
+		t.Time = time.Time{}
+	}
+	return nil
+}
+
+// readConfig reads the configuration without its secrets. Credentials are the
+// types of those, with where they stood.
+func readConfig(text []byte, layers int) (Config, []string, error) {
+	var f configFile
+	if err := decode(text, "image configuration", &f); err != nil {
+		return Config{}, nil, err
+	}
+	var hidden credentials
+	c := Config{
+		Created: f.Created.Time, User: f.Config.User, WorkingDir: f.Config.WorkingDir, StopSignal: f.Config.StopSignal,
+		Entrypoint: hidden.arguments("entrypoint", f.Config.Entrypoint),
+		Command:    hidden.arguments("command", f.Config.Cmd),
+		Ports:      slices.Sorted(maps.Keys(f.Config.ExposedPorts)),
+		Volumes:    slices.Sorted(maps.Keys(f.Config.Volumes)),
+	}
+	for _, assignment := range f.Config.Env {
+		name, value, _ := strings.Cut(assignment, "=")
+		shown, found := model.RedactValue(name, value)
+		hidden.note("environment variable "+name, found)
+		c.Env = append(c.Env, Variable{name, shown})
+	}
+	for _, name := range slices.Sorted(maps.Keys(f.Config.Labels)) {
+		if c.Labels == nil {
+			c.Labels = map[string]string{}
+		}
+		shown, found := model.RedactValue(name, f.Config.Labels[name])
+		hidden.note("label "+name, found)
+		c.Labels[name] = shown
+	}
+	if f.Config.Healthcheck != nil && !slices.Equal(f.Config.Healthcheck.Test, []string{"NONE"}) {
+		c.Health = hidden.arguments("health check", f.Config.Healthcheck.Test)
+	}
+	layer := 0
+	for _, h := range f.History {
+		shown, found := model.RedactCommand(h.CreatedBy)
+		hidden.note("history", found)
+		step := Step{CreatedBy: shown, Created: h.Created.Time, Layer: -1}
+		if !h.EmptyLayer && layer < layers {
+			step.Layer = layer
+			layer++
+		}
+		c.History = append(c.History, step)
+	}
+	return c, hidden, nil
+}
+
+// credentials are the types of secrets that were hidden, each with its place.
+type credentials []string
+
+func (c *credentials) note(place, found string) {
+	if found != "" {
+		*c = append(*c, place+": "+found)
+	}
+}
+
+func (c *credentials) arguments(place string, args []string) []string {
+	shown, found := model.RedactArguments(args)
+	for _, kind := range found {
+		c.note(place, kind)
+	}
+	return shown
+}
+
+// attribute says of each layer which step made it, when the history accounts for
+// all of them.
+func (c *Config) attribute(layers []Layer) {
+	made := 0
+	for _, step := range c.History {
+		if step.Layer >= 0 {
+			made++
+		}
+	}
+	if made != len(layers) {
+		for i := range c.History {
+			c.History[i].Layer = -1
+		}
+		return
+	}
+	for _, step := range c.History {
+		if step.Layer >= 0 {
+			layers[step.Layer].CreatedBy = step.CreatedBy
+		}
+	}
+}
+
+// readDistro reads /etc/os-release, or /usr/lib/os-release where that is missing.
+func readDistro(t *Tree) Distro {
+	text, ok := t.Content("/etc/os-release")
+	if !ok {
+		text, _ = t.Content("/usr/lib/os-release")
+	}
+	values := map[string]string{}
+	for line := range strings.Lines(string(text)) {
+		name, value, ok := strings.Cut(strings.TrimSpace(line), "=")
+		if ok && !strings.HasPrefix(name, "#") {
+			values[name] = unquote(value)
+		}
+	}
+	return Distro{ID: values["ID"], Version: values["VERSION_ID"], Name: cmp.Or(values["PRETTY_NAME"], values["NAME"])}
+}
+
+// unquote reads a value as a shell does, which os-release says it is written for.
+func unquote(s string) string {
+	if len(s) < 2 || s[0] != s[len(s)-1] || s[0] != '"' && s[0] != '\'' {
+		return s
+	}
+	quote := s[0]
+	s = s[1 : len(s)-1]
+	if quote == '\'' || !strings.Contains(s, `\`) {
+		return s
+	}
+	var b strings.Builder
+	for i := 0; i < len(s); i++ {
+		if s[i] == '\\' && i+1 < len(s) {
+			i++
+		}
+		b.WriteByte(s[i])
+	}
+	return b.String()
+}

@@ -1,0 +1,195 @@
+package image
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"strings"
+	"sync"
+
+	"ullage.dev/ullage/internal/model"
+)
+
+// Read reads an image that was found. Layers are read in parallel; the result
+// does not depend on how they are timed. What cannot be read becomes a problem of
+// the image; an error is returned when nothing could be read or the context ended.
+//
+// The tree is the file system that a container of the image sees.
+func Read(ctx context.Context, s *Source, o Options) (*Image, *Tree, error) {
+	if len(s.layers) == 0 && s.config == nil {
+		return nil, nil, fmt.Errorf("image %s: it has no layers", s.Reference)
+	}
+	img := &Image{Reference: s.Reference, Identity: s.Identity}
+	var credentials []string
+	if s.config != nil {
+		var err error
+		if img.Config, credentials, err = readConfig(s.config, len(s.layers)); err != nil {
+			return nil, nil, fmt.Errorf("image %s: %w", s.Reference, err)
+		}
+	}
+	img.addProblems("", s.problems)
+	tree, err := img.readLayers(ctx, s, o)
+	if err != nil {
+		return nil, nil, fmt.Errorf("image %s: %w", s.Reference, err)
+	}
+	img.Config.Credentials = credentials
+	img.Config.attribute(img.Layers)
+	img.Distro = readDistro(tree)
+	img.Programs = findPrograms(tree)
+	img.Writable = findWritable(tree)
+	return img, tree, nil
+}
+
+func (img *Image) addProblems(where string, p problems) {
+	for _, text := range p.texts {
+		if where != "" {
+			text = where + ": " + text
+		}
+		img.Problems = append(img.Problems, model.Problem{Reason: text})
+	}
+	if p.more > 0 {
+		img.Problems = append(img.Problems, model.Problem{Reason: strings.TrimPrefix(fmt.Sprintf("%s: and %d problems more", where, p.more), ": ")})
+	}
+}
+
+// outcome is what a worker made of a layer.
+type outcome struct {
+	read *layerRead
+	err  error
+}
+
+// readLayers reads all layers, several at a time, and lays them over one another
+// in order. Layers begin in order, so that the lowest that is not merged is always
+// being read or done.
+func (img *Image) readLayers(ctx context.Context, s *Source, o Options) (*Tree, error) {
+	limits := o.limits()
+	pass := &layerPass{interests: newInterests(wanted()), limits: limits, budget: newBudget(limits.Kept)}
+	ctx, cancel := context.WithCancel(ctx)
+	var workers sync.WaitGroup
+	defer workers.Wait()
+	defer pass.budget.end()
+	defer cancel()
+
+	results := make([]chan outcome, len(s.layers))
+	for i := range results {
+		results[i] = make(chan outcome, 1)
+	}
+	next := make(chan int)
+	for range min(runtime.GOMAXPROCS(0), len(s.layers)) {
+		workers.Go(func() {
+			for i := range next {
+				read, err := s.layers[i].readWith(ctx, pass, i, o)
+				results[i] <- outcome{read, err}
+			}
+		})
+	}
+	workers.Go(func() {
+		defer close(next)
+		for i := range s.layers {
+			select {
+			case next <- i:
+			case <-ctx.Done():
+				return
+			}
+		}
+	})
+	sum := squash{limits: limits}
+	for i := range s.layers {
+		var done outcome
+		select {
+		case done = <-results[i]:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+		if done.err != nil {
+			return nil, done.err
+		}
+		img.addLayer(s, i, done.read)
+		if done.read.tree != nil {
+			sum.add(done.read.tree, i, !s.again(i))
+		}
+		pass.budget.give(done.read.charged)
+		pass.budget.merged(i + 1)
+		if o.Progress != nil {
+			o.Progress(i, len(s.layers), &img.Layers[i])
+		}
+	}
+	img.addProblems("", sum.problems)
+	if sum.tree == nil {
+		sum.tree = newTree()
+	}
+	return sum.tree, nil
+}
+
+// again reports whether a layer that was read already is needed once more.
+func (s *Source) again(i int) bool {
+	for _, later := range s.layers[i+1:] {
+		if s.layers[i].read != nil && later.read == s.layers[i].read {
+			return true
+		}
+	}
+	return false
+}
+
+// addLayer notes what came of a layer, and whether it is what it should be.
+func (img *Image) addLayer(s *Source, i int, read *layerRead) {
+	l := s.layers[i].Layer
+	l.Files = read.entries
+	where := fmt.Sprintf("layer %d", i)
+	if name := s.layers[i].name; name != "" {
+		where += " (" + name + ")"
+	}
+	if read.complete {
+		if read.plain && read.raw == "" { // then both digests are of the same bytes
+			read.raw = read.blob
+			if s.layers[i].checked {
+				read.raw = l.Blob
+			}
+		}
+		expected := l.Blob
+		if digest, ok := digestName(s.layers[i].name); ok && expected == "" {
+			expected = digest
+		}
+		for _, digest := range [][2]string{{read.blob, expected}, {read.raw, l.DiffID}} {
+			if digest[0] != "" && digest[1] != "" && digest[0] != digest[1] {
+				read.problems.add("it has the digest %s, not %s", digest[0], digest[1])
+			}
+		}
+		if l.Size > 0 && read.size > 0 && l.Size != read.size {
+			read.problems.add("it has %d bytes, not %d", read.size, l.Size)
+		}
+		if l.DiffID == "" {
+			l.DiffID = read.raw
+		}
+	}
+	if l.Size == 0 {
+		l.Size = read.size
+	}
+	img.Layers = append(img.Layers, l)
+	img.addProblems(where, read.problems)
+}
+
+// readWith reads a layer, unless that was done. A layer that cannot be opened is
+// a layer without content and with a problem.
+func (l *layerSource) readWith(ctx context.Context, pass *layerPass, index int, o Options) (*layerRead, error) {
+	switch {
+	case l.read != nil:
+		copied := *l.read
+		copied.charged = 0
+		return &copied, nil
+	case l.walk != nil:
+		return l.walk(ctx, pass)
+	}
+	blob, err := l.open(ctx)
+	if err != nil {
+		if cause := ctx.Err(); cause != nil {
+			return nil, cause
+		}
+		failed := &layerRead{}
+		failed.problems.add("%v", err)
+		return failed, nil
+	}
+	defer func() { _ = blob.Close() }()
+	known := l.Blob != "" && !l.checked
+	return pass.read(ctx, index, blob, digests{blob: known, raw: l.Blob == "" || o.DiffIDs})
+}

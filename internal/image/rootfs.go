@@ -1,0 +1,246 @@
+package image
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"slices"
+	"strings"
+)
+
+// openRoot takes a directory as the file system of an image with one layer.
+func openRoot(dir string) (*Source, error) {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, err
+	}
+	return &Source{closer: root, layers: []layerSource{{
+		name: dir,
+		walk: func(ctx context.Context, p *layerPass) (*layerRead, error) { return p.readDir(ctx, root) },
+	}}}, nil
+}
+
+// readDir reads a directory as if it were a layer. What may not be read is a
+// problem. Other file systems that are mounted at /proc, /sys and /dev are not
+// entered.
+func (p *layerPass) readDir(ctx context.Context, root *os.Root) (*layerRead, error) {
+	result := &layerRead{tree: newTree(), complete: true}
+	w := dirWalk{
+		layerReader: layerReader{layerPass: p, layerRead: result},
+		ctx:         ctx, root: root, links: map[fileID]nodeID{},
+	}
+	defer w.done()
+	if info, err := root.Stat("."); err == nil {
+		w.device, _ = identify(info)
+		w.attributes(rootID, Directory, info, "")
+	}
+	err := w.directory(".")
+	if cause := ctx.Err(); cause != nil {
+		return nil, cause
+	}
+	if err != nil {
+		result.complete = false
+		result.problems.add("%v", err)
+	}
+	return result, nil
+}
+
+// fileID tells files of one machine apart; two names with the same are hard links.
+type fileID struct{ device, inode uint64 }
+
+type dirWalk struct {
+	layerReader
+	ctx    context.Context
+	root   *os.Root
+	device fileID
+	links  map[fileID]nodeID
+}
+
+// directory reads what a directory holds. An error ends the walk.
+func (w *dirWalk) directory(name string) error {
+	f, err := w.root.Open(name)
+	if err != nil {
+		w.problems.add("/%s: %v", name, reason(err))
+		return nil
+	}
+	list, err := f.ReadDir(-1)
+	_ = f.Close()
+	if err != nil {
+		w.problems.add("/%s: %v", name, reason(err))
+	}
+	slices.SortFunc(list, func(a, b fs.DirEntry) int { return strings.Compare(a.Name(), b.Name()) })
+	for _, e := range list {
+		if err := w.ctx.Err(); err != nil {
+			return err
+		}
+		if err := w.admit(); err != nil {
+			return err
+		}
+		if err := w.one(path.Join(name, e.Name())); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *dirWalk) one(name string) error {
+	info, err := w.root.Lstat(name)
+	if err != nil {
+		w.problems.add("/%s: %v", name, reason(err))
+		return nil
+	}
+	if len(name) > w.limits.Path {
+		w.problems.add("a path of %d bytes: left out", len(name))
+		return nil
+	}
+	kind, link := kindOfMode(info.Mode()), ""
+	if kind == 0 { // a socket, which no image can hold
+		return nil
+	}
+	if kind == Symlink {
+		if link, err = w.root.Readlink(name); err != nil || len(link) > w.limits.Path {
+			w.problems.add("/%s: %v", name, reason(err))
+			return nil
+		}
+	}
+	id := w.tree.makeWay([]byte(path.Dir(name)), true)
+	if id == 0 {
+		return nil // replaced while it was read
+	}
+	id = w.tree.findOrAdd(id, []byte(path.Base(name)))
+	w.attributes(id, kind, info, link)
+	file, links := identify(info)
+	switch {
+	case kind == Directory && file.device != w.device.device && (name == "proc" || name == "sys" || name == "dev"):
+	case kind == Directory:
+		return w.directory(name)
+	case kind == File && links > 1 && w.links[file] != 0:
+		w.tree.put(id, w.tree.at(w.links[file]).attributes, 0)
+	case kind == File:
+		w.content(id, name, info)
+		if links > 1 {
+			w.links[file] = id
+		}
+	}
+	return nil
+}
+
+func (w *dirWalk) attributes(id nodeID, kind Kind, info fs.FileInfo, link string) {
+	a := attributes{kind: kind, mode: modeOf(info.Mode())}
+	a.uid, a.gid = owner(info)
+	if kind == File {
+		a.size = info.Size()
+	}
+	a.link = w.tree.names.add([]byte(link))
+	w.tree.put(id, a, 0)
+}
+
+// content looks at a regular file as at one in a layer.
+func (w *dirWalk) content(id nodeID, name string, info fs.FileInfo) {
+	w.path = append(w.path[:0], name...)
+	f := &dirFile{open: func() (io.ReadSeekCloser, error) { return w.root.Open(name) }}
+	defer f.close()
+	w.data = f
+	a, err := w.file(w.tree.at(id).attributes, &tarHeader{Size: info.Size()})
+	if err = errors.Join(err, f.err); err != nil {
+		w.problems.add("/%s: %v", name, reason(err))
+	}
+	w.tree.put(id, a, 0)
+}
+
+// reason leaves the path of this machine out of an error.
+func reason(err error) error {
+	var p *fs.PathError
+	if errors.As(err, &p) {
+		return p.Err
+	}
+	return err
+}
+
+func kindOfMode(m fs.FileMode) Kind {
+	switch m.Type() {
+	case 0:
+		return File
+	case fs.ModeDir:
+		return Directory
+	case fs.ModeSymlink:
+		return Symlink
+	case fs.ModeDevice:
+		return BlockDevice
+	case fs.ModeDevice | fs.ModeCharDevice:
+		return CharDevice
+	case fs.ModeNamedPipe:
+		return FIFO
+	}
+	return 0
+}
+
+func modeOf(m fs.FileMode) uint16 {
+	bits := uint16(m.Perm())
+	for _, b := range []struct {
+		flag fs.FileMode
+		bit  uint16
+	}{{fs.ModeSetuid, 0o4000}, {fs.ModeSetgid, 0o2000}, {fs.ModeSticky, 0o1000}} {
+		if m&b.flag != 0 {
+			bits |= b.bit
+		}
+	}
+	return bits
+}
+
+// dirFile reads a file that is opened when something of it is wanted.
+type dirFile struct {
+	open func() (io.ReadSeekCloser, error)
+	f    io.ReadSeekCloser
+	err  error
+}
+
+func (d *dirFile) ready() bool {
+	if d.f == nil && d.err == nil {
+		d.f, d.err = d.open()
+	}
+	return d.err == nil
+}
+
+func (d *dirFile) close() {
+	if d.f != nil {
+		_ = d.f.Close()
+	}
+}
+
+func (d *dirFile) begin(n int) []byte {
+	if !d.ready() {
+		return nil
+	}
+	head := make([]byte, n)
+	read, _ := io.ReadFull(d.f, head)
+	if _, err := d.f.Seek(0, io.SeekStart); err != nil {
+		d.err = err
+		return nil
+	}
+	return head[:read]
+}
+
+func (d *dirFile) contents(p []byte) error { return d.data(p) }
+
+func (d *dirFile) data(p []byte) error {
+	if !d.ready() {
+		return d.err
+	}
+	if _, err := io.ReadFull(d.f, p); err != nil {
+		return fmt.Errorf("it changed while it was read: %w", unexpected(err))
+	}
+	return nil
+}
+
+func (d *dirFile) pass(n int64) error {
+	if !d.ready() {
+		return d.err
+	}
+	_, err := d.f.Seek(n, io.SeekCurrent)
+	return err
+}

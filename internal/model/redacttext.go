@@ -1,0 +1,106 @@
+package model
+
+import "strings"
+
+// RedactValue takes a secret out of a value that stands beside a name, such as an
+// environment variable or a label. It returns what may be shown, and the type of
+// the credential, "" when there was none. A value with a secret anywhere in it is
+// hidden whole.
+func RedactValue(name, value string) (shown, credential string) {
+	found := credentialIn(value)
+	if found == "" && (namesCredential(name, value) || assignsCredential(value)) {
+		found = NamedCredential
+	}
+	if found == "" {
+		return value, ""
+	}
+	return redacted, found
+}
+
+// RedactArguments takes secrets out of a command line, where a flag may name the
+// one after it. The arguments themselves stay as they are; credentials holds the
+// types of what was hidden.
+func RedactArguments(args []string) (shown, credentials []string) {
+	before := ""
+	for _, arg := range args {
+		found := ""
+		switch {
+		case before != "" && flagTakes(before, args[0], arg), shortFlagHolds(arg, args[0]), argumentAssigns(arg):
+			found = NamedCredential
+		default:
+			arg, found = RedactCommand(arg)
+		}
+		if found != "" {
+			credentials = append(credentials, found)
+			if found == NamedCredential && !strings.Contains(arg, redacted) {
+				arg = redacted
+			}
+		}
+		shown = append(shown, arg)
+		before = arg
+	}
+	return shown, credentials
+}
+
+// RedactCommand takes secrets out of a line of shell or of a Dockerfile. Of words
+// that assign one, NAME=value, the name stays; if that is not enough to be rid of
+// what looks like a secret, all of the line goes.
+func RedactCommand(line string) (shown, credential string) {
+	var out strings.Builder
+	rest, declares, hiding := line, declaresVariables(line), false
+	for rest != "" {
+		space := len(rest) - len(strings.TrimLeft(rest, " \t\r\n"))
+		out.WriteString(rest[:space])
+		rest = rest[space:]
+		end := strings.IndexAny(rest, " \t\r\n")
+		if end < 0 {
+			end = len(rest)
+		}
+		word := rest[:end]
+		rest = rest[end:]
+		if name, ok := assignedSecret(word); ok {
+			out.WriteString(name + "=" + redacted)
+			credential, hiding = NamedCredential, declares
+			continue
+		}
+		if hiding = hiding && !strings.Contains(word, "="); hiding {
+			out.WriteString(redacted)
+			continue
+		}
+		out.WriteString(word)
+	}
+	shown = out.String()
+	if found := credentialIn(shown); found != "" {
+		return redacted, found
+	}
+	if assignsCredential(shown) || shellPassword(shown) {
+		return redacted, NamedCredential
+	}
+	return shown, credential
+}
+
+// declaresVariables reports whether a line of an image's history sets variables.
+// It does not quote there: a value may go on after a space.
+func declaresVariables(line string) bool {
+	line = strings.TrimLeft(strings.TrimPrefix(strings.TrimSpace(line), "/bin/sh -c #(nop)"), " ")
+	for _, instruction := range []string{"ENV ", "ARG ", "LABEL "} {
+		if strings.HasPrefix(line, instruction) {
+			return true
+		}
+	}
+	return false
+}
+
+// assignedSecret returns the name of a word NAME=value, when the value is a
+// secret that ends with the word.
+func assignedSecret(word string) (name string, ok bool) {
+	name, value, ok := strings.Cut(word, "=")
+	if !ok || name == "" || value == "" || strings.ContainsAny(word, "`|&;") {
+		return "", false
+	}
+	if quote := value[0]; (quote == '"' || quote == '\'') && (len(value) < 2 || value[len(value)-1] != quote) {
+		return "", false
+	}
+	bare := strings.TrimLeft(name, "-'\"")
+	return name, namesCredential(bare, value) || credentialIn(value) != ""
+}
