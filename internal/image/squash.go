@@ -20,14 +20,20 @@ type squash struct {
 // that is given away may be taken over, and be changed.
 func (s *squash) add(layer *Tree, index int, away bool) {
 	s.layer = index
-	if s.tree == nil && away {
-		s.adopt(layer)
-		return
-	}
 	if s.tree == nil {
 		s.tree = newTree()
 	}
 	links := s.lookUpLinks(layer)
+	if away && layer.count >= s.tree.count {
+		s.slideUnder(layer, links)
+	} else {
+		s.layOver(layer, links)
+	}
+	s.tidy()
+}
+
+// layOver carries a layer into the tree.
+func (s *squash) layOver(layer *Tree, links map[nodeID]attributes) {
 	for _, id := range layer.opaques {
 		if dir := s.counterpart(layer, id); dir != 0 {
 			s.tree.clear(dir)
@@ -38,34 +44,42 @@ func (s *squash) add(layer *Tree, index int, away bool) {
 			s.tree.remove(hidden)
 		}
 	}
-	m := merge{squash: s, from: layer, links: links, contents: make([]uint32, len(layer.contents)+1)}
-	m.directory(rootID, rootID)
-	s.tidy()
+	m := merge{squash: s, from: layer, to: s.tree, fresh: true, contents: make([]uint32, len(layer.contents)+1)}
+	m.over(rootID, rootID, links)
 }
 
-// adopt takes the lowest layer as it is: there is nothing for it to hide.
-func (s *squash) adopt(layer *Tree) {
-	s.tree = layer
+// slideUnder carries what is in the tree into the layer, below what that has, and
+// lets it be the tree. The result is the same; it costs less when the layer is the
+// larger one, as with a million files on a small base.
+func (s *squash) slideUnder(layer *Tree, links map[nodeID]attributes) {
+	for i := range layer.contents {
+		label(layer.contents[i].found, s.layer)
+	}
+	m := merge{squash: s, from: s.tree, to: layer, contents: make([]uint32, len(s.tree.contents)+1)}
+	s.kept = layer.kept()
 	for id := rootID; int(id) <= layer.count; id++ {
 		n := layer.at(id)
-		n.flags &^= whiteout | opaque
+		if n.flags&present == 0 {
+			continue
+		}
+		if n.flags&hardLink != 0 {
+			a, ok := links[id]
+			if !ok {
+				layer.remove(id)
+				continue
+			}
+			layer.put(id, m.carried(a), 0)
+		}
 		n.layer = uint16(s.layer)
-		if n.flags&hardLink != 0 && n.flags&present != 0 {
-			s.missing(layer, id)
-			layer.remove(id)
+	}
+	m.under(rootID, rootID)
+	for _, list := range [][]nodeID{layer.whiteouts, layer.opaques} {
+		for _, id := range list {
+			layer.at(id).flags &^= whiteout | opaque
 		}
 	}
 	layer.whiteouts, layer.opaques = nil, nil
-	for i := range layer.contents {
-		s.kept += int64(len(layer.contents[i].bytes))
-		for j := range layer.contents[i].found {
-			layer.contents[i].found[j].Layer = s.layer
-		}
-	}
-}
-
-func (s *squash) missing(layer *Tree, id nodeID) {
-	s.problems.add("layer %d: %s: a hard link to /%s, which is not there: left out", s.layer, layer.path(id), layer.names.get(layer.at(id).link))
+	s.tree = layer
 }
 
 // lookUpLinks finds what hard links to lower layers lead to, before anything
@@ -77,9 +91,10 @@ func (s *squash) lookUpLinks(layer *Tree) map[nodeID]attributes {
 		if n.flags&hardLink == 0 || n.flags&present == 0 {
 			continue
 		}
-		target := s.tree.follow(rootID, layer.names.get(n.link), false)
+		link := layer.names.get(n.link)
+		target := s.tree.follow(rootID, link, false)
 		if target == 0 || s.tree.at(target).kind == Directory {
-			s.missing(layer, id)
+			s.problems.add("layer %d: %s: a hard link to /%s, which is not there: left out", s.layer, layer.path(id), link)
 			continue
 		}
 		if links == nil {
@@ -114,24 +129,37 @@ func (s *squash) tidy() {
 	}
 	clear(s.tree.contents[n:])
 	s.tree.contents = s.tree.contents[:n]
-	s.kept = 0
-	for i := range s.tree.contents {
-		s.kept += int64(len(s.tree.contents[i].bytes))
+	s.kept = s.tree.kept()
+}
+
+// kept counts the bytes of files that are held.
+func (t *Tree) kept() int64 {
+	var sum int64
+	for i := range t.contents {
+		sum += int64(len(t.contents[i].bytes))
+	}
+	return sum
+}
+
+func label(found []Package, layer int) {
+	for i := range found {
+		found[i].Layer = layer
 	}
 }
 
-// merge is one layer on its way into the tree.
+// merge carries paths from one tree to another.
 type merge struct {
 	*squash
-	from     *Tree
-	links    map[nodeID]attributes
-	contents []uint32 // place of the layer's contents in the tree's
+	from, to *Tree
+	fresh    bool     // what is carried belongs to the layer that is added
+	contents []uint32 // place of the contents of one in those of the other
 }
 
-// directory merges what a directory of the layer holds, and its attributes.
-func (m *merge) directory(from, to nodeID) {
+// over merges what a directory of the layer holds, and its attributes, into one
+// of the tree.
+func (m *merge) over(from, to nodeID, links map[nodeID]attributes) {
 	if n := m.from.at(from); n.flags&implied == 0 {
-		m.put(to, n.attributes, 0)
+		m.to.put(to, m.carried(n.attributes), 0)
 	}
 	for id := m.from.at(from).first; id != 0; id = m.from.at(id).next {
 		n := m.from.at(id)
@@ -142,71 +170,99 @@ func (m *merge) directory(from, to nodeID) {
 		switch {
 		case target == 0:
 		case n.flags&hardLink != 0:
-			m.hardLink(id, target)
-		case n.kind != Directory:
-			m.file(n.attributes, target)
-		default:
-			if there := m.tree.at(target); there.flags&present == 0 || there.kind != Directory {
-				m.put(target, n.attributes, n.flags&implied)
+			if a, ok := links[id]; ok {
+				a.layer = uint16(m.layer)
+				m.to.put(target, a, 0)
+				m.to.release(a.content) // what lookUpLinks held on to
 			}
-			m.directory(id, target)
+		case n.kind != Directory:
+			m.to.put(target, m.carried(n.attributes), 0)
+		default:
+			if there := m.to.at(target); there.flags&present == 0 || there.kind != Directory {
+				m.to.put(target, m.carried(n.attributes), 0)
+			}
+			m.over(id, target, links)
 		}
 	}
 }
 
-func (m *merge) hardLink(id, target nodeID) {
-	a, ok := m.links[id]
-	if !ok {
+// under merges what a directory of the tree holds into one of the layer, as far
+// as the layer does not hide it.
+func (m *merge) under(from, to nodeID) {
+	if n := m.to.at(to); n.flags&implied != 0 {
+		m.to.put(to, m.carried(m.from.at(from).attributes), 0)
+	}
+	if m.to.at(to).flags&opaque != 0 {
 		return
 	}
-	m.put(target, a, 0)
-	m.tree.release(a.content) // what lookUpLinks held on to
+	for id := m.from.at(from).first; id != 0; id = m.from.at(id).next {
+		n := m.from.at(id)
+		if n.flags&present == 0 {
+			continue
+		}
+		target := m.node(to, m.from.names.get(n.name))
+		if target == 0 {
+			continue
+		}
+		there := m.to.at(target)
+		switch {
+		case there.flags&whiteout != 0:
+			continue
+		case there.flags&present == 0:
+			m.to.put(target, m.carried(n.attributes), 0)
+		case n.kind != Directory || there.kind != Directory:
+			continue
+		}
+		if n.kind == Directory {
+			m.under(id, target)
+		}
+	}
 }
 
-func (m *merge) file(a attributes, target nodeID) {
+// node returns the node of a name in a directory, or 0 when there may be no more
+// of them.
+func (m *merge) node(dir nodeID, name []byte) nodeID {
+	if m.to.count < m.limits.Entries {
+		return m.to.findOrAdd(dir, name)
+	}
+	id := m.to.find(dir, name)
+	if id == 0 && !m.cut {
+		m.cut = true
+		m.problems.add("more than %d paths: the rest was left out", m.limits.Entries)
+	}
+	return id
+}
+
+// carried returns attributes as they are in the other tree.
+func (m *merge) carried(a attributes) attributes {
+	if m.fresh {
+		a.layer = uint16(m.layer)
+	}
 	if a.link != 0 {
-		a.link = m.tree.names.add(m.from.names.get(a.link))
+		a.link = m.to.names.add(m.from.names.get(a.link))
 	}
 	if a.content != 0 {
 		a.content = m.bring(a.content)
 	}
-	m.put(target, a, 0)
+	return a
 }
 
-func (m *merge) put(target nodeID, a attributes, flags nodeFlags) {
-	a.layer = uint16(m.layer)
-	m.tree.put(target, a, flags)
-}
-
-// node returns the node of a name in a directory of the tree, or 0 when there may
-// be no more of them.
-func (m *merge) node(dir nodeID, name []byte) nodeID {
-	if id := m.tree.find(dir, name); id != 0 || m.tree.count < m.limits.Entries {
-		return m.tree.findOrAdd(dir, name)
-	}
-	if !m.cut {
-		m.cut = true
-		m.problems.add("more than %d paths: the rest was left out", m.limits.Entries)
-	}
-	return 0
-}
-
-// bring moves content into the tree, when it is first asked for.
+// bring carries content, when it is first asked for.
 func (m *merge) bring(index uint32) uint32 {
 	if m.contents[index] == 0 {
 		c := m.from.contents[index-1]
 		c.users = 0
-		c.found = slices.Clone(c.found)
-		for i := range c.found {
-			c.found[i].Layer = m.layer
+		if m.fresh {
+			c.found = slices.Clone(c.found)
+			label(c.found, m.layer)
 		}
 		if m.kept+int64(len(c.bytes)) > m.limits.Kept {
 			m.problems.add("%s: more than %d bytes of files to be kept: not read", c.path, m.limits.Kept)
 			c = content{path: c.path}
 		}
 		m.kept += int64(len(c.bytes))
-		m.tree.contents = append(m.tree.contents, c)
-		m.contents[index] = uint32(len(m.tree.contents))
+		m.to.contents = append(m.to.contents, c)
+		m.contents[index] = uint32(len(m.to.contents))
 	}
 	return m.contents[index]
 }
