@@ -47,6 +47,20 @@ func packageInterests() []Interest {
 	return table
 }
 
+// addPackages finds the packages, notes which of them own the programs, and what
+// could not be read of them.
+func (img *Image) addPackages(t *Tree) {
+	packages, problems := readPackages(t, img.Distro)
+	img.Packages = packages
+	img.Problems = append(img.Problems, problems...)
+	for _, f := range t.Found() {
+		if f.Problem != "" {
+			img.Problems = append(img.Problems, model.Problem{Place: model.Place{File: f.Paths[0]}, Reason: f.Problem})
+		}
+	}
+	ownPrograms(img.Programs, img.Packages)
+}
+
 // readPackages gives the packages that are installed in the image in the end,
 // sorted, each with what it owns. A database that is damaged becomes a problem,
 // and what it says before the damage counts. Problems of files that were read in

@@ -25,7 +25,7 @@ func read(t testing.TB, tree *Tree, d Distro) []Package {
 	return packages
 }
 
-func names(packages []Package) string {
+func nameVersions(packages []Package) string {
 	var all []string
 	for _, p := range packages {
 		all = append(all, p.Name+" "+p.Version)
@@ -37,7 +37,7 @@ func find(t testing.TB, packages []Package, name string) Package {
 	t.Helper()
 	i := slices.IndexFunc(packages, func(p Package) bool { return p.Name == name })
 	if i < 0 {
-		t.Fatalf("no package %s in %s", name, names(packages))
+		t.Fatalf("no package %s in %s", name, nameVersions(packages))
 	}
 	return packages[i]
 }
@@ -61,7 +61,7 @@ func TestDpkgStates(t *testing.T) {
 	}
 	packages := parseDpkg([]byte(status.String()), dpkgStatus, bookworm)
 	if len(packages) != 5 {
-		t.Errorf("got %s", names(packages))
+		t.Errorf("got %s", nameVersions(packages))
 	}
 	for _, p := range packages {
 		if !strings.HasPrefix(p.Name, "true-") {
@@ -136,7 +136,7 @@ func TestDistroless(t *testing.T) {
 		"/lib/libc.so.6":                 "c",
 	}.tree(t)
 	packages := read(t, tree, bookworm)
-	if got := names(packages); got != "base-files 12.4, libc6 2.36-9" {
+	if got := nameVersions(packages); got != "base-files 12.4, libc6 2.36-9" {
 		t.Error(got)
 	}
 	libc := find(t, packages, "libc6")
@@ -197,7 +197,7 @@ func TestApk(t *testing.T) {
 	b.layer = 5
 	b.file(apkInstalled, 0o644, []byte(apkDB))
 	packages := read(t, b.tree, Distro{ID: "alpine", Version: "3.22.1"})
-	if got := names(packages); got != "musl 1.2.5-r9, ssl_client 1.37.0-r13" {
+	if got := nameVersions(packages); got != "musl 1.2.5-r9, ssl_client 1.37.0-r13" {
 		t.Fatal(got)
 	}
 	musl, client := packages[0], packages[1]
@@ -215,7 +215,7 @@ func TestApkMergedUsr(t *testing.T) {
 	tree := memory{"/lib": "-> usr/lib", apkUsrInstalled: apkDB, "/usr/lib/ld-musl-x86_64.so.1": "x"}.tree(t)
 	packages := read(t, tree, Distro{ID: "wolfi"})
 	if len(packages) != 2 {
-		t.Fatal(names(packages))
+		t.Fatal(nameVersions(packages))
 	}
 	same(t, "musl", packages[0].Files, []string{"/usr/lib/ld-musl-x86_64.so.1"})
 	if packages[0].Ecosystem != "Wolfi" || packages[0].PURL != "pkg:apk/wolfi/musl@1.2.5-r9?arch=x86_64&distro=wolfi" {

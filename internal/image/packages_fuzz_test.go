@@ -114,18 +114,24 @@ func FuzzRust(f *testing.F) {
 // FuzzBinary fuzzes the reading of programs, by the standard library's packages
 // too, which do not promise to bear hostile files.
 func FuzzBinary(f *testing.F) {
-	info := "\xff Go buildinf:\x08\x02" + strings.Repeat("\x00", 16) + "\x08go1.26.1" + "\x4a" + strings.Repeat("s", 16) +
-		"path\tx\nmod\tx\tv1\t\ndep\ty\tv2\th1:\n=>\tz\tv3\th1:\n" + strings.Repeat("e", 16)
+	info := goInfo("path\tx\nmod\tx\tv1\t\ndep\ty\tv2\th1:\n=>\tz\tv3\th1:\n")
 	data := elfFile(f, map[string]string{goSection: info, rustSection: string(deflate(f, rustList))})
 	packages, err := extractBinary(&FileContent{Path: "/x", Size: int64(len(data)), ReaderAt: bytes.NewReader(data), bytes: data})
-	if err != nil || names(packages) != "stdlib 1.26.1, x v1, z v3, app 0.1.0, serde 1.0.219" {
-		f.Fatal(names(packages), err)
+	if err != nil || nameVersions(packages) != "stdlib 1.26.1, x v1, z v3, app 0.1.0, serde 1.0.219" {
+		f.Fatal(nameVersions(packages), err)
 	}
 	f.Add(data)
 	f.Fuzz(func(t *testing.T, data []byte) {
 		packages, _ := extractBinary(&FileContent{Path: "/x", Size: int64(len(data)), ReaderAt: strings.NewReader(string(data)), bytes: data})
 		sound(t, packages)
 	})
+}
+
+// goInfo writes what Go's linker says of a program's modules.
+func goInfo(modules string) string {
+	modules = strings.Repeat("s", 16) + modules + strings.Repeat("e", 16)
+	info := "\xff Go buildinf:\x08\x02" + strings.Repeat("\x00", 16) + "\x08go1.26.1"
+	return string(binary.AppendUvarint([]byte(info), uint64(len(modules)))) + modules
 }
 
 // elfFile writes a program that has these sections and nothing to run.

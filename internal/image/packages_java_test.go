@@ -63,7 +63,7 @@ func TestJarInJar(t *testing.T) {
 		zipEntry{name: "pom.xml", content: "<project/>"})
 	tree := memory{"/srv/app.war": "#!/bin/sh\nexec java -jar $0\n" + app}.tree(t)
 	packages := read(t, tree, Distro{})
-	if got := names(packages); got != "com.acme:app 7, com.acme:deep 3, com.acme:fat 1, org.shaded:lib 2.0, org.springframework:spring-core 6.1.3" {
+	if got := nameVersions(packages); got != "com.acme:app 7, com.acme:deep 3, com.acme:fat 1, org.shaded:lib 2.0, org.springframework:spring-core 6.1.3" {
 		t.Error(got)
 	}
 	for _, p := range packages {
@@ -86,8 +86,8 @@ func TestJarByManifest(t *testing.T) {
 		{"x-1.jar", "Manifest-Version: 1.0\n\nName: a\nBundle-License: no\n", "x 1"},
 	} {
 		packages, err := readJar("/"+test.file, jar(t, zipEntry{name: "META-INF/MANIFEST.MF", content: test.manifest}))
-		if err != nil || names(packages) != test.want {
-			t.Errorf("%s: %s, %v; want %s", test.file, names(packages), err, test.want)
+		if err != nil || nameVersions(packages) != test.want {
+			t.Errorf("%s: %s, %v; want %s", test.file, nameVersions(packages), err, test.want)
 		}
 	}
 }
@@ -116,7 +116,7 @@ func TestHostileJars(t *testing.T) {
 	} {
 		packages, err := readJar("/t.jar", test.content)
 		if len(packages) != test.packages || err == nil || !strings.Contains(err.Error(), test.problem) {
-			t.Errorf("%s: %d packages %s, %v", test.name, len(packages), names(packages), err)
+			t.Errorf("%s: %d packages %s, %v", test.name, len(packages), nameVersions(packages), err)
 		}
 	}
 }

@@ -152,7 +152,7 @@ func deflate(t testing.TB, content string) []byte {
 
 func TestRustList(t *testing.T) {
 	packages, err := parseRustList(deflate(t, rustList), "/app")
-	if err != nil || names(packages) != "app 0.1.0, serde 1.0.219" {
+	if err != nil || nameVersions(packages) != "app 0.1.0, serde 1.0.219" {
 		t.Fatal(packages, err)
 	}
 	if p := packages[1]; p.PURL != "pkg:cargo/serde@1.0.219" || p.Ecosystem != "crates.io" {
@@ -191,8 +191,8 @@ func TestRustProgram(t *testing.T) {
 		t.Fatal(err)
 	}
 	packages := read(t, memory{"/usr/bin/main": string(data)}.tree(t), Distro{})
-	if names(packages) != "app 0.1.0, serde 1.0.219" {
-		t.Error(names(packages))
+	if nameVersions(packages) != "app 0.1.0, serde 1.0.219" {
+		t.Error(nameVersions(packages))
 	}
 }
 
@@ -215,7 +215,7 @@ func TestNPM(t *testing.T) {
 		"/app/package-lock.json":                                  `{"packages":{"node_modules/ghost":{"version":"1.0.0"}}}`,
 	}.tree(t)
 	packages := read(t, tree, Distro{})
-	if got := names(packages); got != "@s/c 3.0.0, a 1.0.0, b 2.0.0, p 1.0.0, real-name 4.0.0" {
+	if got := nameVersions(packages); got != "@s/c 3.0.0, a 1.0.0, b 2.0.0, p 1.0.0, real-name 4.0.0" {
 		t.Fatal(got)
 	}
 	a, c := find(t, packages, "a"), find(t, packages, "@s/c")
@@ -258,7 +258,7 @@ func TestPython(t *testing.T) {
 		dpkgInfo + "/python3-egg.list":               site + "\n" + site + "/egg-2.egg-info\n" + site + "/egg-2.egg-info/PKG-INFO\n",
 	}.tree(t)
 	packages := read(t, tree, bookworm)
-	if got := names(packages); got != "python3-egg 2-1, Foo_Bar 1.0, egg 2, single 3, zipped 4" {
+	if got := nameVersions(packages); got != "python3-egg 2-1, Foo_Bar 1.0, egg 2, single 3, zipped 4" {
 		t.Fatal(got)
 	}
 	foo := find(t, packages, "Foo_Bar")
@@ -296,7 +296,7 @@ func TestGems(t *testing.T) {
 		"/src/thing/thing.gemspec":                                  "Gem::Specification.new do |s|\n  s.name = \"thing\"\n  s.version = \"1\"\nend\n",
 	}.tree(t)
 	packages := read(t, tree, Distro{})
-	if got := names(packages); got != "json 2, nokogiri 1.16, rack 2.2.6" {
+	if got := nameVersions(packages); got != "json 2, nokogiri 1.16, rack 2.2.6" {
 		t.Fatal(got)
 	}
 	rack := find(t, packages, "rack")
@@ -322,7 +322,7 @@ func TestComposer(t *testing.T) {
 			"/app/other/installed.json":             `[{"name":"not/this","version":"1"}]`,
 		}.tree(t)
 		packages := read(t, tree, Distro{})
-		if got := names(packages); got != "a/meta 1, monolog/monolog 3.5.0" {
+		if got := nameVersions(packages); got != "a/meta 1, monolog/monolog 3.5.0" {
 			t.Fatalf("%s: %s", name, got)
 		}
 		p := packages[1]
@@ -346,7 +346,7 @@ func TestDotNet(t *testing.T) {
 		"/app/runtimes/linux-x64/native/lib.so": "",
 	}.tree(t)
 	packages := read(t, tree, Distro{})
-	if got := names(packages); got != "Newtonsoft.Json 13.0.3, runtime.native 1.0" {
+	if got := nameVersions(packages); got != "Newtonsoft.Json 13.0.3, runtime.native 1.0" {
 		t.Fatal(got)
 	}
 	same(t, "json", packages[0].Files, []string{"/app/Newtonsoft.Json.dll"})

@@ -85,7 +85,7 @@ func TestRPM(t *testing.T) {
 				"/opt/many/a-file-with-a-long-name-7": "7",
 			}.tree(t)
 			packages := read(t, tree, Distro{ID: "rocky", Version: "9.4"})
-			if got := names(packages); got != "other-name 4:9.9-3, ullage-sample 4:1.2-3, ullage-sample-many 4:1.2-3" {
+			if got := nameVersions(packages); got != "other-name 4:9.9-3, ullage-sample 4:1.2-3, ullage-sample-many 4:1.2-3" {
 				t.Fatal(got)
 			}
 			other, sample, many := packages[0], packages[1], packages[2]
@@ -117,7 +117,7 @@ func TestRPMCutShort(t *testing.T) {
 	tree := memory{"/var/lib/rpm/Packages": "garbage", "/lib/apk/db/installed": apkDB}.tree(t)
 	packages, problems := readPackages(tree, Distro{})
 	if len(packages) != 2 || len(problems) != 1 || !strings.Contains(problems[0].String(), "/var/lib/rpm/Packages: package database: not an rpm database") {
-		t.Errorf("%s, problems %v", names(packages), problems)
+		t.Errorf("%s, problems %v", nameVersions(packages), problems)
 	}
 }
 

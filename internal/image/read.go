@@ -37,6 +37,7 @@ func Read(ctx context.Context, s *Source, o Options) (*Image, *Tree, error) {
 	img.Distro = readDistro(tree)
 	img.Programs = findPrograms(tree)
 	img.Writable = findWritable(tree)
+	img.addPackages(tree)
 	return img, tree, nil
 }
 
