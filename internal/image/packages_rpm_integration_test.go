@@ -193,3 +193,36 @@ func output(t testing.TB, name string, args ...string) string {
 	}
 	return string(out)
 }
+
+// TestSQLiteAgreesWithSQLite has SQLite write values of all lengths around those at
+// which they go on in pages of their own.
+func TestSQLiteAgreesWithSQLite(t *testing.T) {
+	sqlite, err := exec.LookPath("sqlite3")
+	if err != nil {
+		t.Skip("no sqlite3")
+	}
+	for _, pageSize := range []int{512, 1024, 4096, 65536} {
+		file := t.TempDir() + "/db"
+		output(t, sqlite, file, fmt.Sprintf(`pragma page_size=%d; create table Packages(hnum integer primary key, blob blob not null);
+			with recursive n(i) as (select 0 union all select i+1 from n where i < 3000)
+			insert into Packages select i+1, randomblob(case i %% 3 when 0 then i when 1 then %d-60+i/30 else 3*%d+i/20 end) from n;
+			delete from Packages where hnum %% 7 = 3;`, pageSize, pageSize, pageSize))
+		db, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		blobs, err := rpmBlobs(db, nil)
+		if err != nil {
+			t.Errorf("pages of %d bytes: %v", pageSize, err)
+		}
+		rows := strings.Split(strings.TrimSuffix(output(t, sqlite, file, "select lower(hex(blob)) from Packages order by hnum"), "\n"), "\n")
+		if len(rows) < 2000 || len(rows) != len(blobs) {
+			t.Fatalf("pages of %d bytes: %d rows, by sqlite3 %d", pageSize, len(blobs), len(rows))
+		}
+		for i, row := range rows {
+			if hex.EncodeToString(blobs[i]) != row {
+				t.Fatalf("pages of %d bytes: row %d of %d bytes differs", pageSize, i, len(row)/2)
+			}
+		}
+	}
+}

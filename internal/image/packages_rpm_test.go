@@ -82,6 +82,7 @@ func TestRPM(t *testing.T) {
 				"/usr/lib/sysimage/rpm/" + name:       string(db),
 				"/etc/sample.conf":                    "a",
 				"/etc/sample.link":                    "-> sample.conf",
+				"/opt/many/empty":                     "-> /etc", // to the package a directory
 				"/opt/many/a-file-with-a-long-name-7": "7",
 			}.tree(t)
 			packages := read(t, tree, Distro{ID: "rocky", Version: "9.4"})
@@ -118,6 +119,20 @@ func TestRPMCutShort(t *testing.T) {
 	packages, problems := readPackages(tree, Distro{})
 	if len(packages) != 2 || len(problems) != 1 || !strings.Contains(problems[0].String(), "/var/lib/rpm/Packages: package database: not an rpm database") {
 		t.Errorf("%s, problems %v", nameVersions(packages), problems)
+	}
+}
+
+// A cell that lies outside of its page is a problem, and the others count.
+func TestSQLiteBadCell(t *testing.T) {
+	db := fixture(t, "small.sqlite")
+	const pageSize = 512
+	for at := pageSize; at < len(db); at += pageSize {
+		if page := db[at:]; page[0] == 13 && binary.BigEndian.Uint16(page[3:]) == 2 {
+			binary.BigEndian.PutUint16(page[8:], 0xfff0)
+		}
+	}
+	if blobs, err := rpmBlobs(db, nil); len(blobs) != 1 || err == nil || !strings.Contains(err.Error(), "a cell lies outside") {
+		t.Errorf("%d blobs, %v", len(blobs), err)
 	}
 }
 
