@@ -1,0 +1,140 @@
+package cli
+
+import (
+	"time"
+
+	"ullage.dev/ullage/internal/image"
+)
+
+// imageJSON is what `ullage image -o json` writes; docs/image.md describes it.
+type imageJSON struct {
+	Version   int           `json:"version"`
+	Reference string        `json:"reference"`
+	Platform  string        `json:"platform,omitempty"`
+	Index     string        `json:"index,omitempty"`
+	Manifest  string        `json:"manifest,omitempty"`
+	ConfigID  string        `json:"config,omitempty"`
+	System    *systemJSON   `json:"system"` // null when there is no os-release
+	Settings  settingsJSON  `json:"settings"`
+	Layers    []layerJSON   `json:"layers"`
+	Packages  []packageJSON `json:"packages"`
+	Programs  []programJSON `json:"programs"`
+	Writable  []string      `json:"writable"`
+	Complete  bool          `json:"complete"`
+	Problems  []string      `json:"problems"`
+}
+
+type systemJSON struct {
+	ID           string `json:"id"`
+	Version      string `json:"version,omitempty"`
+	Name         string `json:"name,omitempty"`
+	EndOfSupport string `json:"endOfSupport,omitempty"` // a date; absent when not known
+}
+
+type settingsJSON struct {
+	Created     *time.Time        `json:"created,omitempty"`
+	User        string            `json:"user"`
+	Entrypoint  []string          `json:"entrypoint"`
+	Command     []string          `json:"command"`
+	WorkingDir  string            `json:"workingDir,omitempty"`
+	Environment []variableJSON    `json:"environment"`
+	Ports       []string          `json:"ports"`
+	Volumes     []string          `json:"volumes"`
+	Labels      map[string]string `json:"labels,omitempty"`
+	Health      []string          `json:"healthCheck,omitempty"`
+	Credentials []string          `json:"credentials"`
+}
+
+type variableJSON struct {
+	Name  string `json:"name"`
+	Value string `json:"value"`
+}
+
+type layerJSON struct {
+	DiffID    string `json:"diffID"`
+	Blob      string `json:"blob,omitempty"`
+	Size      int64  `json:"size,omitempty"`
+	Files     int    `json:"files"`
+	CreatedBy string `json:"createdBy,omitempty"`
+}
+
+type packageJSON struct {
+	Ecosystem     string   `json:"ecosystem"`
+	Name          string   `json:"name"`
+	Version       string   `json:"version"`
+	Arch          string   `json:"arch,omitempty"`
+	Source        string   `json:"source,omitempty"`
+	SourceVersion string   `json:"sourceVersion,omitempty"`
+	Licenses      []string `json:"licenses,omitempty"`
+	PURL          string   `json:"purl"`
+	Layer         int      `json:"layer"` // from 1
+	Where         []string `json:"where"`
+	OwnedBy       string   `json:"ownedBy,omitempty"`
+	Main          bool     `json:"main,omitempty"`
+	Files         []string `json:"files"` // null when not known
+}
+
+type programJSON struct {
+	Path    string `json:"path"`
+	Target  string `json:"target,omitempty"`
+	Layer   int    `json:"layer"`
+	Class   string `json:"class,omitempty"`
+	Script  bool   `json:"script,omitempty"`
+	Setuid  bool   `json:"setuid,omitempty"`
+	Setgid  bool   `json:"setgid,omitempty"`
+	Capable bool   `json:"fileCapabilities,omitempty"`
+	Package string `json:"package,omitempty"`
+}
+
+func newImageJSON(img *image.Image) *imageJSON {
+	c := &img.Config
+	j := &imageJSON{
+		Version: 1, Reference: img.Reference, Platform: img.Platform, Index: img.Index, Manifest: img.Manifest, ConfigID: img.Identity.Config,
+		Settings: settingsJSON{
+			User: c.User, Entrypoint: listOf(c.Entrypoint), Command: listOf(c.Command), WorkingDir: c.WorkingDir, Environment: []variableJSON{},
+			Ports: listOf(c.Ports), Volumes: listOf(c.Volumes), Labels: c.Labels, Health: c.Health, Credentials: listOf(c.Credentials),
+		},
+		Layers: []layerJSON{}, Packages: []packageJSON{}, Programs: []programJSON{}, Writable: []string{}, Problems: []string{}, Complete: len(img.Problems) == 0,
+	}
+	if !c.Created.IsZero() {
+		j.Settings.Created = &c.Created
+	}
+	if d := img.Distro; d.ID != "" {
+		j.System = &systemJSON{ID: d.ID, Version: d.Version, Name: d.Name}
+		if end, known := d.EndOfSupport(); known {
+			j.System.EndOfSupport = end.Format(time.DateOnly)
+		}
+	}
+	for _, v := range c.Env {
+		j.Settings.Environment = append(j.Settings.Environment, variableJSON(v))
+	}
+	for i := range img.Layers {
+		l := &img.Layers[i]
+		j.Layers = append(j.Layers, layerJSON{l.DiffID, l.Blob, l.Size, l.Files, l.CreatedBy})
+	}
+	for i := range img.Packages {
+		p := &img.Packages[i]
+		j.Packages = append(j.Packages, packageJSON{
+			p.Ecosystem, p.Name, p.Version, p.Arch, p.Source, p.SourceVersion, p.Licenses, p.PURL, p.Layer + 1, listOf(p.Where), p.OwnedBy, p.Main, p.Files,
+		})
+	}
+	for i := range img.Programs {
+		p := &img.Programs[i]
+		j.Programs = append(j.Programs, programJSON{p.Path, p.Target, p.Layer + 1, string(p.Class), p.Script, p.Setuid, p.Setgid, p.Capable, p.Package})
+	}
+	for _, w := range img.Writable {
+		j.Writable = append(j.Writable, w.Path)
+	}
+	for _, p := range img.Problems {
+		j.Problems = append(j.Problems, p.String())
+	}
+	return j
+}
+
+// listOf is a list in JSON, and never null.
+func listOf(all []string) []string {
+	if all == nil {
+		return []string{}
+	}
+	return all
+}
