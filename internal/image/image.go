@@ -104,6 +104,9 @@ type Package struct {
 	// OwnedBy is the name of the distribution's package that brought this one, a
 	// language's, and so answers for its flaws. "" when none did.
 	OwnedBy string
+	// Main is set for the module that a Go or Rust program is itself; the program's
+	// other packages are what it was built from.
+	Main bool
 }
 
 // Program is an executable file in the image, native or a script, or a symbolic

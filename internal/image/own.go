@@ -140,7 +140,7 @@ func markOwned(distribution, language []Package) {
 }
 
 // ownPrograms notes for each program the package that owns it: the distribution's
-// before a language's.
+// before a language's. A program's own module owns it, not those it was built from.
 func ownPrograms(programs []Program, packages []Package) {
 	places := make(map[string]int, len(programs))
 	for i, p := range programs {
@@ -148,7 +148,7 @@ func ownPrograms(programs []Program, packages []Package) {
 	}
 	for _, language := range []bool{false, true} {
 		for _, p := range packages {
-			if p.ofLanguage() != language {
+			if p.ofLanguage() != language || (p.Ecosystem == "Go" || p.Ecosystem == "crates.io") && !p.Main {
 				continue
 			}
 			for _, file := range p.Files {

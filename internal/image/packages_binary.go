@@ -47,20 +47,20 @@ func goPackages(r io.ReaderAt, where string) ([]Package, error) {
 		return nil, fmt.Errorf("go build information: %w", err)
 	}
 	var packages []Package
-	add := func(name, version string) {
+	add := func(name, version string, main bool) {
 		if name == "" {
 			return
 		}
 		packages = append(packages, Package{Ecosystem: "Go", Name: name, Version: version, Where: []string{where},
-			PURL: goPURL(name, version), Files: []string{where}})
+			PURL: goPURL(name, version), Files: []string{where}, Main: main})
 	}
 	if version, ok := toolchain(info.GoVersion); ok {
-		add("stdlib", version)
+		add("stdlib", version, false)
 	}
-	add(info.Main.Path, released(info.Main.Version))
+	add(info.Main.Path, released(info.Main.Version), true)
 	for _, dep := range info.Deps {
 		name, version := replaced(dep)
-		add(name, version)
+		add(name, version, false)
 	}
 	return packages, nil
 }
@@ -137,7 +137,8 @@ func parseRustList(data []byte, where string) ([]Package, error) {
 	}
 	var content struct {
 		Packages []struct {
-			Name, Version, Source, Kind string
+			Name, Version, Kind string
+			Root                bool
 		}
 	}
 	if err == nil {
@@ -152,7 +153,7 @@ func parseRustList(data []byte, where string) ([]Package, error) {
 			continue
 		}
 		packages = append(packages, Package{Ecosystem: "crates.io", Name: p.Name, Version: p.Version, Where: []string{where},
-			PURL: purl("cargo", "", p.Name, p.Version), Files: []string{where}})
+			PURL: purl("cargo", "", p.Name, p.Version), Files: []string{where}, Main: p.Root})
 	}
 	return packages, nil
 }

@@ -74,6 +74,8 @@ func agreeWithGoVersion(t *testing.T, exe string, atLeast int) {
 		t.Fatal(err)
 	}
 	packages := read(t, memory{"/usr/bin/app": string(data)}.tree(t), Distro{})
+	programs := []Program{{Path: "/usr/bin/app"}}
+	ownPrograms(programs, packages)
 	var got []string
 	for _, p := range packages {
 		got = append(got, strings.TrimSpace(p.Name+" "+p.Version))
@@ -93,6 +95,8 @@ func agreeWithGoVersion(t *testing.T, exe string, atLeast int) {
 		case len(fields) == 0:
 		case i == 0:
 			want = append(want, "stdlib "+strings.TrimPrefix(fields[1], "go"))
+		case fields[0] == "mod" && programs[0].Package != fields[1]:
+			t.Errorf("the program is owned by %q, not %q", programs[0].Package, fields[1])
 		case fields[0] == "mod" || fields[0] == "dep":
 			want = append(want, strings.TrimSuffix(strings.Join(fields[1:min(3, len(fields))], " "), " (devel)"))
 		case fields[0] == "=>" && fields[2] == "(devel)":
@@ -154,6 +158,9 @@ func TestRustList(t *testing.T) {
 	packages, err := parseRustList(deflate(t, rustList), "/app")
 	if err != nil || nameVersions(packages) != "app 0.1.0, serde 1.0.219" {
 		t.Fatal(packages, err)
+	}
+	if !packages[0].Main || packages[1].Main {
+		t.Errorf("the root is not main: %+v", packages)
 	}
 	if p := packages[1]; p.PURL != "pkg:cargo/serde@1.0.219" || p.Ecosystem != "crates.io" {
 		t.Errorf("%+v", p)
