@@ -95,7 +95,7 @@ type Package struct {
 	Source        string // source package, for distributions; "" when it is Name
 	SourceVersion string // "" when it is Version
 	Licenses      []string
-	PURL          string
+	PURL          string   // "" for a jar that does not say its group
 	Layer         int      // index into Layers of the layer that brought it
 	Where         []string // files that say so: the package database, METADATA, the jar, the binary
 	// Files are the regular files and links that the package owns, by their path
