@@ -184,7 +184,7 @@ func (p *imagePrinter) programs(img *image.Image) {
 		if g.Setuid || g.Setgid || g.Capable {
 			raised = append(raised, g.Path)
 		}
-		if g.Package == "" && g.Target == "" {
+		if g.Package == "" && g.Target == "" && !strings.HasPrefix(g.Path, "/var/lib/dpkg/info/") { // the scripts of packages
 			loose = append(loose, g.Path)
 		}
 	}

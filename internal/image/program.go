@@ -15,7 +15,7 @@ func findPrograms(t *Tree) []Program {
 		switch {
 		case n.kind == File && n.mode&(native|script) != 0:
 			all = append(all, Program{
-				Path: string(p), Layer: int(n.layer), Class: classOf(path.Base(string(p))), Script: n.mode&script != 0,
+				Path: string(p), Layer: int(n.layer), Class: classAt(string(p)), Script: n.mode&script != 0,
 				Setuid: n.mode&0o4000 != 0, Setgid: n.mode&0o2000 != 0, Capable: n.mode&capable != 0,
 			})
 		case n.kind == Symlink:
@@ -55,6 +55,19 @@ func findWritable(t *Tree) []Writable {
 		all = append(all, Writable{Path: string(p), Layer: int(n.layer), Directory: n.kind == Directory})
 	}
 	return all
+}
+
+// elsewhere are directories whose programs are called like others and are not
+// them: jobs of cron, and what apt fetches with.
+var elsewhere = []string{"/etc/cron", "/usr/lib/apt/methods/"}
+
+func classAt(p string) ProgramClass {
+	for _, dir := range elsewhere {
+		if strings.HasPrefix(p, dir) {
+			return OtherProgram
+		}
+	}
+	return classOf(path.Base(p))
 }
 
 // classOf tells what a program of a name is good for. A version at the end does

@@ -1,0 +1,122 @@
+package cli
+
+import (
+	"archive/tar"
+	"bytes"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-containerregistry/pkg/name"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/empty"
+	"github.com/google/go-containerregistry/pkg/v1/mutate"
+	"github.com/google/go-containerregistry/pkg/v1/static"
+	"github.com/google/go-containerregistry/pkg/v1/tarball"
+	"github.com/google/go-containerregistry/pkg/v1/types"
+)
+
+const imageCanary = "ghp_CANARYcanaryCANARYcanaryCANARYcana12"
+
+// smallImage writes a Docker archive of two layers: the second hides the first's
+// shell.
+func smallImage(t *testing.T) string {
+	t.Helper()
+	layer := func(files map[string]string) v1.Layer {
+		var buf bytes.Buffer
+		w := tar.NewWriter(&buf)
+		for path, text := range files {
+			if err := w.WriteHeader(&tar.Header{Name: path, Mode: 0o755, Size: int64(len(text))}); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := w.Write([]byte(text)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := w.Close(); err != nil {
+			t.Fatal(err)
+		}
+		return static.NewLayer(buf.Bytes(), types.DockerUncompressedLayer)
+	}
+	img, err := mutate.AppendLayers(empty.Image,
+		layer(map[string]string{
+			"etc/os-release":      "ID=debian\nVERSION_ID=\"12\"\nPRETTY_NAME=\"Debian GNU/Linux 12 (bookworm)\"\n",
+			"var/lib/dpkg/status": "Package: zlib1g\nStatus: install ok installed\nArchitecture: amd64\nSource: zlib\nVersion: 1:1.2.13.dfsg-1\n\n",
+			"bin/bash":            "\x7fELF\x02\x01\x01 shell",
+			"usr/bin/curl":        "\x7fELF\x02\x01\x01 tool",
+		}),
+		layer(map[string]string{"bin/.wh.bash": ""}))
+	if err == nil {
+		img, err = mutate.Config(img, v1.Config{User: "0", Entrypoint: []string{"/web", "--listen", ":8080"}, Env: []string{"TOKEN=" + imageCanary}})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "image.tar")
+	tag, err := name.NewTag("registry.example/web:1.4.2")
+	if err == nil {
+		err = tarball.WriteToFile(path, tag, img)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func runImage(t *testing.T, args ...string) (stdout, stderr string, code int) {
+	t.Helper()
+	var out, errs bytes.Buffer
+	code = Run(t.Context(), &Program{Args: append([]string{"image"}, args...), Stdin: strings.NewReader(""), Stdout: &out, Stderr: &errs, Getenv: func(string) string { return "" }})
+	return out.String(), errs.String(), code
+}
+
+// TestImage reads an image from an archive, and says so of one that is damaged.
+func TestImage(t *testing.T) {
+	path := smallImage(t)
+	text, stderr, code := runImage(t, path)
+	if code != exitClean || stderr != "" {
+		t.Fatalf("exit %d: %s", code, stderr)
+	}
+	for _, want := range []string{"Debian GNU/Linux 12 (bookworm)", "runs as root unless the pod says otherwise", "1: 1 Debian", "network tools     /usr/bin/curl", "/web --listen :8080", "TOKEN: GitHub token"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("%q is missing:\n%s", want, text)
+		}
+	}
+	if strings.Contains(text, "/bin/bash") {
+		t.Errorf("a program that a layer hides is shown:\n%s", text)
+	}
+	object, _, _ := runImage(t, "-o", "json", path)
+	var j imageJSON
+	if err := json.Unmarshal([]byte(object), &j); err != nil {
+		t.Fatal(err)
+	}
+	if len(j.Packages) != 1 || j.Packages[0].Name != "zlib1g" || j.Packages[0].Source != "zlib" || j.Packages[0].Layer != 1 || !j.Complete {
+		t.Errorf("packages %+v, complete %v", j.Packages, j.Complete)
+	}
+	if strings.Contains(text+object, imageCanary) {
+		t.Error("a secret of the configuration is shown")
+	}
+
+	whole, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	damaged := bytes.Replace(whole, []byte("Package: zlib1g"), []byte("Package: zlib2g"), 1)
+	if err := os.WriteFile(path, damaged, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	text, _, code = runImage(t, path)
+	if code != exitIncomplete || !strings.Contains(text, "Not read") {
+		t.Errorf("a layer that is not what its digest says: exit %d\n%s", code, text)
+	}
+}
+
+func TestImageUsage(t *testing.T) {
+	for _, args := range [][]string{{}, {"a", "b"}, {"-o", "xml", "x"}, {"--mirror", "docker.io", "x"}, {filepath.Join(t.TempDir(), "none.tar")}} {
+		if _, stderr, code := runImage(t, args...); code != exitUsage || stderr == "" {
+			t.Errorf("%q: exit %d, %q", args, code, stderr)
+		}
+	}
+}
