@@ -1,0 +1,171 @@
+package vuln
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// made gives a hit its severity, state, rank and reasons.
+func (m *matcher) made(i int, h *hit, o Order, reasons []string) (Match, error) {
+	x := Match{Package: i, ID: h.id}
+	advisories, err := m.gather(h, &x)
+	if err != nil {
+		return x, err
+	}
+	urgency, from := "", ""
+	if isDistribution(m.packages[i].Ecosystem) {
+		for _, a := range h.statements {
+			if urgency == "" && levelOfWord(a.Urgency) != UnknownLevel {
+				urgency, from = a.Urgency, a.Feed
+			}
+		}
+	}
+	x.Severity = severity(urgency, from, advisories)
+	x.State, x.Fixed = state(h, o)
+	for k := range advisories {
+		a := &advisories[k]
+		if x.Summary == "" {
+			x.Summary = a.Summary
+		}
+		if a.Published != 0 && (x.Published == 0 || a.Published < x.Published) {
+			x.Published = a.Published
+		}
+	}
+	x.rank(reasons)
+	return x, nil
+}
+
+// gather collects every advisory on the vulnerability: those that matched, and
+// those that share its id.
+func (m *matcher) gather(h *hit, x *Match) ([]Advisory, error) {
+	seen := map[string]bool{}
+	queue := []string{h.id}
+	for _, a := range h.statements {
+		if !slices.Contains(x.Advisories, a.ID) {
+			x.Advisories = append(x.Advisories, a.ID)
+		}
+		if a.ID != h.id {
+			queue = append(queue, a.ID)
+		}
+	}
+	slices.Sort(x.Advisories)
+	var list []Advisory
+	for n := 0; n < len(queue); n++ {
+		id := queue[n]
+		if seen[id] {
+			continue
+		}
+		seen[id] = true
+		r, err := m.record(id)
+		if err != nil {
+			return nil, err
+		}
+		if id == h.id || !strings.HasPrefix(h.id, "CVE-") {
+			x.Exploited, x.EPSS = r.Exploited, r.EPSS
+		}
+		for k := range r.Advisories {
+			a := &r.Advisories[k]
+			if a.Withdrawn {
+				continue
+			}
+			list = append(list, *a)
+			queue = append(queue, m.same(h.id, a)...)
+		}
+	}
+	delete(seen, h.id)
+	for id := range seen {
+		x.Aliases = append(x.Aliases, id)
+	}
+	slices.Sort(x.Aliases)
+	return list, nil
+}
+
+// same returns the names that an advisory gives to the vulnerability and that are
+// worth looking up. One that names several CVEs is on more than this one, so its
+// other names are not this one's.
+func (m *matcher) same(id string, a *Advisory) []string {
+	cves := 0
+	for _, alias := range append(a.Aliases[:len(a.Aliases):len(a.Aliases)], a.ID) {
+		if CVE(alias) != "" && CVE(alias) == alias {
+			cves++
+		}
+	}
+	if cves > 1 {
+		return nil
+	}
+	var list []string
+	for _, alias := range a.Aliases {
+		if c := CVE(alias); c == "" || c == id {
+			list = append(list, alias)
+		}
+	}
+	return list
+}
+
+// state returns what can be done: where statements differ, the latest of the fixed
+// versions is the one that all of them take for mended.
+func state(h *hit, o Order) (State, string) {
+	fix := ""
+	for _, f := range h.fixes {
+		if f != "" && (fix == "" || o.Compare(fix, f) < 0) {
+			fix = f
+		}
+	}
+	if fix != "" {
+		return FixAvailable, fix
+	}
+	for _, a := range h.statements {
+		switch a.Verdict {
+		case WillNotFix:
+			return Declined, ""
+		case EndOfLife:
+			return Abandoned, ""
+		case Investigating:
+			return Open, ""
+		}
+	}
+	return NotFixed, ""
+}
+
+// Weights of the rank. Known exploitation counts most, as it is no estimate.
+const (
+	weightExploited  = 50
+	weightRansomware = 5
+	weightEPSS       = 20 // at probability 1
+	weightLevel      = 8  // for each level above negligible
+	weightUnknown    = 12 // of a severity that nobody has said: between low and medium
+	weightFix        = 3
+)
+
+// rank orders matches and says why. It hides nothing.
+func (x *Match) rank(reasons []string) {
+	add := func(points int, format string, args ...any) {
+		x.Priority += points
+		x.Reasons = append(x.Reasons, fmt.Sprintf(format, args...))
+	}
+	if e := x.Exploited; e != nil {
+		add(weightExploited, "known to be exploited since %s (CISA)", e.Added)
+		if e.Ransomware {
+			add(weightRansomware, "used by ransomware")
+		}
+	}
+	s := &x.Severity
+	switch {
+	case s.Level == UnknownLevel:
+		add(weightUnknown, "nobody has said how severe it is")
+	case !s.ByWord:
+		add(weightLevel*int(s.Level-Negligible), "%s by CVSS %.1f (%s)", s.Level, s.Score, s.From)
+	default:
+		add(weightLevel*int(s.Level-Negligible), "%s by the word of %s", s.Level, s.From)
+	}
+	if x.EPSS != nil {
+		add(int(weightEPSS*x.EPSS.Probability+0.5), "%.1f %% likely to be exploited within 30 days (EPSS)", 100*x.EPSS.Probability)
+	}
+	if x.State == FixAvailable {
+		add(weightFix, "fixed in %s", x.Fixed)
+	} else {
+		add(0, "%s", x.State)
+	}
+	x.Reasons = append(x.Reasons, reasons...)
+}

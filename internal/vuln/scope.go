@@ -1,0 +1,109 @@
+package vuln
+
+import (
+	"strconv"
+	"strings"
+)
+
+// Scope returns the scope in which sources speak of a package: the ecosystem, with
+// the release where it is a distribution's. It is "" when the release is not known
+// or is another distribution's.
+func Scope(ecosystem string, r Release) string {
+	major, minor, _ := strings.Cut(r.Version, ".")
+	switch ecosystem {
+	case "Debian":
+		return release(ecosystem, r.ID == "debian", major)
+	case "Ubuntu":
+		suffix := ""
+		if year, err := strconv.Atoi(major); err == nil && year%2 == 0 && minor == "04" {
+			suffix = ":LTS"
+		}
+		return release(ecosystem, r.ID == "ubuntu", r.Version) + suffix
+	case "Alpine":
+		minor, _, _ = strings.Cut(minor, ".")
+		return release(ecosystem, r.ID == "alpine" && minor != "" && digits(minor) == len(minor), "v"+major+"."+minor)
+	case "Red Hat":
+		return release(ecosystem, r.ID == "rhel", major)
+	case "Rocky Linux":
+		return release(ecosystem, r.ID == "rocky", major)
+	case "AlmaLinux":
+		return release(ecosystem, r.ID == "almalinux", major)
+	case "openSUSE":
+		return release(ecosystem, r.ID == "opensuse-leap", "Leap "+r.Version)
+	case "SUSE":
+		pack := ""
+		if minor != "" && minor != "0" {
+			pack = " SP" + minor
+		}
+		return release(ecosystem, r.ID == "sles", "Linux Enterprise Server "+major+pack)
+	}
+	return ecosystem
+}
+
+func release(ecosystem string, known bool, version string) string {
+	if !known || version == "" {
+		return ""
+	}
+	return ecosystem + ":" + version
+}
+
+// ScopeOf returns the scope that an ecosystem as written in OSV records stands for.
+// Red Hat's repositories of one release are one scope; its other products keep
+// their own names.
+func ScopeOf(ecosystem string) string {
+	if product, ok := strings.CutPrefix(ecosystem, "Red Hat:enterprise_linux:"); ok {
+		major, _, _ := strings.Cut(product, ":")
+		if digits(major) == len(major) {
+			return "Red Hat:" + major
+		}
+	}
+	return ecosystem
+}
+
+// NormalName returns the name under which an ecosystem files a package: where case
+// and separators do not tell names apart, they are levelled.
+func NormalName(ecosystem, name string) string {
+	base, _, _ := strings.Cut(ecosystem, ":")
+	switch base {
+	case "PyPI":
+		return normalPyPI(name)
+	case "NuGet", "Packagist":
+		return strings.ToLower(name)
+	}
+	return name
+}
+
+// normalPyPI is the normalization of PEP 503.
+func normalPyPI(name string) string {
+	plain := true
+	for i := range len(name) {
+		if c := name[i]; !isLower(c) && !isDigit(c) && (c != '-' || i > 0 && name[i-1] == '-') {
+			plain = false
+		}
+	}
+	if plain {
+		return name
+	}
+	b := make([]byte, 0, len(name))
+	for i := range len(name) {
+		switch c := name[i]; {
+		case c != '-' && c != '_' && c != '.':
+			if c >= 'A' && c <= 'Z' {
+				c |= 0x20
+			}
+			b = append(b, c)
+		case len(b) == 0 || b[len(b)-1] != '-':
+			b = append(b, '-')
+		}
+	}
+	return string(b)
+}
+
+// distributions own what they package: their word stands over upstream's.
+func isDistribution(ecosystem string) bool {
+	switch OrderOf(ecosystem) {
+	case Dpkg, Apk, Rpm:
+		return true
+	}
+	return false
+}
