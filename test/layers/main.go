@@ -19,9 +19,9 @@ const module = "ullage.dev/ullage/"
 var layers = [][]string{
 	{"internal/tree"},
 	{"internal/model"},
-	{"internal/policy", "internal/reach", "internal/access", "internal/storage", "internal/secrets"},
+	{"internal/policy", "internal/reach", "internal/access", "internal/storage", "internal/secrets", "internal/vuln"},
 	{"internal/comply", "internal/attack"},
-	{"internal/manifest", "internal/cluster", "internal/image"},
+	{"internal/manifest", "internal/cluster", "internal/image", "internal/advisory"},
 	{"internal/check", "internal/fix", "internal/report"},
 	{"internal/cli"},
 	{"cmd/ullage"},

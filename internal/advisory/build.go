@@ -1,0 +1,115 @@
+package advisory
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// change is what an update knows of one feed.
+type change struct {
+	*intake
+	// only are the ids that the intake speaks of; nil when it is the whole feed.
+	only map[string]bool
+}
+
+// keeps says whether a row of the old database stays.
+func (c *change) keeps(id string) bool { return c.only != nil && !c.only[id] }
+
+// build writes a database to path: the rows of the old one, which may be nil, with
+// the changes. The file is whole, checked and on disk when it returns.
+func build(path string, old *Database, changes []*change) error {
+	byFeed := map[string]*change{}
+	var sources []rowSource
+	feeds := map[string]*Provenance{}
+	if old != nil {
+		sources = append(sources, &scan{t: old.table, keep: func(feed, id string) bool {
+			c := byFeed[feed]
+			return c == nil || c.keeps(id)
+		}})
+		for i := range old.described.Feeds {
+			p := old.described.Feeds[i]
+			feeds[p.Feed] = &p
+		}
+	}
+	for _, c := range changes {
+		byFeed[c.feed] = c
+		runs, err := c.rows.sources()
+		if err != nil {
+			return err
+		}
+		sources = append(sources, runs...)
+		from := c.from
+		feeds[c.feed] = &from
+	}
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_TRUNC|os.O_RDWR, 0o644)
+	if err != nil {
+		return fmt.Errorf("write the database: %w", err)
+	}
+	defer f.Close()
+	if err := write(f, sources, feeds); err != nil {
+		return fmt.Errorf("write the database: %w", err)
+	}
+	if err := f.Sync(); err != nil {
+		return fmt.Errorf("write the database: %w", err)
+	}
+	info, err := f.Stat()
+	if err != nil {
+		return fmt.Errorf("write the database: %w", err)
+	}
+	t, err := openTable(f, info.Size())
+	if err != nil {
+		return fmt.Errorf("check what was written: %w", err)
+	}
+	defer t.decoder.Close()
+	return t.verify()
+}
+
+func write(f *os.File, sources []rowSource, feeds map[string]*Provenance) error {
+	w, err := newTableWriter(f)
+	if err != nil {
+		return err
+	}
+	d := &Description{Scopes: map[string]int{}}
+	for _, p := range feeds {
+		p.Records, p.Withdrawn = 0, 0
+	}
+	err = merge(sources, func(r row) error {
+		group, feed, _, ok := parts(r.key)
+		if !ok || feeds[feed] == nil || len(r.value) == 0 {
+			return errDamaged
+		}
+		if rest, isPackage := strings.CutPrefix(group, "p"); isPackage {
+			scope, _, _ := strings.Cut(rest, scopeEnd)
+			d.Scopes[scope]++
+		} else {
+			feeds[feed].Records++
+			if feed != feedKEV && feed != feedEPSS && r.value[0] == 1 {
+				feeds[feed].Withdrawn++
+			}
+		}
+		return w.add(r)
+	})
+	if err != nil {
+		return err
+	}
+	for _, p := range feeds {
+		d.Feeds = append(d.Feeds, *p)
+	}
+	slices.SortFunc(d.Feeds, func(a, b Provenance) int { return strings.Compare(a.Feed, b.Feed) })
+	return w.close(d)
+}
+
+// install puts a file in the place of another one, on disk for good.
+func install(from, to string) error {
+	if err := os.Rename(from, to); err != nil {
+		return fmt.Errorf("put the database in place: %w", err)
+	}
+	if dir, err := os.Open(filepath.Dir(to)); err == nil {
+		dir.Sync() // not every file system can; the rename stands anyway
+		dir.Close()
+	}
+	return nil
+}

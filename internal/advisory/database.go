@@ -1,0 +1,146 @@
+// Package advisory keeps vulnerability advisories: it reads feeds (OSV, the Debian
+// security tracker, Alpine's secdb, CISA's known exploited vulnerabilities, EPSS)
+// and holds them in one file that is looked up without loading it.
+//
+// A database is made from feeds as a whole, beside the one that is there, and takes
+// its place in one rename: what can be opened is whole. The same feeds at the same
+// time make the same bytes. Feeds are taken for hostile: what cannot be read is a
+// [Problem], what is too large is refused, and memory does not grow with a feed.
+package advisory
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+	"time"
+
+	"ullage.dev/ullage/internal/vuln"
+)
+
+// Description says what a database was made of.
+type Description struct {
+	Feeds  []Provenance
+	Scopes map[string]int // number of statements on packages in each scope
+}
+
+// Provenance is where the rows of a feed are from.
+type Provenance struct {
+	Feed    string
+	URL     string
+	Fetched time.Time // when the feed was last seen to be as it is here
+	Newest  time.Time // of its newest record; zero when records have no date
+	Records int       // advisories, withdrawn ones included
+	// Withdrawn are records that no longer count.
+	Withdrawn int
+	// Unread are records that could not be read, and are not in the database.
+	Unread int
+	// Whole is when the feed was last read as a whole, and not only what had changed.
+	Whole time.Time
+	// ETag and LastModified are by what the server knows the state that was read as
+	// a whole.
+	ETag         string `json:",omitempty"`
+	LastModified string `json:",omitempty"`
+}
+
+// Database is an opened database. It implements [vuln.Source], for one goroutine;
+// others open it once more.
+type Database struct {
+	file *os.File
+	*table
+}
+
+// ErrNone says that there is no database.
+var ErrNone = errors.New("there is no database of advisories yet")
+
+// Open opens a database. It reads a few pages; see [Database.Verify].
+func Open(path string) (*Database, error) {
+	f, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, ErrNone
+	} else if err != nil {
+		return nil, fmt.Errorf("open the database: %w", err)
+	}
+	info, err := f.Stat()
+	if err != nil {
+		f.Close()
+		return nil, fmt.Errorf("open the database: %w", err)
+	}
+	t, err := openTable(f, info.Size())
+	if err != nil {
+		f.Close()
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return &Database{f, t}, nil
+}
+
+// Close closes the file.
+func (d *Database) Close() error {
+	d.decoder.Close()
+	return d.file.Close()
+}
+
+// Describe says what the database was made of.
+func (d *Database) Describe() *Description { return &d.described }
+
+// Digest is the SHA-256 of the database, by which a report can name it.
+func (d *Database) Digest() string { return fmt.Sprintf("sha256:%x", d.footer.digest) }
+
+// Size is that of the file in bytes.
+func (d *Database) Size() int64 { return int64(d.footer.size) }
+
+// Feed returns where the rows of a feed are from, nil when there are none.
+func (d *Description) Feed(name string) *Provenance {
+	for i := range d.Feeds {
+		if d.Feeds[i].Feed == name {
+			return &d.Feeds[i]
+		}
+	}
+	return nil
+}
+
+// Verify reads the whole file and holds it against its digest. Without it damage
+// is found when a lookup meets it.
+func (d *Database) Verify() error { return d.verify() }
+
+// Covers says whether a feed says anything in a scope.
+func (d *Database) Covers(scope string) bool { return d.described.Scopes[scope] > 0 }
+
+// Affected yields what advisories say of a package.
+func (d *Database) Affected(scope, name string, yield func(*vuln.Affected)) error {
+	return d.rows(packageGroup(scope, name), func(rest, value []byte) error {
+		feed, id, ok := strings.Cut(string(rest), partEnd)
+		if !ok {
+			return errDamaged
+		}
+		a := &vuln.Affected{Feed: feed, ID: id}
+		if err := readAffected(value, a); err != nil {
+			return err
+		}
+		yield(a)
+		return nil
+	})
+}
+
+// Record returns what is known under an id.
+func (d *Database) Record(id string) (vuln.Record, error) {
+	var rec vuln.Record
+	err := d.rows(idGroup(id), func(rest, value []byte) (err error) {
+		feed, _, ok := strings.Cut(string(rest), partEnd)
+		switch {
+		case !ok:
+			return errDamaged
+		case feed == feedKEV:
+			rec.Exploited, err = readExploited(value)
+		case feed == feedEPSS:
+			rec.EPSS, err = readEPSS(value)
+		default:
+			a := vuln.Advisory{ID: id, Feed: feed}
+			err = readAdvisory(value, &a)
+			rec.Advisories = append(rec.Advisories, a)
+		}
+		return err
+	})
+	return rec, err
+}

@@ -1,0 +1,138 @@
+package advisory
+
+import (
+	"fmt"
+	"io"
+	"net/url"
+	"os"
+	"slices"
+	"strings"
+)
+
+// Feed is a feed and where it is served.
+type Feed struct {
+	Name string
+	// URL is of the file; for OSV of the directory that holds all.zip,
+	// modified_id.csv and a file for each record.
+	URL string
+}
+
+// osvEcosystems are the ecosystems of OSV that installed packages can be of and
+// whose versions have a known order.
+var osvEcosystems = []string{
+	"AlmaLinux", "Alpine", "Debian", "Go", "Maven", "NuGet", "Packagist", "PyPI", "Red Hat", "Rocky Linux", "RubyGems", "SUSE", "Ubuntu", "Wolfi", "crates.io", "npm", "openSUSE",
+}
+
+var alpineBranches = []string{"v3.19", "v3.20", "v3.21", "v3.22", "v3.23"}
+
+// publicPaths are where the projects serve their feeds; paths below a mirror.
+var publicPaths = []struct{ prefix, public, mirrored string }{
+	{"osv/", "https://storage.googleapis.com/osv-vulnerabilities/", "osv/"},
+	{"debian", "https://security-tracker.debian.org/tracker/data/json", "debian/tracker.json"},
+	{"alpine/", "https://secdb.alpinelinux.org/", "alpine/"},
+	{"kev", "https://www.cisa.gov/sites/default/files/feeds/known_exploited_vulnerabilities.json", "kev/known_exploited_vulnerabilities.json"},
+	{"epss", "https://epss.empiricalsecurity.com/epss_scores-current.csv.gz", "epss/epss_scores-current.csv.gz"},
+}
+
+// FeedNames are the feeds that there are.
+func FeedNames() []string {
+	var names []string
+	for _, ecosystem := range osvEcosystems {
+		names = append(names, "osv/"+ecosystem)
+	}
+	for _, branch := range alpineBranches {
+		names = append(names, "alpine/"+branch+"/main", "alpine/"+branch+"/community")
+	}
+	names = append(names, "debian", feedEPSS, feedKEV)
+	slices.Sort(names)
+	return names
+}
+
+// Feeds returns feeds by name, all of them when none is named. They are served by
+// their projects, or below mirror where that is not empty: osv/ECOSYSTEM/all.zip,
+// debian/tracker.json, alpine/BRANCH/REPOSITORY.json,
+// kev/known_exploited_vulnerabilities.json, epss/epss_scores-current.csv.gz. A
+// feed in overrides has its own URL.
+func Feeds(names []string, mirror string, overrides map[string]string) ([]Feed, error) {
+	known := FeedNames()
+	if len(names) == 0 {
+		names = known
+	}
+	for name := range overrides {
+		if !slices.Contains(known, name) {
+			return nil, fmt.Errorf("there is no feed %q; there are %s", name, strings.Join(known, ", "))
+		}
+	}
+	var feeds []Feed
+	for _, name := range names {
+		if !slices.Contains(known, name) {
+			return nil, fmt.Errorf("there is no feed %q; there are %s", name, strings.Join(known, ", "))
+		}
+		at := overrides[name]
+		if at == "" {
+			at = location(name, mirror)
+		}
+		u, err := url.Parse(at)
+		if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+			return nil, fmt.Errorf("%q, where %s is to be, is no http or https URL", at, name)
+		}
+		feeds = append(feeds, Feed{name, at})
+	}
+	slices.SortFunc(feeds, func(a, b Feed) int { return strings.Compare(a.Name, b.Name) })
+	return slices.Compact(feeds), nil
+}
+
+func location(name, mirror string) string {
+	for _, p := range publicPaths {
+		rest, ok := strings.CutPrefix(name, p.prefix)
+		if !ok {
+			continue
+		}
+		base := p.public
+		if mirror != "" {
+			base = strings.TrimSuffix(mirror, "/") + "/" + p.mirrored
+		}
+		switch p.prefix {
+		case "osv/":
+			return base + url.PathEscape(rest)
+		case "alpine/":
+			return base + rest + ".json"
+		}
+		return base
+	}
+	return ""
+}
+
+func (f *Feed) isOSV() bool { return strings.HasPrefix(f.Name, "osv/") }
+
+// file is the URL of the whole feed.
+func (f *Feed) file() string {
+	if f.isOSV() {
+		return f.URL + "/all.zip"
+	}
+	return f.URL
+}
+
+// read reads a downloaded feed.
+func (f *Feed) read(path string, in *intake) error {
+	file, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	switch {
+	case f.isOSV():
+		info, err := file.Stat()
+		if err != nil {
+			return err
+		}
+		return osvZip(file, info.Size(), in)
+	case f.Name == "debian":
+		return debianTracker(file, in)
+	case f.Name == feedKEV:
+		return kevCatalog(file, in)
+	case f.Name == feedEPSS:
+		return epssScores(io.Reader(file), in)
+	}
+	return alpineSecdb(file, in)
+}

@@ -1,0 +1,268 @@
+package advisory
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+
+	"github.com/cespare/xxhash/v2"
+	"github.com/klauspost/compress/zstd"
+)
+
+// table reads a database. It is for one goroutine.
+type table struct {
+	r         io.ReaderAt
+	footer    footer
+	pages     []byte // checksums
+	described Description
+	decoder   *zstd.Decoder
+	buf, body []byte
+}
+
+func openTable(r io.ReaderAt, size int64) (*table, error) {
+	t := &table{r: r}
+	if size < footerSize {
+		return nil, errors.New("it is no database of advisories, or one that was cut off")
+	}
+	b := make([]byte, footerSize)
+	if _, err := r.ReadAt(b, size-footerSize); err != nil {
+		return nil, err
+	}
+	if err := t.footer.unmarshal(b, size); err != nil {
+		return nil, err
+	}
+	f := &t.footer
+	b = make([]byte, f.size-footerSize-f.description)
+	if _, err := r.ReadAt(b, int64(f.description)); err != nil {
+		return nil, err
+	}
+	text := b[:f.checksums-f.description]
+	t.pages = b[len(text):]
+	if crc32.Checksum(text, castagnoli) != f.descriptionSum || crc32.Checksum(t.pages, castagnoli) != f.checksumsSum {
+		return nil, errDamaged
+	}
+	if err := json.Unmarshal(text, &t.described); err != nil {
+		return nil, errDamaged
+	}
+	var err error
+	t.decoder, err = zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(groupLimit), zstd.WithDecoderLowmem(true))
+	return t, err
+}
+
+// read returns bytes of the file, after it has checked the pages that they stand
+// in. They hold until the next call.
+func (t *table) read(offset, length uint64) ([]byte, error) {
+	if offset > t.footer.checksums || length > t.footer.checksums-offset || length > groupLimit {
+		return nil, errDamaged
+	}
+	first := offset / pageBytes
+	end := min((offset+length+pageBytes-1)/pageBytes*pageBytes, t.footer.checksums)
+	if n := int(end - first*pageBytes); cap(t.buf) < n {
+		t.buf = make([]byte, n+n/4)
+	}
+	b := t.buf[:end-first*pageBytes]
+	if _, err := t.r.ReadAt(b, int64(first*pageBytes)); err != nil {
+		return nil, fmt.Errorf("read the database: %w", err)
+	}
+	for rest, page := b, first; len(rest) > 0; page++ {
+		n := min(len(rest), pageBytes)
+		if crc32.Checksum(rest[:n], castagnoli) != binary.LittleEndian.Uint32(t.pages[page*4:]) {
+			return nil, errDamaged
+		}
+		rest = rest[n:]
+	}
+	return b[offset-first*pageBytes:][:length], nil
+}
+
+// rows calls yield with the rows of a group: what follows the group in their keys,
+// and their values, both good until it returns.
+func (t *table) rows(group string, yield func(rest, value []byte) error) error {
+	hash := xxhash.Sum64String(group)
+	fan, err := t.read(t.footer.index+t.footer.entries*entryBytes+hash>>48*4, 8)
+	if err != nil {
+		return err
+	}
+	from, to := uint64(binary.LittleEndian.Uint32(fan)), uint64(binary.LittleEndian.Uint32(fan[4:]))
+	if from > to || to > t.footer.entries {
+		return errDamaged
+	}
+	entries, err := t.read(t.footer.index+from*entryBytes, (to-from)*entryBytes)
+	if err != nil {
+		return err
+	}
+	var places []uint64
+	for ; len(entries) > 0; entries = entries[entryBytes:] {
+		if binary.LittleEndian.Uint64(entries) == hash {
+			places = append(places, binary.LittleEndian.Uint64(entries[8:]))
+		}
+	}
+	for _, place := range places {
+		found, err := t.group(place>>24, place&(1<<24-1), group)
+		if err != nil {
+			return err
+		}
+		if found {
+			return eachRow(t.body, yield)
+		}
+	}
+	return nil
+}
+
+// groupHead is what stands before the rows of a group.
+type groupHead struct {
+	key          []byte
+	packed       bool
+	size, stored uint64
+	length       uint64 // of the head itself
+}
+
+func readHead(b []byte) (h groupHead, ok bool) {
+	r := reader{rest: b}
+	h = groupHead{key: r.bytes(), packed: r.number() == 1, size: r.number(), stored: r.number()}
+	h.length = uint64(len(b) - len(r.rest))
+	return h, !r.bad && h.size <= groupLimit && h.stored <= groupLimit
+}
+
+// group reads a group into body, if it is the one that is looked for.
+func (t *table) group(offset, length uint64, group string) (bool, error) {
+	b, err := t.read(offset, length)
+	if err != nil {
+		return false, err
+	}
+	h, ok := readHead(b)
+	if !ok {
+		return false, errDamaged
+	}
+	if string(h.key) != group {
+		return false, nil
+	}
+	if h.length+h.stored > length { // longer than the index can say
+		if b, err = t.read(offset, h.length+h.stored); err != nil {
+			return false, err
+		}
+	}
+	t.body, err = t.unpack(t.body[:0], &h, b[h.length:h.length+h.stored])
+	return err == nil, err
+}
+
+// unpack appends the rows of a group to b.
+func (t *table) unpack(b []byte, h *groupHead, stored []byte) ([]byte, error) {
+	if h.packed {
+		var err error
+		if b, err = t.decoder.DecodeAll(stored, b); err != nil {
+			return nil, errDamaged
+		}
+	} else {
+		b = append(b, stored...)
+	}
+	if uint64(len(b)) != h.size {
+		return nil, errDamaged
+	}
+	return b, nil
+}
+
+func eachRow(body []byte, yield func(rest, value []byte) error) error {
+	r := reader{rest: body}
+	for len(r.rest) > 0 {
+		rest, value := r.bytes(), r.bytes()
+		if r.bad {
+			return errDamaged
+		}
+		if err := yield(rest, value); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// verify reads the whole file and holds it against its digest.
+func (t *table) verify() error {
+	sum := sha256.New()
+	size := int64(t.footer.size) - footerSize
+	if n, err := io.Copy(sum, io.NewSectionReader(t.r, 0, size)); err != nil || n != size {
+		return errors.Join(errDamaged, err)
+	}
+	if !bytes.Equal(sum.Sum(nil), t.footer.digest[:]) {
+		return errDamaged
+	}
+	return nil
+}
+
+// scan yields all rows of a database in order, as a source of a merge; keep says
+// which of them.
+type scan struct {
+	t      *table
+	offset uint64
+	rest   []byte // rows of the group that are not yielded yet
+	body   []byte
+	group  []byte
+	keep   func(feed, id string) bool
+	buf    []byte
+	window []byte // read ahead, from offset
+}
+
+func (s *scan) next() (row, error) {
+	for {
+		for len(s.rest) > 0 {
+			r := reader{rest: s.rest}
+			rest, value := r.bytes(), r.bytes()
+			feed, id, ok := bytes.Cut(rest, []byte(partEnd))
+			if r.bad || !ok {
+				return row{}, errDamaged
+			}
+			s.rest = r.rest
+			if s.keep(string(feed), string(id)) {
+				s.buf = append(append(append(s.buf[:0], s.group...), partEnd...), rest...)
+				return row{s.buf, value}, nil
+			}
+		}
+		if s.offset >= s.t.footer.index {
+			return row{}, io.EOF
+		}
+		if err := s.load(); err != nil {
+			return row{}, err
+		}
+	}
+}
+
+// load takes the next group.
+func (s *scan) load() error {
+	h, ok := readHead(s.window)
+	if !ok {
+		if err := s.fill(64 << 10); err != nil {
+			return err
+		}
+		if h, ok = readHead(s.window); !ok {
+			return errDamaged
+		}
+	}
+	if h.length+h.stored > uint64(len(s.window)) {
+		if err := s.fill(max(h.length+h.stored, 256<<10)); err != nil {
+			return err
+		}
+		if h, ok = readHead(s.window); !ok || h.length+h.stored > uint64(len(s.window)) {
+			return errDamaged
+		}
+	}
+	s.group = append(s.group[:0], h.key...)
+	var err error
+	if s.body, err = s.t.unpack(s.body[:0], &h, s.window[h.length:h.length+h.stored]); err != nil {
+		return err
+	}
+	s.rest = s.body
+	s.offset += h.length + h.stored
+	s.window = s.window[h.length+h.stored:]
+	return nil
+}
+
+// fill reads ahead.
+func (s *scan) fill(size uint64) error {
+	b, err := s.t.read(s.offset, min(size, s.t.footer.index-s.offset))
+	s.window = b
+	return err
+}

@@ -1,0 +1,170 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"ullage.dev/ullage/internal/advisory"
+)
+
+// dbFlags are the flags of the db commands.
+type dbFlags struct {
+	dir, output, key, mirror string
+	feeds, sources           []string
+	unsigned, older, verify  bool
+}
+
+func dbCommand(p *Program) *cobra.Command {
+	var f dbFlags
+	cmd := &cobra.Command{
+		Use:   "db",
+		Short: "The database of vulnerability advisories: fetch, carry, look after",
+		Long: `Keep the database of vulnerability advisories that packages are matched against.
+
+It is one file in --db, by default in the cache directory of the user. A new one
+takes its place only when it is whole: whatever fails, the last good one stays.`,
+		Args: knownCommand,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.PersistentFlags().StringVar(&f.dir, "db", "", "directory of the database (default $ULLAGE_DB, else ullage/advisories in the cache directory)")
+	cmd.AddCommand(f.updateCommand(p), f.importCommand(p), f.exportCommand(p), f.statusCommand(p))
+	return cmd
+}
+
+// store returns the directory of the database.
+func (f *dbFlags) store(p *Program) (*advisory.Store, error) {
+	if f.dir != "" {
+		return &advisory.Store{Dir: f.dir}, nil
+	}
+	if dir := p.Getenv("ULLAGE_DB"); dir != "" {
+		return &advisory.Store{Dir: dir}, nil
+	}
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		return nil, fmt.Errorf("there is no cache directory for the database (%w): name a directory with --db", err)
+	}
+	return &advisory.Store{Dir: filepath.Join(cache, "ullage", "advisories")}, nil
+}
+
+func (f *dbFlags) updateCommand(p *Program) *cobra.Command {
+	update := &cobra.Command{
+		Use: "update", Short: "Fetch advisories and put a new database in place",
+		Long: `Fetch feeds of advisories, and make a database of them. Feeds that did not
+change are not fetched again, and of OSV only records that changed. A download that
+was cut off goes on in the next update. A feed that fails keeps what it said before.
+
+Feeds come from the projects that make them, or with --mirror URL from below it:
+osv/ECOSYSTEM/all.zip (with modified_id.csv and ID.json, if it has them),
+debian/tracker.json, alpine/BRANCH/REPOSITORY.json,
+kev/known_exploited_vulnerabilities.json, epss/epss_scores-current.csv.gz.
+
+Exit code: 0 all is up to date, 2 nothing could be done, 3 a feed or a record could
+not be read.`,
+		Example: `  ullage db update
+  ullage db update --feed osv/Go --feed osv/npm --feed kev
+  ullage db update --mirror https://mirror.example/advisories
+  ullage db update --source debian=https://mirror.example/tracker.json`,
+		Args: exactly("", 0),
+		RunE: func(cmd *cobra.Command, _ []string) error { return f.update(cmd, p) },
+	}
+	flags := update.Flags()
+	flags.StringArrayVar(&f.feeds, "feed", nil, "only this feed; may be repeated (default those in the database, or all)")
+	flags.StringVar(&f.mirror, "mirror", "", "URL that all feeds are below (default $ULLAGE_DB_MIRROR)")
+	flags.StringArrayVar(&f.sources, "source", nil, "FEED=URL: this feed is there; may be repeated")
+	return update
+}
+
+func (f *dbFlags) update(cmd *cobra.Command, p *Program) error {
+	store, err := f.store(p)
+	if err != nil {
+		return err
+	}
+	feeds, err := f.wanted(p, store)
+	if err != nil {
+		return err
+	}
+	bar := newProgress(p)
+	report, err := store.Update(cmd.Context(), advisory.Options{
+		Feeds: feeds, Agent: "ullage/" + Version(), Now: time.Now(), Progress: bar.write,
+	})
+	bar.done()
+	if err != nil {
+		return &codeError{exitUsage, fmt.Errorf("update the database in %s: %w", store.Dir, err)}
+	}
+	return f.tellUpdate(p, store, report)
+}
+
+// wanted returns the feeds to update.
+func (f *dbFlags) wanted(p *Program, store *advisory.Store) ([]advisory.Feed, error) {
+	overrides := map[string]string{}
+	for _, s := range f.sources {
+		name, at, ok := strings.Cut(s, "=")
+		if !ok {
+			return nil, fmt.Errorf("--source %q is not FEED=URL", s)
+		}
+		overrides[name] = at
+	}
+	names := f.feeds
+	if len(names) == 0 {
+		if db, err := advisory.Open(store.Path()); err == nil {
+			for _, from := range db.Describe().Feeds {
+				names = append(names, from.Feed)
+			}
+			db.Close()
+		}
+	}
+	for name := range overrides {
+		if len(names) > 0 && !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	mirror := f.mirror
+	if mirror == "" {
+		mirror = p.Getenv("ULLAGE_DB_MIRROR")
+	}
+	return advisory.Feeds(names, mirror, overrides)
+}
+
+func (f *dbFlags) tellUpdate(p *Program, store *advisory.Store, r *advisory.Report) error {
+	failed, unread := 0, 0
+	width := 0
+	for _, o := range r.Outcomes {
+		width = max(width, len(o.Feed))
+	}
+	for _, o := range r.Outcomes {
+		line := string(o.State)
+		switch {
+		case o.State == advisory.Failed:
+			failed++
+			line += ": " + o.Err.Error()
+		case o.Changes:
+			line += ", " + counted(o.Read, "changed record")
+		case o.State == advisory.Updated:
+			line += ", " + counted(o.Read, "record")
+		}
+		if o.State == advisory.Updated && o.Unread > 0 {
+			unread += o.Unread
+			line += ", " + counted(o.Unread, "record") + " not readable"
+		}
+		fmt.Fprintf(p.Stdout, "%-*s  %s\n", width, o.Feed, line)
+	}
+	for _, problem := range r.Problems {
+		fmt.Fprintln(p.Stderr, "ullage: "+printable(problem.String()))
+	}
+	switch {
+	case failed == len(r.Outcomes) && failed > 0:
+		return &codeError{exitUsage, errors.New("no feed could be fetched, and the database stays as it was: check the network, or name a mirror with --mirror")}
+	case failed > 0:
+		return &codeError{exitIncomplete, fmt.Errorf("%s could not be fetched and stays as it was: run ullage db update again, or leave it out with --feed", counted(failed, "feed"))}
+	case unread > 0:
+		return &codeError{exitIncomplete, fmt.Errorf("%s could not be read and is not in the database: tell the makers of the feed", counted(unread, "record"))}
+	}
+	return nil
+}
