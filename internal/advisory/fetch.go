@@ -32,7 +32,7 @@ type partial struct {
 type download struct {
 	client *http.Client
 	url    string
-	path   string // of the file; the state is in path.json
+	path   string  // of the file; the state is in path.json
 	known  partial // the state that is in the database already, if one is
 	agent  string
 	told   func(done, total int64)

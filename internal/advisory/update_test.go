@@ -1,0 +1,284 @@
+package advisory
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"ullage.dev/ullage/internal/vuln"
+)
+
+// TestMain lets the test program be an update that a test kills.
+func TestMain(m *testing.M) {
+	if dir := os.Getenv("ADVISORY_TEST_UPDATE"); dir != "" {
+		feeds, err := Feeds(testFeeds, os.Getenv("ADVISORY_TEST_MIRROR"), nil)
+		if err == nil {
+			_, err = (&Store{Dir: dir}).Update(context.Background(), Options{Feeds: feeds, Now: noon})
+		}
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	os.Exit(m.Run())
+}
+
+// found lists the matches of one package in a database.
+func found(t *testing.T, s *Store, p vuln.Package, r vuln.Release) string {
+	t.Helper()
+	p.Owner = -1
+	result, err := vuln.Run([]vuln.Package{p}, r, opened(t, s))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var list []string
+	for _, m := range result.Matches {
+		list = append(list, strings.TrimSpace(m.ID+" "+string(m.State)+" "+m.Fixed))
+	}
+	for _, scope := range result.NoData {
+		list = append(list, "no data "+scope)
+	}
+	return strings.Join(list, ", ")
+}
+
+// TestGolden matches real records; the reasons stand beside them.
+func TestGolden(t *testing.T) {
+	s := &Store{Dir: t.TempDir()}
+	full(t).update(t, s, noon, testFeeds...)
+	debian := vuln.Release{ID: "debian", Version: "12"}
+	for _, c := range []struct {
+		ecosystem, name, version string
+		release                  vuln.Release
+		want                     string
+	}{
+		// GO-2023-2102: stdlib [0, 1.20.10) and [1.21.0-0, 1.21.3); x/net [0, 0.17.0).
+		{"Go", "stdlib", "1.20.9", debian, "CVE-2023-39325 fixed 1.20.10"},
+		{"Go", "stdlib", "1.20.10", debian, ""},                                // the fix of the first range
+		{"Go", "stdlib", "1.21.0-rc.2", debian, "CVE-2023-39325 fixed 1.21.3"}, // 1.21.0-0 is before every pre-release of 1.21
+		{"Go", "stdlib", "go1.21.2", debian, "CVE-2023-39325 fixed 1.21.3"},    // as binaries name it
+		{"Go", "golang.org/x/net", "v0.16.0", debian, "CVE-2023-39325 fixed 0.17.0"},
+		{"Go", "golang.org/x/net", "v0.17.0", debian, ""},
+		{"Go", "golang.org/x/net", "v0.0.0-20220101000000-abcdef123456", debian, "CVE-2023-39325 fixed 0.17.0"}, // a pseudo-version is a pre-release of 0.0.0
+		// GO-2026-5919: v1 of the module never fixed, v2 with four ranges.
+		{"Go", "github.com/coder/coder", "v0.27.3", debian, "CVE-2026-55437 not fixed"},
+		{"Go", "github.com/coder/coder/v2", "v2.31.0", debian, "CVE-2026-55437 fixed 2.32.7"},
+		{"Go", "github.com/coder/coder/v2", "v2.29.20", debian, ""}, // between 2.29.17 and 2.30.0
+		{"Go", "k8s.io/kubernetes", "v1.20.0", debian, ""},          // GO-2022-0617 was withdrawn
+		// PYSEC-2023-74: [2.3.0, 2.31.0); its GIT range says nothing about releases.
+		{"PyPI", "requests", "2.28.1", debian, "CVE-2023-32681 fixed 2.31.0"},
+		{"PyPI", "Requests", "2.31.0", debian, ""},
+		{"PyPI", "requests", "2.2.1", debian, ""},
+		{"PyPI", "requests", "2.31.0rc1", debian, "CVE-2023-32681 fixed 2.31.0"}, // a candidate is before the release
+		// PYSEC-2023-159: [6.0, 6.2) and [0, 5.4).
+		{"PyPI", "RestrictedPython", "5.4", debian, ""},
+		{"PyPI", "RestrictedPython", "6.1", debian, "CVE-2023-41039 fixed 6.2"},
+		{"PyPI", "RestrictedPython", "5.3a1.dev0", debian, "CVE-2023-41039 fixed 5.4"},
+		// The tracker: 2023-5363 was fixed in 3.0.11-1~deb12u2, 2024-2511 in 3.0.14; 2010-0928 stays open.
+		{"Debian", "openssl", "3.0.11-1~deb12u2", debian, "CVE-2024-2511 fixed 3.0.14-1~deb12u1, CVE-2010-0928 will not fix"},
+		{"Debian", "openssl", "3.0.11-1~deb12u1", debian, "CVE-2023-5363 fixed 3.0.11-1~deb12u2, CVE-2024-2511 fixed 3.0.14-1~deb12u1, CVE-2010-0928 will not fix"},
+		{"Debian", "openssl", "1.1.1w-0+deb11u1", vuln.Release{ID: "debian", Version: "11"}, ""},                         // bullseye is not affected
+		{"Debian", "openssl", "3.0.11-1~deb12u2", vuln.Release{ID: "debian", Version: "10"}, "no data Debian:10"},        // never zero
+		{"Alpine", "openssl", "3.3.0-r2", vuln.Release{ID: "alpine", Version: "3.20.1"}, "CVE-2024-5535 fixed 3.3.1-r1"}, // 4603 is fixed in r2 itself
+		{"Alpine", "openssl", "3.3.0-r1", vuln.Release{ID: "alpine", Version: "3.20.1"}, "CVE-2024-4603 fixed 3.3.0-r2, CVE-2024-5535 fixed 3.3.1-r1"},
+	} {
+		p := vuln.Package{Ecosystem: c.ecosystem, Name: c.name, Version: c.version}
+		if got := found(t, s, p, c.release); got != c.want {
+			t.Errorf("%s %s %s: %q, not %q", c.ecosystem, c.name, c.version, got, c.want)
+		}
+	}
+	rec, err := opened(t, s).Record("CVE-2023-44487")
+	if err != nil || rec.Exploited == nil || rec.Exploited.Added != "2023-10-10" || rec.Exploited.Ransomware || rec.EPSS == nil || rec.EPSS.Probability != 0.94423 {
+		t.Errorf("CVE-2023-44487 is %+v, %v", rec, err)
+	}
+}
+
+// TestRoundTrip is the life of a database: an update killed in the middle leaves
+// the last one in place and the next goes on with it; changes, withdrawals and
+// removals come through.
+func TestRoundTrip(t *testing.T) {
+	m, s := full(t), &Store{Dir: t.TempDir()}
+	requests := vuln.Package{Ecosystem: "PyPI", Name: "requests", Version: "2.28.1"}
+	m.update(t, s, noon, "osv/Go")
+	before := read(t, s.Path())
+	m.requests()
+
+	m.mu.Lock()
+	m.stall = "/osv/PyPI/all.zip"
+	m.mu.Unlock()
+	killUpdate(t, m, s)
+	if !bytes.Equal(read(t, s.Path()), before) {
+		t.Fatal("the killed update changed the database")
+	}
+	if got := found(t, s, requests, vuln.Release{}); got != "no data PyPI" {
+		t.Errorf("after the kill: %q", got)
+	}
+	left, err := os.Stat(filepath.Join(s.Dir, "download", "osv_PyPI"))
+	if err != nil || left.Size() == 0 {
+		t.Fatalf("nothing is left of the download: %v", err)
+	}
+
+	m.mu.Lock()
+	m.stall = ""
+	m.mu.Unlock()
+	m.requests()
+	m.update(t, s, noon, testFeeds...)
+	asked := m.requests()
+	if want := fmt.Sprintf("/osv/PyPI/all.zip 206 bytes=%d-", left.Size()); !strings.Contains(asked, want) {
+		t.Errorf("the download did not go on: no %q in\n%s", want, asked)
+	}
+	if got := found(t, s, requests, vuln.Release{}); got != "CVE-2023-32681 fixed 2.31.0" {
+		t.Errorf("after the resumed update: %q", got)
+	}
+
+	// A record changes: only it is fetched.
+	record := string(read(t, "testdata/osv/PyPI/PYSEC-2023-74.json"))
+	at := noon.Add(time.Hour)
+	changed := strings.Replace(record, `"fixed": "2.31.0"`, `"fixed": "2.32.9"`, 1)
+	m.change("PyPI", "PYSEC-2023-74", changed, at)
+	r := m.update(t, s, at, "osv/PyPI")
+	if o := r.Outcomes[0]; !o.Changes || o.Read != 1 {
+		t.Errorf("the change was not read alone: %+v", o)
+	}
+	if asked := m.requests(); strings.Contains(asked, "all.zip") {
+		t.Errorf("the whole feed was fetched for one record:\n%s", asked)
+	}
+	if got := found(t, s, requests, vuln.Release{}); got != "CVE-2023-32681 fixed 2.32.9" {
+		t.Errorf("after the change: %q", got)
+	}
+	if got := found(t, s, vuln.Package{Ecosystem: "PyPI", Name: "restrictedpython", Version: "6.1"}, vuln.Release{}); got == "" {
+		t.Error("a record that did not change is gone")
+	}
+
+	// It is withdrawn, and another one is new.
+	at = at.Add(time.Hour)
+	m.change("PyPI", "PYSEC-2023-74", strings.Replace(changed, `"id":`, `"withdrawn": "2026-11-20T13:30:00Z", "id":`, 1), at)
+	m.update(t, s, at, "osv/PyPI")
+	if got := found(t, s, requests, vuln.Release{}); got != "" {
+		t.Errorf("after the withdrawal: %q", got)
+	}
+	if p := opened(t, s).Describe().Feed("osv/PyPI"); p.Records != 2 || p.Withdrawn != 1 {
+		t.Errorf("the feed has %d records, %d withdrawn", p.Records, p.Withdrawn)
+	}
+	m.requests()
+	if r := m.update(t, s, at, "osv/PyPI"); r.Built || r.Outcomes[0].State != Unchanged {
+		t.Errorf("nothing changed, and yet: %+v", r)
+	}
+}
+
+// change puts a record and the list of changes on the mirror.
+func (m *mirror) change(ecosystem, id, record string, at time.Time) {
+	stamp := at.UTC().Format(time.RFC3339)
+	i := strings.Index(record, `"modified": "`) + len(`"modified": "`)
+	record = record[:i] + stamp + record[i+strings.Index(record[i:], `"`):]
+	m.put("osv/"+ecosystem+"/"+id+".json", []byte(record))
+	m.put("osv/"+ecosystem+"/modified_id.csv", []byte(stamp+","+id+"\n2023-09-05T16:32:17.658660Z,PYSEC-2023-159\n"))
+}
+
+// killUpdate starts an update as a process of its own and kills it while a download
+// stands halfway.
+func killUpdate(t *testing.T, m *mirror, s *Store) {
+	t.Helper()
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), "ADVISORY_TEST_UPDATE="+s.Dir, "ADVISORY_TEST_MIRROR="+m.URL)
+	var said bytes.Buffer
+	cmd.Stderr = &said
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	select {
+	case <-m.half:
+	case err := <-ended:
+		t.Fatalf("the update ended before it was killed: %v: %s", err, said.String())
+	}
+	part := filepath.Join(s.Dir, "download", "osv_PyPI")
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(5 * time.Millisecond) {
+		if info, err := os.Stat(part); err == nil && info.Size() > 0 || time.Now().After(deadline) {
+			break
+		}
+	}
+	if err := cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	<-ended
+}
+
+// TestFailures holds that whatever a server does, what was there stays.
+func TestFailures(t *testing.T) {
+	m, s := full(t), &Store{Dir: t.TempDir()}
+	m.update(t, s, noon, testFeeds...)
+	before := read(t, s.Path())
+	for name, break_ := range map[string]func(){
+		"gone":      func() { m.mu.Lock(); delete(m.files, "/osv/PyPI/all.zip"); m.mu.Unlock() },
+		"no zip":    func() { m.put("osv/PyPI/all.zip", []byte("<html>not found</html>")) },
+		"cut off":   func() { b := archive(t, records(t, "osv/PyPI")...); m.put("osv/PyPI/all.zip", b[:len(b)-30]) },
+		"empty":     func() { m.put("osv/PyPI/all.zip", archive(t)) },
+		"garbage":   func() { m.put("osv/PyPI/all.zip", archive(t, [2]string{"a.json", "{"}, [2]string{"b.json", "[]"})) },
+		"tiny json": func() { m.put("osv/PyPI/all.zip", archive(t, [2]string{"a.json", `{"id":""}`})) },
+	} {
+		break_()
+		r := m.update(t, s, noon.Add(30*24*time.Hour), "osv/PyPI")
+		if o := r.Outcomes[0]; o.State != Failed || o.Err == nil || r.Built {
+			t.Errorf("%s: %+v", name, o)
+		}
+		if !bytes.Equal(read(t, s.Path()), before) {
+			t.Fatalf("%s: the database changed", name)
+		}
+	}
+	// One feed fails, the other one comes in.
+	m.put("debian/tracker.json", []byte(`{"openssl": {`))
+	m.put("kev/known_exploited_vulnerabilities.json", []byte(`{"vulnerabilities": [{"cveID": "CVE-2021-44228", "dateAdded": "2021-12-10"}, {"cveID": "nonsense", "dateAdded": "x"}]}`))
+	r := m.update(t, s, noon.Add(time.Hour), "debian", "kev")
+	if r.Outcomes[0].State != Failed || r.Outcomes[1].State != Updated || r.Outcomes[1].Unread != 1 || len(r.Problems) != 1 {
+		t.Errorf("outcomes %+v, problems %v", r.Outcomes, r.Problems)
+	}
+	if got := found(t, s, vuln.Package{Ecosystem: "Debian", Name: "openssl", Version: "3.0.13-1~deb12u1"}, vuln.Release{ID: "debian", Version: "12"}); !strings.HasPrefix(got, "CVE-2024-2511") {
+		t.Errorf("the feed that failed lost its rows: %q", got)
+	}
+}
+
+// TestDeterminism holds that the same feeds make the same bytes, whether rows fit
+// into memory or not, and whether they come at once or one after another.
+func TestDeterminism(t *testing.T) {
+	m := full(t)
+	var first []byte
+	for i := range 3 {
+		s := &Store{Dir: t.TempDir()}
+		names := slices.Clone(testFeeds)
+		if i == 1 {
+			slices.Reverse(names)
+		}
+		if i == 2 {
+			for _, name := range names {
+				m.update(t, s, noon, name)
+			}
+		} else {
+			m.update(t, s, noon, names...)
+		}
+		if b := read(t, s.Path()); first == nil {
+			first = b
+		} else if !bytes.Equal(b, first) {
+			t.Errorf("way %d made other bytes: %d, not %d", i, len(b), len(first))
+		}
+	}
+}
+
+// TestOneUpdate holds that two updates do not meet.
+func TestOneUpdate(t *testing.T) {
+	m, s := full(t), &Store{Dir: t.TempDir()}
+	unlock, err := lock(filepath.Join(s.Dir, "lock"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := m.try(t, s, noon, "kev"); err == nil || !strings.Contains(err.Error(), "under way") {
+		t.Errorf("a second update: %v", err)
+	}
+	unlock()
+	m.update(t, s, noon, "kev")
+}
