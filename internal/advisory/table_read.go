@@ -2,6 +2,7 @@ package advisory
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/json"
@@ -22,10 +23,15 @@ type table struct {
 	described Description
 	decoder   *zstd.Decoder
 	buf, body []byte
+	cache     map[uint64][]byte // checked pages that lookups within one page met
 }
 
+// cachedPages is how many pages stay in memory: ids that are near each other, as
+// those of one year are, stand on the same pages.
+const cachedPages = 2048
+
 func openTable(r io.ReaderAt, size int64) (*table, error) {
-	t := &table{r: r}
+	t := &table{r: r, cache: map[uint64][]byte{}}
 	if size < footerSize {
 		return nil, errors.New("it is no database of advisories, or one that was cut off")
 	}
@@ -61,22 +67,53 @@ func (t *table) read(offset, length uint64) ([]byte, error) {
 		return nil, errDamaged
 	}
 	first := offset / pageBytes
+	if (offset+length-1)/pageBytes == first && length > 0 {
+		page, err := t.page(first)
+		if err != nil || uint64(len(page)) < offset%pageBytes+length {
+			return nil, cmp.Or(err, errDamaged)
+		}
+		return page[offset%pageBytes:][:length], nil
+	}
 	end := min((offset+length+pageBytes-1)/pageBytes*pageBytes, t.footer.checksums)
 	if n := int(end - first*pageBytes); cap(t.buf) < n {
 		t.buf = make([]byte, n+n/4)
 	}
 	b := t.buf[:end-first*pageBytes]
+	if err := t.load(b, first); err != nil {
+		return nil, err
+	}
+	return b[offset-first*pageBytes:][:length], nil
+}
+
+// page returns a checked page.
+func (t *table) page(n uint64) ([]byte, error) {
+	if b, ok := t.cache[n]; ok {
+		return b, nil
+	}
+	b := make([]byte, min(pageBytes, t.footer.checksums-n*pageBytes))
+	if err := t.load(b, n); err != nil {
+		return nil, err
+	}
+	if len(t.cache) >= cachedPages {
+		clear(t.cache)
+	}
+	t.cache[n] = b
+	return b, nil
+}
+
+// load fills b with pages from the first one on, and checks them.
+func (t *table) load(b []byte, first uint64) error {
 	if _, err := t.r.ReadAt(b, int64(first*pageBytes)); err != nil {
-		return nil, fmt.Errorf("read the database: %w", err)
+		return fmt.Errorf("read the database: %w", err)
 	}
 	for rest, page := b, first; len(rest) > 0; page++ {
 		n := min(len(rest), pageBytes)
 		if crc32.Checksum(rest[:n], castagnoli) != binary.LittleEndian.Uint32(t.pages[page*4:]) {
-			return nil, errDamaged
+			return errDamaged
 		}
 		rest = rest[n:]
 	}
-	return b[offset-first*pageBytes:][:length], nil
+	return nil
 }
 
 // rows calls yield with the rows of a group: what follows the group in their keys,
