@@ -47,7 +47,8 @@ type Provenance struct {
 // Database is an opened database. It implements [vuln.Source], for one goroutine;
 // others open it once more.
 type Database struct {
-	file *os.File
+	file  *os.File
+	unmap func()
 	*table
 }
 
@@ -72,12 +73,15 @@ func Open(path string) (*Database, error) {
 		f.Close()
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	return &Database{f, t}, nil
+	b, unmap := mapped(f, info.Size())
+	t.mapTo(b)
+	return &Database{f, unmap, t}, nil
 }
 
 // Close closes the file.
 func (d *Database) Close() error {
 	d.decoder.Close()
+	d.unmap()
 	return d.file.Close()
 }
 

@@ -24,6 +24,8 @@ type table struct {
 	decoder   *zstd.Decoder
 	buf, body []byte
 	cache     map[uint64][]byte // checked pages that lookups within one page met
+	mapped    []byte            // the whole file, nil where it cannot be mapped
+	checked   []uint64          // a bit for each page of mapped that was checked
 }
 
 // cachedPages is how many pages stay in memory: ids that are near each other, as
@@ -67,6 +69,9 @@ func (t *table) read(offset, length uint64) ([]byte, error) {
 		return nil, errDamaged
 	}
 	first := offset / pageBytes
+	if t.mapped != nil {
+		return t.mapped[offset:][:length], t.check(first, (offset+length+pageBytes-1)/pageBytes)
+	}
 	if (offset+length-1)/pageBytes == first && length > 0 {
 		page, err := t.page(first)
 		if err != nil || uint64(len(page)) < offset%pageBytes+length {
@@ -83,6 +88,28 @@ func (t *table) read(offset, length uint64) ([]byte, error) {
 		return nil, err
 	}
 	return b[offset-first*pageBytes:][:length], nil
+}
+
+// mapTo reads from a mapping of the file from now on.
+func (t *table) mapTo(b []byte) {
+	if uint64(len(b)) == t.footer.size {
+		t.mapped, t.checked = b, make([]uint64, len(t.pages)/4/64+1)
+	}
+}
+
+// check checks mapped pages that were not checked before.
+func (t *table) check(from, to uint64) error {
+	for n := from; n < to; n++ {
+		if t.checked[n/64]>>(n%64)&1 == 1 {
+			continue
+		}
+		page := t.mapped[n*pageBytes : min((n+1)*pageBytes, t.footer.checksums)]
+		if crc32.Checksum(page, castagnoli) != binary.LittleEndian.Uint32(t.pages[n*4:]) {
+			return errDamaged
+		}
+		t.checked[n/64] |= 1 << (n % 64)
+	}
+	return nil
 }
 
 // page returns a checked page.

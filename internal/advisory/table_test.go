@@ -86,3 +86,27 @@ func TestTable(t *testing.T) {
 		t.Errorf("the scan gives %d rows, not %d, in order: %v", len(keys), rows, slices.IsSortedFunc(keys, bytes.Compare))
 	}
 }
+
+// TestMapped holds that a mapped file and one that is read give the same, damage
+// included.
+func TestMapped(t *testing.T) {
+	m, s := full(t), &Store{Dir: t.TempDir()}
+	m.update(t, s, noon, testFeeds...)
+	whole := read(t, s.Path())
+	want := lookups(t, whole)
+	r := rand.New(rand.NewPCG(8, 8))
+	for n := range 200 {
+		b := bytes.Clone(whole)
+		if n > 0 {
+			b[r.IntN(len(b))] ^= 0x10
+		}
+		table, err := openTable(bytes.NewReader(b), int64(len(b)))
+		if err != nil {
+			continue
+		}
+		table.mapTo(b)
+		if got := lookupsIn(table); got != want && (n == 0 || !strings.Contains(got, errDamaged.Error())) {
+			t.Fatalf("mapped, lookups give\n%s\nnot\n%s", got, want)
+		}
+	}
+}

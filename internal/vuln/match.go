@@ -32,8 +32,8 @@ type Match struct {
 	EPSS       *EPSS
 	Summary    string
 	Published  int64
-	Priority   int      // the higher the sooner; comparable between images
-	Reasons    []string // for the priority and for how the sources were weighed
+	Priority   int // the higher the sooner; comparable between images
+	notes      []string
 }
 
 // Ruled is a vulnerability of a package that sources report and that does not
@@ -76,7 +76,7 @@ func Run(packages []Package, r Release, source Source) (*Result, error) {
 		m.result.NoData = append(m.result.NoData, scope)
 	}
 	slices.Sort(m.result.NoData)
-	slices.SortStableFunc(m.result.Matches, func(a, b Match) int {
+	slices.SortFunc(m.result.Matches, func(a, b Match) int {
 		return cmp.Or(a.Package-b.Package, b.Priority-a.Priority, strings.Compare(a.ID, b.ID))
 	})
 	for _, list := range [][]Ruled{m.result.RuledOut, m.result.Undecided} {
@@ -236,7 +236,7 @@ func (m *matcher) weigh(i int, hits []*hit, all []*Affected, o Order, version st
 		return nil
 	}
 	var own map[string]*Affected
-	if isDistribution(m.packages[i].Ecosystem) {
+	if isDistribution(m.packages[i].Ecosystem) && slices.ContainsFunc(hits, (*hit).converted) {
 		own = native(all)
 	}
 	word, err := m.ownersWord(i)
@@ -271,11 +271,20 @@ func (m *matcher) weigh(i int, hits []*hit, all []*Affected, o Order, version st
 	return nil
 }
 
+// isNative says whether a statement is the distribution's own, and not what OSV
+// made of it.
+func (a *Affected) isNative() bool { return !strings.HasPrefix(a.Feed, "osv/") }
+
+// converted says whether a statement of the hit is not the distribution's own.
+func (h *hit) converted() bool {
+	return slices.ContainsFunc(h.statements, func(a *Affected) bool { return !a.isNative() })
+}
+
 // native returns what distributions say themselves, by CVE.
 func native(all []*Affected) map[string]*Affected {
 	own := map[string]*Affected{}
 	for _, a := range all {
-		if !strings.HasPrefix(a.Feed, "osv/") && CVE(a.ID) != "" {
+		if a.isNative() && CVE(a.ID) != "" {
 			own[CVE(a.ID)] = a
 		}
 	}

@@ -251,11 +251,11 @@ func TestPriority(t *testing.T) {
 	if want := []string{"CVE-2024-3", "CVE-2024-4", "CVE-2024-2", "CVE-2024-1", "CVE-2024-5"}; !slices.Equal(order, want) {
 		t.Errorf("order %v, not %v", order, want)
 	}
-	if want := []string{"known to be exploited since 2024-05-01 (CISA)", "used by ransomware", "low by CVSS 2.5 (GHSA-x)", "not fixed"}; !slices.Equal(r.Matches[0].Reasons, want) {
-		t.Errorf("reasons %q, not %q", r.Matches[0].Reasons, want)
+	if want := []string{"known to be exploited since 2024-05-01 (CISA)", "used by ransomware", "low by CVSS 2.5 (GHSA-x)", "not fixed"}; !slices.Equal(r.Matches[0].Reasons(), want) {
+		t.Errorf("reasons %q, not %q", r.Matches[0].Reasons(), want)
 	}
-	if want := []string{"nobody has said how severe it is", "not fixed"}; !slices.Equal(r.Matches[4].Reasons, want) {
-		t.Errorf("reasons %q, not %q", r.Matches[4].Reasons, want)
+	if want := []string{"nobody has said how severe it is", "not fixed"}; !slices.Equal(r.Matches[4].Reasons(), want) {
+		t.Errorf("reasons %q, not %q", r.Matches[4].Reasons(), want)
 	}
 }
 

@@ -3,7 +3,6 @@ package vuln
 import (
 	"fmt"
 	"slices"
-	"strings"
 )
 
 // made gives a hit its severity, state, rank and reasons.
@@ -32,36 +31,29 @@ func (m *matcher) made(i int, h *hit, o Order, reasons []string) (Match, error) 
 			x.Published = a.Published
 		}
 	}
-	x.rank(reasons)
+	x.notes = reasons
+	x.rank()
 	return x, nil
 }
 
 // gather collects every advisory on the vulnerability: those that matched, and
 // those that share its id.
 func (m *matcher) gather(h *hit, x *Match) ([]Advisory, error) {
-	seen := map[string]bool{}
-	queue := []string{h.id}
+	queue := append(make([]string, 0, 4), h.id)
 	for _, a := range h.statements {
 		if !slices.Contains(x.Advisories, a.ID) {
 			x.Advisories = append(x.Advisories, a.ID)
 		}
-		if a.ID != h.id {
-			queue = append(queue, a.ID)
-		}
+		queue = queued(queue, a.ID)
 	}
 	slices.Sort(x.Advisories)
 	var list []Advisory
 	for n := 0; n < len(queue); n++ {
-		id := queue[n]
-		if seen[id] {
-			continue
-		}
-		seen[id] = true
-		r, err := m.record(id)
+		r, err := m.record(queue[n])
 		if err != nil {
 			return nil, err
 		}
-		if id == h.id || !strings.HasPrefix(h.id, "CVE-") {
+		if n == 0 {
 			x.Exploited, x.EPSS = r.Exploited, r.EPSS
 		}
 		for k := range r.Advisories {
@@ -70,21 +62,30 @@ func (m *matcher) gather(h *hit, x *Match) ([]Advisory, error) {
 				continue
 			}
 			list = append(list, *a)
-			queue = append(queue, m.same(h.id, a)...)
+			for _, alias := range same(h.id, a) {
+				queue = queued(queue, alias)
+			}
 		}
 	}
-	delete(seen, h.id)
-	for id := range seen {
-		x.Aliases = append(x.Aliases, id)
+	if len(queue) > 1 {
+		x.Aliases = queue[1:]
+		slices.Sort(x.Aliases)
 	}
-	slices.Sort(x.Aliases)
 	return list, nil
+}
+
+// queued adds an id that is not there yet.
+func queued(queue []string, id string) []string {
+	if slices.Contains(queue, id) {
+		return queue
+	}
+	return append(queue, id)
 }
 
 // same returns the names that an advisory gives to the vulnerability and that are
 // worth looking up. One that names several CVEs is on more than this one, so its
 // other names are not this one's.
-func (m *matcher) same(id string, a *Advisory) []string {
+func same(id string, a *Advisory) []string {
 	cves := 0
 	for _, alias := range append(a.Aliases[:len(a.Aliases):len(a.Aliases)], a.ID) {
 		if CVE(alias) != "" && CVE(alias) == alias {
@@ -138,34 +139,51 @@ const (
 	weightFix        = 3
 )
 
-// rank orders matches and says why. It hides nothing.
-func (x *Match) rank(reasons []string) {
-	add := func(points int, format string, args ...any) {
-		x.Priority += points
-		x.Reasons = append(x.Reasons, fmt.Sprintf(format, args...))
-	}
+// rank gives a match its place. It hides nothing.
+func (x *Match) rank() {
 	if e := x.Exploited; e != nil {
-		add(weightExploited, "known to be exploited since %s (CISA)", e.Added)
+		x.Priority += weightExploited
 		if e.Ransomware {
-			add(weightRansomware, "used by ransomware")
+			x.Priority += weightRansomware
 		}
 	}
-	s := &x.Severity
-	switch {
-	case s.Level == UnknownLevel:
-		add(weightUnknown, "nobody has said how severe it is")
-	case !s.ByWord:
-		add(weightLevel*int(s.Level-Negligible), "%s by CVSS %.1f (%s)", s.Level, s.Score, s.From)
-	default:
-		add(weightLevel*int(s.Level-Negligible), "%s by the word of %s", s.Level, s.From)
+	if x.Severity.Level == UnknownLevel {
+		x.Priority += weightUnknown
+	} else {
+		x.Priority += weightLevel * int(x.Severity.Level-Negligible)
 	}
 	if x.EPSS != nil {
-		add(int(weightEPSS*x.EPSS.Probability+0.5), "%.1f %% likely to be exploited within 30 days (EPSS)", 100*x.EPSS.Probability)
+		x.Priority += int(weightEPSS*x.EPSS.Probability + 0.5)
 	}
 	if x.State == FixAvailable {
-		add(weightFix, "fixed in %s", x.Fixed)
-	} else {
-		add(0, "%s", x.State)
+		x.Priority += weightFix
 	}
-	x.Reasons = append(x.Reasons, reasons...)
+}
+
+// Reasons says what the priority is made of, and how the sources were weighed.
+func (x *Match) Reasons() []string {
+	var list []string
+	if e := x.Exploited; e != nil {
+		list = append(list, fmt.Sprintf("known to be exploited since %s (CISA)", e.Added))
+		if e.Ransomware {
+			list = append(list, "used by ransomware")
+		}
+	}
+	switch s := &x.Severity; {
+	case s.Level == UnknownLevel:
+		list = append(list, "nobody has said how severe it is")
+	case s.ByWord:
+		list = append(list, fmt.Sprintf("%s by the word of %s", s.Level, s.From))
+	default:
+		list = append(list, fmt.Sprintf("%s by CVSS %.1f (%s)", s.Level, s.Score, s.From))
+	}
+	if x.EPSS != nil {
+		list = append(list, fmt.Sprintf("%.1f %% likely to be exploited within 30 days (EPSS)", 100*x.EPSS.Probability))
+	}
+	if x.State == FixAvailable {
+		list = append(list, "fixed in "+x.Fixed)
+	} else {
+		list = append(list, string(x.State))
+	}
+	return append(list, x.notes...)
 }
