@@ -212,6 +212,10 @@ func killUpdate(t *testing.T, m *mirror, s *Store) {
 // TestFailures holds that whatever a server does, what was there stays.
 func TestFailures(t *testing.T) {
 	m, s := full(t), &Store{Dir: t.TempDir()}
+	m.put("osv/npm/all.zip", archive(t))
+	if r := m.update(t, s, noon, "osv/npm"); r.Outcomes[0].State != Failed || r.Built {
+		t.Errorf("an empty feed was taken: %+v", r)
+	}
 	m.update(t, s, noon, testFeeds...)
 	before := read(t, s.Path())
 	for name, break_ := range map[string]func(){

@@ -121,10 +121,13 @@ func TestRun(t *testing.T) {
 					{ID: "CVE-2023-32681", Feed: "osv/PyPI", Intervals: upTo("2.31.0")},
 					{ID: "CVE-2024-35195", Feed: "osv/PyPI", Intervals: upTo("2.32.0")},
 					{ID: "CVE-2024-47081", Feed: "osv/PyPI", Intervals: upTo("2.32.4")},
+					{ID: "CVE-2024-50000", Feed: "osv/PyPI", Intervals: upTo("2.32.4")},
 				},
 				"Debian:12 requests": {
 					{ID: "CVE-2023-32681", Feed: "debian", Intervals: upTo("2.28.1+dfsg-1+deb12u1")},
 					{ID: "CVE-2024-35195", Feed: "debian", Intervals: []Interval{{}}},
+					{ID: "CVE-2024-50000", Feed: "debian", Verdict: NotAffected},
+					{ID: "DEBIAN-CVE-2024-50000", Feed: "osv/Debian", Intervals: []Interval{{}}},
 				},
 			},
 			want: []string{
@@ -132,6 +135,8 @@ func TestRun(t *testing.T) {
 				"match CVE-2024-35195 not fixed",    // once, under the distribution's package
 				"out CVE-2023-32681: its files are of the package python3-requests 2.28.1+dfsg-1+deb12u1, of which the distribution says: not in this version",
 				"out CVE-2024-35195: its files are of the package python3-requests 2.28.1+dfsg-1+deb12u1, of which the distribution says: affected, and reported there",
+				"out CVE-2024-50000: its files are of the package python3-requests 2.28.1+dfsg-1+deb12u1, of which the distribution says: not affected",
+				"out CVE-2024-50000: DEBIAN-CVE-2024-50000 reports it, and by debian the package is not affected",
 			},
 		},
 		{
