@@ -20,6 +20,7 @@ type imageFlags struct {
 	mirrors                 []string
 	registry                image.Registry
 	verbose, check          bool
+	db                      dbFlags
 }
 
 func imageCommand(p *Program) *cobra.Command {
@@ -35,10 +36,10 @@ An image is a reference to a registry, what docker save writes, an OCI layout or
 archive of one, or a root file system. Each layer is read once and nothing is
 unpacked to disk. Docker's logins are used for registries.
 
-What it does not do yet: match packages against advisories, look for secrets in
-files, verify signatures.
+Packages are matched against the advisories that ullage db update fetched. What it
+does not do yet: look for secrets in files, verify signatures.
 
-Exit code: 0 told, 2 usage, or the image cannot be read, 3 a part of it could not.`,
+Exit code: 0 told, vulnerabilities or not, 2 usage, or the image cannot be read, 3 a part of it could not.`,
 		Example: `  ullage image registry.example/web:1.4.2
   docker save web:1.4.2 | ullage image docker-archive:/dev/stdin
   ullage image ./layout --platform linux/arm64
@@ -58,7 +59,8 @@ Exit code: 0 told, 2 usage, or the image cannot be read, 3 a part of it could no
 	flags.StringArrayVar(&f.registry.CAFiles, "ca-file", nil, "file with certificates in PEM form to trust besides the system's")
 	flags.StringArrayVar(&f.registry.Insecure, "insecure", nil, "host of a registry that may speak plain HTTP and needs no valid certificate")
 	flags.BoolVar(&f.check, "check-diff-ids", false, "hold the uncompressed content of layers against the configuration, too, which costs a second hash")
-	flags.BoolVarP(&f.verbose, "verbose", "v", false, "list every package and program")
+	flags.StringVar(&f.db.dir, "db", "", "directory of the advisory database (default $ULLAGE_DB, else ullage/advisories in the cache directory)")
+	flags.BoolVarP(&f.verbose, "verbose", "v", false, "list every package, program and vulnerability")
 	flags.StringVar(&f.color, "color", "auto", "auto, always or never")
 	return cmd
 }
@@ -82,12 +84,20 @@ func (f *imageFlags) run(ctx context.Context, p *Program, ref string) error {
 	if err != nil {
 		return interrupted(ctx, &codeError{exitUsage, err})
 	}
+	store, err := f.db.store(p)
+	if err != nil {
+		return &codeError{exitUsage, err}
+	}
+	found, err := matchImage(store, img)
+	if err != nil {
+		return &codeError{exitUsage, err}
+	}
 	if f.output == "json" {
 		encoder := json.NewEncoder(p.Stdout)
 		encoder.SetIndent("", "  ")
-		err = encoder.Encode(newImageJSON(img))
+		err = encoder.Encode(newImageJSON(img, found))
 	} else {
-		err = f.printer(p).image(img, time.Now())
+		err = f.printer(p).image(img, found, time.Now())
 	}
 	if err != nil {
 		return &codeError{exitUsage, err}

@@ -20,8 +20,10 @@ type imageJSON struct {
 	Packages  []packageJSON `json:"packages"`
 	Programs  []programJSON `json:"programs"`
 	Writable  []string      `json:"writable"`
-	Complete  bool          `json:"complete"`
-	Problems  []string      `json:"problems"`
+	// Vulnerabilities is null when there is no database of advisories.
+	Vulnerabilities *vulnerabilitiesJSON `json:"vulnerabilities"`
+	Complete        bool                 `json:"complete"`
+	Problems        []string             `json:"problems"`
 }
 
 type systemJSON struct {
@@ -86,7 +88,7 @@ type programJSON struct {
 	Package string `json:"package,omitempty"`
 }
 
-func newImageJSON(img *image.Image) *imageJSON {
+func newImageJSON(img *image.Image, found vulnerabilities) *imageJSON {
 	c := &img.Config
 	j := &imageJSON{
 		Version: 1, Reference: img.Reference, Platform: img.Platform, Index: img.Index, Manifest: img.Manifest, ConfigID: img.Identity.Config,
@@ -94,7 +96,7 @@ func newImageJSON(img *image.Image) *imageJSON {
 			User: c.User, Entrypoint: listOf(c.Entrypoint), Command: listOf(c.Command), WorkingDir: c.WorkingDir, Environment: []variableJSON{},
 			Ports: listOf(c.Ports), Volumes: listOf(c.Volumes), Labels: c.Labels, Health: c.Health, Credentials: listOf(c.Credentials),
 		},
-		Layers: []layerJSON{}, Packages: []packageJSON{}, Programs: []programJSON{}, Writable: []string{}, Problems: []string{}, Complete: len(img.Problems) == 0,
+		Layers: []layerJSON{}, Packages: []packageJSON{}, Programs: []programJSON{}, Writable: []string{}, Problems: []string{}, Complete: len(img.Problems) == 0, Vulnerabilities: found.json(),
 	}
 	if !c.Created.IsZero() {
 		j.Settings.Created = &c.Created

@@ -2,8 +2,12 @@ package cli
 
 import (
 	"archive/tar"
+	"archive/zip"
 	"bytes"
 	"encoding/json"
+	"errors"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -68,7 +72,9 @@ func smallImage(t *testing.T) string {
 func runImage(t *testing.T, args ...string) (stdout, stderr string, code int) {
 	t.Helper()
 	var out, errs bytes.Buffer
-	code = Run(t.Context(), &Program{Args: append([]string{"image"}, args...), Stdin: strings.NewReader(""), Stdout: &out, Stderr: &errs, Getenv: func(string) string { return "" }})
+	code = Run(t.Context(), &Program{Args: append([]string{"image"}, args...), Stdin: strings.NewReader(""), Stdout: &out, Stderr: &errs, Getenv: func(name string) string {
+		return map[string]string{"ULLAGE_DB": t.TempDir()}[name] // and not the user's own database
+	}})
 	return out.String(), errs.String(), code
 }
 
@@ -110,6 +116,48 @@ func TestImage(t *testing.T) {
 	text, _, code = runImage(t, path)
 	if code != exitIncomplete || !strings.Contains(text, "Not read") {
 		t.Errorf("a layer that is not what its digest says: exit %d\n%s", code, text)
+	}
+}
+
+// TestImageVulnerabilities holds an image against an advisory for its source
+// package, and says that nothing is known where there is no database.
+func TestImageVulnerabilities(t *testing.T) {
+	var feed bytes.Buffer
+	z := zip.NewWriter(&feed)
+	w, err := z.Create("DEBIAN-CVE-2023-45853.json")
+	if err == nil {
+		_, err = w.Write([]byte(`{"id": "DEBIAN-CVE-2023-45853", "upstream": ["CVE-2023-45853"], "modified": "2026-01-01T00:00:00Z", "affected": [{"package": {"ecosystem": "Debian:12", "name": "zlib"},
+			"ranges": [{"type": "ECOSYSTEM", "events": [{"introduced": "0"}, {"fixed": "1:1.2.13.dfsg-2"}]}]}]}`))
+	}
+	if err = errors.Join(err, z.Close()); err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/osv/Debian/all.zip" {
+			http.NotFound(w, r)
+			return
+		}
+		w.Write(feed.Bytes())
+	}))
+	defer server.Close()
+	path, db := smallImage(t), t.TempDir()
+	if text, _, _ := runImage(t, "--db", db, path); !strings.Contains(text, "there is no database of advisories") {
+		t.Errorf("without a database:\n%s", text)
+	}
+	var out bytes.Buffer
+	if code := Run(t.Context(), &Program{
+		Args: []string{"db", "update", "--db", db, "--mirror", server.URL, "--feed", "osv/Debian"}, Stdin: strings.NewReader(""), Stdout: &out, Stderr: &out, Getenv: func(string) string { return "" },
+	}); code != exitClean {
+		t.Fatalf("exit %d: %s", code, out.String())
+	}
+	text, stderr, code := runImage(t, "--db", db, path)
+	if code != exitClean || !strings.Contains(text, "CVE-2023-45853 zlib1g 1:1.2.13.dfsg-1, fixed in 1:1.2.13.dfsg-2") {
+		t.Errorf("exit %d: %s\n%s", code, stderr, text)
+	}
+	object, _, _ := runImage(t, "-o", "json", "--db", db, path)
+	var j imageJSON
+	if err := json.Unmarshal([]byte(object), &j); err != nil || j.Vulnerabilities == nil || len(j.Vulnerabilities.Found) != 1 || j.Vulnerabilities.Found[0].Package != 0 {
+		t.Errorf("%v: %+v", err, j.Vulnerabilities)
 	}
 }
 

@@ -22,7 +22,7 @@ type imagePrinter struct {
 // all are asked for.
 const shownOfImage = 12
 
-func (p *imagePrinter) image(img *image.Image, now time.Time) error {
+func (p *imagePrinter) image(img *image.Image, found vulnerabilities, now time.Time) error {
 	p.line(0, bold, img.Reference+"  "+img.Platform)
 	for _, d := range []struct{ name, digest string }{{"index", img.Index}, {"manifest", img.Manifest}, {"config", img.Identity.Config}} {
 		if d.digest != "" {
@@ -45,6 +45,7 @@ func (p *imagePrinter) image(img *image.Image, now time.Time) error {
 	p.config(&img.Config)
 	p.packages(img.Packages)
 	p.programs(img)
+	p.vulnerabilities(img, found, now)
 	p.layers(img)
 	p.problems(img)
 	return p.w.Flush()
