@@ -12,6 +12,9 @@ type Plan struct {
 	Steps   []PlanStep
 	Closed  int // sources that lose every path
 	Sources int // that have a path before
+	// Cut says that the search ended at its bounds, and that more changes may close
+	// more paths.
+	Cut bool
 }
 
 // PlanStep is one change of a plan.
@@ -51,6 +54,7 @@ type planner struct {
 	start  *Graph
 	before map[identity]int32 // of start
 	trials int
+	cut    bool
 }
 
 // worth says how good a state is: how long the paths of the sources are.
@@ -75,6 +79,7 @@ func (p *planner) choose() []proposal {
 		if next == nil {
 			break
 		}
+		p.cut = len(now) > 0 && (p.trials == planTrials || len(chosen)+1 == planSteps)
 		if w := p.worth(now); w > worth {
 			idle, worth = 0, w
 		} else {
@@ -164,7 +169,7 @@ func (p *planner) closed(after map[identity]int32) int {
 
 // plan counts what changes do one after the other.
 func (p *planner) plan(chosen []proposal) (*Plan, error) {
-	plan := &Plan{Sources: len(p.before)}
+	plan := &Plan{Sources: len(p.before), Cut: p.cut}
 	for i, c := range chosen {
 		after, ok := p.after(chosen[:i+1])
 		if !ok {

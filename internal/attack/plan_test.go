@@ -1,6 +1,7 @@
 package attack
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -73,6 +74,50 @@ func needed(t *testing.T, q Query, s *model.Snapshot, plan *Plan) {
 		}
 		if closed, _, _, err := lost(q, s, s.With(rest...)); err == nil && closed >= plan.Closed {
 			t.Fatalf("%v: without %q %d of %d are closed all the same", q, step.Title, closed, plan.Closed)
+		}
+	}
+}
+
+// TestPlanSaysWhereItEnds holds that a plan which runs out of tries does not say
+// that nothing closes the rest.
+func TestPlanSaysWhereItEnds(t *testing.T) {
+	for _, c := range []struct {
+		bindings int
+		cut      bool
+	}{{3, false}, {20, true}} {
+		var text strings.Builder
+		for i := range c.bindings {
+			fmt.Fprintf(&text, `
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: w, namespace: ns%[1]d, labels: {app: w}}
+spec: {serviceAccountName: w, containers: [{name: c, image: "registry.example/a:1", ports: [{containerPort: 8080}]}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: w, namespace: ns%[1]d}
+spec: {type: LoadBalancer, selector: {app: w}, ports: [{port: 80, targetPort: 8080}]}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRoleBinding
+metadata: {name: w%[1]d}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: cluster-admin}
+subjects: [{kind: ServiceAccount, name: w, namespace: ns%[1]d}]
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: np, namespace: ns%[1]d}
+spec: {podSelector: {}, policyTypes: [Egress], egress: []}
+`, i)
+		}
+		s := model.NewSnapshot(parse(t, text.String()), true)
+		plan, err := New(s, reach.New(s), access.New(s), Options{KubernetesMinor: 37}).Plan(Query{"internet", "cluster-admin"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if plan.Sources != c.bindings || plan.Cut != c.cut || plan.Closed == plan.Sources == c.cut {
+			t.Errorf("%d bindings: %d of %d closed, cut %v", c.bindings, plan.Closed, plan.Sources, plan.Cut)
 		}
 	}
 }

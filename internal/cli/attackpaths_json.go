@@ -62,6 +62,7 @@ type attackPlanStepJSON struct {
 type attackPlanJSON struct {
 	Closed  int                  `json:"closed"`
 	Sources int                  `json:"sources"`
+	Cut     bool                 `json:"searchEnded,omitempty"` // more changes may close more
 	Steps   []attackPlanStepJSON `json:"steps"`
 }
 
@@ -112,7 +113,7 @@ func attackJSON(r *attackReport) attackReportJSON {
 	}
 	out.Plan.Steps = []attackPlanStepJSON{}
 	if r.Plan != nil {
-		out.Plan.Closed, out.Plan.Sources = r.Plan.Closed, r.Plan.Sources
+		out.Plan.Closed, out.Plan.Sources, out.Plan.Cut = r.Plan.Closed, r.Plan.Sources, r.Plan.Cut
 		for i := range r.Plan.Steps {
 			s := &r.Plan.Steps[i]
 			out.Plan.Steps = append(out.Plan.Steps, attackPlanStepJSON{asAttackRemedy(&s.Remedy), s.Left})

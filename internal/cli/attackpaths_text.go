@@ -177,7 +177,11 @@ func (p *attackPrinter) plan(r *attackReport) {
 		p.line(5, green, text)
 	}
 	if r.Plan.Closed < r.Plan.Sources {
-		p.wrapped(2, dim, fmt.Sprintf("For the other %d no change was found.", r.Plan.Sources-r.Plan.Closed))
+		left := fmt.Sprintf("For the other %d no change was found.", r.Plan.Sources-r.Plan.Closed)
+		if r.Plan.Cut {
+			left = fmt.Sprintf("Here the search ended, as each try costs a graph; %d are left. With these changes made, ask again.", r.Plan.Sources-r.Plan.Closed)
+		}
+		p.wrapped(2, dim, left)
 	}
 	p.wrapped(2, dim, "After each the graph was made anew with all up to it; a smaller set may do as well.")
 	fmt.Fprintln(p.w)
