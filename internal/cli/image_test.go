@@ -167,4 +167,15 @@ func TestImageUsage(t *testing.T) {
 			t.Errorf("%q: exit %d, %q", args, code, stderr)
 		}
 	}
+	// What is here is not asked of a registry, and a file is not quoted.
+	if _, stderr, code := runImage(t, "testdata"); code != exitUsage || !strings.Contains(stderr, "neither an OCI layout nor a root file system") {
+		t.Errorf("a directory without an image: exit %d, %q", code, stderr)
+	}
+	path := filepath.Join(t.TempDir(), "text")
+	if err := os.WriteFile(path, bytes.Repeat([]byte("password"), 200), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, stderr, code := runImage(t, path); code != exitUsage || strings.Contains(stderr, "password") || strings.Contains(stderr, "sswor") {
+		t.Errorf("a text: exit %d, %q", code, stderr)
+	}
 }

@@ -45,10 +45,8 @@ func matchImage(store *advisory.Store, img *image.Image) (v vulnerabilities, err
 func packagesToMatch(all []image.Package) []vuln.Package {
 	owners := map[string]int{}
 	for i := range all {
-		if len(all[i].Files) > 0 && all[i].OwnedBy == "" {
-			if _, taken := owners[all[i].Name]; !taken && slices.Contains(distributions, all[i].Ecosystem) {
-				owners[all[i].Name] = i
-			}
+		if _, taken := owners[all[i].Name]; !taken && !all[i].OfLanguage() {
+			owners[all[i].Name] = i
 		}
 	}
 	out := make([]vuln.Package, len(all))
@@ -61,11 +59,6 @@ func packagesToMatch(all []image.Package) []vuln.Package {
 		out[i] = vuln.Package{Ecosystem: p.Ecosystem, Name: p.Name, Version: p.Version, Source: p.Source, SourceVersion: p.SourceVersion, Owner: owner}
 	}
 	return out
-}
-
-// distributions are the ecosystems of operating systems' packages.
-var distributions = []string{
-	"Debian", "Ubuntu", "Alpine", "Wolfi", "Chainguard", "Red Hat", "CentOS", "Rocky Linux", "AlmaLinux", "Amazon Linux", "Fedora", "Oracle Linux", "SUSE", "openSUSE",
 }
 
 // shownVulnerabilities is how many are shown one by one.
@@ -149,9 +142,16 @@ type vulnerabilityJSON struct {
 }
 
 type vulnerabilitiesJSON struct {
-	Found  []vulnerabilityJSON `json:"found"`
-	NoData []string            `json:"noData"` // ecosystems on which there are no advisories
-	Feeds  []feedAgeJSON       `json:"feeds"`
+	Found     []vulnerabilityJSON `json:"found"`
+	Undecided []undecidedJSON     `json:"undecided"` // advisories of which it could not be told whether they apply
+	NoData    []string            `json:"noData"`    // ecosystems on which there are no advisories
+	Feeds     []feedAgeJSON       `json:"feeds"`
+}
+
+type undecidedJSON struct {
+	Package int    `json:"package"`
+	ID      string `json:"id"`
+	Why     string `json:"why"`
 }
 
 type feedAgeJSON struct {
@@ -164,12 +164,15 @@ func (v *vulnerabilities) json() *vulnerabilitiesJSON {
 	if v.found == nil {
 		return nil
 	}
-	j := &vulnerabilitiesJSON{Found: []vulnerabilityJSON{}, NoData: listOf(v.found.NoData), Feeds: []feedAgeJSON{}}
+	j := &vulnerabilitiesJSON{Found: []vulnerabilityJSON{}, Undecided: []undecidedJSON{}, NoData: listOf(v.found.NoData), Feeds: []feedAgeJSON{}}
 	for i := range v.found.Matches {
 		m := &v.found.Matches[i]
 		j.Found = append(j.Found, vulnerabilityJSON{
 			m.Package, m.ID, listOf(m.Aliases), m.Severity.Level.String(), m.Severity.Score, string(m.State), m.Fixed, m.Priority, listOf(m.Reasons()),
 		})
+	}
+	for _, u := range v.found.Undecided {
+		j.Undecided = append(j.Undecided, undecidedJSON(u))
 	}
 	for _, f := range v.feeds {
 		j.Feeds = append(j.Feeds, feedAgeJSON{f.Feed, f.Fetched})

@@ -154,9 +154,9 @@ func debianRoot(t *testing.T, suite string) string {
 	if setting != "" {
 		skip = t.Fatalf
 	}
-	mirror := "http://deb.debian.org/debian"
+	var mirror []string // none for that of debootstrap
 	if strings.Contains(setting, "://") {
-		mirror = setting
+		mirror = []string{setting}
 	}
 	if os.Getuid() != 0 {
 		skip("debootstrap needs root")
@@ -165,10 +165,10 @@ func debianRoot(t *testing.T, suite string) string {
 		skip("no debootstrap: install it, it is a package of Debian and Ubuntu")
 	}
 	root := t.TempDir()
-	out, err := exec.Command("debootstrap", "--variant=minbase",
-		"--include=python3-yaml,nginx-light,libtomcat9-java,ruby-rack,diffutils", suite, root, mirror).CombinedOutput()
+	args := append([]string{"--variant=minbase", "--include=python3-yaml,nginx-light,libtomcat9-java,ruby-rack,diffutils", suite, root}, mirror...)
+	out, err := exec.Command("debootstrap", args...).CombinedOutput()
 	if err != nil {
-		skip("debootstrap from %s: %v\n%s", mirror, err, out[max(0, len(out)-500):])
+		skip("debootstrap %s: %v\n%s", strings.Join(args, " "), err, out[max(0, len(out)-500):])
 	}
 	return root
 }

@@ -12,6 +12,16 @@ var distroEcosystems = map[string]string{
 	"minimos": "MinimOS", "alpaquita": "Alpaquita",
 }
 
+// OfLanguage reports whether a package is one of a language's package manager, and
+// not of the distribution's.
+func (p *Package) OfLanguage() bool {
+	switch p.Ecosystem {
+	case "npm", "PyPI", "Maven", "Go", "crates.io", "RubyGems", "Packagist", "NuGet":
+		return true
+	}
+	return false
+}
+
 func (d Distro) ecosystem(otherwise string) string {
 	if name, ok := distroEcosystems[d.ID]; ok {
 		return name

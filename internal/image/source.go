@@ -130,6 +130,8 @@ func open(ctx context.Context, ref string, o Options) (*Source, error) {
 		return openLayout(ctx, dirFiles(path), name, o)
 	case err == nil && path == ref && (isPath(ref) || isRoot(path)):
 		return openRoot(path)
+	case err == nil: // not asked of a registry, which would tell others what is here
+		return nil, fmt.Errorf("%s is a directory with neither an OCI layout nor a root file system in it: write %s:%s to read it as one, or %s:%s for the image in a registry", path, directory, path, registry, ref)
 	case err != nil && isPath(ref):
 		return nil, err
 	}

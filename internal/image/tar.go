@@ -353,7 +353,7 @@ func octal(b []byte) (int64, error) {
 	digits := untilNUL(bytes.Trim(b, " \x00"))
 	for _, c := range digits {
 		if c < '0' || c > '7' {
-			return 0, fmt.Errorf("%q is no octal number", digits)
+			return 0, errors.New("not an octal number")
 		}
 		n = n<<3 | int64(c-'0')
 	}
