@@ -28,12 +28,13 @@ const (
 )
 
 func (f *accessFlags) printer(p *Program) *accessPrinter {
-	colored := f.color == "always" || f.color == "auto" && p.Terminal.Stdout && p.Getenv("NO_COLOR") == "" && p.Getenv("TERM") != "dumb"
-	width := p.Terminal.Width
-	if width <= 0 {
-		width = 100
-	}
-	return &accessPrinter{bufio.NewWriter(p.Stdout), colored, max(width, 40)}
+	printer := newPrinter(p, f.color)
+	return &printer
+}
+
+// newPrinter writes to a program's standard output; color is auto, always or never.
+func newPrinter(p *Program, color string) accessPrinter {
+	return accessPrinter{bufio.NewWriter(p.Stdout), p.colored(color), p.width()}
 }
 
 func (p *accessPrinter) paint(style, text string) string {

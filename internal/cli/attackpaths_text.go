@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"bufio"
 	"fmt"
 	"strings"
 
@@ -12,12 +11,7 @@ import (
 type attackPrinter struct{ accessPrinter }
 
 func newAttackPrinter(p *Program, color string) *attackPrinter {
-	colored := color == "always" || color == "auto" && p.Terminal.Stdout && p.Getenv("NO_COLOR") == "" && p.Getenv("TERM") != "dumb"
-	width := p.Terminal.Width
-	if width <= 0 {
-		width = 100
-	}
-	return &attackPrinter{accessPrinter{bufio.NewWriter(p.Stdout), colored, max(width, 40)}}
+	return &attackPrinter{newPrinter(p, color)}
 }
 
 var certaintyStyles = map[attack.Certainty]string{attack.Certain: red, attack.Likely: red, attack.NeedsExploit: yellow, attack.Unknown: dim}

@@ -161,7 +161,7 @@ func (f *checkFlags) run(cmd *cobra.Command, p *Program, paths []string) error {
 		return f.fixes(ctx, p, v, paths)
 	}
 	var lookup requirements
-	options := report.Options{Color: f.colored(p), Width: p.Terminal.Width, Verbose: f.verbose, ShowExcepted: f.showExcepted, Requirements: lookup.of}
+	options := report.Options{Color: p.colored(f.color), Width: p.Terminal.Width, Verbose: f.verbose, ShowExcepted: f.showExcepted, Requirements: lookup.of}
 	err = report.Write(p.Stdout, f.output, v.report, options)
 	if err = errors.Join(err, lookup.err); err != nil {
 		return &codeError{exitUsage, err}
@@ -385,16 +385,6 @@ func counted(n int, noun string) string {
 		noun += "s"
 	}
 	return fmt.Sprintf("%d %s", n, noun)
-}
-
-func (f *checkFlags) colored(p *Program) bool {
-	switch f.color {
-	case "always":
-		return true
-	case "never":
-		return false
-	}
-	return p.Terminal.Stdout && p.Getenv("NO_COLOR") == "" && p.Getenv("TERM") != "dumb"
 }
 
 // requirements looks up what checks support in the frameworks, which are read when

@@ -46,6 +46,11 @@ func (p *Program) width() int {
 	return max(p.Terminal.Width, 40)
 }
 
+// colored reports whether output is painted; color is auto, always or never.
+func (p *Program) colored(color string) bool {
+	return color == "always" || color == "auto" && p.Terminal.Stdout && p.Getenv("NO_COLOR") == "" && p.Getenv("TERM") != "dumb"
+}
+
 // codeError ends the program with an exit code; its message is printed unless
 // it is empty.
 type codeError struct {

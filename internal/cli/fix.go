@@ -55,7 +55,7 @@ func (f *checkFlags) fixes(ctx context.Context, p *Program, v *judged, paths []s
 		return interrupted(ctx, err)
 	}
 	if f.diff {
-		if err := made.WriteDiff(p.Stdout, f.colored(p)); err != nil {
+		if err := made.WriteDiff(p.Stdout, p.colored(f.color)); err != nil {
 			return fmt.Errorf("write diff: %w", err)
 		}
 		if err := fix.WriteSummary(p.Stderr, made, f.color == "always" || f.color == "auto" && p.Terminal.Stderr, p.width()); err != nil {
@@ -64,7 +64,7 @@ func (f *checkFlags) fixes(ctx context.Context, p *Program, v *judged, paths []s
 		return v.plan.verdict(v.report)
 	}
 	written := made.Write()
-	if err := fix.WriteSummary(p.Stdout, made, f.colored(p), p.width()); err != nil {
+	if err := fix.WriteSummary(p.Stdout, made, p.colored(f.color), p.width()); err != nil {
 		return fmt.Errorf("write summary: %w", err)
 	}
 	if written != nil {

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
@@ -118,10 +117,5 @@ func readImage(ctx context.Context, ref string, o image.Options) (*image.Image, 
 }
 
 func (f *imageFlags) printer(p *Program) *imagePrinter {
-	colored := f.color == "always" || f.color == "auto" && p.Terminal.Stdout && p.Getenv("NO_COLOR") == "" && p.Getenv("TERM") != "dumb"
-	width := p.Terminal.Width
-	if width <= 0 {
-		width = 100
-	}
-	return &imagePrinter{accessPrinter{bufio.NewWriter(p.Stdout), colored, max(width, 40)}, f.verbose}
+	return &imagePrinter{newPrinter(p, f.color), f.verbose}
 }

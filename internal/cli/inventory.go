@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"bufio"
 	"fmt"
 	"maps"
 	"slices"
@@ -145,8 +144,7 @@ func (p *inventoryPrinter) rest() {
 }
 
 func (f *inventory) printer(p *Program) *inventoryPrinter {
-	colored := f.color == "always" || f.color == "auto" && p.Terminal.Stdout && p.Getenv("NO_COLOR") == "" && p.Getenv("TERM") != "dumb"
-	return &inventoryPrinter{accessPrinter: accessPrinter{bufio.NewWriter(p.Stdout), colored, p.width()}, verbose: f.verbose, closed: f.world.Closed, left: map[string]int{}}
+	return &inventoryPrinter{accessPrinter: newPrinter(p, f.color), verbose: f.verbose, closed: f.world.Closed, left: map[string]int{}}
 }
 
 // head writes the first line of an entry: how bad it is, and what it is.
