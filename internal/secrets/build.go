@@ -20,7 +20,7 @@ type builder struct {
 	readers Readers
 	secrets map[Name]*Secret
 	order   []*Secret
-	doubts  distinct // why there may be more readers
+	doubts  model.Names // why there may be more readers
 }
 
 // New holds the consumers of the Secrets of a snapshot, which holds the objects of
@@ -120,7 +120,7 @@ func (b *builder) describe(s *Secret) {
 		var doubts []string
 		s.Readers, doubts = b.readers(s.Name)
 		for _, doubt := range doubts {
-			b.doubts.add(doubt)
+			b.doubts.Add(doubt)
 		}
 	}
 }
@@ -130,9 +130,9 @@ func (b *builder) notRead() []string {
 	if len(b.order) == 0 {
 		return nil
 	}
-	slices.Sort(b.doubts.list)
+	slices.Sort(b.doubts.List)
 	if !b.s.Closed {
-		more := slices.DeleteFunc(b.doubts.list, func(d string) bool { return strings.Contains(d, "live elsewhere") })
+		more := slices.DeleteFunc(b.doubts.List, func(d string) bool { return strings.Contains(d, "live elsewhere") })
 		return append([]string{"other objects may live elsewhere: more workloads may consume these Secrets, more subjects may read them, and Secrets that are not here may exist"}, more...)
 	}
 	var custom []string
@@ -142,11 +142,11 @@ func (b *builder) notRead() []string {
 		case gap.Kind.Kind != "" && !gap.Kind.Builtin() && sources[gap.Kind].uses == nil:
 			custom = append(custom, gap.Kind.String())
 		case here || anywhere || gap.Kind == model.SecretKind:
-			b.doubts.add(gap.Reason)
+			b.doubts.Add(gap.Reason)
 		}
 	}
 	if len(custom) > 0 {
-		b.doubts.add(fmt.Sprintf("custom resources that may name Secrets were not read: %s", listed(custom)))
+		b.doubts.Add(fmt.Sprintf("custom resources that may name Secrets were not read: %s", model.Listed(custom, len(custom))))
 	}
-	return b.doubts.list
+	return b.doubts.List
 }

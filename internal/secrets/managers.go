@@ -92,7 +92,7 @@ func backends(o *model.Object) []string {
 
 func managersIn(s *model.Snapshot) []*ManagerInUse {
 	byName := map[string]*ManagerInUse{}
-	from := map[string]*distinct{} // backends by manager
+	from := map[string]*model.Names{} // backends by manager
 	var all []*ManagerInUse
 	for _, o := range s.All() {
 		if s.Made(o) {
@@ -102,7 +102,7 @@ func managersIn(s *model.Snapshot) []*ManagerInUse {
 			in := byName[m.name]
 			if in == nil {
 				in = &ManagerInUse{Name: m.name, Effect: m.effect}
-				byName[m.name], from[m.name] = in, &distinct{}
+				byName[m.name], from[m.name] = in, &model.Names{}
 				all = append(all, in)
 			}
 			if n := len(in.Objects); n == 0 || in.Objects[n-1] != o {
@@ -110,13 +110,13 @@ func managersIn(s *model.Snapshot) []*ManagerInUse {
 			}
 			for _, backend := range backends(o) {
 				if backend != "" {
-					from[m.name].add(backend)
+					from[m.name].Add(backend)
 				}
 			}
 		}
 	}
 	for _, m := range all {
-		m.Backends = from[m.Name].list
+		m.Backends = from[m.Name].List
 		slices.Sort(m.Backends)
 	}
 	slices.SortFunc(all, func(a, b *ManagerInUse) int { return strings.Compare(a.Name, b.Name) })
@@ -222,19 +222,19 @@ func createdBy(s *model.Snapshot, o *model.Object) []Name {
 	}
 	selector(nil, spec.Get("namespaceSelector"))
 	each(o.Root, tree.Keys("spec", "namespaceSelectors"), selector)
-	var namespaces distinct
+	var namespaces model.Names
 	for ns := range s.Kind(model.NamespaceKind) {
 		if slices.ContainsFunc(selectors, func(s model.Selector) bool { return s.Matches(ns.Labels()) }) {
-			namespaces.add(ns.Key.Name)
+			namespaces.Add(ns.Key.Name)
 		}
 	}
 	each(o.Root, tree.Keys("spec", "namespaces"), func(_ tree.Path, n *tree.Node) {
 		if n.Str() != "" {
-			namespaces.add(n.Str())
+			namespaces.Add(n.Str())
 		}
 	})
-	found := make([]Name, len(namespaces.list))
-	for i, namespace := range namespaces.list {
+	found := make([]Name, len(namespaces.List))
+	for i, namespace := range namespaces.List {
 		found[i] = Name{namespace, name}
 	}
 	return found

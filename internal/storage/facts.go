@@ -184,45 +184,16 @@ func (v *Volume) Namespaces() []string {
 }
 
 func namespaces(volumes ...*Volume) []string {
-	var found distinct
+	var found model.Names
 	for _, v := range volumes {
-		found.add(v.Namespace)
+		found.Add(v.Namespace)
 		if v.Persistent != nil {
-			found.add(v.Persistent.ClaimNamespace)
+			found.Add(v.Persistent.ClaimNamespace)
 		}
 	}
 	for _, u := range mounting(volumes) {
-		found.add(u.Workload.Key.Namespace)
+		found.Add(u.Workload.Key.Namespace)
 	}
-	slices.Sort(found.list)
-	return slices.DeleteFunc(found.list, func(namespace string) bool { return namespace == "" })
-}
-
-// distinct is a list without duplicates, in the order of the first ones.
-type distinct struct {
-	list []string
-	has  map[string]bool
-}
-
-func (d *distinct) add(s string) {
-	if d.has == nil {
-		d.has = map[string]bool{}
-	}
-	if !d.has[s] {
-		d.has[s] = true
-		d.list = append(d.list, s)
-	}
-}
-
-const mostListed = 4
-
-// listedOf names the first of a list, which are given, and counts the rest.
-func listedOf(first []string, total int) string {
-	if total > mostListed {
-		return fmt.Sprintf("%s and %d more", strings.Join(first[:mostListed], ", "), total-mostListed)
-	}
-	if total > 1 {
-		return strings.Join(first[:total-1], ", ") + " and " + first[total-1]
-	}
-	return strings.Join(first, "")
+	slices.Sort(found.List)
+	return slices.DeleteFunc(found.List, func(namespace string) bool { return namespace == "" })
 }

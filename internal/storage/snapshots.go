@@ -135,7 +135,7 @@ func (b *builder) indexRestores() map[[2]string][]Restore {
 
 // grantedTo returns the namespaces to which ReferenceGrants give a snapshot.
 func (b *builder) grantedTo(sn *Snapshot) []string {
-	var found distinct
+	var found model.Names
 	for grant := range b.s.InNamespace(sn.Object.Key.Cluster, sn.Namespace, model.ReferenceGrantKind) {
 		to := grant.Root.Dig("spec", "to")
 		given := false
@@ -148,29 +148,29 @@ func (b *builder) grantedTo(sn *Snapshot) []string {
 		for i := range from.Children() {
 			n := from.At(i)
 			if namespace := n.Get("namespace").Str(); given && n.Get("group").Str() == "" && n.Get("kind").Str() == model.PersistentVolumeClaimKind.Kind && namespace != sn.Namespace {
-				found.add(namespace)
+				found.Add(namespace)
 			}
 		}
 	}
-	slices.Sort(found.list)
-	return found.list
+	slices.Sort(found.List)
+	return found.List
 }
 
 func (b *builder) judgeSnapshots(all []*Snapshot) {
-	byHandle := map[string]*distinct{} // the namespaces
+	byHandle := map[string]*model.Names{} // the namespaces
 	for _, sn := range all {
 		if key := sn.Driver + " " + sn.Handle; sn.Handle != "" {
 			if byHandle[key] == nil {
-				byHandle[key] = &distinct{}
+				byHandle[key] = &model.Names{}
 			}
-			byHandle[key].add(sn.Namespace)
+			byHandle[key].Add(sn.Namespace)
 		}
 	}
 	for _, sn := range all {
 		sn.judge(b)
-		if of := byHandle[sn.Driver+" "+sn.Handle]; of != nil && len(of.list) > 1 {
-			others := slices.DeleteFunc(slices.Clone(of.list[:min(len(of.list), mostListed+1)]), func(namespace string) bool { return namespace == sn.Namespace })
-			sn.Copies = append(sn.Copies, "the same data are a snapshot in "+spaces(others, len(of.list)-1)+" too")
+		if of := byHandle[sn.Driver+" "+sn.Handle]; of != nil && len(of.List) > 1 {
+			others := slices.DeleteFunc(slices.Clone(of.List[:min(len(of.List), model.MostListed+1)]), func(namespace string) bool { return namespace == sn.Namespace })
+			sn.Copies = append(sn.Copies, "the same data are a snapshot in "+spaces(others, len(of.List)-1)+" too")
 		}
 	}
 }
@@ -212,5 +212,5 @@ func spaces(first []string, total int) string {
 	if total == 1 {
 		return "namespace " + first[0]
 	}
-	return "namespaces " + listedOf(first, total)
+	return "namespaces " + model.Listed(first, total)
 }
