@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"ullage.dev/ullage/internal/image"
+	"ullage.dev/ullage/internal/scan"
 )
 
 // imageFlags are the flags of ullage image.
@@ -76,44 +77,34 @@ func (f *imageFlags) run(ctx context.Context, p *Program, ref string) error {
 		}
 		f.registry.Mirrors[host] = append(f.registry.Mirrors[host], mirror)
 	}
-	bar := newProgress(p)
-	o := image.Options{Platform: f.platform, Registry: f.registry, DiffIDs: f.check, Progress: func(i, layers int, _ *image.Layer) { bar.show("reading", i+1, layers, "layers") }}
-	img, err := readImage(ctx, ref, o)
-	bar.done()
-	if err != nil {
-		return interrupted(ctx, &codeError{exitUsage, err})
-	}
 	store, err := f.db.store(p)
 	if err != nil {
 		return &codeError{exitUsage, err}
 	}
-	found, err := matchImage(store, img)
+	bar := newProgress(p)
+	scanner := scan.Scanner{Advisories: store, Options: image.Options{
+		Platform: f.platform, Registry: f.registry, DiffIDs: f.check,
+		Progress: func(i, layers int, _ *image.Layer) { bar.show("reading", i+1, layers, "layers") },
+	}}
+	result, err := scanner.Image(ctx, ref)
+	bar.done()
 	if err != nil {
-		return &codeError{exitUsage, err}
+		return interrupted(ctx, &codeError{exitUsage, err})
 	}
 	if f.output == "json" {
 		encoder := json.NewEncoder(p.Stdout)
 		encoder.SetIndent("", "  ")
-		err = encoder.Encode(newImageJSON(img, found))
+		err = encoder.Encode(newImageJSON(result))
 	} else {
-		err = f.printer(p).image(img, found, time.Now())
+		err = f.printer(p).image(result, time.Now())
 	}
 	if err != nil {
 		return &codeError{exitUsage, err}
 	}
-	if len(img.Problems) > 0 {
+	if len(result.Image.Problems) > 0 {
 		return &codeError{code: exitIncomplete}
 	}
 	return nil
-}
-
-func readImage(ctx context.Context, ref string, o image.Options) (*image.Image, error) {
-	source, err := image.Open(ctx, ref, o)
-	if err != nil {
-		return nil, err
-	}
-	img, _, err := image.Read(ctx, source, o)
-	return img, errors.Join(err, source.Close())
 }
 
 func (f *imageFlags) printer(p *Program) *imagePrinter {

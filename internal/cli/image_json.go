@@ -3,7 +3,7 @@ package cli
 import (
 	"time"
 
-	"ullage.dev/ullage/internal/image"
+	"ullage.dev/ullage/internal/scan"
 )
 
 // imageJSON is what `ullage image -o json` writes; docs/image.md describes it.
@@ -88,7 +88,8 @@ type programJSON struct {
 	Package string `json:"package,omitempty"`
 }
 
-func newImageJSON(img *image.Image, found vulnerabilities) *imageJSON {
+func newImageJSON(r *scan.Result) *imageJSON {
+	img := r.Image
 	c := &img.Config
 	j := &imageJSON{
 		Version: 1, Reference: img.Reference, Platform: img.Platform, Index: img.Index, Manifest: img.Manifest, ConfigID: img.Identity.Config,
@@ -96,7 +97,7 @@ func newImageJSON(img *image.Image, found vulnerabilities) *imageJSON {
 			User: c.User, Entrypoint: listOf(c.Entrypoint), Command: listOf(c.Command), WorkingDir: c.WorkingDir, Environment: []variableJSON{},
 			Ports: listOf(c.Ports), Volumes: listOf(c.Volumes), Labels: c.Labels, Health: c.Health, Credentials: listOf(c.Credentials),
 		},
-		Layers: []layerJSON{}, Packages: []packageJSON{}, Programs: []programJSON{}, Writable: []string{}, Problems: []string{}, Complete: len(img.Problems) == 0, Vulnerabilities: found.json(),
+		Layers: []layerJSON{}, Packages: []packageJSON{}, Programs: []programJSON{}, Writable: []string{}, Problems: []string{}, Complete: len(img.Problems) == 0, Vulnerabilities: newVulnerabilitiesJSON(r),
 	}
 	if !c.Created.IsZero() {
 		j.Settings.Created = &c.Created

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"ullage.dev/ullage/internal/image"
+	"ullage.dev/ullage/internal/scan"
 )
 
 // imagePrinter writes an image for people.
@@ -22,7 +23,8 @@ type imagePrinter struct {
 // all are asked for.
 const shownOfImage = 12
 
-func (p *imagePrinter) image(img *image.Image, found vulnerabilities, now time.Time) error {
+func (p *imagePrinter) image(r *scan.Result, now time.Time) error {
+	img := r.Image
 	p.line(0, bold, img.Reference+"  "+img.Platform)
 	for _, d := range []struct{ name, digest string }{{"index", img.Index}, {"manifest", img.Manifest}, {"config", img.Identity.Config}} {
 		if d.digest != "" {
@@ -45,7 +47,7 @@ func (p *imagePrinter) image(img *image.Image, found vulnerabilities, now time.T
 	p.config(&img.Config)
 	p.packages(img.Packages)
 	p.programs(img)
-	p.vulnerabilities(img, found, now)
+	p.vulnerabilities(r, now)
 	p.layers(img)
 	p.problems(img)
 	return p.w.Flush()

@@ -2,75 +2,27 @@ package cli
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"time"
 
 	"ullage.dev/ullage/internal/advisory"
-	"ullage.dev/ullage/internal/image"
+	"ullage.dev/ullage/internal/scan"
 	"ullage.dev/ullage/internal/vuln"
 )
-
-// vulnerabilities are what advisories say of the packages of an image. When there
-// is no database, found is nil and nothing is known.
-type vulnerabilities struct {
-	found *vuln.Result
-	feeds []advisory.Provenance
-}
-
-// matchImage holds the packages of an image against the advisories in the store.
-func matchImage(store *advisory.Store, img *image.Image) (v vulnerabilities, err error) {
-	db, err := advisory.Open(store.Path())
-	if errors.Is(err, advisory.ErrNone) {
-		return v, nil
-	} else if err != nil {
-		return v, fmt.Errorf("%w: remove it and run ullage db update", err)
-	}
-	defer func() { err = errors.Join(err, db.Close()) }()
-	v.feeds = db.Describe().Feeds
-	checked := store.Checked()
-	for i := range v.feeds {
-		if at := checked[v.feeds[i].Feed]; at.After(v.feeds[i].Fetched) {
-			v.feeds[i].Fetched = at
-		}
-	}
-	v.found, err = vuln.Run(packagesToMatch(img.Packages), vuln.Release{ID: img.Distro.ID, Version: img.Distro.Version}, db)
-	return v, err
-}
-
-// packagesToMatch turns packages into what matching asks for. The owner of a
-// language's package is the distribution's of that name.
-func packagesToMatch(all []image.Package) []vuln.Package {
-	owners := map[string]int{}
-	for i := range all {
-		if _, taken := owners[all[i].Name]; !taken && !all[i].OfLanguage() {
-			owners[all[i].Name] = i
-		}
-	}
-	out := make([]vuln.Package, len(all))
-	for i := range all {
-		p := &all[i]
-		owner := -1
-		if at, ok := owners[p.OwnedBy]; ok && p.OwnedBy != "" {
-			owner = at
-		}
-		out[i] = vuln.Package{Ecosystem: p.Ecosystem, Name: p.Name, Version: p.Version, Source: p.Source, SourceVersion: p.SourceVersion, Owner: owner}
-	}
-	return out
-}
 
 // shownVulnerabilities is how many are shown one by one.
 const shownVulnerabilities = 20
 
-func (p *imagePrinter) vulnerabilities(img *image.Image, v vulnerabilities, now time.Time) {
+func (p *imagePrinter) vulnerabilities(r *scan.Result, now time.Time) {
+	v := r.Vulnerabilities
 	p.section("Vulnerabilities")
-	if v.found == nil {
+	if v == nil {
 		p.wrapped(2, yellow, "not known: there is no database of advisories. ullage db update fetches one.")
 		return
 	}
-	matches := slices.Clone(v.found.Matches)
+	matches := slices.Clone(v.Matches)
 	slices.SortStableFunc(matches, func(a, b vuln.Match) int { return b.Priority - a.Priority })
 	counts, fixable := map[string]int{}, 0
 	for i := range matches {
@@ -90,18 +42,18 @@ func (p *imagePrinter) vulnerabilities(img *image.Image, v vulnerabilities, now 
 		text += ": " + strings.Join(parts, ", ") + fmt.Sprintf("; %d with a fix", fixable)
 	}
 	p.entry("found", text)
-	if n := len(v.found.Undecided); n > 0 {
+	if n := len(v.Undecided); n > 0 {
 		p.entry("undecided", counted(n, "advisory"))
 	}
-	p.some("no data on", v.found.NoData, yellow)
-	p.entry("as of", v.age(now))
+	p.some("no data on", v.NoData, yellow)
+	p.entry("as of", feedAge(r.Feeds, now))
 	shown := matches
 	if !p.verbose {
 		shown = matches[:min(len(matches), shownVulnerabilities)]
 	}
 	for i := range shown {
 		m := &shown[i]
-		pkg := &img.Packages[m.Package]
+		pkg := &r.Image.Packages[m.Package]
 		fix := string(m.State)
 		if m.Fixed != "" {
 			fix = "fixed in " + m.Fixed
@@ -119,13 +71,13 @@ func (p *imagePrinter) vulnerabilities(img *image.Image, v vulnerabilities, now 
 
 var levelStyles = map[string]string{"critical": red, "high": red, "medium": yellow}
 
-// age says how old the oldest feed is.
-func (v *vulnerabilities) age(now time.Time) string {
-	if len(v.feeds) == 0 {
+// feedAge says how old the oldest feed is.
+func feedAge(feeds []advisory.Provenance, now time.Time) string {
+	if len(feeds) == 0 {
 		return "no feed"
 	}
-	oldest := slices.MinFunc(v.feeds, func(a, b advisory.Provenance) int { return cmp.Compare(a.Fetched.Unix(), b.Fetched.Unix()) })
-	return counted(len(v.feeds), "feed") + ", the oldest (" + oldest.Feed + ") " + age(now.Sub(oldest.Fetched))
+	oldest := slices.MinFunc(feeds, func(a, b advisory.Provenance) int { return cmp.Compare(a.Fetched.Unix(), b.Fetched.Unix()) })
+	return counted(len(feeds), "feed") + ", the oldest (" + oldest.Feed + ") " + age(now.Sub(oldest.Fetched))
 }
 
 // vulnerabilityJSON is one vulnerability of one package.
@@ -159,22 +111,23 @@ type feedAgeJSON struct {
 	Checked time.Time `json:"checked"`
 }
 
-// json is null when there is no database.
-func (v *vulnerabilities) json() *vulnerabilitiesJSON {
-	if v.found == nil {
+// newVulnerabilitiesJSON gives nil when there is no database.
+func newVulnerabilitiesJSON(r *scan.Result) *vulnerabilitiesJSON {
+	v := r.Vulnerabilities
+	if v == nil {
 		return nil
 	}
-	j := &vulnerabilitiesJSON{Found: []vulnerabilityJSON{}, Undecided: []undecidedJSON{}, NoData: listOf(v.found.NoData), Feeds: []feedAgeJSON{}}
-	for i := range v.found.Matches {
-		m := &v.found.Matches[i]
+	j := &vulnerabilitiesJSON{Found: []vulnerabilityJSON{}, Undecided: []undecidedJSON{}, NoData: listOf(v.NoData), Feeds: []feedAgeJSON{}}
+	for i := range v.Matches {
+		m := &v.Matches[i]
 		j.Found = append(j.Found, vulnerabilityJSON{
 			m.Package, m.ID, listOf(m.Aliases), m.Severity.Level.String(), m.Severity.Score, string(m.State), m.Fixed, m.Priority, listOf(m.Reasons()),
 		})
 	}
-	for _, u := range v.found.Undecided {
+	for _, u := range v.Undecided {
 		j.Undecided = append(j.Undecided, undecidedJSON(u))
 	}
-	for _, f := range v.feeds {
+	for _, f := range r.Feeds {
 		j.Feeds = append(j.Feeds, feedAgeJSON{f.Feed, f.Fetched})
 	}
 	return j

@@ -148,7 +148,7 @@ func ownPrograms(programs []Program, packages []Package) {
 	}
 	for _, language := range []bool{false, true} {
 		for _, p := range packages {
-			if p.ofLanguage() != language || (p.Ecosystem == "Go" || p.Ecosystem == "crates.io") && !p.Main {
+			if p.OfLanguage() != language || (p.Ecosystem == "Go" || p.Ecosystem == "crates.io") && !p.Main {
 				continue
 			}
 			for _, file := range p.Files {
@@ -158,14 +158,4 @@ func ownPrograms(programs []Program, packages []Package) {
 			}
 		}
 	}
-}
-
-// ofLanguage says whether it is a language's package manager that knows it, not
-// the distribution's.
-func (p *Package) ofLanguage() bool {
-	switch p.Ecosystem {
-	case "Go", "crates.io", "npm", "PyPI", "Maven", "RubyGems", "Packagist", "NuGet":
-		return true
-	}
-	return false
 }

@@ -35,7 +35,7 @@ func agreeWithDpkg(t *testing.T, suite, release string) {
 	if len(problems) > 0 {
 		t.Fatal(problems)
 	}
-	packages = slices.DeleteFunc(packages, func(p Package) bool { return p.ofLanguage() })
+	packages = slices.DeleteFunc(packages, func(p Package) bool { return p.OfLanguage() })
 
 	var got []string
 	for _, p := range packages {

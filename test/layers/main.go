@@ -22,7 +22,7 @@ var layers = [][]string{
 	{"internal/policy", "internal/reach", "internal/access", "internal/storage", "internal/secrets", "internal/vuln"},
 	{"internal/comply", "internal/attack"},
 	{"internal/manifest", "internal/cluster", "internal/image", "internal/advisory"},
-	{"internal/check", "internal/fix", "internal/report"},
+	{"internal/check", "internal/fix", "internal/report", "internal/scan"},
 	{"internal/cli"},
 	{"cmd/ullage"},
 }

@@ -1,0 +1,103 @@
+// Package scan is the one pipeline of an image: it is found, read, and what is in
+// it held against the advisories. Every command that wants to know what is in an
+// image and what is wrong with it asks a [Scanner].
+package scan
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"ullage.dev/ullage/internal/advisory"
+	"ullage.dev/ullage/internal/image"
+	"ullage.dev/ullage/internal/vuln"
+)
+
+// Scanner scans images. It may be used by several goroutines, as long as nobody
+// changes it; what [image.Options] calls back is then called by all of them.
+type Scanner struct {
+	Options    image.Options
+	Advisories *advisory.Store // nil: packages are not matched
+}
+
+// Result is what is known of an image.
+type Result struct {
+	Image *image.Image
+	// Vulnerabilities say which packages of the image advisories are on. Nil when
+	// there is no database of advisories: nothing is known then.
+	Vulnerabilities *vuln.Result
+	// Feeds are those of the database, each with when it was last seen to be so.
+	Feeds []advisory.Provenance
+}
+
+// Image scans one image by its reference, as [image.Open] takes it. It fails when
+// the image cannot be read at all, or the database is damaged; parts that could not
+// be read are problems of the image.
+func (s *Scanner) Image(ctx context.Context, ref string) (*Result, error) {
+	img, err := s.read(ctx, ref)
+	if err != nil {
+		return nil, err
+	}
+	return s.Match(img)
+}
+
+func (s *Scanner) read(ctx context.Context, ref string) (*image.Image, error) {
+	source, err := image.Open(ctx, ref, s.Options)
+	if err != nil {
+		return nil, err
+	}
+	img, _, err := image.Read(ctx, source, s.Options)
+	return img, errors.Join(err, source.Close())
+}
+
+// Match holds an image that was read against the advisories as they are now.
+func (s *Scanner) Match(img *image.Image) (r *Result, err error) {
+	r = &Result{Image: img}
+	if s.Advisories == nil {
+		return r, nil
+	}
+	db, err := advisory.Open(s.Advisories.Path())
+	if errors.Is(err, advisory.ErrNone) {
+		return r, nil
+	} else if err != nil {
+		return nil, fmt.Errorf("%w: remove it and run ullage db update", err)
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	r.Feeds = s.feeds(db)
+	if r.Vulnerabilities, err = vuln.Run(packagesToMatch(img.Packages), vuln.Release{ID: img.Distro.ID, Version: img.Distro.Version}, db); err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+// feeds are those of the database, each fetched when it was last seen to be so.
+func (s *Scanner) feeds(db *advisory.Database) []advisory.Provenance {
+	feeds, checked := db.Describe().Feeds, s.Advisories.Checked()
+	for i := range feeds {
+		if at := checked[feeds[i].Feed]; at.After(feeds[i].Fetched) {
+			feeds[i].Fetched = at
+		}
+	}
+	return feeds
+}
+
+// packagesToMatch turns packages into what matching asks for. The owner of a
+// language's package is the distribution's of that name.
+func packagesToMatch(all []image.Package) []vuln.Package {
+	owners := map[string]int{}
+	for i := range all {
+		if _, taken := owners[all[i].Name]; !taken && !all[i].OfLanguage() {
+			owners[all[i].Name] = i
+		}
+	}
+	out := make([]vuln.Package, len(all))
+	for i := range all {
+		p := &all[i]
+		owner := -1
+		if at, ok := owners[p.OwnedBy]; ok && p.OwnedBy != "" {
+			owner = at
+		}
+		out[i] = vuln.Package{Ecosystem: p.Ecosystem, Name: p.Name, Version: p.Version, Source: p.Source, SourceVersion: p.SourceVersion, Owner: owner}
+	}
+	return out
+}
