@@ -20,7 +20,7 @@ var layers = [][]string{
 	{"internal/tree"},
 	{"internal/model"},
 	{"internal/policy", "internal/reach", "internal/access", "internal/storage", "internal/secrets", "internal/vuln"},
-	{"internal/comply", "internal/attack"},
+	{"internal/comply", "internal/attack", "internal/csaf"},
 	{"internal/manifest", "internal/cluster", "internal/image", "internal/advisory"},
 	{"internal/check", "internal/fix", "internal/report", "internal/scan"},
 	{"internal/cli"},
