@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"ullage.dev/ullage/internal/model"
+	"ullage.dev/ullage/internal/credential"
 )
 
 // configFile is the part of the configuration that is read. Fields of which the
@@ -61,7 +61,7 @@ func readConfig(text []byte, layers int) (Config, []string, error) {
 	}
 	for _, assignment := range f.Config.Env {
 		name, value, _ := strings.Cut(assignment, "=")
-		shown, found := model.RedactValue(name, value)
+		shown, found := credential.RedactValue(name, value)
 		hidden.note("environment variable "+name, found)
 		c.Env = append(c.Env, Variable{name, shown})
 	}
@@ -69,7 +69,7 @@ func readConfig(text []byte, layers int) (Config, []string, error) {
 		if c.Labels == nil {
 			c.Labels = map[string]string{}
 		}
-		shown, found := model.RedactValue(name, f.Config.Labels[name])
+		shown, found := credential.RedactValue(name, f.Config.Labels[name])
 		hidden.note("label "+name, found)
 		c.Labels[name] = shown
 	}
@@ -78,7 +78,7 @@ func readConfig(text []byte, layers int) (Config, []string, error) {
 	}
 	layer := 0
 	for _, h := range f.History {
-		shown, found := model.RedactCommand(h.CreatedBy)
+		shown, found := credential.RedactCommand(h.CreatedBy)
 		hidden.note("history", found)
 		step := Step{CreatedBy: shown, Created: h.Created.Time, Layer: -1}
 		if !h.EmptyLayer && layer < layers {
@@ -100,7 +100,7 @@ func (c *credentials) note(place, found string) {
 }
 
 func (c *credentials) arguments(place string, args []string) []string {
-	shown, found := model.RedactArguments(args)
+	shown, found := credential.RedactArguments(args)
 	for _, kind := range found {
 		c.note(place, kind)
 	}

@@ -3,6 +3,7 @@ package model
 import (
 	"strings"
 
+	"ullage.dev/ullage/internal/credential"
 	"ullage.dev/ullage/internal/tree"
 )
 
@@ -13,17 +14,11 @@ type Credential struct {
 	Type string    // what it looks like, such as "AWS access key"
 }
 
-// The types of credentials that are known by where they stand. Those known by
-// how they look are in credential.go.
-const (
-	SecretValue     = "Secret value"     // an entry of data or stringData of a Secret
-	NamedCredential = "named credential" // a literal whose key, variable or flag names a secret
-)
+// SecretValue is the type of a credential that is an entry of data or stringData
+// of a Secret. The other types are those of package credential.
+const SecretValue = "Secret value"
 
-const (
-	redacted    = "[redacted]"
-	lastApplied = "kubectl.kubernetes.io/last-applied-configuration"
-)
+const lastApplied = "kubectl.kubernetes.io/last-applied-configuration"
 
 // redact takes secret values out of the tree and records where they were. What
 // looks like a reference, a placeholder or an encrypted value stays.
@@ -65,7 +60,7 @@ const (
 // chosenKeys are the fields of built-in types, besides those of metadata, that
 // hold a map for a driver, which may take a password there: parameters of
 // classes, what a CSI or flexVolume driver mounts with, and what it answered.
-var chosenKeys = words("parameters volumeAttributes options attachmentMetadata")
+var chosenKeys = map[string]bool{"parameters": true, "volumeAttributes": true, "options": true, "attachmentMetadata": true}
 
 type redactor struct {
 	secret bool // the object is a Secret
@@ -75,11 +70,11 @@ type redactor struct {
 	types  []string
 }
 
-// hide redacts a node, and records it when credential is not "".
-func (r *redactor) hide(n *tree.Node, credential string) {
-	n.Redact(redacted)
-	if credential != "" {
-		r.hidden, r.types = append(r.hidden, n), append(r.types, credential)
+// hide redacts a node, and records it when kind is not "".
+func (r *redactor) hide(n *tree.Node, kind string) {
+	n.Redact(credential.Mask)
+	if kind != "" {
+		r.hidden, r.types = append(r.hidden, n), append(r.types, kind)
 	}
 }
 
@@ -106,7 +101,7 @@ func (r *redactor) annotations(annotations *tree.Node) {
 			r.entry(annotations, kid, nameKeys)
 			continue
 		}
-		found := credentialIn(kid.Str())
+		found := credential.In(kid.Str())
 		if r.secret && found == "" {
 			found = SecretValue
 		}
@@ -119,7 +114,7 @@ func (r *redactor) secretData(data *tree.Node) {
 	for i := range kids {
 		switch kid := &kids[i]; {
 		case kid.Text() == "" || kid.Is(tree.Null):
-		case isReference(kid.Text()):
+		case credential.IsReference(kid.Text()):
 			r.hide(kid, "")
 		default:
 			r.hide(kid, SecretValue)
@@ -151,9 +146,9 @@ func (r *redactor) entry(parent, kid *tree.Node, keys keyUse) {
 	switch kid.Kind() {
 	case tree.String:
 		if r.named(parent, kid, keys) {
-			found := credentialIn(kid.Str())
+			found := credential.In(kid.Str())
 			if found == "" {
-				found = NamedCredential
+				found = credential.ByName
 			}
 			r.hide(kid, found)
 			return
@@ -179,11 +174,11 @@ func (r *redactor) entry(parent, kid *tree.Node, keys keyUse) {
 func (r *redactor) named(parent, kid *tree.Node, keys keyUse) bool {
 	// A misspelt value (valeu, val) is as secret as one that works.
 	if key := kid.Key(); len(key) <= len("value")+1 && (key[:min(len(key), 1)] == "v" || key[:min(len(key), 1)] == "V") {
-		if name := parent.Get("name").Str(); name != "" && namesCredential(name, kid.Str()) {
+		if name := parent.Get("name").Str(); name != "" && credential.Named(name, kid.Str()) {
 			return true
 		}
 	}
-	return keys != plainKeys && namesCredential(kid.Key(), kid.Str()) && (keys == nameKeys || !isSelector(parent))
+	return keys != plainKeys && credential.Named(kid.Key(), kid.Str()) && (keys == nameKeys || !isSelector(parent))
 }
 
 // isSelector reports whether a map of a custom resource says where a secret is
@@ -201,12 +196,9 @@ func isSelector(n *tree.Node) bool {
 // text looks at a string of which the place says nothing.
 func (r *redactor) text(n *tree.Node) {
 	text := n.Str()
-	if len(text) < shortestCredential {
-		return
-	}
-	found := credentialIn(text)
-	if found == "" && n.Key() != "description" && (assignsCredential(text) || strings.Contains(text, " -") && shellPassword(text)) {
-		found = NamedCredential
+	found := credential.In(text)
+	if found == "" && n.Key() != "description" && (credential.Assigned(text) || strings.Contains(text, " -") && credential.InShell(text)) {
+		found = credential.ByName
 	}
 	if found != "" {
 		r.hide(n, found)
@@ -222,8 +214,8 @@ func (r *redactor) arguments(list *tree.Node) {
 		arg, program := item.Str(), items[0].Str()
 		switch {
 		case !item.Is(tree.String):
-		case i > 0 && flagTakes(before, program, arg), shortFlagHolds(arg, program), argumentAssigns(arg):
-			r.hide(item, NamedCredential)
+		case credential.InArgument(program, before, arg):
+			r.hide(item, credential.ByName)
 		default:
 			r.text(item)
 		}

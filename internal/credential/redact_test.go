@@ -1,4 +1,4 @@
-package model
+package credential
 
 import (
 	"slices"
@@ -25,7 +25,7 @@ func TestRedactCommand(t *testing.T) {
 		if got != test.want {
 			t.Errorf("%s: got %s, want %s", test.line, got, test.want)
 		}
-		if (found != "") != strings.Contains(test.want, redacted) {
+		if (found != "") != strings.Contains(test.want, Mask) {
 			t.Errorf("%s: credential %q", test.line, found)
 		}
 	}

@@ -1,4 +1,9 @@
-package model
+// Package credential knows what credentials look like: the forms of well-known
+// kinds, names that say that their value is one, and where command lines hold
+// them. Manifests and images are searched with the same tables.
+//
+// It is part of the pure core. No result holds a value that was found.
+package credential
 
 import (
 	"encoding/base64"
@@ -6,8 +11,8 @@ import (
 	"strings"
 )
 
-// shortestCredential is the length of the shortest text that is looked at.
-const shortestCredential = 8
+// shortest is the length of the shortest text that is looked at.
+const shortest = 8
 
 // pattern is the form of a well-known kind of credential: a prefix and at least
 // so many characters of a set.
@@ -83,8 +88,8 @@ var starts = func() (t [256]bool) {
 }()
 
 // credentialIn returns what kind of well-known credential a text holds, or "".
-func credentialIn(text string) string {
-	if len(text) < shortestCredential {
+func In(text string) string {
+	if len(text) < shortest {
 		return ""
 	}
 	for i := range len(text) {
@@ -274,7 +279,7 @@ func authorization(s string) bool {
 // isLiteral reports whether a value is one itself: no reference, placeholder,
 // path, switch, number or plain URL.
 func isLiteral(v string) bool {
-	if len(v) < 3 || isReference(v) {
+	if len(v) < 3 || IsReference(v) {
 		return false
 	}
 	if strings.Trim(v, "*xX.-_#?") == "" || strings.Trim(v, "0123456789.,:-+ ") == "" {
@@ -294,7 +299,7 @@ func isLiteral(v string) bool {
 // isLiteralPassword is isLiteral for a value that cannot be anything but a
 // password, if it is written out.
 func isLiteralPassword(v string) bool {
-	return v != "" && !isReference(v) && strings.Trim(v, "*xX.#?") != ""
+	return v != "" && !IsReference(v) && strings.Trim(v, "*xX.#?") != ""
 }
 
 // references begin values that say where a secret is kept.
@@ -303,9 +308,9 @@ var references = []string{
 	"k8s:", "secretref:", "resolve:", "@Microsoft.KeyVault", "AQICAH", "REPLACE", "replace-", "replace_", "your-", "your_", "YOUR", "INSERT",
 }
 
-// isReference reports whether a value is filled in later, kept elsewhere or
-// encrypted.
-func isReference(v string) bool {
+// IsReference reports whether a value, which is not empty, is filled in later, kept
+// elsewhere or encrypted.
+func IsReference(v string) bool {
 	switch v[0] {
 	case '$', '!', '&':
 		return len(v) < 2 || v[0] != '$' || v[1] == '(' || v[1] == '{' || v[1] == '$' || v[1] == '_' || isAlphanumeric(v[1]) && strings.ToUpper(v) == v

@@ -1,4 +1,4 @@
-package model
+package credential
 
 import (
 	"strings"
@@ -15,10 +15,13 @@ const (
 	namesSecret            // a secret
 )
 
-// namesCredential reports whether a name and the literal beside it make a
-// credential: the name says that it is a secret, and the value is not a
+// ByName is the type of what is a credential by the name beside it, or by the
+// option that it follows, and not by its form.
+const ByName = "named credential"
+
+// Named reports whether a name and the literal beside it make a credential: the name says that it is a secret, and the value is not a
 // reference, a path, a switch or a number.
-func namesCredential(name, value string) bool {
+func Named(name, value string) bool {
 	if len(value) < 3 || !mayNameSecret(name) {
 		return false
 	}

@@ -1,12 +1,12 @@
-package model
+package credential
 
 import "strings"
 
-// assignsCredential reports whether a text of any kind (a script, a property
+// Assigned reports whether a text of any kind (a script, a property
 // file, a YAML file in a ConfigMap) gives a name that says it is a secret a
 // literal value: name=value, name: value, --name value.
-func assignsCredential(text string) bool {
-	if !mayNameSecret(text) {
+func Assigned(text string) bool {
+	if len(text) < shortest || !mayNameSecret(text) {
 		return false
 	}
 	for i := 1; i < len(text); i++ {
@@ -116,6 +116,13 @@ func endsLine(text, value string) bool {
 	return rest == "" || strings.IndexByte("\r\n,}", rest[0]) >= 0
 }
 
+// InArgument reports whether an argument of a program is a credential by the
+// argument before it, "" for none, or by its own name: --password x, --password=x.
+// What it looks like is not looked at; see [In].
+func InArgument(program, before, arg string) bool {
+	return before != "" && flagTakes(before, program, arg) || shortFlagHolds(arg, program) || argumentAssigns(arg)
+}
+
 // argumentAssigns reports whether one argument of a command is name=value or
 // --name=value with a secret, value reaching to its end.
 func argumentAssigns(arg string) bool {
@@ -123,7 +130,7 @@ func argumentAssigns(arg string) bool {
 	if !ok || strings.ContainsAny(arg, " \n") {
 		return false // a script: its words are looked at
 	}
-	return run(name, isDotted) == len(name) && namesCredential(name, value)
+	return run(name, isDotted) == len(name) && Named(name, value)
 }
 
 // flagTakes reports whether an argument is the secret value of the flag before
@@ -141,7 +148,7 @@ func flagTakes(flag, program, arg string) bool {
 	if flag == "-a" && isProgram(program, "redis-cli") {
 		return isLiteralPassword(arg)
 	}
-	return namesCredential(strings.TrimLeft(flag, "-"), arg)
+	return Named(strings.TrimLeft(flag, "-"), arg)
 }
 
 // shortFlagHolds reports whether an argument is a password flag of one letter
@@ -160,9 +167,9 @@ func hasPassword(login string) bool {
 	return ok && password != "" && isLiteralPassword(password)
 }
 
-// shellPassword reports whether a line of a script runs a client with a
+// InShell reports whether a line of a script runs a client with a
 // password in its arguments.
-func shellPassword(text string) bool {
+func InShell(text string) bool {
 	for line := range strings.SplitSeq(text, "\n") {
 		if !strings.Contains(line, " -") {
 			continue

@@ -1,20 +1,23 @@
-package model
+package credential
 
 import "strings"
+
+// Mask stands for a value that was taken out.
+const Mask = "[redacted]"
 
 // RedactValue takes a secret out of a value that stands beside a name, such as an
 // environment variable or a label. It returns what may be shown, and the type of
 // the credential, "" when there was none. A value with a secret anywhere in it is
 // hidden whole.
 func RedactValue(name, value string) (shown, credential string) {
-	found := credentialIn(value)
-	if found == "" && (namesCredential(name, value) || assignsCredential(value)) {
-		found = NamedCredential
+	found := In(value)
+	if found == "" && (Named(name, value) || Assigned(value)) {
+		found = ByName
 	}
 	if found == "" {
 		return value, ""
 	}
-	return redacted, found
+	return Mask, found
 }
 
 // RedactArguments takes secrets out of a command line, where a flag may name the
@@ -25,15 +28,15 @@ func RedactArguments(args []string) (shown, credentials []string) {
 	for _, arg := range args {
 		found := ""
 		switch {
-		case before != "" && flagTakes(before, args[0], arg), shortFlagHolds(arg, args[0]), argumentAssigns(arg):
-			found = NamedCredential
+		case InArgument(args[0], before, arg):
+			found = ByName
 		default:
 			arg, found = RedactCommand(arg)
 		}
 		if found != "" {
 			credentials = append(credentials, found)
-			if found == NamedCredential && !strings.Contains(arg, redacted) {
-				arg = redacted
+			if found == ByName && !strings.Contains(arg, Mask) {
+				arg = Mask
 			}
 		}
 		shown = append(shown, arg)
@@ -59,22 +62,22 @@ func RedactCommand(line string) (shown, credential string) {
 		word := rest[:end]
 		rest = rest[end:]
 		if name, ok := assignedSecret(word); ok {
-			out.WriteString(name + "=" + redacted)
-			credential, hiding = NamedCredential, declares
+			out.WriteString(name + "=" + Mask)
+			credential, hiding = ByName, declares
 			continue
 		}
 		if hiding = hiding && !strings.Contains(word, "="); hiding {
-			out.WriteString(redacted)
+			out.WriteString(Mask)
 			continue
 		}
 		out.WriteString(word)
 	}
 	shown = out.String()
-	if found := credentialIn(shown); found != "" {
-		return redacted, found
+	if found := In(shown); found != "" {
+		return Mask, found
 	}
-	if assignsCredential(shown) || shellPassword(shown) {
-		return redacted, NamedCredential
+	if Assigned(shown) || InShell(shown) {
+		return Mask, ByName
 	}
 	return shown, credential
 }
@@ -102,5 +105,5 @@ func assignedSecret(word string) (name string, ok bool) {
 		return "", false
 	}
 	bare := strings.TrimLeft(name, "-'\"")
-	return name, namesCredential(bare, value) || credentialIn(value) != ""
+	return name, Named(bare, value) || In(value) != ""
 }
