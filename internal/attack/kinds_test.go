@@ -156,7 +156,7 @@ const crd = `
 
 var kindCases = []kindCase{
 	{ExposeService, deploy("web", "", web) + fmt.Sprintf(service, "LoadBalancer") + otherPolicy, "the internet -> container app of Deployment shop/web, needs an exploit",
-		[]string{"type: LoadBalancer => type: ClusterIP", "app: nothing => app: web", "selector: {app: web}, ports => selector: {app: other}, ports", "~namespace: shop}\nspec: {type => namespace: shop, annotations: {service.beta.kubernetes.io/aws-load-balancer-internal: 'true'}}\nspec: {type", "~selector: {app: web}, ports => loadBalancerSourceRanges: [10.0.0.0/8], selector: {app: web}, ports"}},
+		[]string{"type: LoadBalancer => type: ClusterIP", "~app: nothing => app: web", "selector: {app: web}, ports => selector: {app: other}, ports", "~namespace: shop}\nspec: {type => namespace: shop, annotations: {service.beta.kubernetes.io/aws-load-balancer-internal: 'true'}}\nspec: {type", "~selector: {app: web}, ports => loadBalancerSourceRanges: [10.0.0.0/8], selector: {app: web}, ports"}},
 	{ExposeService, deploy("web", "", web) + fmt.Sprintf(service, "NodePort"), "the internet -> container app of Deployment shop/web, unknown", []string{"NodePort => ClusterIP"}},
 	{ExposeIngress, deploy("web", "", web) + fmt.Sprintf(service, "ClusterIP") + `
 ---

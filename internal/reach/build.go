@@ -14,8 +14,8 @@ import (
 type class struct {
 	namespace  int32
 	members    []ID
-	host       bool // on the host network
-	translated bool // connections from outside may come with a node's address
+	host       bool  // on the host network
+	translated setID // ports on which connections from outside may come with a node's address
 	ports      int32
 	labels     []labelValue
 	automatic  []string // keys of labels that a controller gives to each pod
@@ -47,7 +47,7 @@ type basis struct {
 type builder struct {
 	*Graph
 	snapshot   *model.Snapshot
-	translated map[*tree.Node]bool        // pod specs
+	translated map[*tree.Node]PortSet     // of pods, by their specs: see class
 	services   map[serviceLabel][]service // those that select pods, by a label that they select by
 	hand       func() *handIndex
 	portSets   map[string]int32
@@ -71,7 +71,7 @@ func New(s *model.Snapshot) *Graph {
 				spread: map[uint64]*labelMatch{}, selected: map[selectorKey]*labelMatch{},
 			},
 		},
-		snapshot: s, translated: map[*tree.Node]bool{}, services: map[serviceLabel][]service{}, portSets: map[string]int32{},
+		snapshot: s, translated: map[*tree.Node]PortSet{}, services: map[serviceLabel][]service{}, portSets: map[string]int32{},
 		hand: sync.OnceValue(func() *handIndex { return readHandmade(s) }),
 	}
 	b.context = contextOf(s, b.hand())
@@ -211,7 +211,7 @@ var automaticLabels = map[string][]string{
 
 // describe returns the class of a pod.
 func (b *builder) describe(ns int32, w model.Workload) class {
-	c := class{namespace: ns, host: w.Pod.Spec.Get("hostNetwork").True(), translated: b.translated[w.Pod.Spec], ports: b.portsOf(w.Pod)}
+	c := class{namespace: ns, host: w.Pod.Spec.Get("hostNetwork").True(), translated: b.sets.set(b.translated[w.Pod.Spec]), ports: b.portsOf(w.Pod)}
 	labels := w.Pod.Labels()
 	for i := range labels.Children() {
 		if l := &labels.Children()[i]; b.labelKeys[l.Key()] {
@@ -235,7 +235,7 @@ func (b *builder) describe(ns int32, w model.Workload) class {
 func (b *builder) project(ns int32, w model.Workload) []byte {
 	c := b.describe(ns, w)
 	key := binary.BigEndian.AppendUint32(b.buffer[:0], uint32(c.ports))
-	key = append(key, byte(boolToInt(c.host)), byte(boolToInt(c.translated)))
+	key = append(binary.BigEndian.AppendUint32(key, uint32(c.translated)), byte(boolToInt(c.host)))
 	for _, l := range c.labels {
 		key = append(append(append(append(key, l.key...), 0), l.value...), 0)
 	}
@@ -303,31 +303,33 @@ func (b *builder) findServices() {
 			b.services[at] = append(b.services[at], service{o, matches})
 			if translates(o) {
 				for _, w := range b.snapshot.Workloads(o.Key.Namespace).Select(matches) {
-					b.translated[w.Pod.Spec] = true
+					b.translate(w.Pod, targetPorts(o.Root.Get("spec"), w.Pod, nil))
 				}
 			}
 		case translates(o):
 			for _, e := range b.hand().services[objectName{o.Key.Namespace, o.Key.Name}] {
-				b.translateByHand(e.pods)
+				b.translateByHand(e.pods, handPorts(o.Root.Get("spec"), e.ports, nil))
 			}
 		}
 	}
 }
 
-// translates reports whether connections through a Service may come with the
-// address of a node.
+// translates reports whether connections from outside through a Service may come
+// with the address of a node.
 func translates(o *model.Object) bool {
-	spec := o.Root.Get("spec")
-	kind := spec.Get("type").Str()
-	return (kind == "LoadBalancer" || kind == "NodePort") && spec.Get("externalTrafficPolicy").Str() != "Local"
+	return outward(o) && o.Root.Dig("spec", "externalTrafficPolicy").Str() != "Local"
+}
+
+func (b *builder) translate(pod model.PodTemplate, ports PortSet) {
+	b.translated[pod.Spec] = b.translated[pod.Spec].union(ports)
 }
 
 // translateByHand notes pods, and the templates that they were made of.
-func (b *builder) translateByHand(pods []*model.Object) {
+func (b *builder) translateByHand(pods []*model.Object, ports PortSet) {
 	for _, o := range pods {
 		for _, of := range []*model.Object{o, b.snapshot.Controller(o)} {
 			for _, p := range of.Pods() {
-				b.translated[p.Spec] = true
+				b.translate(p, ports)
 			}
 		}
 	}

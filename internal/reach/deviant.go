@@ -60,9 +60,7 @@ func (d *deviants) add(w model.Workload) {
 		d.makers[references] = maker
 	}
 	openings, translated := d.builder.openings(d.name, w.Pod)
-	if translated {
-		d.translated[w.Pod.Spec] = true
-	}
+	d.translate(w.Pod, translated)
 	class, ok := d.known[string(d.project(d.ns, w))]
 	if ok {
 		for _, p := range maker.Pods() {
@@ -92,9 +90,9 @@ func (d *deviants) ofTemplate(p model.PodTemplate) string {
 
 // openings writes down what may lead from outside to a pod, but for endpoints made
 // by hand: the Services that select it, and its host ports. Pods that differ in it
-// have different ways in. translated says that one of the Services translates
-// sources.
-func (b *builder) openings(namespace string, pod model.PodTemplate) (text string, translated bool) {
+// have different ways in. translated are the ports to which Services lead that
+// translate sources.
+func (b *builder) openings(namespace string, pod model.PodTemplate) (text string, translated PortSet) {
 	var parts []string
 	labels := pod.Labels()
 	for i := range labels.Children() {
@@ -103,7 +101,9 @@ func (b *builder) openings(namespace string, pod model.PodTemplate) (text string
 			if !s.selector.Matches(labels) {
 				continue
 			}
-			translated = translated || translates(s.Object)
+			if translates(s.Object) {
+				translated = translated.union(targetPorts(s.Root.Get("spec"), pod, nil))
+			}
 			part := s.Key.Name
 			eachServicePort(s.Root.Get("spec"), nil, func(p *tree.Node, protocol Protocol) {
 				if name := p.Get("targetPort").Str(); name != "" {

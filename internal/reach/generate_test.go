@@ -117,7 +117,16 @@ func (r *maker) cluster(mode int) *maker {
 		r.pod(i)
 	}
 	if r.chance(2) {
-		r.add("v1", "Service", "out", "n0", nil, m{"type": "NodePort", "selector": m{"app": "a"}, "ports": []any{m{"port": 80}}})
+		out := m{"selector": m{"app": "a"}, "ports": []any{pick(r, m{"port": 80}, m{"port": 7, "targetPort": 8080}, m{"port": 7, "targetPort": "http"})}}
+		if kind := pick(r, "NodePort", "LoadBalancer", "ClusterIP"); kind != "ClusterIP" {
+			out["type"] = kind
+		} else {
+			out["externalIPs"] = []string{"192.0.2.1"}
+		}
+		if r.chance(4) {
+			out["externalTrafficPolicy"] = "Local"
+		}
+		r.add("v1", "Service", "out", "n0", nil, out)
 		r.add("v1", "Service", "in", "n1", nil, m{"selector": m{"tier": "b"}, "ports": []any{m{"port": 80}}})
 	}
 	for i := range r.IntN(4) {

@@ -1,6 +1,7 @@
 package reach
 
 import (
+	"fmt"
 	"slices"
 )
 
@@ -63,9 +64,9 @@ func (o *oracle) side(direction string, self, peer, to oEnd, protocol string, po
 		return verdictOf{true, true}
 	}
 	allow, deny := o.policyOutcomes(direction, self, peer, to, protocol, port)
-	if direction == "ingress" && self.pod != nil && self.pod.translated && (peer.addr.IsValid() || peer.name != "") {
-		a, d := o.policyOutcomes(direction, self, oEnd{node: true}, to, protocol, port)
-		allow, deny = allow || a, deny || d
+	if direction == "ingress" && self.pod != nil && self.pod.translated[fmt.Sprint(protocol, " ", port)] && (peer.addr.IsValid() || peer.name != "") {
+		_, d := o.policyOutcomes(direction, self, oEnd{node: true}, to, protocol, port)
+		allow, deny = true, deny || d // the node may be that of the pod
 	}
 	if direction == "ingress" && (peer.node || peer.pod != nil && peer.pod.spec.HostNetwork) {
 		allow = true // a node reaches its pods

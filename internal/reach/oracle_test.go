@@ -1,6 +1,7 @@
 package reach
 
 import (
+	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
@@ -124,8 +125,14 @@ type oSpec struct {
 		Metadata struct{ Labels map[string]string }
 		Spec     oSpec
 	}
-	Type     string
-	Selector any
+	Type                  string
+	Selector              any
+	ExternalTrafficPolicy string
+	ExternalIPs           []string `json:"externalIPs"`
+	Ports                 []struct {
+		Port       int
+		TargetPort any
+	}
 }
 
 type oObject struct {
@@ -153,7 +160,7 @@ type oPod struct {
 	kind, namespace, name string
 	labels                map[string]string
 	spec                  oSpec
-	translated            bool
+	translated            map[string]bool // "TCP 80": from outside it may come with the address of a node
 }
 
 // oEnd is one end of a connection: a pod, an address, a name, or else a node or
@@ -177,9 +184,9 @@ func readOracle(t testing.TB, docs []string, closed bool) *oracle {
 		case "Namespace":
 			o.namespaces[m.Name] = m.Labels
 		case "Pod":
-			o.pods = append(o.pods, &oPod{object.Kind, m.Namespace, m.Name, m.Labels, object.Spec, false})
+			o.pods = append(o.pods, &oPod{object.Kind, m.Namespace, m.Name, m.Labels, object.Spec, map[string]bool{}})
 		case "Deployment", "StatefulSet":
-			o.pods = append(o.pods, &oPod{object.Kind, m.Namespace, m.Name, object.Spec.Template.Metadata.Labels, object.Spec.Template.Spec, false})
+			o.pods = append(o.pods, &oPod{object.Kind, m.Namespace, m.Name, object.Spec.Template.Metadata.Labels, object.Spec.Template.Spec, map[string]bool{}})
 		case "Service":
 			o.services = append(o.services, &object)
 		default:
@@ -188,13 +195,33 @@ func readOracle(t testing.TB, docs []string, closed bool) *oracle {
 	}
 	for _, s := range o.services {
 		for _, p := range o.pods {
-			if s.Spec.Type == "NodePort" && o.serves(s, p) {
-				p.translated = true
+			if o.serves(s, p) && s.Spec.ExternalTrafficPolicy != "Local" && (s.Spec.Type == "NodePort" || s.Spec.Type == "LoadBalancer" || len(s.Spec.ExternalIPs) > 0) {
+				o.translate(s, p)
 			}
 		}
 	}
 	o.gather(docs)
 	return o
+}
+
+// translate notes the ports of a pod to which a Service leads.
+func (o *oracle) translate(s *oObject, p *oPod) {
+	for _, port := range s.Spec.Ports {
+		switch target := port.TargetPort.(type) {
+		case nil:
+			p.translated[fmt.Sprint("TCP ", port.Port)] = true
+		case float64:
+			p.translated[fmt.Sprint("TCP ", target)] = true
+		case string:
+			for _, c := range p.spec.Containers {
+				for _, has := range c.Ports {
+					if has.Name == target && has.Protocol == "TCP" {
+						p.translated[fmt.Sprint("TCP ", has.ContainerPort)] = true
+					}
+				}
+			}
+		}
+	}
 }
 
 func (o *oracle) serves(s *oObject, p *oPod) bool {

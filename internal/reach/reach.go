@@ -96,7 +96,7 @@ var reasonTexts = [...]string{
 	"network policies hold for pods on the host network in some network plugins only",
 	"whether a range of addresses covers pods, nodes or the API server depends on their addresses and on the network plugin",
 	"a node and the pods that run on it always reach each other",
-	"the source of connections through a load balancer or node port may be translated to the address of a node",
+	"the source of connections from outside through a Service may be translated to the address of a node",
 	"whether policies hold for connections of a pod with itself depends on the network plugin",
 	"policies of equal priority decide differently, and which one wins is undefined",
 	"there are policies of a kind that is not understood",

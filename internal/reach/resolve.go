@@ -311,7 +311,7 @@ type signature struct {
 	policies   []applied
 	ports      int32 // for ingress, that of the class when a rule has names
 	host       bool
-	translated bool
+	translated setID // for ingress, that of the class
 }
 
 // sign finds the classes for which the same policies decide. Rows of an older
@@ -350,9 +350,12 @@ func (b *builder) signature(i int32, list []applied, d Direction) signature {
 	s := signature{policies: list, host: i >= b.node}
 	if i < b.node {
 		c := &b.classes[i]
-		s.host, s.translated = c.host, c.translated && d == Ingress
-		if d == Ingress && names(list, d) {
-			s.ports = c.ports
+		s.host = c.host
+		if d == Ingress {
+			s.translated = c.translated
+			if names(list, d) {
+				s.ports = c.ports
+			}
 		}
 	}
 	return s
@@ -362,7 +365,7 @@ func (b *builder) signature(i int32, list []applied, d Direction) signature {
 // call.
 func (b *builder) signatureKey(s *signature) []byte {
 	key := binary.BigEndian.AppendUint32(b.buffer[:0], uint32(s.ports))
-	key = append(key, byte(boolToInt(s.host)), byte(boolToInt(s.translated)))
+	key = append(binary.BigEndian.AppendUint32(key, uint32(s.translated)), byte(boolToInt(s.host)))
 	for _, a := range s.policies {
 		key = append(binary.BigEndian.AppendUint32(key, a.serial), byte(boolToInt(a.sure)))
 	}

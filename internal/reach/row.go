@@ -172,17 +172,23 @@ func (e *evaluator) fillByPorts(r row) {
 // adjust adds what network plugins may do beside policies to what comes in: a
 // node reaches its pods, and addresses outside may appear as those of nodes.
 func (e *evaluator) adjust(r row) {
-	if e.sign.translated {
-		node := e.sets.answers[r[e.node]]
-		for i := e.firstAddress(); i < e.size; i++ {
-			a := e.sets.answers[r[i]]
-			r[i] = e.sets.answer(answer{
-				e.sets.intersect(a.must, node.must), e.sets.union(a.may, node.may), a.why | node.why | whyTranslated,
-			})
-		}
-	}
 	r[e.node] = e.local(r[e.node])
 	e.hostBits.each(func(i int32) { r[i] = e.local(r[i]) })
+	if e.sign.translated != noPorts {
+		node := e.sets.answers[r[e.node]]
+		for i := e.firstAddress(); i < e.size; i++ {
+			r[i] = e.throughNode(e.sets.answers[r[i]], node)
+		}
+	}
+}
+
+// throughNode adds that connections from outside may come with the address of a
+// node, which may be the one of the pod.
+func (e *evaluator) throughNode(a, node answer) answerID {
+	in, ports := e.sets, e.sign.translated
+	return in.answer(answer{
+		in.minus(a.must, in.minus(ports, node.must)), in.union(a.may, in.intersect(ports, node.may)), a.why | node.why | whyTranslated,
+	})
 }
 
 // adjustNodes evaluates once more what goes to nodes and to pods with the address
@@ -244,7 +250,7 @@ func (g *Graph) cell(d Direction, sign, peer int32) answerID {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	s := &g.signatures[d][sign]
-	if s.translated && peer >= g.firstAddress() {
+	if s.translated != noPorts && peer >= g.firstAddress() {
 		r := g.compute(s, d) // the cell of the node counts, too
 		g.rows[d][sign].Store(&r)
 		return r[peer]
