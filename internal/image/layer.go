@@ -475,7 +475,7 @@ func (r *layerReader) putHardLink(id nodeID, h *tarHeader) {
 	if out {
 		r.noteEscape(h.Link)
 	}
-	target := r.tree.follow(rootID, r.target, false)
+	target := r.tree.follow(r.target, false)
 	r.lastDirID = 0
 	if target == 0 || target == id {
 		r.tree.put(id, attributes{kind: File, link: r.tree.names.add(r.target)}, hardLink)

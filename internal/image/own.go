@@ -70,14 +70,14 @@ func (o *owned) enter(dir string) {
 	}
 	o.dir = dir
 	o.real = ""
-	if o.id = o.tree.follow(rootID, []byte(dir), true); o.id > rootID {
+	if o.id = o.tree.follow([]byte(dir), true); o.id > rootID {
 		o.real = o.tree.path(o.id)
 	}
 	if o.real == dir {
 		return
 	}
 	for dir != "" {
-		if id := o.tree.follow(rootID, []byte(dir), false); id != 0 && o.tree.at(id).kind == Symlink {
+		if id := o.tree.follow([]byte(dir), false); id != 0 && o.tree.at(id).kind == Symlink {
 			o.links[o.tree.path(id)] = true
 		}
 		dir = dir[:max(0, strings.LastIndexByte(dir, '/'))]
@@ -95,7 +95,7 @@ func (o *owned) withoutDirectories(files []string) []string {
 // directories have given more than there is room for.
 func (o *owned) under(dir, skip string) []string {
 	files := []string{}
-	id := o.tree.follow(rootID, []byte(dir), true)
+	id := o.tree.follow([]byte(dir), true)
 	if id == 0 {
 		return files
 	}

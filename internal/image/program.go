@@ -19,7 +19,7 @@ func findPrograms(t *Tree) []Program {
 				Setuid: n.mode&0o4000 != 0, Setgid: n.mode&0o2000 != 0, Capable: n.mode&capable != 0,
 			})
 		case n.kind == Symlink:
-			target := t.follow(rootID, p, true)
+			target := t.follow(p, true)
 			if target == 0 || t.at(target).mode&(native|script) == 0 || t.at(target).kind != File {
 				continue
 			}

@@ -1,10 +1,5 @@
 package image
 
-import (
-	"bytes"
-	"slices"
-)
-
 // put lets a path be something. What was there goes, except that a directory
 // keeps what it holds when it stays one. Content is handed over: its count of
 // users goes up.
@@ -82,54 +77,21 @@ func (t *Tree) clear(dir nodeID) {
 	}
 }
 
-// deepest is how many directories may lie in one another: as many as fit into the
-// longest path that Linux takes.
-const deepest = 2048
-
 // makeWay walks to a directory as a runtime does that unpacks this layer alone:
 // symbolic links that the layer has are followed, directories that are missing
 // are made, or only numbered when make is false. It returns 0 when something else
 // is in the way or links lead in circles.
 func (t *Tree) makeWay(dir []byte, create bool) nodeID {
-	at, links, depth := rootID, 0, 0
-	for rest := dir; ; {
-		var name []byte
-		name, rest = nextName(rest)
-		switch string(name) {
-		case "":
-			return at
-		case ".":
-			continue
-		case "..":
-			if at != rootID {
-				at, depth = t.at(at).parent, depth-1
-			}
-			continue
-		}
-		if depth++; depth > deepest {
-			return 0
-		}
+	return t.along(dir, true, func(at nodeID, name []byte, _ bool) nodeID {
 		id := t.findOrAdd(at, name)
-		switch n := t.at(id); {
+		n := t.at(id)
+		switch {
+		case !create:
 		case n.flags&present == 0:
-			if create {
-				t.put(id, attributes{kind: Directory, mode: 0o755}, implied)
-			}
-			at = id
-		case n.kind == Symlink && n.flags&hardLink == 0:
-			target := t.names.get(n.link)
-			if links++; links > mostLinks || len(target)+len(rest) > 4*longestSpan {
-				return 0
-			}
-			if bytes.HasPrefix(target, []byte("/")) {
-				at, depth = rootID, 1
-			}
-			depth--
-			rest = slices.Concat(target, []byte("/"), rest)
-		case n.kind != Directory && create:
+			t.put(id, attributes{kind: Directory, mode: 0o755}, implied)
+		case n.kind != Directory && n.kind != Symlink:
 			return 0
-		default:
-			at = id
 		}
-	}
+		return id
+	})
 }

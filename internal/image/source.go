@@ -128,8 +128,10 @@ func open(ctx context.Context, ref string, o Options) (*Source, error) {
 		return openArchive(ctx, path, name, "", o)
 	case err == nil && isLayout(path):
 		return openLayout(ctx, dirFiles(path), name, o)
-	case err == nil && path == ref && (isPath(ref) || isRoot(path)):
+	case err == nil && path == ref && isRoot(path):
 		return openRoot(path)
+	case err == nil && isPath(ref):
+		return nil, fmt.Errorf("%s is a directory with neither an OCI layout nor a root file system in it: write %s:%s to read it as a root file system", path, directory, path)
 	case err == nil: // not asked of a registry, which would tell others what is here
 		return nil, fmt.Errorf("%s is a directory with neither an OCI layout nor a root file system in it: write %s:%s to read it as one, or %s:%s for the image in a registry", path, directory, path, registry, ref)
 	case err != nil && isPath(ref):
@@ -172,14 +174,21 @@ func isLayout(dir string) bool {
 	return err == nil
 }
 
-// isRoot reports whether a directory looks like a root file system.
+// isRoot reports whether a directory looks like a root file system: it says of
+// which distribution, or has two directories that projects rarely have.
 func isRoot(dir string) bool {
-	for _, name := range []string{"etc", "usr", "bin"} {
-		if info, err := os.Stat(filepath.Join(dir, name)); err == nil && info.IsDir() {
+	for _, name := range []string{"etc/os-release", "usr/lib/os-release"} {
+		if info, err := os.Lstat(filepath.Join(dir, filepath.FromSlash(name))); err == nil && !info.IsDir() {
 			return true
 		}
 	}
-	return false
+	found := 0
+	for _, name := range []string{"dev", "etc", "proc", "sbin", "sys", "usr"} {
+		if info, err := os.Stat(filepath.Join(dir, name)); err == nil && info.IsDir() {
+			found++
+		}
+	}
+	return found >= 2
 }
 
 // files are the files of an archive or layout, by their slash-separated names.

@@ -92,7 +92,7 @@ func (s *squash) lookUpLinks(layer *Tree) map[nodeID]attributes {
 			continue
 		}
 		link := layer.names.get(n.link)
-		target := s.tree.follow(rootID, link, false)
+		target := s.tree.follow(link, false)
 		if target == 0 || s.tree.at(target).kind == Directory {
 			s.problems.add("layer %d: %s: a hard link to /%s, which is not there: left out", s.layer, layer.path(id), link)
 			continue

@@ -92,7 +92,7 @@ func (t *Tree) child(dir nodeID, name []byte) nodeID {
 // /lib/libc.so.6 and /usr/lib/libc.so.6 meet. It fails for what does not exist
 // and for links that lead in circles.
 func (t *Tree) Resolve(path string) (Entry, bool) {
-	id := t.follow(rootID, []byte(path), true)
+	id := t.follow([]byte(path), true)
 	if id == 0 {
 		return Entry{}, false
 	}
@@ -102,13 +102,16 @@ func (t *Tree) Resolve(path string) (Entry, bool) {
 // mostLinks is how many symbolic links Linux follows for one path.
 const mostLinks = 40
 
-// follow walks a path from a directory. Links on the way are followed, the one
-// at the end where last says so. It returns 0 when there is nothing.
-func (t *Tree) follow(from nodeID, path []byte, last bool) nodeID {
-	at, links := from, 0
-	if len(path) > 0 && path[0] == '/' {
-		at = rootID
-	}
+// deepest is how many directories may lie in one another: as many as fit into the
+// longest path that Linux takes.
+const deepest = 2048
+
+// along walks a path from the root: links on the way are followed, the one at the
+// end where last says so, and .. does not lead out of the root. What stands under
+// a name in a directory is for step to say, which is told whether the name is the
+// last; 0 ends the walk, and so do links in circles.
+func (t *Tree) along(path []byte, last bool, step func(dir nodeID, name []byte, isLast bool) nodeID) nodeID {
+	at, links, depth := rootID, 0, 0
 	for rest := path; ; {
 		var name []byte
 		name, rest = nextName(rest)
@@ -119,35 +122,44 @@ func (t *Tree) follow(from nodeID, path []byte, last bool) nodeID {
 			continue
 		case "..":
 			if at != rootID {
-				at = t.at(at).parent
+				at, depth = t.at(at).parent, depth-1
 			}
 			continue
 		}
-		id := t.child(at, name)
+		if depth == deepest {
+			return 0
+		}
+		isLast := len(bytes.TrimLeft(rest, "/")) == 0
+		id := step(at, name, isLast)
 		if id == 0 {
 			return 0
 		}
 		n := t.at(id)
-		isLast := len(bytes.TrimLeft(rest, "/")) == 0
-		switch {
-		case n.kind == Symlink && (!isLast || last):
-			if links++; links > mostLinks {
-				return 0
-			}
-			target := t.names.get(n.link)
-			if len(target) > 0 && target[0] == '/' {
-				at = rootID
-			}
-			rest = slices.Concat(target, []byte("/"), rest)
-			if len(rest) > 4*longestSpan {
-				return 0
-			}
-		case n.kind != Directory && !isLast:
-			return 0
-		default:
-			at = id
+		if n.kind != Symlink || isLast && !last {
+			at, depth = id, depth+1
+			continue
 		}
+		target := t.names.get(n.link)
+		if links++; links > mostLinks || len(target)+len(rest) > 4*longestSpan {
+			return 0
+		}
+		if bytes.HasPrefix(target, []byte("/")) {
+			at, depth = rootID, 0
+		}
+		rest = slices.Concat(target, []byte("/"), rest)
 	}
+}
+
+// follow walks to what is there at a path, as a process in a container does. It
+// returns 0 when there is nothing.
+func (t *Tree) follow(path []byte, last bool) nodeID {
+	return t.along(path, last, func(dir nodeID, name []byte, isLast bool) nodeID {
+		id := t.child(dir, name)
+		if id != 0 && !isLast && t.at(id).kind != Directory && t.at(id).kind != Symlink {
+			return 0
+		}
+		return id
+	})
 }
 
 // nextName cuts the first name off a path; it is "" at the end.
@@ -162,7 +174,7 @@ func nextName(path []byte) (name, rest []byte) {
 // List returns what a directory holds, sorted by name. The directory itself may
 // be reached through symbolic links; the paths returned are the real ones.
 func (t *Tree) List(dir string) []Entry {
-	id := t.follow(rootID, []byte(dir), true)
+	id := t.follow([]byte(dir), true)
 	if id == 0 {
 		return nil
 	}
@@ -223,7 +235,7 @@ func (t *Tree) walk() iter.Seq2[nodeID, []byte] {
 // Content returns the bytes of a file that an [Interest] kept, found as
 // [Tree.Resolve] does. They may not be changed.
 func (t *Tree) Content(path string) ([]byte, bool) {
-	id := t.follow(rootID, []byte(path), true)
+	id := t.follow([]byte(path), true)
 	if id == 0 || t.at(id).content == 0 {
 		return nil, false
 	}
