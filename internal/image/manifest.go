@@ -22,6 +22,7 @@ type blobs interface {
 	has(d v1.Descriptor) bool
 	// layer says how the blob of a layer is read.
 	layer(d v1.Descriptor) layerSource
+	attached
 }
 
 // mostNested is how deep indexes may lie in one another.
@@ -29,7 +30,7 @@ const mostNested = 4
 
 // resolve goes from an index or manifest to the image of one platform.
 func resolve(ctx context.Context, b blobs, d v1.Descriptor, o Options) (*Source, error) {
-	s := &Source{}
+	s := &Source{beside: b}
 	for range mostNested {
 		text, err := b.document(ctx, d)
 		if err != nil {
@@ -176,25 +177,22 @@ func fileLayer(f files, name string) layerSource {
 
 // openLayout finds an image in an OCI layout.
 func openLayout(ctx context.Context, f files, name string, o Options) (*Source, error) {
-	text, err := readFile(f, "index.json")
+	blobs := layoutBlobs{f}
+	all, err := blobs.index()
 	if err != nil {
 		if notThere(err) {
 			return nil, errors.New("no OCI layout: it has no index.json")
 		}
 		return nil, err
 	}
-	var index v1.IndexManifest
-	if err := decode(text, "index.json", &index); err != nil {
-		return nil, err
-	}
-	blobs := layoutBlobs{f}
-	named := index.Manifests
+	images := slices.DeleteFunc(slices.Clone(all), isBeside)
+	named := images
 	if name != "" {
-		named = slices.DeleteFunc(slices.Clone(named), func(d v1.Descriptor) bool { return !isNamed(d, name) })
+		named = slices.DeleteFunc(all, func(d v1.Descriptor) bool { return !isNamed(d, name) })
 	}
 	switch {
 	case len(named) == 0 && name != "":
-		return nil, fmt.Errorf("no image is called %s in it; there is %s", name, names(index.Manifests))
+		return nil, fmt.Errorf("no image is called %s in it; there is %s", name, names(images))
 	case len(named) > 1 && distinct(named) > 1:
 		return nil, fmt.Errorf("there are several images in it: choose one by its name after a colon: %s", names(named))
 	case len(named) == 1:

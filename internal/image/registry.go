@@ -96,8 +96,10 @@ func openAt(ctx context.Context, place string, roots *x509.CertPool, o Options) 
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.TLSClientConfig = &tls.Config{RootCAs: roots, InsecureSkipVerify: insecure, MinVersion: tls.VersionTLS12}
 	transport.ResponseHeaderTimeout = time.Minute
-	puller, err := remote.NewPuller(remote.WithContext(ctx), remote.WithAuthFromKeychain(logins),
-		remote.WithTransport(&guard{next: transport, plain: insecure}), remote.WithUserAgent("ullage"))
+	how := []remote.Option{
+		remote.WithContext(ctx), remote.WithAuthFromKeychain(logins), remote.WithTransport(&guard{next: transport, plain: insecure}), remote.WithUserAgent("ullage"),
+	}
+	puller, err := remote.NewPuller(how...)
 	if err != nil {
 		return nil, err
 	}
@@ -105,7 +107,7 @@ func openAt(ctx context.Context, place string, roots *x509.CertPool, o Options) 
 	if err != nil {
 		return nil, err
 	}
-	b := &remoteBlobs{puller: puller, repository: ref.Context(), top: found}
+	b := &remoteBlobs{options: how, puller: puller, repository: ref.Context(), top: found}
 	return resolve(ctx, b, found.Descriptor, o)
 }
 
@@ -152,6 +154,7 @@ func isLoopback(u *url.URL) bool {
 
 // remoteBlobs are those of a repository.
 type remoteBlobs struct {
+	options    []remote.Option
 	puller     *remote.Puller
 	repository name.Repository
 	top        *remote.Descriptor
@@ -167,7 +170,7 @@ func (b *remoteBlobs) document(ctx context.Context, d v1.Descriptor) ([]byte, er
 	switch {
 	case d.Digest == b.top.Digest:
 		text = b.top.Manifest
-	case d.MediaType.IsConfig() || d.MediaType == "":
+	case !d.MediaType.IsImage() && !d.MediaType.IsIndex() && !d.MediaType.IsSchema1():
 		r, err := b.fetch(ctx, d)
 		if err != nil {
 			return nil, err

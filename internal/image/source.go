@@ -50,6 +50,7 @@ type Source struct {
 	layers   []layerSource
 	problems problems
 	closer   io.Closer
+	beside   attached // nil where the source holds the image alone
 }
 
 // layerSource is a layer that can be read.
