@@ -24,6 +24,7 @@ kubernetes: ## build etcd and kube-apiserver for tests, once for each version; t
 integration: kubernetes ## against the API server's own code, and a real one
 	$(GO) test -v -tags integration -run 'Agrees?WithServer' ./policies ./internal/model ./internal/access
 	ULLAGE_TEST_KUBERNETES=required $(GO) test -tags integration -run RealCluster ./internal/access ./internal/cli
+	cd test/sigstore && $(GO) test ./...
 
 lint: ## formatting, vet, staticcheck, layers, generated files
 	@test -z "$$(gofmt -l cmd internal policies frameworks test)" || { echo "not gofmt-ed:"; gofmt -l cmd internal policies frameworks test; exit 1; }

@@ -21,6 +21,7 @@ type imageFlags struct {
 	registry                image.Registry
 	verbose, check          bool
 	db                      dbFlags
+	signer                  signerFlags
 }
 
 func imageCommand(p *Program) *cobra.Command {
@@ -36,13 +37,15 @@ An image is a reference to a registry, what docker save writes, an OCI layout or
 archive of one, or a root file system. Each layer is read once and nothing is
 unpacked to disk. Docker's logins are used for registries.
 
-Packages are matched against the advisories that ullage db update fetched. What it
-does not do yet: look for secrets in files, verify signatures.
+Packages are matched against the advisories that ullage db update fetched. With
+--key, or --trusted-root and whom to believe, it is told who signed the image and what
+was attested of it. What it does not do yet: look for secrets in files.
 
-Exit code: 0 told, vulnerabilities or not, 2 usage, or the image cannot be read, 3 a part of it could not.`,
+Exit code: 0 told, vulnerabilities or not, 1 not signed as --verify demands, 2 usage, or the image cannot be read, 3 a part of it could not.`,
 		Example: `  ullage image registry.example/web:1.4.2
   docker save web:1.4.2 | ullage image docker-archive:/dev/stdin
   ullage image ./layout --platform linux/arm64
+  ullage image registry.example/web:1.4.2 --key cosign.pub --verify
   ullage image web.tar -o json | jq '.packages[] | select(.ecosystem == "npm")'`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 1 {
@@ -60,6 +63,7 @@ Exit code: 0 told, vulnerabilities or not, 2 usage, or the image cannot be read,
 	flags.StringArrayVar(&f.registry.Insecure, "insecure", nil, "host of a registry that may speak plain HTTP and needs no valid certificate")
 	flags.BoolVar(&f.check, "check-diff-ids", false, "hold the uncompressed content of layers against the configuration, too, which costs a second hash")
 	flags.StringVar(&f.db.dir, "db", "", "directory of the advisory database (default $ULLAGE_DB, else ullage/advisories in the cache directory)")
+	f.signer.add(flags)
 	flags.BoolVarP(&f.verbose, "verbose", "v", false, "list every package, program and vulnerability")
 	flags.StringVar(&f.color, "color", "auto", "auto, always or never")
 	return cmd
@@ -77,12 +81,16 @@ func (f *imageFlags) run(ctx context.Context, p *Program, ref string) error {
 		}
 		f.registry.Mirrors[host] = append(f.registry.Mirrors[host], mirror)
 	}
+	trust, err := f.signer.demand()
+	if err != nil {
+		return err
+	}
 	store, err := f.db.store(p)
 	if err != nil {
 		return &codeError{exitUsage, err}
 	}
 	bar := newProgress(p)
-	scanner := scan.Scanner{Advisories: store, Options: image.Options{
+	scanner := scan.Scanner{Advisories: store, Trust: trust, Options: image.Options{
 		Platform: f.platform, Registry: f.registry, DiffIDs: f.check,
 		Progress: func(i, layers int, _ *image.Layer) { bar.show("reading", i+1, layers, "layers") },
 	}}
@@ -100,6 +108,9 @@ func (f *imageFlags) run(ctx context.Context, p *Program, ref string) error {
 	}
 	if err != nil {
 		return &codeError{exitUsage, err}
+	}
+	if err := f.signer.hold(result); err != nil {
+		return err
 	}
 	if len(result.Image.Problems) > 0 {
 		return &codeError{code: exitIncomplete}

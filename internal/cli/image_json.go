@@ -22,6 +22,7 @@ type imageJSON struct {
 	Writable  []string      `json:"writable"`
 	// Vulnerabilities is null when there is no database of advisories.
 	Vulnerabilities *vulnerabilitiesJSON `json:"vulnerabilities"`
+	Signatures      *signaturesJSON      `json:"signatures"`
 	Complete        bool                 `json:"complete"`
 	Problems        []string             `json:"problems"`
 }
@@ -97,7 +98,7 @@ func newImageJSON(r *scan.Result) *imageJSON {
 			User: c.User, Entrypoint: listOf(c.Entrypoint), Command: listOf(c.Command), WorkingDir: c.WorkingDir, Environment: []variableJSON{},
 			Ports: listOf(c.Ports), Volumes: listOf(c.Volumes), Labels: c.Labels, Health: c.Health, Credentials: listOf(c.Credentials),
 		},
-		Layers: []layerJSON{}, Packages: []packageJSON{}, Programs: []programJSON{}, Writable: []string{}, Problems: []string{}, Complete: len(img.Problems) == 0, Vulnerabilities: newVulnerabilitiesJSON(r),
+		Layers: []layerJSON{}, Packages: []packageJSON{}, Programs: []programJSON{}, Writable: []string{}, Problems: []string{}, Complete: len(img.Problems) == 0, Signatures: newSignaturesJSON(&r.Signatures), Vulnerabilities: newVulnerabilitiesJSON(r),
 	}
 	if !c.Created.IsZero() {
 		j.Settings.Created = &c.Created

@@ -44,9 +44,11 @@ func (p *imagePrinter) image(r *scan.Result, now time.Time) error {
 		made += ", made " + img.Config.Created.UTC().Format(time.DateOnly)
 	}
 	p.entry("made of", made)
+	p.signed(&r.Signatures)
 	p.config(&img.Config)
 	p.packages(img.Packages)
 	p.programs(img)
+	p.signatures(&r.Signatures)
 	p.vulnerabilities(r, now)
 	p.layers(img)
 	p.problems(img)

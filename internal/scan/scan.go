@@ -10,6 +10,7 @@ import (
 
 	"ullage.dev/ullage/internal/advisory"
 	"ullage.dev/ullage/internal/image"
+	"ullage.dev/ullage/internal/signature"
 	"ullage.dev/ullage/internal/vuln"
 )
 
@@ -18,6 +19,8 @@ import (
 type Scanner struct {
 	Options    image.Options
 	Advisories *advisory.Store // nil: packages are not matched
+	// Trust says whom to believe of who signed an image. Nil: nobody looks.
+	Trust *signature.Demand
 }
 
 // Result is what is known of an image.
@@ -28,31 +31,36 @@ type Result struct {
 	Vulnerabilities *vuln.Result
 	// Feeds are those of the database, each with when it was last seen to be so.
 	Feeds []advisory.Provenance
+	// Signatures say who vouches for the image.
+	Signatures signature.Result
 }
 
 // Image scans one image by its reference, as [image.Open] takes it. It fails when
 // the image cannot be read at all, or the database is damaged; parts that could not
 // be read are problems of the image.
 func (s *Scanner) Image(ctx context.Context, ref string) (*Result, error) {
-	img, err := s.read(ctx, ref)
-	if err != nil {
-		return nil, err
-	}
-	return s.Match(img)
-}
-
-func (s *Scanner) read(ctx context.Context, ref string) (*image.Image, error) {
 	source, err := image.Open(ctx, ref, s.Options)
 	if err != nil {
 		return nil, err
 	}
 	img, _, err := image.Read(ctx, source, s.Options)
-	return img, errors.Join(err, source.Close())
+	var signed signature.Result
+	if err == nil {
+		signed = s.look(ctx, source)
+	}
+	if err = errors.Join(err, source.Close()); err != nil {
+		return nil, err
+	}
+	r, err := s.Match(img)
+	if err == nil {
+		r.Signatures = signed
+	}
+	return r, err
 }
 
 // Match holds an image that was read against the advisories as they are now.
 func (s *Scanner) Match(img *image.Image) (r *Result, err error) {
-	r = &Result{Image: img}
+	r = &Result{Image: img, Signatures: signature.Result{State: signature.NotLookedFor}}
 	if s.Advisories == nil {
 		return r, nil
 	}
