@@ -83,7 +83,9 @@ func write(f *os.File, sources []rowSource, feeds map[string]*Provenance) error 
 		}
 		if rest, isPackage := strings.CutPrefix(group, "p"); isPackage {
 			scope, _, _ := strings.Cut(rest, scopeEnd)
-			d.Scopes[scope]++
+			if feed != feedUbuntu {
+				d.Scopes[scope]++
+			}
 		} else {
 			feeds[feed].Records++
 			if feed != feedKEV && feed != feedEPSS && r.value[0] == 1 {

@@ -1,6 +1,7 @@
-// Package advisory keeps vulnerability advisories: it reads feeds (OSV, the Debian
-// security tracker, Alpine's secdb, CISA's known exploited vulnerabilities, EPSS)
-// and holds them in one file that is looked up without loading it.
+// Package advisory keeps vulnerability advisories: it reads feeds (OSV, those of
+// Debian, Ubuntu, Red Hat, Alpine and Kubernetes, CISA's known exploited
+// vulnerabilities, EPSS) and holds them in one file that is looked up without loading
+// it.
 //
 // A database is made from feeds as a whole, beside the one that is there, and takes
 // its place in one rename: what can be opened is whole. The same feeds at the same
@@ -113,16 +114,17 @@ func (d *Database) Covers(scope string) bool { return d.described.Scopes[scope] 
 
 // Affected yields what advisories say of a package.
 func (d *Database) Affected(scope, name string, yield func(*vuln.Affected)) error {
-	return d.rows(packageGroup(scope, name), func(rest, value []byte) error {
-		feed, id, ok := strings.Cut(string(rest), partEnd)
+	var a vuln.Affected
+	return d.rows(packageGroup(scope, name), func(rest, value string) error {
+		feed, id, ok := strings.Cut(rest, partEnd)
 		if !ok {
 			return errDamaged
 		}
-		a := &vuln.Affected{Feed: feed, ID: id}
-		if err := readAffected(value, a); err != nil {
+		a = vuln.Affected{Feed: feed, ID: id}
+		if err := readAffected(value, &a); err != nil {
 			return err
 		}
-		yield(a)
+		yield(&a)
 		return nil
 	})
 }
@@ -130,8 +132,8 @@ func (d *Database) Affected(scope, name string, yield func(*vuln.Affected)) erro
 // Record returns what is known under an id.
 func (d *Database) Record(id string) (vuln.Record, error) {
 	var rec vuln.Record
-	err := d.rows(idGroup(id), func(rest, value []byte) (err error) {
-		feed, _, ok := strings.Cut(string(rest), partEnd)
+	err := d.rows(idGroup(id), func(rest, value string) (err error) {
+		feed, _, ok := strings.Cut(rest, partEnd)
 		switch {
 		case !ok:
 			return errDamaged

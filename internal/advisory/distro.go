@@ -117,6 +117,8 @@ func (r *debianRelease) verdict() vuln.Verdict {
 		return vuln.EndOfLife
 	case r.NoDSAReason == "ignored":
 		return vuln.WillNotFix
+	case r.NoDSAReason == "postponed":
+		return vuln.Deferred
 	}
 	return vuln.NoVerdict
 }

@@ -173,8 +173,8 @@ func FuzzOpen(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text, value []byte) {
 		var a vuln.Affected
 		var d vuln.Advisory
-		readAffected(value, &a)
-		readAdvisory(value, &d)
+		readAffected(string(value), &a)
+		readAdvisory(string(value), &d)
 		table, err := openTable(bytes.NewReader(text), int64(len(text)))
 		if err != nil {
 			return
@@ -196,7 +196,8 @@ func FuzzOpen(f *testing.F) {
 
 // FuzzFeeds holds that no text breaks a reader of feeds.
 func FuzzFeeds(f *testing.F) {
-	for _, path := range []string{"osv/Go/GO-2023-2102.json", "debian/tracker.json", "alpine/v3.20/main.json", "kev/known_exploited_vulnerabilities.json", "epss/scores.csv"} {
+	for _, path := range []string{"osv/Go/GO-2023-2102.json", "debian/tracker.json", "alpine/v3.20/main.json", "kev/known_exploited_vulnerabilities.json", "epss/scores.csv",
+		"kubernetes/official-cve-feed.json", "ubuntu/vex-all.tar.xz", "redhat/vex/2026/cve-2026-3002.json"} {
 		text, err := os.ReadFile(filepath.Join("testdata", path))
 		if err != nil {
 			f.Fatal(err)
@@ -209,6 +210,11 @@ func FuzzFeeds(f *testing.F) {
 		debianTracker(bytes.NewReader(text), in)
 		alpineSecdb(bytes.NewReader(text), in)
 		kevCatalog(bytes.NewReader(text), in)
+		ubuntuArchive(bytes.NewReader(text), in)
+		ubuntuOne(text, "CVE-2026-1.json", in)
+		redHatArchive(bytes.NewReader(text), in)
+		redHatOne(bytes.NewReader(text), "x", in)
+		kubernetesFeed(bytes.NewReader(text), in)
 		epssScores(bytes.NewReader(zipped0(text)), in)
 		osvZip(bytes.NewReader(text), int64(len(text)), in)
 	})

@@ -2,15 +2,20 @@ package advisory
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/url"
+	"path"
+	"slices"
 	"strings"
 	"sync"
 	"time"
+
+	"ullage.dev/ullage/internal/vuln"
 )
 
 // errUseWhole says that a feed has to be read as a whole.
@@ -20,33 +25,38 @@ var errUseWhole = errors.New("the whole feed is needed")
 // cheaper for both sides.
 const maxSingle = 500
 
-// increment reads what changed in a feed of OSV since before: modified_id.csv lists
-// the ids with the time of their last change, the newest first.
+// changed is a record that is another one, or gone, since a feed was read.
+type changed struct {
+	id string
+	at string // where it is; "" when it is gone
+}
+
+// increment reads what changed in a feed of OSV or of Red Hat since before.
 func (u *updater) increment(ctx context.Context, f *Feed, before *Provenance, c *change) error {
 	u.Progress("asking what changed in " + f.Name)
-	ids, err := u.modified(ctx, f, before)
+	list, err := u.listed(ctx, f, before)
 	if err != nil {
 		return err
 	}
-	if len(ids) == 0 {
+	if len(list) == 0 {
 		return errUnchanged
 	}
-	texts, err := u.single(ctx, f, ids)
+	texts, err := u.single(ctx, f, list)
 	if err != nil {
 		return err
 	}
 	c.only = map[string]bool{}
-	for i, id := range ids {
-		c.only[id] = true
+	for i, x := range list {
+		c.only[x.id] = true
 		if texts[i] == nil {
 			continue // no longer there
 		}
-		if err := osvOne(texts[i], id, c.intake); err != nil {
+		if err := f.one(texts[i], x.id, c.intake); err != nil {
 			return err
 		}
 	}
 	if c.from.Unread > 0 { // the rows before would be lost with nothing in their place
-		return errors.Join(fmt.Errorf("%d of %d changed records cannot be read", c.from.Unread, len(ids)), c.problems[0].Err)
+		return errors.Join(fmt.Errorf("%d of %d changed records cannot be read", c.from.Unread, len(list)), c.problems[0].Err)
 	}
 	c.from.Whole, c.from.ETag, c.from.LastModified = before.Whole, before.ETag, before.LastModified
 	if before.Newest.After(c.from.Newest) {
@@ -55,10 +65,55 @@ func (u *updater) increment(ctx context.Context, f *Feed, before *Provenance, c 
 	return nil
 }
 
-// modified returns the ids of the records that changed. Those of the second of the
-// newest known record are looked up, as more may have come in it.
-func (u *updater) modified(ctx context.Context, f *Feed, before *Provenance) ([]string, error) {
-	body, err := u.get(ctx, f.URL+"/modified_id.csv")
+// listed returns what changed: of OSV by modified_id.csv, of Red Hat by changes.csv
+// and deletions.csv.
+func (u *updater) listed(ctx context.Context, f *Feed, before *Provenance) ([]changed, error) {
+	if f.Name != feedRedHat {
+		return u.modified(ctx, f, before, "modified_id.csv", func(line string) (string, changed) {
+			at, id, _ := strings.Cut(line, ",")
+			return at, changed{id, url.PathEscape(id) + ".json"}
+		})
+	}
+	document := func(line string) (string, changed) {
+		name, at, _ := strings.Cut(line, ",")
+		name, at = strings.Trim(name, `"`), strings.Trim(at, `"`)
+		id := strings.ToUpper(strings.TrimSuffix(path.Base(name), ".json"))
+		if vuln.CVE(id) != id || name != id[4:8]+"/"+path.Base(name) {
+			return "", changed{}
+		}
+		return at, changed{id, name}
+	}
+	list, err := u.modified(ctx, f, before, "changes.csv", document)
+	if err != nil {
+		return nil, err
+	}
+	gone, err := u.modified(ctx, f, before, "deletions.csv", document)
+	if err != nil && !errors.Is(err, errUseWhole) { // there is no such list
+		return nil, err
+	}
+	for _, x := range gone {
+		if rec, err := u.old.Record(x.id); err == nil && !slices.ContainsFunc(rec.Advisories, func(a vuln.Advisory) bool { return a.Feed == f.Name }) {
+			continue
+		}
+		list = slices.DeleteFunc(list, func(y changed) bool { return y.id == x.id })
+		list = append(list, changed{id: x.id})
+	}
+	return list, nil
+}
+
+// one reads one record.
+func (f *Feed) one(text []byte, name string, in *intake) error {
+	if f.Name == feedRedHat {
+		return redHatOne(bytes.NewReader(text), name, in)
+	}
+	return osvOne(text, name, in)
+}
+
+// modified returns the records that a list names with a time since the newest known
+// record, the newest first. Those of its second are looked up, as more may have come
+// in it.
+func (u *updater) modified(ctx context.Context, f *Feed, before *Provenance, list string, line func(string) (at string, x changed)) ([]changed, error) {
+	body, err := u.get(ctx, f.URL+"/"+list)
 	var status *statusError
 	if errors.As(err, &status) && status.code == http.StatusNotFound {
 		return nil, errUseWhole
@@ -66,43 +121,50 @@ func (u *updater) modified(ctx context.Context, f *Feed, before *Provenance) ([]
 		return nil, err
 	}
 	defer body.Close()
-	var ids []string
+	var found []changed
 	lines := bufio.NewScanner(io.LimitReader(body, maxRecord))
 	for lines.Scan() {
-		at, id, ok := strings.Cut(lines.Text(), ",")
+		at, x := line(lines.Text())
 		when, err := time.Parse(time.RFC3339, at)
-		if !ok || err != nil || !fits(id) {
+		if err != nil || !fits(x.id) {
 			return nil, errUseWhole
 		}
 		if when.Before(before.Newest) {
 			break
 		}
-		if rec, err := u.old.Record(id); err == nil {
+		known := false
+		if rec, err := u.old.Record(x.id); err == nil {
 			for _, a := range rec.Advisories {
-				ok = ok && !(a.Feed == f.Name && a.Modified == when.Unix())
+				known = known || a.Feed == f.Name && a.Modified == when.Unix()
 			}
 		}
-		if !ok {
+		if known {
 			continue
 		}
-		if ids = append(ids, id); len(ids) > maxSingle {
+		if x.at != "" {
+			x.at = f.URL + "/" + x.at
+		}
+		if found = append(found, x); len(found) > maxSingle {
 			return nil, errUseWhole
 		}
 	}
-	return ids, lines.Err()
+	return found, lines.Err()
 }
 
 // single fetches records, nil for those that are not there.
-func (u *updater) single(ctx context.Context, f *Feed, ids []string) ([][]byte, error) {
-	texts, errs := make([][]byte, len(ids)), make([]error, len(ids))
+func (u *updater) single(ctx context.Context, f *Feed, list []changed) ([][]byte, error) {
+	texts, errs := make([][]byte, len(list)), make([]error, len(list))
 	var group sync.WaitGroup
 	slots := make(chan struct{}, 8)
-	for i, id := range ids {
+	for i, x := range list {
+		if x.at == "" {
+			continue
+		}
 		slots <- struct{}{}
-		u.Progress(fmt.Sprintf("fetching %s: %d of %d changed records", f.Name, i, len(ids)))
+		u.Progress(fmt.Sprintf("fetching %s: %d of %d changed records", f.Name, i, len(list)))
 		group.Go(func() {
 			defer func() { <-slots }()
-			texts[i], errs[i] = u.one(ctx, f.URL+"/"+url.PathEscape(id)+".json")
+			texts[i], errs[i] = u.one(ctx, x.at)
 		})
 	}
 	group.Wait()

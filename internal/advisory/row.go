@@ -42,53 +42,64 @@ func parts(key []byte) (group, feed, id string, ok bool) {
 
 var errDamaged = errors.New("the database is damaged")
 
+// text is what rows are read from: bytes where they are copied on, a string where
+// what is read stays, so that it shares the memory of the group.
+type text interface{ ~string | ~[]byte }
+
 // reader takes values apart. After the first error everything is empty.
-type reader struct {
-	rest []byte
+type reader[T text] struct {
+	rest T
 	bad  bool
 }
 
-func (r *reader) number() uint64 {
-	v, n := binary.Uvarint(r.rest)
-	if n <= 0 {
-		r.rest, r.bad = nil, true
-		return 0
-	}
-	r.rest = r.rest[n:]
-	return v
+func (r *reader[T]) fail() {
+	r.rest, r.bad = r.rest[:0], true
 }
 
-func (r *reader) bytes() []byte {
+func (r *reader[T]) number() uint64 {
+	var v uint64
+	for i := range min(len(r.rest), binary.MaxVarintLen64) {
+		b := r.rest[i]
+		v |= uint64(b&0x7f) << (7 * i)
+		if b < 0x80 {
+			r.rest = r.rest[i+1:]
+			return v
+		}
+	}
+	r.fail()
+	return 0
+}
+
+// part returns a part that is as long as the number before it says.
+func (r *reader[T]) part() T {
 	n := r.number()
 	if n > uint64(len(r.rest)) {
-		r.rest, r.bad = nil, true
-		return nil
+		r.fail()
+		return r.rest
 	}
 	b := r.rest[:n]
 	r.rest = r.rest[n:]
 	return b
 }
 
-func (r *reader) text() string { return string(r.bytes()) }
-
 // count reads the length of a list, whose elements take a byte each at least.
-func (r *reader) count() int {
+func (r *reader[T]) count() int {
 	n := r.number()
 	if n > uint64(len(r.rest)) {
-		r.rest, r.bad = nil, true
+		r.fail()
 		return 0
 	}
 	return int(n)
 }
 
-func (r *reader) texts() []string {
+func texts(r *reader[string]) []string {
 	n := r.count()
 	if n == 0 {
 		return nil
 	}
 	list := make([]string, n)
 	for i := range list {
-		list[i] = r.text()
+		list[i] = r.part()
 	}
 	return list
 }
@@ -120,18 +131,18 @@ func appendAffected(b []byte, a *vuln.Affected) []byte {
 	return appendTexts(b, a.Versions)
 }
 
-func readAffected(value []byte, a *vuln.Affected) error {
-	r := reader{rest: value}
+func readAffected(value string, a *vuln.Affected) error {
+	r := reader[string]{rest: value}
 	a.Verdict = vuln.Verdict(r.number())
-	a.Urgency = r.text()
+	a.Urgency = r.part()
 	if n := r.count(); n > 0 {
 		a.Intervals = make([]vuln.Interval, n)
 		for i := range a.Intervals {
 			last := r.number() != 0
-			a.Intervals[i] = vuln.Interval{From: r.text(), To: r.text(), Last: last}
+			a.Intervals[i] = vuln.Interval{From: r.part(), To: r.part(), Last: last}
 		}
 	}
-	a.Versions = r.texts()
+	a.Versions = texts(&r)
 	if r.bad {
 		return errDamaged
 	}
@@ -151,12 +162,12 @@ func appendAdvisory(b []byte, a *vuln.Advisory) []byte {
 	return appendText(appendText(b, a.Severity), a.Summary)
 }
 
-func readAdvisory(value []byte, a *vuln.Advisory) error {
-	r := reader{rest: value}
+func readAdvisory(value string, a *vuln.Advisory) error {
+	r := reader[string]{rest: value}
 	a.Withdrawn = r.number() != 0
 	a.Published, a.Modified = int64(r.number()), int64(r.number())
-	a.Aliases, a.Vectors = r.texts(), r.texts()
-	a.Severity, a.Summary = r.text(), r.text()
+	a.Aliases, a.Vectors = texts(&r), texts(&r)
+	a.Severity, a.Summary = r.part(), r.part()
 	if r.bad {
 		return errDamaged
 	}
@@ -171,10 +182,10 @@ func appendExploited(b []byte, e *vuln.Exploited) []byte {
 	return appendText(appendText(append(b, ransomware), e.Added), e.Due)
 }
 
-func readExploited(value []byte) (*vuln.Exploited, error) {
-	r := reader{rest: value}
+func readExploited(value string) (*vuln.Exploited, error) {
+	r := reader[string]{rest: value}
 	e := &vuln.Exploited{Ransomware: r.number() != 0}
-	e.Added, e.Due = r.text(), r.text()
+	e.Added, e.Due = r.part(), r.part()
 	if r.bad {
 		return nil, errDamaged
 	}
@@ -187,8 +198,8 @@ func appendEPSS(b []byte, e *vuln.EPSS) []byte {
 	return binary.AppendUvarint(b, uint64(math.Round(e.Percentile*1e5)))
 }
 
-func readEPSS(value []byte) (*vuln.EPSS, error) {
-	r := reader{rest: value}
+func readEPSS(value string) (*vuln.EPSS, error) {
+	r := reader[string]{rest: value}
 	e := &vuln.EPSS{Probability: float64(r.number()) / 1e5, Percentile: float64(r.number()) / 1e5}
 	if r.bad {
 		return nil, errDamaged

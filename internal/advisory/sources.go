@@ -1,6 +1,7 @@
 package advisory
 
 import (
+	"bufio"
 	"fmt"
 	"io"
 	"net/url"
@@ -13,7 +14,9 @@ import (
 type Feed struct {
 	Name string
 	// URL is of the file; for OSV of the directory that holds all.zip,
-	// modified_id.csv and a file for each record.
+	// modified_id.csv and a file for each record, for Red Hat of that which holds
+	// archive_latest.txt, the archive that it names, changes.csv, deletions.csv and a
+	// file for each document.
 	URL string
 }
 
@@ -30,6 +33,9 @@ var publicPaths = []struct{ prefix, public, mirrored string }{
 	{"osv/", "https://storage.googleapis.com/osv-vulnerabilities/", "osv/"},
 	{"debian", "https://security-tracker.debian.org/tracker/data/json", "debian/tracker.json"},
 	{"alpine/", "https://secdb.alpinelinux.org/", "alpine/"},
+	{feedUbuntu, "https://security-metadata.canonical.com/vex/vex-all.tar.xz", "ubuntu/vex-all.tar.xz"},
+	{feedRedHat, "https://security.access.redhat.com/data/csaf/v2/vex", "redhat/vex"},
+	{feedKubernetes, "https://kubernetes.io/docs/reference/issues-security/official-cve-feed/index.json", "kubernetes/official-cve-feed.json"},
 	{"kev", "https://www.cisa.gov/sites/default/files/feeds/known_exploited_vulnerabilities.json", "kev/known_exploited_vulnerabilities.json"},
 	{"epss", "https://epss.empiricalsecurity.com/epss_scores-current.csv.gz", "epss/epss_scores-current.csv.gz"},
 }
@@ -43,14 +49,15 @@ func FeedNames() []string {
 	for _, branch := range alpineBranches {
 		names = append(names, "alpine/"+branch+"/main", "alpine/"+branch+"/community")
 	}
-	names = append(names, "debian", feedEPSS, feedKEV)
+	names = append(names, "debian", feedEPSS, feedKEV, feedKubernetes, feedRedHat, feedUbuntu)
 	slices.Sort(names)
 	return names
 }
 
 // Feeds returns feeds by name, all of them when none is named. They are served by
 // their projects, or below mirror where that is not empty: osv/ECOSYSTEM/all.zip,
-// debian/tracker.json, alpine/BRANCH/REPOSITORY.json,
+// debian/tracker.json, alpine/BRANCH/REPOSITORY.json, ubuntu/vex-all.tar.xz,
+// redhat/vex/archive_latest.txt, kubernetes/official-cve-feed.json,
 // kev/known_exploited_vulnerabilities.json, epss/epss_scores-current.csv.gz. A
 // feed in overrides has its own URL.
 func Feeds(names []string, mirror string, overrides map[string]string) ([]Feed, error) {
@@ -105,14 +112,6 @@ func location(name, mirror string) string {
 
 func (f *Feed) isOSV() bool { return strings.HasPrefix(f.Name, "osv/") }
 
-// file is the URL of the whole feed.
-func (f *Feed) file() string {
-	if f.isOSV() {
-		return f.URL + "/all.zip"
-	}
-	return f.URL
-}
-
 // read reads a downloaded feed.
 func (f *Feed) read(path string, in *intake) error {
 	file, err := os.Open(path)
@@ -129,6 +128,12 @@ func (f *Feed) read(path string, in *intake) error {
 		return osvZip(file, info.Size(), in)
 	case f.Name == "debian":
 		return debianTracker(file, in)
+	case f.Name == feedUbuntu:
+		return ubuntuArchive(bufio.NewReaderSize(file, 256<<10), in)
+	case f.Name == feedRedHat:
+		return redHatArchive(file, in)
+	case f.Name == feedKubernetes:
+		return kubernetesFeed(file, in)
 	case f.Name == feedKEV:
 		return kevCatalog(file, in)
 	case f.Name == feedEPSS:

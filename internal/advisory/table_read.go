@@ -144,8 +144,8 @@ func (t *table) load(b []byte, first uint64) error {
 }
 
 // rows calls yield with the rows of a group: what follows the group in their keys,
-// and their values, both good until it returns.
-func (t *table) rows(group string, yield func(rest, value []byte) error) error {
+// and their values.
+func (t *table) rows(group string, yield func(rest, value string) error) error {
 	hash := xxhash.Sum64String(group)
 	fan, err := t.read(t.footer.index+t.footer.entries*entryBytes+hash>>48*4, 8)
 	if err != nil {
@@ -171,7 +171,7 @@ func (t *table) rows(group string, yield func(rest, value []byte) error) error {
 			return err
 		}
 		if found {
-			return eachRow(t.body, yield)
+			return eachRow(string(t.body), yield)
 		}
 	}
 	return nil
@@ -186,8 +186,8 @@ type groupHead struct {
 }
 
 func readHead(b []byte) (h groupHead, ok bool) {
-	r := reader{rest: b}
-	h = groupHead{key: r.bytes(), packed: r.number() == 1, size: r.number(), stored: r.number()}
+	r := reader[[]byte]{rest: b}
+	h = groupHead{key: r.part(), packed: r.number() == 1, size: r.number(), stored: r.number()}
 	h.length = uint64(len(b) - len(r.rest))
 	return h, !r.bad && h.size <= groupLimit && h.stored <= groupLimit
 }
@@ -230,10 +230,10 @@ func (t *table) unpack(b []byte, h *groupHead, stored []byte) ([]byte, error) {
 	return b, nil
 }
 
-func eachRow(body []byte, yield func(rest, value []byte) error) error {
-	r := reader{rest: body}
+func eachRow(body string, yield func(rest, value string) error) error {
+	r := reader[string]{rest: body}
 	for len(r.rest) > 0 {
-		rest, value := r.bytes(), r.bytes()
+		rest, value := r.part(), r.part()
 		if r.bad {
 			return errDamaged
 		}
@@ -273,8 +273,8 @@ type scan struct {
 func (s *scan) next() (row, error) {
 	for {
 		for len(s.rest) > 0 {
-			r := reader{rest: s.rest}
-			rest, value := r.bytes(), r.bytes()
+			r := reader[[]byte]{rest: s.rest}
+			rest, value := r.part(), r.part()
 			feed, id, ok := bytes.Cut(rest, []byte(partEnd))
 			if r.bad || !ok {
 				return row{}, errDamaged

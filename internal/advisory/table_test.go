@@ -57,7 +57,7 @@ func TestTable(t *testing.T) {
 	rows := 0
 	for group, values := range want {
 		got := map[string]string{}
-		if err := table.rows(group, func(rest, value []byte) error { got[string(rest)] = string(value); return nil }); err != nil {
+		if err := table.rows(group, func(rest, value string) error { got[string(rest)] = string(value); return nil }); err != nil {
 			t.Fatal(err)
 		}
 		for rest, value := range values {
@@ -70,7 +70,7 @@ func TestTable(t *testing.T) {
 			t.Fatalf("%q has %d rows, not %d", group, len(got), len(values))
 		}
 	}
-	if err := table.rows("pGo\x00absent", func(rest, _ []byte) error { return fmt.Errorf("found %q", rest) }); err != nil {
+	if err := table.rows("pGo\x00absent", func(rest, _ string) error { return fmt.Errorf("found %q", rest) }); err != nil {
 		t.Fatal(err)
 	}
 	var keys [][]byte

@@ -5,9 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"time"
 )
@@ -182,7 +184,7 @@ func (u *updater) feed(ctx context.Context, f *Feed) (Outcome, string) {
 	in := &intake{feed: f.Name, rows: newSorter(u.scratch), from: Provenance{Feed: f.Name, URL: f.URL, Fetched: u.Now}}
 	c := &change{intake: in}
 	path, err := "", errUseWhole
-	if before != nil && f.isOSV() && u.Now.Sub(before.Whole) < wholeAfter {
+	if before != nil && (f.isOSV() || f.Name == feedRedHat) && u.Now.Sub(before.Whole) < wholeAfter {
 		err = u.increment(ctx, f, before, c)
 	}
 	if errors.Is(err, errUseWhole) {
@@ -217,7 +219,11 @@ func (u *updater) known(f *Feed) *Provenance {
 // whole downloads a feed and reads it. The download stays until a database is made
 // of it, so that a killed update does not begin anew.
 func (u *updater) whole(ctx context.Context, f *Feed, before *Provenance, c *change) (path string, err error) {
-	d := u.download(f.file(), f.Name)
+	at, err := u.file(ctx, f)
+	if err != nil {
+		return "", err
+	}
+	d := u.download(at, f.Name)
 	if before != nil {
 		d.known = partial{ETag: before.ETag, LastModified: before.LastModified}
 	}
@@ -229,7 +235,7 @@ func (u *updater) whole(ctx context.Context, f *Feed, before *Provenance, c *cha
 	u.Progress("reading " + f.Name)
 	if err := f.read(d.path, c.intake); err != nil {
 		d.forget() // it would be as wrong the next time
-		return "", fmt.Errorf("%s cannot be read: %w", f.file(), err)
+		return "", fmt.Errorf("%s cannot be read: %w", at, err)
 	}
 	c.from.Whole = u.Now
 	if err := plausible(c.intake, before); err != nil {
@@ -238,6 +244,33 @@ func (u *updater) whole(ctx context.Context, f *Feed, before *Provenance, c *cha
 	}
 	return d.path, nil
 }
+
+// file is the URL of the whole feed.
+func (u *updater) file(ctx context.Context, f *Feed) (string, error) {
+	switch {
+	case f.isOSV():
+		return f.URL + "/all.zip", nil
+	case f.Name != feedRedHat:
+		return f.URL, nil
+	}
+	body, err := u.get(ctx, f.URL+"/archive_latest.txt")
+	if err != nil {
+		return "", err
+	}
+	defer body.Close()
+	text, err := io.ReadAll(io.LimitReader(body, 1<<10))
+	if err != nil {
+		return "", err
+	}
+	name := strings.TrimSpace(string(text))
+	if !archiveName.MatchString(name) {
+		return "", fmt.Errorf("%s/archive_latest.txt does not name an archive: %.60q", f.URL, name)
+	}
+	return f.URL + "/" + name, nil
+}
+
+// archiveName is how archives of Red Hat's documents are named: csaf_vex_2026-01-31.tar.zst.
+var archiveName = regexp.MustCompile(`^[A-Za-z0-9_.-]+\.tar\.zst$`)
 
 // plausible refuses a feed that lost most of its records: it is more likely to be
 // broken than mended.

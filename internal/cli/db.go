@@ -62,7 +62,8 @@ was cut off goes on in the next update. A feed that fails keeps what it said bef
 
 Feeds come from the projects that make them, or with --mirror URL from below it:
 osv/ECOSYSTEM/all.zip (with modified_id.csv and ID.json, if it has them),
-debian/tracker.json, alpine/BRANCH/REPOSITORY.json,
+debian/tracker.json, alpine/BRANCH/REPOSITORY.json, ubuntu/vex-all.tar.xz,
+redhat/vex/archive_latest.txt, kubernetes/official-cve-feed.json,
 kev/known_exploited_vulnerabilities.json, epss/epss_scores-current.csv.gz.
 
 Exit code: 0 all is up to date, 2 nothing could be done, 3 a feed or a record could

@@ -68,6 +68,7 @@ type packageJSON struct {
 	Arch          string   `json:"arch,omitempty"`
 	Source        string   `json:"source,omitempty"`
 	SourceVersion string   `json:"sourceVersion,omitempty"`
+	Module        string   `json:"module,omitempty"`
 	Licenses      []string `json:"licenses,omitempty"`
 	PURL          string   `json:"purl"`
 	Layer         int      `json:"layer"` // from 1
@@ -119,7 +120,7 @@ func newImageJSON(r *scan.Result) *imageJSON {
 	for i := range img.Packages {
 		p := &img.Packages[i]
 		j.Packages = append(j.Packages, packageJSON{
-			p.Ecosystem, p.Name, p.Version, p.Arch, p.Source, p.SourceVersion, p.Licenses, p.PURL, p.Layer + 1, listOf(p.Where), p.OwnedBy, p.Main, p.Files,
+			p.Ecosystem, p.Name, p.Version, p.Arch, p.Source, p.SourceVersion, p.Module, p.Licenses, p.PURL, p.Layer + 1, listOf(p.Where), p.OwnedBy, p.Main, p.Files,
 		})
 	}
 	for i := range img.Programs {

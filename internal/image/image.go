@@ -94,6 +94,7 @@ type Package struct {
 	Arch          string
 	Source        string // source package, for distributions; "" when it is Name
 	SourceVersion string // "" when it is Version
+	Module        string // module and stream of an rpm, as nodejs:18; "" when it is of none
 	Licenses      []string
 	PURL          string   // "" for a jar that does not say its group
 	Layer         int      // index into Layers of the layer that brought it

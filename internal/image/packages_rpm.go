@@ -38,6 +38,7 @@ const (
 	rpmDirIndexes  = 1116
 	rpmBaseNames   = 1117
 	rpmDirNames    = 1118
+	rpmModularity  = 5096
 	rpmTypeInt16   = 3
 	rpmTypeInt32   = 4
 	rpmTypeStrings = 8
@@ -75,6 +76,9 @@ func parseRPMHeader(blob []byte, where string, d Distro) (p Package, ok bool, er
 	}
 	p.Version = withEpoch(epoch, p.Version)
 	p.Licenses = splitLicenses(h.text(rpmLicense))
+	if parts := strings.SplitN(h.text(rpmModularity), ":", 3); len(parts) > 1 && parts[0] != "" && parts[1] != "" {
+		p.Module = parts[0] + ":" + parts[1]
+	}
 	return p, true, nil
 }
 
@@ -133,7 +137,7 @@ func newRPMHeader(blob []byte) (rpmHeader, error) {
 		tag := binary.BigEndian.Uint32(index)
 		switch tag {
 		case rpmName, rpmVersion, rpmRelease, rpmEpoch, rpmLicense, rpmArch, rpmOldNames, rpmFileStates,
-			rpmFileModes, rpmSourceRPM, rpmDirIndexes, rpmBaseNames, rpmDirNames:
+			rpmFileModes, rpmSourceRPM, rpmDirIndexes, rpmBaseNames, rpmDirNames, rpmModularity:
 			h.entries[tag] = rpmEntry{
 				kind:   binary.BigEndian.Uint32(index[4:]),
 				offset: binary.BigEndian.Uint32(index[8:]),

@@ -259,3 +259,29 @@ func BenchmarkRPM(b *testing.B) {
 		})
 	}
 }
+
+// rpmTexts is a package header of texts.
+func rpmTexts(texts map[uint32]string) []byte {
+	be := binary.BigEndian
+	var index, data []byte
+	for tag, text := range texts {
+		for _, v := range []uint32{tag, 6, uint32(len(data)), 1} {
+			index = be.AppendUint32(index, v)
+		}
+		data = append(append(data, text...), 0)
+	}
+	blob := be.AppendUint32(nil, uint32(len(texts)))
+	return append(append(be.AppendUint32(blob, uint32(len(data))), index...), data...)
+}
+
+func TestRPMModule(t *testing.T) {
+	for label, want := range map[string]string{
+		"nodejs:18:8100020240613122040:25e700aa": "nodejs:18", "container-tools:rhel8:1:2": "container-tools:rhel8", "": "", "nodejs": "", ":18": "", "nodejs:": "",
+	} {
+		header := rpmTexts(map[uint32]string{rpmName: "npm", rpmVersion: "10.8.2", rpmRelease: "1.module+el8", rpmModularity: label})
+		p, ok, err := parseRPMHeader(header, "Packages", Distro{ID: "rhel", Version: "8.10"})
+		if !ok || err != nil || p.Module != want || p.Version != "10.8.2-1.module+el8" {
+			t.Errorf("%q: %+v, %v, %v", label, p, ok, err)
+		}
+	}
+}

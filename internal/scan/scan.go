@@ -105,7 +105,7 @@ func packagesToMatch(all []image.Package) []vuln.Package {
 		if at, ok := owners[p.OwnedBy]; ok && p.OwnedBy != "" {
 			owner = at
 		}
-		out[i] = vuln.Package{Ecosystem: p.Ecosystem, Name: p.Name, Version: p.Version, Source: p.Source, SourceVersion: p.SourceVersion, Owner: owner}
+		out[i] = vuln.Package{Ecosystem: p.Ecosystem, Name: p.Name, Version: p.Version, Source: p.Source, SourceVersion: p.SourceVersion, Module: p.Module, Owner: owner}
 	}
 	return out
 }

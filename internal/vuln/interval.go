@@ -84,8 +84,11 @@ const (
 // "" when none is known. Where several ranges hold the version, the last one that
 // ends counts.
 func (a *Affected) stands(o Order, version string) (s standing, fix string) {
-	if a.Verdict == NotAffected {
+	switch a.Verdict {
+	case NotAffected:
 		return outside, ""
+	case Undecided:
+		return unclear, ""
 	}
 	for _, v := range a.Versions {
 		if v == version || o != NoOrder && o.Compare(v, version) == 0 {

@@ -17,6 +17,7 @@ const (
 	Declined     State = "will not fix"  // by the word of the distribution
 	Abandoned    State = "end of life"   // the distribution no longer cares for the package
 	Open         State = "investigating" // the distribution has not decided
+	Postponed    State = "deferred"      // the distribution will mend it, and has not said when
 )
 
 // Match is one vulnerability of one package.
@@ -57,11 +58,12 @@ type Result struct {
 // Run matches packages against a source. An error is of the source; the result is
 // then nil.
 func Run(packages []Package, r Release, source Source) (*Result, error) {
-	m := &matcher{packages: packages, release: r, source: source, records: map[string]*Record{}, result: &Result{}}
+	m := &matcher{packages: packages, release: r, source: source, records: map[string]*Record{}, result: &Result{}, byID: map[string]*hit{}}
 	noData := map[string]bool{}
 	for i := range packages {
 		scope := Scope(packages[i].Ecosystem, r)
-		if scope == "" || !source.Covers(scope) {
+		covered := func(l look) bool { return source.Covers(l.scope) }
+		if scope == "" || !slices.ContainsFunc(packages[i].looks(scope), covered) {
 			if scope == "" {
 				scope = strings.TrimSpace(packages[i].Ecosystem + " of " + r.ID + " " + r.Version)
 			}
@@ -91,14 +93,26 @@ type matcher struct {
 	source   Source
 	records  map[string]*Record
 	result   *Result
+
+	said []said          // of the package that is matched; reused
+	byID map[string]*hit // of it, too
+	word []said          // of its owner
+}
+
+// said is a statement that was held against a version.
+type said struct {
+	Affected
+	version  string
+	standing standing
+	fix      string
+	pro      bool // of what is mended for subscribers only
 }
 
 // hit is one vulnerability as the statements on a package give it, before it is
 // weighed.
 type hit struct {
-	id         string
-	statements []*Affected
-	fixes      []string // of each statement
+	id   string
+	said []*said
 }
 
 func (m *matcher) record(id string) (*Record, error) {
@@ -113,57 +127,137 @@ func (m *matcher) record(id string) (*Record, error) {
 	return &r, nil
 }
 
-// sought returns the name and version by which sources speak of a package: the
-// source package where distributions speak of these.
-func (p *Package) sought() (name, version string) {
-	name, version = p.Name, p.Version
-	switch OrderOf(p.Ecosystem) {
-	case Dpkg, Apk:
-		name, version = cmp.Or(p.Source, name), cmp.Or(p.SourceVersion, version)
-	}
-	return NormalName(p.Ecosystem, name), version
+// look is one question to a source.
+type look struct {
+	scope, name, version string
+	pro                  bool
 }
 
-func (m *matcher) statements(i int, scope string) ([]*Affected, string, error) {
-	name, version := m.packages[i].sought()
-	var list []*Affected
-	err := m.source.Affected(scope, name, func(a *Affected) { list = append(list, a) })
-	return list, version, err
+// looks returns what sources are asked about a package: by its name, or by that of
+// its source package where they speak of these.
+func (p *Package) looks(scope string) []look {
+	name, version := NormalName(p.Ecosystem, p.Name), p.Version
+	source, sourceVersion := cmp.Or(p.Source, name), cmp.Or(p.SourceVersion, version)
+	switch OrderOf(p.Ecosystem) {
+	case Dpkg, Apk:
+		list := []look{{scope, source, sourceVersion, false}}
+		if pro := subscription(scope); pro != "" {
+			list = append(list, look{pro, source, sourceVersion, true})
+		}
+		return list
+	case Rpm:
+		list := []look{{scope, name, version, false}}
+		if bySource(p.Ecosystem) && source != name {
+			list = append(list, look{scope, source, sourceVersion, false})
+		}
+		if p.Ecosystem != "Red Hat" || p.Module == "" && isModular(version) {
+			return list
+		}
+		list = append(list, look{scope, SourceName(ModularName(p.Module, source)), sourceVersion, false})
+		if p.Module != "" {
+			list = append(list, look{scope, ModularName(p.Module, name), version, false})
+		}
+		return list
+	}
+	if p.Ecosystem == kubernetes {
+		return []look{{scope, name, version, false}, {"Go", "k8s.io/kubernetes", version, false}}
+	}
+	return []look{{scope, name, version, false}}
+}
+
+// kubernetes is the ecosystem of the components of Kubernetes: kubelet and so on.
+const kubernetes = "Kubernetes"
+
+// statements returns what sources say of a package, each held against its version.
+// They are good until it is called again.
+func (m *matcher) statements(i int, scope string) ([]said, error) {
+	p := &m.packages[i]
+	o := OrderOf(p.Ecosystem)
+	m.said = m.said[:0]
+	for _, l := range p.looks(scope) {
+		err := m.source.Affected(l.scope, l.name, func(a *Affected) {
+			s := said{Affected: *a, version: l.version, pro: l.pro}
+			if o == Rpm {
+				var applies bool
+				if s.Affected, applies = a.inModule(p, &l); !applies {
+					return
+				}
+			}
+			s.standing, s.fix = s.stands(o, l.version)
+			m.said = append(m.said, s)
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return m.said, nil
 }
 
 func (m *matcher) match(i int, scope string) error {
-	list, version, err := m.statements(i, scope)
+	list, err := m.statements(i, scope)
 	if err != nil || len(list) == 0 {
 		return err
 	}
-	o := OrderOf(m.packages[i].Ecosystem)
-	byID := map[string]*hit{}
+	clear(m.byID)
 	var hits []*hit
-	for _, a := range list {
-		standing, fix := a.stands(o, version)
-		if standing == outside {
+	more := false // statements that may say otherwise
+	for k := range list {
+		s := &list[k]
+		if s.standing == outside {
+			more = true
 			continue
 		}
-		ids, err := m.names(a.ID)
+		ids, err := m.names(s.ID)
 		if err != nil {
 			return err
 		}
 		for _, id := range ids {
-			if standing == unclear {
-				m.undecided(i, id, fmt.Sprintf("%s gives ranges, and %q is not a version of %s", a.ID, version, m.packages[i].Ecosystem))
-				continue
-			}
-			h := byID[id]
+			h := m.byID[id]
 			if h == nil {
 				h = &hit{id: id}
-				byID[id] = h
+				m.byID[id] = h
 				hits = append(hits, h)
 			}
-			h.statements, h.fixes = append(h.statements, a), append(h.fixes, fix)
+			h.said = append(h.said, s)
 		}
 	}
-	return m.weigh(i, hits, list, o, version)
+	if more && hasOwnWord(m.packages[i].Ecosystem) && slices.ContainsFunc(hits, (*hit).disputable) {
+		if err := m.objections(list, m.packages[i].Ecosystem); err != nil {
+			return err
+		}
+	}
+	return m.weigh(i, hits)
 }
+
+// objections adds to hits what says that they are not there.
+func (m *matcher) objections(list []said, ecosystem string) error {
+	for k := range list {
+		s := &list[k]
+		if s.standing != outside {
+			continue
+		}
+		if id := CVE(s.ID); id != "" || ecosystem != kubernetes {
+			if h := m.byID[id]; h != nil {
+				h.said = append(h.said, s)
+			}
+			continue
+		}
+		ids, err := m.names(s.ID)
+		if err != nil {
+			return err
+		}
+		for _, id := range ids {
+			if h := m.byID[id]; h != nil {
+				h.said = append(h.said, s)
+			}
+		}
+	}
+	return nil
+}
+
+// disputable says whether statements that do not hold can speak against the hit.
+// They cannot where the distribution's own feed reports it, with versions.
+func (h *hit) disputable() bool { return h.has(func(s *said) bool { return s.pro || !s.ranges() }) }
 
 // names returns the ids under which a vulnerability is known: every CVE that an
 // advisory names, else its GHSA, else its own.
@@ -231,27 +325,27 @@ func (m *matcher) ruledOut(i int, id, why string) {
 
 // weigh lets the distribution's own feed stand over conversions of it, and the
 // distribution over upstream, and makes matches of what remains.
-func (m *matcher) weigh(i int, hits []*hit, all []*Affected, o Order, version string) error {
+func (m *matcher) weigh(i int, hits []*hit) error {
 	if len(hits) == 0 {
 		return nil
-	}
-	var own map[string]*Affected
-	if isDistribution(m.packages[i].Ecosystem) && slices.ContainsFunc(hits, (*hit).converted) {
-		own = native(all)
 	}
 	word, err := m.ownersWord(i)
 	if err != nil {
 		return err
 	}
+	own := hasOwnWord(m.packages[i].Ecosystem)
 	for _, h := range hits {
-		if a := own[h.id]; a != nil && !slices.Contains(h.statements, a) {
-			if standing, _ := a.stands(o, version); standing == outside {
-				m.ruledOut(i, h.id, fmt.Sprintf("%s reports it, and by %s %s", ids(h.statements), a.Feed, a.excuse(version)))
+		if own {
+			if why := h.settle(); why != "" {
+				m.ruledOut(i, h.id, why)
 				continue
 			}
 		}
-		if a := own[h.id]; a != nil {
-			h.only(a)
+		if h.decide(); len(h.said) == 0 || h.said[0].standing == unclear {
+			for _, s := range h.said {
+				m.undecided(i, h.id, s.doubt(m.packages[i].Ecosystem))
+			}
+			continue
 		}
 		var reasons []string
 		if word != nil {
@@ -262,7 +356,7 @@ func (m *matcher) weigh(i int, hits []*hit, all []*Affected, o Order, version st
 			}
 			reasons = append(reasons, why)
 		}
-		match, err := m.made(i, h, o, reasons)
+		match, err := m.made(i, h, reasons)
 		if err != nil {
 			return err
 		}
@@ -271,46 +365,96 @@ func (m *matcher) weigh(i int, hits []*hit, all []*Affected, o Order, version st
 	return nil
 }
 
+// doubt says why it is not known whether a statement holds.
+func (s *said) doubt(ecosystem string) string {
+	if s.Verdict == Undecided {
+		return fmt.Sprintf("%s says in prose which versions are affected, and it was not understood", s.Feed)
+	}
+	return fmt.Sprintf("%s gives ranges, and %q is not a version of %s", s.ID, s.version, ecosystem)
+}
+
 // isNative says whether a statement is the distribution's own, and not what OSV
 // made of it.
 func (a *Affected) isNative() bool { return !strings.HasPrefix(a.Feed, "osv/") }
 
-// converted says whether a statement of the hit is not the distribution's own.
-func (h *hit) converted() bool {
-	return slices.ContainsFunc(h.statements, func(a *Affected) bool { return !a.isNative() })
-}
-
-// native returns what distributions say themselves, by CVE.
-func native(all []*Affected) map[string]*Affected {
-	own := map[string]*Affected{}
-	for _, a := range all {
-		if a.isNative() && CVE(a.ID) != "" {
-			own[CVE(a.ID)] = a
+// settle weighs what a distribution says of its package: its own feed stands over
+// conversions of it, and that a package never was affected over all. It returns why
+// the vulnerability does not count, "" when it may.
+func (h *hit) settle() string {
+	reported := h.reported()
+	for _, s := range h.said {
+		if s.isNative() && s.Verdict == NotAffected {
+			return fmt.Sprintf("%s reports it, and by %s the package is not affected", reported, s.Feed)
 		}
 	}
-	return own
-}
-
-// only keeps one of the statements.
-func (h *hit) only(a *Affected) {
-	if k := slices.Index(h.statements, a); k >= 0 {
-		h.statements, h.fixes = h.statements[k:k+1:k+1], h.fixes[k:k+1:k+1]
+	for _, s := range h.said { // built for subscribers, of which the version tells
+		if s.pro && s.standing == outside && strings.Contains(s.version, "esm") {
+			return fmt.Sprintf("%s reports it, and %s says that it is not in %s, which is built for subscribers", reported, s.ID, s.version)
+		}
 	}
-}
-
-// excuse says why a statement does not hold for a version.
-func (a *Affected) excuse(version string) string {
-	if a.Verdict == NotAffected {
-		return "the package is not affected"
+	for _, pro := range []bool{false, true} {
+		if h.has(func(s *said) bool { return s.pro == pro && s.ranges() }) {
+			h.drop(func(s *said) bool { return s.pro == pro && !s.isNative() })
+		}
 	}
-	return "it is not in " + version
+	if h.has(func(s *said) bool { return !s.isNative() }) {
+		h.drop(func(s *said) bool { return s.Feed == proseFeed })
+	}
+	if a := h.absent(); a != nil {
+		return fmt.Sprintf("%s reports it, and by %s it is not in %s", reported, a.Feed, a.version)
+	}
+	return ""
 }
 
-func ids(statements []*Affected) string {
-	list := make([]string, len(statements))
-	for i, a := range statements {
-		list[i] = a.ID
+// absent returns a statement for everybody that names versions and not this one,
+// nil when there is none, or another one names this version.
+func (h *hit) absent() (a *said) {
+	for _, s := range h.said {
+		switch {
+		case s.pro || s.Feed == verdictFeed || s.Feed == proseFeed:
+		case s.standing != outside:
+			return nil
+		case a == nil:
+			a = s
+		}
+	}
+	return a
+}
+
+// ranges says whether a statement is the distribution's own word on which versions
+// are affected, and not only on what becomes of it.
+func (s *said) ranges() bool { return s.isNative() && s.Feed != verdictFeed && s.Feed != proseFeed }
+
+const (
+	// verdictFeed says what becomes of a vulnerability and not in which version it is
+	// mended: that is in the conversion beside it.
+	verdictFeed = "ubuntu"
+	// proseFeed says which components have a vulnerability, and in which versions in
+	// prose: where another source has ranges, these count.
+	proseFeed = "kubernetes"
+)
+
+func (h *hit) has(which func(*said) bool) bool { return slices.ContainsFunc(h.said, which) }
+
+func (h *hit) drop(which func(*said) bool) { h.said = slices.DeleteFunc(h.said, which) }
+
+// reported names the advisories that report the hit.
+func (h *hit) reported() string {
+	var list []string
+	for _, s := range h.said {
+		if s.standing != outside {
+			list = append(list, s.ID)
+		}
 	}
 	slices.Sort(list)
 	return strings.Join(slices.Compact(list), ", ")
+}
+
+// decide keeps the statements that hold; where there are none, those of which it is
+// not known.
+func (h *hit) decide() {
+	h.drop(func(s *said) bool { return s.standing == outside })
+	if h.has(func(s *said) bool { return s.standing == inside }) {
+		h.drop(func(s *said) bool { return s.standing == unclear })
+	}
 }

@@ -6,9 +6,8 @@ import "fmt"
 // language packages inside of it too: distributions mend without changing upstream
 // version numbers.
 type word struct {
-	owner   *Package
-	version string
-	states  map[string]string // by id: what the distribution says
+	owner  *Package
+	states map[string]string // by id: what the distribution says
 }
 
 // of returns the reason, and whether the distribution's word takes the place of
@@ -32,33 +31,56 @@ func (m *matcher) ownersWord(i int) (*word, error) {
 	if scope == "" || !m.source.Covers(scope) {
 		return nil, nil
 	}
-	list, version, err := m.statements(k, scope)
+	said, err := m.wordOf(k, scope)
 	if err != nil {
 		return nil, err
 	}
-	w := &word{owner: owner, version: version, states: map[string]string{}}
-	own, o := native(list), OrderOf(owner.Ecosystem)
-	for _, a := range list {
-		names, err := m.names(a.ID)
+	w := &word{owner: owner, states: map[string]string{}}
+	own := map[string]bool{} // ids on which the distribution's own feed speaks
+	for i := range said {
+		if s := &said[i]; s.ranges() || s.isNative() && s.Verdict == NotAffected {
+			own[CVE(s.ID)] = true
+		}
+	}
+	for i := range said {
+		s := &said[i]
+		names, err := m.names(s.ID)
 		if err != nil {
 			return nil, err
 		}
 		for _, id := range names {
-			if n := own[id]; n != nil && n != a {
-				continue // the distribution's own feed says it
+			if own[id] && !s.isNative() {
+				continue
 			}
-			standing, fix := a.stands(o, version)
-			switch {
-			case a.Verdict == NotAffected:
-				w.states[id] = "not affected"
-			case standing == outside && w.states[id] == "":
-				w.states[id] = "not in this version"
-			case standing == inside && fix != "":
-				w.states[id] = "affected, and reported there, fixed in " + fix
-			case standing == inside:
-				w.states[id] = "affected, and reported there"
-			}
+			w.add(id, s)
 		}
 	}
 	return w, nil
 }
+
+// wordOf returns what sources say of the owner of a package.
+func (m *matcher) wordOf(k int, scope string) ([]said, error) {
+	mine := m.said // those of the package itself are still in use
+	m.said = m.word
+	list, err := m.statements(k, scope)
+	m.word, m.said = m.said, mine
+	return list, err
+}
+
+// add notes what a statement says of a vulnerability. That it is there outweighs
+// that it is not in this version, and that the package never was affected all.
+func (w *word) add(id string, s *said) {
+	before := w.states[id]
+	switch {
+	case s.Verdict == NotAffected || before == notAffected:
+		w.states[id] = notAffected
+	case s.standing == outside && before == "":
+		w.states[id] = "not in this version"
+	case s.standing == inside && s.fix != "":
+		w.states[id] = "affected, and reported there, fixed in " + s.fix
+	case s.standing == inside:
+		w.states[id] = "affected, and reported there"
+	}
+}
+
+const notAffected = "not affected"

@@ -6,7 +6,7 @@ import (
 )
 
 // made gives a hit its severity, state, rank and reasons.
-func (m *matcher) made(i int, h *hit, o Order, reasons []string) (Match, error) {
+func (m *matcher) made(i int, h *hit, reasons []string) (Match, error) {
 	x := Match{Package: i, ID: h.id}
 	advisories, err := m.gather(h, &x)
 	if err != nil {
@@ -14,14 +14,17 @@ func (m *matcher) made(i int, h *hit, o Order, reasons []string) (Match, error) 
 	}
 	urgency, from := "", ""
 	if isDistribution(m.packages[i].Ecosystem) {
-		for _, a := range h.statements {
+		for _, a := range h.said {
 			if urgency == "" && levelOfWord(a.Urgency) != UnknownLevel {
 				urgency, from = a.Urgency, a.Feed
 			}
 		}
 	}
 	x.Severity = severity(urgency, from, advisories)
-	x.State, x.Fixed = state(h, o)
+	var pro bool
+	if x.State, x.Fixed, pro = h.state(OrderOf(m.packages[i].Ecosystem)); pro {
+		reasons = append(reasons, "the fix is for subscribers of Ubuntu Pro")
+	}
 	for k := range advisories {
 		a := &advisories[k]
 		if x.Summary == "" {
@@ -40,7 +43,7 @@ func (m *matcher) made(i int, h *hit, o Order, reasons []string) (Match, error) 
 // those that share its id.
 func (m *matcher) gather(h *hit, x *Match) ([]Advisory, error) {
 	queue := append(make([]string, 0, 4), h.id)
-	for _, a := range h.statements {
+	for _, a := range h.said {
 		if !slices.Contains(x.Advisories, a.ID) {
 			x.Advisories = append(x.Advisories, a.ID)
 		}
@@ -105,28 +108,32 @@ func same(id string, a *Advisory) []string {
 }
 
 // state returns what can be done: where statements differ, the latest of the fixed
-// versions is the one that all of them take for mended.
-func state(h *hit, o Order) (State, string) {
-	fix := ""
-	for _, f := range h.fixes {
-		if f != "" && (fix == "" || o.Compare(fix, f) < 0) {
-			fix = f
+// versions is the one that all of them take for mended. What is mended for all goes
+// before what is mended for subscribers.
+func (h *hit) state(o Order) (state State, fix string, pro bool) {
+	for _, pro = range []bool{false, true} {
+		for _, s := range h.said {
+			if s.pro == pro && s.fix != "" && (fix == "" || o.Compare(fix, s.fix) < 0) {
+				fix = s.fix
+			}
+		}
+		if fix != "" {
+			return FixAvailable, fix, pro
 		}
 	}
-	if fix != "" {
-		return FixAvailable, fix
-	}
-	for _, a := range h.statements {
-		switch a.Verdict {
+	for _, s := range h.said {
+		switch s.Verdict {
 		case WillNotFix:
-			return Declined, ""
+			return Declined, "", false
 		case EndOfLife:
-			return Abandoned, ""
+			return Abandoned, "", false
 		case Investigating:
-			return Open, ""
+			return Open, "", false
+		case Deferred:
+			return Postponed, "", false
 		}
 	}
-	return NotFixed, ""
+	return NotFixed, "", false
 }
 
 // Weights of the rank. Known exploitation counts most, as it is no estimate.

@@ -60,6 +60,32 @@ func ScopeOf(ecosystem string) string {
 	return ecosystem
 }
 
+// subscription returns the scope in which a distribution speaks of what it mends
+// for subscribers only, "" where there is none.
+func subscription(scope string) string {
+	if rest, ok := strings.CutPrefix(scope, "Ubuntu:"); ok {
+		return "Ubuntu:Pro:" + rest
+	}
+	return ""
+}
+
+// bySource says whether sources speak of an rpm distribution's packages by the
+// names of source packages.
+func bySource(ecosystem string) bool { return ecosystem == "SUSE" || ecosystem == "openSUSE" }
+
+// SourceName is the name under which a feed files what it says of a source package,
+// in a scope where it speaks of built ones too.
+func SourceName(name string) string { return "src:" + name }
+
+// ModularName is the name under which a feed files what it says of an rpm in a
+// stream of a module, such as nodejs:18.
+func ModularName(module, name string) string {
+	if module == "" {
+		return name
+	}
+	return module + "/" + name
+}
+
 // NormalName returns the name under which an ecosystem files a package: where case
 // and separators do not tell names apart, they are levelled.
 func NormalName(ecosystem, name string) string {
@@ -107,3 +133,6 @@ func isDistribution(ecosystem string) bool {
 	}
 	return false
 }
+
+// hasOwnWord says whether those who build a package speak on it besides OSV.
+func hasOwnWord(ecosystem string) bool { return ecosystem == kubernetes || isDistribution(ecosystem) }

@@ -19,6 +19,9 @@ type Package struct {
 	Version       string
 	Source        string // source package of a distribution; "" when it is Name
 	SourceVersion string // "" when it is Version
+	// Module is the module and stream of an rpm that is built in one, as nodejs:18;
+	// "" when it is of none, or it is not known.
+	Module string
 	// Owner is the index among the packages matched together of the distribution's
 	// package that owns the files of this one, -1 when none does or it is not known.
 	Owner int
@@ -35,7 +38,8 @@ type Source interface {
 	// Covers says whether there is any data for a scope: an ecosystem, with its
 	// release where there are releases.
 	Covers(scope string) bool
-	// Affected calls yield with every statement on a package, in a fixed order.
+	// Affected calls yield with every statement on a package, in a fixed order. What
+	// yield gets holds until it returns; texts and lists in it stay.
 	Affected(scope, name string, yield func(*Affected)) error
 	// Record returns what is known under an id, a zero Record when nothing is.
 	Record(id string) (Record, error)
@@ -70,6 +74,8 @@ const (
 	WillNotFix                   // affected, and it stays so
 	EndOfLife                    // affected or not looked at: no longer cared for
 	Investigating                // not decided by the feed
+	Deferred                     // affected, and to be mended some day
+	Undecided                    // the feed says in which versions, and could not be understood
 )
 
 // Record is what is known of one id, over all feeds.
