@@ -41,7 +41,7 @@ func (f *checkFlags) fixes(ctx context.Context, p *Program, v *judged, paths []s
 	made, err := fix.Make(ctx, v.report.Findings, fix.Options{
 		Tightening: f.diff || f.fix == "all",
 		Load: func(file *tree.File) ([]*model.Object, error) {
-			return manifest.Objects(ctx, file, manifest.Options{Namespace: f.namespace.text})
+			return manifest.Objects(ctx, file, manifest.Options{Namespace: f.namespace.text, Definitions: v.input.Objects})
 		},
 		Recheck: func(ctx context.Context, replaced map[string][]*model.Object) ([]*model.Finding, error) {
 			r, err := check.Run(ctx, replace(v.input.Objects, replaced), f.checkOptions(v.plan, v.input))

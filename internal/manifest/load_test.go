@@ -9,6 +9,9 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
+
+	"ullage.dev/ullage/internal/model"
+	"ullage.dev/ullage/internal/tree"
 )
 
 const (
@@ -274,6 +277,35 @@ func TestLoadCancelled(t *testing.T) {
 	go cancel()
 	if _, err := Load(ctx, []string{"-"}, Options{Stdin: blocked}); err != context.Canceled {
 		t.Errorf("err = %v", err)
+	}
+}
+
+// TestDefinedScope expects objects of a kind that a CustomResourceDefinition in
+// another file defines for the whole cluster to be in no namespace, however they
+// are read, and all others to be in one.
+func TestDefinedScope(t *testing.T) {
+	const herds = "apiVersion: example.org/v1\nkind: Herd\nmetadata: {name: bare}\n---\napiVersion: example.org/v1\nkind: Herd\nmetadata: {name: named, namespace: shop}\n---\n" +
+		"apiVersion: example.com/v1\nkind: Herd\nmetadata: {name: other}\n---\napiVersion: example.org/v1\nkind: Ox\nmetadata: {name: bess}\n"
+	dir := write(t, map[string]string{
+		"a.yaml": herds,
+		"z.yaml": "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: {name: herds.example.org}\n" +
+			"spec: {group: example.org, scope: Cluster, names: {kind: Herd, plural: herds}}\n",
+	})
+	in := load(t, Options{}, dir)
+	again, err := Objects(t.Context(), &tree.File{Name: "a.yaml", Text: herds}, Options{Definitions: in.Objects})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]string{"bare": "", "named": "", "other": "default", "bess": "default", "herds.example.org": ""}
+	for _, objects := range [][]*model.Object{in.Objects, again} {
+		if len(objects) < 4 {
+			t.Fatalf("%d objects", len(objects))
+		}
+		for _, o := range objects {
+			if namespace, ok := want[o.Key.Name]; !ok || o.Key.Namespace != namespace {
+				t.Errorf("%s is in namespace %q, want %q", o.Key.Name, o.Key.Namespace, namespace)
+			}
+		}
 	}
 }
 

@@ -45,6 +45,9 @@ type Options struct {
 	// in the syntax of path.Match with ** for any number of directories. A
 	// pattern without a slash matches names at any depth.
 	Exclude []string
+	// Definitions are searched for CustomResourceDefinitions by [Objects]. [Load]
+	// finds those among what it reads.
+	Definitions []*model.Object
 	// Progress, when set, is called by one goroutine at a time, each time that a
 	// source is done.
 	Progress func(Progress)

@@ -16,5 +16,6 @@ func Objects(ctx context.Context, f *tree.File, o Options) ([]*model.Object, err
 	}
 	r := &result{}
 	l.documents(r, f, nil, true)
+	define(r.objects, o.Definitions)
 	return r.objects, ctx.Err()
 }

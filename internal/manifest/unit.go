@@ -164,7 +164,7 @@ func (l *loader) collect() *Input {
 	for _, s := range l.settings {
 		note(s)
 	}
-	nameResources(in.Objects)
+	define(in.Objects, in.Objects)
 	in.Counts.Read, in.Counts.Objects = len(in.Objects), len(in.Objects)
 	for _, o := range in.Objects {
 		if len(o.Pods()) > 0 {
@@ -179,19 +179,25 @@ func (l *loader) collect() *Input {
 	return in
 }
 
-// nameResources gives custom objects the plural that a CustomResourceDefinition
-// among them says.
-func nameResources(objects []*model.Object) {
-	plurals := map[model.GroupKind]string{}
-	for _, o := range objects {
+// define gives custom objects what CustomResourceDefinitions say of their kind: the
+// plural, and that they are in no namespace. Nobody else has seen the objects yet.
+func define(objects, definitions []*model.Object) {
+	defined := map[model.GroupKind]*model.Resource{}
+	for _, o := range definitions {
 		if o.Key.GroupKind == model.CustomKind {
 			r := model.Defined(o)
-			plurals[r.GroupKind] = r.Plural
+			defined[r.GroupKind] = r
 		}
 	}
+	if len(defined) == 0 {
+		return
+	}
 	for _, o := range objects {
-		if len(plurals) > 0 && !o.Key.Builtin() {
-			o.Resource = plurals[o.Key.GroupKind]
+		if r := defined[o.Key.GroupKind]; r != nil && !o.Key.Builtin() {
+			o.Resource = r.Plural
+			if r.ClusterScoped {
+				o.Key.Namespace = ""
+			}
 		}
 	}
 }
