@@ -2,6 +2,7 @@ package fix_test
 
 import (
 	"bytes"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -10,6 +11,7 @@ import (
 	"testing"
 
 	"ullage.dev/ullage/internal/fix"
+	"ullage.dev/ullage/internal/manifest"
 	"ullage.dev/ullage/internal/model"
 )
 
@@ -96,6 +98,48 @@ func TestChangedBeforeWriting(t *testing.T) {
 	}
 	if left, _ := os.ReadDir(filepath.Dir(name)); len(left) != 1 {
 		t.Errorf("files are left behind: %v", left)
+	}
+}
+
+// TestReplacesFiles expects that a file is never written to: who reads it sees the
+// old text or the new one, wherever a write is interrupted. So who had it open
+// before still reads all of the old one.
+func TestReplacesFiles(t *testing.T) {
+	name := write(t, "a.yaml", deployment)
+	before, err := os.Open(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer before.Close()
+	p := newWorld(t, name).plan(true)
+	if err := p.Write(); err != nil {
+		t.Fatal(err)
+	}
+	if old, err := io.ReadAll(before); err != nil || string(old) != deployment {
+		t.Errorf("%v: the file that was there reads %q", err, old)
+	}
+	if now, err := os.ReadFile(name); err != nil || string(now) != p.Files[0].New {
+		t.Errorf("%v: wrote %q", err, now)
+	}
+	if left, _ := os.ReadDir(filepath.Dir(name)); len(left) != 1 {
+		t.Errorf("files are left behind: %v", left)
+	}
+}
+
+// TestHalfWritten expects that what an interrupted write leaves behind is neither
+// read nor in the way of the next one.
+func TestHalfWritten(t *testing.T) {
+	name := write(t, "a.yaml", deployment)
+	beside := filepath.Join(filepath.Dir(name), ".ullage-fix-123456")
+	if err := os.WriteFile(beside, []byte(deployment[:len(deployment)/2]), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	in, err := manifest.Load(t.Context(), []string{filepath.Dir(name)}, manifest.Options{})
+	if err != nil || len(in.Problems) > 0 || len(in.Objects) != 1 {
+		t.Fatalf("%v: %d objects, %v", err, len(in.Objects), in.Problems)
+	}
+	if err := newWorld(t, name).plan(true).Write(); err != nil {
+		t.Error(err)
 	}
 }
 
