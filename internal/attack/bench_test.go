@@ -168,7 +168,7 @@ func BenchmarkGraph(b *testing.B) {
 	run("top10-internet", func() { d.lists = nil; d.Paths(internet, 10) })
 	run("top10-any", func() { d.lists = nil; d.Paths(anywhere, 10) })
 	run("chokes", func() { d.Chokes(anywhere, target, 10) })
-	query := Query{"internet", "cluster-admin"}
+	query := Query{From: "internet", To: "cluster-admin"}
 	run("remedies", func() { _, _ = g.Remedies(query, 3) })
 	run("plan", func() { _, _ = g.Plan(query) })
 }

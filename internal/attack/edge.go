@@ -3,6 +3,7 @@ package attack
 import (
 	"cmp"
 	"slices"
+	"strings"
 
 	"ullage.dev/ullage/internal/access"
 	"ullage.dev/ullage/internal/model"
@@ -148,6 +149,52 @@ func (v Vertex) String() string {
 		return word + " in namespace " + v.Namespace
 	}
 	return v.Kind.String()
+}
+
+// Held says what it is to hold the vertex, as a noun phrase.
+func (v Vertex) Held() string {
+	name := v.String()
+	switch v.Kind {
+	case Container, AnyPod, AnyContainer:
+		return "code in " + name
+	case PodData:
+		return "what the node keeps of " + name + ": tokens, secrets and volumes"
+	case Position:
+		return "the place of " + name + " in the network"
+	case NodesOf, NodeRoot, AnyNode:
+		return "root on " + name
+	case FilesOf:
+		return "all files of " + strings.TrimPrefix(name, "the files of ")
+	case NodeFiles:
+		return "all " + strings.TrimPrefix(name, "the ")
+	case Account, User, AnyUser, AnyAccount:
+		return "the identity of " + name
+	case CloudIdentity, NodeIdentity:
+		return "the " + name
+	case Group:
+		return "what members of " + name + " may do"
+	case Secret, AnySecret:
+		return "the content of " + name
+	case Volume:
+		return "the data of " + name
+	case SharedVolume:
+		return "data of " + name + " that others read"
+	case Kubelet:
+		return "the rights of " + name
+	case MovablePods:
+		return name + ", on its own node"
+	case CustomObjects:
+		return "control over " + name
+	case ClusterAdmin:
+		return "every right in the cluster"
+	case RunPods:
+		return "pods of its own" + strings.TrimPrefix(name, "own pods")
+	case Connect:
+		return "connections to " + name
+	case Debug:
+		return "a container of its own in " + name
+	}
+	return name
 }
 
 // out returns the stored edges that leave a vertex.

@@ -15,6 +15,7 @@ import (
 type Step struct {
 	Edge
 	Does       string // what the attacker does, one clause with the attacker as its subject
+	Holds      string // what the attacker has then, a noun phrase
 	Needs      string // the precondition; "" when the evidence says it all
 	Closes     string // what would close the edge, in general
 	Techniques []string
@@ -26,6 +27,27 @@ type Evidence struct {
 	Text   string
 	Object *model.Object // nil for what is no object of the snapshot
 	Node   *tree.Node    // within the object; nil for the object itself
+}
+
+// means says how the attacker comes from what an edge does to what it leads to,
+// where one kind of edges leads to several.
+func (g *Graph) means(e Edge) string {
+	to := g.vertices[e.To].kind
+	if e.Kind != GrantRole && e.Kind != RewriteRole || to == ClusterAdmin || e.note == none {
+		return ""
+	}
+	text := " in namespace " + g.namespaces[e.note]
+	switch to {
+	case AnyAccount:
+		text += ", and has a token made for TO"
+	case AnySecret:
+		text += ", and reads TO"
+	case AnyPod:
+		text += ", and runs commands in TO"
+	case RunPods:
+		text += ", and starts pods there"
+	}
+	return text
 }
 
 // Place is where the evidence stands; ok is false when it stands nowhere.
@@ -41,12 +63,19 @@ func (e Evidence) Place() (place model.Place, ok bool) {
 
 // Explain says why an edge is there.
 func (g *Graph) Explain(e Edge) Step {
-	return g.explain(e, g.Vertex(e.From).String(), g.Vertex(e.To).String())
+	return g.explain(e, g.Vertex(e.From), g.Vertex(e.To))
 }
 
-func (g *Graph) explain(e Edge, from, to string) Step {
+// explain words an edge. Its ends may be told as something that one of them holds
+// without a step.
+func (g *Graph) explain(e Edge, from, to Vertex) Step {
 	info := &edgeTable[e.Kind]
-	s := Step{Edge: e, Does: strings.NewReplacer("FROM", from, "TO", to).Replace(info.does), Needs: info.needs, Closes: info.closes}
+	s := Step{Edge: e, Holds: to.Held(), Needs: info.needs, Closes: info.closes}
+	does := info.does + g.means(e)
+	if g.vertices[e.From].kind == PodData {
+		does = strings.Replace(does, "the container", "the pod's files on the node", 1)
+	}
+	s.Does = strings.NewReplacer("FROM", from.String(), "TO", to.String()).Replace(does)
 	if info.attack != "" {
 		s.Techniques = strings.Split(info.attack, ",")
 	}
@@ -268,7 +297,7 @@ func (g *Graph) Stages(p Path) []Stage {
 		}
 	}
 	for i := 1; i < len(all); i++ {
-		step := g.explain(all[i].Step.Edge, all[i-1].At.String(), all[i].At.String())
+		step := g.explain(all[i].Step.Edge, all[i-1].At, all[i].At)
 		all[i].Step = &step
 	}
 	return all

@@ -4,6 +4,7 @@ import (
 	"net/netip"
 
 	"ullage.dev/ullage/internal/reach"
+	"ullage.dev/ullage/internal/tree"
 )
 
 // exposedWay is a way in to a workload that network policies leave open.
@@ -60,12 +61,25 @@ func (b *builder) exposure() {
 			}
 			object, node := e.Object, e.Node
 			if kind == ExposeHost && object != w.Object { // the way was found when the object was another
-				object, node = w.Object, nil
+				object, node = w.Object, sameField(object.Root, node, w.Object.Root)
 			}
 			b.because(b.internet, b.containerVertex(c), kind, certainty, object, node)
 		}
 	}
 	b.metadata()
+}
+
+// sameField returns the field of one object that stands where a field of another
+// does and is equal to it, or nil.
+func sameField(from, field, to *tree.Node) *tree.Node {
+	at := pathTo(from, field)
+	if at == nil {
+		return nil
+	}
+	if n := to.Follow(at); n.Key() == field.Key() && tree.Equal(n, field) {
+		return n
+	}
+	return nil
 }
 
 // metadata adds the instance metadata service, for pods that policies let connect

@@ -21,7 +21,6 @@ const (
 
 // namedRights adds rights over objects of some names only.
 func (b *builder) namedRights() {
-	b.indexNames()
 	type names struct{ any, more bool }
 	narrow := map[*access.Role]names{}
 	seen := map[access.Subject]bool{}
@@ -41,6 +40,9 @@ func (b *builder) namedRights() {
 		}
 		if !is.any {
 			continue
+		}
+		if b.withName == nil {
+			b.indexNames()
 		}
 		for _, s := range binding.Subjects() {
 			if seen[s] {

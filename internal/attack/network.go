@@ -139,13 +139,19 @@ func (g *Graph) reaches(from []reach.ID, c int32) reach.Answer {
 			}
 		}
 	}
-	if best == reach.Yes && g.unread != nil {
+	if best == reach.Yes && !g.listening(c) {
 		best = reach.Maybe
 	}
 	if best == reach.Maybe && g.options.Known {
 		return reach.No
 	}
 	return best
+}
+
+// listening reports whether it is known that connections which the network lets
+// pass find a container: its pods run, and all policies were read.
+func (g *Graph) listening(c int32) bool {
+	return g.unread == nil && !g.workloads[g.containers[c].workload].sleeps()
 }
 
 // networkEdge returns the edge from a place in the network to a container, which

@@ -1,7 +1,10 @@
 package attack
 
 import (
+	"runtime"
 	"slices"
+	"sync"
+	"sync/atomic"
 
 	"ullage.dev/ullage/internal/model"
 )
@@ -36,15 +39,13 @@ const (
 // most, and closing them most of all; then it leaves out what turns out not to be
 // needed. It need not be the smallest set that there is.
 func (g *Graph) Plan(q Query) (*Plan, error) {
-	source, err := g.Source(q.From)
+	ends, err := g.Ends(q)
 	if err != nil {
 		return nil, err
 	}
-	target, err := g.Target(q.To)
-	if err != nil {
-		return nil, err
-	}
-	p := planner{query: q, start: g, before: g.reaching(g.Distances(target...), source)}
+	var known networks
+	p := planner{query: q, start: g, before: g.reaching(g.Distances(ends.To...), ends)}
+	p.with = func(at *Graph, changes []model.Change) *Graph { return at.with(changes, &known) }
 	chosen := p.choose()
 	return p.plan(p.prune(chosen))
 }
@@ -55,6 +56,12 @@ type planner struct {
 	before map[identity]int32 // of start
 	trials int
 	cut    bool
+	with   func(*Graph, []model.Change) *Graph
+
+	// chosen are the changes that were taken first of all, and states what has a path
+	// after each: counting them again is no work.
+	chosen []proposal
+	states []map[identity]int32
 }
 
 // worth says how good a state is: how long the paths of the sources are.
@@ -86,6 +93,7 @@ func (p *planner) choose() []proposal {
 			idle++
 		}
 		chosen, at = append(chosen, best), next
+		p.chosen, p.states = chosen, append(p.states, now)
 		if len(now) == 0 {
 			break
 		}
@@ -96,38 +104,66 @@ func (p *planner) choose() []proposal {
 // step returns the graph after the best change of one; nil when there is none, or
 // when all make paths shorter.
 func (p *planner) step(at *Graph, worth int) (next *Graph, best proposal, reaching map[identity]int32) {
-	source, err := at.Source(p.query.From)
+	ends, err := at.Ends(p.query)
 	if err != nil {
 		return nil, best, nil
 	}
-	target, err := at.Target(p.query.To)
-	if err != nil {
-		return nil, best, nil
-	}
+	proposals := at.Distances(ends.To...).proposals(ends.Entries)
+	proposals = proposals[:min(len(proposals), stepTrials, planTrials-p.trials)]
+	p.trials += len(proposals)
+	trials := make([]trial, len(proposals))
+	inParallel(len(proposals), func(i int) { trials[i] = p.try(at, proposals[i]) })
 	worth--
-	for i, c := range at.Distances(target...).proposals(at.Entries(source)) {
-		if i == stepTrials || p.trials == planTrials {
-			break
+	for i, t := range trials {
+		if t.graph == nil {
+			continue
 		}
-		p.trials++
-		g := at.with(c.changes)
-		after, err := g.reachingAfter(p.query)
-		if err != nil {
-			continue // the change takes the target itself away
-		}
-		if w := p.worth(after); w > worth {
-			next, best, reaching, worth = g, c, after, w
+		if w := p.worth(t.reaching); w > worth {
+			next, best, reaching, worth = t.graph, proposals[i], t.reaching, w
 		}
 	}
 	return next, best, reaching
+}
+
+// trial is what a change does; it has no graph when the change takes the target
+// itself away.
+type trial struct {
+	graph    *Graph
+	reaching map[identity]int32
+}
+
+func (p *planner) try(at *Graph, c proposal) trial {
+	g := p.with(at, c.changes)
+	after, err := g.reachingAfter(p.query)
+	if err != nil {
+		return trial{}
+	}
+	return trial{g, after}
+}
+
+// inParallel calls do for each number below n, several at a time.
+func inParallel(n int, do func(int)) {
+	var next atomic.Int32
+	var group sync.WaitGroup
+	for range min(n, runtime.GOMAXPROCS(0)) {
+		group.Go(func() {
+			for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
+				do(i)
+			}
+		})
+	}
+	group.Wait()
 }
 
 // prune leaves out changes without which as many sources lose every path. One of
 // an object that another changes too stays, as that one builds on it.
 func (p *planner) prune(chosen []proposal) []proposal {
 	full, ok := p.after(chosen)
-	if !ok {
+	switch {
+	case !ok:
 		return chosen
+	case p.closed(full) == 0: // all that was taken only made paths longer
+		return nil
 	}
 	shared := map[model.Key]int{}
 	for _, c := range chosen {
@@ -149,11 +185,14 @@ func (p *planner) prune(chosen []proposal) []proposal {
 
 // after returns which sources have a path with some changes.
 func (p *planner) after(chosen []proposal) (map[identity]int32, bool) {
+	if n := len(chosen); n > 0 && n <= len(p.chosen) && slices.EqualFunc(chosen, p.chosen[:n], func(a, b proposal) bool { return a.title == b.title }) {
+		return p.states[n-1], true
+	}
 	var changes []model.Change
 	for _, c := range chosen {
 		changes = append(changes, c.changes...)
 	}
-	after, err := p.start.with(changes).reachingAfter(p.query)
+	after, err := p.with(p.start, changes).reachingAfter(p.query)
 	return after, err == nil
 }
 

@@ -20,7 +20,7 @@ func TestPlan(t *testing.T) {
 	for range 60 {
 		s := model.NewSnapshot(parse(t, clusterYAML(r)), false)
 		g := New(s, reach.New(s), access.New(s), Options{KubernetesMinor: 37})
-		for _, q := range []Query{{"internet", "cluster-admin"}, {"any", "node"}} {
+		for _, q := range []Query{{From: "internet", To: "cluster-admin"}, {From: "any", To: "node"}} {
 			plan, err := g.Plan(q)
 			if err != nil {
 				t.Fatal(err)
@@ -112,12 +112,57 @@ spec: {podSelector: {}, policyTypes: [Egress], egress: []}
 `, i)
 		}
 		s := model.NewSnapshot(parse(t, text.String()), true)
-		plan, err := New(s, reach.New(s), access.New(s), Options{KubernetesMinor: 37}).Plan(Query{"internet", "cluster-admin"})
+		plan, err := New(s, reach.New(s), access.New(s), Options{KubernetesMinor: 37}).Plan(Query{From: "internet", To: "cluster-admin"})
 		if err != nil {
 			t.Fatal(err)
 		}
 		if plan.Sources != c.bindings || plan.Cut != c.cut || plan.Closed == plan.Sources == c.cut {
 			t.Errorf("%d bindings: %d of %d closed, cut %v", c.bindings, plan.Closed, plan.Sources, plan.Cut)
 		}
+	}
+}
+
+// TestPlanTakesNoShortcuts holds plans against those of a search that makes every
+// graph, network and access analysis anew, and counts every set of changes again.
+func TestPlanTakesNoShortcuts(t *testing.T) {
+	r := rand.New(rand.NewPCG(31, 32))
+	steps, networks := 0, 0
+	for range 60 {
+		s := model.NewSnapshot(parse(t, clusterYAML(r)), r.IntN(2) == 0)
+		g := New(s, reach.New(s), access.New(s), Options{KubernetesMinor: 37})
+		for _, q := range []Query{{From: "internet", To: "cluster-admin"}, {From: "any", To: "cluster-admin"}, {From: "any", To: "node"}, {From: "any", To: "cluster-admin", Namespaces: []string{"a", "b"}}} {
+			ends, err := g.Ends(q)
+			if err != nil {
+				t.Fatal(err)
+			}
+			slow := planner{query: q, start: g, before: g.reaching(g.Distances(ends.To...), ends)}
+			slow.with = func(at *Graph, changes []model.Change) *Graph {
+				s := at.snapshot.With(changes...)
+				return New(s, reach.New(s), access.New(s), at.options)
+			}
+			chosen := slow.choose()
+			slow.chosen = nil
+			want, err := slow.plan(slow.prune(chosen))
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := g.Plan(q)
+			if err != nil || got.Closed != want.Closed || got.Sources != want.Sources || got.Cut != want.Cut || len(got.Steps) != len(want.Steps) {
+				t.Fatalf("%v: %+v, want %+v (%v)", q, got, want, err)
+			}
+			for i := range got.Steps {
+				x, y := &got.Steps[i], &want.Steps[i]
+				if x.Title != y.Title || x.Closed != y.Closed || x.Longer != y.Longer || x.Left != y.Left {
+					t.Fatalf("%v: step %d is %s (%d, %d, %d), want %s (%d, %d, %d)", q, i, x.Title, x.Closed, x.Longer, x.Left, y.Title, y.Closed, y.Longer, y.Left)
+				}
+				steps++
+				if strings.HasPrefix(x.Title, "add a NetworkPolicy") {
+					networks++
+				}
+			}
+		}
+	}
+	if steps < 200 || networks == 0 {
+		t.Errorf("only %d steps were compared, %d of the network", steps, networks)
 	}
 }

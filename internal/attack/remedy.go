@@ -2,19 +2,15 @@ package attack
 
 import (
 	"cmp"
-	"errors"
 	"maps"
 	"slices"
+	"sync"
 
 	"ullage.dev/ullage/internal/access"
 	"ullage.dev/ullage/internal/model"
 	"ullage.dev/ullage/internal/reach"
 	"ullage.dev/ullage/internal/tree"
 )
-
-// Query asks for paths between places, named as [Graph.Source] and [Graph.Target]
-// take them.
-type Query struct{ From, To string }
 
 // Remedy is one change of the cluster, and what it does to paths. The figures are
 // those of a graph made anew from the snapshot with the change.
@@ -43,22 +39,19 @@ const tried = 24
 // bounds what it can do, and the search ends when nothing better can come, or
 // after a bounded number of trials.
 func (g *Graph) Remedies(q Query, n int) ([]Remedy, error) {
-	source, err := g.Source(q.From)
+	ends, err := g.Ends(q)
 	if err != nil {
 		return nil, err
 	}
-	target, err := g.Target(q.To)
-	if err != nil {
-		return nil, err
-	}
-	d := g.Distances(target...)
-	before := g.reaching(d, source)
+	d := g.Distances(ends.To...)
+	before := g.reaching(d, ends)
 	var found []Remedy
-	for i, c := range d.proposals(g.Entries(source)) {
+	var known networks
+	for i, c := range d.proposals(ends.Entries) {
 		if i == tried || len(found) >= n && found[n-1].Closed >= c.touches {
 			break
 		}
-		after, err := g.with(c.changes).reachingAfter(q)
+		after, err := g.with(c.changes, &known).reachingAfter(q)
 		if err != nil {
 			continue // the change takes the target itself away
 		}
@@ -80,59 +73,68 @@ func (g *Graph) Remedies(q Query, n int) ([]Remedy, error) {
 	return found[:min(n, len(found))], nil
 }
 
-// identity names a vertex across graphs.
-type identity struct {
-	kind                       VertexKind
-	namespace, name, container string
-}
-
-// reaching returns the sources that have a path, with the weight of the shortest.
-func (g *Graph) reaching(d *Distances, source []ID) map[identity]int32 {
-	all := map[identity]int32{}
-	for _, v := range g.Entries(source) {
-		if d.of[v] != unreachable {
-			x := g.Vertex(v)
-			all[identity{x.Kind, x.Namespace, x.Name, x.Container}] = d.of[v]
-		}
-	}
-	return all
-}
-
-func (g *Graph) reachingAfter(q Query) (map[identity]int32, error) {
-	target, err := g.Target(q.To)
-	if err != nil {
-		return nil, err
-	}
-	source, err := g.Source(q.From)
-	if errors.Is(err, ErrUnknownPlace) {
-		return nil, nil
-	}
-	return g.reaching(g.Distances(target...), source), nil
-}
-
 // with returns the graph of the snapshot with changes. What they do not touch is
 // not made again.
-func (g *Graph) with(changes []model.Change) *Graph {
+func (g *Graph) with(changes []model.Change, known *networks) *Graph {
 	s := g.snapshot.With(changes...)
 	network, rights := g.network, g.access
-	rbac, other := false, false
+	var connects []model.Change // what the network reads
 	for _, c := range changes {
 		switch {
-		case c.Key.Group == "rbac.authorization.k8s.io":
-			rbac = true
+		case c.Key.Group == model.RoleKind.Group:
+			rights = nil
 		case c.Key.GroupKind == model.SecretKind:
 		case c.Object != nil && len(c.Object.Pods()) == 1 && sameNetwork(g.snapshot.Get(c.Key), c.Object):
 		default:
-			other = true
+			connects = append(connects, c)
 		}
 	}
-	if rbac {
+	if rights == nil {
 		rights = access.New(s)
 	}
-	if other {
-		network = reach.New(s)
+	if len(connects) > 0 {
+		network = known.with(network, s, connects)
 	}
 	return g.Rebuild(s, network, rights)
+}
+
+// networks are those that changes make of others. The same change is tried again
+// after others that the network does not read.
+type networks struct {
+	mu    sync.Mutex
+	known map[networkAfter]*reach.Graph
+}
+
+type networkAfter struct {
+	of      *reach.Graph
+	changes uint64
+}
+
+// mostNetworks bounds how many are kept, as each may be large.
+const mostNetworks = 4
+
+func (n *networks) with(of *reach.Graph, s *model.Snapshot, changes []model.Change) *reach.Graph {
+	key := networkAfter{of, 0}
+	for _, c := range changes {
+		key.changes = tree.Mix(key.changes, nameHash(c.Key.Cluster+"/"+c.Key.String()))
+		if c.Object != nil {
+			key.changes = tree.Mix(key.changes, c.Object.Root.Hash())
+		}
+	}
+	n.mu.Lock()
+	network := n.known[key]
+	n.mu.Unlock()
+	if network != nil {
+		return network
+	}
+	network = of.With(s, changes...)
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if len(n.known) >= mostNetworks || n.known == nil {
+		n.known = map[networkAfter]*reach.Graph{}
+	}
+	n.known[key] = network
+	return network
 }
 
 // sameNetwork reports whether the pods of a workload have the same place in the

@@ -133,7 +133,7 @@ func TestKindsOfPaths(t *testing.T) {
 func TestUnbindHere(t *testing.T) {
 	yaml := strings.Replace(role(false, rule("get", "", "secrets")), "[{kind: ServiceAccount, name: default, namespace: shop}]", "[{kind: ServiceAccount, name: default}, {kind: User, name: jo}]", 1)
 	g := graphOf(t, true, parse(t, yaml+"\n---\n{apiVersion: v1, kind: Secret, metadata: {name: s, namespace: shop}}")...)
-	remedies, err := g.Remedies(Query{"sa/shop/default", "secret/shop/s"}, 5)
+	remedies, err := g.Remedies(Query{From: "sa/shop/default", To: "secret/shop/s"}, 5)
 	if err != nil || !slices.ContainsFunc(remedies, func(m Remedy) bool { return strings.HasPrefix(m.Title, "take ServiceAccount shop/default out of") }) {
 		t.Errorf("%v, %v", remedies, err)
 	}
@@ -177,6 +177,57 @@ func TestSleepers(t *testing.T) {
 		again := g.Rebuild(g.snapshot, g.network, g.access)
 		if got := again.told(); !slices.Equal(got, g.told()) {
 			t.Errorf("made anew:\n%s", strings.Join(got, "\n"))
+		}
+	}
+}
+
+// TestSleepingTarget holds that a connection to pods that do not run is unknown,
+// with the field that says so, on the search and where it is told.
+func TestSleepingTarget(t *testing.T) {
+	for replicas, want := range map[string]Certainty{"replicas: 0": Unknown, "replicas: 1": NeedsExploit} {
+		db := strings.Replace(deploy("db", "", "ports: [{containerPort: 5432}]"), "spec:\n  selector", "spec:\n  "+replicas+"\n  selector", 1)
+		g := graphOf(t, true, parse(t, deploy("web", "", "")+db)...)
+		from, _ := g.Source("pod/shop/web")
+		to, err := g.Target("pod/shop/db")
+		if err != nil {
+			t.Fatal(err)
+		}
+		d := compareDistances(t, g, to)
+		stages := g.Stages(d.Shortest(from[0]))
+		if len(stages) != 2 || stages[1].Step.Kind != ExploitService || stages[1].Step.Certainty != want {
+			t.Fatalf("%s: %+v", replicas, stages)
+		}
+		if said := slices.ContainsFunc(stages[1].Step.Evidence, func(e Evidence) bool { return strings.HasSuffix(e.Text, "has no pods for now: "+replicas) }); said != (want == Unknown) {
+			t.Errorf("%s: %+v", replicas, stages[1].Step.Evidence)
+		}
+	}
+}
+
+// TestStepsConnect expects each step to say what the attacker holds then, and what
+// rights over roles in a namespace are turned into.
+func TestStepsConnect(t *testing.T) {
+	yaml := role(false, rule("escalate, update", "rbac.authorization.k8s.io", "roles")) + strings.NewReplacer("name: r}", "name: q}", "name: b}", "name: c}", "name: r\n", "name: q\n", "name: default", "name: root").Replace(role(true, rule("'*'", "*", "'*'"))) +
+		"\n---\n{apiVersion: v1, kind: ServiceAccount, metadata: {name: root, namespace: shop}}"
+	yaml = strings.Replace(yaml, "kind: ClusterRole, name: r}", "kind: ClusterRole, name: q}", 1)
+	g := graphOf(t, true, parse(t, yaml)...)
+	from, err := g.Source("sa/shop/default")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var told []string
+	for _, s := range g.Stages(g.Distances(g.admin).Shortest(from[0]))[1:] {
+		told = append(told, s.Step.Does+" => "+s.Step.Holds)
+	}
+	want := []string{
+		"writes all rights into a role that it is bound to in namespace shop, and has a token made for service account shop/root => the identity of service account shop/root",
+		"does everything that the API can do => every right in the cluster",
+	}
+	if !slices.Equal(told, want) {
+		t.Errorf("%q", told)
+	}
+	for id := range g.Len() {
+		if v := g.Vertex(ID(id)); v.Kind != Internet && v.Held() == v.String() {
+			t.Errorf("%s says not how it is held", v)
 		}
 	}
 }

@@ -129,9 +129,9 @@ func (s *search) connect(v ID, x *vertex, at int32) {
 	if s.certainly == nil {
 		s.certainly, s.perhaps = g.network.Visit(true), g.network.Visit(false)
 	}
-	ports := g.ports(x.part)
+	ports, certain := g.ports(x.part), g.listening(x.part)
 	take := func(to reach.ID) {
-		if g.unread == nil {
+		if certain {
 			s.certainly.Take(to, ports, func(from reach.ID) { s.from(from, v, at+s.weight(NeedsExploit)) })
 		}
 		if s.known {

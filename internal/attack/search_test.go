@@ -34,7 +34,7 @@ func (g *Graph) links() []link {
 					}
 				}
 			}
-			if best == reach.Yes && g.unread != nil {
+			if best == reach.Yes && (g.unread != nil || g.workloads[g.containers[c].workload].asleep != nil) { // there are no pods
 				best = reach.Maybe
 			}
 			if best == reach.Yes || best == reach.Maybe && !g.options.Known {
@@ -213,6 +213,48 @@ func TestPaths(t *testing.T) {
 	}
 }
 
+// TestPathsWithin holds paths from the internet to some namespaces against those of
+// a graph without its steps elsewhere.
+func TestPathsWithin(t *testing.T) {
+	r := rand.New(rand.NewPCG(13, 14))
+	found, left := 0, 0
+	for range 300 {
+		g := graphOf(t, false, parse(t, clusterYAML(r))...)
+		e, err := g.Ends(Query{From: "internet", To: "cluster-admin", Namespaces: []string{"a", "c"}[:1+r.IntN(2)]})
+		if err != nil {
+			t.Fatal(err)
+		}
+		other := &builder{Graph: &Graph{}}
+		*other.Graph = *g
+		for i := range g.edges {
+			if from, to := g.edges[i].from, g.edges[i].to; from != g.internet || slices.Contains(e.Entries, to) {
+				other.made = append(other.made, g.edges[i])
+			} else {
+				left++
+			}
+		}
+		other.index()
+		want := other.Distances(g.admin).Paths([]ID{g.internet}, 8)
+		got := g.Distances(g.admin).PathsOf(e, 8)
+		if len(got) != len(want) {
+			t.Fatalf("%d paths, want %d", len(got), len(want))
+		}
+		for i := range got {
+			if got[i].Weight != want[i].Weight {
+				t.Fatalf("path %d weighs %d, want %d", i, got[i].Weight, want[i].Weight)
+			}
+			checkPath(t, g, g.links(), got[i], g.internet, []ID{g.admin}, want[i].Weight)
+			if v := g.Vertex(got[i].Vertices[1]); !slices.Contains(e.Entries, v.ID) {
+				t.Fatalf("a path begins in %s", v)
+			}
+			found++
+		}
+	}
+	if found < 300 || left < 100 {
+		t.Errorf("%d paths, and %d steps left out", found, left)
+	}
+}
+
 // clusterYAML is a small random cluster, with all that edges are made of.
 func clusterYAML(r *rand.Rand) string {
 	var b strings.Builder
@@ -236,7 +278,7 @@ func clusterYAML(r *rand.Rand) string {
 		if strings.Contains(spec, "volumes") {
 			c += "\n          volumeMounts: [{name: host, mountPath: /host" + pick("", ", readOnly: true") + "}]"
 		}
-		b.WriteString(strings.Replace(deploy(fmt.Sprintf("w%d", i), spec, strings.TrimSpace(c)), "namespace: shop", "namespace: "+ns(), 1))
+		b.WriteString(strings.NewReplacer("namespace: shop}\nspec:", "namespace: "+ns()+"}\nspec:"+pick("", "", "\n  replicas: 0", "\n  replicas: 2")).Replace(deploy(fmt.Sprintf("w%d", i), spec, strings.TrimSpace(c))))
 	}
 	for i := range r.IntN(5) {
 		fmt.Fprintf(&b, "\n---\napiVersion: v1\nkind: Service\nmetadata: {name: v%d, namespace: %s}\nspec: {type: %s, selector: {app: w%[1]d}, ports: [{port: 80, targetPort: %s}]}\n", i, ns(), pick("LoadBalancer", "NodePort", "ClusterIP"), pick("80", "8080", "http"))
@@ -362,7 +404,7 @@ func TestRemedies(t *testing.T) {
 	for range 120 {
 		s := model.NewSnapshot(parse(t, clusterYAML(r)), false)
 		g := New(s, reach.New(s), access.New(s), Options{KubernetesMinor: 37})
-		for _, q := range []Query{{"internet", "cluster-admin"}, {"any", "cluster-admin"}, {"any", "node"}, {"any", "secret/a/t0"}} {
+		for _, q := range []Query{{From: "internet", To: "cluster-admin"}, {From: "any", To: "cluster-admin"}, {From: "any", To: "node"}, {From: "any", To: "secret/a/t0"}} {
 			remedies, err := g.Remedies(q, 3)
 			if err != nil {
 				continue // there is no such secret

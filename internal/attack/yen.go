@@ -17,7 +17,35 @@ import (
 // at some vertex. Each search for that is led by the exact distances, so it
 // rarely looks at more than it returns.
 func (d *Distances) Paths(from []ID, k int) []Path {
-	y := yen{d: d, starts: d.starts(from)}
+	starts := make([]hop, len(from))
+	for i, v := range from {
+		starts[i].to = v
+	}
+	y := yen{d: d, starts: d.starts(starts)}
+	return y.paths(k)
+}
+
+// PathsOf returns such paths between the ends of a query.
+func (d *Distances) PathsOf(e Ends, k int) []Path {
+	if !e.within || !slices.Contains(e.From, d.g.internet) {
+		return d.Paths(e.From, k)
+	}
+	var starts []hop // behind the internet, which is no place within
+	out := d.g.out(d.g.internet)
+	for i := range out {
+		if slices.Contains(e.Entries, out[i].to) {
+			starts = append(starts, hop{to: out[i].to, weight: int32(out[i].certainty)})
+		}
+	}
+	y := yen{d: d, starts: d.starts(starts)}
+	paths := y.paths(k)
+	for i := range paths {
+		paths[i].Vertices = slices.Insert(paths[i].Vertices, 0, d.g.internet)
+	}
+	return paths
+}
+
+func (y *yen) paths(k int) []Path {
 	first, ok := y.complete(nil, 0, nil)
 	if !ok || k < 1 {
 		return nil
@@ -86,13 +114,15 @@ func (y *yen) deviations(p deviation, found []deviation) []deviation {
 
 func (y *yen) weight(prefix []ID) int32 {
 	var sum int32
-	for i := 1; i < len(prefix); i++ {
+	from := ID(none)
+	for _, v := range prefix {
 		for j := 0; ; j++ {
-			if h, _ := y.d.hop(prefix[i-1], j); h.to == prefix[i] {
+			if h, _ := y.hop(from, j); h.to == v {
 				sum += h.weight
 				break
 			}
 		}
+		from = v
 	}
 	return sum
 }
@@ -227,16 +257,18 @@ func (d *Distances) newHops(v ID) *hops {
 	return l
 }
 
-// starts returns the steps to some sources.
-func (d *Distances) starts(from []ID) *hops {
+// starts returns the steps to some sources, each of a weight.
+func (d *Distances) starts(from []hop) *hops {
 	l := &hops{}
-	for _, v := range from {
-		if d.of[v] != unreachable {
-			l.sorted = append(l.sorted, hop{v, 0, d.of[v]})
+	for _, h := range from {
+		if d.of[h.to] != unreachable {
+			h.total = h.weight + d.of[h.to]
+			l.sorted = append(l.sorted, h)
 		}
 	}
+	slices.SortFunc(l.sorted, func(a, b hop) int { return cmp.Or(cmp.Compare(a.to, b.to), cmp.Compare(a.weight, b.weight)) })
+	l.sorted = slices.CompactFunc(l.sorted, func(a, b hop) bool { return a.to == b.to })
 	slices.SortFunc(l.sorted, byTotal)
-	l.sorted = slices.Compact(l.sorted)
 	return l
 }
 

@@ -21,9 +21,25 @@ type LabelIndex struct {
 
 type label struct{ key, value string }
 
+// byNamespace returns the indexes of all namespaces, which are made when they are
+// first asked for. Those that no change has touched since are taken over.
+func (s *Snapshot) byNamespace() map[string]*LabelIndex {
+	s.indexed.Do(func() {
+		index := s.indexLabels()
+		s.labels.Store(&index)
+		s.before, s.stale = nil, nil
+	})
+	return *s.labels.Load()
+}
+
 func (s *Snapshot) indexLabels() map[string]*LabelIndex {
-	index := map[string]*LabelIndex{}
-	for o, p := range s.PodTemplates() {
+	index := make(map[string]*LabelIndex, len(s.before))
+	for name, ns := range s.before {
+		if !s.stale[name] {
+			index[name] = ns
+		}
+	}
+	for o, p := range s.podTemplates(func(namespace string) bool { return s.before == nil || s.stale[namespace] }) {
 		ns := index[o.Key.Namespace]
 		if ns == nil {
 			ns = &LabelIndex{postings: map[label][]int32{}}

@@ -145,3 +145,58 @@ func TestIndexHoldsControllersOnly(t *testing.T) {
 		t.Error("workloads in no namespace")
 	}
 }
+
+// TestIndexFollowsChanges holds the index of a snapshot that was made of another
+// against that of one made anew, whether the other had one or not.
+func TestIndexFollowsChanges(t *testing.T) {
+	r := rand.New(rand.NewPCG(17, 4))
+	for range 60 {
+		s := NewSnapshot(nil, true)
+		for range 12 {
+			if r.IntN(3) > 0 {
+				s.Namespaces()
+			}
+			var changes []Change
+			for range 1 + r.IntN(5) {
+				key := randomKey(r)
+				c := Change{Key: key}
+				if r.IntN(4) > 0 {
+					c.Object = bare(t, key, []string{"", "n0", "n1", "gone"}[r.IntN(4)])
+					if r.IntN(4) == 0 {
+						c.Object.pods = nil
+					}
+				}
+				changes = append(changes, c)
+			}
+			next := s.With(changes...)
+			var all []*Object
+			for _, o := range next.All() {
+				all = append(all, o)
+			}
+			fresh := NewSnapshot(all, true)
+			if got, want := next.Namespaces(), fresh.Namespaces(); r.IntN(2) == 0 && !slices.Equal(got, want) {
+				t.Fatalf("namespaces %v, want %v", got, want)
+			}
+			for _, name := range []string{"ns0", "ns1", "ns2"} {
+				if r.IntN(3) == 0 {
+					continue
+				}
+				var got, want []Key
+				if x := next.Workloads(name); x != nil {
+					for _, w := range x.Workloads {
+						got = append(got, w.Object.Key)
+					}
+				}
+				if x := fresh.Workloads(name); x != nil {
+					for _, w := range x.Workloads {
+						want = append(want, w.Object.Key)
+					}
+				}
+				if !slices.Equal(got, want) {
+					t.Fatalf("workloads %v, want %v", got, want)
+				}
+			}
+			s = next
+		}
+	}
+}

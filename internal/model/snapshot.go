@@ -5,6 +5,7 @@ import (
 	"slices"
 	"sort"
 	"sync"
+	"sync/atomic"
 )
 
 // Snapshot is an immutable set of objects, at most one for each key.
@@ -20,7 +21,12 @@ type Snapshot struct {
 	gaps   map[GroupKind]*Gap
 	shards []*Shard // ordered by shardKey
 
-	byNamespace func() map[string]*LabelIndex
+	labels  atomic.Pointer[map[string]*LabelIndex] // see byNamespace
+	indexed sync.Once
+	// before is the index of the snapshot that this one was made of, where it had
+	// one, and stale the namespaces in which it does not hold.
+	before map[string]*LabelIndex
+	stale  map[string]bool
 }
 
 // Shard holds the objects of one type in one namespace, by name. It never
@@ -92,8 +98,23 @@ func (s *Snapshot) With(changes ...Change) *Snapshot {
 		}
 	}
 	slices.SortFunc(next.shards, func(a, b *Shard) int { return a.key.Compare(b.key) })
-	next.byNamespace = sync.OnceValue(next.indexLabels)
+	if known := s.labels.Load(); known != nil {
+		next.before, next.stale = *known, s.touches(changes)
+	}
 	return next
+}
+
+// touches returns the namespaces in which changes are of workloads, or of what may
+// make some.
+func (s *Snapshot) touches(changes []Change) map[string]bool {
+	touched := map[string]bool{}
+	for _, c := range changes {
+		old := s.Get(c.Key)
+		if old != nil && len(old.pods) > 0 || c.Object != nil && len(c.Object.pods) > 0 {
+			touched[c.Key.Namespace] = true
+		}
+	}
+	return touched
 }
 
 func shardKey(k Key) Key {
@@ -256,8 +277,16 @@ func (s *Snapshot) Made(o *Object) bool { return len(o.pods) > 0 && s.Controller
 // PodTemplates yields the pod templates that no other object of the snapshot made,
 // in key order.
 func (s *Snapshot) PodTemplates() iter.Seq2[*Object, *PodTemplate] {
+	return s.podTemplates(func(string) bool { return true })
+}
+
+// podTemplates yields those of some namespaces.
+func (s *Snapshot) podTemplates(in func(namespace string) bool) iter.Seq2[*Object, *PodTemplate] {
 	return func(yield func(*Object, *PodTemplate) bool) {
 		for _, sh := range s.shards {
+			if !in(sh.key.Namespace) {
+				continue
+			}
 			for _, o := range sh.objects {
 				if s.Made(o) {
 					continue
