@@ -228,7 +228,7 @@ func (a *Analysis) Prove(s Subject, r Right, namespace string) (Proof, bool) {
 		}
 		for _, from := range role.sources().sources {
 			if from.right == r && from.names == nil && (b.Namespace() == "" || !from.cluster) {
-				return Proof{b.names(s, nil), b, from.role, from.rule}, true
+				return Proof{b.As(s, nil), b, from.role, from.rule}, true
 			}
 		}
 	}

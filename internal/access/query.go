@@ -42,6 +42,8 @@ type Answer struct {
 	Elsewhere []string
 	// Reasons say why a verdict is unknown.
 	Reasons []string
+	// Open says that it is so only because the snapshot is open.
+	Open bool
 }
 
 // covers reports whether a binding's scope holds the request.
@@ -136,19 +138,20 @@ func (a *Analysis) Can(s Subject, q *Request, groups ...string) Answer {
 		role := b.Role()
 		if role != nil {
 			if source, rule, ok := find.In(role); ok {
-				return Answer{Verdict: Yes, Proof: &Proof{b.names(s, groups), b, source, rule}}
+				return Answer{Verdict: Yes, Proof: &Proof{b.As(s, groups), b, source, rule}}
 			}
 		}
 		answer.Reasons = append(answer.Reasons, a.doubts(b)...)
 	}
-	if s.canonical().isNode() || slices.Contains(groups, nodes) {
+	node := s.canonical().isNode() || slices.Contains(groups, nodes)
+	if node {
 		answer.Reasons = append(answer.Reasons, "the Node authorizer allows nodes what the pods on them need")
 	}
 	if why := a.open(q.deciding()); why != "" {
 		answer.Reasons = append(answer.Reasons, "nothing that was read allows it, but "+why)
 	}
 	if len(answer.Reasons) > 0 {
-		answer.Verdict = Unknown
+		answer.Verdict, answer.Open = Unknown, !node && !a.snapshot.Closed
 	}
 	return answer
 }
@@ -208,8 +211,9 @@ func (a *Analysis) doubts(b Binding) []string {
 	return nil
 }
 
-// names returns the subject by which a binding holds for s.
-func (b Binding) names(s Subject, groups []string) Subject {
+// As returns the subject by which a binding holds for s, who is in further groups
+// beside those that Kubernetes puts it into: s itself, or one of the groups.
+func (b Binding) As(s Subject, groups []string) Subject {
 	s = s.canonical()
 	named := b.Subjects()
 	if slices.Contains(named, s) {

@@ -200,7 +200,7 @@ func (f *accessFlags) can(cmd *cobra.Command, p *Program, args []string) error {
 	if f.output == "json" {
 		err = writeJSON(p.Stdout, canJSON(subject, f.groups, q, answer))
 	} else {
-		err = f.printer(p).can(subject, q, answer, s.Closed)
+		err = f.printer(p).can(subject, q, answer, answer.Open && f.mayClose())
 	}
 	return errors.Join(err, verdictCode(answer.Verdict))
 }
@@ -252,9 +252,9 @@ func (f *accessFlags) list(cmd *cobra.Command, p *Program, args []string) error 
 	}
 	bindings := slices.DeleteFunc(slices.Collect(a.Bindings(subject, f.groups...)), func(b access.Binding) bool { return !f.holds(b.Namespace()) })
 	if f.output == "json" {
-		return writeJSON(p.Stdout, listJSON(subject, f.groups, bindings, a.Unread()))
+		return writeJSON(p.Stdout, listJSON(subject, f.groups, bindings, a.Unread(), clusterScoped(s)))
 	}
-	return f.printer(p).list(subject, bindings, a.Unread(), f.system, clusterScoped(s))
+	return f.printer(p).list(subject, f.groups, bindings, a.Unread(), f.system, clusterScoped(s))
 }
 
 // holds reports whether what is given in a namespace, "" for all, is asked for.

@@ -132,7 +132,7 @@ var severityStyles = map[model.Severity]string{model.Critical: "1;31", model.Hig
 
 func (p *accessPrinter) holding(h holding, verbose bool) {
 	fmt.Fprint(p.w, p.paint(severityStyles[h.worst], strings.ToUpper(h.worst.String()))+"  ")
-	p.subject(0, h.subject, scopeText(h.namespace))
+	p.subject(len(h.worst.String())+2, h.subject, scopeText(h.namespace))
 	for i, part := range h.parts {
 		if i == shownParts && !verbose {
 			p.line(4, dim, "and by "+counted(len(h.parts)-i, "more rule")+"; -v lists them")
@@ -159,12 +159,18 @@ func (p *accessPrinter) holding(h holding, verbose bool) {
 	fmt.Fprintln(p.w)
 }
 
-// right writes what a right means, behind its name.
+// right writes what a right means, behind its name, or below it where there is
+// little room.
 func (p *accessPrinter) right(info access.RightInfo) {
-	const column = 36
-	text := hang(info.Gain+" ("+strings.Join(info.Attack, ", ")+")", column, max(p.width, column+30))
-	name := fmt.Sprintf("%-*s", column-9, info.Name)
-	fmt.Fprintln(p.w, "        "+p.paint(severityStyles[info.Severity], name)+" "+text)
+	const indent, column, least = 8, 36, 40
+	text := info.Gain + " (" + strings.Join(info.Attack, ", ") + ")"
+	if p.width < column+least {
+		fmt.Fprintln(p.w, strings.Repeat(" ", indent)+p.paint(severityStyles[info.Severity], info.Name))
+		p.wrapped(indent+2, "", text)
+		return
+	}
+	name := fmt.Sprintf("%-*s", column-indent-1, info.Name)
+	fmt.Fprintln(p.w, strings.Repeat(" ", indent)+p.paint(severityStyles[info.Severity], name)+" "+hang(text, column, p.width))
 }
 
 // short writes a proof in two lines.
@@ -174,7 +180,7 @@ func (p *accessPrinter) short(indent int, proof access.Proof, subject access.Sub
 	if proof.Subject != subject {
 		text += ", as " + proof.Subject.String()
 	}
-	p.at(indent, text, placeOf(proof.Binding.Object()))
+	p.labelled(indent, "", text, placeOf(proof.Binding.Object()))
 	p.rule(indent+2, "", proof.Source, proof.Rule, proof.Binding.Role())
 }
 
@@ -200,7 +206,7 @@ func (p *accessPrinter) notes(notes []access.Note, verbose bool) {
 
 func (p *accessPrinter) note(n access.Note) {
 	if n.Binding == (access.Binding{}) {
-		p.at(4, n.Role.Kind()+" "+n.Role.Name, placeOf(n.Role.Object))
+		p.labelled(4, "", n.Role.Kind()+" "+n.Role.Name, placeOf(n.Role.Object))
 		return
 	}
 	kind, name := n.Binding.RoleRef()
@@ -208,5 +214,5 @@ func (p *accessPrinter) note(n access.Note) {
 	if n.Subject != (access.Subject{}) {
 		text = n.Subject.String() + " by " + text
 	}
-	p.at(4, text+", "+scopeText(n.Binding.Namespace()), placeOf(n.Binding.Object()))
+	p.labelled(4, "", text+", "+scopeText(n.Binding.Namespace()), placeOf(n.Binding.Object()))
 }

@@ -136,28 +136,46 @@ func whoCanJSON(q *access.Request, proofs []access.Proof, byName []access.Subjec
 	}{asRequest(q), asProofs(proofs), names, reasons}
 }
 
-func listJSON(subject access.Subject, groups []string, bindings []access.Binding, unread string) any {
-	type entry struct {
-		Binding bindingJSON  `json:"binding"`
-		Role    roleJSON     `json:"role"`
-		Rules   []ruleOfJSON `json:"rules"`
-	}
-	entries := []entry{}
+// grantJSON is a binding that holds for a subject, and what it gives.
+type grantJSON struct {
+	As      string      `json:"as"`           // what the binding names: the subject, or a group that it is in
+	Every   bool        `json:"everyCluster"` // every cluster has the binding
+	Binding bindingJSON `json:"binding"`
+	Role    roleJSON    `json:"role"`
+	Rights  []string    `json:"dangerousRights"` // that the role gives there, for every name
+	Rules   []idleJSON  `json:"rules"`
+}
+
+// idleJSON is a rule, and what it names in vain.
+type idleJSON struct {
+	ruleOfJSON
+	Idle []string `json:"givesNothingOn,omitempty"` // not in a namespace, so the RoleBinding does not give it
+}
+
+func listJSON(subject access.Subject, groups []string, bindings []access.Binding, unread string, clusterScoped map[model.GroupKind]bool) any {
+	grants := []grantJSON{}
 	for _, b := range bindings {
-		e := entry{asBinding(b), asRole(b), []ruleOfJSON{}}
+		g := grantJSON{b.As(subject, groups).String(), b.Assumed(), asBinding(b), asRole(b), []string{}, []idleJSON{}}
 		if r := b.Role(); r != nil {
+			for _, right := range r.Rights(b.Namespace() == "").All() {
+				g.Rights = append(g.Rights, right.String())
+			}
 			for from, rule := range r.Rules() {
-				e.Rules = append(e.Rules, asRule(from, rule))
+				idle := idleJSON{ruleOfJSON: asRule(from, rule)}
+				if b.Namespace() != "" {
+					idle.Idle = inVain(rule, clusterScoped)
+				}
+				g.Rules = append(g.Rules, idle)
 			}
 		}
-		entries = append(entries, e)
+		grants = append(grants, g)
 	}
 	return struct {
-		Subject string   `json:"subject"`
-		Groups  []string `json:"groups,omitempty"`
-		Grants  []entry  `json:"grants"`
-		Reasons []string `json:"moreBecause,omitempty"`
-	}{subject.String(), groups, entries, reasonsOf(unread)}
+		Subject string      `json:"subject"`
+		Groups  []string    `json:"groups,omitempty"`
+		Grants  []grantJSON `json:"grants"`
+		Reasons []string    `json:"moreBecause,omitempty"`
+	}{subject.String(), groups, grants, reasonsOf(unread)}
 }
 
 // reasonsOf makes a list of why there may be more; it is empty for "".

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"ullage.dev/ullage/internal/access"
 	"ullage.dev/ullage/internal/model"
@@ -84,7 +85,7 @@ func asked(q *access.Request) string {
 	return text
 }
 
-func (p *accessPrinter) can(subject access.Subject, q *access.Request, answer access.Answer, closed bool) error {
+func (p *accessPrinter) can(subject access.Subject, q *access.Request, answer access.Answer, closable bool) error {
 	where := ""
 	switch {
 	case q.URL != "":
@@ -99,7 +100,7 @@ func (p *accessPrinter) can(subject access.Subject, q *access.Request, answer ac
 	case answer.Proof != nil:
 		p.proof(4, *answer.Proof, subject)
 	case answer.Verdict == access.Yes:
-		p.line(4, "", "members of system:masters may do everything; no rule limits them")
+		p.wrapped(4, "", "members of system:masters may do everything; no rule limits them")
 	}
 	if len(answer.Elsewhere) > 0 {
 		p.wrapped(4, "", "yes in single namespaces (ask with -n): "+strings.Join(answer.Elsewhere, ", "))
@@ -107,11 +108,11 @@ func (p *accessPrinter) can(subject access.Subject, q *access.Request, answer ac
 	for _, reason := range answer.Reasons {
 		p.wrapped(4, "", reason)
 	}
-	if answer.Verdict == access.Unknown && !closed {
-		p.line(4, dim, "--closed-world takes what was read for all there is")
+	if closable {
+		p.wrapped(4, dim, "--closed-world takes what was read for all there is")
 	}
 	if subject.Kind == "User" && answer.Verdict != access.Yes {
-		p.line(4, dim, "the groups of a user are not in the cluster: give them with --group")
+		p.wrapped(4, dim, "the groups of a user are not in the cluster: give them with --group")
 	}
 	return p.w.Flush()
 }
@@ -123,7 +124,7 @@ func (p *accessPrinter) proof(indent int, proof access.Proof, for_ access.Subjec
 	if proof.Subject.String() != for_.String() {
 		by = " for " + proof.Subject.String()
 	}
-	p.at(indent, "by    "+proof.Binding.Kind()+" "+proof.Binding.Name()+by, placeOf(proof.Binding.Object()))
+	p.labelled(indent, "by    ", proof.Binding.Kind()+" "+proof.Binding.Name()+by, placeOf(proof.Binding.Object()))
 	p.role(indent, proof.Binding)
 	p.rule(indent, "rule  ", proof.Source, proof.Rule, proof.Binding.Role())
 }
@@ -131,27 +132,43 @@ func (p *accessPrinter) proof(indent int, proof access.Proof, for_ access.Subjec
 func (p *accessPrinter) role(indent int, b access.Binding) {
 	kind, name := b.RoleRef()
 	if role := b.Role(); role != nil {
-		p.at(indent, "role  "+kind+" "+name.Name, placeOf(role.Object))
+		p.labelled(indent, "role  ", kind+" "+name.Name, placeOf(role.Object))
 		return
 	}
 	p.line(indent, yellow, "role  "+kind+" "+name.Name+" was not read")
 }
 
-// at writes what is written at a place; without one it is part of every cluster.
+// at writes what is written at a place on one line; without a place it is part of
+// every cluster.
 func (p *accessPrinter) at(indent int, text string, place *model.Place) {
-	where := "in every cluster"
-	if place != nil {
-		where = place.String()
+	fmt.Fprintln(p.w, strings.Repeat(" ", indent)+printable(text)+"  "+p.paint(dim, printable(whereText(place))))
+}
+
+func whereText(place *model.Place) string {
+	if place == nil {
+		return "in every cluster"
 	}
-	fmt.Fprintln(p.w, strings.Repeat(" ", indent)+printable(text)+"  "+p.paint(dim, printable(where)))
+	return place.String()
+}
+
+// labelled does so behind a label, on several lines where one is too short.
+func (p *accessPrinter) labelled(indent int, label, text string, place *model.Place) {
+	text, where := printable(text), printable(whereText(place))
+	margin, under := strings.Repeat(" ", indent), indent+max(len(label), 2)
+	if indent+len(label)+utf8.RuneCountInString(text)+2+utf8.RuneCountInString(where) <= p.width {
+		fmt.Fprintln(p.w, margin+label+text+"  "+p.paint(dim, where))
+		return
+	}
+	fmt.Fprintln(p.w, margin+label+hang(text, under, p.width))
+	fmt.Fprintln(p.w, strings.Repeat(" ", under)+p.paint(dim, where))
 }
 
 func (p *accessPrinter) rule(indent int, label string, from *access.Role, r access.Rule, of *access.Role) {
-	text := label + ruleText(r)
+	text := ruleText(r)
 	if from != of {
-		text += "  (by aggregation of " + from.Name + ")"
+		text += " (by aggregation of " + from.Name + ")"
 	}
-	p.at(indent, text, rulePlace(from, r))
+	p.labelled(indent, label, text, rulePlace(from, r))
 }
 
 // ruleText says a rule in words.
@@ -265,19 +282,20 @@ func subjectsIn(proofs []access.Proof) int {
 	return len(seen)
 }
 
-// subject writes a subject, whom it stands for, and where it holds something.
-func (p *accessPrinter) subject(indent int, s access.Subject, where string) {
-	text := p.paint(bold, printable(s.String())) + "  " + printable(where)
+// subject writes a subject, whom it stands for, and where it holds something, on a
+// line of which some columns are used.
+func (p *accessPrinter) subject(used int, s access.Subject, where string) {
+	name := printable(s.String())
+	fmt.Fprintln(p.w, p.paint(bold, name)+"  "+hang(printable(where), used+len(name)+2, p.width))
 	if all := s.Everybody(); all != "" {
-		text += "  " + p.paint(red, printable("("+all+")"))
+		p.wrapped(4, red, "that is "+all)
 	}
-	fmt.Fprintln(p.w, strings.Repeat(" ", indent)+text)
 }
 
-func (p *accessPrinter) list(subject access.Subject, bindings []access.Binding, unread string, system bool, clusterScoped map[model.GroupKind]bool) error {
+func (p *accessPrinter) list(subject access.Subject, groups []string, bindings []access.Binding, unread string, system bool, clusterScoped map[model.GroupKind]bool) error {
 	p.line(0, bold, subject.String())
 	if subject == access.Group("system:masters") {
-		p.line(4, "", "members of system:masters may do everything; no rule limits them")
+		p.wrapped(4, "", "members of system:masters may do everything; no rule limits them")
 	}
 	shown := bindings
 	if !system { // what every login has says nothing about this one
@@ -293,7 +311,7 @@ func (p *accessPrinter) list(subject access.Subject, bindings []access.Binding, 
 			fmt.Fprintln(p.w)
 			p.line(0, bold, scopeText(scope))
 		}
-		p.granted(b, subject, clusterScoped)
+		p.granted(b, subject, groups, clusterScoped)
 	}
 	hidden := len(bindings) - len(shown)
 	if hidden > 0 || unread != "" {
@@ -311,12 +329,12 @@ func (p *accessPrinter) list(subject access.Subject, bindings []access.Binding, 
 }
 
 // granted writes what a binding gives, and what it names in vain.
-func (p *accessPrinter) granted(b access.Binding, subject access.Subject, clusterScoped map[model.GroupKind]bool) {
+func (p *accessPrinter) granted(b access.Binding, subject access.Subject, groups []string, clusterScoped map[model.GroupKind]bool) {
 	by := ""
 	if !slices.Contains(b.Subjects(), subject) {
-		by = " for a group that it is in"
+		by = " for " + b.As(subject, groups).String()
 	}
-	p.at(2, "by    "+b.Kind()+" "+b.Name()+by, placeOf(b.Object()))
+	p.labelled(2, "by    ", b.Kind()+" "+b.Name()+by, placeOf(b.Object()))
 	p.role(2, b)
 	if role := b.Role(); role != nil {
 		for from, rule := range role.Rules() {

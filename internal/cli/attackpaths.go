@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"k8s.io/apimachinery/pkg/util/validation"
 
 	"ullage.dev/ullage/internal/access"
 	"ullage.dev/ullage/internal/attack"
@@ -42,6 +43,7 @@ something could not be read, or is too large to be looked at as a whole, so that
 a path may have been missed.`,
 		Example: `  ullage attack-paths deploy/                              # from the internet to cluster-admin
   ullage attack-paths --start any --to node deploy/        # out of any container to its node
+  ullage attack-paths --start any -n shop deploy/          # out of the containers of one namespace
   ullage attack-paths --start pod/shop/web --to secret/data/db --cluster
   ullage attack-paths -o svg deploy/ > paths.svg`,
 		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd, p, args) },
@@ -55,6 +57,7 @@ func (f *attackFlags) flags(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.StringVar(&f.From, "start", "internet", "where the attacker starts")
 	flags.StringVar(&f.To, "to", "cluster-admin", "what the attacker is after")
+	flags.StringSliceVarP(&f.Namespaces, "namespace", "n", nil, "only what starts in these namespaces")
 	flags.BoolVar(&f.known, "known", false, "leave out steps that hang on what the input does not say")
 	flags.IntVar(&f.top, "top", 3, fmt.Sprintf("how many paths to show, at most %d", mostPaths))
 	flags.StringVarP(&f.output, "output", "o", "text", "format: text, json, svg")
@@ -65,6 +68,7 @@ func (f *attackFlags) flags(cmd *cobra.Command) {
 type attackReport struct {
 	attack.Query
 	Closed   bool // the input is all there is
+	MayClose bool // --closed-world would make it so
 	Paths    [][]attack.Stage
 	Weights  []int
 	Reaching int // starting points that have a path
@@ -107,8 +111,16 @@ func (f *attackFlags) run(cmd *cobra.Command, p *Program, args []string) error {
 		return err
 	}
 	f.paths = append(f.paths, args...)
-	s, err := f.snapshot(cmd, p)
+	for _, namespace := range f.Namespaces {
+		if len(validation.IsDNS1123Label(namespace)) > 0 {
+			return fmt.Errorf("-n %q cannot be the name of a namespace: leave -n out for all of them", namespace)
+		}
+	}
+	s, err := f.snapshot(cmd, p, f.Namespaces...)
 	if err != nil {
+		return err
+	}
+	if err := namespacesIn(s, f.Namespaces); err != nil {
 		return err
 	}
 	r, err := f.report(s)
@@ -136,26 +148,21 @@ func (f *attackFlags) run(cmd *cobra.Command, p *Program, args []string) error {
 
 func (f *attackFlags) report(s *model.Snapshot) (*attackReport, error) {
 	g := attack.New(s, reach.New(s), access.New(s), attack.Options{KubernetesMinor: LatestMinor, Known: f.known})
-	from, err := g.Source(f.From)
-	if err != nil {
-		return nil, fmt.Errorf("--start %w", err)
+	ends, err := g.Ends(f.Query)
+	if wrong, ok := errors.AsType[*attack.EndError](err); ok {
+		return nil, fmt.Errorf("%s %w", map[bool]string{false: "--start", true: "--to"}[wrong.Target], err)
 	}
-	to, err := g.Target(f.To)
-	if err != nil {
-		return nil, fmt.Errorf("--to %w", err)
-	}
-	d := g.Distances(to...)
-	r := &attackReport{Query: f.Query, Closed: s.Closed, Problems: f.problems}
+	d := g.Distances(ends.To...)
+	r := &attackReport{Query: f.Query, Closed: s.Closed, MayClose: f.mayClose(), Problems: f.problems}
 	r.Incomplete = g.Incomplete()
 	if gap := s.Gap("", attack.Kinds()...); gap != nil {
 		r.Unread = gap.Reason
 	}
-	for _, path := range different(g, d.Paths(from, consideredPaths*f.top), f.top) {
+	for _, path := range different(g, d.PathsOf(ends, consideredPaths*f.top), f.top) {
 		r.Paths, r.Weights = append(r.Paths, path.stages), append(r.Weights, path.Weight)
 	}
-	entries := g.Entries(from)
-	r.Entries = len(entries)
-	for _, v := range entries {
+	r.Entries = len(ends.Entries)
+	for _, v := range ends.Entries {
 		if _, ok := d.From(v); ok {
 			r.Reaching++
 		}
@@ -163,7 +170,7 @@ func (f *attackFlags) report(s *model.Snapshot) (*attackReport, error) {
 	if r.Reaching == 0 {
 		return r, nil
 	}
-	for _, c := range d.Chokes(entries, to, shownChokes) {
+	for _, c := range d.Chokes(ends.Entries, ends.To, shownChokes) {
 		r.Chokes = append(r.Chokes, attackChoke{c, g.Vertex(c.Vertex)})
 	}
 	if r.Remedies, err = g.Remedies(f.Query, shownRemedies); err != nil {

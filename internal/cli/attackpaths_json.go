@@ -24,6 +24,7 @@ type attackEvidenceJSON struct {
 type attackStepJSON struct {
 	Kind       string               `json:"kind"`
 	Does       string               `json:"does"`
+	Holds      string               `json:"holds"`
 	Needs      string               `json:"needs,omitempty"`
 	Closes     string               `json:"closes,omitempty"`
 	Certainty  attack.Certainty     `json:"certainty"`
@@ -69,6 +70,7 @@ type attackPlanJSON struct {
 type attackReportJSON struct {
 	From     string             `json:"from"`
 	To       string             `json:"to"`
+	Within   []string           `json:"namespaces,omitempty"` // in which paths start
 	World    string             `json:"world"`
 	Entries  int                `json:"entries"`
 	Reaching int                `json:"reaching"`
@@ -92,7 +94,7 @@ func asAttackVertex(v attack.Vertex) attackVertexJSON {
 
 func attackJSON(r *attackReport) attackReportJSON {
 	out := attackReportJSON{
-		From: r.From, To: r.To, World: "open", Unread: r.Unread, Incomplete: r.Incomplete, Entries: r.Entries, Reaching: r.Reaching,
+		From: r.From, To: r.To, Within: r.Namespaces, World: "open", Unread: r.Unread, Incomplete: r.Incomplete, Entries: r.Entries, Reaching: r.Reaching,
 		Paths: []attackPathJSON{}, Chokes: []attackChokeJSON{}, Changes: []attackRemedyJSON{}, Problems: []string{},
 	}
 	if r.Closed {
@@ -139,7 +141,7 @@ func asAttackRemedy(m *attack.Remedy) attackRemedyJSON {
 func asAttackStep(s attack.Stage) attackStepJSON {
 	step := s.Step
 	j := attackStepJSON{
-		Kind: step.Kind.String(), Does: step.Does, Needs: step.Needs, Closes: step.Closes, Certainty: step.Certainty, Weight: step.Weight(),
+		Kind: step.Kind.String(), Does: step.Does, Holds: step.Holds, Needs: step.Needs, Closes: step.Closes, Certainty: step.Certainty, Weight: step.Weight(),
 		Techniques: append([]string{}, step.Techniques...), Evidence: []attackEvidenceJSON{}, To: asAttackVertex(s.At),
 	}
 	for _, e := range step.Evidence {

@@ -18,11 +18,13 @@ var certaintyStyles = map[attack.Certainty]string{attack.Certain: red, attack.Li
 
 func (p *attackPrinter) report(r *attackReport) error {
 	if len(r.Paths) == 0 {
-		p.wrapped(0, bold, "No path from "+r.From+" to "+r.To+".")
+		p.wrapped(0, bold, "No path from "+r.from()+" to "+r.To+".")
 		p.incomplete(r)
 		switch {
 		case r.Unread != "":
 			p.wrapped(0, yellow, r.Unread+", so there may be one.")
+		case !r.Closed && !r.MayClose:
+			p.wrapped(0, dim, "What could not be read, and what lives elsewhere, may open one.")
 		case !r.Closed:
 			p.wrapped(0, dim, "Other bindings, policies and workloads may live elsewhere; --closed-world takes what was read for all there is.")
 		}
@@ -46,14 +48,36 @@ func (p *attackPrinter) incomplete(r *attackReport) {
 	}
 }
 
+// from says where paths begin.
+func (r *attackReport) from() string {
+	if len(r.Namespaces) == 0 {
+		return r.From
+	}
+	word := " in "
+	if r.From == "internet" {
+		word = " through "
+	}
+	return r.From + word + inNamespaces(r.Namespaces)
+}
+
+func inNamespaces(names []string) string {
+	if len(names) == 1 {
+		return "namespace " + names[0]
+	}
+	return "namespaces " + strings.Join(names, ", ")
+}
+
 // summary says in one line how many paths there are.
 func (r *attackReport) summary() string {
 	what := "starting points"
 	if r.From == "internet" {
 		what = "containers that the internet reaches"
 	}
+	if len(r.Namespaces) > 0 {
+		what += " in " + inNamespaces(r.Namespaces)
+	}
 	if r.Entries == 1 {
-		return "There is a path from " + r.From + " to " + r.To + "."
+		return "There is a path from " + r.from() + " to " + r.To + "."
 	}
 	return fmt.Sprintf("%d of %d %s lead to %s.", r.Reaching, r.Entries, what, r.To)
 }
@@ -73,10 +97,8 @@ func (p *attackPrinter) path(number int, stages []attack.Stage) {
 	p.line(2, "", "From "+stages[0].At.String())
 	for i, s := range stages[1:] {
 		step := s.Step
-		label := fmt.Sprintf("%d. ", i+1)
-		text := hang(printable(step.Does), 0, p.width-2-len(label))
-		text = strings.ReplaceAll(text, "\n", "\n"+strings.Repeat(" ", 2+len(label)))
-		fmt.Fprintf(p.w, "  %s%s\n", p.paint(bold, label), text)
+		p.numbered(i+1, step.Does)
+		p.wrapped(5, "", "then holds "+step.Holds)
 		p.line(5, certaintyStyles[step.Certainty], step.Certainty.String()+"  "+strings.Join(step.Techniques, " "))
 		if step.Needs != "" {
 			p.wrapped(5, dim, "possible when "+step.Needs)
@@ -92,6 +114,12 @@ func (p *attackPrinter) path(number int, stages []attack.Stage) {
 		}
 	}
 	fmt.Fprintln(p.w)
+}
+
+// numbered writes an entry of a list.
+func (p *attackPrinter) numbered(number int, text string) {
+	label := fmt.Sprintf("%d. ", number)
+	fmt.Fprintf(p.w, "  %s%s\n", p.paint(bold, label), hang(printable(text), 2+len(label), p.width))
 }
 
 // hardest says what a path hangs on.
@@ -132,7 +160,7 @@ func (p *attackPrinter) remedies(r *attackReport) {
 	}
 	for i := range r.Remedies {
 		m := &r.Remedies[i]
-		p.wrapped(2, "", fmt.Sprintf("%d. %s", i+1, m.Title))
+		p.numbered(i+1, m.Title)
 		p.line(5, green, effect(m))
 		if place, ok := m.Place(); ok {
 			p.line(5, dim, place.String())
@@ -160,7 +188,7 @@ func (p *attackPrinter) plan(r *attackReport) {
 	p.line(0, bold, title)
 	for i := range r.Plan.Steps {
 		s := &r.Plan.Steps[i]
-		p.wrapped(2, "", fmt.Sprintf("%d. %s", i+1, s.Title))
+		p.numbered(i+1, s.Title)
 		if place, ok := s.Place(); ok {
 			p.line(5, dim, place.String())
 		}

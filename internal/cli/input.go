@@ -57,6 +57,12 @@ func (in *input) configure(ctx context.Context, p *Program) error {
 // closedWorld reports whether the user says that the files are all there is.
 func (in *input) closedWorld() bool { return in.settings.world.text == "closed" }
 
+// mayClose reports whether --closed-world would close the world: files were read,
+// all of them, and it was not given.
+func (in *input) mayClose() bool {
+	return !in.live() && !in.closedWorld() && len(in.problems) == 0
+}
+
 // snapshot reads what the flags name. Where not all of a cluster may be read, the
 // namespaces are that the question is about; "" is none. What could not be read is
 // a gap: it is told on standard error, and makes answers unknown that hang on it.

@@ -73,14 +73,14 @@ func (f *inventory) read(cmd *cobra.Command, p *Program, args []string) error {
 	if f.world, err = f.snapshot(cmd, p, f.namespaces...); err != nil {
 		return err
 	}
-	return f.known()
+	return namespacesIn(f.world, f.namespaces)
 }
 
-// known refuses namespaces in which there is nothing at all: most likely they are
-// misspelt.
-func (f *inventory) known() error {
+// namespacesIn refuses namespaces in which there is nothing at all: most likely
+// they are misspelt.
+func namespacesIn(s *model.Snapshot, namespaces []string) error {
 	known := map[string]bool{}
-	for _, o := range f.world.All() {
+	for _, o := range s.All() {
 		if o.Key.Namespace != "" {
 			known[o.Key.Namespace] = true
 		}
@@ -88,7 +88,7 @@ func (f *inventory) known() error {
 			known[o.Key.Name] = true
 		}
 	}
-	for _, namespace := range f.namespaces {
+	for _, namespace := range namespaces {
 		if !known[namespace] {
 			return fmt.Errorf("--namespace: nothing is in namespace %q; there are %s", namespace, strings.Join(slices.Sorted(maps.Keys(known)), ", "))
 		}

@@ -182,9 +182,10 @@ func unknownLine(r *model.Report) string {
 		return ""
 	}
 	times := map[string]int{}
-	most := ""
+	most, open := "", len(r.Unknowns) == 0
 	for i := range r.Unknowns {
 		reason := r.Unknowns[i].Reason
+		open = open || strings.Contains(reason, "elsewhere") || strings.Contains(reason, "not read")
 		times[reason]++
 		if times[reason] > times[most] {
 			most = reason
@@ -197,7 +198,7 @@ func unknownLine(r *model.Report) string {
 			line += fmt.Sprintf(" (%d), others (%d)", times[most], n-times[most])
 		}
 	}
-	if r.Provenance.World != "closed" {
+	if open && r.Provenance.World != "closed" {
 		line += "; see --closed-world"
 	}
 	return line
