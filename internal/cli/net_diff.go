@@ -138,7 +138,7 @@ func readSaved(path string) *cluster.Input {
 
 // diffEntry is connections that open or close together.
 type diffEntry struct {
-	From, To []reach.Endpoint
+	From, To []*reach.Endpoint
 	Ports    reach.PortSet
 	Old, New reach.Verdict
 	Opens    bool
@@ -147,7 +147,7 @@ type diffEntry struct {
 // diffEntries divides changes into what opens and what closes, and puts together
 // those that differ in one end only.
 func diffEntries(changes []reach.Change) (opens, closes []diffEntry, unsure []reach.Change) {
-	sets := endSets{known: map[*reach.Endpoint]uint64{}, ends: map[endID]uint64{}}
+	sets := endSets{known: map[**reach.Endpoint]uint64{}, ends: map[*reach.Endpoint]uint64{}}
 	o, c := newJoiner(), newJoiner()
 	for i := range changes {
 		change := &changes[i]
@@ -167,13 +167,13 @@ func diffEntries(changes []reach.Change) (opens, closes []diffEntry, unsure []re
 
 // endSets names lists of endpoints, so that equal ones are found fast.
 type endSets struct {
-	known map[*reach.Endpoint]uint64 // by the first of a list, whose length is the same wherever it is the first
-	ends  map[endID]uint64
+	known map[**reach.Endpoint]uint64 // by the first of a list, whose length is the same wherever it is the first
+	ends  map[*reach.Endpoint]uint64
 }
 
 // of returns the name of a list, which other lists with as many and the same
 // endpoints in the same order have.
-func (s *endSets) of(list []reach.Endpoint) uint64 {
+func (s *endSets) of(list []*reach.Endpoint) uint64 {
 	if len(list) == 0 {
 		return 0
 	}
@@ -186,13 +186,12 @@ func (s *endSets) of(list []reach.Endpoint) uint64 {
 }
 
 // more returns the name of a list with further endpoints behind it.
-func (s *endSets) more(name uint64, list []reach.Endpoint) uint64 {
-	for i := range list {
-		id := idOf(&list[i])
-		hash, ok := s.ends[id]
+func (s *endSets) more(name uint64, list []*reach.Endpoint) uint64 {
+	for _, e := range list {
+		hash, ok := s.ends[e]
 		if !ok {
-			hash = maphash.String(endSeed, list[i].String())
-			s.ends[id] = hash
+			hash = maphash.Comparable(endSeed, idOf(e))
+			s.ends[e] = hash
 		}
 		name = tree.Mix(name, hash)
 	}
@@ -264,7 +263,7 @@ func (j *joiner) verdict(e *diffEntry) int {
 	return n
 }
 
-func joinEnds(list, more []reach.Endpoint, own bool) []reach.Endpoint {
+func joinEnds(list, more []*reach.Endpoint, own bool) []*reach.Endpoint {
 	if !own {
 		list = slices.Clone(list)
 	}
@@ -328,7 +327,7 @@ func (n *network) writeEntries(w *accessPrinter, word, mark, style string, list 
 }
 
 // ends names endpoints, of which some may be of another network.
-func (x *naming) ends(list []reach.Endpoint) string {
+func (x *naming) ends(list []*reach.Endpoint) string {
 	var texts []string
 	namespaces := map[string]int{}
 	addresses := 0
@@ -341,7 +340,7 @@ func (x *naming) ends(list []reach.Endpoint) string {
 		texts = append(texts, fmt.Sprintf("addresses outside in %d groups", addresses))
 	}
 	for i := range list {
-		e := &list[i]
+		e := list[i]
 		if e.Kind == reach.Addresses && addresses > 4 {
 			continue
 		}
@@ -384,10 +383,10 @@ type changeJSON struct {
 
 func diffJSON(changes []reach.Change) any {
 	list := []changeJSON{}
-	ends := func(all []reach.Endpoint) []endJSON {
+	ends := func(all []*reach.Endpoint) []endJSON {
 		list := []endJSON{}
-		for i := range all {
-			list = append(list, asEnd(&all[i]))
+		for _, e := range all {
+			list = append(list, asEnd(e))
 		}
 		return list
 	}
@@ -409,7 +408,7 @@ func diffCSV(out io.Writer, changes []reach.Change) error {
 		c := &changes[i]
 		for j := range c.From {
 			for k := range c.To {
-				if err := w.Write([]string{cell(endText(&c.From[j])), cell(endText(&c.To[k])), c.Opens().String(), c.Closes().String()}); err != nil {
+				if err := w.Write([]string{cell(endText(c.From[j])), cell(endText(c.To[k])), c.Opens().String(), c.Closes().String()}); err != nil {
 					return err
 				}
 			}

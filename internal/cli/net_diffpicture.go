@@ -22,11 +22,11 @@ func newChangePicture(changes []reach.Change) *changePicture {
 	p := &changePicture{used: [2]map[endID]*reach.Endpoint{{}, {}}}
 	workloads, ranges := map[endID]bool{}, map[endID]bool{}
 	for i := range changes {
-		for side, ends := range [][]reach.Endpoint{changes[i].From, changes[i].To} {
-			for j := range ends {
-				key := idOf(&ends[j])
-				p.used[side][key] = &ends[j]
-				switch ends[j].Kind {
+		for side, ends := range [][]*reach.Endpoint{changes[i].From, changes[i].To} {
+			for _, e := range ends {
+				key := idOf(e)
+				p.used[side][key] = e
+				switch e.Kind {
 				case reach.Pods:
 					workloads[key] = true
 				case reach.Addresses:
@@ -138,10 +138,10 @@ func diffSVG(out io.Writer, changes []reach.Change, closed bool) error {
 }
 
 // counts returns how many of some endpoints are drawn as each end.
-func (p *changePicture) counts(a *axis, ends []reach.Endpoint) map[int]int {
+func (p *changePicture) counts(a *axis, ends []*reach.Endpoint) map[int]int {
 	counts := map[int]int{}
-	for i := range ends {
-		counts[a.of(&ends[i])]++
+	for _, e := range ends {
+		counts[a.of(e)]++
 	}
 	return counts
 }
@@ -149,10 +149,10 @@ func (p *changePicture) counts(a *axis, ends []reach.Endpoint) map[int]int {
 func diffDOT(out io.Writer, changes []reach.Change) error {
 	p := newChangePicture(changes)
 	g := newDot(p.drawing)
-	nodes := func(ends []reach.Endpoint) map[int]int {
+	nodes := func(ends []*reach.Endpoint) map[int]int {
 		counts := map[int]int{}
-		for i := range ends {
-			counts[g.node(&ends[i])]++
+		for _, e := range ends {
+			counts[g.node(e)]++
 		}
 		return counts
 	}

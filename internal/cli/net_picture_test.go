@@ -97,7 +97,7 @@ func TestDiffPicture(t *testing.T) {
 			}
 			for j := range changes[i].From {
 				for k := range changes[i].To {
-					signs[[2]int{rows.of(&changes[i].From[j]), columns.of(&changes[i].To[k])}] = sign
+					signs[[2]int{rows.of(changes[i].From[j]), columns.of(changes[i].To[k])}] = sign
 				}
 			}
 		}

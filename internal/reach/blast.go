@@ -3,7 +3,6 @@ package reach
 import (
 	"cmp"
 	"fmt"
-	"iter"
 	"slices"
 
 	"ullage.dev/ullage/internal/model"
@@ -43,14 +42,32 @@ type Cut struct {
 	Further Extent
 }
 
-// Blast computes what workloads reach. ids are of workloads.
-func (g *Graph) Blast(ids []ID) *Blast {
+func newBlast(g *Graph, ids []ID) *Blast {
 	b := &Blast{Of: ids, own: map[ID]bool{}, graph: g, spaces: map[string]int{}}
 	for _, id := range ids {
 		b.own[id] = true
 	}
-	b.Reached = g.together(ids, b.own, g.From)
-	b.From = g.together(ids, b.own, g.To)
+	return b
+}
+
+// Blast computes what workloads reach. ids are of workloads.
+func (g *Graph) Blast(ids []ID) *Blast {
+	b := newBlast(g, ids)
+	b.reach()
+	units := g.unitsOf(ids)
+	b.From = b.together(func(add func(int32, answerID)) {
+		g.walk(g.units(0, g.firstName()), units, func(from, _ int32, a answerID) { add(from, a) })
+	})
+	return b
+}
+
+// reach finds what is reached.
+func (b *Blast) reach() {
+	g := b.graph
+	units := g.unitsOf(b.Of)
+	b.Reached = b.together(func(add func(int32, answerID)) {
+		g.walk(units, g.units(0, g.size), func(_, to int32, a answerID) { add(to, a) })
+	})
 	for _, p := range b.Reached {
 		a := p.Answer()
 		switch g.kind(g.unit(p.ID)) {
@@ -67,28 +84,44 @@ func (g *Graph) Blast(ids []ID) *Blast {
 		}
 	}
 	b.Further = Extent{b.closure(true), b.closure(false)}
-	return b
 }
 
-// together returns the peers of all of some endpoints, those among them left out.
-func (g *Graph) together(ids []ID, own map[ID]bool, peers func(ID) iter.Seq2[ID, Verdict]) []BlastPeer {
-	all := make([]Verdict, g.Len())
-	for _, id := range ids {
-		for other, v := range peers(id) {
-			x := &all[other]
-			if own[other] || x.Must.All() {
-				continue
-			}
+// unitsOf returns the numbers of endpoints in the universe, each once.
+func (g *Graph) unitsOf(ids []ID) []int32 {
+	units := make([]int32, len(ids))
+	for i, id := range ids {
+		units[i] = g.unit(id)
+	}
+	slices.Sort(units)
+	return slices.Compact(units)
+}
+
+// together returns the peers of all of the workloads, those among them left out.
+// pairs calls its argument with each peer of each of them.
+func (b *Blast) together(pairs func(add func(int32, answerID))) []BlastPeer {
+	g := b.graph
+	all, verdict := make([]Verdict, g.size), g.verdicts()
+	last := make([]answerID, g.size) // what was added last is most often what comes next
+	for i := range last {
+		last[i] = unknownAnswer
+	}
+	pairs(func(unit int32, a answerID) {
+		if a == last[unit] {
+			return
+		}
+		last[unit] = a
+		if x := &all[unit]; !x.Must.All() {
+			v := verdict(a)
 			*x = Verdict{x.Must.union(v.Must), x.May.union(v.May), x.Why | v.Why}
 		}
-	}
+	})
 	var found []BlastPeer
-	for id, v := range all {
-		if !v.May.Empty() {
+	for id := range ID(g.Len()) {
+		if v := all[g.unit(id)]; !v.May.Empty() && !b.own[id] {
 			if v.Must.Equal(v.May) {
 				v.Why = 0
 			}
-			found = append(found, BlastPeer{ID(id), v})
+			found = append(found, BlastPeer{id, v})
 		}
 	}
 	return found
@@ -153,7 +186,8 @@ func (b *Blast) FindCuts(s *model.Snapshot) {
 	kept := cuts[:0]
 	for _, c := range cuts {
 		g := b.graph.With(s.With(c.Changes...), c.Changes...)
-		after := g.Blast(b.sameIn(g))
+		after := newBlast(g, b.sameIn(g))
+		after.reach()
 		c.Direct, c.Further = after.Direct, after.Further
 		if c.Direct.Most < b.Direct.Most || c.Direct.Most == b.Direct.Most && c.Direct.Least < b.Direct.Least {
 			kept = append(kept, c)
@@ -167,6 +201,9 @@ func (b *Blast) FindCuts(s *model.Snapshot) {
 
 // sameIn returns the workloads in another graph of the same pods.
 func (b *Blast) sameIn(g *Graph) []ID {
+	if g.basis == b.graph.basis {
+		return b.Of
+	}
 	var ids []ID
 	for _, id := range b.Of {
 		for _, other := range g.Find(b.graph.workloads[id].Object.Key) {

@@ -83,12 +83,13 @@ func New(s *model.Snapshot) *Graph {
 	b.addresses.divide()
 	b.classify()
 	b.number()
-	b.index()
+	b.indexLabels()
 	for _, p := range b.policies {
 		b.resolve(p)
 	}
 	b.apply()
 	b.sign(nil)
+	b.byKey = sync.OnceValue(b.Graph.index)
 	return b.Graph
 }
 

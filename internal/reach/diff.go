@@ -14,7 +14,7 @@ import (
 // Endpoints are those of the new graph, or of the old one when only that has
 // them; a pair of which an end is missing allows nothing.
 type Change struct {
-	From, To []Endpoint
+	From, To []*Endpoint
 	Old, New Verdict
 }
 
@@ -24,18 +24,19 @@ func (c *Change) Opens() PortSet { return c.New.May.minus(c.Old.May) }
 // Closes returns the ports that were or might have been allowed, and are not.
 func (c *Change) Closes() PortSet { return c.Old.May.minus(c.New.May) }
 
-// Diff returns what differs between two graphs, in the order of the endpoints.
-// Lists of endpoints share memory: they must not be changed. Workloads are the same when their keys and pod templates' places are,
-// addresses and names when they are equal. What neither of two ends, nor the
-// policies that select them, nor the namespaces gives reason to is not compared,
-// so that a small change costs little.
+// Diff returns what differs between two graphs, in the order of the endpoints;
+// those that differ alike are one change. Lists of endpoints share memory, and must
+// not be changed; each endpoint is there once. Workloads are the same when their
+// keys and pod templates' places are, addresses and names when they are equal. What
+// neither of two ends, nor the policies that select them, nor the namespaces gives
+// reason to is not compared, so that a small change costs little.
 func Diff(before, after *Graph) []Change {
 	d := &differ{old: before, new: after, oldMix: before.newMixer(), newMix: after.newMixer(), full: !sameContext(before, after), ids: map[answerID]answer{}}
 	d.align()
 	d.number()
-	for i := range d.ends {
-		d.source(int32(i))
-		d.destination(int32(i))
+	for n, i := range d.first {
+		d.source(int32(n), i)
+		d.destination(int32(n), i)
 	}
 	return d.changes
 }
@@ -59,15 +60,16 @@ type differ struct {
 
 	// Ends that differ in nothing that is compared have one number, and what is
 	// found for one holds for all.
-	like     []int32
-	first    []int32 // the first end of each number
-	compared [2][][]apart
+	like  []int32
+	first []int32       // the first end of each number
+	all   [][]int32     // the ends of each number
+	alike [][]*Endpoint // the same, once they are asked for
 }
 
 // apart is ends that differ in one way from another end.
 type apart struct {
 	pair [2]answerID
-	ends []Endpoint
+	ends []*Endpoint
 }
 
 // number finds out which ends are alike.
@@ -87,13 +89,21 @@ func (d *differ) number() {
 		if !ok {
 			n = int32(len(d.first))
 			known[s] = n
-			d.first = append(d.first, int32(i))
+			d.first, d.all = append(d.first, int32(i)), append(d.all, nil)
 		}
-		d.like[i] = n
+		d.like[i], d.all[n] = n, append(d.all[n], int32(i))
 	}
-	for _, dir := range directions {
-		d.compared[dir] = make([][]apart, len(d.first))
+	d.alike = make([][]*Endpoint, len(d.first))
+}
+
+// endsOf returns the ends of a number.
+func (d *differ) endsOf(n int32) []*Endpoint {
+	if d.alike[n] == nil {
+		for _, i := range d.all[n] {
+			d.alike[n] = append(d.alike[n], d.endpoint(i))
+		}
 	}
+	return d.alike[n]
 }
 
 // contextOf returns the hashes of what policies refer to beside pods.
@@ -221,40 +231,34 @@ func (d *differ) alignNames() {
 	}
 }
 
-// source compares what an endpoint may connect to.
-func (d *differ) source(i int32) {
+// source compares what the ends of a number may connect to; i is the first.
+func (d *differ) source(n, i int32) {
 	self := &d.ends[i]
 	kind := self.endpoint.Kind
 	if kind == Name || !self.touched[Egress] && !self.changed && !d.full {
 		return
 	}
-	d.compare(i, Egress, func(j int32) bool { return kind != Addresses || !d.ends[j].endpoint.Outside() })
+	d.compare(n, Egress, func(j int32) bool { return kind != Addresses || !d.ends[j].endpoint.Outside() })
 }
 
-// destination compares what may connect to an endpoint, but for what source
-// compares.
-func (d *differ) destination(i int32) {
+// destination compares what may connect to them, but for what source compares.
+func (d *differ) destination(n, i int32) {
 	self := &d.ends[i]
 	if d.full || !self.touched[Ingress] && !self.changed {
 		return
 	}
 	outside := self.endpoint.Outside()
-	d.compare(i, Ingress, func(j int32) bool {
+	d.compare(n, Ingress, func(j int32) bool {
 		other := &d.ends[j]
 		return other.endpoint.Kind != Name && !(outside && other.endpoint.Outside()) && !other.touched[Egress] && !other.changed
 	})
 }
 
-// compare compares the pairs of one end with those others that with accepts, and
-// puts together those that differ in the same way.
-func (d *differ) compare(i int32, dir Direction, with func(int32) bool) {
-	groups := d.compared[dir][d.like[i]]
-	if groups == nil {
-		groups = d.groups(d.first[d.like[i]], dir, with)
-		d.compared[dir][d.like[i]] = groups
-	}
-	for _, gr := range groups {
-		c := Change{From: []Endpoint{d.endpoint(i)}, To: gr.ends, Old: d.old.verdict(gr.pair[0]), New: d.new.verdict(gr.pair[1])}
+// compare compares the pairs of the ends of a number with those others that with
+// accepts, and puts together those that differ in the same way.
+func (d *differ) compare(n int32, dir Direction, with func(int32) bool) {
+	for _, gr := range d.groups(d.first[n], dir, with) {
+		c := Change{From: d.endsOf(n), To: gr.ends, Old: d.old.verdict(gr.pair[0]), New: d.new.verdict(gr.pair[1])}
 		if dir == Ingress {
 			c.From, c.To = c.To, c.From
 		}
@@ -262,10 +266,10 @@ func (d *differ) compare(i int32, dir Direction, with func(int32) bool) {
 	}
 }
 
-// groups returns the others that differ, never nil.
+// groups returns the others that differ.
 func (d *differ) groups(i int32, dir Direction, with func(int32) bool) []apart {
 	const unasked, same = -2, -1
-	groups := []apart{}
+	var groups []apart
 	at := map[[2]answerID]int32{}
 	of := make([]int32, len(d.first)) // the group of ends by their number
 	for n := range of {
@@ -308,11 +312,12 @@ func (d *differ) differ(i, j int32, dir Direction, with func(int32) bool) ([2]an
 	return pair, !d.same(pair)
 }
 
-func (d *differ) endpoint(i int32) Endpoint {
-	if e := &d.ends[i]; e.lazy {
+func (d *differ) endpoint(i int32) *Endpoint {
+	e := &d.ends[i]
+	if e.lazy {
 		e.endpoint, e.lazy = d.new.Endpoint(e.endpoint.ID), false
 	}
-	return d.ends[i].endpoint
+	return &e.endpoint
 }
 
 // ownDiffers reports whether one direction alone differs; the other does not.

@@ -300,12 +300,13 @@ func (x *Exposure) granted(o *model.Object, b Backend) Answer {
 // routeWays returns the ways that routes open by a Service, one for each route.
 func (x *Exposure) routeWays(l lead, pod model.PodTemplate) []Way {
 	var ways []Way
+	at := map[*model.Object]int{} // in ways
 	for _, r := range x.routes[objectName{l.Key.Namespace, l.Key.Name}] {
 		if r.attached.Answer == No {
 			continue
 		}
 		ports := l.ports(pod, r.backend.Port)
-		if i := slices.IndexFunc(ways, func(w Way) bool { return w.Object == r.object }); i >= 0 {
+		if i, ok := at[r.object]; ok {
 			ways[i].Ports = ways[i].Ports.union(ports)
 			continue
 		}
@@ -317,7 +318,7 @@ func (x *Exposure) routeWays(l lead, pod model.PodTemplate) []Way {
 			w.Why = append(w.Why, "no ReferenceGrant was read that lets the route name a Service of another namespace")
 		}
 		w.controllers = x.controllersOf(r)
-		ways = append(ways, w)
+		at[r.object], ways = len(ways), append(ways, w)
 	}
 	for i := range ways {
 		if ways[i].Ports.Empty() {

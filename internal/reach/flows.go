@@ -127,37 +127,53 @@ const tile = 16
 // pairs calls do with the answer of each pair of the universe of which one is in
 // the cluster, names as sources left out.
 func (g *Graph) pairs(do func(from, to int32, a answerID)) {
+	g.walk(g.units(0, g.firstName()), g.units(0, g.size), do)
+}
+
+// units lists those from first to just before last.
+func (g *Graph) units(first, last int32) []int32 {
+	list := make([]int32, 0, last-first)
+	for unit := first; unit < last; unit++ {
+		list = append(list, unit)
+	}
+	return list
+}
+
+// walk calls do with the answer of each pair of some sources and some destinations,
+// those left out of which both are outside the cluster.
+func (g *Graph) walk(sources, destinations []int32, do func(from, to int32, a answerID)) {
 	m := g.newMixer()
-	for sign := range g.signatures[Ingress] {
-		g.rowOf(Ingress, int32(sign))
-	}
-	column := make([][]answerID, tile)
-	for k := range column {
-		column[k] = make([]answerID, len(g.signatures[Ingress])+1)
-		column[k][len(g.signatures[Ingress])] = allowed
-	}
-	signs := make([]int32, g.size)
-	for i, s := range g.signOf[Ingress] {
-		signs[i] = s
-		if s < 0 {
-			signs[i] = int32(len(g.signatures[Ingress]))
+	signs := make([]int32, len(destinations)) // positions in rows
+	rows := []row{nil}
+	at := map[int32]int32{-1: 0}
+	for i, to := range destinations {
+		sign := g.signOf[Ingress][to]
+		n, ok := at[sign]
+		if !ok {
+			n = int32(len(rows))
+			at[sign] = n
+			rows = append(rows, g.rowOf(Ingress, sign))
 		}
+		signs[i] = n
 	}
-	for first := int32(0); first < g.firstName(); first += tile {
-		last := min(first+tile, g.firstName())
-		for sign := range g.signatures[Ingress] {
-			for k, a := range (*g.rows[Ingress][sign].Load())[first:last] {
-				column[k][sign] = a
+	columns := make([][]answerID, min(tile, len(sources)))
+	for k := range columns {
+		columns[k] = make([]answerID, len(rows)) // the first stays allowed
+	}
+	for len(sources) > 0 {
+		some := sources[:min(tile, len(sources))]
+		sources = sources[len(some):]
+		for n, r := range rows[1:] {
+			for k, from := range some {
+				columns[k][n+1] = r[from]
 			}
 		}
-		for from := first; from < last; from++ {
-			end := g.size
-			if from >= g.firstAddress() {
-				end = g.firstAddress()
-			}
-			out, in := g.row(Egress, from), column[from-first]
-			for to := range end {
-				do(from, to, m.meet(out.at(to), in[signs[to]]))
+		for k, from := range some {
+			out, in, outside := g.row(Egress, from), columns[k], from >= g.firstAddress()
+			for i, to := range destinations {
+				if !outside || to < g.firstAddress() {
+					do(from, to, m.meet(out.at(to), in[signs[i]]))
+				}
 			}
 		}
 	}

@@ -30,7 +30,8 @@ type Graph struct {
 	classes       []class
 	portMaps      [][]declared // named ports of pods, by number
 	outsideNames  []string     // the last is "", any other
-	context       []uint64     // see contextOf
+	byKey         func() map[model.Key][]ID
+	context       []uint64 // see contextOf
 
 	node, size int32 // of the universe; see resolve.go
 	hostBits   bitset
@@ -189,22 +190,21 @@ func (g *Graph) Endpoints() iter.Seq[Endpoint] {
 // Find returns the endpoints of an object, one for each of its pod templates,
 // and none when it is not the top of a chain of controllers.
 func (g *Graph) Find(key model.Key) []ID {
-	i, ok := g.namespaceIndex(key.Namespace)
-	if !ok {
-		return nil
-	}
-	var ids []ID
-	for c := g.namespaces[i].first; c < g.namespaces[i].last; c++ {
-		for _, id := range g.classes[c].members {
-			if g.workloads[id].Object.Key == key {
-				ids = append(ids, id)
-			}
-		}
-	}
+	ids := slices.Clone(g.byKey()[key])
 	if id, ok := g.standIn[key]; ok {
 		ids = append(ids, id)
 	}
 	slices.Sort(ids)
+	return ids
+}
+
+// index finds the endpoints of objects.
+func (g *Graph) index() map[model.Key][]ID {
+	ids := make(map[model.Key][]ID, len(g.workloads))
+	for id := range g.workloads {
+		key := g.workloads[id].Object.Key
+		ids[key] = append(ids[key], ID(id))
+	}
 	return ids
 }
 

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"ullage.dev/ullage/internal/model"
+	"ullage.dev/ullage/internal/tree"
 )
 
 // Isolation is NetworkPolicies that isolate the pods of a namespace and keep what
@@ -50,7 +51,8 @@ type Question struct {
 // Pods on the host network are left out: policies hold for them in some network
 // plugins only.
 func Isolate(s *model.Snapshot, g *Graph, x *Exposure, declarations []*model.Declaration, namespace string) *Isolation {
-	b := &isolator{Isolation: &Isolation{Namespace: namespace}, snapshot: s, graph: g, exposure: x, selectors: map[string][]model.Workload{}}
+	b := &isolator{Isolation: &Isolation{Namespace: namespace}, snapshot: s, graph: g, exposure: x,
+		spaces: map[string]*space{}, groupBy: map[*tree.Node]*podGroup{}, said: map[any]bool{}}
 	b.group()
 	if len(b.groups) == 0 {
 		return b.Isolation
@@ -67,19 +69,22 @@ func Isolate(s *model.Snapshot, g *Graph, x *Exposure, declarations []*model.Dec
 // isolator makes an Isolation.
 type isolator struct {
 	*Isolation
-	snapshot  *model.Snapshot
-	graph     *Graph
-	exposure  *Exposure
-	groups    []*podGroup
-	selectors map[string][]model.Workload // workloads by namespace
-	flows     []declaredFlow
+	snapshot *model.Snapshot
+	graph    *Graph
+	exposure *Exposure
+	groups   []*podGroup
+	spaces   map[string]*space
+	groupBy  map[*tree.Node]*podGroup // by pod spec
+	said     map[any]bool             // notes and questions that were told
+	flows    []declaredFlow
 }
 
 // podGroup is workloads of the namespace whose pods have the same labels.
 type podGroup struct {
 	members  []model.Workload
 	selector podSelector
-	allows   [2][]allowance // by Direction
+	allows   [2][]allowance    // by Direction
+	rules    [2]map[string]int // of allows, by what writes the peer
 }
 
 // allowance is one peer and the ports allowed with it.
@@ -113,17 +118,19 @@ type side struct {
 // group divides the workloads of the namespace by what policies can tell apart.
 func (b *isolator) group() {
 	byLabels := map[string]*podGroup{}
-	for _, w := range b.workloads(b.Namespace) {
+	here := b.space(b.Namespace)
+	for i, w := range here.workloads {
 		if w.Pod.Spec.Get("hostNetwork").True() {
 			b.note("%s is on the host network, so network plugins differ in whether policies hold for it", w.Object.Key)
 			continue
 		}
-		key := labelsText(stableLabels(w.Pod))
+		key := labelsText(here.labels[i])
 		if byLabels[key] == nil {
 			byLabels[key] = &podGroup{}
 			b.groups = append(b.groups, byLabels[key])
 		}
 		byLabels[key].members = append(byLabels[key].members, w)
+		b.groupBy[w.Pod.Spec] = byLabels[key]
 	}
 	for _, gr := range b.groups {
 		gr.selector = b.selectorOf(gr.members[0])
@@ -145,55 +152,44 @@ func keysOf(list []model.Workload) string {
 }
 
 func (b *isolator) note(format string, args ...any) {
-	if text := fmt.Sprintf(format, args...); !slices.Contains(b.Notes, text) {
+	if text := fmt.Sprintf(format, args...); !b.said[text] {
+		b.said[text] = true
 		b.Notes = append(b.Notes, text)
 	}
 }
 
 func (b *isolator) question(o *model.Object, format string, args ...any) {
 	q := Question{o, fmt.Sprintf(format, args...)}
-	if !slices.Contains(b.Questions, q) {
+	if !b.said[q] {
+		b.said[q] = true
 		b.Questions = append(b.Questions, q)
 	}
 }
 
 // workloads returns the workloads of a namespace as the network sees them.
-func (b *isolator) workloads(namespace string) []model.Workload {
-	if list, ok := b.selectors[namespace]; ok {
-		return list
-	}
-	var list []model.Workload
-	for _, id := range b.graph.InNamespace(namespace) {
-		list = append(list, b.graph.workloads[id])
-	}
-	b.selectors[namespace] = list
-	return list
-}
+func (b *isolator) workloads(namespace string) []model.Workload { return b.space(namespace).workloads }
 
 // groupOf returns the group of a workload of the namespace, or nil.
-func (b *isolator) groupOf(w model.Workload) *podGroup {
-	for _, gr := range b.groups {
-		if slices.ContainsFunc(gr.members, func(m model.Workload) bool { return m.Pod.Spec == w.Pod.Spec }) {
-			return gr
-		}
-	}
-	return nil
-}
+func (b *isolator) groupOf(w model.Workload) *podGroup { return b.groupBy[w.Pod.Spec] }
 
 // allow lets a group connect with a peer. What has the same peer is one rule.
 func (gr *podGroup) allow(d Direction, peer []string, ports PortSet, because string) {
 	if ports.Empty() {
 		return
 	}
-	for i := range gr.allows[d] {
-		if a := &gr.allows[d][i]; slices.Equal(a.peer, peer) {
-			a.ports = a.ports.union(ports)
-			if !slices.Contains(a.because, because) {
-				a.because = append(a.because, because)
-			}
-			return
+	key := strings.Join(peer, "\n")
+	if i, ok := gr.rules[d][key]; ok {
+		a := &gr.allows[d][i]
+		a.ports = a.ports.union(ports)
+		if !slices.Contains(a.because, because) {
+			a.because = append(a.because, because)
 		}
+		return
 	}
+	if gr.rules[d] == nil {
+		gr.rules[d] = map[string]int{}
+	}
+	gr.rules[d][key] = len(gr.allows[d])
 	gr.allows[d] = append(gr.allows[d], allowance{peer, ports, []string{because}})
 }
 
@@ -307,11 +303,9 @@ func (b *isolator) side(p model.Peer, of model.Workload, d Direction) (side, boo
 		return side{text: "namespace " + namespace, workloads: b.workloads(namespace), peer: []string{podPeerText(namespace, podSelector{})}}, true
 	}
 	var found side
-	for _, w := range b.workloads(namespace) {
-		if w.Object.Key.Name == p.Workload {
-			s := b.sideOf(w)
-			found.text, found.workloads, found.peer, found.wide = s.text, append(found.workloads, w), append(found.peer, s.peer...), s.wide
-		}
+	for _, w := range b.space(namespace).named[p.Workload] {
+		s := b.sideOf(w)
+		found.text, found.workloads, found.peer, found.wide = s.text, append(found.workloads, w), append(found.peer, s.peer...), s.wide
 	}
 	if len(found.workloads) == 0 {
 		if here {

@@ -33,32 +33,40 @@ type Openness struct {
 func (g *Graph) Openness(namespace string) (Openness, Reasons) {
 	var o Openness
 	var why Reasons
-	inside := map[ID]bool{}
-	for _, id := range g.InNamespace(namespace) {
-		inside[id] = true
+	i, ok := g.namespaceIndex(namespace)
+	if !ok {
+		return o, 0
 	}
-	count := func(id ID, peer, outside *Extent, all func(func(ID, Verdict) bool), within bool) {
-		best := No
-		for other, v := range all {
-			a := v.Answer()
-			if a == Maybe {
-				why |= v.Why
-			}
-			switch e := g.kind(g.unit(other)); {
-			case e == Addresses:
-				best = max(best, a)
-			case e != Pods:
-			case inside[other] && within && other != id:
-				o.Within.add(1, a)
-			case !inside[other]:
-				peer.add(1, a)
-			}
+	first, last := g.namespaces[i].first, g.namespaces[i].last
+	inside := func(unit int32) bool { return first <= unit && unit < last }
+	verdict := g.verdicts()
+	own := g.units(first, last)
+	// count adds the pairs of a class of the namespace and another.
+	count := func(self, other int32, a answerID, peer *Extent, outside []Answer) {
+		v := verdict(a)
+		answer := v.Answer()
+		if answer == Maybe {
+			why |= v.Why
 		}
-		outside.add(1, best)
+		switch kind := g.kind(other); {
+		case kind == Addresses:
+			outside[self-first] = max(outside[self-first], answer)
+		case kind != Pods:
+		case self == other:
+			o.Within.add(g.weight(self)*(g.weight(self)-1), answer)
+		case inside(other):
+			o.Within.add(g.weight(self)*g.weight(other), answer)
+		default:
+			peer.add(g.weight(self)*g.weight(other), answer)
+		}
 	}
-	for _, id := range g.InNamespace(namespace) {
-		count(id, &o.To, &o.ToOutside, g.From(id), true)
-		count(id, &o.From, &o.FromOutside, g.To(id), false)
+	out, in := make([]Answer, len(own)), make([]Answer, len(own))
+	g.walk(own, g.units(0, g.size), func(from, to int32, a answerID) { count(from, to, a, &o.To, out) })
+	others := slices.DeleteFunc(g.units(0, g.firstName()), inside)
+	g.walk(others, own, func(from, to int32, a answerID) { count(to, from, a, &o.From, in) })
+	for k, unit := range own {
+		o.ToOutside.add(g.weight(unit), out[k])
+		o.FromOutside.add(g.weight(unit), in[k])
 	}
 	return o, why
 }
@@ -111,8 +119,15 @@ func (b *isolator) keep(after *Graph, f declaredFlow) Kept {
 		return k
 	}
 	var why Reasons
+	type pair struct{ from, to int32 }
+	seen := map[pair]bool{}
 	for _, x := range from {
 		for _, y := range to {
+			if p := (pair{after.unit(x), after.unit(y)}); x != y && seen[p] {
+				continue // as of pods that no policy tells apart
+			} else if x != y {
+				seen[p] = true
+			}
 			v := after.Ports(x, y)
 			a := v.Answer()
 			if !f.ports.All() {

@@ -64,7 +64,7 @@ func (s podSelector) matches(labels []labelValue) bool {
 // other in its namespace, as far as labels tell them apart. It prefers what the
 // controller selects by.
 func (b *isolator) selectorOf(w model.Workload) podSelector {
-	own := stableLabels(w.Pod)
+	own, here := stableLabels(w.Pod), b.space(w.Object.Key.Namespace)
 	var first podSelector
 	match := w.Object.Root.Dig("spec", "selector", "matchLabels")
 	for i := range match.Children() {
@@ -72,35 +72,29 @@ func (b *isolator) selectorOf(w model.Workload) podSelector {
 			first.labels = append(first.labels, l)
 		}
 	}
-	if len(first.labels) > 0 && b.othersOf(w, first) == nil {
+	if len(first.labels) > 0 && here.only(w, first) {
 		return first
 	}
 	s := podSelector{labels: own}
-	for _, o := range b.othersOf(w, s) { // they have these labels and more
-		for _, l := range stableLabels(o.Pod) {
+	for i := range here.others(w, s) { // they have these labels and more
+		for _, l := range here.labels[i] {
 			if !slices.ContainsFunc(own, func(mine labelValue) bool { return mine.key == l.key }) {
-				s.absent = append(s.absent, l.key)
+				if !slices.Contains(s.absent, l.key) {
+					s.absent = append(s.absent, l.key)
+				}
 				break
 			}
 		}
 	}
 	slices.Sort(s.absent)
-	s.absent = slices.Compact(s.absent)
-	if others := b.othersOf(w, s); len(others) > 0 {
+	var others []model.Workload
+	for i := range here.others(w, s) {
+		others = append(others, here.workloads[i])
+	}
+	if len(others) > 0 {
 		s.others = keysOf(others)
 	}
 	return s
-}
-
-// othersOf returns the workloads beside one that a selector matches.
-func (b *isolator) othersOf(w model.Workload, s podSelector) []model.Workload {
-	var others []model.Workload
-	for _, o := range b.workloads(w.Object.Key.Namespace) {
-		if o.Pod.Spec != w.Pod.Spec && s.matches(stableLabels(o.Pod)) {
-			others = append(others, o)
-		}
-	}
-	return others
 }
 
 // plain is text that needs no quotes in YAML, of what the API server takes.

@@ -231,21 +231,24 @@ func (g *Graph) Idle() []Idle {
 // decides first. The two are of different objects.
 func (g *Graph) Ties() [][2]*Policy {
 	var ties [][2]*Policy
+	known := map[[2]*Policy]bool{}
 	for _, d := range directions {
-		for _, list := range g.subjects[d] {
-			for i, a := range list {
-				for _, b := range list[i+1:] {
+		for _, s := range g.signatures[d] {
+			for i, a := range s.policies {
+				if a.Tier == TierNetwork || !a.sure {
+					continue
+				}
+				for _, b := range s.policies[i+1:] { // which are in order
+					if a.Tier != b.Tier || a.Priority != b.Priority {
+						break
+					}
 					tie := [2]*Policy{a.Policy, b.Policy}
-					if a.sure && b.sure && a.tied(b.Policy) && !slices.Contains(ties, tie) {
-						ties = append(ties, tie)
+					if b.sure && a.Object != b.Object && !known[tie] {
+						known[tie], ties = true, append(ties, tie)
 					}
 				}
 			}
 		}
 	}
 	return ties
-}
-
-func (p *Policy) tied(q *Policy) bool {
-	return p.Tier != TierNetwork && p.Tier == q.Tier && p.Priority == q.Priority && p.Object != q.Object
 }

@@ -33,7 +33,7 @@ func TestPolicyThatSelectsNothingChangesNothing(t *testing.T) {
 		r.add("policy.networking.k8s.io/v1alpha2", "ClusterNetworkPolicy", "nobody", "", nil, admin)
 		after := New(r.snapshot(true))
 		if changes := Diff(before, after); len(changes) > 0 {
-			t.Fatalf("seed %d: %s to %s", seed, &changes[0].From[0], &changes[0].To[0])
+			t.Fatalf("seed %d: %s to %s", seed, changes[0].From[0], changes[0].To[0])
 		}
 		idle := 0
 		for _, i := range after.Idle() {
@@ -66,7 +66,7 @@ func TestRuleThatAllowsNeverCloses(t *testing.T) {
 		spec["egress"] = append(egress, m{"to": r.some(2, r.networkPeer), "ports": r.some(2, r.networkPort)})
 		for _, c := range Diff(before, add()) {
 			if !c.Closes().Empty() || !c.Old.Must.minus(c.New.Must).Empty() {
-				t.Fatalf("seed %d: %s to %s: was %v, is %v", seed, &c.From[0], &c.To[0], c.Old, c.New)
+				t.Fatalf("seed %d: %s to %s: was %v, is %v", seed, c.From[0], c.To[0], c.Old, c.New)
 			}
 			opened++
 		}

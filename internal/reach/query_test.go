@@ -209,7 +209,7 @@ func TestDiffWithinAddresses(t *testing.T) {
 		t.Fatalf("%d changes", len(changes))
 	}
 	c := changes[0]
-	if got := fmt.Sprintf("%s %s %s %s", &c.From[0], &c.To[0], c.Opens(), c.Closes()); len(c.From) != 1 || got != "203.0.113.128/25 Pod/a/w none TCP 80" {
+	if got := fmt.Sprintf("%s %s %s %s", c.From[0], c.To[0], c.Opens(), c.Closes()); len(c.From) != 1 || got != "203.0.113.128/25 Pod/a/w none TCP 80" {
 		t.Error(got, len(c.From))
 	}
 }
@@ -245,7 +245,7 @@ func TestWithIsNew(t *testing.T) {
 			}
 			fresh := New(s)
 			if changes := Diff(fresh, next); len(changes) > 0 {
-				t.Fatalf("seed %d: %s to %s: %v, want %v", seed, &changes[0].From[0], &changes[0].To[0], changes[0].New, changes[0].Old)
+				t.Fatalf("seed %d: %s to %s: %v, want %v", seed, changes[0].From[0], changes[0].To[0], changes[0].New, changes[0].Old)
 			}
 			want := table(fresh)
 			for pair, v := range table(next) {

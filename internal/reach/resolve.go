@@ -1,6 +1,7 @@
 package reach
 
 import (
+	"crypto/sha256"
 	"encoding/binary"
 	"slices"
 	"strings"
@@ -37,8 +38,8 @@ func (b *builder) number() {
 	}
 }
 
-// index prepares the search for labels.
-func (b *builder) index() {
+// indexLabels prepares the search for labels.
+func (b *builder) indexLabels() {
 	b.byPod = newLabelled(len(b.classes), int(b.size), whyControllerLabels)
 	for i := range b.classes {
 		for _, l := range b.classes[i].labels {
@@ -370,6 +371,10 @@ func (b *builder) signatureKey(s *signature) []byte {
 		key = append(binary.BigEndian.AppendUint32(key, a.serial), byte(boolToInt(a.sure)))
 	}
 	b.buffer = key
+	if len(key) > sha256.Size { // there may be as many policies as pods
+		sum := sha256.Sum256(key)
+		return sum[:]
+	}
 	return key
 }
 

@@ -74,6 +74,6 @@ func (b *builder) readChanges(g *Graph, changes []model.Change) ([]*Policy, bool
 func (b *builder) copyFrom(g *Graph) {
 	b.Closed, b.shared, b.basis, b.context, b.others = g.Closed, g.shared, g.basis, g.context, g.others
 	b.namespaces, b.workloads, b.workloadClass, b.classOf, b.classes, b.portMaps = g.namespaces, g.workloads, g.workloadClass, g.classOf, g.classes, g.portMaps
-	b.standIn, b.several = g.standIn, g.several
+	b.standIn, b.several, b.byKey = g.standIn, g.several, g.byKey
 	b.outsideNames, b.node, b.size, b.hostBits, b.ipv4, b.ipv6 = g.outsideNames, g.node, g.size, g.hostBits, g.ipv4, g.ipv6
 }
