@@ -64,6 +64,20 @@ func (s bitset) empty() bool {
 	return true
 }
 
+// few lists the numbers where that is quicker to go through, and else returns nil.
+func (s bitset) few() []int32 {
+	n := 0
+	for _, w := range s {
+		n += bits.OnesCount64(w)
+	}
+	if n > len(s)/4 {
+		return nil
+	}
+	list := make([]int32, 0, n)
+	s.each(func(i int32) { list = append(list, i) })
+	return list
+}
+
 func (s bitset) each(do func(int32)) {
 	for i, w := range s {
 		for ; w != 0; w &= w - 1 {

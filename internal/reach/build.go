@@ -32,9 +32,9 @@ type declared struct {
 // basis is what policies look at, and how it was divided by that. It serves
 // every set of policies that look at nothing else.
 type basis struct {
-	labelKeys map[string]bool
-	portNames map[string]bool // in lower case
-	names     map[string]bool // outside the cluster, and whether * stands for dots as well to some policy
+	labels    map[string]map[string]bool // values by key
+	portNames map[string]bool            // in lower case
+	names     map[string]bool            // outside the cluster, and whether * stands for dots as well to some policy
 	addresses *addresses
 
 	byPod       *labelled
@@ -67,7 +67,7 @@ func New(s *model.Snapshot) *Graph {
 			Closed: s.Complete("", append(PolicyKinds(), model.WorkloadKinds()...)...), classOf: map[*tree.Node]int32{}, standIn: map[model.Key]ID{}, several: map[ID]bool{},
 			shared: &shared{sets: newInterner(), named: map[namedRule]setID{}},
 			basis: &basis{
-				labelKeys: map[string]bool{}, portNames: map[string]bool{}, names: map[string]bool{}, addresses: newAddresses(),
+				labels: map[string]map[string]bool{}, portNames: map[string]bool{}, names: map[string]bool{}, addresses: newAddresses(),
 				spread: map[uint64]*labelMatch{}, selected: map[selectorKey]*labelMatch{},
 			},
 		},
@@ -109,7 +109,8 @@ func (b *builder) enter(p *Policy) {
 // looked is one thing that a policy looks at; one field is set.
 type looked struct {
 	label, port, name string
-	deep              bool // of name
+	values            []string // of label
+	deep              bool     // of name
 	blocks            *blockPeer
 }
 
@@ -131,7 +132,12 @@ func (b *builder) survey(p *Policy, do func(looked)) {
 func (b *basis) note(l looked) {
 	switch {
 	case l.label != "":
-		b.labelKeys[l.label] = true
+		if b.labels[l.label] == nil {
+			b.labels[l.label] = map[string]bool{}
+		}
+		for _, v := range l.values {
+			b.labels[l.label][v] = true
+		}
 	case l.port != "":
 		b.portNames[l.port] = true
 	case l.name != "":
@@ -147,7 +153,11 @@ func (b *basis) knows(l looked) bool {
 		return b.addresses.index[l.blocks.key] != nil
 	}
 	deep, named := b.names[l.name]
-	return (l.label == "" || b.labelKeys[l.label]) && (l.port == "" || b.portNames[l.port]) && (l.name == "" || named && (deep || !l.deep))
+	values, key := b.labels[l.label]
+	if slices.ContainsFunc(l.values, func(v string) bool { return !values[v] }) {
+		return false
+	}
+	return (l.label == "" || key) && (l.port == "" || b.portNames[l.port]) && (l.name == "" || named && (deep || !l.deep))
 }
 
 func surveyPeer(p *peer, do func(looked)) {
@@ -163,7 +173,7 @@ func surveyPeer(p *peer, do func(looked)) {
 
 func surveyTerms(t terms, do func(looked)) {
 	for _, r := range t.list {
-		do(looked{label: r.key})
+		do(looked{label: r.key, values: r.values})
 	}
 }
 
@@ -215,20 +225,31 @@ func (b *builder) describe(ns int32, w model.Workload) class {
 	c := class{namespace: ns, host: w.Pod.Spec.Get("hostNetwork").True(), translated: b.sets.set(b.translated[w.Pod.Spec]), ports: b.portsOf(w.Pod)}
 	labels := w.Pod.Labels()
 	for i := range labels.Children() {
-		if l := &labels.Children()[i]; b.labelKeys[l.Key()] {
-			c.labels = append(c.labels, labelValue{l.Key(), l.Str()})
+		if l := &labels.Children()[i]; b.labels[l.Key()] != nil {
+			c.labels = append(c.labels, b.seen(l.Key(), l.Str()))
 		}
 	}
-	if b.labelKeys[accountLabel] {
-		c.labels = append(c.labels, labelValue{accountLabel, w.Pod.ServiceAccount()})
+	if b.labels[accountLabel] != nil {
+		c.labels = append(c.labels, b.seen(accountLabel, w.Pod.ServiceAccount()))
 	}
 	for _, key := range automaticLabels[w.Object.Key.Kind] {
-		if b.labelKeys[key] && labels.Get(key) == nil {
+		if b.labels[key] != nil && labels.Get(key) == nil {
 			c.automatic = append(c.automatic, key)
 		}
 	}
 	slices.SortFunc(c.labels, func(x, y labelValue) int { return strings.Compare(x.key, y.key) })
 	return c
+}
+
+// otherValue stands for the values of a label that no policy names. No label has it.
+const otherValue = "\x00"
+
+// seen returns a label as policies see it.
+func (b *basis) seen(key, value string) labelValue {
+	if !b.labels[key][value] {
+		value = otherValue
+	}
+	return labelValue{key, value}
 }
 
 // project writes down all of a pod that a policy can look at. The result is

@@ -57,7 +57,7 @@ func (r *maker) labels() m {
 	l := m{}
 	for _, key := range []string{"app", "tier", "unused"} {
 		if r.chance(2) {
-			l[key] = pick(r, "a", "b")
+			l[key] = pick(r, "a", "b", "a", "b", "c", "d") // no selector names the last two
 		}
 	}
 	return l

@@ -123,6 +123,16 @@ type kindPeer struct {
 // part is endpoints that a rule matches with one answer.
 type part struct {
 	bits   bitset
-	answer Answer // Yes or Maybe
+	few    []int32 // the same, when they are few
+	answer Answer  // Yes or Maybe
 	why    Reasons
+}
+
+func (p *part) each(do func(int32)) {
+	if p.few == nil {
+		p.bits.each(do)
+	}
+	for _, i := range p.few {
+		do(i)
+	}
 }

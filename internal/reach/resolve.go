@@ -129,7 +129,7 @@ func (b *builder) resolve(p *Policy) {
 
 func (r *rule) add(bits bitset, a Answer, why Reasons) {
 	if a != No && !bits.empty() {
-		r.parts = append(r.parts, part{bits, a, why})
+		r.parts = append(r.parts, part{bits, bits.few(), a, why})
 	}
 }
 

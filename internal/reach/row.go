@@ -42,7 +42,7 @@ func (r row) at(i int32) answerID {
 type blocks struct {
 	of    []int32 // block of each endpoint
 	all   []blockOf
-	child []int32 // of each block in this round, 0 for none
+	child []int32 // of each block in this round, 0 for none and between rounds
 }
 
 // blockOf is a block: what its parent is, and matched by one more part.
@@ -63,8 +63,10 @@ func (b *blocks) reset(n int32) {
 // divide moves the endpoints of a part to blocks of their own.
 func (b *blocks) divide(m int32, p *part) {
 	first := int32(len(b.all))
-	b.child = append(b.child[:0], make([]int32, first)...)
-	p.bits.each(func(i int32) {
+	for len(b.child) < len(b.all) {
+		b.child = append(b.child, 0)
+	}
+	p.each(func(i int32) {
 		old := b.of[i]
 		to := b.child[old]
 		if to == 0 {
@@ -74,6 +76,9 @@ func (b *blocks) divide(m int32, p *part) {
 		}
 		b.of[i] = to
 	})
+	for _, made := range b.all[first:] {
+		b.child[made.parent] = 0
+	}
 }
 
 // compute evaluates the policies of a signature for every peer.
