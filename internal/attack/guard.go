@@ -126,6 +126,9 @@ func (g *guards) Fact(*model.Object, *model.PodTemplate, string) (tree.Node, boo
 // References returns nothing: a candidate names no objects.
 func (g *guards) References(*model.Object) []policy.Reference { return nil }
 
+// Image returns nothing: admission policies do not see images.
+func (g *guards) Image(*tree.Node) *tree.Node { return nil }
+
 // Namespace returns the namespace of a candidate.
 func (g *guards) Namespace(o *model.Object) *tree.Node {
 	if ns := g.namespaceObject(o.Key.Namespace); ns != nil && !g.relabels {

@@ -30,6 +30,10 @@ type Options struct {
 	Declarations    []*model.Declaration
 	Exceptions      *policy.Exceptions // may be nil
 	Baseline        *policy.Baseline   // may be nil
+	// Images are the facts about images by the reference that containers give, as
+	// [ImageFacts] and [UnreadImage] make them. Nil leaves the rules about images
+	// out: they are then counted as not evaluated and give no verdicts.
+	Images map[string]*tree.Node
 	// Selected limits what is judged; what is left out still counts as
 	// surroundings. Nil selects everything.
 	Selected func(*model.Object) bool
@@ -41,10 +45,12 @@ type Options struct {
 // its input: the same objects and options give the same report, whatever the
 // number of processors. The report lacks the counts and problems of reading.
 func Run(ctx context.Context, objects []*model.Object, o Options) (*model.Report, error) {
+	rules, left := o.rules()
+	o.Rules = rules
 	snapshot := model.NewSnapshot(objects, o.Closed, o.Gaps...)
 	engine := policy.NewEngine(o.Rules, policy.Options{KubernetesMinor: o.KubernetesMinor, Settings: o.Settings, FactNames: FactNames()})
 	facts := NewFacts(snapshot, declared(o.Declarations))
-	facts.minor = o.KubernetesMinor
+	facts.minor, facts.images = o.KubernetesMinor, o.Images
 	var judged []*model.Object
 	for _, object := range objects {
 		if (o.Selected == nil || o.Selected(object)) && snapshot.Controller(object) == object {
@@ -72,9 +78,28 @@ func Run(ctx context.Context, objects []*model.Object, o Options) (*model.Report
 			}
 		}
 	}
+	if r.Counts.Workloads > 0 {
+		r.Counts.ImageRules = left
+	}
 	slices.SortFunc(r.NotUnderstood, func(a, b model.GroupKind) int { return cmp.Compare(a.String(), b.String()) })
 	collect(r, judged, judgements, &o)
 	return r, nil
+}
+
+// rules returns those that can be evaluated, and how many need images that were
+// not read.
+func (o *Options) rules() (rules []*policy.Rule, left int) {
+	if o.Images != nil {
+		return o.Rules, 0
+	}
+	for _, r := range o.Rules {
+		if r.Subject.Image {
+			left++
+		} else {
+			rules = append(rules, r)
+		}
+	}
+	return rules, left
 }
 
 // declared finds the declaration that covers an object.

@@ -21,7 +21,11 @@ func TestRule(rule *policy.Rule, examples []policy.Example, minor int) (judged i
 		}
 		for _, w := range worlds {
 			judged++
-			got, why := judgeWorld(rule, &e, w, minor)
+			got, why, err := judgeWorld(rule, &e, w, minor)
+			if err != nil {
+				errs = append(errs, fmt.Errorf("%s: rule %s: image: %w", e.Place, rule.ID, err))
+				continue
+			}
 			if got == w.Want {
 				continue
 			}
@@ -36,7 +40,7 @@ func TestRule(rule *policy.Rule, examples []policy.Example, minor int) (judged i
 }
 
 // judgeWorld returns the worst verdict over the elements of the first object.
-func judgeWorld(rule *policy.Rule, e *policy.Example, w policy.World, minor int) (policy.Verdict, string) {
+func judgeWorld(rule *policy.Rule, e *policy.Example, w policy.World, minor int) (policy.Verdict, string, error) {
 	if e.Minor != 0 {
 		minor = e.Minor
 	}
@@ -47,6 +51,10 @@ func judgeWorld(rule *policy.Rule, e *policy.Example, w policy.World, minor int)
 	engine := policy.NewEngine([]*policy.Rule{rule}, policy.Options{KubernetesMinor: minor, FactNames: FactNames(), Settings: settings})
 	facts := NewFacts(model.NewSnapshot(w.Objects, e.Closed), declared(w.Declarations))
 	facts.minor = minor
+	var err error
+	if facts.images, err = exampleImages(w); err != nil {
+		return policy.Error, "", err
+	}
 	var tally policy.Tally
 	worst, why := policy.Pass, ""
 	for _, out := range engine.NewWorker(facts).Evaluate(w.Objects[0], &tally) {
@@ -57,7 +65,7 @@ func judgeWorld(rule *policy.Rule, e *policy.Example, w policy.World, minor int)
 			}
 		}
 	}
-	return worst, why
+	return worst, why, nil
 }
 
 // rank orders verdicts as an object's are summed up: one failing element makes

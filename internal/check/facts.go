@@ -23,6 +23,7 @@ type Facts struct {
 	snapshot *model.Snapshot
 	declared func(*model.Object) *tree.Node
 	minor    int // the Kubernetes version that is assumed, for attack paths
+	images   map[string]*tree.Node
 
 	exposure       func() *reach.Exposure
 	budgets        func() selectorIndex

@@ -41,8 +41,11 @@ type Identity struct {
 
 // Config is the part of the image configuration that matters for security.
 type Config struct {
-	Created    time.Time
-	User       string
+	Created time.Time
+	User    string
+	// UID is the number of User, by /etc/passwd where it is a name; -1 when it is
+	// not known.
+	UID        int64
 	Entrypoint []string
 	Command    []string
 	WorkingDir string

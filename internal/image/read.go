@@ -34,6 +34,7 @@ func Read(ctx context.Context, s *Source, o Options) (*Image, *Tree, error) {
 	}
 	img.Config.Credentials = credentials
 	img.Config.attribute(img.Layers)
+	img.Config.UID = userID(tree, img.Config.User)
 	img.Distro = readDistro(tree)
 	img.Programs = findPrograms(tree)
 	img.Writable = findWritable(tree)

@@ -37,6 +37,9 @@ type Counts struct {
 	Unknown    int `json:"unknown"`    // of these
 	// NotUnderstood counts the Objects that may make pods of which nothing is known.
 	NotUnderstood int `json:"notUnderstood"`
+	// ImageRules are the rules about images that were not evaluated, because no
+	// images were read. They are not in Rules.
+	ImageRules int `json:"imageRulesNotEvaluated,omitempty"`
 }
 
 // Provenance says what made the report from what, so that it can be repeated.

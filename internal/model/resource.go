@@ -18,6 +18,8 @@ var (
 	ServiceKind               = GroupKind{"", "Service"}
 	ServiceAccountKind        = GroupKind{"", "ServiceAccount"}
 
+	ImageKind = GroupKind{"ullage.dev", "Image"} // no object of a cluster: see NewImageObject
+
 	PolicyKind        = GroupKind{"admissionregistration.k8s.io", "ValidatingAdmissionPolicy"}
 	PolicyBindingKind = GroupKind{"admissionregistration.k8s.io", "ValidatingAdmissionPolicyBinding"}
 	CustomKind        = GroupKind{"apiextensions.k8s.io", "CustomResourceDefinition"}

@@ -163,7 +163,11 @@ type compiler struct {
 var builtinNames = []string{"podSpec", "podMetadata", "containers", "kubernetesMinor", "params"}
 
 // rootNames are the variables that CEL itself has.
-var rootNames = []string{"object", "oldObject", "request", "authorizer", "namespaceObject", "variables", "related"}
+var rootNames = []string{"object", "oldObject", "request", "authorizer", "namespaceObject", "variables", "related", imageName}
+
+// imageName is the variable of the facts about an image, which only rules about
+// images have.
+const imageName = "image"
 
 // compile checks what decides a rule's verdict, and analyzes what it reads.
 // Message expressions and the conditions of fixes are left for the first
@@ -343,6 +347,9 @@ func (s Subject) variables() []string {
 	}
 	if s.Found != "" {
 		names = append(names, s.Found)
+	}
+	if s.Image {
+		names = append(names, imageName)
 	}
 	return names
 }

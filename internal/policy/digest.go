@@ -55,6 +55,9 @@ func (s *Subject) scope(root string) scope {
 	case "podSpec", "podMetadata", "containers", "related":
 		return podScope
 	}
+	if root == imageName && s.Image {
+		return itemScope // it is the container's
+	}
 	names := s.variables()
 	if i := slices.Index(names, root); i >= 0 {
 		return itemScope + scope(i)
@@ -100,6 +103,8 @@ func (f *frame) digest(in *input) uint64 {
 		return hash(f.facts.Namespace(f.object), in.Steps)
 	case "related":
 		return hash(f.fact(in.Steps[0]), in.Steps[1:])
+	case imageName:
+		return hash(f.image(), in.Steps)
 	case "containers":
 		h := uint64(0)
 		for _, list := range model.ContainerLists {

@@ -21,6 +21,9 @@ type Facts interface {
 	References(o *model.Object) []Reference
 	// Namespace returns the root of the object's Namespace, or an Unknown node.
 	Namespace(o *model.Object) *tree.Node
+	// Image returns the facts about the image that a container names, an Unknown
+	// node when it could not be read, and nil when it names none.
+	Image(container *tree.Node) *tree.Node
 }
 
 // Reference is the value of the variable `reference`, and where it stands.
@@ -160,10 +163,13 @@ func (e *Engine) plan(gk model.GroupKind, hasPods bool) *plan {
 	p := &plan{}
 	byKey := map[string]*group{}
 	for _, r := range e.rules {
-		if !r.Match.kind(gk) || r.Subject.Pod && !hasPods {
+		if !r.about(gk, hasPods) {
 			continue
 		}
 		b := e.build(r)
+		if gk == model.ImageKind && b.err == nil && b.compiled.footprint.needsWorkload() {
+			continue
+		}
 		if b.err != nil {
 			p.broken = append(p.broken, b)
 			continue
@@ -193,6 +199,17 @@ func (e *Engine) plan(gk model.GroupKind, hasPods bool) *plan {
 	slices.SortStableFunc(p.groups, func(a, b *group) int { return strings.Compare(a.subject.key(), b.subject.key()) })
 	e.plans[planKey{gk, hasPods}] = p
 	return p
+}
+
+// about reports whether a rule may be about objects of a kind.
+func (r *Rule) about(gk model.GroupKind, hasPods bool) bool {
+	switch {
+	case gk == model.ImageKind:
+		return r.Subject.Image && r.Match.kind(gk)
+	case r.Subject.Pod && !hasPods:
+		return false
+	}
+	return r.Match.kind(gk)
 }
 
 // selective reports whether more than the kind decides whether a rule applies.

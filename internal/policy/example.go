@@ -3,6 +3,8 @@ package policy
 import (
 	"errors"
 	"fmt"
+	"strings"
+	"sync"
 
 	"ullage.dev/ullage/internal/model"
 	"ullage.dev/ullage/internal/tree"
@@ -15,6 +17,7 @@ type Example struct {
 	Closed    bool // the world holds nothing else
 	Minor     int  // Kubernetes version, 0 for the default
 	Settings  *tree.Node
+	image     *tree.Node
 	objects   []*tree.Node
 	mutations []EditTemplate
 	file      *tree.File
@@ -26,8 +29,21 @@ type World struct {
 	Objects []*model.Object
 	// Declarations are what authors say about the objects; they are no objects.
 	Declarations []*model.Declaration
-	Want         Verdict
+	// Image holds what the example says about the image that all containers are
+	// of; nil when it says nothing.
+	Image *tree.Node
+	Want  Verdict
 }
+
+// exampleContainer is what an example judges that states facts about an image and
+// no objects.
+var exampleContainer = sync.OnceValue(func() *tree.Node {
+	f := &tree.File{Name: "example", Text: "{apiVersion: v1, kind: Pod, metadata: {name: web}, spec: {containers: [{name: web, image: registry.example/web:1.4.2}]}}"}
+	for doc := range tree.Parse(f) {
+		return doc.Root
+	}
+	return nil
+})
 
 // LoadExamples reads the documents of kind Example that stand behind a rule in
 // its file.
@@ -58,6 +74,7 @@ func (d *decoder) example(n *tree.Node) Example {
 	d.Fields(n, map[string]func(*tree.Node){
 		"apiVersion": d.Ignore, "kind": d.Ignore, "verdict": d.Text(&verdict), "world": d.Text(&world), "kubernetes": d.Text(&kubernetes),
 		"params":    func(n *tree.Node) { e.Settings = n },
+		"image":     func(n *tree.Node) { e.image = n },
 		"objects":   func(n *tree.Node) { d.Each(n, func(n *tree.Node) { e.objects = append(e.objects, n) }) },
 		"mutations": func(n *tree.Node) { d.Each(n, func(n *tree.Node) { e.mutations = append(e.mutations, d.edit(n)) }) },
 	})
@@ -80,6 +97,9 @@ func (d *decoder) example(n *tree.Node) Example {
 		}
 		e.Minor = minor
 	}
+	if len(e.objects) == 0 && e.image != nil {
+		e.objects = []*tree.Node{exampleContainer()}
+	}
 	if len(e.objects) == 0 {
 		d.Fail(n, "objects are missing")
 	}
@@ -96,17 +116,24 @@ func (e *Example) Worlds() ([]World, error) {
 		worlds = append(worlds, World{Name: m.String(), Want: Fail})
 	}
 	for i := range worlds {
+		var ofObject, ofImage *EditTemplate
+		if i > 0 {
+			if ofObject = &e.mutations[i-1]; e.image != nil && strings.HasPrefix(ofObject.Path, imageName+".") {
+				ofObject, ofImage = nil, ofObject
+			}
+		}
+		var err error
+		if worlds[i].Image, err = e.mutated(e.image, ofImage); err != nil {
+			return nil, err
+		}
 		for j, n := range e.objects {
-			root := tree.Clone(n)
-			if i > 0 && j == 0 {
-				m := e.mutations[i-1]
-				path, err := tree.ParsePath(m.Path)
-				if err != nil {
-					return nil, err
-				}
-				if root, err = tree.Apply(root, path, m.Value, m.Append); err != nil {
-					return nil, fmt.Errorf("%s: mutation %s: %w", e.Place, m, err)
-				}
+			mutation := ofObject
+			if j > 0 {
+				mutation = nil
+			}
+			root, err := e.mutated(n, mutation)
+			if err != nil {
+				return nil, err
 			}
 			source := &model.Source{File: e.file}
 			if j > 0 && model.IsDeclaration(root) {
@@ -128,6 +155,29 @@ func (e *Example) Worlds() ([]World, error) {
 		}
 	}
 	return worlds, nil
+}
+
+// mutated returns a copy of a tree with an edit, if there is one. Paths of the
+// facts about an image begin with their name.
+func (e *Example) mutated(root *tree.Node, m *EditTemplate) (*tree.Node, error) {
+	if root == nil {
+		return nil, nil
+	}
+	root = tree.Clone(root)
+	if m == nil {
+		return root, nil
+	}
+	path, err := tree.ParsePath(m.Path)
+	if err != nil {
+		return nil, err
+	}
+	if root.Key() == imageName {
+		path = path[1:]
+	}
+	if root, err = tree.Apply(root, path, m.Value, m.Append); err != nil {
+		return nil, fmt.Errorf("%s: mutation %s: %w", e.Place, m, err)
+	}
+	return root, nil
 }
 
 // String names the edit as it is written in rules.

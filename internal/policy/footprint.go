@@ -58,6 +58,14 @@ func (f Footprint) Reads(root string) bool {
 	return slices.ContainsFunc(f, func(a Access) bool { return a.Root == root })
 }
 
+// needsWorkload reports whether the footprint holds more than a container and its
+// pod can say.
+func (f Footprint) needsWorkload() bool {
+	return slices.ContainsFunc(f, func(a Access) bool {
+		return !slices.Contains([]string{imageName, "container", "podSpec", "podMetadata", "containers", "params"}, a.Root)
+	})
+}
+
 // analysis collects what expressions read.
 type analysis struct {
 	reads     []Access

@@ -3,6 +3,7 @@ package policy
 import (
 	"errors"
 	"reflect"
+	"slices"
 
 	"github.com/google/cel-go/common/types"
 	"github.com/google/cel-go/common/types/ref"
@@ -33,6 +34,9 @@ type frame struct {
 	parts  []string       // memory of the fingerprint
 	said   map[saying]*model.Statement
 	asked  map[model.Question]*model.Question
+
+	telling bool                      // a message is made
+	knowns  map[*tree.Node]*tree.Node // facts about images without what is unknown of them
 
 	clock   uint64   // of bindings
 	entered uint64   // when the rule was
@@ -71,6 +75,8 @@ func (f *frame) ResolveName(name string) (any, bool) {
 		return value(f.facts.Namespace(f.object)), true
 	case "related":
 		return (*relatedValue)(f), true
+	case imageName:
+		return value(f.image()), true
 	case "params":
 		return f.params(), true
 	case "request", "oldObject", "authorizer", "authorizer.requestResource":
@@ -107,6 +113,40 @@ func (f *frame) fact(name string) *tree.Node {
 	}
 	f.related[key] = n
 	return n
+}
+
+// image returns the facts about the image of the container that is bound.
+func (f *frame) image() *tree.Node {
+	n := f.facts.Image(f.bound[0].node)
+	if f.telling {
+		return f.known(n)
+	}
+	return n
+}
+
+// known returns the facts about an image without the unknown items of its lists.
+// A message names what was found, whatever else there may be: with them, it would
+// be unknown itself.
+func (f *frame) known(image *tree.Node) *tree.Node {
+	if known := f.knowns[image]; known != nil {
+		return known
+	}
+	known := tree.MapOf()
+	for i := range image.Children() {
+		fact := &image.Children()[i]
+		items := slices.Clone(fact.Children())
+		kept := slices.DeleteFunc(items, func(n tree.Node) bool { return n.Is(tree.Unknown) })
+		if fact.Is(tree.List) && len(kept) < fact.Len() {
+			known.Add(fact.Key(), tree.Of(kept))
+		} else {
+			known.Add(fact.Key(), *fact)
+		}
+	}
+	if f.knowns == nil || len(f.knowns) >= maxCached {
+		f.knowns = map[*tree.Node]*tree.Node{}
+	}
+	f.knowns[image] = known.Seal()
+	return f.knowns[image]
 }
 
 // element returns what the frame is bound to, the same for all findings about

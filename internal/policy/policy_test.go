@@ -13,7 +13,10 @@ type world struct {
 	facts      map[string]tree.Node
 	references []Reference
 	namespace  *tree.Node
+	images     map[string]*tree.Node
 }
+
+func (w world) Image(container *tree.Node) *tree.Node { return w.images[container.Get("image").Str()] }
 
 func (w world) Fact(_ *model.Object, _ *model.PodTemplate, name string) (tree.Node, bool) {
 	n, ok := w.facts[name]

@@ -99,6 +99,11 @@ type Subject struct {
 	// Found names what is not a list in the object but was found in it:
 	// "reference", "credential" or "unknownField".
 	Found string
+	// Image binds what is known of the container's image, too: rules with such a
+	// subject need images to be read. Those of them that ask nothing of other
+	// objects also judge an image by itself, a [model.NewImageObject], as a
+	// container of which nothing is said but the image.
+	Image bool
 }
 
 // Level is a step into lists: each item is bound to the variable As.
@@ -130,6 +135,7 @@ var subjects = map[string]struct {
 	"object":         {},
 	"pod":            {Subject: Subject{Pod: true}},
 	"container":      {Subject: Subject{Pod: true, Levels: []Level{containerLevel}}},
+	"image":          {Subject: Subject{Pod: true, Levels: []Level{containerLevel}, Image: true}},
 	"appContainer":   {Subject: Subject{Pod: true, Levels: []Level{{"container", lists("containers")}}}},
 	"env":            {Subject: Subject{Pod: true, Levels: []Level{containerLevel, {"env", lists("env")}}}},
 	"envFrom":        {Subject: Subject{Pod: true, Levels: []Level{containerLevel, {"source", lists("envFrom")}}}},

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/google/cel-go/common/types"
+	"github.com/google/cel-go/common/types/ref"
 	celconfig "k8s.io/apiserver/pkg/apis/cel"
 
 	"ullage.dev/ullage/internal/model"
@@ -99,7 +100,7 @@ func (r *run) subject(groups []*group) {
 	*f = frame{
 		object: r.object, facts: r.facts, minor: r.engine.options.KubernetesMinor,
 		bound: f.bound[:0], related: f.related, cached: f.cached[:0], parts: f.parts[:0],
-		said: f.said, asked: f.asked, clock: f.clock, bindAt: f.bindAt, digests: f.digests,
+		said: f.said, asked: f.asked, knowns: f.knowns, clock: f.clock, bindAt: f.bindAt, digests: f.digests,
 	}
 	f.bind(podScope)
 	switch {
@@ -109,6 +110,11 @@ func (r *run) subject(groups []*group) {
 			f.bind(itemScope)
 			r.element(groups)
 		}
+	case r.object.Key.GroupKind == model.ImageKind:
+		f.pod, f.all = &model.PodTemplate{Spec: emptyMap}, nil
+		f.bound = append(f.bound[:0], binding{found: "container", node: r.object.Root})
+		f.bind(itemScope)
+		r.element(groups)
 	case s.Pod:
 		pods := r.object.Pods()
 		for i := range pods {
@@ -168,6 +174,9 @@ func (r *run) levels(groups []*group, levels []Level, under *tree.Node) {
 func (r *run) element(groups []*group) {
 	f := &r.frame
 	f.judged = nil
+	if groups[0].subject.Image && !r.seen(groups) {
+		return
+	}
 	for _, g := range groups {
 		unknown := ""
 		if g.match != nil {
@@ -198,6 +207,30 @@ func (r *run) element(groups []*group) {
 		}
 	}
 }
+
+// seen reports whether rules can be asked about the image of the container: there
+// is one, and it was read. Of an image that was not, all verdicts are unknown for
+// one reason, which is said once.
+func (r *run) seen(groups []*group) bool {
+	image := r.frame.image()
+	if image == nil || !image.Is(tree.Unknown) {
+		return image != nil
+	}
+	rules := 0
+	for _, g := range groups {
+		rules += len(g.rules)
+	}
+	r.tally.Evaluated += rules
+	r.tally.Unknown += rules
+	element := r.frame.element()
+	r.outcomes = append(r.outcomes, Outcome{Verdict: Unknown, Unknown: model.Unknown{
+		Element: element, Question: r.frame.question(model.Question{Reason: image.Text()}), Written: r.frame.nearest(element.Path, imageField),
+	}})
+	return false
+}
+
+// imageField is where a container names its image.
+var imageField = model.Target{Path: tree.Keys(imageName)}
 
 // cache holds the verdicts of one group by the digest of what it reads.
 type cache struct {
@@ -392,7 +425,7 @@ func (f *frame) statement(b *built, at int) *model.Statement {
 	f.enter(b)
 	says := saying{rule: b, at: at}
 	if x := b.compiled.messages[at]; x != nil {
-		if s, ok := evaluate(x, f).(types.String); ok && printable(string(s)) {
+		if s, ok := f.tell(b, x).(types.String); ok && printable(string(s)) {
 			says.message = strings.TrimSpace(string(s))
 		}
 	}
@@ -410,6 +443,19 @@ func (f *frame) statement(b *built, at int) *model.Statement {
 		f.said[says] = s
 	}
 	return s
+}
+
+// tell runs a message expression of a rule.
+func (f *frame) tell(b *built, x *expression) ref.Val {
+	if !b.compiled.Subject.Image {
+		return evaluate(x, f)
+	}
+	f.telling, f.rule = true, nil // variables are other ones now
+	f.enter(b)
+	told := evaluate(x, f)
+	f.telling, f.rule = false, nil
+	f.enter(b)
+	return told
 }
 
 func (s saying) statement() *model.Statement {
@@ -450,6 +496,8 @@ func (f *frame) label() string {
 		case "credential", "unknownField":
 			parts = append(parts, b.path.String())
 			continue
+		case "container":
+			continue // the object is the image
 		}
 		l := *b.level
 		if l.As == "container" && len(b.list) > 0 && b.list[0].Key != "containers" {

@@ -57,6 +57,7 @@ type pageData struct {
 	Asides     string
 	// NotUnderstood is a sentence, or "".
 	NotUnderstood string
+	ImagesLeft    string // a sentence, or ""
 }
 
 type pageSeverity struct {
@@ -77,7 +78,7 @@ func writeHTML(w *bufio.Writer, r *model.Report, o Options) error {
 	t := totalsOf(r)
 	d := pageData{Report: r, Objects: t.objects, Unknown: max(len(r.Unknowns), r.Counts.Unknown), Provenance: provenance(r.Provenance)}
 	d.Unknowns = r.Unknowns[:min(len(r.Unknowns), htmlFindings)]
-	d.Findings, d.Asides, d.NotUnderstood = t.active.total(), asides(r, t), notUnderstood(r)
+	d.Findings, d.Asides, d.NotUnderstood, d.ImagesLeft = t.active.total(), asides(r, t), notUnderstood(r), imagesLeft(r)
 	for s := model.Critical; ; s-- {
 		d.Severities = append(d.Severities, pageSeverity{s.String(), t.active[s]})
 		if s == model.Info {

@@ -65,6 +65,9 @@ func markdownHead(b *strings.Builder, r *model.Report, t totals) {
 	if line := notUnderstood(r); line != "" {
 		fmt.Fprintf(b, " %s.", markdownText(line))
 	}
+	if line := imagesLeft(r); line != "" {
+		fmt.Fprintf(b, " %s.", markdownText(line))
+	}
 	if line := unknownLine(r); line != "" {
 		fmt.Fprintf(b, " %s.", markdownText(line))
 	}

@@ -101,6 +101,7 @@ func (p *printer) summary(r *model.Report, t totals) {
 	}
 	p.hang("", 0, asides(r, t), plain)
 	p.hang("", 0, notUnderstood(r), plain)
+	p.hang("", 0, imagesLeft(r), dim)
 	open := unknownLine(r)
 	if len(r.Unknowns) > 0 && !p.o.Verbose {
 		open += "; --verbose lists them"
@@ -132,6 +133,18 @@ func notUnderstood(r *model.Report) string {
 		kinds = append(kinds, clean(gk.Kind))
 	}
 	return fmt.Sprintf("%s of kinds whose pods Ullage does not understand: %s", count(n, "object"), strings.Join(kinds, ", "))
+}
+
+// imagesLeft says that rules about images said nothing, and how they would.
+func imagesLeft(r *model.Report) string {
+	switch n := r.Counts.ImageRules; n {
+	case 0:
+		return ""
+	case 1:
+		return "1 rule about images was not evaluated; --images reads the images"
+	default:
+		return fmt.Sprintf("%d rules about images were not evaluated; --images reads the images", n)
+	}
 }
 
 // fixLine says what the fixer would do.
