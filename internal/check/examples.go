@@ -15,6 +15,10 @@ import (
 func TestRule(rule *policy.Rule, examples []policy.Example, minor int) (judged int, err error) {
 	var errs []error
 	for _, e := range examples {
+		if rule.Subject.Image && !e.OfImage() {
+			errs = append(errs, fmt.Errorf("%s: rule %s: the example says nothing about the image", e.Place, rule.ID))
+			continue
+		}
 		worlds, err := e.Worlds()
 		if err != nil {
 			errs = append(errs, fmt.Errorf("rule %s: %w", rule.ID, err))

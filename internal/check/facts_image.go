@@ -56,7 +56,7 @@ func UnreadImage(reason string) *tree.Node {
 // Image returns the facts about the image that a container names.
 func (f *Facts) Image(container *tree.Node) *tree.Node {
 	reference := container.Get("image").Str()
-	if reference == "" {
+	if reference == "" || f.images == nil {
 		return nil
 	}
 	if n := f.images[reference]; n != nil {

@@ -39,6 +39,7 @@ type checkFlags struct {
 	configPath, output, selector, color, writeBaseline, fix string
 	namespaces                                              []word
 	closed, diff, verbose, showExcepted                     bool
+	images                                                  imagesFlags
 }
 
 func checkCommand(p *Program) *cobra.Command {
@@ -96,6 +97,7 @@ Exit code: 0 clean, 1 findings at or above --fail-on, 2 usage or internal error,
 	flags.BoolVar(&f.diff, "diff", false, "show all fixes, tightening ones too, as a diff and change nothing")
 	flags.StringVar(&f.fix, "fix", "", "write fixes into the files: --fix only inert ones, --fix=all tightening ones too")
 	flags.Lookup("fix").NoOptDefVal = "inert"
+	f.images.flags(flags)
 	flags.BoolVarP(&f.verbose, "verbose", "v", false, "show every finding and every unanswered question")
 	flags.BoolVar(&f.showExcepted, "show-excepted", false, "show findings that an exception or the baseline lets pass")
 	flags.StringVar(&f.color, "color", "auto", "auto, always or never")
@@ -118,6 +120,7 @@ type plan struct {
 	loaded     []fs.FileInfo // files whose exceptions are read
 	baseline   *policy.Baseline
 	selected   func(*model.Object) bool
+	images     map[string]*tree.Node // facts by reference; nil when none are read
 	problems   []model.Problem
 	cluster    *cluster.Input // nil when files were read
 }
@@ -128,6 +131,9 @@ func (f *checkFlags) run(cmd *cobra.Command, p *Program, paths []string) error {
 		if flag := cmd.Flags().Lookup(name); flag.Changed && flag.Value.String() == "" {
 			return fmt.Errorf("--%s names nothing", name)
 		}
+	}
+	if err := f.images.complete(cmd.Flags()); err != nil {
+		return err
 	}
 	if f.live() && f.namespace.text != "" {
 		f.namespaces, f.namespace = append(f.namespaces, word{f.namespace.text, "-n"}), word{}
@@ -199,6 +205,13 @@ func (f *checkFlags) judge(ctx context.Context, p *Program, paths []string) (*ju
 	plan.readOwn(in)
 	known := model.NewSnapshot(nil, plan.closed, plan.gaps()...) // what is missing, without what is there
 	plan.rules = policy.Bind(plan.rules, slices.Concat(plan.beside, in.Objects), known.Complete)
+	if f.images.asked() {
+		var problems []model.Problem
+		if plan.images, problems, err = f.images.read(ctx, p, bar, plan.judged(in.Objects)); err != nil {
+			return nil, err
+		}
+		plan.problems = append(plan.problems, problems...)
+	}
 	o := f.checkOptions(plan, in)
 	o.Exceptions, o.Baseline, o.Progress = plan.exceptions, plan.baseline, bar.judged
 	r, err := check.Run(ctx, in.Objects, o)
@@ -228,7 +241,16 @@ func (f *checkFlags) load(ctx context.Context, p *Program, pl *plan, paths []str
 func (f *checkFlags) checkOptions(pl *plan, in *manifest.Input) check.Options {
 	return check.Options{
 		Rules: pl.rules, Settings: pl.settings, KubernetesMinor: pl.minor, Closed: pl.closed, Gaps: pl.gaps(), Declarations: in.Declarations, Selected: pl.selected,
+		Images: pl.images,
 	}
+}
+
+// judged returns the objects that are selected.
+func (pl *plan) judged(objects []*model.Object) []*model.Object {
+	if pl.selected == nil {
+		return objects
+	}
+	return slices.DeleteFunc(slices.Clone(objects), func(o *model.Object) bool { return !pl.selected(o) })
 }
 
 // gaps are what could not be read of the cluster, if it is one.
@@ -297,6 +319,9 @@ func (f *checkFlags) plan(ctx context.Context, now time.Time) (*plan, error) {
 		return nil, err
 	}
 	if pl.rules, err = f.choose(rules, pl.minor); err != nil {
+		return nil, err
+	}
+	if err := f.images.rulesFor(pl.rules, len(f.rules) > 0); err != nil {
 		return nil, err
 	}
 	if pl.settings, err = f.settings(rules); err != nil {

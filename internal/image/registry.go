@@ -60,6 +60,32 @@ func openRegistry(ctx context.Context, ref string, o Options) (*Source, error) {
 	return nil, errors.Join(failed...)
 }
 
+// Host returns the registry of a reference as [Open] takes it, and "" where it is
+// of files.
+func Host(ref string) string {
+	rest, ok := strings.CutPrefix(ref, registry+":")
+	if !ok {
+		if rest, ok = strings.CutPrefix(ref, "docker://"); !ok {
+			return ""
+		}
+	}
+	asked, err := name.ParseReference(rest)
+	if err != nil {
+		return ""
+	}
+	return asked.Context().RegistryStr()
+}
+
+// Canonical returns the reference for Open of the image that a container names: of
+// a registry always, whatever files there are, and the same for all ways to write
+// one. Where it is none, it is returned as it is.
+func Canonical(named string) string {
+	if asked, err := name.ParseReference(named); err == nil {
+		named = asked.Name()
+	}
+	return registry + ":" + named
+}
+
 // places returns the references to try: mirrors, then the registry itself.
 func (r *Registry) places(asked name.Reference) []string {
 	host, repository := asked.Context().RegistryStr(), asked.Context().RepositoryStr()

@@ -23,6 +23,10 @@ type Example struct {
 	file      *tree.File
 }
 
+// OfImage reports whether the example says something about the image of its
+// containers.
+func (e *Example) OfImage() bool { return e.image != nil }
+
 // World is what an example is judged in: objects, the first of which counts.
 type World struct {
 	Name    string // what a mutation did; "" for the example itself

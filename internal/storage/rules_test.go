@@ -22,6 +22,7 @@ func (noFacts) Fact(*model.Object, *model.PodTemplate, string) (tree.Node, bool)
 	return tree.Node{}, false
 }
 func (noFacts) References(*model.Object) []policy.Reference { return nil }
+func (noFacts) Image(*tree.Node) *tree.Node                 { return nil }
 func (noFacts) Namespace(*model.Object) *tree.Node          { return nil }
 
 // onlyHere are paths that the catalogue knows and the rules let pass: what node
