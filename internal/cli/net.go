@@ -75,19 +75,19 @@ func onlyPaths(_ *cobra.Command, args []string) error {
 }
 
 // namespaceFlag adds the flag that names namespaces.
-func (f *netFlags) namespaceFlag(cmd *cobra.Command, usage string) {
-	cmd.Flags().StringSliceVarP(&f.namespaces, "namespace", "n", nil, usage)
+func (f *netFlags) namespaceFlag(cmd *cobra.Command) {
+	cmd.Flags().StringSliceVarP(&f.namespaces, "namespace", "n", nil, "only connections of which an end is in these namespaces")
 }
 
-// checkNamespaces refuses namespaces of which nothing was read: the answer would be
-// empty, and look as if nothing were open.
-func (f *netFlags) checkNamespaces(cmd *cobra.Command, n *network) error {
+// checkNamespaces refuses namespaces of which nothing was read in any network: the
+// answer would be empty, and look as if nothing were open.
+func (f *netFlags) checkNamespaces(cmd *cobra.Command, networks ...*network) error {
 	if cmd.Flags().Changed("namespace") && len(f.namespaces) == 0 {
 		return errors.New("--namespace: it is empty")
 	}
 	for _, ns := range f.namespaces {
-		if !slices.Contains(n.Namespaces(), ns) {
-			return fmt.Errorf("--namespace: %w", n.noNamespace(ns))
+		if !slices.ContainsFunc(networks, func(n *network) bool { return slices.Contains(n.Namespaces(), ns) }) {
+			return fmt.Errorf("--namespace: %w", networks[len(networks)-1].noNamespace(ns))
 		}
 	}
 	return nil
@@ -139,7 +139,7 @@ func worldHint(in *input) string {
 		return "What could not be listed keeps it so: " + someOf(kinds)
 	case in.live():
 		return "Not all of the cluster was read"
-	case in.closed && len(in.problems) > 0:
+	case len(in.problems) > 0: // the flag is of no use then
 		return "What could not be read keeps it so, as it may hold anything: " + in.problems[0].Place.String()
 	}
 	return "--closed-world takes what was read for all there is"

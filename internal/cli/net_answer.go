@@ -16,7 +16,7 @@ var (
 
 func (n *network) writeAnswer(w *accessPrinter, a *netAnswer, why bool) error {
 	title := fmt.Sprintf("%s -> %s%s", a.from.text, a.to.text, a.to.portText())
-	fmt.Fprintln(w.w, w.paint(bold+";"+answerStyles[a.answer], answerWords[a.answer])+"  "+printable(title))
+	w.entry(0, bold+";"+answerStyles[a.answer], answerWords[a.answer], title, nil)
 	for _, note := range []string{a.from.note, a.to.note} {
 		if note != "" {
 			w.wrapped(4, "", note)
@@ -24,7 +24,7 @@ func (n *network) writeAnswer(w *accessPrinter, a *netAnswer, why bool) error {
 	}
 	total := a.counts[0] + a.counts[1] + a.counts[2]
 	if total > 1 {
-		w.line(4, "", fmt.Sprintf("of %d pairs: %d yes, %d unknown, %d no", total, a.counts[reach.Yes], a.counts[reach.Maybe], a.counts[reach.No]))
+		w.wrapped(4, "", fmt.Sprintf("of %d pairs: %d yes, %d unknown, %d no", total, a.counts[reach.Yes], a.counts[reach.Maybe], a.counts[reach.No]))
 	}
 	if a.answer == reach.Maybe && a.read[reach.Maybe] < total {
 		w.line(4, "", fmt.Sprintf("by what was read: %s", byRead(a, total)))
@@ -45,9 +45,9 @@ func (n *network) writeAnswer(w *accessPrinter, a *netAnswer, why bool) error {
 		}
 	}
 	if left := len(a.pairs) - len(shown); why && left > 0 {
-		w.line(0, dim, fmt.Sprintf("%s decided in other ways; -o json has them all, and a narrower question fewer", counted(left, "more pair")))
+		w.wrapped(0, dim, fmt.Sprintf("%s decided in other ways; -o json has them all, and a narrower question fewer", counted(left, "more pair")))
 	}
-	if a.answer == reach.Maybe && !n.closed {
+	if a.answer == reach.Maybe && !n.closed && a.byRead() != reach.Maybe {
 		w.wrapped(4, dim, n.hint)
 	}
 	return w.w.Flush()
@@ -55,6 +55,16 @@ func (n *network) writeAnswer(w *accessPrinter, a *netAnswer, why bool) error {
 
 // manyWays is how many ways to decide text shows.
 const manyWays = 12
+
+// byRead is the answer if what was read were all there is.
+func (a *netAnswer) byRead() reach.Answer {
+	for _, answer := range []reach.Answer{reach.Yes, reach.Maybe} {
+		if a.read[answer] > 0 {
+			return answer
+		}
+	}
+	return reach.No
+}
 
 func byRead(a *netAnswer, total int) string {
 	if total == 1 {
@@ -70,12 +80,11 @@ func byRead(a *netAnswer, total int) string {
 func (n *network) writePair(w *accessPrinter, x *netPair, why bool, a *netAnswer) {
 	on := ""
 	if a.to.port == "" && a.to.service == nil && !x.Verdict.May.Empty() {
-		on = "  " + x.Verdict.May.String()
+		on = " on " + onPorts(x.Verdict.May)
 	} else if x.Port.Number > 0 && (a.to.port != "" || a.to.service != nil) {
-		on = "  " + x.Port.String()
+		on = " on " + x.Port.String()
 	}
-	head := "  " + w.paint(answerStyles[x.Answer], fmt.Sprintf("%-7s", answerWords[x.Answer])) + "  "
-	fmt.Fprintln(w.w, head+printable(endText(&x.From)+" -> "+endText(&x.To)+on))
+	w.entry(2, answerStyles[x.Answer], fmt.Sprintf("%-7s", answerWords[x.Answer]), endText(&x.From)+" -> "+endText(&x.To)+on, nil)
 	n.writeReasons(w, x)
 	if why {
 		n.writeDecisions(w, x)
@@ -98,37 +107,37 @@ func (n *network) writeDecisions(w *accessPrinter, x *netPair) {
 
 // writeDecision says what decides on one side.
 func (n *network) writeDecision(w *accessPrinter, word, list string, d reach.Decision, end *reach.Endpoint) {
-	label := fmt.Sprintf("%-7s ", word)
+	label := fmt.Sprintf("%-7s", word)
 	switch d.Cause {
 	case reach.ByRule:
 		step(w, label, list, d.Rule)
 	case reach.ByIsolation:
 		for _, p := range d.Isolating {
-			w.at(4, label+"no rule allows it, and "+p.Object.Key.String()+" isolates "+endText(end), policyPlace(p, nil))
+			w.entry(4, "", label, "no rule allows it, and "+p.Object.Key.String()+" isolates "+endText(end), policyPlace(p, nil))
 			label = strings.Repeat(" ", len(label))
 		}
 	case reach.ByDefault:
-		w.line(4, "", label+"no policy isolates "+endText(end))
+		w.entry(4, "", label, "no policy isolates "+endText(end), nil)
 	}
 	for _, s := range d.Passed {
-		step(w, "passed  ", list, s)
+		step(w, "passed ", list, s)
 	}
 	for _, s := range d.Doubts {
-		step(w, "perhaps ", list, s)
-		w.wrapped(14, dim, strings.Join(s.Why.Texts(), "; "))
+		step(w, "perhaps", list, s)
+		w.wrapped(13, dim, strings.Join(s.Why.Texts(), "; "))
 	}
 }
 
 func step(w *accessPrinter, label, list string, s reach.Step) {
 	if s.Rule == nil {
-		w.at(4, label+s.Policy.Object.Key.String(), policyPlace(s.Policy, nil))
+		w.entry(4, "", label, s.Policy.Object.Key.String(), policyPlace(s.Policy, nil))
 		return
 	}
-	text := fmt.Sprintf("%s%s %s by %s[%d]", label, s.Policy.Object.Key, map[reach.Action]string{reach.Allow: "allows", reach.Deny: "denies", reach.Pass: "passes on"}[s.Action], list, s.Index)
+	text := fmt.Sprintf("%s %s by %s[%d]", s.Policy.Object.Key, map[reach.Action]string{reach.Allow: "allows", reach.Deny: "denies", reach.Pass: "passes on"}[s.Action], list, s.Index)
 	if s.Requests {
 		text += ", for some requests only"
 	}
-	w.at(4, text, policyPlace(s.Policy, s.Rule))
+	w.entry(4, "", label, text, policyPlace(s.Policy, s.Rule))
 }
 
 func policyPlace(p *reach.Policy, rule *tree.Node) *model.Place {
@@ -137,23 +146,6 @@ func policyPlace(p *reach.Policy, rule *tree.Node) *model.Place {
 		place = p.Object.Source.Place(rule)
 	}
 	return &place
-}
-
-// endText writes an endpoint for people.
-func endText(e *reach.Endpoint) string {
-	switch {
-	case e.Kind == reach.Pods:
-		return e.Workload.Object.Key.String()
-	case e.Kind == reach.Addresses && len(e.Prefixes) > 3:
-		return fmt.Sprintf("%s, %s and %d more ranges", e.Prefixes[0], e.Prefixes[1], len(e.Prefixes)-2)
-	case e.Kind == reach.Name && e.Name == "":
-		return "names that no policy has"
-	case e.Kind == reach.Node:
-		return "a node"
-	case e.Kind == reach.APIServer:
-		return "the API server"
-	}
-	return e.String()
 }
 
 // The JSON forms.

@@ -26,6 +26,7 @@ numbers computed again with the change made.`,
 		RunE: func(cmd *cobra.Command, args []string) error { return f.blast(cmd, p, args[0]) },
 	}
 	cmd.Flags().BoolVarP(&f.verbose, "verbose", "v", false, "list every workload that is reached, and every change that helps")
+	f.namespaceFlag(cmd)
 	f.formats(cmd, "text", "json", "csv", "dot", "svg")
 	return cmd
 }
@@ -33,6 +34,9 @@ numbers computed again with the change made.`,
 func (f *netFlags) blast(cmd *cobra.Command, p *Program, text string) error {
 	n, err := f.network(cmd, p)
 	if err != nil {
+		return err
+	}
+	if err := f.checkNamespaces(cmd, n); err != nil {
 		return err
 	}
 	e, err := n.end(text, false)
@@ -44,6 +48,9 @@ func (f *netFlags) blast(cmd *cobra.Command, p *Program, text string) error {
 	}
 	b := n.Graph.Blast(e.ids)
 	b.FindCuts(n.Snapshot)
+	if !slices.ContainsFunc(e.ids, func(id reach.ID) bool { return f.inNamespaces(n, id) }) {
+		b.Reached, b.From = f.peersIn(n, b.Reached), f.peersIn(n, b.From)
+	}
 	switch f.output {
 	case "json":
 		err = writeJSON(p.Stdout, n.blastJSON(e, b))
@@ -59,8 +66,21 @@ func (f *netFlags) blast(cmd *cobra.Command, p *Program, text string) error {
 	return errors.Join(err, f.incomplete())
 }
 
+// peersIn returns the peers in the namespaces that were asked for.
+func (f *netFlags) peersIn(n *network, peers []reach.BlastPeer) []reach.BlastPeer {
+	if len(f.namespaces) == 0 {
+		return peers
+	}
+	return slices.DeleteFunc(peers, func(p reach.BlastPeer) bool { return !f.inNamespaces(n, p.ID) })
+}
+
+func (f *netFlags) inNamespaces(n *network, id reach.ID) bool {
+	e := n.Endpoint(id)
+	return e.Kind == reach.Pods && slices.Contains(f.namespaces, e.Workload.Object.Key.Namespace)
+}
+
 func (n *network) writeBlast(w *accessPrinter, e *netEnd, b *reach.Blast, verbose bool) error {
-	w.line(0, bold, fmt.Sprintf("%s reaches %s of %s", e.text, extent(b.Direct), counted(n.otherWorkloads(b), "other workload")))
+	w.wrapped(0, bold, fmt.Sprintf("%s reaches %s of %s", e.text, extent(b.Direct), counted(n.otherWorkloads(b), "other workload")))
 	w.line(2, "", fmt.Sprintf("and through them, step by step, %s", extent(b.Further)))
 	w.line(2, "", fmt.Sprintf("addresses outside the cluster: %s; nodes: %s", answerWords[b.Outside], answerWords[b.Nodes]))
 	for _, reason := range b.Why.Texts() {
@@ -127,28 +147,29 @@ func (n *network) writePeers(w *accessPrinter, peers []reach.BlastPeer, verbose 
 
 func (n *network) writeCuts(w *accessPrinter, b *reach.Blast, verbose bool) {
 	if len(b.Cuts) == 0 {
-		w.line(0, bold, "No single change that was tried makes it smaller.")
+		w.wrapped(0, bold, "No single change that was tried makes it smaller.")
 		return
 	}
-	w.line(0, bold, "what shrinks it most, each computed again with the change made")
+	w.wrapped(0, bold, "what shrinks it most, each computed again with the change made")
 	shown := b.Cuts
 	if !verbose && len(shown) > 5 {
 		shown = shown[:5]
 	}
 	for i, c := range shown {
-		places := ""
+		var place *model.Place
 		for _, o := range c.Removes {
-			places = "  " + w.paint(dim, printable(o.Place().String()))
+			at := o.Place()
+			place = &at
 		}
-		fmt.Fprintf(w.w, "  %d. %s%s\n", i+1, printable(c.Text), places)
-		w.line(5, "", fmt.Sprintf("directly %s instead of %s, step by step %s instead of %s", extent(c.Direct), extent(b.Direct), extent(c.Further), extent(b.Further)))
+		w.entry(2, "", fmt.Sprintf("%d.", i+1), c.Text, place)
+		w.wrapped(6, "", fmt.Sprintf("directly %s instead of %s, step by step %s instead of %s", extent(c.Direct), extent(b.Direct), extent(c.Further), extent(b.Further)))
 	}
 	if left := len(b.Cuts) - len(shown); left > 0 {
 		w.line(2, dim, counted(left, "more change")+" shrink it less; -v lists all")
 	}
 	if i := slices.IndexFunc(b.Cuts, func(c reach.Cut) bool { return c.YAML != "" }); i >= 0 {
 		fmt.Fprintln(w.w)
-		w.line(2, dim, "The policy of "+fmt.Sprint(i+1)+", which may close what is needed: ullage net isolate keeps what is declared.")
+		w.wrapped(2, dim, "The policy of "+fmt.Sprint(i+1)+", which may close what is needed: ullage net isolate keeps what is declared.")
 		for line := range strings.Lines(b.Cuts[i].YAML) {
 			w.line(4, "", strings.TrimRight(line, "\n"))
 		}

@@ -36,7 +36,7 @@ type blastGroup struct {
 
 // blastGroups puts peers together by namespace, those outside at the end.
 func (n *network) blastGroups(peers []reach.BlastPeer) []*blastGroup {
-	d, sizes := drawing{byNamespace: true}, n.names().sizes
+	d, sizes := drawing{byNamespace: true}, n.sizes().sizes
 	var groups []*blastGroup
 	index := map[matrixEnd]*blastGroup{}
 	names := map[*blastGroup]map[string][]string{}
@@ -125,7 +125,7 @@ func (n *network) blastSVG(out io.Writer, e *netEnd, b *reach.Blast) error {
 	const top = 84
 	middle := max(blastHeight(left), blastHeight(right), 120)
 	cuts := n.blastCutLines(b)
-	startPicture(w, blastWidth, top+middle+48+len(cuts)*20+20, e.text+" reaches "+extent(b.Direct)+" of "+counted(n.otherWorkloads(b), "other workload"), n.blastNote(b))
+	startPicture(w, blastWidth, top+middle+48+len(cuts)*20+20, shortened(e.text, 70)+" reaches "+extent(b.Direct)+" of "+counted(n.otherWorkloads(b), "other workload"), n.blastNote(b))
 	center := top + middle/2
 	n.blastSide(w, left, "is reached by", 24, top, center, true)
 	n.blastSide(w, right, "reaches", blastWidth-24-blastBox, top, center, false)
@@ -147,7 +147,7 @@ func (n *network) blastSVG(out io.Writer, e *netEnd, b *reach.Blast) error {
 }
 
 func (n *network) blastNote(b *reach.Blast) string {
-	note := fmt.Sprintf("Step by step %s. Addresses outside the cluster: %s; nodes: %s.", extent(b.Further), answerWords[b.Outside], answerWords[b.Nodes])
+	note := fmt.Sprintf("Step by step, from pod to pod, it gets to %s. Reaches addresses outside the cluster: %s; nodes: %s.", extent(b.Further), answerWords[b.Outside], answerWords[b.Nodes])
 	if !n.closed {
 		note += " By what was read; more may live elsewhere."
 	}
@@ -164,11 +164,15 @@ func (n *network) otherWorkloads(b *reach.Blast) int {
 
 // clippedText makes text fit for a picture, cut to a number of letters.
 func clippedText(text string, letters int) string {
-	runes := []rune(printable(text))
+	return html.EscapeString(shortened(printable(text), letters))
+}
+
+func shortened(text string, letters int) string {
+	runes := []rune(text)
 	if len(runes) > letters {
 		runes = append(runes[:letters-1], '…')
 	}
-	return html.EscapeString(string(runes))
+	return string(runes)
 }
 
 // blastSide draws the boxes of a side, and lines between them and the middle.

@@ -160,7 +160,7 @@ func (n *network) pair(from, to reach.ID, end *netEnd) netPair {
 		port = reach.Port{Number: 80}
 	}
 	if limited && asked.Empty() {
-		x.Why = []string{"the pods declare no port " + end.port}
+		x.Why = []string{cmp.Or(end.dead, "the pods declare no port "+end.port)}
 		x.Answer = reach.No
 		return x
 	}

@@ -30,6 +30,7 @@ something could not be read.`,
 		Args:    exactlyPaths("OLD NEW", 2),
 		RunE:    func(cmd *cobra.Command, args []string) error { return f.diff(cmd, p, args) },
 	}
+	f.namespaceFlag(cmd)
 	f.formats(cmd, "text", "json", "csv", "dot", "svg")
 	hideFlags(cmd, "path", "cluster", "context", "kubeconfig", "save", "from")
 	return cmd
@@ -81,7 +82,10 @@ func (f *netFlags) diff(cmd *cobra.Command, p *Program, args []string) error {
 		}
 		sides[i] = newNetwork(s)
 	}
-	changes := reach.Diff(sides[0].Graph, sides[1].Graph)
+	if err := f.checkNamespaces(cmd, sides[:]...); err != nil {
+		return err
+	}
+	changes := f.changesIn(reach.Diff(sides[0].Graph, sides[1].Graph))
 	opens := slices.ContainsFunc(changes, func(c reach.Change) bool { return !c.Opens().Empty() })
 	var err error
 	switch f.output {
@@ -94,7 +98,7 @@ func (f *netFlags) diff(cmd *cobra.Command, p *Program, args []string) error {
 	case "svg":
 		err = diffSVG(p.Stdout, changes, sides[0].closed && sides[1].closed)
 	default:
-		err = sides[1].writeDiff(f.printer(p), changes, sides[0].closed && sides[1].closed)
+		err = writeDiff(f.printer(p), sides, changes)
 	}
 	switch {
 	case opens:
@@ -283,23 +287,55 @@ func with(list []int, at int) []int {
 	return slices.Insert(list, i, at)
 }
 
-func (n *network) writeDiff(w *accessPrinter, changes []reach.Change, closed bool) error {
+// changesIn returns what has an end in the namespaces that were asked for.
+func (f *netFlags) changesIn(changes []reach.Change) []reach.Change {
+	if len(f.namespaces) == 0 {
+		return changes
+	}
+	inside := func(e *reach.Endpoint) bool {
+		return e.Kind == reach.Pods && slices.Contains(f.namespaces, e.Workload.Object.Key.Namespace)
+	}
+	divide := func(list []*reach.Endpoint) (in, out []*reach.Endpoint) {
+		for _, e := range list {
+			if inside(e) {
+				in = append(in, e)
+			} else {
+				out = append(out, e)
+			}
+		}
+		return in, out
+	}
+	var kept []reach.Change
+	for _, c := range changes {
+		fromIn, fromOut := divide(c.From)
+		toIn, _ := divide(c.To)
+		if len(fromIn) > 0 {
+			kept = append(kept, reach.Change{From: fromIn, To: c.To, Old: c.Old, New: c.New})
+		}
+		if len(fromOut) > 0 && len(toIn) > 0 {
+			kept = append(kept, reach.Change{From: fromOut, To: toIn, Old: c.Old, New: c.New})
+		}
+	}
+	return kept
+}
+
+func writeDiff(w *accessPrinter, sides [2]*network, changes []reach.Change) error {
 	opens, closes, unsure := diffEntries(changes)
 	if len(changes) == 0 {
 		w.line(0, bold, "Nothing opens and nothing closes.")
 	}
-	n.writeEntries(w, "opens", "+ ", red, opens)
-	n.writeEntries(w, "closes", "- ", green, closes)
+	writeEntries(w, sides[1].sizes(), "open", "+ ", red, opens)
+	writeEntries(w, sides[0].sizes(), "close", "- ", green, closes)
 	if len(unsure) > 0 {
-		w.line(0, dim, fmt.Sprintf("%s only in how certain: -o json has them", counted(len(unsure), "more group")+" of connections change"))
+		w.wrapped(0, dim, fmt.Sprintf("%s only in how certain: -o json has them", counted(len(unsure), "more group")+" of connections change"))
 	}
-	if !closed {
+	if !sides[0].closed || !sides[1].closed {
 		w.wrapped(0, dim, "By what was read on both sides; policies and workloads may live elsewhere.")
 	}
 	return w.w.Flush()
 }
 
-func (n *network) writeEntries(w *accessPrinter, word, mark, style string, list []diffEntry) {
+func writeEntries(w *accessPrinter, names *naming, word, mark, style string, list []diffEntry) {
 	if len(list) == 0 {
 		return
 	}
@@ -307,14 +343,13 @@ func (n *network) writeEntries(w *accessPrinter, word, mark, style string, list 
 	for _, e := range list {
 		pairs += len(e.From) * len(e.To)
 	}
-	w.line(0, bold, fmt.Sprintf("%s %s", counted(pairs, "connection"), strings.TrimSuffix(word, "s")))
-	names := n.names()
+	w.line(0, bold, fmt.Sprintf("%s %s", counted(pairs, "connection"), word))
 	for _, e := range list {
-		certain := ""
-		if e.Opens && e.New.Must.Intersect(e.Ports).Empty() || !e.Opens && e.Old.Must.Intersect(e.Ports).Empty() {
-			certain = " perhaps"
+		v := e.Old
+		if e.Opens {
+			v = e.New
 		}
-		text := fmt.Sprintf("%s -> %s  %s%s", names.ends(e.From), names.ends(e.To), e.Ports, certain)
+		text := fmt.Sprintf("%s -> %s on %s%s", names.ends(e.From), names.ends(e.To), onPorts(e.Ports), perhaps(v, e.Ports))
 		for i, line := range strings.Split(hang(printable(text), 0, w.width-4), "\n") {
 			if i == 0 {
 				fmt.Fprintln(w.w, w.paint(style, mark)+line)
@@ -324,52 +359,6 @@ func (n *network) writeEntries(w *accessPrinter, word, mark, style string, list 
 		}
 	}
 	fmt.Fprintln(w.w)
-}
-
-// ends names endpoints, of which some may be of another network.
-func (x *naming) ends(list []*reach.Endpoint) string {
-	var texts []string
-	namespaces := map[string]int{}
-	addresses := 0
-	for i := range list {
-		if list[i].Kind == reach.Addresses {
-			addresses++
-		}
-	}
-	if addresses > 4 {
-		texts = append(texts, fmt.Sprintf("addresses outside in %d groups", addresses))
-	}
-	for i := range list {
-		e := list[i]
-		if e.Kind == reach.Addresses && addresses > 4 {
-			continue
-		}
-		if e.Kind == reach.Pods && len(list) > longest {
-			namespaces[e.Workload.Object.Key.Namespace]++
-			continue
-		}
-		if text := endText(e); e.Kind == reach.Pods {
-			texts = append(texts, e.Workload.Object.Key.Namespace+"/"+e.Workload.Object.Key.Name)
-		} else {
-			texts = append(texts, text)
-		}
-	}
-	var many []string
-	for ns, count := range namespaces {
-		if count == x.sizes[ns] {
-			many = append(many, "all of "+ns)
-		} else {
-			many = append(many, fmt.Sprintf("%d in %s", count, ns))
-		}
-	}
-	slices.Sort(many)
-	if len(many) > longest {
-		many = append(many[:longest], fmt.Sprintf("and in %d more namespaces", len(many)-longest))
-	}
-	if len(texts) > 2*longest {
-		texts = append(texts[:2*longest], fmt.Sprintf("and %d more", len(texts)-2*longest))
-	}
-	return strings.Join(append(many, texts...), ", ")
 }
 
 type changeJSON struct {

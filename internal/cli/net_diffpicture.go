@@ -52,6 +52,7 @@ func (p *changePicture) axis(side int) *axis {
 // changeCell is what changes between a row and a column, in pairs.
 type changeCell struct {
 	opens, closes, unsure int
+	certain               bool // some of what opens or closes
 	texts                 []string
 }
 
@@ -59,10 +60,12 @@ func (c *changeCell) add(change *reach.Change, pairs int) {
 	text := ""
 	if ports := change.Opens(); !ports.Empty() {
 		c.opens += pairs
+		c.certain = c.certain || perhaps(change.New, ports) == ""
 		text = "opens " + ports.String() + perhaps(change.New, ports)
 	}
 	if ports := change.Closes(); !ports.Empty() {
 		c.closes += pairs
+		c.certain = c.certain || perhaps(change.Old, ports) == ""
 		text = strings.TrimPrefix(text+", closes ", ", ") + ports.String() + perhaps(change.Old, ports)
 	}
 	if text == "" {
@@ -94,6 +97,9 @@ func (c *changeCell) draw() drawnCell {
 	default:
 		d.class, d.sign = "m", "?"
 	}
+	if !c.certain && (c.opens > 0 || c.closes > 0) {
+		d.class += " f"
+	}
 	more := ""
 	if len(c.texts) > 3 {
 		more = fmt.Sprintf("; and %d more", len(c.texts)-3)
@@ -109,7 +115,8 @@ func diffSVG(out io.Writer, changes []reach.Change, closed bool) error {
 	p := newChangePicture(changes)
 	m := &matrix{rows: p.axis(0), columns: p.axis(1), cells: map[[2]int]drawnCell{}, title: "What the change opens and closes",
 		note: "Rows connect to columns; what does not change is left out. By what was read on both sides; more may live elsewhere.", empty: "Nothing opens and nothing closes.",
-		legend: []legendEntry{{"w", "+", "opens"}, {"x", "−", "closes"}, {"y", "±", "opens and closes"}, {"m", "?", "changes in how certain it is"}}}
+		legend: []legendEntry{{"w", "+", "opens"}, {"w f", "+", "opens perhaps"}, {"x", "−", "closes"}, {"x f", "−", "closes what was perhaps open"},
+			{"y", "±", "opens and closes"}, {"y f", "±", "both perhaps"}, {"m", "?", "changes in how certain it is"}}}
 	if closed {
 		m.note = "Rows connect to columns; what does not change is left out."
 	}
@@ -129,9 +136,12 @@ func diffSVG(out io.Writer, changes []reach.Change, closed bool) error {
 			}
 		}
 	}
+	used := map[string]bool{}
 	for at, c := range cells {
 		m.cells[at] = c.draw()
+		used[m.cells[at].class] = true
 	}
+	m.legend = slices.DeleteFunc(m.legend, func(e legendEntry) bool { return !used[e.class] })
 	w := &stickyWriter{w: out}
 	m.write(w)
 	return w.err

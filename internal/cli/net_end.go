@@ -10,6 +10,7 @@ import (
 
 	"ullage.dev/ullage/internal/model"
 	"ullage.dev/ullage/internal/reach"
+	"ullage.dev/ullage/internal/tree"
 )
 
 // netEnd is SRC or DST as people name it: some endpoints, and for a destination
@@ -22,6 +23,7 @@ type netEnd struct {
 	port    string                     // "" for any; a number or a name
 	proto   reach.Protocol
 	note    string
+	dead    string       // service: why the port that is asked about leads nowhere
 	missing reach.Answer // service: whether it may lead somewhere, when there are no ids
 }
 
@@ -91,11 +93,30 @@ func (n *network) destination(text string) (*netEnd, error) {
 			e.behind[l.ID] = e.behind[l.ID].Union(l.Ports)
 			open = open || !l.Ports.Empty()
 		}
-		if !open {
-			return nil, fmt.Errorf("%s has no port %s that leads anywhere; it has %s", printable(e.service.Key.String()), printable(port), servicePorts(e.service))
+		if open {
+			return e, nil
+		}
+		own := servicePort(e.service, port)
+		if own == nil {
+			return nil, fmt.Errorf("%s has no port %s; it has %s", printable(e.service.Key.String()), printable(port), servicePorts(e.service))
+		}
+		e.dead = "port " + port + " of " + e.service.Key.String() + " leads to no port of the pods behind it"
+		if target := own.Get("targetPort").Str(); target != "" {
+			e.dead += ", which declare none named " + target
 		}
 	}
 	return e, nil
+}
+
+// servicePort returns the port of a Service that is meant, by number or name.
+func servicePort(o *model.Object, port string) *tree.Node {
+	ports := o.Root.Dig("spec", "ports")
+	for i := range ports.Children() {
+		if p := ports.At(i); p.Get("port").Text() == port || p.Get("name").Str() == port {
+			return p
+		}
+	}
+	return nil
 }
 
 func servicePorts(o *model.Object) string {
@@ -106,6 +127,9 @@ func servicePorts(o *model.Object) string {
 			text += " (" + name + ")"
 		}
 		all = append(all, text)
+	}
+	if len(all) == 0 {
+		return "none"
 	}
 	return printable(strings.Join(all, ", "))
 }
@@ -149,31 +173,50 @@ func (n *network) end(text string, destination bool) (*netEnd, error) {
 // address finds what has an address: a pod, a node, a Service, or nobody here.
 func (n *network) address(e *netEnd, a netip.Addr) (*netEnd, error) {
 	for o := range n.Kind(model.PodKind) {
-		for _, ip := range o.Root.Dig("status", "podIPs").Children() {
-			if b, err := netip.ParseAddr(ip.Get("ip").Str()); err == nil && a == b {
-				if e.ids = n.ofObject(o); len(e.ids) > 0 {
-					e.note = "the address is that of " + o.Key.String()
-					return e, nil
-				}
-			}
+		if !slices.Contains(podAddresses(o), a) {
+			continue
+		}
+		if e.ids = n.ofObject(o); len(e.ids) > 0 {
+			e.note = a.String() + " is the address of " + o.Key.String()
+			return e, nil
 		}
 	}
 	for o := range n.Kind(model.NodeKind) {
 		for _, ip := range o.Root.Dig("status", "addresses").Children() {
 			if b, err := netip.ParseAddr(ip.Get("address").Str()); err == nil && a == b {
-				e.ids, e.note = []reach.ID{n.Graph.Node()}, "the address is that of "+o.Key.String()
+				e.ids, e.note = []reach.ID{n.Graph.Node()}, a.String()+" is the address of "+o.Key.String()
 				return e, nil
 			}
 		}
 	}
 	for o := range n.Kind(model.ServiceKind) {
 		if slices.Contains(serviceAddresses(o), a) {
-			e.note = "the address is that of " + o.Key.String()
+			e.note = a.String() + " is the address of " + o.Key.String()
 			return e, n.ofService(e, o)
 		}
 	}
 	e.ids = []reach.ID{n.Address(a)}
 	return e, nil
+}
+
+// podAddresses returns the addresses of a pod of its own; on the host network it has
+// those of its node.
+func podAddresses(o *model.Object) []netip.Addr {
+	if o.Root.Dig("spec", "hostNetwork").True() {
+		return nil
+	}
+	status := o.Root.Get("status")
+	texts := []string{status.Get("podIP").Str()}
+	for _, ip := range status.Get("podIPs").Children() {
+		texts = append(texts, ip.Get("ip").Str())
+	}
+	var found []netip.Addr
+	for _, text := range texts {
+		if a, err := netip.ParseAddr(text); err == nil {
+			found = append(found, a)
+		}
+	}
+	return found
 }
 
 // ofObject returns the endpoints of an object, or of what made it.
@@ -249,7 +292,7 @@ func (n *network) ofService(e *netEnd, o *model.Object) error {
 				e.missing = reach.Maybe
 			}
 		case known:
-			e.note = o.Key.String() + " selects no pods and has no endpoints: it leads nowhere"
+			e.note = o.Key.String() + " selects no pods, and its endpoints have no addresses: it leads nowhere"
 		default:
 			e.note, e.missing = o.Key.String()+" selects no pods, and no EndpointSlice of it was read: where it leads to is not known", reach.Maybe
 		}

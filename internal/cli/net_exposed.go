@@ -32,7 +32,7 @@ nothing that is known, but not all is known.`,
 			return f.exposed(cmd, p)
 		},
 	}
-	f.namespaceFlag(cmd, "only workloads of these namespaces")
+	f.namespaceFlag(cmd)
 	cmd.Flags().BoolVarP(&f.verbose, "verbose", "v", false, "list ways too that network policies close")
 	f.formats(cmd, "text", "json", "csv")
 	return cmd
@@ -122,7 +122,7 @@ func (n *network) writeExposed(w *accessPrinter, ways []reach.Exposed, handmade 
 		w.line(0, bold, "No workload that was read is reachable from outside the cluster.")
 	}
 	if shut > 0 {
-		w.line(0, dim, counted(shut, "way")+" in that "+closedBy(ways)+"; -v lists them")
+		w.wrapped(0, dim, counted(shut, "way")+" in that "+closedBy(ways, shut == 1)+"; -v lists them")
 	}
 	for _, h := range handmade {
 		if !h.Known {
@@ -133,7 +133,7 @@ func (n *network) writeExposed(w *accessPrinter, ways []reach.Exposed, handmade 
 		}
 		w.wrapped(0, red, h.Service.Key.String()+" is open to the outside and leads to what is no pod:")
 		for _, to := range h.To {
-			w.at(2, handmadeText(to), placeIn(to.Object, to.Node))
+			w.entry(2, "", to.Address.String(), handmadeText(to), placeIn(to.Object, to.Node))
 		}
 	}
 	n.openWorld(w)
@@ -142,7 +142,7 @@ func (n *network) writeExposed(w *accessPrinter, ways []reach.Exposed, handmade 
 
 // closedBy says what closes ways: network policies, or that no port leads to one of
 // the pods.
-func closedBy(ways []reach.Exposed) string {
+func closedBy(ways []reach.Exposed, one bool) string {
 	policies, ports := false, false
 	for i := range ways {
 		if way := &ways[i]; way.State() == reach.No {
@@ -153,6 +153,8 @@ func closedBy(ways []reach.Exposed) string {
 	switch {
 	case policies && ports:
 		return "network policies close or that lead to no port of the pods"
+	case ports && one:
+		return "leads to no port of the pods"
 	case ports:
 		return "lead to no port of the pods"
 	}
@@ -184,7 +186,7 @@ func writeWay(w *accessPrinter, way *reach.Exposed) {
 		text += " at " + way.Gateway.Key.String()
 	}
 	place := way.Object.Source.Place(way.Node)
-	fmt.Fprintln(w.w, "    "+w.paint(style, printable(ports))+"  "+printable(text)+"  "+w.paint(dim, printable(place.String())))
+	w.entry(4, style, ports, text, &place)
 	if from := onlyFrom(way); from != "" {
 		w.wrapped(6, "", from)
 	}
@@ -252,7 +254,7 @@ func (n *network) wayJSON(way *reach.Exposed) wayJSON {
 
 // handmadeText says to what a Service without a selector leads.
 func handmadeText(to reach.HandmadeEnd) string {
-	text := to.Address.String() + "  " + to.Ports.String()
+	text := to.Ports.String()
 	switch to.Kind {
 	case reach.Node:
 		return text + ", the address of a node"

@@ -105,7 +105,7 @@ func (n *network) writeIsolation(w *accessPrinter, i *reach.Isolation) error {
 	c.list("To answer before applying; what is asked about is closed:", questions)
 	if !n.closed {
 		c.line("")
-		c.line("By what was read; policies and workloads may live elsewhere.")
+		c.line("By what was read; policies and workloads may live elsewhere. " + n.hint + ".")
 	}
 	for _, p := range i.Policies {
 		fmt.Fprintln(w.w, "---")
@@ -193,10 +193,10 @@ func (c *commenter) kept(all []reach.Kept) {
 }
 
 func changeTexts(n *network, changes []reach.Change) []string {
-	names := n.names()
+	names := n.sizes()
 	var texts []string
 	for i := range changes {
-		texts = append(texts, fmt.Sprintf("%s -> %s on %s", names.ends(changes[i].From), names.ends(changes[i].To), changes[i].Opens()))
+		texts = append(texts, fmt.Sprintf("%s -> %s on %s", names.ends(changes[i].From), names.ends(changes[i].To), onPorts(changes[i].Opens())))
 	}
 	if len(texts) > longest {
 		texts = append(texts[:longest], fmt.Sprintf("and %d more", len(texts)-longest))

@@ -32,7 +32,7 @@ more than 70 workloads; dot with --exhaustive shows each workload.`,
 		},
 	}
 	flags := cmd.Flags()
-	f.namespaceFlag(cmd, "only connections of which an end is in these namespaces")
+	f.namespaceFlag(cmd)
 	flags.StringVar(&f.source, "src", "", "only connections from here; SRC as for can")
 	flags.StringVar(&f.target, "dst", "", "only connections to there; DST as for can, without a port")
 	flags.BoolVar(&f.exhaustive, "exhaustive", false, "every pair of ends by itself")
@@ -298,19 +298,20 @@ func (l *listing) writeFlow(w *accessPrinter, flow reach.Flow, names *naming, no
 type footnotes struct{ texts []string }
 
 func (f *footnotes) mark(why reach.Reasons) string {
-	var marks []string
+	var marks []int
 	for _, text := range why.Texts() {
 		i := slices.Index(f.texts, text)
 		if i < 0 {
 			i = len(f.texts)
 			f.texts = append(f.texts, text)
 		}
-		marks = append(marks, fmt.Sprint(i+1))
+		marks = append(marks, i+1)
 	}
 	if len(marks) == 0 {
 		return ""
 	}
-	return " [" + strings.Join(marks, ",") + "]"
+	slices.Sort(marks)
+	return " " + strings.ReplaceAll(fmt.Sprint(marks), " ", ",")
 }
 
 func (f *footnotes) write(w *accessPrinter) {
@@ -320,17 +321,19 @@ func (f *footnotes) write(w *accessPrinter) {
 }
 
 func (l *listing) writeTo(w *accessPrinter, style, ports, to string) {
-	const column = 26
-	ports = printable(ports)
+	ports, to = printable(ports), printable(to)
+	column := min(26, w.width/3)
+	if column+2+longestWord(to) > w.width {
+		column = 2
+	}
 	if len(ports) >= column {
-		fmt.Fprintln(w.w, "  "+w.paint(style, ports))
+		for line := range strings.SplitSeq(hang(ports, 0, w.width-2), "\n") {
+			fmt.Fprintln(w.w, "  "+w.paint(style, line))
+		}
 		ports = ""
 	}
-	lines := strings.Split(hang(printable(to), 0, max(w.width-column-2, 30)), "\n")
-	for i, line := range lines {
-		if i > 0 {
-			ports = ""
-		}
+	for line := range strings.SplitSeq(hang(to, 0, w.width-column-2), "\n") {
 		fmt.Fprintln(w.w, "  "+w.paint(style, fmt.Sprintf("%-*s", column, ports))+line)
+		ports = ""
 	}
 }

@@ -17,12 +17,13 @@ import (
 // by one, and more by namespace. Shapes and signs say what colors say.
 
 const (
-	mostRows  = 70
-	mostSpace = 150
-	rowHeight = 22
-	groupGap  = 8
-	letter    = 7.2 // width of a letter of a label
-	longLabel = 34
+	mostRows    = 70
+	mostSpace   = 150
+	rowHeight   = 22
+	groupGap    = 8
+	letter      = 7.2 // width of a letter of a label
+	quietLetter = 6.3 // and of a long text, on average
+	longLabel   = 34
 )
 
 // matrixEnd is a row or column: some endpoints that are drawn as one.
@@ -60,7 +61,7 @@ func (d drawing) end(e *reach.Endpoint) matrixEnd {
 			return matrixEnd{rank: 2, group: "outside", label: endText(e)}
 		}
 		if e.Public() {
-			return matrixEnd{rank: 2, group: "outside", label: "internet"}
+			return matrixEnd{rank: 2, group: "outside", label: "the internet"}
 		}
 		return matrixEnd{rank: 2, group: "outside", label: "private addresses"}
 	}
@@ -208,7 +209,9 @@ const pictureStyle = `
   .h { font-size: 17px; font-weight: 600; } .s { fill: var(--soft); } .k { font-weight: 600; }
   .b { fill: var(--band); } .a { fill: var(--all); } .p { fill: var(--some); } .m { fill: none; stroke: var(--maybe); stroke-width: 2; stroke-dasharray: 3 2; } .o { fill: var(--band); stroke: var(--line); }
   .w { fill: var(--open); } .x { fill: var(--paper); stroke: var(--shut); stroke-width: 2; } .y { fill: var(--some); }
-  .g { font-size: 15px; font-weight: 700; text-anchor: middle; } .g.w, .g.y { fill: var(--paper); } .g.x { fill: var(--shut); stroke: none; } .g.m { fill: var(--maybe); stroke: none; }
+  .f { stroke-width: 2; stroke-dasharray: 3 2; } .w.f { fill: var(--paper); stroke: var(--open); } .y.f { fill: var(--paper); stroke: var(--some); }
+  .g { font-size: 15px; font-weight: 700; text-anchor: middle; stroke: none; } .g.w, .g.y { fill: var(--paper); } .g.x { fill: var(--shut); } .g.m { fill: var(--maybe); }
+  .g.f { stroke: none; } .g.w.f { fill: var(--open); } .g.y.f { fill: var(--some); }
   .l { fill: none; stroke: var(--soft); stroke-width: 1.5; } .d { stroke-dasharray: 5 4; } .c { fill: var(--band); stroke: var(--ink); stroke-width: 2; }
 `
 
@@ -225,12 +228,14 @@ func (m *matrix) write(w *stickyWriter) {
 	slant := m.columns.labelWidth()
 	m.top = 84 + slant*5/6
 	gridWidth, gridHeight := extentOf(m.columns.ends), extentOf(m.rows.ends)
+	width := max(620, int(float64(utf8.RuneCountInString(m.note))*quietLetter)+48)
 	if len(m.cells) == 0 {
-		startPicture(w, 620, 120, m.title, m.note)
+		startPicture(w, width, 120, m.title, m.note)
 		w.print("<text x=\"24\" y=\"90\">%s</text>\n</svg>\n", m.empty)
 		return
 	}
-	startPicture(w, max(m.left+gridWidth+slant*3/5+24, 620), m.top+gridHeight+92, m.title, m.note)
+	width = max(width, m.left+gridWidth+slant*3/5+24, m.legendAt(len(m.legend)))
+	startPicture(w, width, m.top+gridHeight+92, m.title, m.note)
 	m.grid(w, gridWidth)
 	for _, c := range m.columns.ends {
 		w.print("<text transform=\"translate(%d %d) rotate(-55)\">%s</text>\n", m.left+c.at+rowHeight/2+4, m.top-8, m.columns.label(c))
@@ -273,10 +278,10 @@ func (m *matrix) cell(w *stickyWriter, i, j int) {
 // drawCell draws a square, or a circle for some ports, with its sign.
 func drawCell(w *stickyWriter, x, y int, c drawnCell, title string) {
 	inset, radius := 0, 3
-	switch c.class {
-	case "m", "x":
+	switch {
+	case c.class == "m" || c.class == "x" || strings.HasSuffix(c.class, " f"):
 		inset = 1
-	case "p":
+	case c.class == "p":
 		radius = cellSide / 2
 	}
 	if title != "" {
@@ -289,12 +294,20 @@ func drawCell(w *stickyWriter, x, y int, c drawnCell, title string) {
 	}
 }
 
-func (m *matrix) writeLegend(w *stickyWriter, y int) {
+// legendAt returns where an entry of the legend starts.
+func (m *matrix) legendAt(i int) int {
 	x := 24
-	for _, entry := range m.legend {
+	for _, entry := range m.legend[:i] {
+		x += 40 + int(float64(len(entry.text))*letter)
+	}
+	return x
+}
+
+func (m *matrix) writeLegend(w *stickyWriter, y int) {
+	for i, entry := range m.legend {
+		x := m.legendAt(i)
 		drawCell(w, x, y-2, drawnCell{class: entry.class, sign: entry.sign, opacity: 1}, "")
 		w.print("<text class=\"s\" x=\"%d\" y=\"%d\">%s</text>\n", x+24, y+11, entry.text)
-		x += 40 + int(float64(len(entry.text))*letter)
 	}
 	if m.rows.byNamespace {
 		w.print("<text class=\"s\" x=\"24\" y=\"%d\">By namespace; point at a cell for its pairs of workloads.</text>\n", y+36)

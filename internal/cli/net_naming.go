@@ -2,51 +2,101 @@ package cli
 
 import (
 	"fmt"
+	"hash/maphash"
 	"net/netip"
 	"slices"
 	"strings"
 
 	"ullage.dev/ullage/internal/reach"
+	"ullage.dev/ullage/internal/tree"
 )
 
-// addressSet is all endpoints of some addresses.
-type addressSet struct {
-	name string
-	ids  []reach.ID
+// endText writes an endpoint for people.
+func endText(e *reach.Endpoint) string {
+	switch {
+	case e.Kind == reach.Pods:
+		return e.Workload.Object.Key.String()
+	case e.Kind == reach.Addresses:
+		return rangesText(e.Prefixes)
+	case e.Kind == reach.Name && e.Name == "":
+		return "names that no policy has"
+	case e.Kind == reach.Node:
+		return "a node"
+	case e.Kind == reach.APIServer:
+		return "the API server"
+	}
+	return e.String()
 }
 
-// naming writes lists of endpoints: whole namespaces by their name.
+// The parts of the address space that have names, those of two spaces first.
+var spaceNames = []struct {
+	spaces []reach.Space
+	name   string
+}{
+	{[]reach.Space{reach.InternetIPv4, reach.InternetIPv6}, "the internet"},
+	{[]reach.Space{reach.InternetIPv4}, "the IPv4 internet"},
+	{[]reach.Space{reach.InternetIPv6}, "the IPv6 internet"},
+	{[]reach.Space{reach.PrivateIPv4, reach.PrivateIPv6}, "private addresses"},
+	{[]reach.Space{reach.PrivateIPv4}, "private IPv4 addresses"},
+	{[]reach.Space{reach.PrivateIPv6}, "private IPv6 addresses"},
+}
+
+// mostTold is how many ranges are written out.
+const mostTold = 6
+
+// rangesText names ranges by the spaces that they hold, wholly or for the most
+// part. What is in others is written out, up to a length.
+func rangesText(ranges []netip.Prefix) string {
+	shares := reach.Shares(ranges)
+	var parts []string
+	told := map[reach.Space]bool{}
+	for _, s := range spaceNames {
+		for _, share := range []reach.Share{reach.Whole, reach.Most} {
+			if slices.ContainsFunc(s.spaces, func(s reach.Space) bool { return told[s] || shares[s] != share }) {
+				continue
+			}
+			for _, s := range s.spaces {
+				told[s] = true
+			}
+			name := s.name
+			if share == reach.Most {
+				name = strings.Replace("most "+name, "most the", "most of the", 1)
+			}
+			parts = append(parts, name)
+		}
+	}
+	rest := slices.DeleteFunc(slices.Clone(ranges), func(p netip.Prefix) bool { return told[reach.SpaceOf(p)] })
+	for i, p := range rest {
+		if i == mostTold && len(rest) > mostTold+1 {
+			parts = append(parts, fmt.Sprintf("%d more ranges", len(rest)-i))
+			break
+		}
+		parts = append(parts, p.String())
+	}
+	return strings.Join(parts, ", ")
+}
+
+// naming writes lists of endpoints: whole namespaces, and the internet, by their
+// names.
 type naming struct {
-	*network
-	sizes     map[string]int // workloads by namespace
-	addressed []addressSet   // sets of addresses that have a name
-	isAddress map[reach.ID]bool
+	all    []*reach.Endpoint // by id
+	sizes  map[string]int    // workloads by namespace
+	ranges map[uint64]string // texts of lists of addresses
 }
 
+// names are those of the endpoints of the network.
 func (n *network) names() *naming {
-	x := &naming{network: n, sizes: map[string]int{}}
-	internet := n.Graph.Internet()
-	sets := []addressSet{{"the internet", internet}, {name: "the IPv4 internet"}, {name: "the IPv6 internet"}, {name: "private addresses"}}
+	x := n.sizes()
 	for e := range n.Graph.Endpoints() {
-		switch {
-		case e.Kind != reach.Addresses:
-		case !slices.Contains(internet, e.ID):
-			sets[3].ids = append(sets[3].ids, e.ID)
-		default:
-			if slices.ContainsFunc(e.Prefixes, func(p netip.Prefix) bool { return p.Addr().Is4() }) {
-				sets[1].ids = append(sets[1].ids, e.ID)
-			}
-			if slices.ContainsFunc(e.Prefixes, func(p netip.Prefix) bool { return p.Addr().Is6() }) {
-				sets[2].ids = append(sets[2].ids, e.ID)
-			}
-		}
+		x.all = append(x.all, &e)
 	}
-	x.addressed, x.isAddress = sets, map[reach.ID]bool{}
-	for _, set := range sets {
-		for _, id := range set.ids {
-			x.isAddress[id] = true
-		}
-	}
+	return x
+}
+
+// sizes names endpoints of this and of other networks, whose namespaces have as many
+// workloads as this one says.
+func (n *network) sizes() *naming {
+	x := &naming{sizes: map[string]int{}, ranges: map[uint64]string{}}
 	for id := range n.workloads() {
 		x.sizes[n.Endpoint(id).Workload.Object.Key.Namespace]++
 	}
@@ -56,14 +106,23 @@ func (n *network) names() *naming {
 // longest is how many workloads of a namespace are named one by one.
 const longest = 12
 
+// list names endpoints of the network.
 func (x *naming) list(ids []reach.ID) string {
+	ends := make([]*reach.Endpoint, len(ids))
+	for i, id := range ids {
+		ends[i] = x.all[id]
+	}
+	return x.ends(ends)
+}
+
+// ends names endpoints: workloads by their namespaces, and then what else there is.
+func (x *naming) ends(list []*reach.Endpoint) string {
 	var order []string
-	others, ids := x.addresses(ids)
 	members := map[string][]string{}
-	for _, id := range ids {
-		e := x.Endpoint(id)
+	others, list := x.addresses(list)
+	for _, e := range list {
 		if e.Kind != reach.Pods {
-			others = append(others, endText(&e))
+			others = append(others, endText(e))
 			continue
 		}
 		key := e.Workload.Object.Key
@@ -72,53 +131,61 @@ func (x *naming) list(ids []reach.ID) string {
 		}
 		members[key.Namespace] = append(members[key.Namespace], key.Name)
 	}
+	parts := x.workloads(order, members)
+	if extra := len(others) - longest; extra > longest {
+		others = append(others[:longest], fmt.Sprintf("and %d more names", extra))
+	}
+	return strings.Join(append(parts, others...), ", ")
+}
+
+func (x *naming) workloads(order []string, members map[string][]string) []string {
 	var whole, parts []string
 	for _, ns := range order {
 		switch list := members[ns]; {
 		case len(list) == x.sizes[ns] && len(list) > 1:
 			whole = append(whole, ns)
 		case len(list) > longest:
-			parts = append(parts, fmt.Sprintf("%d of %d in %s", len(list), x.sizes[ns], ns))
+			parts = append(parts, fmt.Sprintf("%d of %d in %s", len(list), max(x.sizes[ns], len(list)), ns))
 		default:
 			parts = append(parts, ns+"/"+strings.Join(list, ", "+ns+"/"))
 		}
 	}
-	if len(whole) > 0 && len(whole) == len(x.sizes) {
+	switch {
+	case len(whole) > 0 && len(whole) == len(x.sizes):
 		parts = append([]string{"every workload"}, parts...)
-	} else if len(whole) > 2*longest {
+	case len(whole) > 2*longest:
 		parts = append([]string{fmt.Sprintf("all of %d of %d namespaces", len(whole), len(x.sizes))}, parts...)
-	} else if len(whole) > 0 {
+	case len(whole) > 0:
 		parts = append([]string{"all of " + strings.Join(whole, ", all of ")}, parts...)
 	}
 	if extra := len(parts) - 2*longest; extra > longest {
 		parts = append(parts[:2*longest], fmt.Sprintf("and in %d more namespaces", extra))
 	}
-	if extra := len(others) - longest; extra > longest {
-		others = append(others[:longest], fmt.Sprintf("and %d more ranges or names", extra))
-	}
-	return strings.Join(append(parts, others...), ", ")
+	return parts
 }
 
-// addresses names those addresses that have a name together, and returns what else
-// there is.
-func (x *naming) addresses(ids []reach.ID) (names []string, rest []reach.ID) {
-	left := map[reach.ID]bool{}
-	for _, id := range ids {
-		if x.isAddress[id] {
-			left[id] = true
+// addresses names addresses together, and returns what else there is.
+func (x *naming) addresses(list []*reach.Endpoint) (names []string, rest []*reach.Endpoint) {
+	first := slices.IndexFunc(list, isAddresses)
+	if first < 0 {
+		return nil, list
+	}
+	name := uint64(0)
+	for _, e := range list[first:] {
+		if isAddresses(e) {
+			name = tree.Mix(name, maphash.Comparable(endSeed, e))
 		}
 	}
-	if len(left) == 0 {
-		return nil, ids
-	}
-	for _, kind := range x.addressed {
-		if len(kind.ids) == 0 || slices.ContainsFunc(kind.ids, func(id reach.ID) bool { return !left[id] }) {
-			continue
+	text, ok := x.ranges[name]
+	if !ok {
+		var ranges []netip.Prefix
+		for _, e := range list[first:] {
+			ranges = append(ranges, e.Prefixes...)
 		}
-		names = append(names, kind.name)
-		for _, id := range kind.ids {
-			delete(left, id)
-		}
+		text = rangesText(ranges)
+		x.ranges[name] = text
 	}
-	return names, slices.DeleteFunc(slices.Clone(ids), func(id reach.ID) bool { return x.isAddress[id] && !left[id] })
+	return []string{text}, slices.DeleteFunc(slices.Clone(list), isAddresses)
 }
+
+func isAddresses(e *reach.Endpoint) bool { return e.Kind == reach.Addresses }

@@ -28,7 +28,8 @@ type addressLimits struct {
 
 var defaultLimits = addressLimits{ranges: 1 << 20, work: 1 << 35, cells: 1 << 30}
 
-// addresses divides all addresses into classes that no policy tells apart.
+// addresses divides all addresses into classes that no policy tells apart, those of
+// the internet and private ones by themselves.
 type addresses struct {
 	starts  []netip.Addr // of the pieces, in order; each ends before the next of its family
 	class   []int32      // of each piece
@@ -64,8 +65,14 @@ func (a *addresses) add(p *blockPeer) {
 // border is an address at which a set starts, or behind which it ended.
 type border struct {
 	addr netip.Addr
-	set  int32
+	set  int32 // or what follows
 }
+
+// Borders that belong to no set.
+const (
+	familyBorder  = -1
+	privateBorder = -2
+)
 
 // divide makes the classes of what was added.
 func (a *addresses) divide() {
@@ -96,15 +103,19 @@ func (a *addresses) sweep(sets []*addressSet) bool {
 	active := newBits(len(sets))
 	sign := make([]byte, 1+8*len(active))
 	known := map[string]int32{}
+	private := false
 	for i := 0; i < len(borders); {
 		addr := borders[i].addr
 		for ; i < len(borders) && borders[i].addr == addr; i++ {
-			if set := borders[i].set; set >= 0 {
+			switch set := borders[i].set; {
+			case set >= 0:
 				active[set>>6] ^= 1 << (set & 63)
 				binary.NativeEndian.PutUint64(sign[1+8*(set>>6):], active[set>>6])
+			case set == privateBorder:
+				private = !private
 			}
 		}
-		sign[0] = byte(addr.BitLen())
+		sign[0] = byte(boolToInt(addr.Is6())<<1 | boolToInt(private))
 		class, ok := known[string(sign)]
 		if !ok {
 			class = a.classes
@@ -141,7 +152,10 @@ func (a *addresses) put(class int32) {
 func bordersOf(sets []*addressSet) []border {
 	var borders []border
 	for _, p := range everyAddress {
-		borders = append(borders, border{p.Addr(), -1})
+		borders = append(borders, border{p.Addr(), familyBorder})
+	}
+	for _, r := range slices.Concat(allSpaces()[PrivateIPv4], allSpaces()[PrivateIPv6]) {
+		borders = append(borders, border{r.first, privateBorder}, border{r.last.Next(), privateBorder})
 	}
 	for i, s := range sets {
 		for _, r := range s.ranges {

@@ -248,8 +248,8 @@ func splitCut(s *model.Snapshot, namespace string, d Direction, text string) Cut
 	yaml := fmt.Sprintf("apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata:\n  name: %s\n  namespace: %s\nspec:\n  podSelector: {}\n  policyTypes: [%s]\n  %s:\n    - %s:\n        - podSelector: {}\n",
 		name, quoted(namespace), d, key, peers)
 	if d == Egress {
-		yaml += "    - ports: [{protocol: UDP, port: 53}, {protocol: TCP, port: 53}]\n      to:\n        - " +
-			podPeerText("kube-system", podSelector{labels: []labelValue{{"k8s-app", "kube-dns"}}}) + "\n"
+		yaml += "    - ports: [{protocol: UDP, port: 53}, {protocol: TCP, port: 53}]\n      to:\n" +
+			"        - namespaceSelector:\n            matchLabels: {" + nameLabel + ": kube-system}\n          podSelector: {matchLabels: {k8s-app: kube-dns}}\n"
 	}
 	cluster := ""
 	if index := s.Workloads(namespace); index != nil {

@@ -69,8 +69,8 @@ func TestLongListOfRanges(t *testing.T) {
 	if counts[Yes] < 1000 || counts[No] < 1000 {
 		t.Errorf("%v: the test shows little", counts)
 	}
-	if g.addresses.classes > 4 {
-		t.Errorf("%d classes of addresses, want those in and out of the list by family", g.addresses.classes)
+	if g.addresses.classes > 8 {
+		t.Errorf("%d classes of addresses, want those in and out of the list by family, the private ones by themselves", g.addresses.classes)
 	}
 }
 
@@ -124,7 +124,7 @@ func TestRangeSets(t *testing.T) {
 // TestTooManyRanges lowers the limits: what is beyond them is not decided, and
 // what is within them stays as it is.
 func TestTooManyRanges(t *testing.T) {
-	for _, limits := range []addressLimits{{ranges: 3, work: 1000, cells: 1000}, {ranges: 1000, work: 7, cells: 1000}, {ranges: 1000, work: 1000, cells: 4}} {
+	for _, limits := range []addressLimits{{ranges: 3, work: 1000, cells: 1000}, {ranges: 1000, work: 7, cells: 1000}, {ranges: 1000, work: 1000, cells: 5}} {
 		a := newAddresses()
 		a.limits = limits
 		one := newBlockPeer(No, []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}, nil)
