@@ -138,12 +138,6 @@ func (p *accessPrinter) role(indent int, b access.Binding) {
 	p.line(indent, yellow, "role  "+kind+" "+name.Name+" was not read")
 }
 
-// at writes what is written at a place on one line; without a place it is part of
-// every cluster.
-func (p *accessPrinter) at(indent int, text string, place *model.Place) {
-	fmt.Fprintln(p.w, strings.Repeat(" ", indent)+printable(text)+"  "+p.paint(dim, printable(whereText(place))))
-}
-
 func whereText(place *model.Place) string {
 	if place == nil {
 		return "in every cluster"
@@ -151,7 +145,8 @@ func whereText(place *model.Place) string {
 	return place.String()
 }
 
-// labelled does so behind a label, on several lines where one is too short.
+// labelled writes what is written at a place behind a label, on several lines where
+// one is too short.
 func (p *accessPrinter) labelled(indent int, label, text string, place *model.Place) {
 	text, where := printable(text), printable(whereText(place))
 	margin, under := strings.Repeat(" ", indent), indent+max(len(label), 2)
