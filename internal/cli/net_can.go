@@ -118,20 +118,76 @@ func (n *network) ask(from, to *netEnd) (*netAnswer, error) {
 		return nil, errors.New("both ends are outside the cluster: no policy is about them")
 	}
 	seen := map[string]bool{}
-	for _, x := range from.ids {
-		for _, y := range to.ids {
-			pair := n.pair(x, y, to)
-			a.counts[pair.Answer]++
-			a.read[pair.Read]++
-			a.answer = max(a.answer, pair.Answer)
-			if key := pair.key(); !seen[key] && len(a.pairs) < manyPairs {
-				seen[key] = true
-				a.pairs = append(a.pairs, pair)
-			}
+	add := func(x, y reach.ID, count int) {
+		pair := n.pair(x, y, to)
+		a.counts[pair.Answer] += count
+		a.read[pair.Read] += count
+		a.answer = max(a.answer, pair.Answer)
+		if key := pair.key(); !seen[key] && len(a.pairs) < manyPairs {
+			seen[key] = true
+			a.pairs = append(a.pairs, pair)
+		}
+	}
+	sources, destinations := n.alike(from.ids, nil), n.alike(to.ids, to)
+	for _, some := range sources {
+		for _, others := range destinations {
+			n.pairsOf(some, others, add)
 		}
 	}
 	slices.SortStableFunc(a.pairs, func(x, y netPair) int { return int(y.Answer) - int(x.Answer) })
 	return a, nil
+}
+
+// alike groups endpoints that no policy tells apart and of which the same ports are
+// asked about.
+func (n *network) alike(ids []reach.ID, end *netEnd) [][]reach.ID {
+	type kind struct {
+		class int
+		asked string
+	}
+	var groups [][]reach.ID
+	at := map[kind]int{}
+	for _, id := range ids {
+		k := kind{class: n.Class(id)}
+		if end != nil {
+			if asked, limited := end.portsAt(n, id); limited {
+				k.asked = asked.String()
+			}
+		}
+		i, ok := at[k]
+		if !ok {
+			i = len(groups)
+			at[k] = i
+			groups = append(groups, nil)
+		}
+		groups[i] = append(groups[i], id)
+	}
+	return groups
+}
+
+// pairsOf calls add for a pair that stands for all of two groups, and for each end
+// with itself.
+func (n *network) pairsOf(some, others []reach.ID, add func(x, y reach.ID, count int)) {
+	both := map[reach.ID]bool{}
+	for _, id := range others {
+		both[id] = true
+	}
+	selves := 0
+	for _, id := range some {
+		if both[id] {
+			add(id, id, 1)
+			selves++
+		}
+	}
+	if count := len(some)*len(others) - selves; count > 0 {
+		x, y := some[0], others[0]
+		if x == y && len(others) > 1 {
+			y = others[1]
+		} else if x == y {
+			x = some[1]
+		}
+		add(x, y, count)
+	}
 }
 
 // key is equal for pairs that the same decides.

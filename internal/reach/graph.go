@@ -132,6 +132,9 @@ func (g *Graph) unit(id ID) int32 {
 	return int32(id) - int32(len(g.workloads)) + g.node
 }
 
+// Class returns a number that endpoints share which no policy tells apart.
+func (g *Graph) Class(id ID) int { return int(g.unit(id)) }
+
 // idsOf returns the endpoints of a number in the universe.
 func (g *Graph) idsOf(unit int32) []ID {
 	if unit < g.node {
