@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 )
@@ -329,4 +330,15 @@ func (s *Store) Checked() map[string]time.Time {
 		return map[string]time.Time{}
 	}
 	return times
+}
+
+// Fresh returns feeds of the database, each fetched when it was last seen to be so.
+func (s *Store) Fresh(feeds []Provenance) []Provenance {
+	feeds, checked := slices.Clone(feeds), s.Checked()
+	for i := range feeds {
+		if at := checked[feeds[i].Feed]; at.After(feeds[i].Fetched) {
+			feeds[i].Fetched = at
+		}
+	}
+	return feeds
 }

@@ -16,8 +16,8 @@ func clusterCommand(p *Program) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "cluster",
 		Short: "What --cluster needs",
-		Long: `With --cluster, check, net, access, storage, secrets and attack-paths read the
-cluster of the kubeconfig (--kubeconfig, --context) instead of files. They list
+		Long: `With --cluster, check, net, access, storage, secrets, attack-paths and platform
+read the cluster of the kubeconfig (--kubeconfig, --context) instead of files. They list
 objects and change nothing; of Secrets they read the metadata only. What may not
 be listed is unknown in the answers, and is named.
 

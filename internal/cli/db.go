@@ -33,10 +33,12 @@ takes its place only when it is whole: whatever fails, the last good one stays.`
 		Args: knownCommand,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.PersistentFlags().StringVar(&f.dir, "db", "", "directory of the database (default $ULLAGE_DB, else ullage/advisories in the cache directory)")
+	cmd.PersistentFlags().StringVar(&f.dir, "db", "", dbUsage)
 	cmd.AddCommand(f.updateCommand(p), f.importCommand(p), f.exportCommand(p), f.statusCommand(p))
 	return cmd
 }
+
+const dbUsage = "directory of the advisory database (default $ULLAGE_DB, else ullage/advisories in the cache directory)"
 
 // store returns the directory of the database.
 func (f *dbFlags) store(p *Program) (*advisory.Store, error) {

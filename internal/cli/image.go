@@ -62,7 +62,7 @@ Exit code: 0 told, vulnerabilities or not, 1 not signed as --verify demands, 2 u
 	flags.StringArrayVar(&f.registry.CAFiles, "ca-file", nil, "file with certificates in PEM form to trust besides the system's")
 	flags.StringArrayVar(&f.registry.Insecure, "insecure", nil, "host of a registry that may speak plain HTTP and needs no valid certificate")
 	flags.BoolVar(&f.check, "check-diff-ids", false, "hold the uncompressed content of layers against the configuration, too, which costs a second hash")
-	flags.StringVar(&f.db.dir, "db", "", "directory of the advisory database (default $ULLAGE_DB, else ullage/advisories in the cache directory)")
+	flags.StringVar(&f.db.dir, "db", "", dbUsage)
 	f.signer.add(flags)
 	flags.BoolVarP(&f.verbose, "verbose", "v", false, "list every package, program and vulnerability")
 	flags.StringVar(&f.color, "color", "auto", "auto, always or never")

@@ -52,17 +52,8 @@ func (p *imagePrinter) vulnerabilities(r *scan.Result, now time.Time) {
 		shown = matches[:min(len(matches), shownVulnerabilities)]
 	}
 	for i := range shown {
-		m := &shown[i]
-		pkg := &r.Image.Packages[m.Package]
-		fix := string(m.State)
-		if m.Fixed != "" {
-			fix = "fixed in " + m.Fixed
-		}
-		p.wrapped(2, levelStyles[m.Severity.Level.String()], fmt.Sprintf("%-8s  %s  %s %s, %s", strings.ToUpper(m.Severity.Level.String()), m.ID, pkg.Name, pkg.Version, fix))
-		reasons := slices.DeleteFunc(slices.Clone(m.Reasons()), func(s string) bool { return s == fix })
-		if len(reasons) > 0 {
-			p.wrapped(12, dim, strings.Join(reasons, "; "))
-		}
+		pkg := &r.Image.Packages[shown[i].Package]
+		p.match(&shown[i], pkg.Name+" "+pkg.Version)
 	}
 	if rest := len(matches) - len(shown); rest > 0 {
 		p.line(2, dim, fmt.Sprintf("and %d more; --verbose lists them", rest))

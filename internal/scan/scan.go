@@ -71,22 +71,11 @@ func (s *Scanner) Match(img *image.Image) (r *Result, err error) {
 		return nil, fmt.Errorf("%w: remove it and run ullage db update", err)
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
-	r.Feeds = s.feeds(db)
+	r.Feeds = s.Advisories.Fresh(db.Describe().Feeds)
 	if r.Vulnerabilities, err = vuln.Run(packagesToMatch(img.Packages), vuln.Release{ID: img.Distro.ID, Version: img.Distro.Version}, db); err != nil {
 		return nil, err
 	}
 	return r, nil
-}
-
-// feeds are those of the database, each fetched when it was last seen to be so.
-func (s *Scanner) feeds(db *advisory.Database) []advisory.Provenance {
-	feeds, checked := db.Describe().Feeds, s.Advisories.Checked()
-	for i := range feeds {
-		if at := checked[feeds[i].Feed]; at.After(feeds[i].Fetched) {
-			feeds[i].Fetched = at
-		}
-	}
-	return feeds
 }
 
 // packagesToMatch turns packages into what matching asks for. The owner of a

@@ -1,0 +1,272 @@
+package cli
+
+import (
+	"archive/zip"
+	"bytes"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// feedMirror serves feeds as a static server does, with ranges and ETags. It can
+// stop in the middle of a file.
+type feedMirror struct {
+	*httptest.Server
+	mu    sync.Mutex
+	files map[string][]byte
+	stall string        // the path whose answer stops halfway
+	half  chan struct{} // told when it does
+	asked []string      // "PATH STATUS RANGE"
+}
+
+func newFeedMirror(t *testing.T) *feedMirror {
+	m := &feedMirror{files: map[string][]byte{}, half: make(chan struct{}, 1)}
+	m.Server = httptest.NewServer(m)
+	t.Cleanup(m.Close)
+	t.Cleanup(m.CloseClientConnections)
+	return m
+}
+
+func (m *feedMirror) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	m.mu.Lock()
+	text, ok := m.files[r.URL.Path]
+	stall := m.stall == r.URL.Path
+	m.asked = append(m.asked, strings.TrimSpace(r.URL.Path+" "+r.Header.Get("Range")))
+	m.mu.Unlock()
+	if !ok {
+		http.NotFound(w, r)
+		return
+	}
+	w.Header().Set("ETag", fmt.Sprintf(`"%x"`, sha256.Sum256(text)))
+	if stall {
+		w.Header().Set("Content-Length", fmt.Sprint(len(text)))
+		w.Write(text[:len(text)/2])
+		w.(http.Flusher).Flush()
+		m.half <- struct{}{}
+		<-r.Context().Done()
+		return
+	}
+	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(text))
+}
+
+func (m *feedMirror) put(path string, text []byte) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.files["/"+path] = text
+}
+
+func (m *feedMirror) stallAt(path string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.stall, m.asked = path, nil
+}
+
+// realRecords is a mirror of real advisory records.
+func realRecords(t *testing.T) *feedMirror {
+	t.Helper()
+	m := newFeedMirror(t)
+	for path, file := range map[string]string{
+		"osv/Go/all.zip": "osv/Go.zip", "osv/PyPI/all.zip": "osv/PyPI.zip", "kev/known_exploited_vulnerabilities.json": "kev/known_exploited_vulnerabilities.json",
+		"kubernetes/official-cve-feed.json": "kubernetes/official-cve-feed.json",
+	} {
+		text, err := os.ReadFile(filepath.Join("../advisory/testdata", file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		m.put(path, text)
+	}
+	return m
+}
+
+// record returns one record of the archive of an ecosystem.
+func (m *feedMirror) record(t *testing.T, ecosystem, id string) string {
+	t.Helper()
+	m.mu.Lock()
+	text := m.files["/osv/"+ecosystem+"/all.zip"]
+	m.mu.Unlock()
+	z, err := zip.NewReader(bytes.NewReader(text), int64(len(text)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := z.Open(id + ".json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	record, err := io.ReadAll(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(record)
+}
+
+// process runs the program as a process of its own.
+func process(t *testing.T, args ...string) outcome {
+	t.Helper()
+	cmd := exec.Command("ullage", args...)
+	var stdout, stderr strings.Builder
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	err := cmd.Run()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		t.Fatal(err)
+	}
+	return outcome{cmd.ProcessState.ExitCode(), stdout.String(), stderr.String()}
+}
+
+// pythonRoot is a root file system with Python packages, such as "requests 2.28.1".
+func pythonRoot(t *testing.T, packages ...string) string {
+	t.Helper()
+	root := t.TempDir()
+	for _, p := range packages {
+		name, version, _ := strings.Cut(p, " ")
+		dir := filepath.Join(root, "usr/lib/python3/dist-packages", name+"-"+version+".dist-info")
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, "METADATA"), []byte("Metadata-Version: 2.1\nName: "+name+"\nVersion: "+version+"\n"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return root
+}
+
+// matched lists what an image has, as "ID FIXED".
+func matched(t *testing.T, db, root string) []string {
+	t.Helper()
+	o := process(t, "image", "dir:"+root, "-o", "json", "--db", db)
+	var doc struct {
+		Vulnerabilities *struct {
+			Found []struct{ ID, Fixed string }
+		}
+	}
+	if err := json.Unmarshal([]byte(o.stdout), &doc); err != nil {
+		t.Fatalf("exit code %d: %v: %s", o.code, err, o.stderr)
+	}
+	if doc.Vulnerabilities == nil {
+		return []string{"not known"}
+	}
+	var list []string
+	for _, f := range doc.Vulnerabilities.Found {
+		list = append(list, f.ID+" "+f.Fixed)
+	}
+	slices.Sort(list)
+	return list
+}
+
+// TestFeedRoundTrip is the life of a database with real records: an update that is
+// killed in the middle of a download, one that goes on with it, matching, a record
+// that changes and is withdrawn, and matching again.
+func TestFeedRoundTrip(t *testing.T) {
+	m, db := realRecords(t), t.TempDir()
+	root := pythonRoot(t, "requests 2.28.1", "Django 4.2.0", "urllib3 1.26.4")
+	feeds := []string{"--feed", "kev", "--feed", "osv/Go", "--feed", "osv/PyPI"}
+	update := func(args ...string) outcome {
+		return process(t, append(append([]string{"db", "update", "--db", db, "--mirror", m.URL}, feeds...), args...)...)
+	}
+	if got := matched(t, db, root); !slices.Equal(got, []string{"not known"}) {
+		t.Errorf("without a database: %q", got)
+	}
+	m.stallAt("/osv/PyPI/all.zip")
+	m.kill(t, append([]string{"db", "update", "--db", db, "--mirror", m.URL}, feeds...), filepath.Join(db, "download", "osv_PyPI"))
+	if got := matched(t, db, root); !slices.Equal(got, []string{"not known"}) {
+		t.Errorf("after the kill: %q", got)
+	}
+
+	m.stallAt("")
+	if o := update(); o.code != exitClean {
+		t.Fatalf("exit code %d: %s", o.code, o.stderr)
+	}
+	m.mu.Lock()
+	asked := strings.Join(m.asked, "\n")
+	m.mu.Unlock()
+	if !strings.Contains(asked, "/osv/PyPI/all.zip bytes=") {
+		t.Errorf("the download did not go on:\n%s", asked)
+	}
+	const requests = "CVE-2023-32681 2.31.0"
+	before := matched(t, db, root)
+	for _, want := range []string{requests, "CVE-2023-36053 4.2.3", "CVE-2023-43804 1.26.17", "CVE-2021-33503 1.26.5"} {
+		if !slices.Contains(before, want) {
+			t.Errorf("found %q, without %q", before, want)
+		}
+	}
+	if o := process(t, "db", "status", "--verify", "--db", db); o.code != exitClean || !strings.Contains(o.stdout, "verified") {
+		t.Errorf("exit code %d: %s%s", o.code, o.stdout, o.stderr)
+	}
+
+	record := m.record(t, "PyPI", "PYSEC-2023-74")
+	change := func(at, from, to string) {
+		i := strings.Index(record, `"modified":`)
+		j := i + strings.Index(record[i:], "Z") + 2
+		record = strings.Replace(record[:i]+`"modified": "`+at+`"`+record[j:], from, to, 1)
+		m.put("osv/PyPI/PYSEC-2023-74.json", []byte(record))
+		m.put("osv/PyPI/modified_id.csv", []byte(at+",PYSEC-2023-74\n"))
+		if o := update(); o.code != exitClean || !strings.Contains(o.stdout, "osv/PyPI  updated, 1 changed record\n") {
+			t.Fatalf("exit code %d: %s%s", o.code, o.stdout, o.stderr)
+		}
+	}
+	change("2030-01-01T00:00:00Z", `"2.31.0"`, `"2.31.9"`)
+	replaced := slices.Clone(before)
+	replaced[slices.Index(replaced, requests)] = "CVE-2023-32681 2.31.9"
+	if got := matched(t, db, root); !slices.Equal(got, replaced) {
+		t.Errorf("after the change: %q, not %q", got, replaced)
+	}
+	change("2030-01-02T00:00:00Z", `"id":`, `"withdrawn": "2030-01-02T00:00:00Z", "id":`)
+	withdrawn := slices.DeleteFunc(slices.Clone(before), func(s string) bool { return s == requests })
+	if got := matched(t, db, root); !slices.Equal(got, withdrawn) || len(got) != len(before)-1 {
+		t.Errorf("after the withdrawal: %q, not %q", got, withdrawn)
+	}
+
+	// What is carried elsewhere says the same there.
+	bundle, other := filepath.Join(t.TempDir(), "bundle"), t.TempDir()
+	for _, args := range [][]string{{"db", "export", bundle, "--unsigned", "--db", db}, {"db", "import", bundle, "--unsigned", "--db", other}} {
+		if o := process(t, args...); o.code != exitClean {
+			t.Fatalf("%s: exit code %d: %s", args[1], o.code, o.stderr)
+		}
+	}
+	if got := matched(t, other, root); !slices.Equal(got, withdrawn) {
+		t.Errorf("from the bundle: %q, not %q", got, withdrawn)
+	}
+}
+
+// kill starts an update and kills it when a download stands halfway on disk.
+func (m *feedMirror) kill(t *testing.T, args []string, part string) {
+	t.Helper()
+	cmd := exec.Command("ullage", args...)
+	var said bytes.Buffer
+	cmd.Stderr = &said
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	select {
+	case <-m.half:
+	case err := <-ended:
+		t.Fatalf("it ended before it was killed: %v: %s", err, said.String())
+	}
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+		if info, err := os.Stat(part); err == nil && info.Size() > 0 {
+			break
+		}
+	}
+	if err := cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	<-ended
+	if info, err := os.Stat(part); err != nil || info.Size() == 0 {
+		t.Fatalf("nothing is left of the download: %v", err)
+	}
+}

@@ -1,0 +1,91 @@
+package platform
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"ullage.dev/ullage/internal/vuln"
+)
+
+// Judged is a component with what advisories say of it.
+type Judged struct {
+	Component
+	Matches []vuln.Match // by priority, the highest first, then by id; Package is of no use
+	// Undecided are vulnerabilities of which it is not known whether the component has
+	// them, by id.
+	Undecided []vuln.Ruled
+	NoData    []string // what no feed says anything of
+}
+
+// Match holds components against advisories. An error is of the source.
+func Match(components []Component, source vuln.Source) ([]Judged, error) {
+	judged := make([]Judged, len(components))
+	for i := range components {
+		j := &judged[i]
+		j.Component = components[i]
+		if j.Unknown != "" {
+			continue
+		}
+		if err := j.match(source); err != nil {
+			return nil, err
+		}
+	}
+	return judged, nil
+}
+
+func (j *Judged) match(source vuln.Source) error {
+	low, err := vuln.Run(j.low, j.release, source)
+	if err != nil {
+		return err
+	}
+	high := low
+	if !slices.Equal(j.low, j.high) {
+		if high, err = vuln.Run(j.high, j.release, source); err != nil {
+			return err
+		}
+	}
+	j.NoData = low.NoData
+	certain, lowest := map[string]bool{}, map[string]bool{}
+	for i := range low.Matches {
+		lowest[low.Matches[i].ID] = true
+	}
+	for i := range high.Matches {
+		m := &high.Matches[i]
+		if certain[m.ID] = true; !lowest[m.ID] {
+			j.Undecided = append(j.Undecided, vuln.Ruled{ID: m.ID, Why: fmt.Sprintf("%q can be a build before it came in", j.Version)})
+		}
+	}
+	seen := map[string]int{}
+	for _, m := range low.Matches {
+		if !certain[m.ID] {
+			j.Undecided = append(j.Undecided, vuln.Ruled{ID: m.ID, Why: fmt.Sprintf("%q can be a build before and after the fix in %s", j.Version, m.Fixed)})
+			continue
+		}
+		if k, twice := seen[m.ID]; twice {
+			j.Matches[k] = later(j.Matches[k], m)
+			continue
+		}
+		seen[m.ID] = len(j.Matches)
+		j.Matches = append(j.Matches, m)
+	}
+	for _, u := range low.Undecided {
+		if _, match := seen[u.ID]; !match {
+			j.Undecided = append(j.Undecided, u)
+		}
+	}
+	slices.SortFunc(j.Matches, func(a, b vuln.Match) int { return cmp.Or(b.Priority-a.Priority, strings.Compare(a.ID, b.ID)) })
+	slices.SortFunc(j.Undecided, func(a, b vuln.Ruled) int { return strings.Compare(a.ID, b.ID) })
+	j.Undecided = slices.CompactFunc(j.Undecided, func(a, b vuln.Ruled) bool { return a.ID == b.ID })
+	return nil
+}
+
+// later returns that of two matches of one vulnerability, under two names of the
+// component, that is fixed, or whose fix comes later.
+func later(a, b vuln.Match) vuln.Match {
+	if a.Fixed == "" || b.Fixed != "" && vuln.SemVer.Compare(a.Fixed, b.Fixed) < 0 {
+		return b
+	}
+	return a
+}
