@@ -51,7 +51,7 @@ func madeScores(r *rand.Rand) []byte {
 	for n := range 250000 {
 		fmt.Fprintf(&b, "CVE-%d-%04d,%.5f,%.5f\n", 2005+n%20, n/2, r.Float64(), r.Float64())
 	}
-	return zipped0(b.Bytes())
+	return b.Bytes()
 }
 
 // madeOSV is like the records of an ecosystem of OSV.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"os"
 	"strconv"
 	"strings"
@@ -30,13 +31,12 @@ type partial struct {
 
 // download is a file on its way.
 type download struct {
-	client *http.Client
-	url    string
-	path   string  // of the file; the state is in path.json
-	known  partial // the state that is in the database already, if one is
-	agent  string
-	told   func(done, total int64)
-	pause  time.Duration // before the second attempt; doubled before each further one
+	*requester
+	url   string
+	path  string  // of the file; the state is in path.json
+	known partial // the state that is in the database already, if one is
+	told  func(done, total int64)
+	pause time.Duration // before the second attempt; doubled before each further one
 }
 
 // errUnchanged says that the server still has the known state.
@@ -59,10 +59,19 @@ func (e *statusError) again() bool {
 // run downloads the file and returns what the server knows its state by.
 func (d *download) run(ctx context.Context) (state partial, err error) {
 	pause := d.pause
+	host := hostOf(d.url)
 	for n := 1; ; n++ {
 		state, err = d.once(ctx)
 		var status *statusError
-		if err == nil || errors.Is(err, errUnchanged) || errors.As(err, &status) && !status.again() || errors.Is(err, errFeedTooLarge) || n == attempts {
+		switch {
+		case err == nil || errors.Is(err, errUnchanged) || errors.Is(err, errFeedTooLarge):
+			return state, err
+		case errors.As(err, &status) && !status.again():
+			return state, err
+		case n == attempts || d.mute[host]:
+			if status == nil && size(d.path) == 0 {
+				d.mute[host] = true
+			}
 			return state, err
 		}
 		select {
@@ -78,32 +87,31 @@ var errFeedTooLarge = fmt.Errorf("it is larger than %d GB", maxFeed>>30)
 
 func (d *download) once(ctx context.Context) (partial, error) {
 	state := d.state()
-	size := int64(0)
-	if info, err := os.Stat(d.path); err == nil && state.URL == d.url {
-		size = info.Size()
+	have := int64(0)
+	if state.URL == d.url {
+		have = size(d.path)
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, d.url, nil)
 	if err != nil {
 		return partial{}, err
 	}
-	req.Header.Set("User-Agent", d.agent)
 	req.Header.Set("Accept-Encoding", "identity") // ranges are of what is stored
 	validator := state.validator()
 	switch {
-	case state.Done && size > 0 && validator != "":
+	case state.Done && have > 0 && validator != "":
 		state.ifChanged(req)
-	case size > 0 && validator != "":
-		req.Header.Set("Range", "bytes="+strconv.FormatInt(size, 10)+"-")
+	case have > 0 && validator != "":
+		req.Header.Set("Range", "bytes="+strconv.FormatInt(have, 10)+"-")
 		req.Header.Set("If-Range", validator)
 	case d.known.ETag+d.known.LastModified != "":
 		d.known.ifChanged(req)
 	}
-	resp, err := d.client.Do(req)
+	resp, err := d.do(req)
 	if err != nil {
 		return partial{}, err
 	}
 	defer resp.Body.Close()
-	return d.take(resp, state, size)
+	return d.take(resp, state, have)
 }
 
 // take reads an answer to the end.
@@ -192,6 +200,23 @@ func (p *partial) ifChanged(req *http.Request) {
 		return
 	}
 	req.Header.Set("If-Modified-Since", p.LastModified)
+}
+
+// size is that of a file, 0 when there is none.
+func size(path string) int64 {
+	info, err := os.Stat(path)
+	if err != nil {
+		return 0
+	}
+	return info.Size()
+}
+
+func hostOf(at string) string {
+	u, err := url.Parse(at)
+	if err != nil {
+		return ""
+	}
+	return u.Host
 }
 
 func (d *download) state() (p partial) {

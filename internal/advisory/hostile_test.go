@@ -92,7 +92,7 @@ func TestHostileStreams(t *testing.T) {
 		}
 	}
 	in := testIntake(t, "epss")
-	if err := epssScores(bytes.NewReader(zipped0([]byte("cve,epss,percentile\nCVE-2024-1,NaN,0.5\nCVE-2024-2,2,0.5\n,,\nCVE-2024-3,0.5,0.5\n"))), in); err != nil || in.from.Records != 1 || in.from.Unread != 3 {
+	if err := epssScores(strings.NewReader("cve,epss,percentile\nCVE-2024-1,NaN,0.5\nCVE-2024-2,2,0.5\n,,\nCVE-2024-3,0.5,0.5\n"), in); err != nil || in.from.Records != 1 || in.from.Unread != 3 {
 		t.Errorf("EPSS: %v, %+v", err, in.from)
 	}
 }
@@ -215,7 +215,10 @@ func FuzzFeeds(f *testing.F) {
 		redHatArchive(bytes.NewReader(text), in)
 		redHatOne(bytes.NewReader(text), "x", in)
 		kubernetesFeed(bytes.NewReader(text), in)
-		epssScores(bytes.NewReader(zipped0(text)), in)
+		epssScores(bytes.NewReader(text), in)
+		if r, err := unpacked(bytes.NewReader(text)); err == nil {
+			debianTracker(r, in)
+		}
 		osvZip(bytes.NewReader(text), int64(len(text)), in)
 	})
 }

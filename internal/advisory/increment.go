@@ -121,6 +121,12 @@ func (u *updater) modified(ctx context.Context, f *Feed, before *Provenance, lis
 		return nil, err
 	}
 	defer body.Close()
+	// A record from the future must not hide what changes until then, and neither
+	// must a clock that was wrong.
+	since := before.Newest
+	if before.Fetched.Before(since) {
+		since = before.Fetched
+	}
 	var found []changed
 	lines := bufio.NewScanner(io.LimitReader(body, maxRecord))
 	for lines.Scan() {
@@ -129,7 +135,7 @@ func (u *updater) modified(ctx context.Context, f *Feed, before *Provenance, lis
 		if err != nil || !fits(x.id) {
 			return nil, errUseWhole
 		}
-		if when.Before(before.Newest) {
+		if when.Before(since) {
 			break
 		}
 		known := false
@@ -195,8 +201,7 @@ func (u *updater) get(ctx context.Context, at string) (io.ReadCloser, error) {
 	if err != nil {
 		return nil, err
 	}
-	req.Header.Set("User-Agent", u.Agent)
-	resp, err := u.Client.Do(req)
+	resp, err := u.do(req)
 	if err != nil {
 		return nil, err
 	}

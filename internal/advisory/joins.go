@@ -2,7 +2,6 @@ package advisory
 
 import (
 	"bufio"
-	"compress/gzip"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -68,13 +67,9 @@ func (in *intake) exploited(e *kevEntry, n int) error {
 // maxScores bounds the lines of EPSS: there are about 300,000 CVEs.
 const maxScores = 5_000_000
 
-// epssScores reads the gzipped CSV of EPSS scores.
+// epssScores reads the CSV of EPSS scores.
 func epssScores(r io.Reader, in *intake) error {
-	z, err := gzip.NewReader(r)
-	if err != nil {
-		return err
-	}
-	lines := bufio.NewScanner(z)
+	lines := bufio.NewScanner(r)
 	for n := 1; lines.Scan(); n++ {
 		if n > maxScores {
 			return fmt.Errorf("it has more than %d lines", maxScores)

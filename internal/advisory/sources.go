@@ -3,10 +3,10 @@ package advisory
 import (
 	"bufio"
 	"fmt"
-	"io"
 	"net/url"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -16,8 +16,9 @@ type Feed struct {
 	// URL is of the file; for OSV of the directory that holds all.zip,
 	// modified_id.csv and a file for each record, for Red Hat of that which holds
 	// archive_latest.txt, the archive that it names, changes.csv, deletions.csv and a
-	// file for each document.
-	URL string
+	// file for each document. It has no user and no password.
+	URL  string
+	user *url.Userinfo
 }
 
 // osvEcosystems are the ecosystems of OSV that installed packages can be of and
@@ -81,12 +82,20 @@ func Feeds(names []string, mirror string, overrides map[string]string) ([]Feed, 
 		}
 		u, err := url.Parse(at)
 		if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
-			return nil, fmt.Errorf("%q, where %s is to be, is no http or https URL", at, name)
+			shown := "what is given"
+			if err == nil {
+				shown = strconv.Quote(u.Redacted())
+			}
+			return nil, fmt.Errorf("%s, where %s is to be, is no http or https URL", shown, name)
 		}
-		feeds = append(feeds, Feed{name, at})
+		user := u.User
+		if u.User = nil; user != nil {
+			at = u.String()
+		}
+		feeds = append(feeds, Feed{name, strings.TrimSuffix(at, "/"), user})
 	}
 	slices.SortFunc(feeds, func(a, b Feed) int { return strings.Compare(a.Name, b.Name) })
-	return slices.Compact(feeds), nil
+	return slices.CompactFunc(feeds, func(a, b Feed) bool { return a.Name == b.Name }), nil
 }
 
 func location(name, mirror string) string {
@@ -126,18 +135,24 @@ func (f *Feed) read(path string, in *intake) error {
 			return err
 		}
 		return osvZip(file, info.Size(), in)
-	case f.Name == "debian":
-		return debianTracker(file, in)
 	case f.Name == feedUbuntu:
 		return ubuntuArchive(bufio.NewReaderSize(file, 256<<10), in)
 	case f.Name == feedRedHat:
 		return redHatArchive(file, in)
-	case f.Name == feedKubernetes:
-		return kubernetesFeed(file, in)
-	case f.Name == feedKEV:
-		return kevCatalog(file, in)
-	case f.Name == feedEPSS:
-		return epssScores(io.Reader(file), in)
 	}
-	return alpineSecdb(file, in)
+	r, err := unpacked(file)
+	if err != nil {
+		return err
+	}
+	switch f.Name {
+	case "debian":
+		return debianTracker(r, in)
+	case feedKubernetes:
+		return kubernetesFeed(r, in)
+	case feedKEV:
+		return kevCatalog(r, in)
+	case feedEPSS:
+		return epssScores(r, in)
+	}
+	return alpineSecdb(r, in)
 }

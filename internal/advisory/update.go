@@ -39,6 +39,8 @@ type Options struct {
 	Progress func(line string)
 	// Pause is what passes before a failed download is tried again; 0 for 2 s.
 	Pause time.Duration
+	// Idle is how long a server may send next to nothing; 0 for a minute.
+	Idle time.Duration
 }
 
 // Outcome is what became of one feed in an update.
@@ -72,6 +74,7 @@ type Report struct {
 type updater struct {
 	*Store
 	Options
+	*requester
 	old     *Database // nil when there is none
 	scratch string
 	report  *Report
@@ -97,6 +100,10 @@ func (s *Store) Update(ctx context.Context, o Options) (*Report, error) {
 	if u.Pause == 0 {
 		u.Pause = 2 * time.Second
 	}
+	if u.Idle == 0 {
+		u.Idle = idleAfter
+	}
+	u.requester = &requester{client: u.Client, agent: u.Agent, idle: u.Idle, mute: map[string]bool{}}
 	if u.Progress == nil {
 		u.Progress = func(string) {}
 	}
@@ -182,10 +189,11 @@ func (u *updater) run(ctx context.Context) error {
 // feed brings one feed up to date. It returns the download that it used.
 func (u *updater) feed(ctx context.Context, f *Feed) (Outcome, string) {
 	before := u.known(f)
+	u.user = f.user
 	in := &intake{feed: f.Name, rows: newSorter(u.scratch), from: Provenance{Feed: f.Name, URL: f.URL, Fetched: u.Now}}
 	c := &change{intake: in}
 	path, err := "", errUseWhole
-	if before != nil && (f.isOSV() || f.Name == feedRedHat) && u.Now.Sub(before.Whole) < wholeAfter {
+	if before != nil && (f.isOSV() || f.Name == feedRedHat) && before.recent(u.Now) {
 		err = u.increment(ctx, f, before, c)
 	}
 	if errors.Is(err, errUseWhole) {
@@ -204,6 +212,13 @@ func (u *updater) feed(ctx context.Context, f *Feed) (Outcome, string) {
 		u.changes = append(u.changes, c)
 	}
 	return out, path
+}
+
+// recent says whether a feed was read as a whole not long ago, by a clock that was
+// not ahead of this one.
+func (p *Provenance) recent(now time.Time) bool {
+	since := now.Sub(p.Whole)
+	return since > -time.Hour && since < wholeAfter
 }
 
 // known is what the old database says of a feed from the same place.
@@ -288,7 +303,7 @@ func plausible(in *intake, before *Provenance) error {
 func (u *updater) download(url, name string) *download {
 	file := strings.NewReplacer("/", "_", " ", "_").Replace(name)
 	return &download{
-		client: u.Client, url: url, path: filepath.Join(u.Dir, "download", file), agent: u.Agent, pause: u.Pause,
+		requester: u.requester, url: url, path: filepath.Join(u.Dir, "download", file), pause: u.Pause,
 		told: func(done, total int64) {
 			if total > 0 {
 				u.Progress(fmt.Sprintf("fetching %s: %.1f of %.1f MB", name, float64(done)/1e6, float64(total)/1e6))

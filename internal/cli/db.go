@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -48,6 +49,13 @@ func (f *dbFlags) store(p *Program) (*advisory.Store, error) {
 	if dir := p.Getenv("ULLAGE_DB"); dir != "" {
 		return &advisory.Store{Dir: dir}, nil
 	}
+	user, err := loadUserConfig(p)
+	if err != nil {
+		return nil, err
+	}
+	if user.directory.text != "" {
+		return &advisory.Store{Dir: user.directory.text}, nil
+	}
 	cache, err := os.UserCacheDir()
 	if err != nil {
 		return nil, fmt.Errorf("there is no cache directory for the database (%w): name a directory with --db", err)
@@ -78,7 +86,7 @@ not be read.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return f.update(cmd, p) },
 	}
 	flags := update.Flags()
-	flags.StringArrayVar(&f.feeds, "feed", nil, "only this feed; may be repeated (default those in the database, or all)")
+	flags.StringArrayVar(&f.feeds, "feed", nil, "only this feed; may be repeated (default those of the user's configuration, else those in the database, else all)")
 	flags.StringVar(&f.mirror, "mirror", "", "URL that all feeds are below (default $ULLAGE_DB_MIRROR)")
 	flags.StringArrayVar(&f.sources, "source", nil, "FEED=URL: this feed is there; may be repeated")
 	return update
@@ -106,15 +114,18 @@ func (f *dbFlags) update(cmd *cobra.Command, p *Program) error {
 
 // wanted returns the feeds to update.
 func (f *dbFlags) wanted(p *Program, store *advisory.Store) ([]advisory.Feed, error) {
-	overrides := map[string]string{}
-	for _, s := range f.sources {
-		name, at, ok := strings.Cut(s, "=")
-		if !ok {
-			return nil, fmt.Errorf("--source %q is not FEED=URL", s)
-		}
-		overrides[name] = at
+	user, err := loadUserConfig(p)
+	if err != nil {
+		return nil, err
+	}
+	overrides, err := user.overrides(f.sources)
+	if err != nil {
+		return nil, err
 	}
 	names := f.feeds
+	if len(names) == 0 {
+		names = texts(user.feeds)
+	}
 	if len(names) == 0 {
 		if db, err := advisory.Open(store.Path()); err == nil {
 			for _, from := range db.Describe().Feeds {
@@ -123,16 +134,12 @@ func (f *dbFlags) wanted(p *Program, store *advisory.Store) ([]advisory.Feed, er
 			db.Close()
 		}
 	}
-	for name := range overrides {
-		if len(names) > 0 && !slices.Contains(names, name) {
+	for _, s := range f.sources {
+		if name, _, _ := strings.Cut(s, "="); len(names) > 0 && !slices.Contains(names, name) {
 			names = append(names, name)
 		}
 	}
-	mirror := f.mirror
-	if mirror == "" {
-		mirror = p.Getenv("ULLAGE_DB_MIRROR")
-	}
-	return advisory.Feeds(names, mirror, overrides)
+	return advisory.Feeds(names, cmp.Or(f.mirror, p.Getenv("ULLAGE_DB_MIRROR"), user.mirror.text), overrides)
 }
 
 func (f *dbFlags) tellUpdate(p *Program, store *advisory.Store, r *advisory.Report) error {
