@@ -401,6 +401,9 @@ func TestTable(t *testing.T) {
 		if EdgeKind(kind) != Member && (info.attack == "" || info.does == "" || info.closes == "") {
 			t.Errorf("%s is not described", info.name)
 		}
+		if label := EdgeKind(kind).Label(); label == "" || len(label) > labelLength {
+			t.Errorf("%s has the label %q", info.name, label)
+		}
 	}
 	for kind, name := range vertexNames {
 		if name == "" {

@@ -17,20 +17,22 @@ import (
 // dashes repeat what colors say.
 
 const (
-	svgBoxWidth, svgBoxHeight = 212, 58
-	svgGapX, svgGapY          = 150, 34
-	svgMargin, svgHead        = 28, 76
+	svgBoxWidth, svgBoxHeight = 212, 68
+	svgRoom                   = 24 // height of the way of a step past the boxes of a column
+	svgGapX, svgGapY          = 168, 26
+	svgMargin, svgHead        = 28, 84
 	svgLine                   = 18 // of text below the drawing
-	svgNameLength             = 30 // characters in a box
+	svgNameLength             = 44 // characters in a box at most
 	svgLabelWidth             = 6.1
-	svgFixWidth               = 7.6 // of a character below
+	svgNameWidth              = 0.6 // of a character in a box, of its size
+	svgFixWidth               = 7.2 // of a character below
 )
 
 const svgStyle = `
 .drawing { --ground: #ffffff; --box: #f4f6f8; --line: #b8c1cb; --text: #17202a; --quiet: #5b6774; --certain: #b3261e; --exploit: #9a5b00; --unknown: #5b6774; --choke: #b3261e; --fix: #17703a; font-family: system-ui, sans-serif; }
 @media (prefers-color-scheme: dark) { .drawing { --ground: #14181d; --box: #1f262e; --line: #4a5663; --text: #e8edf2; --quiet: #a3afbb; --certain: #ff8a80; --exploit: #ffc46b; --unknown: #a3afbb; --choke: #ff8a80; --fix: #7fd99a; } }
 .ground { fill: var(--ground); } .box { fill: var(--box); stroke: var(--line); } .box.end { stroke: var(--text); stroke-width: 2; } .box.choke { stroke: var(--choke); stroke-width: 2.5; }
-.name { fill: var(--text); font-size: 13px; font-weight: 600; } .kind, .legend { fill: var(--quiet); font-size: 11px; } .head { fill: var(--text); font-size: 18px; font-weight: 700; } .fix { fill: var(--fix); font-size: 13px; font-weight: 600; }
+.name { fill: var(--text); font-weight: 600; } .kind, .legend { fill: var(--quiet); font-size: 11px; } .head { fill: var(--text); font-size: 18px; font-weight: 700; } .title { fill: var(--text); font-size: 14px; font-weight: 700; } .fix { fill: var(--text); font-size: 13px; } .effect { fill: var(--fix); font-size: 13px; }
 .step { fill: none; stroke-width: 2; } .label { font-size: 11px; paint-order: stroke; stroke: var(--ground); stroke-width: 5px; stroke-linejoin: round; }
 .certain { stroke: var(--certain); } .likely { stroke: var(--certain); stroke-dasharray: 10 4; } .exploit { stroke: var(--exploit); stroke-dasharray: 6 4; } .unknown { stroke: var(--unknown); stroke-dasharray: 2 4; }
 .label.certain, .label.likely, .label.exploit, .label.unknown { stroke: var(--ground); stroke-dasharray: none; } .label.certain, .label.likely { fill: var(--certain); } .label.exploit { fill: var(--exploit); } .label.unknown { fill: var(--unknown); }
@@ -40,12 +42,22 @@ var svgClasses = map[attack.Certainty]string{attack.Certain: "certain", attack.L
 
 // svgBox is something that an attacker holds.
 type svgBox struct {
-	at          attack.Vertex
-	column, row int
-	x, y        float64
-	end, choke  bool
-	passed      bool // only room for a step over its column
+	at         attack.Vertex
+	column     int
+	x, y       float64
+	end, choke bool
+	passed     bool // only room for a step over its column
 }
+
+func (box *svgBox) height() float64 {
+	if box.passed {
+		return svgRoom
+	}
+	return svgBoxHeight
+}
+
+// middle is where steps join the box.
+func (box *svgBox) middle() float64 { return box.y + box.height()/2 }
 
 // svgStep is a curve between two boxes.
 type svgStep struct {
@@ -122,28 +134,29 @@ func newSVGDrawing(r *attackReport) *svgDrawing {
 // arrange places the boxes: in each column near to those they are joined to.
 func (d *svgDrawing) arrange(columns int) {
 	d.columns = make([][]*svgBox, columns)
-	tallest := 0
 	for _, box := range d.boxes {
-		box.row = len(d.columns[box.column])
 		d.columns[box.column] = append(d.columns[box.column], box)
-		tallest = max(tallest, len(d.columns[box.column]))
+	}
+	tallest := 0.0
+	for _, column := range d.columns {
+		tallest = max(tallest, columnHeight(column))
 	}
 	d.width = 2*svgMargin + float64(columns)*svgBoxWidth + float64(columns-1)*svgGapX
-	d.height = svgHead + float64(tallest)*(svgBoxHeight+svgGapY)
+	d.height = svgHead + tallest
 	d.place()
 	for range 6 {
 		for _, column := range d.columns {
 			near := map[*svgBox]float64{}
 			for _, box := range column {
-				sum, n := box.y, 1.0
+				sum, n := box.middle(), 1.0
 				for i := range d.steps {
 					chain := d.steps[i].chain()
 					at := slices.Index(chain, box)
 					if at > 0 {
-						sum, n = sum+chain[at-1].y, n+1
+						sum, n = sum+chain[at-1].middle(), n+1
 					}
 					if at >= 0 && at < len(chain)-1 {
-						sum, n = sum+chain[at+1].y, n+1
+						sum, n = sum+chain[at+1].middle(), n+1
 					}
 				}
 				near[box] = sum / n
@@ -154,12 +167,21 @@ func (d *svgDrawing) arrange(columns int) {
 	}
 }
 
+// columnHeight is that of boxes with gaps between them.
+func columnHeight(column []*svgBox) float64 {
+	sum := -float64(svgGapY)
+	for _, box := range column {
+		sum += box.height() + svgGapY
+	}
+	return sum
+}
+
 func (d *svgDrawing) place() {
 	for i, column := range d.columns {
-		free := d.height - svgHead - float64(len(column))*(svgBoxHeight+svgGapY)
-		for j, box := range column {
-			box.x = svgMargin + float64(i)*(svgBoxWidth+svgGapX)
-			box.y = svgHead + free/2 + float64(j)*(svgBoxHeight+svgGapY)
+		y := svgHead + (d.height-svgHead-columnHeight(column))/2
+		for _, box := range column {
+			box.x, box.y = svgMargin+float64(i)*(svgBoxWidth+svgGapX), y
+			y += box.height() + svgGapY
 		}
 	}
 }
@@ -168,14 +190,14 @@ func (d *svgDrawing) place() {
 func writeAttackSVG(w io.Writer, r *attackReport) error {
 	var b strings.Builder
 	d := newSVGDrawing(r)
-	title := fmt.Sprintf("From %s to %s: %s", r.From, r.To, counted(len(r.Paths), "path"))
+	title := fmt.Sprintf("From %s to %s: %s", r.from(), r.To, counted(len(r.Paths), "path"))
 	if len(r.Paths) == 0 {
-		title = fmt.Sprintf("No path from %s to %s", r.From, r.To)
+		title = fmt.Sprintf("No path from %s to %s", r.from(), r.To)
 		d.width, d.height = 640, svgHead
 	}
 	d.width = max(d.width, 640)
-	below := svgBelow(r, int((d.width-2*svgMargin)/svgFixWidth))
-	height := d.height + float64(len(below)+2)*svgLine + svgMargin
+	below := svgBelow(r, int(min(d.width-2*svgMargin, svgReading)/svgFixWidth))
+	height := d.height + float64(len(below)+1)*svgLine + svgMargin
 	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" class="drawing" role="img" aria-label="%s" viewBox="0 0 %g %g" width="%[2]g" height="%[3]g" style="max-width:100%%;height:auto">`+"\n", svgText(title), d.width, height)
 	fmt.Fprintf(&b, "<title>%s</title>\n<style>%s</style>\n<rect class=\"ground\" width=\"100%%\" height=\"100%%\"/>\n", svgText(title), svgStyle)
 	fmt.Fprintf(&b, `<text class="head" x="%d" y="%d">%s</text>`+"\n", svgMargin, svgMargin+12, svgText(title))
@@ -187,28 +209,48 @@ func writeAttackSVG(w io.Writer, r *attackReport) error {
 	}
 	d.legend(&b)
 	for i, line := range below {
-		fmt.Fprintf(&b, `<text class="fix" x="%d" y="%g">%s</text>`+"\n", svgMargin, d.height+float64(i+2)*svgLine+6, svgText(line))
+		fmt.Fprintf(&b, `<text class="%s" x="%d" y="%g">%s</text>`+"\n", line.class, svgMargin+line.indent, d.height+float64(i+1)*svgLine+svgMargin/2, svgText(line.text))
 	}
 	b.WriteString("</svg>\n")
 	_, err := io.WriteString(w, b.String())
 	return err
 }
 
+// svgTextLine is a line below the drawing.
+type svgTextLine struct {
+	class, text string
+	indent      int
+}
+
+// svgReading is the width of lines that are read with ease.
+const svgReading = 1000.0
+
 // svgBelow returns what stands below the drawing, in lines of some characters.
-func svgBelow(r *attackReport, width int) []string {
-	var lines []string
-	add := func(text string) { lines = append(lines, strings.Split(hang(text, 3, width), "\n")...) }
+func svgBelow(r *attackReport, width int) []svgTextLine {
+	var lines []svgTextLine
+	const indent = 17
+	entry := func(number int, title, effect string) {
+		for i, line := range strings.Split(hang(fmt.Sprintf("%d. %s", number, title), 0, width-4), "\n") {
+			lines = append(lines, svgTextLine{"fix", line, min(i, 1) * indent})
+		}
+		lines = append(lines, svgTextLine{"effect", effect, indent})
+	}
+	if len(r.Remedies) > 0 {
+		lines = append(lines, svgTextLine{class: "title", text: "The one change"})
+	}
 	for i := range r.Remedies {
-		add(fmt.Sprintf("%d. %s: %s", i+1, r.Remedies[i].Title, effect(&r.Remedies[i])))
+		entry(i+1, r.Remedies[i].Title, effect(&r.Remedies[i]))
 	}
 	if title := r.together(); title != "" {
-		lines = append(lines, "", title)
+		lines = append(lines, svgTextLine{}, svgTextLine{class: "title", text: upperFirst(title)})
 		for i := range r.Plan.Steps {
-			add(fmt.Sprintf("%d. %s", i+1, r.Plan.Steps[i].Title))
+			entry(i+1, r.Plan.Steps[i].Title, left(&r.Plan.Steps[i]))
 		}
 	}
 	return lines
 }
+
+func upperFirst(text string) string { return strings.ToUpper(text[:1]) + text[1:] }
 
 func (d *svgDrawing) legend(b *strings.Builder) {
 	if len(d.boxes) == 0 {
@@ -229,19 +271,17 @@ type svgArea struct{ x, y, width float64 }
 
 func (d *svgDrawing) drawSteps(b *strings.Builder) {
 	var taken []svgArea
-	in, out := map[*svgBox]int{}, map[*svgBox]int{}
-	for _, s := range d.steps {
-		x1, y1 := s.from.x+svgBoxWidth, s.from.y+svgBoxHeight/2+float64(out[s.from]%4)*7
-		x2, y2 := s.to.x, s.to.y+svgBoxHeight/2+float64(in[s.to]%4)*7
-		out[s.from]++
-		in[s.to]++
+	for i := range d.steps {
+		s := &d.steps[i]
+		x1, y1 := s.from.x+svgBoxWidth, d.joint(s, true)
+		x2, y2 := s.to.x, d.joint(s, false)
 		class := svgClasses[s.step.Certainty]
-		fmt.Fprintf(b, `<path class="step %s" d="M%g %g%s"><title>%s</title></path>`+"\n", class, x1, y1, s.curve(x1, y1, x2-1, y2), svgText(s.step.Does))
+		fmt.Fprintf(b, `<path class="step %s" d="M%g %g%s"><title>%s</title></path>`+"\n", class, x1, y1, s.curve(x1, y1, x2-1, y2), svgText(s.step.Does+": then holds "+s.step.Holds))
 		fmt.Fprintf(b, `<path class="step %s" style="stroke-dasharray:none" d="M%g %g l-7 -4 M%[2]g %[3]g l-7 4"/>`+"\n", class, x2-1, y2)
-		label := s.step.Kind.String()
+		label := s.step.Kind.Label()
 		area := svgArea{x2 - svgGapX/2 - 4, y2 + (y1-y2)/2, float64(len(label)) * svgLabelWidth}
 		if len(s.over) > 0 { // on the straight part over another column
-			area.x, area.y = s.over[0].x+svgBoxWidth/2, s.over[0].y+svgBoxHeight/2
+			area.x, area.y = s.over[0].x+svgBoxWidth/2, s.over[0].middle()
 		}
 		for slices.ContainsFunc(taken, area.meets) {
 			area.y -= 13
@@ -249,6 +289,33 @@ func (d *svgDrawing) drawSteps(b *strings.Builder) {
 		taken = append(taken, area)
 		fmt.Fprintf(b, `<text class="label %s" text-anchor="middle" x="%g" y="%g">%s</text>`+"\n", class, area.x, area.y-6, svgText(label))
 	}
+}
+
+// joint returns where along the side of a box a step leaves it, or comes to it:
+// steps stand there in the order of their other ends, so that they do not cross.
+func (d *svgDrawing) joint(s *svgStep, leaves bool) float64 {
+	near := func(s *svgStep) (box, next *svgBox) {
+		chain := s.chain()
+		if leaves {
+			return s.from, chain[1]
+		}
+		return s.to, chain[len(chain)-2]
+	}
+	box, next := near(s)
+	before, others := 0, 0
+	for i := range d.steps {
+		o := &d.steps[i]
+		b, n := near(o)
+		if b != box || o == s {
+			continue
+		}
+		others++
+		if n.middle() < next.middle() || n.middle() == next.middle() && o.step.Kind < s.step.Kind {
+			before++
+		}
+	}
+	apart := min(9, (svgBoxHeight-16)/float64(max(others, 1)))
+	return box.middle() + (float64(before)-float64(others)/2)*apart
 }
 
 // curve continues a path from a point to another, through the room between.
@@ -260,7 +327,7 @@ func (s *svgStep) curve(x1, y1, x2, y2 float64) string {
 		x1, y1 = x, y
 	}
 	for _, room := range s.over {
-		bend(room.x, room.y+svgBoxHeight/2)
+		bend(room.x, room.middle())
 		fmt.Fprintf(&b, " h%d", svgBoxWidth)
 		x1 += svgBoxWidth
 	}
@@ -280,39 +347,53 @@ func (box *svgBox) draw(b *strings.Builder) {
 	if box.choke {
 		class += " choke"
 	}
-	name, kind := box.texts()
+	name, kind, in := box.texts()
 	fmt.Fprintf(b, `<g><title>%s</title><rect class="%s" x="%g" y="%g" width="%d" height="%d" rx="8"/>`, svgText(box.at.String()), class, box.x, box.y, svgBoxWidth, svgBoxHeight)
-	fmt.Fprintf(b, `<text class="kind" x="%g" y="%g">%s</text><text class="name" x="%[1]g" y="%[4]g">%[5]s</text></g>`+"\n", box.x+12, box.y+21, svgText(svgShort(kind)), box.y+42, svgText(svgShort(name)))
+	y := box.y
+	if in == "" {
+		y += 9 // two lines instead of three
+	}
+	fmt.Fprintf(b, `<text class="kind" x="%g" y="%g">%s</text>`, box.x+12, y+20, svgText(svgShort(kind, 32)))
+	name = svgShort(name, svgNameLength)
+	size := min(13, (svgBoxWidth-24)/svgNameWidth/float64(utf8.RuneCountInString(name)))
+	fmt.Fprintf(b, `<text class="name" font-size="%.1f" x="%g" y="%g">%s</text>`, size, box.x+12, y+39, svgText(name))
+	if in != "" {
+		fmt.Fprintf(b, `<text class="kind" x="%g" y="%g">%s</text>`, box.x+12, y+57, svgText(svgShort("in namespace "+in, 32)))
+	}
+	b.WriteString("</g>\n")
 }
 
-// texts returns what a box says.
-func (box *svgBox) texts() (name, kind string) {
+// texts returns what a box says: the name, what it is, and the namespace or "".
+func (box *svgBox) texts() (name, kind, in string) {
 	v := box.at
 	switch {
 	case v.Kind == attack.Container:
-		return v.Namespace + "/" + v.Name, "container " + v.Container + ", " + v.Object.Key.Kind
-	case v.Name != "" && v.Namespace != "":
-		return v.Namespace + "/" + v.Name, v.Kind.String()
+		return v.Name, "container " + v.Container + ", " + v.Object.Key.Kind, v.Namespace
 	case v.Name != "":
-		return v.Name, v.Kind.String()
+		return v.Name, v.Kind.String(), v.Namespace
 	case v.Namespace != "":
-		return v.Namespace, v.Kind.String() + " in the namespace"
+		kind = "any of them"
+		if v.Kind == attack.RunPods || v.Kind == attack.Debug {
+			kind = "of the attacker's making"
+		}
+		return v.Kind.String(), kind, v.Namespace
 	}
 	switch v.Kind {
 	case attack.Internet:
-		return "internet", "anybody outside"
+		return "internet", "anybody outside", ""
 	case attack.ClusterAdmin:
-		return "cluster-admin", "everything in the cluster"
+		return "cluster-admin", "everything in the cluster", ""
 	}
-	return v.String(), v.Kind.String()
+	return v.String(), v.Kind.String(), ""
 }
 
-func svgShort(text string) string {
-	if utf8.RuneCountInString(text) <= svgNameLength {
+// svgShort leaves out the middle of what has more than some characters.
+func svgShort(text string, most int) string {
+	if utf8.RuneCountInString(text) <= most {
 		return text
 	}
 	runes := []rune(text)
-	return string(runes[:svgNameLength/2]) + "…" + string(runes[len(runes)-svgNameLength/2+1:])
+	return string(runes[:most/2]) + "…" + string(runes[len(runes)-most/2+1:])
 }
 
 func svgText(text string) string {

@@ -35,11 +35,19 @@ func TestAttackDrawing(t *testing.T) {
 		}
 	}
 	width := number(regexp.MustCompile(` width="([\d.]+)"`).FindStringSubmatch(o.stdout)[1])
-	below := regexp.MustCompile(`<text class="fix"[^>]*>([^<]*)<`).FindAllStringSubmatch(o.stdout, -1)
+	below := regexp.MustCompile(`<text class="(?:fix|effect|title)"[^>]*>([^<]*)<`).FindAllStringSubmatch(o.stdout, -1)
 	for _, m := range below {
 		if text := html.UnescapeString(m[1]); float64(len(text))*svgFixWidth > width {
 			t.Errorf("the drawing of width %g cuts %q", width, text)
 		}
+	}
+	for _, m := range regexp.MustCompile(`<text class="label[^>]*>([^<]*)<`).FindAllStringSubmatch(o.stdout, -1) {
+		if text := html.UnescapeString(m[1]); strings.Contains(text, "-") || float64(len(text))*svgLabelWidth > svgGapX {
+			t.Errorf("a step is labelled %q", text)
+		}
+	}
+	if name := regexp.MustCompile(`…`).FindString(o.stdout); name != "" {
+		t.Error("a name of ordinary length is cut")
 	}
 	if len(boxes) < 6 || over < 3 || len(below) < 6 || !strings.Contains(o.stdout, "that together close every path") {
 		t.Errorf("%d boxes, %d steps over columns, %d lines below", len(boxes), over, len(below))

@@ -192,21 +192,25 @@ func (p *attackPrinter) plan(r *attackReport) {
 		if place, ok := s.Place(); ok {
 			p.line(5, dim, place.String())
 		}
-		text := fmt.Sprintf("then %d of %d have no path", s.Closed, s.Sources)
-		if s.Closed == 0 {
-			text = fmt.Sprintf("then the shortest path of %d of %d is longer", s.Longer, s.Sources)
-		}
-		p.line(5, green, text)
+		p.line(5, green, left(s))
 	}
 	if r.Plan.Closed < r.Plan.Sources {
-		left := fmt.Sprintf("For the other %d no change was found.", r.Plan.Sources-r.Plan.Closed)
+		rest := fmt.Sprintf("For the other %d no change was found.", r.Plan.Sources-r.Plan.Closed)
 		if r.Plan.Cut {
-			left = fmt.Sprintf("Here the search ended, as each try costs a graph; %d are left. With these changes made, ask again.", r.Plan.Sources-r.Plan.Closed)
+			rest = fmt.Sprintf("Here the search ended, as each try costs a graph; %d are left. With these changes made, ask again.", r.Plan.Sources-r.Plan.Closed)
 		}
-		p.wrapped(2, dim, left)
+		p.wrapped(2, dim, rest)
 	}
 	p.wrapped(2, dim, "After each the graph was made anew with all up to it; a smaller set may do as well.")
 	fmt.Fprintln(p.w)
+}
+
+// left says what a step of a plan leaves.
+func left(s *attack.PlanStep) string {
+	if s.Closed == 0 {
+		return fmt.Sprintf("then the shortest path of %d of %d is longer", s.Longer, s.Sources)
+	}
+	return fmt.Sprintf("then %d of %d have no path", s.Closed, s.Sources)
 }
 
 // effect says what a change does.
