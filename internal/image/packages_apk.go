@@ -25,8 +25,8 @@ func parseApk(data []byte, where string, d Distro) []Package {
 		}
 		record.Ecosystem = d.apkEcosystem()
 		record.Where = []string{where}
-		record.PURL = purl("apk", d.purlNamespace("alpine"), record.Name, record.Version,
-			"arch", record.Arch, "distro", d.purlDistro())
+		record.PURL = purlText("apk", d.purlNamespace("alpine"), record.Name, record.Version,
+			"arch", record.Arch, "upstream", record.upstream(), "distro", d.purlDistro())
 		packages = append(packages, record)
 	}
 	return packages

@@ -103,7 +103,7 @@ func goPURL(name, version string) string {
 	if i := strings.LastIndexByte(name, '/'); i >= 0 {
 		namespace, last = name[:i], name[i+1:]
 	}
-	return purl("golang", namespace, last, version)
+	return purlText("golang", namespace, last, version)
 }
 
 // Limits of the list that cargo auditable writes. A thousand packages take about
@@ -153,7 +153,7 @@ func parseRustList(data []byte, where string) ([]Package, error) {
 			continue
 		}
 		packages = append(packages, Package{Ecosystem: "crates.io", Name: p.Name, Version: p.Version, Where: []string{where},
-			PURL: purl("cargo", "", p.Name, p.Version), Files: []string{where}, Main: p.Root})
+			PURL: purlText("cargo", "", p.Name, p.Version), Files: []string{where}, Main: p.Root})
 	}
 	return packages, nil
 }

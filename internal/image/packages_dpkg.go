@@ -98,7 +98,7 @@ func (s dpkgStanza) asPackage(where string, d Distro) Package {
 	if version = strings.Trim(version, "( )"); version != s.version {
 		p.SourceVersion = version
 	}
-	p.PURL = purl("deb", d.purlNamespace("debian"), s.name, s.version, "arch", s.arch, "distro", d.purlDistro())
+	p.PURL = purlText("deb", d.purlNamespace("debian"), s.name, s.version, "arch", s.arch, "upstream", p.upstream(), "distro", d.purlDistro())
 	return p
 }
 

@@ -103,7 +103,7 @@ func TestDpkgPackage(t *testing.T) {
 	packages := read(t, tree, bookworm)
 	dash := find(t, packages, "dash")
 	if dash.Source != "" || dash.SourceVersion != "0.5.12-2" || dash.Ecosystem != "Debian" ||
-		dash.PURL != "pkg:deb/debian/dash@0.5.12-2%2Bb1?arch=amd64&distro=debian-12" {
+		dash.PURL != "pkg:deb/debian/dash@0.5.12-2%2Bb1?arch=amd64&distro=debian-12&upstream=dash%400.5.12-2" {
 		t.Errorf("%+v", dash)
 	}
 	same(t, "dash", dash.Files, []string{"/usr/bin/dash", "/usr/bin/sh.distrib"})
@@ -115,7 +115,7 @@ func TestDpkgPackage(t *testing.T) {
 	libx := find(t, packages, "libx1")
 	same(t, "libx1", libx.Licenses, dash.Licenses)
 	same(t, "libx1", libx.Files, []string{"/usr/lib/x86_64/libx.so.1", "/usr/share/doc/libx1"})
-	if libx.Source != "x" || libx.Version != "1:2-3" || libx.PURL != "pkg:deb/debian/libx1@1:2-3?arch=amd64&distro=debian-12" {
+	if libx.Source != "x" || libx.Version != "1:2-3" || libx.PURL != "pkg:deb/debian/libx1@1:2-3?arch=amd64&distro=debian-12&upstream=x" {
 		t.Errorf("%+v", libx)
 	}
 
@@ -205,7 +205,7 @@ func TestApk(t *testing.T) {
 	same(t, "client", client.Files, []string{"/usr/bin/ssl_client"})
 	same(t, "client", client.Licenses, []string{"GPL-2.0-only AND MIT"})
 	if musl.Source != "" || client.Source != "busybox" || musl.Layer != 0 || client.Layer != 2 || musl.Ecosystem != "Alpine" ||
-		client.PURL != "pkg:apk/alpine/ssl_client@1.37.0-r13?arch=x86_64&distro=alpine-3.22.1" {
+		client.PURL != "pkg:apk/alpine/ssl_client@1.37.0-r13?arch=x86_64&distro=alpine-3.22.1&upstream=busybox" {
 		t.Errorf("%+v", packages)
 	}
 }

@@ -203,7 +203,7 @@ func mavenPackage(group, artifact, version, place string) Package {
 	p := Package{Ecosystem: "Maven", Name: artifact, Version: version, Where: []string{place}}
 	if group != "" {
 		p.Name = group + ":" + artifact
-		p.PURL = purl("maven", group, artifact, version)
+		p.PURL = purlText("maven", group, artifact, version)
 	}
 	return p
 }

@@ -56,7 +56,7 @@ func parseGem(data []byte, where string) ([]Package, error) {
 	for _, m := range quoted.FindAllStringSubmatch(firstMatch(gemLicenses, data), -1) {
 		p.Licenses = append(p.Licenses, m[1])
 	}
-	p.PURL = purl("gem", "", p.Name, p.Version, "platform", platform)
+	p.PURL = purlText("gem", "", p.Name, p.Version, "platform", platform)
 	return []Package{p}, nil
 }
 
@@ -111,7 +111,7 @@ func parseComposer(data []byte, where string) ([]Package, error) {
 		}
 		vendor, name, _ := strings.Cut(c.Name, "/")
 		p := Package{Ecosystem: "Packagist", Name: c.Name, Version: c.Version, Where: []string{where},
-			Licenses: npmLicenses(c.License), PURL: purl("composer", vendor, name, c.Version)}
+			Licenses: npmLicenses(c.License), PURL: purlText("composer", vendor, name, c.Version)}
 		if !room.take(len(where)) {
 			return packages, errManyPaths
 		}
@@ -174,7 +174,7 @@ func parseDotNet(data []byte, where string) ([]Package, error) {
 		name = strings.TrimPrefix(name, "runtimepack.")
 		slices.Sort(files[library])
 		packages = append(packages, Package{Ecosystem: "NuGet", Name: name, Version: version, Where: []string{where},
-			PURL: purl("nuget", "", name, version), Files: slices.Compact(files[library])})
+			PURL: purlText("nuget", "", name, version), Files: slices.Compact(files[library])})
 	}
 	slices.SortFunc(packages, func(a, b Package) int { return strings.Compare(a.Name, b.Name) })
 	return packages, nil

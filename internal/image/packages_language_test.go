@@ -380,10 +380,10 @@ func TestClaimedDirectories(t *testing.T) {
 
 func TestPURL(t *testing.T) {
 	for want, got := range map[string]string{
-		"pkg:npm/%40a/b@1.0.0":                   purl("npm", "@a", "b", "1.0.0"),
-		"pkg:golang/github.com/A/b@v1.0.0%2Bx":   purl("golang", "github.com/A", "b", "v1.0.0+x"),
-		"pkg:deb/debian/a@1:2~3?arch=x&distro=d": purl("deb", "debian", "a", "1:2~3", "distro", "d", "arch", "x", "epoch", ""),
-		"pkg:gem/%C3%A9%20%2F":                   purl("gem", "", "é /", ""),
+		"pkg:npm/%40a/b@1.0.0":                   purlText("npm", "@a", "b", "1.0.0"),
+		"pkg:golang/github.com/A/b@v1.0.0%2Bx":   purlText("golang", "github.com/A", "b", "v1.0.0+x"),
+		"pkg:deb/debian/a@1:2~3?arch=x&distro=d": purlText("deb", "debian", "a", "1:2~3", "distro", "d", "arch", "x", "epoch", ""),
+		"pkg:gem/%C3%A9%20%2F":                   purlText("gem", "", "é /", ""),
 	} {
 		if got != want {
 			t.Errorf("%s, not %s", got, want)

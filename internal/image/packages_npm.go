@@ -69,7 +69,7 @@ func parseNPM(data []byte, where string) ([]Package, error) {
 	}
 	return []Package{{
 		Ecosystem: "npm", Name: content.Name, Version: content.Version, Where: []string{where},
-		PURL:     purl("npm", scope, name, content.Version),
+		PURL:     purlText("npm", scope, name, content.Version),
 		Licenses: append(npmLicenses(content.License), npmLicenses(content.Licenses)...),
 	}}, nil
 }

@@ -71,7 +71,7 @@ func parsePython(data []byte, where string) []Package {
 	} else if stated != "" && !strings.EqualFold(stated, "unknown") && len(stated) < 100 {
 		p.Licenses = []string{stated}
 	}
-	p.PURL = purl("pypi", "", normalizePyPI(p.Name), p.Version)
+	p.PURL = purlText("pypi", "", normalizePyPI(p.Name), p.Version)
 	return []Package{p}
 }
 

@@ -65,7 +65,7 @@ func parseRPMHeader(blob []byte, where string, d Distro) (p Package, ok bool, er
 	}
 	p = Package{Ecosystem: d.rpmEcosystem(), Name: name, Arch: h.text(rpmArch), Where: []string{where}, Files: h.files()}
 	p.Version = withRelease(version, release)
-	p.PURL = purl("rpm", d.purlNamespace("unknown"), name, p.Version, "arch", p.Arch, "epoch", epoch, "upstream", h.text(rpmSourceRPM), "distro", d.purlDistro())
+	p.PURL = purlText("rpm", d.purlNamespace("unknown"), name, p.Version, "arch", p.Arch, "epoch", epoch, "upstream", h.text(rpmSourceRPM), "distro", d.purlDistro())
 	if source, sourceVersion := splitSourceRPM(h.text(rpmSourceRPM)); source != "" {
 		if source != name {
 			p.Source = source

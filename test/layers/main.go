@@ -17,7 +17,7 @@ const module = "ullage.dev/ullage/"
 
 // layers, from the bottom. Whoever adds a package decides here where it stands.
 var layers = [][]string{
-	{"internal/tree", "internal/credential"},
+	{"internal/tree", "internal/credential", "internal/purl"},
 	{"internal/model"},
 	{"internal/policy", "internal/reach", "internal/access", "internal/storage", "internal/secrets", "internal/vuln"},
 	{"internal/comply", "internal/attack", "internal/csaf", "internal/platform"},
