@@ -25,6 +25,9 @@ type Image struct {
 	Packages []Package
 	Programs []Program
 	Writable []Writable // at most 10,000
+	// Bill is set when the image was read from a bill of materials: then its
+	// configuration, programs and files are not known, only its packages.
+	Bill bool
 	// Problems are parts that could not be read. An image with problems is
 	// incomplete: what is not in it may be in them.
 	Problems []model.Problem
@@ -37,6 +40,9 @@ type Identity struct {
 	Manifest string // of the platform's manifest, which is what runtimes report as imageID
 	Config   string // of the configuration, which Docker calls the image ID
 	Platform string // os/architecture[/variant]
+	// Repository is the host and path in a registry that the image came from, "" when
+	// it came from elsewhere.
+	Repository string
 }
 
 // Config is the part of the image configuration that matters for security.

@@ -2,7 +2,6 @@ package image
 
 import (
 	"cmp"
-	"fmt"
 	"strings"
 
 	"ullage.dev/ullage/internal/purl"
@@ -11,8 +10,8 @@ import (
 // FromPURL makes a package of what a package URL says, as this program and others
 // write them for software bills of materials: for distributions with the epoch in
 // the version or beside it, and the source package as upstream. Where the URL does
-// not say whose distribution it is, it is d. A URL of a type that is no ecosystem
-// of ours is an error.
+// not say whose distribution it is, it is d. A type that is no ecosystem of ours
+// stands for itself: there are no advisories on it.
 func FromPURL(text string, d Distro) (Package, error) {
 	u, err := purl.Parse(text)
 	if err != nil {
@@ -27,10 +26,7 @@ func FromPURL(text string, d Distro) (Package, error) {
 	case "golang": // some write the end of a module's path as a subpath
 		p.Ecosystem, p.Name = "Go", joined(joined(u.Namespace, "/", u.Name), "/", u.Subpath)
 	default:
-		p.Ecosystem, p.Name = languageEcosystems[u.Type], joined(u.Namespace, "/", u.Name)
-		if p.Ecosystem == "" {
-			return Package{}, fmt.Errorf("package URL of type %q, on which there are no advisories", u.Type)
-		}
+		p.Ecosystem, p.Name = cmp.Or(languageEcosystems[u.Type], u.Type), joined(u.Namespace, "/", u.Name)
 	}
 	return p, nil
 }

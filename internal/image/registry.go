@@ -50,6 +50,7 @@ func openRegistry(ctx context.Context, ref string, o Options) (*Source, error) {
 	for _, place := range o.Registry.places(asked) {
 		source, err := openAt(ctx, place, roots, o)
 		if err == nil {
+			source.Repository = asked.Context().Name()
 			return source, nil
 		}
 		if ctx.Err() != nil {

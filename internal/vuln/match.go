@@ -34,7 +34,9 @@ type Match struct {
 	Summary    string
 	Published  int64
 	Priority   int // the higher the sooner; comparable between images
-	notes      []string
+	// Said is what a VEX statement says of it, nil when none does.
+	Said  *Statement
+	notes []string
 }
 
 // Ruled is a vulnerability of a package that sources report and that does not
@@ -43,6 +45,10 @@ type Ruled struct {
 	Package int
 	ID      string
 	Why     string
+	// Said is the VEX statement that rules it out, and Match what it was before; both
+	// nil where the sources of advisories rule it out themselves.
+	Said  *Statement
+	Match *Match
 }
 
 // Result is what matching found.
@@ -316,11 +322,11 @@ func CVE(id string) string {
 }
 
 func (m *matcher) undecided(i int, id, why string) {
-	m.result.Undecided = append(m.result.Undecided, Ruled{i, id, why})
+	m.result.Undecided = append(m.result.Undecided, Ruled{Package: i, ID: id, Why: why})
 }
 
 func (m *matcher) ruledOut(i int, id, why string) {
-	m.result.RuledOut = append(m.result.RuledOut, Ruled{i, id, why})
+	m.result.RuledOut = append(m.result.RuledOut, Ruled{Package: i, ID: id, Why: why})
 }
 
 // weigh lets the distribution's own feed stand over conversions of it, and the

@@ -192,5 +192,8 @@ func (x *Match) Reasons() []string {
 	} else {
 		list = append(list, string(x.State))
 	}
+	if x.Said != nil {
+		list = append(list, x.Said.reason())
+	}
 	return append(list, x.notes...)
 }

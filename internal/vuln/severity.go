@@ -78,8 +78,8 @@ func newer(vector string) int {
 	return 1
 }
 
-// levelOfScore is the rating scale of CVSS 3 and 4.
-func levelOfScore(score float64) Level {
+// LevelOf is the level of a score by the rating scale of CVSS 3 and 4.
+func LevelOf(score float64) Level {
 	switch {
 	case score >= 9:
 		return Critical
@@ -134,7 +134,7 @@ func severity(urgency, urgencyFrom string, advisories []Advisory) Severity {
 	case levelOfWord(urgency) != UnknownLevel:
 		s.Word, s.Level, s.From, s.ByWord = urgency, levelOfWord(urgency), urgencyFrom, true
 	case s.Vector != "":
-		s.Level, s.From = levelOfScore(s.Score), scored
+		s.Level, s.From = LevelOf(s.Score), scored
 	default:
 		s.Level, s.From, s.ByWord = levelOfWord(word), wordFrom, true
 	}

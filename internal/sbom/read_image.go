@@ -1,0 +1,238 @@
+package sbom
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"ullage.dev/ullage/internal/image"
+	"ullage.dev/ullage/internal/model"
+	"ullage.dev/ullage/internal/purl"
+)
+
+// image makes an image of what was read.
+func (b *bill) image() *image.Image {
+	img := &image.Image{Bill: true, Reference: cmp.Or(b.root.name, b.name)}
+	b.identity(img)
+	img.Distro = b.distro()
+	layers := map[string]int{}
+	for i := range img.Layers {
+		if _, known := layers[img.Layers[i].DiffID]; !known {
+			layers[img.Layers[i].DiffID] = i
+		}
+	}
+	var nameless, unreadable []string
+	for i := range b.components {
+		c := &b.components[i]
+		p, err := c.pack(img.Distro)
+		switch {
+		case err != nil:
+			unreadable = append(unreadable, err.Error())
+			continue
+		case p.Ecosystem == "":
+			if strings.ToLower(c.kind) != "application" { // of a lock file or the like
+				nameless = append(nameless, strings.TrimSpace(c.name+" "+c.version))
+			}
+			continue
+		}
+		p.Layer = b.layer(c, layers, img)
+		switch {
+		case c.evidence && b.root.property(propertyFiles) == filesWritten: // others list what else they please
+			p.Files = append([]string{}, c.occurrences...)
+		case b.owned[c.id] != nil:
+			p.Files = b.filesOf(c.id)
+		}
+		p.OwnedBy = cmp.Or(p.OwnedBy, b.brought[c.id])
+		img.Packages = append(img.Packages, p)
+	}
+	b.disown(img.Packages)
+	slices.SortStableFunc(img.Packages, func(a, b image.Package) int {
+		return cmp.Or(strings.Compare(a.Ecosystem, b.Ecosystem), strings.Compare(a.Name, b.Name), strings.Compare(a.Version, b.Version), strings.Compare(a.Arch, b.Arch), slices.Compare(a.Where, b.Where))
+	})
+	for _, text := range b.problems {
+		img.Problems = append(img.Problems, model.Problem{Reason: text})
+	}
+	img.Problems = append(img.Problems, gathered(nameless, "has no package URL and cannot be matched", "have no package URL and cannot be matched")...)
+	img.Problems = append(img.Problems, gathered(unreadable, "is a package URL that cannot be read", "are package URLs that cannot be read")...)
+	return img
+}
+
+// gathered makes one problem of many alike, naming the first ones.
+func gathered(names []string, one, many string) []model.Problem {
+	const shown = 5
+	switch n := len(names); {
+	case n == 0:
+		return nil
+	case n == 1:
+		return []model.Problem{{Reason: names[0] + " " + one}}
+	case n > shown:
+		return []model.Problem{{Reason: fmt.Sprintf("%d components %s: %s and %d more", n, many, strings.Join(names[:shown], ", "), n-shown)}}
+	default:
+		return []model.Problem{{Reason: fmt.Sprintf("%d components %s: %s", n, many, strings.Join(names, ", "))}}
+	}
+}
+
+// identity takes the digests and layers that a bill names, in our words and those
+// of others.
+func (b *bill) identity(img *image.Image) {
+	r := &b.root
+	img.Index, img.Platform = r.property(propertyIndex), r.property(propertyPlatform)
+	img.Identity.Config = cmp.Or(r.property(propertyConfig), r.property("aquasecurity:trivy:ImageID"))
+	img.Manifest = r.property(propertyManifest)
+	if img.Manifest == "" && strings.HasPrefix(r.version, "sha256:") {
+		img.Manifest = r.version
+	}
+	if u, err := purl.Parse(r.purl); err == nil && u.Type == "oci" {
+		img.Repository = u.Get("repository_url")
+		if img.Manifest == "" && strings.HasPrefix(u.Version, "sha256:") {
+			img.Manifest = u.Version
+		}
+	}
+	for _, id := range slices.Concat(r.all(propertyLayer), r.all("aquasecurity:trivy:DiffID")) {
+		img.Layers = append(img.Layers, image.Layer{DiffID: id})
+	}
+	for _, text := range r.all(propertyProblem) {
+		b.problems = append(b.problems, text)
+	}
+}
+
+// distro is the operating system's component or, without one, the distribution that
+// most package URLs name.
+func (b *bill) distro() image.Distro {
+	s := &b.system
+	d := image.Distro{
+		ID: image.DistroID(cmp.Or(s.property("syft:distro:id"), s.name)), Version: cmp.Or(s.property("syft:distro:versionID"), s.version),
+		Name: cmp.Or(s.property("syft:distro:prettyName"), s.text),
+	}
+	if d.ID != "" {
+		return d
+	}
+	count := map[string]int{}
+	for i := range b.components {
+		if u, err := purl.Parse(b.components[i].purl); err == nil && u.Get("distro") != "" && (u.Type == "deb" || u.Type == "apk" || u.Type == "rpm") {
+			d := image.DistroOf(u.Get("distro"))
+			if d.Version == "" && d.ID != "" && d.ID[0] >= '0' && d.ID[0] <= '9' { // the release alone
+				d = image.Distro{ID: image.DistroID(u.Namespace), Version: d.ID}
+			}
+			count[d.ID+" "+d.Version]++
+		}
+	}
+	all := slices.SortedFunc(maps.Keys(count), func(a, b string) int { return cmp.Or(count[b]-count[a], strings.Compare(a, b)) })
+	if len(all) == 0 {
+		return image.Distro{}
+	}
+	if len(all) > 1 {
+		b.problems = append(b.problems, fmt.Sprintf("packages are of several distributions (%s): they are matched as those of %s", strings.Join(all[:min(len(all), 5)], ", "), all[0]))
+	}
+	d.ID, d.Version, _ = strings.Cut(all[0], " ")
+	return d
+}
+
+// pack makes a package of a component; its ecosystem is "" when nothing says it.
+func (c *component) pack(d image.Distro) (image.Package, error) {
+	p := image.Package{Ecosystem: c.property(propertyEco), Name: c.fullName(), Version: c.version}
+	if c.purl != "" {
+		read, err := image.FromPURL(c.purl, d)
+		if err != nil {
+			return p, err
+		}
+		if full := c.fullName(); strings.EqualFold(full, read.Name) { // some level the case of Go modules
+			read.Name = full
+		}
+		read.Version = cmp.Or(read.Version, c.version)
+		p = read
+	}
+	for _, name := range c.licenses {
+		if name != "" && name != noAssertion && name != "NONE" {
+			p.Licenses = append(p.Licenses, name)
+		}
+	}
+	p.Main = c.property(propertyMain) == "true"
+	p.OwnedBy = c.property(propertyOwner)
+	p.Where = c.all(propertyWhere)
+	if path := c.property("aquasecurity:trivy:FilePath"); path != "" {
+		p.Where = append(p.Where, path)
+	}
+	for _, q := range c.properties {
+		if strings.HasPrefix(q.Name, "syft:location:") && strings.HasSuffix(q.Name, ":path") {
+			p.Where = append(p.Where, q.Value)
+		}
+	}
+	if source := c.property("aquasecurity:trivy:SrcName"); source != "" {
+		c.trivySource(&p, source)
+	}
+	return p, nil
+}
+
+func (c *component) fullName() string {
+	switch {
+	case c.group == "":
+		return c.name
+	case strings.HasPrefix(c.purl, "pkg:maven/") || c.property(propertyEco) == "Maven":
+		return c.group + ":" + c.name
+	}
+	return c.group + "/" + c.name
+}
+
+func (c *component) trivySource(p *image.Package, source string) {
+	version := c.property("aquasecurity:trivy:SrcVersion")
+	if release := c.property("aquasecurity:trivy:SrcRelease"); release != "" {
+		version += "-" + release
+	}
+	if epoch := c.property("aquasecurity:trivy:SrcEpoch"); epoch != "" && epoch != "0" {
+		version = epoch + ":" + version
+	}
+	p.Source, p.SourceVersion = source, version
+	if source == p.Name {
+		p.Source = ""
+	}
+	if version == p.Version {
+		p.SourceVersion = ""
+	}
+}
+
+// layer is the one that brought a component, -1 when the bill does not say.
+func (b *bill) layer(c *component, layers map[string]int, img *image.Image) int {
+	id := cmp.Or(c.property(propertyLayer), c.property("aquasecurity:trivy:LayerDiffID"), c.property("syft:location:0:layerID"))
+	if id == "" {
+		return -1
+	}
+	i, known := layers[id]
+	if !known {
+		i = len(img.Layers)
+		layers[id] = i
+		img.Layers = append(img.Layers, image.Layer{DiffID: id})
+	}
+	return i
+}
+
+func (b *bill) filesOf(id string) []string {
+	files := []string{}
+	for _, f := range b.owned[id] {
+		if name := b.files[f]; name != "" {
+			if !strings.HasPrefix(name, "/") {
+				name = "/" + strings.TrimPrefix(name, "./")
+			}
+			files = append(files, name)
+		}
+	}
+	slices.Sort(files)
+	return slices.Compact(files)
+}
+
+// disown lets go of owners that are no package of the distribution.
+func (b *bill) disown(packages []image.Package) {
+	owners := map[string]bool{}
+	for i := range packages {
+		if !packages[i].OfLanguage() {
+			owners[packages[i].Name] = true
+		}
+	}
+	for i := range packages {
+		if p := &packages[i]; p.OwnedBy != "" && (!owners[p.OwnedBy] || !p.OfLanguage()) {
+			p.OwnedBy = ""
+		}
+	}
+}
