@@ -141,7 +141,9 @@ func (c *component) pack(d image.Distro) (image.Package, error) {
 		if full := c.fullName(); strings.EqualFold(full, read.Name) { // some level the case of Go modules
 			read.Name = full
 		}
-		read.Version = cmp.Or(read.Version, c.version)
+		if read.Version == "" && c.version != "UNKNOWN" { // which is what Syft writes
+			read.Version = c.version
+		}
 		p = read
 	}
 	for _, name := range c.licenses {

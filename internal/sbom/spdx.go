@@ -89,7 +89,7 @@ func SPDX(w io.Writer, img *image.Image, o Options) error {
 	d.Created.Creators = []string{"Tool: " + o.Tool + "-" + o.Version}
 	d.relate(spdxDocumentID, "DESCRIBES", spdxImageID)
 	if s := img.Distro; s.ID != "" {
-		system := spdxElement(spdxSystemID, s.ID, s.Version, "OPERATING-SYSTEM")
+		system := spdxElement(spdxSystemID, s.ID, s.Version, "OPERATING_SYSTEM")
 		system.Summary = s.Name
 		d.Packages = append(d.Packages, system)
 		d.relate(spdxImageID, "CONTAINS", spdxSystemID)
