@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -17,11 +16,13 @@ import (
 // imageFlags are the flags of ullage image.
 type imageFlags struct {
 	output, color, platform string
+	files, author           string
 	mirrors                 []string
 	registry                image.Registry
 	verbose, check          bool
 	db                      dbFlags
 	signer                  signerFlags
+	decideFlags
 }
 
 func imageCommand(p *Program) *cobra.Command {
@@ -34,18 +35,26 @@ languages with the files that they own, shells, package managers, network tools 
 compilers, programs that change who runs them, its configuration and its layers.
 
 An image is a reference to a registry, what docker save writes, an OCI layout or an
-archive of one, or a root file system. Each layer is read once and nothing is
-unpacked to disk. Docker's logins are used for registries.
+archive of one, a root file system, or a bill of materials (SBOM) in CycloneDX or
+SPDX. Each layer is read once and nothing is unpacked to disk. Docker's logins are
+used for registries.
 
 Packages are matched against the advisories that ullage db update fetched. With
 --key, or --trusted-root and whom to believe, it is told who signed the image and what
 was attested of it. What it does not do yet: look for secrets in files.
 
-Exit code: 0 told, vulnerabilities or not, 1 not signed as --verify demands, 2 usage, or the image cannot be read, 3 a part of it could not.`,
+VEX statements (--vex) and exceptions say which vulnerabilities do not count; they
+are shown as ruled out or accepted, by whom and why, and never dropped.
+
+Exit code: 0 told, 1 there is what --fail-on asks for, or it is not signed as
+--verify demands, 2 usage, or the image cannot be read, 3 a part of it could not, or
+--fail-on could not be judged.`,
 		Example: `  ullage image registry.example/web:1.4.2
   docker save web:1.4.2 | ullage image docker-archive:/dev/stdin
   ullage image ./layout --platform linux/arm64
   ullage image registry.example/web:1.4.2 --key cosign.pub --verify
+  ullage image web.tar -o cyclonedx > web.cdx.json && ullage image web.cdx.json
+  ullage image web.tar --vex vendor.json --fail-on high+fixable,kev
   ullage image web.tar -o json | jq '.packages[] | select(.ecosystem == "npm")'`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 1 {
@@ -56,7 +65,9 @@ Exit code: 0 told, vulnerabilities or not, 1 not signed as --verify demands, 2 u
 		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd.Context(), p, args[0]) },
 	}
 	flags := cmd.Flags()
-	flags.StringVarP(&f.output, "output", "o", "text", "format: text, json")
+	flags.StringVarP(&f.output, "output", "o", "text", "format: "+strings.Join(imageFormatNames(), ", "))
+	flags.StringVar(&f.files, "files", "auto", "the files of each package in cyclonedx: always, never, or auto (up to 50,000)")
+	flags.StringVar(&f.author, "author", "Unknown Author", "who answers for the statements of openvex")
 	flags.StringVar(&f.platform, "platform", "", "os/architecture[/variant] of a multi-platform image (default linux and the architecture of this machine)")
 	flags.StringArrayVar(&f.mirrors, "mirror", nil, "REGISTRY=MIRROR[/PATH] to ask before a registry; may be repeated")
 	flags.StringArrayVar(&f.registry.CAFiles, "ca-file", nil, "file with certificates in PEM form to trust besides the system's")
@@ -64,13 +75,14 @@ Exit code: 0 told, vulnerabilities or not, 1 not signed as --verify demands, 2 u
 	flags.BoolVar(&f.check, "check-diff-ids", false, "hold the uncompressed content of layers against the configuration, too, which costs a second hash")
 	flags.StringVar(&f.db.dir, "db", "", dbUsage)
 	f.signer.add(flags)
+	f.decideFlags.flags(flags)
 	flags.BoolVarP(&f.verbose, "verbose", "v", false, "list every package, program and vulnerability")
 	flags.StringVar(&f.color, "color", "auto", "auto, always or never")
 	return cmd
 }
 
 func (f *imageFlags) run(ctx context.Context, p *Program, ref string) error {
-	if err := errors.Join(word{f.output, "--output"}.oneOf("text", "json"), word{f.color, "--color"}.oneOf("auto", "always", "never")); err != nil {
+	if err := errors.Join(word{f.output, "--output"}.oneOf(imageFormatNames()...), word{f.files, "--files"}.oneOf("auto", "always", "never"), word{f.color, "--color"}.oneOf("auto", "always", "never")); err != nil {
 		return err
 	}
 	f.registry.Mirrors = map[string][]string{}
@@ -89,33 +101,28 @@ func (f *imageFlags) run(ctx context.Context, p *Program, ref string) error {
 	if err != nil {
 		return &codeError{exitUsage, err}
 	}
+	decider, err := f.decider(p, f.output, time.Now())
+	if err != nil {
+		return err
+	}
 	bar := newProgress(p)
 	scanner := scan.Scanner{Advisories: store, Trust: trust, Options: image.Options{
 		Platform: f.platform, Registry: f.registry, DiffIDs: f.check,
 		Progress: func(i, layers int, _ *image.Layer) { bar.show("reading", i+1, layers, "layers") },
 	}}
-	result, err := scanner.Image(ctx, ref)
+	result, err := scanImage(ctx, &scanner, ref)
 	bar.done()
 	if err != nil {
 		return interrupted(ctx, &codeError{exitUsage, err})
 	}
-	if f.output == "json" {
-		encoder := json.NewEncoder(p.Stdout)
-		encoder.SetIndent("", "  ")
-		err = encoder.Encode(newImageJSON(result))
-	} else {
-		err = f.printer(p).image(result, time.Now())
-	}
-	if err != nil {
+	answer := decider.decide(result)
+	if err = f.write(p, answer, time.Now()); err != nil {
 		return &codeError{exitUsage, err}
 	}
 	if err := f.signer.hold(result); err != nil {
 		return err
 	}
-	if len(result.Image.Problems) > 0 {
-		return &codeError{code: exitIncomplete}
-	}
-	return nil
+	return decider.verdict(p, answer)
 }
 
 func (f *imageFlags) printer(p *Program) *imagePrinter {

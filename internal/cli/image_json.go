@@ -3,7 +3,7 @@ package cli
 import (
 	"time"
 
-	"ullage.dev/ullage/internal/scan"
+	"ullage.dev/ullage/internal/image"
 )
 
 // imageJSON is what `ullage image -o json` writes; docs/image.md describes it.
@@ -14,8 +14,8 @@ type imageJSON struct {
 	Index     string        `json:"index,omitempty"`
 	Manifest  string        `json:"manifest,omitempty"`
 	ConfigID  string        `json:"config,omitempty"`
-	System    *systemJSON   `json:"system"` // null when there is no os-release
-	Settings  settingsJSON  `json:"settings"`
+	System    *systemJSON   `json:"system"`   // null when there is no os-release
+	Settings  *settingsJSON `json:"settings"` // null when the image is known from a bill of materials, as are programs and writable
 	Layers    []layerJSON   `json:"layers"`
 	Packages  []packageJSON `json:"packages"`
 	Programs  []programJSON `json:"programs"`
@@ -90,28 +90,17 @@ type programJSON struct {
 	Package string `json:"package,omitempty"`
 }
 
-func newImageJSON(r *scan.Result) *imageJSON {
+func newImageJSON(r *imageAnswer) *imageJSON {
 	img := r.Image
-	c := &img.Config
 	j := &imageJSON{
 		Version: 1, Reference: img.Reference, Platform: img.Platform, Index: img.Index, Manifest: img.Manifest, ConfigID: img.Identity.Config,
-		Settings: settingsJSON{
-			User: c.User, Entrypoint: listOf(c.Entrypoint), Command: listOf(c.Command), WorkingDir: c.WorkingDir, Environment: []variableJSON{},
-			Ports: listOf(c.Ports), Volumes: listOf(c.Volumes), Labels: c.Labels, Health: c.Health, Credentials: listOf(c.Credentials),
-		},
-		Layers: []layerJSON{}, Packages: []packageJSON{}, Programs: []programJSON{}, Writable: []string{}, Problems: []string{}, Complete: len(img.Problems) == 0, Signatures: newSignaturesJSON(&r.Signatures), Vulnerabilities: newVulnerabilitiesJSON(r),
-	}
-	if !c.Created.IsZero() {
-		j.Settings.Created = &c.Created
+		Layers: []layerJSON{}, Packages: []packageJSON{}, Problems: []string{}, Complete: len(img.Problems) == 0, Signatures: newSignaturesJSON(&r.Signatures), Vulnerabilities: newVulnerabilitiesJSON(r),
 	}
 	if d := img.Distro; d.ID != "" {
 		j.System = &systemJSON{ID: d.ID, Version: d.Version, Name: d.Name}
 		if end, known := d.EndOfSupport(); known {
 			j.System.EndOfSupport = end.Format(time.DateOnly)
 		}
-	}
-	for _, v := range c.Env {
-		j.Settings.Environment = append(j.Settings.Environment, variableJSON(v))
 	}
 	for i := range img.Layers {
 		l := &img.Layers[i]
@@ -123,6 +112,29 @@ func newImageJSON(r *scan.Result) *imageJSON {
 			p.Ecosystem, p.Name, p.Version, p.Arch, p.Source, p.SourceVersion, p.Module, p.Licenses, p.PURL, p.Layer + 1, listOf(p.Where), p.OwnedBy, p.Main, p.Files,
 		})
 	}
+	if !img.Bill {
+		j.holds(img)
+	}
+	for _, p := range img.Problems {
+		j.Problems = append(j.Problems, p.String())
+	}
+	return j
+}
+
+// holds adds what a bill of materials does not say.
+func (j *imageJSON) holds(img *image.Image) {
+	c := &img.Config
+	j.Settings = &settingsJSON{
+		User: c.User, Entrypoint: listOf(c.Entrypoint), Command: listOf(c.Command), WorkingDir: c.WorkingDir, Environment: []variableJSON{},
+		Ports: listOf(c.Ports), Volumes: listOf(c.Volumes), Labels: c.Labels, Health: c.Health, Credentials: listOf(c.Credentials),
+	}
+	if !c.Created.IsZero() {
+		j.Settings.Created = &c.Created
+	}
+	for _, v := range c.Env {
+		j.Settings.Environment = append(j.Settings.Environment, variableJSON(v))
+	}
+	j.Programs, j.Writable = []programJSON{}, []string{}
 	for i := range img.Programs {
 		p := &img.Programs[i]
 		j.Programs = append(j.Programs, programJSON{p.Path, p.Target, p.Layer + 1, string(p.Class), p.Script, p.Setuid, p.Setgid, p.Capable, p.Package})
@@ -130,10 +142,6 @@ func newImageJSON(r *scan.Result) *imageJSON {
 	for _, w := range img.Writable {
 		j.Writable = append(j.Writable, w.Path)
 	}
-	for _, p := range img.Problems {
-		j.Problems = append(j.Problems, p.String())
-	}
-	return j
 }
 
 // listOf is a list in JSON, and never null.

@@ -119,15 +119,15 @@ func TestImage(t *testing.T) {
 	}
 }
 
-// TestImageVulnerabilities holds an image against an advisory for its source
-// package, and says that nothing is known where there is no database.
-func TestImageVulnerabilities(t *testing.T) {
+// zlibDatabase makes a database of advisories with one on zlib in Debian 12.
+func zlibDatabase(t *testing.T) string {
+	t.Helper()
 	var feed bytes.Buffer
 	z := zip.NewWriter(&feed)
 	w, err := z.Create("DEBIAN-CVE-2023-45853.json")
 	if err == nil {
-		_, err = w.Write([]byte(`{"id": "DEBIAN-CVE-2023-45853", "upstream": ["CVE-2023-45853"], "modified": "2026-01-01T00:00:00Z", "affected": [{"package": {"ecosystem": "Debian:12", "name": "zlib"},
-			"ranges": [{"type": "ECOSYSTEM", "events": [{"introduced": "0"}, {"fixed": "1:1.2.13.dfsg-2"}]}]}]}`))
+		_, err = w.Write([]byte(`{"id": "DEBIAN-CVE-2023-45853", "upstream": ["CVE-2023-45853"], "modified": "2026-01-01T00:00:00Z", "severity": [{"type": "CVSS_V3", "score": "CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H"}],
+			"affected": [{"package": {"ecosystem": "Debian:12", "name": "zlib"}, "ranges": [{"type": "ECOSYSTEM", "events": [{"introduced": "0"}, {"fixed": "1:1.2.13.dfsg-2"}]}]}]}`))
 	}
 	if err = errors.Join(err, z.Close()); err != nil {
 		t.Fatal(err)
@@ -140,15 +140,22 @@ func TestImageVulnerabilities(t *testing.T) {
 		w.Write(feed.Bytes())
 	}))
 	defer server.Close()
-	path, db := smallImage(t), t.TempDir()
-	if text, _, _ := runImage(t, "--db", db, path); !strings.Contains(text, "there is no database of advisories") {
-		t.Errorf("without a database:\n%s", text)
-	}
+	db := t.TempDir()
 	var out bytes.Buffer
 	if code := Run(t.Context(), &Program{
 		Args: []string{"db", "update", "--db", db, "--mirror", server.URL, "--feed", "osv/Debian"}, Stdin: strings.NewReader(""), Stdout: &out, Stderr: &out, Getenv: func(string) string { return "" },
 	}); code != exitClean {
 		t.Fatalf("exit %d: %s", code, out.String())
+	}
+	return db
+}
+
+// TestImageVulnerabilities holds an image against an advisory for its source
+// package, and says that nothing is known where there is no database.
+func TestImageVulnerabilities(t *testing.T) {
+	path, db := smallImage(t), zlibDatabase(t)
+	if text, _, _ := runImage(t, "--db", t.TempDir(), path); !strings.Contains(text, "there is no database of advisories") {
+		t.Errorf("without a database:\n%s", text)
 	}
 	text, stderr, code := runImage(t, "--db", db, path)
 	if code != exitClean || !strings.Contains(text, "CVE-2023-45853 zlib1g 1:1.2.13.dfsg-1, fixed in 1:1.2.13.dfsg-2") {

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"ullage.dev/ullage/internal/image"
-	"ullage.dev/ullage/internal/scan"
 )
 
 // imagePrinter writes an image for people.
@@ -23,7 +22,7 @@ type imagePrinter struct {
 // all are asked for.
 const shownOfImage = 12
 
-func (p *imagePrinter) image(r *scan.Result, now time.Time) error {
+func (p *imagePrinter) image(r *imageAnswer, now time.Time) error {
 	img := r.Image
 	p.line(0, bold, img.Reference+"  "+img.Platform)
 	for _, d := range []struct{ name, digest string }{{"index", img.Index}, {"manifest", img.Manifest}, {"config", img.Identity.Config}} {
@@ -32,6 +31,28 @@ func (p *imagePrinter) image(r *scan.Result, now time.Time) error {
 		}
 	}
 	p.entry("system", system(img.Distro, now))
+	if img.Bill {
+		p.painted("known from", "a bill of materials: packages only. Its configuration, programs, files and secrets are not known.", yellow)
+	} else {
+		p.entry("made of", madeOf(img))
+		p.signed(&r.Signatures)
+		p.config(&img.Config)
+	}
+	p.packages(img.Packages)
+	if !img.Bill {
+		p.programs(img)
+		p.signatures(&r.Signatures)
+	}
+	p.vulnerabilities(r, now)
+	if !img.Bill {
+		p.layers(img)
+	}
+	p.problems(img)
+	return p.w.Flush()
+}
+
+// madeOf says in one line what an image is made of.
+func madeOf(img *image.Image) string {
 	files, size := 0, int64(0)
 	for i := range img.Layers {
 		files, size = files+img.Layers[i].Files, size+img.Layers[i].Size
@@ -43,16 +64,7 @@ func (p *imagePrinter) image(r *scan.Result, now time.Time) error {
 	if !img.Config.Created.IsZero() {
 		made += ", made " + img.Config.Created.UTC().Format(time.DateOnly)
 	}
-	p.entry("made of", made)
-	p.signed(&r.Signatures)
-	p.config(&img.Config)
-	p.packages(img.Packages)
-	p.programs(img)
-	p.signatures(&r.Signatures)
-	p.vulnerabilities(r, now)
-	p.layers(img)
-	p.problems(img)
-	return p.w.Flush()
+	return made
 }
 
 // section starts a part of the output.

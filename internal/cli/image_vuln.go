@@ -8,45 +8,30 @@ import (
 	"time"
 
 	"ullage.dev/ullage/internal/advisory"
-	"ullage.dev/ullage/internal/scan"
 	"ullage.dev/ullage/internal/vuln"
 )
 
-// shownVulnerabilities is how many are shown one by one.
-const shownVulnerabilities = 20
+// How many are shown one by one.
+const (
+	shownVulnerabilities = 20
+	shownUpgrades        = 5
+)
 
-func (p *imagePrinter) vulnerabilities(r *scan.Result, now time.Time) {
+func (p *imagePrinter) vulnerabilities(r *imageAnswer, now time.Time) {
 	v := r.Vulnerabilities
 	p.section("Vulnerabilities")
 	if v == nil {
 		p.wrapped(2, yellow, "not known: there is no database of advisories. ullage db update fetches one.")
 		return
 	}
-	matches := slices.Clone(v.Matches)
-	slices.SortStableFunc(matches, func(a, b vuln.Match) int { return b.Priority - a.Priority })
-	counts, fixable := map[string]int{}, 0
-	for i := range matches {
-		counts[matches[i].Severity.Level.String()]++
-		if matches[i].State == vuln.FixAvailable {
-			fixable++
-		}
-	}
-	var parts []string
-	for _, level := range []string{"critical", "high", "medium", "low", "negligible", "unknown"} {
-		if counts[level] > 0 {
-			parts = append(parts, fmt.Sprintf("%d %s", counts[level], level))
-		}
-	}
-	text := fmt.Sprintf("%d", len(matches))
-	if len(matches) > 0 {
-		text += ": " + strings.Join(parts, ", ") + fmt.Sprintf("; %d with a fix", fixable)
-	}
-	p.entry("found", text)
+	p.entry("found", foundText(v.Matches))
+	p.decided(r)
 	if n := len(v.Undecided); n > 0 {
 		p.entry("undecided", counted(n, "advisory"))
 	}
 	p.some("no data on", v.NoData, yellow)
 	p.entry("as of", feedAge(r.Feeds, now))
+	matches := r.shown()
 	shown := matches
 	if !p.verbose {
 		shown = matches[:min(len(matches), shownVulnerabilities)]
@@ -58,9 +43,164 @@ func (p *imagePrinter) vulnerabilities(r *scan.Result, now time.Time) {
 	if rest := len(matches) - len(shown); rest > 0 {
 		p.line(2, dim, fmt.Sprintf("and %d more; --verbose lists them", rest))
 	}
+	if p.verbose {
+		for i := range v.RuledOut {
+			x := &v.RuledOut[i]
+			pkg := &r.Image.Packages[x.Package]
+			p.wrapped(2, dim, fmt.Sprintf("%-8s  %s  %s %s", "ruled out", x.ID, pkg.Name, pkg.Version))
+			p.wrapped(12, dim, x.Why)
+		}
+	}
+	p.upgrades(r)
 }
 
-var levelStyles = map[string]string{"critical": red, "high": red, "medium": yellow}
+func foundText(matches []vuln.Match) string {
+	text := fmt.Sprintf("%d", len(matches))
+	if len(matches) == 0 {
+		return text
+	}
+	var levels [vuln.Critical + 1]int
+	fixable := 0
+	for i := range matches {
+		levels[matches[i].Severity.Level]++
+		if matches[i].State == vuln.FixAvailable {
+			fixable++
+		}
+	}
+	return text + ": " + levelsText(levels) + fmt.Sprintf("; %d with a fix", fixable)
+}
+
+// levelsText counts by severity, the worst first and the unknown last.
+func levelsText(levels [vuln.Critical + 1]int) string {
+	var parts []string
+	for _, level := range []vuln.Level{vuln.Critical, vuln.High, vuln.Medium, vuln.Low, vuln.Negligible, vuln.UnknownLevel} {
+		if levels[level] > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", levels[level], level))
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
+// decided says what of it does not count, or is not shown, and why.
+func (p *imagePrinter) decided(r *imageAnswer) {
+	said := 0
+	for i := range r.Vulnerabilities.RuledOut {
+		if r.Vulnerabilities.RuledOut[i].Said != nil {
+			said++
+		}
+	}
+	if n := len(r.Vulnerabilities.RuledOut); n > 0 {
+		var by []string
+		if n > said {
+			by = append(by, fmt.Sprintf("%d by the distribution", n-said))
+		}
+		if said > 0 {
+			by = append(by, fmt.Sprintf("%d by VEX statements", said))
+		}
+		text := fmt.Sprintf("%d: %s", n, strings.Join(by, ", "))
+		if !p.verbose {
+			text += " (--verbose says why)"
+		}
+		p.entry("ruled out", text)
+	}
+	if r.accepted > 0 {
+		p.entry("accepted", fmt.Sprintf("%d by exceptions", r.accepted))
+	}
+	if r.hidden > 0 {
+		p.painted("not shown", fmt.Sprintf("%d without a fix (--only-fixable)", r.hidden), yellow)
+	}
+	if n := len(r.idle); n > 0 {
+		shown := r.idle
+		if !p.verbose {
+			shown = r.idle[:min(n, 3)]
+		}
+		p.painted("VEX without effect", counted(n, "statement")+": "+strings.Join(shown, "; ")+map[bool]string{true: "; ...", false: ""}[len(shown) < n], yellow)
+	}
+	var expired []string
+	for _, e := range r.expired {
+		expired = append(expired, e.ID+" ("+e.Expires.Format(time.DateOnly)+")")
+	}
+	p.some("expired exception", expired, yellow)
+}
+
+// match writes a vulnerability with its reasons. of is the package that has it, ""
+// when that is known.
+func (p *imagePrinter) match(m *vuln.Match, of string) {
+	fix := string(m.State)
+	if m.Fixed != "" {
+		fix = "fixed in " + m.Fixed
+	}
+	style := levelStyles[m.Severity.Level]
+	if m.Exception != nil {
+		style = dim
+	}
+	head := fmt.Sprintf("%-8s  %s", strings.ToUpper(m.Severity.Level.String()), m.ID)
+	if of != "" {
+		head += "  " + of
+	}
+	p.wrapped(2, style, head+", "+fix)
+	if e := m.Exception; e != nil {
+		p.wrapped(12, "", fmt.Sprintf("accepted by %s until %s: %s (%s)", e.Owner, e.Expires.Format(time.DateOnly), e.Reason, e.ID))
+	}
+	reasons := slices.DeleteFunc(slices.Clone(m.Reasons()), func(s string) bool { return s == fix })
+	if len(reasons) > 0 {
+		p.wrapped(12, dim, strings.Join(reasons, "; "))
+	}
+}
+
+var levelStyles = map[vuln.Level]string{vuln.Critical: red, vuln.High: red, vuln.Medium: yellow}
+
+// upgrades says which changes mend most.
+func (p *imagePrinter) upgrades(r *imageAnswer) {
+	all := r.Upgrades()
+	if len(all) == 0 {
+		return
+	}
+	p.section("What to upgrade first")
+	shown := all
+	if !p.verbose {
+		shown = all[:min(len(all), shownUpgrades)]
+	}
+	for i := range shown {
+		u := &shown[i]
+		text := fmt.Sprintf("%s %s to %s mends %d", u.Name, strings.Join(u.From, ", "), u.To, len(u.Mends))
+		text += " (" + levelsText(u.Levels)
+		if u.Exploited > 0 {
+			text += fmt.Sprintf("; %d known to be exploited", u.Exploited)
+		}
+		text += ")"
+		if u.Layer >= 0 {
+			text += fmt.Sprintf(", layer %d", u.Layer+1)
+		}
+		p.wrapped(2, "", fmt.Sprintf("%2d  %s", i+1, text))
+	}
+	if rest := len(all) - len(shown); rest > 0 {
+		p.line(6, dim, fmt.Sprintf("and %s more; --verbose lists them", counted(rest, "upgrade")))
+	}
+	if layers := perLayer(all); len(layers) > 1 {
+		p.wrapped(6, dim, "by layer: "+strings.Join(layers, ", "))
+	}
+}
+
+// perLayer says how many vulnerabilities upgrades in each layer mend, the most first.
+func perLayer(all []vuln.Upgrade) []string {
+	mends := map[int]int{}
+	var order []int
+	for i := range all {
+		if _, known := mends[all[i].Layer]; !known {
+			order = append(order, all[i].Layer)
+		}
+		mends[all[i].Layer] += len(all[i].Mends)
+	}
+	slices.SortFunc(order, func(a, b int) int { return cmp.Or(mends[b]-mends[a], a-b) })
+	var list []string
+	for _, layer := range order {
+		if layer >= 0 {
+			list = append(list, fmt.Sprintf("%d mends %d", layer+1, mends[layer]))
+		}
+	}
+	return list
+}
 
 // feedAge says how old the oldest feed is.
 func feedAge(feeds []advisory.Provenance, now time.Time) string {
@@ -69,57 +209,4 @@ func feedAge(feeds []advisory.Provenance, now time.Time) string {
 	}
 	oldest := slices.MinFunc(feeds, func(a, b advisory.Provenance) int { return cmp.Compare(a.Fetched.Unix(), b.Fetched.Unix()) })
 	return counted(len(feeds), "feed") + ", the oldest (" + oldest.Feed + ") " + age(now.Sub(oldest.Fetched))
-}
-
-// vulnerabilityJSON is one vulnerability of one package.
-type vulnerabilityJSON struct {
-	Package  int      `json:"package"` // index into packages
-	ID       string   `json:"id"`
-	Aliases  []string `json:"aliases"`
-	Severity string   `json:"severity"`
-	Score    float64  `json:"score,omitempty"`
-	State    string   `json:"state"`
-	Fixed    string   `json:"fixed,omitempty"`
-	Priority int      `json:"priority"`
-	Reasons  []string `json:"reasons"`
-}
-
-type vulnerabilitiesJSON struct {
-	Found     []vulnerabilityJSON `json:"found"`
-	Undecided []undecidedJSON     `json:"undecided"` // advisories of which it could not be told whether they apply
-	NoData    []string            `json:"noData"`    // ecosystems on which there are no advisories
-	Feeds     []feedAgeJSON       `json:"feeds"`
-}
-
-type undecidedJSON struct {
-	Package int    `json:"package"`
-	ID      string `json:"id"`
-	Why     string `json:"why"`
-}
-
-type feedAgeJSON struct {
-	Feed    string    `json:"feed"`
-	Checked time.Time `json:"checked"`
-}
-
-// newVulnerabilitiesJSON gives nil when there is no database.
-func newVulnerabilitiesJSON(r *scan.Result) *vulnerabilitiesJSON {
-	v := r.Vulnerabilities
-	if v == nil {
-		return nil
-	}
-	j := &vulnerabilitiesJSON{Found: []vulnerabilityJSON{}, Undecided: []undecidedJSON{}, NoData: listOf(v.NoData), Feeds: []feedAgeJSON{}}
-	for i := range v.Matches {
-		m := &v.Matches[i]
-		j.Found = append(j.Found, vulnerabilityJSON{
-			m.Package, m.ID, listOf(m.Aliases), m.Severity.Level.String(), m.Severity.Score, string(m.State), m.Fixed, m.Priority, listOf(m.Reasons()),
-		})
-	}
-	for _, u := range v.Undecided {
-		j.Undecided = append(j.Undecided, undecidedJSON(u))
-	}
-	for _, f := range r.Feeds {
-		j.Feeds = append(j.Feeds, feedAgeJSON{f.Feed, f.Fetched})
-	}
-	return j
 }

@@ -8,7 +8,6 @@ import (
 
 	"ullage.dev/ullage/internal/advisory"
 	"ullage.dev/ullage/internal/platform"
-	"ullage.dev/ullage/internal/vuln"
 )
 
 // How much is shown of a component where not everything is asked for.
@@ -103,22 +102,4 @@ func (p *imagePrinter) places(j *platform.Judged) {
 		where = append(slices.Clone(where[:shownPlaces]), fmt.Sprintf("and %d more", rest))
 	}
 	p.wrapped(2, dim, strings.Join(where, ", "))
-}
-
-// match writes a vulnerability with its reasons. of is the package that has it, ""
-// when that is known.
-func (p *imagePrinter) match(m *vuln.Match, of string) {
-	fix := string(m.State)
-	if m.Fixed != "" {
-		fix = "fixed in " + m.Fixed
-	}
-	head := strings.ToUpper(m.Severity.Level.String()) + " " + m.ID
-	if of != "" {
-		head += " " + of
-	}
-	p.wrapped(2, levelStyles[m.Severity.Level.String()], head+", "+fix)
-	reasons := slices.DeleteFunc(slices.Clone(m.Reasons()), func(s string) bool { return s == fix })
-	if len(reasons) > 0 {
-		p.wrapped(12, dim, strings.Join(reasons, "; "))
-	}
 }

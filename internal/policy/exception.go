@@ -30,6 +30,7 @@ type scoped struct {
 	*model.Exception
 	clusters, namespaces, kinds, names, containers []string
 	labels                                         model.Selector
+	images, packages                               []string // of vulnerabilities
 }
 
 // NewExceptions makes an empty set. An exception holds until the end of its
@@ -74,6 +75,7 @@ func (x *Exceptions) add(d *decoder, n *tree.Node) {
 			d.Fields(n, map[string]func(*tree.Node){
 				"clusters": d.some(&e.clusters), "namespaces": d.some(&e.namespaces), "kinds": d.some(&e.kinds),
 				"names": d.some(&e.names), "containers": d.some(&e.containers),
+				"images": d.some(&e.images), "packages": d.some(&e.packages),
 				"labels": func(n *tree.Node) {
 					if !n.Is(tree.Map) || len(n.Children()) == 0 {
 						d.Fail(n, "labels is not a map of at least one label (leave it out to fit all)")
@@ -89,12 +91,12 @@ func (x *Exceptions) add(d *decoder, n *tree.Node) {
 	if d.Failures() == before && (len(e.Rules) == 0 || e.Reason == "" || e.Owner == "" || expires == "") {
 		d.Fail(n, "an exception needs rules, reason, owner and expires")
 	}
-	for _, pattern := range slices.Concat(e.clusters, e.namespaces, e.names, e.containers) {
+	for _, pattern := range slices.Concat(e.clusters, e.namespaces, e.names, e.containers, e.images, e.packages) {
 		if _, err := path.Match(pattern, ""); err != nil {
 			d.Fail(n, "%q is not a valid pattern", pattern)
 		}
 	}
-	if err := x.known(e.Rules); err != nil {
+	if err := errors.Join(x.known(e.Rules), e.checkKind()); err != nil {
 		d.Fail(n.Get("rules"), "%s", err)
 	}
 	if expires != "" {
@@ -275,7 +277,7 @@ func (x *Exceptions) complete(e *model.Exception, a *tree.Node, own bool) error 
 // nothing by mistake is found out too late.
 func (x *Exceptions) known(rules []string) error {
 	for _, name := range rules {
-		if x.rules != nil && name != "*" && !x.rules[name] {
+		if x.rules != nil && name != "*" && !x.rules[name] && !IsVulnerability(name) {
 			return fmt.Errorf("no rule %q (see ullage policy list)", name)
 		}
 	}
@@ -305,9 +307,14 @@ func foreign(a *tree.Node) []string {
 }
 
 // Leftover returns the exceptions that have expired, and those that covered
-// nothing, in the order in which they are written.
+// nothing, in the order in which they are written. Exceptions from vulnerabilities
+// are left out: see [Exceptions.LeftoverVulnerabilities].
 func (x *Exceptions) Leftover() (expired, unused []*model.Exception) {
-	all := slices.Clone(x.all)
+	return x.leftover(func(e *model.Exception) bool { return !ofVulnerabilities(e.Rules) })
+}
+
+func (x *Exceptions) leftover(of func(*model.Exception) bool) (expired, unused []*model.Exception) {
+	all := slices.DeleteFunc(slices.Clone(x.all), func(e *model.Exception) bool { return !of(e) })
 	slices.SortStableFunc(all, func(a, b *model.Exception) int {
 		return cmp.Or(cmp.Compare(a.Place.File, b.Place.File), cmp.Compare(a.Place.Line, b.Place.Line), cmp.Compare(a.Place.Column, b.Place.Column), cmp.Compare(a.ID, b.ID))
 	})

@@ -58,7 +58,7 @@ func Parse(text string) (URL, error) {
 	}
 	u, err := parse(text)
 	if err != nil {
-		return URL{}, fmt.Errorf("package URL %q: %w", text, err)
+		return URL{}, fmt.Errorf("package URL %.200q: %w", text, err)
 	}
 	return u, nil
 }
@@ -231,8 +231,13 @@ func escape(b *strings.Builder, s string) {
 
 // Covers says whether what is stated of u holds for the package other: the names
 // are one, and a version or qualifiers that u states are other's too. An epoch may
-// stand in the version or beside it.
+// stand in the version or beside it. What is stated of a source package (arch is src
+// or source) holds for the packages that were built from it.
 func (u *URL) Covers(other *URL) bool {
+	if arch := u.Get("arch"); arch == "src" || arch == "source" {
+		source := other.source(arch)
+		other = &source
+	}
 	if !u.sameName(other) || u.Version != "" && u.epochVersion() != other.epochVersion() {
 		return false
 	}
@@ -242,6 +247,23 @@ func (u *URL) Covers(other *URL) bool {
 		}
 	}
 	return u.Subpath == "" || u.Subpath == other.Subpath
+}
+
+// source is the source package of one, as its qualifier upstream says: a name, with
+// a version where that is another one, or the file of a source rpm.
+func (u URL) source(arch string) URL {
+	upstream := u.Get("upstream")
+	if file, ok := strings.CutSuffix(upstream, ".src.rpm"); ok {
+		release := strings.LastIndexByte(file, '-')
+		if at := strings.LastIndexByte(file[:max(release, 0)], '-'); at > 0 {
+			u.Name, u.Version = file[:at], file[at+1:]
+		}
+	} else if name, version, _ := strings.Cut(upstream, "@"); name != "" {
+		u.Name, u.Version = name, cmp.Or(version, u.Version)
+	}
+	u.Qualifiers = slices.Clone(u.Qualifiers)
+	u.Set("arch", arch)
+	return u
 }
 
 // vaguer says whether a distribution such as debian-12 is that of debian-12.5.

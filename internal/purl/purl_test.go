@@ -75,6 +75,11 @@ func TestCovers(t *testing.T) {
 		{"pkg:golang/github.com/masterminds/semver/v3@v3.2.1", "pkg:golang/github.com/Masterminds/semver@v3.2.1#v3", true},
 		{"pkg:pypi/zope-interface", "pkg:pypi/Zope.Interface@5", true},
 		{"pkg:npm/JSONStream", "pkg:npm/jsonstream@1", false},
+		{"pkg:rpm/redhat/bash@5.1-1?arch=src", "pkg:rpm/redhat/bash-doc@5.1-1?arch=noarch&upstream=bash-5.1-1.src.rpm", true},
+		{"pkg:rpm/redhat/bash@5.2-1?arch=src", "pkg:rpm/redhat/bash-doc@5.1-1?arch=noarch&upstream=bash-5.1-1.src.rpm", false},
+		{"pkg:deb/debian/zlib?arch=source", "pkg:deb/debian/zlib1g@1?arch=amd64&upstream=zlib%401:1.2", true},
+		{"pkg:deb/debian/zlib@1:1.2?arch=source", "pkg:deb/debian/zlib1g@1?arch=amd64&upstream=zlib%401:1.2", true},
+		{"pkg:deb/debian/zlib1g?arch=source", "pkg:deb/debian/zlib1g@1?arch=amd64&upstream=zlib", false},
 		{"pkg:npm/core", "pkg:npm/%40babel/core@7", false},
 	} {
 		stated, err := Parse(c.stated)

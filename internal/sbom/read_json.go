@@ -23,7 +23,7 @@ func (d document) object(members map[string]func() error) error {
 		return nil // null
 	}
 	if open != json.Delim('{') {
-		return fmt.Errorf("at byte %d: %v where an object belongs", d.InputOffset(), open)
+		return fmt.Errorf("at byte %d: another value where an object belongs", d.InputOffset())
 	}
 	for d.More() {
 		key, err := d.Token()
@@ -51,7 +51,7 @@ func (d document) list(element func() error) error {
 		return err
 	}
 	if open != json.Delim('[') {
-		return fmt.Errorf("at byte %d: %v where a list belongs", d.InputOffset(), open)
+		return fmt.Errorf("at byte %d: another value where a list belongs", d.InputOffset())
 	}
 	for d.More() {
 		if err := element(); err != nil {
@@ -84,7 +84,7 @@ func (d document) text(into *string) func() error {
 			*into = token.String()
 		case bool:
 		case json.Delim:
-			return fmt.Errorf("at byte %d: %v where a text belongs", d.InputOffset(), token)
+			return fmt.Errorf("at byte %d: another value where a text belongs", d.InputOffset())
 		}
 		return err
 	}
@@ -116,7 +116,7 @@ func (b *bill) json(r io.Reader) error {
 	switch {
 	case format == "CycloneDX":
 		if !strings.HasPrefix(specVersion, "1.") {
-			return fmt.Errorf("it is CycloneDX %q: 1.2 to 1.7 are read", specVersion)
+			return fmt.Errorf("it is CycloneDX %.20q: 1.2 to 1.7 are read", specVersion)
 		}
 	case spdxVersion != "":
 		return b.spdxDone(spdxVersion)

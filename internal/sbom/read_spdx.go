@@ -127,7 +127,7 @@ func (b *bill) own(owner, what string) error {
 // spdxDone resolves what elements say of one another.
 func (b *bill) spdxDone(version string) error {
 	if version != "SPDX-2.2" && version != "SPDX-2.3" {
-		return fmt.Errorf("it is %s: SPDX-2.2 and SPDX-2.3 are read", version)
+		return fmt.Errorf("it is %.20q: SPDX-2.2 and SPDX-2.3 are read", version)
 	}
 	if i := slices.IndexFunc(b.components, func(c component) bool { return c.id == b.described }); i >= 0 && b.root.kind == "" {
 		c := b.components[i]

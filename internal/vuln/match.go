@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"ullage.dev/ullage/internal/model"
 )
 
 // State is what can be done about a match.
@@ -35,8 +37,10 @@ type Match struct {
 	Published  int64
 	Priority   int // the higher the sooner; comparable between images
 	// Said is what a VEX statement says of it, nil when none does.
-	Said  *Statement
-	notes []string
+	Said *Statement
+	// Exception lets it pass for a time, nil when none does.
+	Exception *model.Exception
+	notes     []string
 }
 
 // Ruled is a vulnerability of a package that sources report and that does not

@@ -1,0 +1,179 @@
+package cli
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"ullage.dev/ullage/internal/image"
+	"ullage.dev/ullage/internal/model"
+	"ullage.dev/ullage/internal/policy"
+	"ullage.dev/ullage/internal/scan"
+	"ullage.dev/ullage/internal/tree"
+	"ullage.dev/ullage/internal/vex"
+	"ullage.dev/ullage/internal/vuln"
+)
+
+// decideFlags say what counts of what was found, and what fails.
+type decideFlags struct {
+	failOn, config  string
+	vex, exceptions []string
+	onlyFixable     bool
+}
+
+func (f *decideFlags) flags(flags *pflag.FlagSet) {
+	flags.StringVar(&f.failOn, "fail-on", "never", "exit with 1 on vulnerabilities that are: critical, high, medium, low, negligible (or worse), unknown, kev (known to be exploited), fixable, any; a+b both, a,b either")
+	flags.BoolVar(&f.onlyFixable, "only-fixable", false, "show only vulnerabilities that a newer version mends; the others are counted")
+	flags.StringArrayVar(&f.vex, "vex", nil, "file with VEX statements in OpenVEX, CycloneDX or CSAF; may be repeated")
+	flags.StringArrayVar(&f.exceptions, "exceptions", nil, "file with exceptions; may be repeated (default those of the configuration)")
+	flags.StringVar(&f.config, "config", "", "configuration file (default "+configName+" here or above)")
+}
+
+// decider is what the flags come to, read before the image is.
+type decider struct {
+	conditions  []vuln.Condition // none: nothing fails
+	statements  []vuln.Statement
+	unread      []string // of VEX documents: statements that cannot be held against anything
+	exceptions  *policy.Exceptions
+	wrong       []string // entries of exceptions that do not work
+	onlyFixable bool
+}
+
+// decider reads what the flags and the configuration name.
+func (f *decideFlags) decider(p *Program, output string, now time.Time) (*decider, error) {
+	d := &decider{onlyFixable: f.onlyFixable, exceptions: policy.NewExceptions(now, "none", nil)}
+	if f.onlyFixable && !slices.Contains([]string{"text", "json", "sarif"}, output) {
+		return nil, fmt.Errorf("--only-fixable is a view: -o %s states all that is known", output)
+	}
+	var err error
+	if f.failOn != "never" {
+		if d.conditions, err = vuln.ParseConditions(f.failOn); err != nil {
+			return nil, fmt.Errorf("--fail-on: %w, never", err)
+		}
+	}
+	for _, path := range f.vex {
+		doc, err := vex.ReadFile(path)
+		if err != nil {
+			return nil, err
+		}
+		d.statements = append(d.statements, doc.Statements...)
+		for _, problem := range doc.Problems {
+			d.unread = append(d.unread, path+": "+problem)
+		}
+	}
+	files := f.exceptions
+	if len(files) == 0 {
+		c, err := loadConfig(f.config, p.Getenv("HOME"))
+		if err != nil {
+			return nil, err
+		}
+		files = texts(c.exceptions)
+	}
+	for _, path := range files {
+		file, err := readFile(path)
+		if err != nil {
+			return nil, fmt.Errorf("exceptions: %w", err)
+		}
+		if err := eachDocument(file, "Exceptions", func(_ *tree.Decoder, root *tree.Node) {
+			d.wrong = append(d.wrong, lines(d.exceptions.Load(root, file))...)
+		}); err != nil {
+			return nil, err
+		}
+	}
+	return d, nil
+}
+
+// imageAnswer is what is known of an image and what was decided on it.
+type imageAnswer struct {
+	*scan.Result
+	accepted, failing int                // matches that an exception covers; those that --fail-on asks for
+	hidden            int                // that --only-fixable leaves out of view
+	idle              []string           // VEX statements that changed nothing, and why
+	expired           []*model.Exception // that would have covered a match
+	onlyFixable       bool
+}
+
+// decide lets statements and exceptions speak of what was found.
+func (d *decider) decide(r *scan.Result) *imageAnswer {
+	a := &imageAnswer{Result: r, idle: d.unread, onlyFixable: d.onlyFixable}
+	if r.Vulnerabilities == nil {
+		for i := range d.statements {
+			a.idle = append(a.idle, d.statements[i].Source+": "+d.statements[i].Vulnerability+": nothing was matched")
+		}
+		return a
+	}
+	found, unused := r.Vulnerabilities.Apply(vex.SubjectOf(r.Image), d.statements)
+	for _, u := range unused {
+		a.idle = append(a.idle, fmt.Sprintf("%s: %s: %s", u.Statement.Source, u.Statement.Vulnerability, u.Why))
+	}
+	for i := range found.Matches {
+		m := &found.Matches[i]
+		m.Exception = d.exceptions.ApplyTo(excepted(r.Image, m))
+		switch {
+		case m.Exception != nil:
+			a.accepted++
+		case slices.ContainsFunc(d.conditions, func(c vuln.Condition) bool { return c.Holds(m) }):
+			a.failing++
+		}
+		if d.onlyFixable && m.State != vuln.FixAvailable {
+			a.hidden++
+		}
+	}
+	expired, _ := d.exceptions.LeftoverVulnerabilities() // those without use may be for other images
+	a.expired = slices.DeleteFunc(expired, func(e *model.Exception) bool { return e.Matched == 0 })
+	a.Result = &scan.Result{}
+	*a.Result = *r
+	a.Vulnerabilities = found
+	return a
+}
+
+// excepted is a match as exceptions know it.
+func excepted(img *image.Image, m *vuln.Match) *policy.Vulnerability {
+	p := &img.Packages[m.Package]
+	return &policy.Vulnerability{IDs: slices.Concat([]string{m.ID}, m.Aliases, m.Advisories), Image: img.Reference, Packages: []string{p.Name, p.Source, p.PURL}}
+}
+
+// shown are the matches in view, the most urgent first.
+func (a *imageAnswer) shown() []vuln.Match {
+	matches := slices.DeleteFunc(slices.Clone(a.Vulnerabilities.Matches), func(m vuln.Match) bool { return a.onlyFixable && m.State != vuln.FixAvailable })
+	slices.SortStableFunc(matches, func(x, y vuln.Match) int { return y.Priority - x.Priority })
+	return matches
+}
+
+// lines are those of an error.
+func lines(err error) []string {
+	if err == nil {
+		return nil
+	}
+	return strings.Split(err.Error(), "\n")
+}
+
+// verdict turns the answer into the exit code. What was asked for and could not be
+// judged is not passed.
+func (d *decider) verdict(p *Program, a *imageAnswer) error {
+	for _, text := range d.wrong {
+		fmt.Fprintln(p.Stderr, "ullage: exception: "+printable(text))
+	}
+	missing := ""
+	if len(d.conditions) > 0 {
+		switch v := a.Vulnerabilities; {
+		case v == nil:
+			missing = "there is no database of advisories: run ullage db update"
+		case len(v.NoData) > 0:
+			missing = "there are no advisories on " + strings.Join(v.NoData, ", ") + ": fetch a feed that has some with ullage db update"
+		}
+	}
+	if missing != "" {
+		fmt.Fprintln(p.Stderr, "ullage: --fail-on was not judged for all packages: "+printable(missing))
+	}
+	switch {
+	case len(a.Image.Problems) > 0 || len(d.wrong) > 0 || missing != "":
+		return &codeError{code: exitIncomplete}
+	case a.failing > 0:
+		return &codeError{code: exitFindings}
+	}
+	return nil
+}

@@ -1,0 +1,101 @@
+package cli
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// file writes a file for a test.
+func scratch(t *testing.T, name, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), name)
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+const zlibVEX = `{"@context": "https://openvex.dev/ns/v0.2.0", "@id": "x", "author": "shop", "timestamp": "2026-01-01T00:00:00Z", "version": 1, "statements": [
+	{"vulnerability": {"name": "CVE-2023-45853"}, "status": "not_affected", "justification": "vulnerable_code_not_present", "products": [{"@id": "pkg:deb/debian/zlib1g?distro=debian-12"}]},
+	{"vulnerability": {"name": "CVE-2000-1"}, "status": "fixed", "products": [{"@id": "pkg:deb/debian/zlib1g"}]}]}`
+
+const zlibException = `apiVersion: ullage.dev/v1alpha1
+kind: Exceptions
+exceptions:
+  - {id: no-archives, rules: [CVE-2023-45853], match: {packages: [zlib]}, reason: no archive is opened, owner: shop, expires: 2099-01-01}
+`
+
+// TestImageDecisions: what fails, what statements rule out and what exceptions
+// accept, and that nothing of it disappears.
+func TestImageDecisions(t *testing.T) {
+	path, db := smallImage(t), zlibDatabase(t)
+	vexFile, exceptions := scratch(t, "vex.json", zlibVEX), scratch(t, "exceptions.yaml", zlibException)
+	expired := scratch(t, "expired.yaml", strings.Replace(zlibException, "2099", "2020", 1))
+	for _, c := range []struct {
+		args []string
+		code int
+		want string // in the text, lines joined
+	}{
+		{nil, exitClean, "1: 1 critical; 1 with a fix"},
+		{[]string{"--fail-on", "critical"}, exitFindings, "zlib 1:1.2.13.dfsg-1 to 1:1.2.13.dfsg-2 mends 1 (1 critical), layer 1"},
+		{[]string{"--fail-on", "high+fixable"}, exitFindings, ""},
+		{[]string{"--fail-on", "kev,unknown"}, exitClean, ""},
+		{[]string{"--fail-on", "any", "--vex", vexFile}, exitClean, "1: 1 by VEX statements"},
+		{[]string{"--verbose", "--vex", vexFile}, exitClean, "not affected by the word of shop (" + vexFile + "): vulnerable code not present"},
+		{[]string{"--vex", vexFile}, exitClean, "CVE-2000-1: CVE-2000-1 was not found in this image"},
+		{[]string{"--fail-on", "any", "--exceptions", exceptions}, exitClean, "accepted by shop until 2099-01-01: no archive is opened (no-archives)"},
+		{[]string{"--fail-on", "any", "--exceptions", expired}, exitFindings, "no-archives (2020-01-01)"},
+	} {
+		text, stderr, code := runImage(t, append([]string{"--db", db, path}, c.args...)...)
+		if flat := strings.Join(strings.Fields(text), " "); code != c.code || !strings.Contains(flat, c.want) {
+			t.Errorf("%v: exit %d, want %d and %q: %s\n%s", c.args, code, c.code, c.want, stderr, text)
+		}
+	}
+	// Nothing is passed that was not judged.
+	if _, stderr, code := runImage(t, "--db", t.TempDir(), "--fail-on", "high", path); code != exitIncomplete || !strings.Contains(stderr, "not judged") {
+		t.Errorf("without a database: exit %d: %s", code, stderr)
+	}
+	bad := scratch(t, "bad.yaml", strings.Replace(zlibException, "packages: [zlib]", "namespaces: [a]", 1))
+	if _, stderr, code := runImage(t, "--db", db, "--exceptions", bad, path); code != exitIncomplete || !strings.Contains(stderr, "images and packages only") {
+		t.Errorf("an exception that cannot work: exit %d: %s", code, stderr)
+	}
+	for _, args := range [][]string{{"--fail-on", "severe"}, {"--vex", "nowhere.json"}, {"--vex", exceptions}, {"--exceptions", "nowhere"}, {"-o", "spdx", "--only-fixable"}, {"-o", "openvex", "--db", t.TempDir()}} {
+		if _, stderr, code := runImage(t, append([]string{path}, args...)...); code != exitUsage || stderr == "" {
+			t.Errorf("%v: exit %d: %s", args, code, stderr)
+		}
+	}
+}
+
+// TestImageDecisionsJSON: the same in JSON, CycloneDX and OpenVEX.
+func TestImageDecisionsJSON(t *testing.T) {
+	path, db := smallImage(t), zlibDatabase(t)
+	vexFile, exceptions := scratch(t, "vex.json", zlibVEX), scratch(t, "exceptions.yaml", zlibException)
+	object, _, _ := runImage(t, "-o", "json", "--db", db, "--vex", vexFile, path)
+	var j imageJSON
+	if err := json.Unmarshal([]byte(object), &j); err != nil {
+		t.Fatal(err)
+	}
+	v := j.Vulnerabilities
+	if len(v.Found) != 0 || len(v.RuledOut) != 1 || v.RuledOut[0].Said.By != "shop" || v.RuledOut[0].Severity != "critical" || len(v.VEXWithoutEffect) != 1 {
+		t.Errorf("%+v", v)
+	}
+	object, _, _ = runImage(t, "-o", "json", "--db", db, "--exceptions", exceptions, path)
+	if err := json.Unmarshal([]byte(object), &j); err != nil || len(j.Vulnerabilities.Found) != 1 || j.Vulnerabilities.Found[0].Exception == nil || len(j.Vulnerabilities.Upgrades) != 1 {
+		t.Errorf("%v: %+v", err, j.Vulnerabilities)
+	}
+	bill, _, _ := runImage(t, "-o", "cyclonedx", "--db", db, "--vex", vexFile, path)
+	if !strings.Contains(bill, `"state": "not_affected"`) || !strings.Contains(bill, `"justification": "code_not_present"`) {
+		t.Errorf("CycloneDX: %s", bill)
+	}
+	// What is stated of one image holds for the next run.
+	statements, _, code := runImage(t, "-o", "openvex", "--author", "team shop", "--db", db, "--vex", vexFile, path)
+	if code != exitClean || !strings.Contains(statements, `"author": "team shop"`) || strings.Contains(statements, imageCanary) {
+		t.Fatalf("exit %d: %s", code, statements)
+	}
+	if text, _, code := runImage(t, "--db", db, "--fail-on", "any", "--vex", scratch(t, "own.json", statements), path); code != exitClean || !strings.Contains(text, "by VEX statements") {
+		t.Errorf("exit %d:\n%s", code, text)
+	}
+}
