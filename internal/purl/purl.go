@@ -65,7 +65,7 @@ func Parse(text string) (URL, error) {
 
 func parse(text string) (u URL, err error) {
 	if len(text) < 4 || !strings.EqualFold(text[:4], "pkg:") {
-		return u, errors.New("it does not begin with pkg:")
+		return u, errors.New("it does not begin with pkg: as they do")
 	}
 	rest, subpath, _ := strings.Cut(strings.TrimLeft(text[4:], "/"), "#")
 	rest, qualifiers, _ := strings.Cut(rest, "?")

@@ -93,9 +93,7 @@ func (b *bill) identity(img *image.Image) {
 	for _, id := range slices.Concat(r.all(propertyLayer), r.all("aquasecurity:trivy:DiffID")) {
 		img.Layers = append(img.Layers, image.Layer{DiffID: id})
 	}
-	for _, text := range r.all(propertyProblem) {
-		b.problems = append(b.problems, text)
-	}
+	b.problems = append(b.problems, r.all(propertyProblem)...)
 }
 
 // distro is the operating system's component or, without one, the distribution that
