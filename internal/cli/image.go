@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"ullage.dev/ullage/internal/image"
 	"ullage.dev/ullage/internal/scan"
@@ -58,7 +59,7 @@ Exit code: 0 told, 1 there is what --fail-on asks for, or it is not signed as
   ullage image web.tar -o json | jq '.packages[] | select(.ecosystem == "npm")'`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 1 {
-				return errors.New("name one image: a reference, an archive, a layout or a root file system")
+				return errors.New("name one image: a reference, an archive, a layout, a root file system or a bill of materials")
 			}
 			return nil
 		},
@@ -68,49 +69,44 @@ Exit code: 0 told, 1 there is what --fail-on asks for, or it is not signed as
 	flags.StringVarP(&f.output, "output", "o", "text", "format: "+strings.Join(imageFormatNames(), ", "))
 	flags.StringVar(&f.files, "files", "auto", "the files of each package in cyclonedx: always, never, or auto (up to 50,000)")
 	flags.StringVar(&f.author, "author", "Unknown Author", "who answers for the statements of openvex")
+	f.reading(flags)
+	f.signer.add(flags)
+	f.decideFlags.flags(flags)
+	flags.BoolVarP(&f.verbose, "verbose", "v", false, "list every package, program and vulnerability")
+	cmd.AddCommand(imageDiffCommand(p))
+	return cmd
+}
+
+// reading adds the flags that say how an image is found and read.
+func (f *imageFlags) reading(flags *pflag.FlagSet) {
 	flags.StringVar(&f.platform, "platform", "", "os/architecture[/variant] of a multi-platform image (default linux and the architecture of this machine)")
 	flags.StringArrayVar(&f.mirrors, "mirror", nil, "REGISTRY=MIRROR[/PATH] to ask before a registry; may be repeated")
 	flags.StringArrayVar(&f.registry.CAFiles, "ca-file", nil, "file with certificates in PEM form to trust besides the system's")
 	flags.StringArrayVar(&f.registry.Insecure, "insecure", nil, "host of a registry that may speak plain HTTP and needs no valid certificate")
 	flags.BoolVar(&f.check, "check-diff-ids", false, "hold the uncompressed content of layers against the configuration, too, which costs a second hash")
 	flags.StringVar(&f.db.dir, "db", "", dbUsage)
-	f.signer.add(flags)
-	f.decideFlags.flags(flags)
-	flags.BoolVarP(&f.verbose, "verbose", "v", false, "list every package, program and vulnerability")
 	flags.StringVar(&f.color, "color", "auto", "auto, always or never")
-	return cmd
 }
 
 func (f *imageFlags) run(ctx context.Context, p *Program, ref string) error {
 	if err := errors.Join(word{f.output, "--output"}.oneOf(imageFormatNames()...), word{f.files, "--files"}.oneOf("auto", "always", "never"), word{f.color, "--color"}.oneOf("auto", "always", "never")); err != nil {
 		return err
 	}
-	f.registry.Mirrors = map[string][]string{}
-	for _, m := range f.mirrors {
-		host, mirror, ok := strings.Cut(m, "=")
-		if !ok || host == "" || mirror == "" {
-			return fmt.Errorf("--mirror %s: write REGISTRY=MIRROR, such as docker.io=mirror.example", m)
-		}
-		f.registry.Mirrors[host] = append(f.registry.Mirrors[host], mirror)
-	}
 	trust, err := f.signer.demand()
 	if err != nil {
 		return err
-	}
-	store, err := f.db.store(p)
-	if err != nil {
-		return &codeError{exitUsage, err}
 	}
 	decider, err := f.decider(p, f.output, time.Now())
 	if err != nil {
 		return err
 	}
 	bar := newProgress(p)
-	scanner := scan.Scanner{Advisories: store, Trust: trust, Options: image.Options{
-		Platform: f.platform, Registry: f.registry, DiffIDs: f.check,
-		Progress: func(i, layers int, _ *image.Layer) { bar.show("reading", i+1, layers, "layers") },
-	}}
-	result, err := scanImage(ctx, &scanner, ref)
+	scanner, err := f.scanner(p, bar)
+	if err != nil {
+		return err
+	}
+	scanner.Trust = trust
+	result, err := scanImage(ctx, scanner, ref)
 	bar.done()
 	if err != nil {
 		return interrupted(ctx, &codeError{exitUsage, err})
@@ -123,6 +119,26 @@ func (f *imageFlags) run(ctx context.Context, p *Program, ref string) error {
 		return err
 	}
 	return decider.verdict(p, answer)
+}
+
+// scanner reads images as the flags say.
+func (f *imageFlags) scanner(p *Program, bar *progress) (*scan.Scanner, error) {
+	f.registry.Mirrors = map[string][]string{}
+	for _, m := range f.mirrors {
+		host, mirror, ok := strings.Cut(m, "=")
+		if !ok || host == "" || mirror == "" {
+			return nil, fmt.Errorf("--mirror %s: write REGISTRY=MIRROR, such as docker.io=mirror.example", m)
+		}
+		f.registry.Mirrors[host] = append(f.registry.Mirrors[host], mirror)
+	}
+	store, err := f.db.store(p)
+	if err != nil {
+		return nil, &codeError{exitUsage, err}
+	}
+	return &scan.Scanner{Advisories: store, Options: image.Options{
+		Platform: f.platform, Registry: f.registry, DiffIDs: f.check,
+		Progress: func(i, layers int, _ *image.Layer) { bar.show("reading", i+1, layers, "layers") },
+	}}, nil
 }
 
 func (f *imageFlags) printer(p *Program) *imagePrinter {

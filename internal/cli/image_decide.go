@@ -25,8 +25,13 @@ type decideFlags struct {
 }
 
 func (f *decideFlags) flags(flags *pflag.FlagSet) {
+	f.decisions(flags)
 	flags.StringVar(&f.failOn, "fail-on", "never", "exit with 1 on vulnerabilities that are: critical, high, medium, low, negligible (or worse), unknown, kev (known to be exploited), fixable, any; a+b both, a,b either")
 	flags.BoolVar(&f.onlyFixable, "only-fixable", false, "show only vulnerabilities that a newer version mends; the others are counted")
+}
+
+// decisions are the flags that say what counts.
+func (f *decideFlags) decisions(flags *pflag.FlagSet) {
 	flags.StringArrayVar(&f.vex, "vex", nil, "file with VEX statements in OpenVEX, CycloneDX or CSAF; may be repeated")
 	flags.StringArrayVar(&f.exceptions, "exceptions", nil, "file with exceptions; may be repeated (default those of the configuration)")
 	flags.StringVar(&f.config, "config", "", "configuration file (default "+configName+" here or above)")

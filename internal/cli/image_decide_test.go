@@ -99,3 +99,39 @@ func TestImageDecisionsJSON(t *testing.T) {
 		t.Errorf("exit %d:\n%s", code, text)
 	}
 }
+
+// TestImageDiff compares an image with the bill of one that had an older package.
+func TestImageDiff(t *testing.T) {
+	path, db := smallImage(t), zlibDatabase(t)
+	if text, stderr, code := runImage(t, "diff", "--db", db, path, path); code != exitClean || !strings.Contains(text, "nothing that is compared has changed") {
+		t.Errorf("exit %d: %s\n%s", code, stderr, text)
+	}
+	bill, _, _ := runImage(t, "-o", "cyclonedx", path)
+	older := scratch(t, "older.json", strings.ReplaceAll(bill, "1:1.2.13.dfsg-1", "1:1.2.13.dfsg-2"))
+	text, stderr, code := runImage(t, "diff", "--db", db, older, path)
+	flat := strings.Join(strings.Fields(text), " ")
+	for _, want := range []string{"1 downgraded", "downgraded zlib1g 1:1.2.13.dfsg-2 to 1:1.2.13.dfsg-1 (Debian)", "1 came, 0 went", "came CRITICAL CVE-2023-45853 in zlib1g 1:1.2.13.dfsg-1, fixed in 1:1.2.13.dfsg-2", "not compared: a bill of materials", "something is worse"} {
+		if code != exitFindings || !strings.Contains(flat, want) {
+			t.Errorf("exit %d, want %q: %s\n%s", code, want, stderr, text)
+		}
+	}
+	if text, _, code := runImage(t, "diff", "--db", db, path, older); code != exitClean || !strings.Contains(text, "nothing is worse") {
+		t.Errorf("exit %d:\n%s", code, text)
+	}
+	if _, _, code := runImage(t, "diff", "--db", db, "--exceptions", scratch(t, "e.yaml", zlibException), older, path); code != exitClean {
+		t.Errorf("what is accepted is worse: exit %d", code)
+	}
+	object, _, code := runImage(t, "diff", "-o", "json", "--db", db, older, path)
+	var j imageDiffJSON
+	if err := json.Unmarshal([]byte(object), &j); err != nil || code != exitFindings || !j.Worse || j.Compared || len(j.Vulnerabilities.Came) != 1 || len(j.Packages) != 1 || strings.Contains(object, imageCanary) {
+		t.Errorf("exit %d, %v: %s", code, err, object)
+	}
+	if object, _, _ := runImage(t, "diff", "-o", "json", "--db", t.TempDir(), older, path); !strings.Contains(object, `"vulnerabilities": null`) {
+		t.Errorf("without a database: %s", object)
+	}
+	for _, args := range [][]string{{"diff", path}, {"diff", path, "nowhere.tar"}, {"diff", "-o", "spdx", path, path}} {
+		if _, stderr, code := runImage(t, args...); code != exitUsage || stderr == "" {
+			t.Errorf("%v: exit %d: %s", args, code, stderr)
+		}
+	}
+}

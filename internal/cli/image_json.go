@@ -136,8 +136,7 @@ func (j *imageJSON) holds(img *image.Image) {
 	}
 	j.Programs, j.Writable = []programJSON{}, []string{}
 	for i := range img.Programs {
-		p := &img.Programs[i]
-		j.Programs = append(j.Programs, programJSON{p.Path, p.Target, p.Layer + 1, string(p.Class), p.Script, p.Setuid, p.Setgid, p.Capable, p.Package})
+		j.Programs = append(j.Programs, *newProgramJSON(&img.Programs[i]))
 	}
 	for _, w := range img.Writable {
 		j.Writable = append(j.Writable, w.Path)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"ullage.dev/ullage/internal/image"
+	"ullage.dev/ullage/internal/scan"
 )
 
 // imagePrinter writes an image for people.
@@ -109,7 +110,7 @@ func system(d image.Distro, now time.Time) string {
 func (p *imagePrinter) config(c *image.Config) {
 	p.section("What runs")
 	user, style := c.User, ""
-	if name, _, _ := strings.Cut(user, ":"); name == "" || name == "0" || name == "root" {
+	if scan.IsRoot(user) {
 		user, style = strings.TrimSpace(cmp.Or(user, "none set:")+" runs as root unless the pod says otherwise"), yellow
 	}
 	p.painted("user", user, style)

@@ -1,0 +1,353 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"ullage.dev/ullage/internal/image"
+	"ullage.dev/ullage/internal/scan"
+	"ullage.dev/ullage/internal/vuln"
+)
+
+func imageDiffCommand(p *Program) *cobra.Command {
+	var f imageFlags
+	cmd := &cobra.Command{
+		Use:   "diff OLD NEW",
+		Short: "What does a new image bring, and what does it leave behind?",
+		Long: `Compare two images, or bills of materials of them: packages that came, went or have
+another version, vulnerabilities that came and went, programs, what anybody may
+write to, configuration and size.
+
+Exit code: 0 nothing is worse, 1 something is: a vulnerability that is not accepted,
+a shell or another program that helps an intruder, a path that anybody may write to,
+or root as the user; 2 usage, or an image cannot be read, 3 a part of one could not.`,
+		Example: `  ullage image diff registry.example/web:1.4.1 registry.example/web:1.4.2
+  ullage image diff web-1.4.1.cdx.json web.tar -o json`,
+		Args: exactlyPaths("OLD NEW", 2),
+		RunE: func(cmd *cobra.Command, args []string) error { return f.diff(cmd.Context(), p, args) },
+	}
+	flags := cmd.Flags()
+	flags.StringVarP(&f.output, "output", "o", "text", "format: text, json")
+	f.reading(flags)
+	f.decisions(flags)
+	flags.BoolVarP(&f.verbose, "verbose", "v", false, "list every change")
+	return cmd
+}
+
+func (f *imageFlags) diff(ctx context.Context, p *Program, refs []string) error {
+	if err := errors.Join(word{f.output, "--output"}.oneOf("text", "json"), word{f.color, "--color"}.oneOf("auto", "always", "never")); err != nil {
+		return err
+	}
+	f.failOn = "never"
+	decider, err := f.decider(p, f.output, time.Now())
+	if err != nil {
+		return err
+	}
+	bar := newProgress(p)
+	defer bar.done()
+	scanner, err := f.scanner(p, bar)
+	if err != nil {
+		return err
+	}
+	var sides [2]*imageAnswer
+	for i, ref := range refs {
+		result, err := scanImage(ctx, scanner, ref)
+		if err != nil {
+			return interrupted(ctx, &codeError{exitUsage, err})
+		}
+		sides[i] = decider.decide(result)
+	}
+	bar.done()
+	d := scan.Compare(sides[0].Result, sides[1].Result)
+	if f.output == "json" {
+		encoder := json.NewEncoder(p.Stdout)
+		encoder.SetIndent("", "  ")
+		err = encoder.Encode(newImageDiffJSON(d, sides))
+	} else {
+		err = f.printer(p).diff(d, sides)
+	}
+	switch {
+	case err != nil:
+		return &codeError{exitUsage, err}
+	case len(sides[0].Image.Problems)+len(sides[1].Image.Problems)+len(decider.wrong) > 0:
+		return &codeError{code: exitIncomplete}
+	case d.Worse():
+		return &codeError{code: exitFindings}
+	}
+	return nil
+}
+
+// diff writes what changed for people.
+func (p *imagePrinter) diff(d *scan.Diff, sides [2]*imageAnswer) error {
+	p.line(0, bold, sides[0].Image.Reference)
+	p.line(0, bold, "-> "+sides[1].Image.Reference)
+	if d.Unread == "" && d.Size[0] > 0 && d.Size[1] > 0 {
+		p.entry("size", fmt.Sprintf("%s to %s", bytesText(d.Size[0]), bytesText(d.Size[1])))
+	}
+	p.packageChanges(d)
+	p.vulnerabilityChanges(d)
+	p.programChanges(d)
+	if d.Unread != "" {
+		p.section("Programs, configuration and size")
+		p.wrapped(2, yellow, "not compared: "+d.Unread)
+	}
+	if len(d.Config) > 0 {
+		p.section("Configuration")
+	}
+	for _, s := range d.Config {
+		style := ""
+		if s.Name == "user" && scan.IsRoot(s.New) && !scan.IsRoot(s.Old) {
+			style = yellow
+		}
+		p.painted(s.Name, valueOf(s.Old)+" to "+valueOf(s.New), style)
+	}
+	for _, side := range sides {
+		p.problems(side.Image)
+	}
+	p.line(0, "", "")
+	switch {
+	case d.Worse():
+		p.line(0, yellow, "something is worse")
+	case len(d.Packages)+len(d.Came)+len(d.Went)+len(d.Programs)+len(d.Config) == 0:
+		p.line(0, "", "nothing that is compared has changed")
+	default:
+		p.line(0, "", "nothing is worse")
+	}
+	return p.w.Flush()
+}
+
+func valueOf(s string) string {
+	if s == "" || s == "[]" {
+		return "none"
+	}
+	return s
+}
+
+// few gives those of a list that are shown, and says how many are not.
+func few[T any](p *imagePrinter, list []T, show func(*T)) {
+	shown := list
+	if !p.verbose {
+		shown = list[:min(len(list), shownVulnerabilities)]
+	}
+	for i := range shown {
+		show(&shown[i])
+	}
+	if rest := len(list) - len(shown); rest > 0 {
+		p.line(2, dim, fmt.Sprintf("and %d more; --verbose lists them", rest))
+	}
+}
+
+func (p *imagePrinter) packageChanges(d *scan.Diff) {
+	counts := map[scan.Kind]int{}
+	for i := range d.Packages {
+		counts[d.Packages[i].Kind]++
+	}
+	var parts []string
+	for _, kind := range []scan.Kind{scan.Added, scan.Removed, scan.Upgraded, scan.Downgraded, scan.Changed} {
+		if counts[kind] > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", counts[kind], kind))
+		}
+	}
+	p.section("Packages")
+	if len(parts) == 0 {
+		p.line(2, "", "the same")
+		return
+	}
+	p.line(2, "", strings.Join(parts, ", "))
+	few(p, d.Packages, func(c *scan.PackageChange) {
+		text := c.Name + " " + c.Old + c.New
+		if c.Old != "" && c.New != "" {
+			text = c.Name + " " + c.Old + " to " + c.New
+		}
+		style := ""
+		if c.Kind == scan.Downgraded {
+			style = yellow
+		}
+		p.painted(string(c.Kind), text+" ("+c.Ecosystem+")", style)
+	})
+}
+
+func (p *imagePrinter) vulnerabilityChanges(d *scan.Diff) {
+	p.section("Vulnerabilities")
+	switch {
+	case d.Unmatched != "":
+		p.wrapped(2, yellow, "not known: "+d.Unmatched+". ullage db update fetches one.")
+		return
+	case len(d.Came)+len(d.Went) == 0:
+		p.line(2, "", "the same")
+		return
+	}
+	p.line(2, "", fmt.Sprintf("%d came, %d went", len(d.Came), len(d.Went)))
+	for _, side := range []struct {
+		name string
+		list []scan.Vulnerable
+	}{{"came", d.Came}, {"went", d.Went}} {
+		few(p, side.list, func(v *scan.Vulnerable) {
+			text, style := fmt.Sprintf("%s %s in %s %s", strings.ToUpper(v.Match.Severity.Level.String()), v.Match.ID, v.Package.Name, v.Package.Version), levelStyles[v.Match.Severity.Level]
+			if v.Match.State == vuln.FixAvailable {
+				text += ", fixed in " + v.Match.Fixed
+			}
+			if e := v.Match.Exception; e != nil {
+				text += ", accepted by " + e.Owner + ": " + e.Reason
+			}
+			if side.name == "went" || v.Match.Exception != nil {
+				style = ""
+			}
+			p.painted(side.name, text, style)
+		})
+	}
+}
+
+func (p *imagePrinter) programChanges(d *scan.Diff) {
+	var helpful, other []scan.ProgramChange
+	for _, c := range d.Programs {
+		if c.Helps() || c.Kind == scan.Removed && (c.Old.Class != image.OtherProgram || c.Old.Setuid) {
+			helpful = append(helpful, c)
+		} else {
+			other = append(other, c)
+		}
+	}
+	if len(helpful)+len(other)+len(d.Writable) == 0 {
+		return
+	}
+	p.section("Programs")
+	few(p, helpful, func(c *scan.ProgramChange) {
+		style := ""
+		if c.Helps() {
+			style = yellow
+		}
+		p.painted(string(c.Kind), programText(c), style)
+	})
+	if len(other) > 0 {
+		p.entry("others", counted(len(other), "program")+" that are no shells, tools or the like")
+		if p.verbose {
+			few(p, other, func(c *scan.ProgramChange) { p.entry(string(c.Kind), programText(c)) })
+		}
+	}
+	p.some("writable by all", d.Writable, yellow)
+}
+
+func programText(c *scan.ProgramChange) string {
+	g := c.New
+	if g == nil {
+		g = c.Old
+	}
+	text := g.Path
+	var is []string
+	if g.Class != image.OtherProgram {
+		is = append(is, string(g.Class))
+	}
+	for _, right := range []struct {
+		has  bool
+		name string
+	}{{g.Setuid, "setuid"}, {g.Setgid, "setgid"}, {g.Capable, "file capabilities"}} {
+		if right.has {
+			is = append(is, right.name)
+		}
+	}
+	if len(is) > 0 {
+		text += " (" + strings.Join(is, ", ") + ")"
+	}
+	return text
+}
+
+// imageDiffJSON is what `ullage image diff -o json` writes; docs/image.md describes it.
+type imageDiffJSON struct {
+	Version         int                 `json:"version"`
+	Old             string              `json:"old"`
+	New             string              `json:"new"`
+	Worse           bool                `json:"worse"`
+	Packages        []packageChangeJSON `json:"packages"`
+	Vulnerabilities *changedVulnsJSON   `json:"vulnerabilities"` // null when nothing is known
+	Compared        bool                `json:"compared"`        // programs, writable, configuration and size
+	Programs        []programChangeJSON `json:"programs"`
+	Writable        []string            `json:"writable"`
+	Configuration   []settingChangeJSON `json:"configuration"`
+	Size            *[2]int64           `json:"size"` // null when not known
+	Complete        bool                `json:"complete"`
+}
+
+type packageChangeJSON struct {
+	Change    string `json:"change"`
+	Ecosystem string `json:"ecosystem"`
+	Name      string `json:"name"`
+	Old       string `json:"old,omitempty"`
+	New       string `json:"new,omitempty"`
+}
+
+type changedVulnsJSON struct {
+	Came []changedVulnJSON `json:"came"`
+	Went []changedVulnJSON `json:"went"`
+}
+
+type changedVulnJSON struct {
+	ID        string         `json:"id"`
+	Package   string         `json:"package"`
+	Version   string         `json:"packageVersion"`
+	PURL      string         `json:"purl,omitempty"`
+	Severity  string         `json:"severity"`
+	State     string         `json:"state"`
+	Fixed     string         `json:"fixed,omitempty"`
+	Exception *exceptionJSON `json:"exception,omitempty"`
+}
+
+type programChangeJSON struct {
+	Change string       `json:"change"`
+	Helps  bool         `json:"helps"` // it gives an intruder something
+	Old    *programJSON `json:"old,omitempty"`
+	New    *programJSON `json:"new,omitempty"`
+}
+
+type settingChangeJSON struct {
+	Name string `json:"name"`
+	Old  string `json:"old"`
+	New  string `json:"new"`
+}
+
+func newImageDiffJSON(d *scan.Diff, sides [2]*imageAnswer) *imageDiffJSON {
+	j := &imageDiffJSON{
+		Version: 1, Old: sides[0].Image.Reference, New: sides[1].Image.Reference, Worse: d.Worse(), Compared: d.Unread == "",
+		Packages: []packageChangeJSON{}, Programs: []programChangeJSON{}, Writable: listOf(d.Writable), Configuration: []settingChangeJSON{},
+		Complete: !slices.ContainsFunc(sides[:], func(a *imageAnswer) bool { return len(a.Image.Problems) > 0 }),
+	}
+	for _, c := range d.Packages {
+		j.Packages = append(j.Packages, packageChangeJSON{string(c.Kind), c.Ecosystem, c.Name, c.Old, c.New})
+	}
+	if d.Unmatched == "" {
+		j.Vulnerabilities = &changedVulnsJSON{changedVulns(d.Came), changedVulns(d.Went)}
+	}
+	for _, c := range d.Programs {
+		j.Programs = append(j.Programs, programChangeJSON{string(c.Kind), c.Helps(), newProgramJSON(c.Old), newProgramJSON(c.New)})
+	}
+	for _, s := range d.Config {
+		j.Configuration = append(j.Configuration, settingChangeJSON(s))
+	}
+	if d.Size[0] > 0 && d.Size[1] > 0 {
+		j.Size = &d.Size
+	}
+	return j
+}
+
+func changedVulns(list []scan.Vulnerable) []changedVulnJSON {
+	out := []changedVulnJSON{}
+	for _, v := range list {
+		m, p := v.Match, v.Package
+		out = append(out, changedVulnJSON{m.ID, p.Name, p.Version, p.PURL, m.Severity.Level.String(), string(m.State), m.Fixed, newExceptionJSON(m.Exception)})
+	}
+	return out
+}
+
+// newProgramJSON is nil for none.
+func newProgramJSON(p *image.Program) *programJSON {
+	if p == nil {
+		return nil
+	}
+	return &programJSON{p.Path, p.Target, p.Layer + 1, string(p.Class), p.Script, p.Setuid, p.Setgid, p.Capable, p.Package}
+}

@@ -1,0 +1,131 @@
+package scan
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"ullage.dev/ullage/internal/image"
+	"ullage.dev/ullage/internal/model"
+	"ullage.dev/ullage/internal/vuln"
+)
+
+func pkg(name, version string) image.Package {
+	return image.Package{Ecosystem: "npm", Name: name, Version: version}
+}
+
+func TestCompare(t *testing.T) {
+	from := &Result{
+		Image: &image.Image{
+			Packages: []image.Package{pkg("same", "1.0.0"), pkg("up", "1.9.0"), pkg("down", "2.0.0"), pkg("gone", "1.0.0"), pkg("two", "1.0.0"), pkg("two", "2.0.0"), {Ecosystem: "conan", Name: "odd", Version: "a"}},
+			Programs: []image.Program{{Path: "/bin/a"}, {Path: "/bin/su"}, {Path: "/bin/sh", Class: image.Shell}},
+			Writable: []image.Writable{{Path: "/tmp/x"}},
+			Config:   image.Config{User: "1000", Entrypoint: []string{"/web"}, Env: []image.Variable{{Name: "A", Value: "1"}, {Name: "B", Value: "2"}}, Labels: map[string]string{"l": "1"}},
+			Layers:   []image.Layer{{Size: 10}},
+		},
+		Vulnerabilities: &vuln.Result{Matches: []vuln.Match{{Package: 0, ID: "CVE-1"}, {Package: 1, ID: "CVE-2"}, {Package: 3, ID: "CVE-3"}}},
+	}
+	to := &Result{
+		Image: &image.Image{
+			Packages: []image.Package{pkg("same", "1.0.0"), pkg("up", "1.10.0"), pkg("down", "1.0.0"), pkg("new", "1.0.0"), pkg("two", "2.0.0"), pkg("two", "3.0.0"), {Ecosystem: "conan", Name: "odd", Version: "b"}},
+			Programs: []image.Program{{Path: "/bin/a"}, {Path: "/bin/su", Setuid: true}, {Path: "/usr/bin/curl", Class: image.NetworkTool}, {Path: "/web"}},
+			Writable: []image.Writable{{Path: "/tmp/x"}, {Path: "/etc/y"}},
+			Config:   image.Config{User: "0:0", Entrypoint: []string{"/web"}, Env: []image.Variable{{Name: "A", Value: "3"}, {Name: "C", Value: "2"}}, Labels: map[string]string{"l": "1"}},
+			Layers:   []image.Layer{{Size: 10}, {Size: 5}},
+		},
+		Vulnerabilities: &vuln.Result{Matches: []vuln.Match{{Package: 0, ID: "CVE-1"}, {Package: 3, ID: "CVE-4", Priority: 1}, {Package: 2, ID: "CVE-5", Priority: 9}}},
+	}
+	d := Compare(from, to)
+	var got []string
+	for _, c := range d.Packages {
+		got = append(got, fmt.Sprintf("%s %s %s>%s", c.Kind, c.Name, c.Old, c.New))
+	}
+	for _, v := range d.Came {
+		got = append(got, "came "+v.Match.ID+" "+v.Package.Name)
+	}
+	for _, v := range d.Went {
+		got = append(got, "went "+v.Match.ID+" "+v.Package.Name)
+	}
+	for _, c := range d.Programs {
+		got = append(got, fmt.Sprintf("%s %s helps %v", c.Kind, c.path(), c.Helps()))
+	}
+	for _, s := range d.Config {
+		got = append(got, fmt.Sprintf("%s %s>%s", s.Name, s.Old, s.New))
+	}
+	want := []string{
+		"changed odd a>b", "downgraded down 2.0.0>1.0.0", "removed gone 1.0.0>", "added new >1.0.0", "upgraded two 1.0.0>3.0.0", "upgraded up 1.9.0>1.10.0",
+		"came CVE-5 down", "came CVE-4 new", "went CVE-2 up", "went CVE-3 gone",
+		"removed /bin/sh helps false", "changed /bin/su helps true", "added /usr/bin/curl helps true", "added /web helps false",
+		"user 1000>0:0", "environment A 1>3", "environment B 2>", "environment C >2",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if !slices.Equal(d.Writable, []string{"/etc/y"}) || d.Size != [2]int64{10, 15} || !d.Worse() {
+		t.Errorf("writable %v, size %v, worse %v", d.Writable, d.Size, d.Worse())
+	}
+}
+
+// TestWorse: each thing by itself makes an image worse, and its going does not.
+func TestWorse(t *testing.T) {
+	plain := func() *Result {
+		return &Result{Image: &image.Image{Packages: []image.Package{pkg("a", "1.0.0")}, Config: image.Config{User: "1"}}, Vulnerabilities: &vuln.Result{}}
+	}
+	for name, change := range map[string]func(*Result){
+		"a vulnerability": func(r *Result) { r.Vulnerabilities.Matches = []vuln.Match{{ID: "CVE-1"}} },
+		"a shell":         func(r *Result) { r.Image.Programs = []image.Program{{Path: "/sh", Class: image.Shell}} },
+		"capabilities":    func(r *Result) { r.Image.Programs = []image.Program{{Path: "/x", Capable: true}} },
+		"a writable path": func(r *Result) { r.Image.Writable = []image.Writable{{Path: "/x"}} },
+		"root":            func(r *Result) { r.Image.Config.User = "" },
+	} {
+		worse := plain()
+		change(worse)
+		if !Compare(plain(), worse).Worse() || Compare(worse, plain()).Worse() || Compare(worse, worse).Worse() {
+			t.Errorf("%s does not make it worse, or its going does", name)
+		}
+	}
+	accepted := plain()
+	accepted.Vulnerabilities.Matches = []vuln.Match{{ID: "CVE-1", Exception: &model.Exception{}}}
+	if Compare(plain(), accepted).Worse() {
+		t.Error("an accepted vulnerability makes it worse")
+	}
+	bill, unmatched := plain(), plain()
+	bill.Image.Bill, unmatched.Vulnerabilities = true, nil
+	if d := Compare(plain(), bill); d.Unread == "" || len(d.Config) > 0 {
+		t.Errorf("a bill of materials: %+v", d)
+	}
+	if d := Compare(plain(), unmatched); d.Unmatched == "" {
+		t.Errorf("nothing matched: %+v", d)
+	}
+}
+
+// TestCompareTurned: what is compared the other way round is the same, turned.
+func TestCompareTurned(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	turned := map[Kind]Kind{Added: Removed, Removed: Added, Upgraded: Downgraded, Downgraded: Upgraded, Changed: Changed}
+	for range 300 {
+		var sides [2]Result
+		for i := range sides {
+			sides[i].Image = &image.Image{Bill: true}
+			for range r.IntN(8) {
+				sides[i].Image.Packages = append(sides[i].Image.Packages, pkg(fmt.Sprint(r.IntN(4)), fmt.Sprintf("1.%d.0", r.IntN(4))))
+			}
+		}
+		there, back := Compare(&sides[0], &sides[1]).Packages, Compare(&sides[1], &sides[0]).Packages
+		have := map[PackageChange]bool{}
+		for _, c := range there {
+			have[PackageChange{turned[c.Kind], c.Ecosystem, c.Name, c.New, c.Old}] = true
+		}
+		for _, c := range back {
+			if !have[c] {
+				t.Fatalf("%+v is in one direction only: %+v", c, there)
+			}
+		}
+		if len(there) != len(back) || len(Compare(&sides[0], &sides[0]).Packages) != 0 {
+			t.Fatalf("%d changes there, %d back", len(there), len(back))
+		}
+	}
+}
