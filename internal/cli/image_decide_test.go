@@ -90,6 +90,10 @@ func TestImageDecisionsJSON(t *testing.T) {
 	if !strings.Contains(bill, `"state": "not_affected"`) || !strings.Contains(bill, `"justification": "code_not_present"`) {
 		t.Errorf("CycloneDX: %s", bill)
 	}
+	sarif, _, code := runImage(t, "-o", "sarif", "--db", db, path)
+	if code != exitClean || !strings.Contains(sarif, `"ruleId":"CVE-2023-45853"`) || !strings.Contains(sarif, `"security-severity":"9.8"`) || strings.Contains(sarif, imageCanary) {
+		t.Errorf("SARIF: exit %d: %s", code, sarif)
+	}
 	// What is stated of one image holds for the next run.
 	statements, _, code := runImage(t, "-o", "openvex", "--author", "team shop", "--db", db, "--vex", vexFile, path)
 	if code != exitClean || !strings.Contains(statements, `"author": "team shop"`) || strings.Contains(statements, imageCanary) {

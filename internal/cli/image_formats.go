@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"ullage.dev/ullage/internal/report"
 	"ullage.dev/ullage/internal/sbom"
 	"ullage.dev/ullage/internal/scan"
 	"ullage.dev/ullage/internal/vex"
@@ -29,6 +30,14 @@ var imageFormats = []struct {
 		encoder := json.NewEncoder(p.Stdout)
 		encoder.SetIndent("", "  ")
 		return encoder.Encode(newImageJSON(r))
+	}},
+	{"sarif", func(_ *imageFlags, p *Program, r *imageAnswer, _ time.Time) error {
+		found := r.Vulnerabilities
+		if found != nil {
+			copied := *found
+			copied.Matches, found = r.shown(), &copied
+		}
+		return report.ImageSARIF(p.Stdout, "ullage", Version(), r.Image, found)
 	}},
 	{"cyclonedx", func(f *imageFlags, p *Program, r *imageAnswer, now time.Time) error {
 		o, err := f.billOptions(p, now)

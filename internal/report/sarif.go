@@ -2,6 +2,7 @@ package report
 
 import (
 	"bufio"
+	"iter"
 	"net/url"
 	"path"
 	"strings"
@@ -92,12 +93,18 @@ type (
 	}
 )
 
-func writeSARIF(w *bufio.Writer, r *model.Report, o Options) error {
-	rules := rulesOf(r)
-	index := make(map[string]int, len(rules))
-	for i, rule := range rules {
-		index[rule.ID] = i
-	}
+// sarifRun is one run of the program, whatever it looked at.
+type sarifRun struct {
+	tool, version string
+	rules         iter.Seq[any]
+	complete      bool // nothing failed that should have been looked at
+	notes         iter.Seq[any]
+	source        []map[string]string // repositoryUri and revisionId
+	results       iter.Seq[any]
+	properties    map[string]any
+}
+
+func (r *sarifRun) write(w *bufio.Writer) error {
 	s := newJSONStream(w)
 	s.open("")
 	s.member("$schema", sarifSchema)
@@ -107,37 +114,56 @@ func writeSARIF(w *bufio.Writer, r *model.Report, o Options) error {
 	s.open("")
 	s.open("tool")
 	s.open("driver")
-	s.member("name", clean(r.Provenance.Tool))
-	s.member("version", clean(r.Provenance.Version))
-	s.list("rules", each(rules, func(rule *model.RuleInfo) any { return toSARIFRule(rule, o) }))
+	s.member("name", clean(r.tool))
+	s.member("version", clean(r.version))
+	s.list("rules", r.rules)
 	s.close()
 	s.close()
 	s.key("invocations")
 	w.WriteByte('[')
 	s.open("")
-	s.member("executionSuccessful", len(r.Problems) == 0)
-	s.list("toolExecutionNotifications", each(r.Problems, func(p model.Problem) any {
-		return sarifNotification{"error", sarifText{Text: problemText(p)}, sarifLocations(p.Place, nil)}
-	}))
+	s.member("executionSuccessful", r.complete)
+	s.list("toolExecutionNotifications", r.notes)
 	s.close()
 	w.WriteByte(']')
-	if commit, _, _ := strings.Cut(r.Provenance.Commit, "+"); commit != "" && o.Repository != "" {
-		s.member("versionControlProvenance", []map[string]string{{"repositoryUri": o.Repository, "revisionId": commit}})
+	if len(r.source) > 0 {
+		s.member("versionControlProvenance", r.source)
 	}
 	s.member("columnKind", "unicodeCodePoints")
-	s.list("results", func(yield func(any) bool) {
-		for _, f := range r.Findings {
-			if (f.Active() || o.ShowExcepted) && !yield(toSARIFResult(f, index[f.Rule.ID])) {
-				return
-			}
-		}
-	})
-	s.member("properties", map[string]any{"provenance": r.Provenance, "counts": r.Counts})
+	s.list("results", r.results)
+	s.member("properties", r.properties)
 	s.close()
 	w.WriteByte(']')
 	s.close()
 	w.WriteByte('\n')
 	return s.err
+}
+
+func writeSARIF(w *bufio.Writer, r *model.Report, o Options) error {
+	rules := rulesOf(r)
+	index := make(map[string]int, len(rules))
+	for i, rule := range rules {
+		index[rule.ID] = i
+	}
+	run := sarifRun{
+		tool: r.Provenance.Tool, version: r.Provenance.Version, complete: len(r.Problems) == 0,
+		rules: each(rules, func(rule *model.RuleInfo) any { return toSARIFRule(rule, o) }),
+		notes: each(r.Problems, func(p model.Problem) any {
+			return sarifNotification{"error", sarifText{Text: problemText(p)}, sarifLocations(p.Place, nil)}
+		}),
+		results: func(yield func(any) bool) {
+			for _, f := range r.Findings {
+				if (f.Active() || o.ShowExcepted) && !yield(toSARIFResult(f, index[f.Rule.ID])) {
+					return
+				}
+			}
+		},
+		properties: map[string]any{"provenance": r.Provenance, "counts": r.Counts},
+	}
+	if commit, _, _ := strings.Cut(r.Provenance.Commit, "+"); commit != "" && o.Repository != "" {
+		run.source = []map[string]string{{"repositoryUri": o.Repository, "revisionId": commit}}
+	}
+	return run.write(w)
 }
 
 // sarifLevels and securitySeverities follow the bands in which services show
