@@ -20,6 +20,7 @@ type imageFlags struct {
 	files, author           string
 	mirrors                 []string
 	registry                image.Registry
+	stores                  image.Stores
 	verbose, check          bool
 	db                      dbFlags
 	signer                  signerFlags
@@ -36,9 +37,10 @@ languages with the files that they own, shells, package managers, network tools 
 compilers, programs that change who runs them, its configuration and its layers.
 
 An image is a reference to a registry, what docker save writes, an OCI layout or an
-archive of one, a root file system, or a bill of materials (SBOM) in CycloneDX or
-SPDX. Each layer is read once and nothing is unpacked to disk. Docker's logins are
-used for registries.
+archive of one, a root file system, a bill of materials (SBOM) in CycloneDX or SPDX,
+or with containerd: or docker: before it in the store of a runtime on this machine.
+Each layer is read once and nothing is unpacked to disk. Docker's logins are used for
+registries.
 
 Packages are matched against the advisories that ullage db update fetched. With
 --key, or --trusted-root and whom to believe, it is told who signed the image and what
@@ -56,6 +58,7 @@ Exit code: 0 told, 1 there is what --fail-on asks for, or it is not signed as
   ullage image registry.example/web:1.4.2 --key cosign.pub --verify
   ullage image web.tar -o cyclonedx > web.cdx.json && ullage image web.cdx.json
   ullage image web.tar --vex vendor.json --fail-on high+fixable,kev
+  sudo ullage image containerd:registry.example/web:1.4.2
   ullage image web.tar -o json | jq '.packages[] | select(.ecosystem == "npm")'`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 1 {
@@ -83,6 +86,9 @@ func (f *imageFlags) reading(flags *pflag.FlagSet) {
 	flags.StringArrayVar(&f.mirrors, "mirror", nil, "REGISTRY=MIRROR[/PATH] to ask before a registry; may be repeated")
 	flags.StringArrayVar(&f.registry.CAFiles, "ca-file", nil, "file with certificates in PEM form to trust besides the system's")
 	flags.StringArrayVar(&f.registry.Insecure, "insecure", nil, "host of a registry that may speak plain HTTP and needs no valid certificate")
+	flags.StringVar(&f.stores.Containerd, "containerd-root", "", "directory of containerd (default /var/lib/containerd)")
+	flags.StringVar(&f.stores.Docker, "docker-root", "", "directory of Docker (default /var/lib/docker)")
+	flags.StringVar(&f.stores.Namespace, "namespace", "", "namespace of containerd: k8s.io for the kubelet's images (default all)")
 	flags.BoolVar(&f.check, "check-diff-ids", false, "hold the uncompressed content of layers against the configuration, too, which costs a second hash")
 	flags.StringVar(&f.db.dir, "db", "", dbUsage)
 	flags.StringVar(&f.color, "color", "auto", "auto, always or never")
@@ -136,7 +142,7 @@ func (f *imageFlags) scanner(p *Program, bar *progress) (*scan.Scanner, error) {
 		return nil, &codeError{exitUsage, err}
 	}
 	return &scan.Scanner{Advisories: store, Options: image.Options{
-		Platform: f.platform, Registry: f.registry, DiffIDs: f.check,
+		Platform: f.platform, Registry: f.registry, Stores: f.stores, DiffIDs: f.check,
 		Progress: func(i, layers int, _ *image.Layer) { bar.show("reading", i+1, layers, "layers") },
 	}}, nil
 }

@@ -315,8 +315,7 @@ func (r *layerReader) entry(h *tarHeader) error {
 	if out {
 		r.noteEscape(h.Name)
 	}
-	cut := bytes.LastIndexByte(r.path, '/')
-	dir, base := r.path[:max(cut, 0)], r.path[cut+1:]
+	dir, base := splitPath(r.path)
 	if hidden, ok := bytes.CutPrefix(base, []byte(whiteoutPrefix)); ok {
 		r.hide(dir, base, hidden)
 		return nil
@@ -343,6 +342,12 @@ func (r *layerReader) entry(h *tarHeader) error {
 		return nil
 	}
 	return r.put(id, kind, h)
+}
+
+// splitPath cuts a clean path before its last name.
+func splitPath(path []byte) (dir, base []byte) {
+	cut := bytes.LastIndexByte(path, '/')
+	return path[:max(cut, 0)], path[cut+1:]
 }
 
 func kindOf(typeflag byte) Kind {

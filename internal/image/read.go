@@ -180,7 +180,7 @@ func (l *layerSource) readWith(ctx context.Context, pass *layerPass, index int, 
 		copied.charged = 0
 		return &copied, nil
 	case l.walk != nil:
-		return l.walk(ctx, pass)
+		return l.walk(ctx, pass, index)
 	}
 	blob, err := l.open(ctx)
 	if err != nil {

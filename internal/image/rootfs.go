@@ -20,18 +20,20 @@ func openRoot(dir string) (*Source, error) {
 	}
 	return &Source{closer: root, layers: []layerSource{{
 		name: dir,
-		walk: func(ctx context.Context, p *layerPass) (*layerRead, error) { return p.readDir(ctx, root) },
+		walk: func(ctx context.Context, p *layerPass, index int) (*layerRead, error) {
+			return p.readDir(ctx, index, root, false)
+		},
 	}}}, nil
 }
 
 // readDir reads a directory as if it were a layer. What may not be read is a
 // problem. Other file systems that are mounted at /proc, /sys and /dev are not
-// entered.
-func (p *layerPass) readDir(ctx context.Context, root *os.Root) (*layerRead, error) {
+// entered. Overlay says that it is a layer as overlay file systems have it.
+func (p *layerPass) readDir(ctx context.Context, index int, root *os.Root, overlay bool) (*layerRead, error) {
 	result := &layerRead{tree: newTree(), complete: true}
 	w := dirWalk{
-		layerReader: layerReader{layerPass: p, layerRead: result},
-		ctx:         ctx, root: root, links: map[fileID]nodeID{},
+		layerReader: layerReader{layerPass: p, layerRead: result, index: index},
+		ctx:         ctx, root: root, links: map[fileID]nodeID{}, overlay: overlay,
 	}
 	defer w.done()
 	if info, err := root.Stat("."); err == nil {
@@ -54,10 +56,11 @@ type fileID struct{ device, inode uint64 }
 
 type dirWalk struct {
 	layerReader
-	ctx    context.Context
-	root   *os.Root
-	device fileID
-	links  map[fileID]nodeID
+	ctx     context.Context
+	root    *os.Root
+	device  fileID
+	links   map[fileID]nodeID
+	overlay bool
 }
 
 // directory reads what a directory holds. An error ends the walk.
@@ -66,6 +69,9 @@ func (w *dirWalk) directory(name string) error {
 	if err != nil {
 		w.problems.add("/%s: %v", name, reason(err))
 		return nil
+	}
+	if w.overlay && hides(f) {
+		w.hide([]byte(strings.TrimPrefix(name, ".")), nil, []byte(opaqueMarker))
 	}
 	list, err := f.ReadDir(-1)
 	_ = f.Close()
@@ -95,6 +101,9 @@ func (w *dirWalk) one(name string) error {
 	}
 	if len(name) > w.limits.Path {
 		w.problems.add("a path of %d bytes: left out", len(name))
+		return nil
+	}
+	if w.whiteout(name, info) {
 		return nil
 	}
 	kind, link := kindOfMode(info.Mode()), ""
@@ -148,6 +157,9 @@ func (w *dirWalk) content(id nodeID, name string, info fs.FileInfo) {
 	a, err := w.file(w.tree.at(id).attributes, &tarHeader{Size: info.Size()})
 	if err = errors.Join(err, f.err); err != nil {
 		w.problems.add("/%s: %v", name, reason(err))
+	}
+	if opened, ok := f.f.(*os.File); ok && attribute(opened, "security.capability") != "" {
+		a.mode |= capable
 	}
 	w.tree.put(id, a, 0)
 }

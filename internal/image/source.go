@@ -21,6 +21,7 @@ type Options struct {
 	// an error when one was asked for.
 	Platform string
 	Registry Registry
+	Stores   Stores
 	// Limits bound the cost; nil means [DefaultLimits].
 	Limits *Limits
 	// DiffIDs lets layers be hashed a second time where they are compressed and
@@ -63,7 +64,7 @@ type layerSource struct {
 	// read is set when the layer was read as the archive passed by.
 	read *layerRead
 	// walk is set for a directory, which is no archive.
-	walk func(ctx context.Context, p *layerPass) (*layerRead, error)
+	walk func(ctx context.Context, p *layerPass, index int) (*layerRead, error)
 }
 
 // Close lets go of the files behind the source.
@@ -81,6 +82,8 @@ const (
 	ociLayout     = "oci"
 	directory     = "dir"
 	registry      = "registry"
+	containerd    = "containerd"
+	docker        = "docker"
 )
 
 // Open finds an image. A reference is
@@ -90,9 +93,12 @@ const (
 //	oci:DIR[:NAME]              an OCI layout
 //	dir:DIR                     a root file system
 //	registry:REFERENCE          an image in a registry; docker://REFERENCE is the same
+//	containerd:REFERENCE|DIGEST an image in the store of containerd on this machine
+//	docker:REFERENCE|ID         an image in that of Docker
 //
-// or without the word before the colon any of them: a file or directory of that
-// name is looked at first. NAME chooses one of several images. Archives may be
+// or without the word before the colon any of the first five: a file or directory of
+// that name is looked at first. The stores of this machine are read only when they are
+// named, so that a reference means the same on every machine. NAME chooses one of several images. Archives may be
 // compressed by gzip or zstd; these, and pipes, are read here at once.
 func Open(ctx context.Context, ref string, o Options) (*Source, error) {
 	source, err := open(ctx, ref, o)
@@ -120,6 +126,10 @@ func open(ctx context.Context, ref string, o Options) (*Source, error) {
 			return openRoot(rest)
 		case registry:
 			return openRegistry(ctx, rest, o)
+		case containerd:
+			return openContainerd(ctx, rest, o)
+		case docker:
+			return openDocker(ctx, rest, o)
 		}
 	}
 	path, name := splitName(ref)

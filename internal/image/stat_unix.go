@@ -23,3 +23,13 @@ func owner(info fs.FileInfo) (uid, gid uint32) {
 	}
 	return s.Uid, s.Gid
 }
+
+// device is the number of a device, 0 for what overlay file systems put for files
+// that were removed.
+func device(info fs.FileInfo) uint64 {
+	s, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return 1
+	}
+	return uint64(s.Rdev)
+}
