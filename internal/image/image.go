@@ -21,6 +21,7 @@ type Image struct {
 	Identity
 	Config   Config
 	Layers   []Layer // from the lowest
+	Base     Base
 	Distro   Distro
 	Packages []Package
 	Programs []Program

@@ -37,10 +37,11 @@ func resolve(ctx context.Context, b blobs, d v1.Descriptor, o Options) (*Source,
 			return nil, err
 		}
 		var m struct {
-			MediaType types.MediaType
-			Manifests []v1.Descriptor
-			Config    *v1.Descriptor
-			Layers    []v1.Descriptor
+			MediaType   types.MediaType
+			Manifests   []v1.Descriptor
+			Config      *v1.Descriptor
+			Layers      []v1.Descriptor
+			Annotations map[string]string
 		}
 		if err := decode(text, "manifest "+d.Digest.String(), &m); err != nil {
 			return nil, err
@@ -59,7 +60,7 @@ func resolve(ctx context.Context, b blobs, d v1.Descriptor, o Options) (*Source,
 		case m.Config == nil:
 			return nil, fmt.Errorf("manifest %s is neither that of an image nor an index", d.Digest)
 		}
-		s.Manifest = d.Digest.String()
+		s.Manifest, s.annotations = d.Digest.String(), m.Annotations
 		if d.Platform != nil {
 			s.Platform = d.Platform.String()
 		}

@@ -35,6 +35,7 @@ func Read(ctx context.Context, s *Source, o Options) (*Image, *Tree, error) {
 	img.Config.Credentials = credentials
 	img.Config.attribute(img.Layers)
 	img.Config.UID = userID(tree, img.Config.User)
+	img.Base = findBase(&img.Config, img.Layers, s.annotations)
 	img.Distro = readDistro(tree)
 	img.Programs = findPrograms(tree)
 	img.Writable = findWritable(tree)

@@ -47,11 +47,12 @@ type Source struct {
 	Reference string
 	Identity
 
-	config   []byte
-	layers   []layerSource
-	problems problems
-	closer   io.Closer
-	beside   attached // nil where the source holds the image alone
+	config      []byte
+	layers      []layerSource
+	annotations map[string]string // of the manifest
+	problems    problems
+	closer      io.Closer
+	beside      attached // nil where the source holds the image alone
 }
 
 // layerSource is a layer that can be read.
