@@ -18,6 +18,7 @@ import (
 type imageFlags struct {
 	output, color, platform string
 	files, author           string
+	base                    string
 	mirrors                 []string
 	registry                image.Registry
 	stores                  image.Stores
@@ -73,6 +74,7 @@ Exit code: 0 told, 1 there is what --fail-on asks for, or it is not signed as
 	flags.StringVar(&f.files, "files", "auto", "the files of each package in cyclonedx: always, never, or auto (up to 50,000)")
 	flags.StringVar(&f.author, "author", "Unknown Author", "who answers for the statements of openvex")
 	f.reading(flags)
+	flags.StringVar(&f.base, "base", "", "image that this one may be built on, to tell its layers from the image's own")
 	f.signer.add(flags)
 	f.decideFlags.flags(flags)
 	flags.BoolVarP(&f.verbose, "verbose", "v", false, "list every package, program and vulnerability")
@@ -111,7 +113,7 @@ func (f *imageFlags) run(ctx context.Context, p *Program, ref string) error {
 	if err != nil {
 		return err
 	}
-	scanner.Trust = trust
+	scanner.Trust, scanner.Base = trust, f.base
 	result, err := scanImage(ctx, scanner, ref)
 	bar.done()
 	if err != nil {

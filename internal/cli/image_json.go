@@ -16,6 +16,7 @@ type imageJSON struct {
 	ConfigID  string        `json:"config,omitempty"`
 	System    *systemJSON   `json:"system"`   // null when there is no os-release
 	Settings  *settingsJSON `json:"settings"` // null when the image is known from a bill of materials, as are programs and writable
+	Base      baseJSON      `json:"base"`
 	Layers    []layerJSON   `json:"layers"`
 	Packages  []packageJSON `json:"packages"`
 	Programs  []programJSON `json:"programs"`
@@ -59,6 +60,7 @@ type layerJSON struct {
 	Size      int64  `json:"size,omitempty"`
 	Files     int    `json:"files"`
 	CreatedBy string `json:"createdBy,omitempty"`
+	Base      *bool  `json:"base"` // of the base image; null when that is not known
 }
 
 type packageJSON struct {
@@ -72,6 +74,7 @@ type packageJSON struct {
 	Licenses      []string `json:"licenses,omitempty"`
 	PURL          string   `json:"purl"`
 	Layer         int      `json:"layer"` // from 1
+	Base          *bool    `json:"base"`  // brought by the base image; null when that is not known
 	Where         []string `json:"where"`
 	OwnedBy       string   `json:"ownedBy,omitempty"`
 	Main          bool     `json:"main,omitempty"`
@@ -94,6 +97,7 @@ func newImageJSON(r *imageAnswer) *imageJSON {
 	img := r.Image
 	j := &imageJSON{
 		Version: 1, Reference: img.Reference, Platform: img.Platform, Index: img.Index, Manifest: img.Manifest, ConfigID: img.Identity.Config,
+		Base:   newBaseJSON(&img.Base),
 		Layers: []layerJSON{}, Packages: []packageJSON{}, Problems: []string{}, Complete: len(img.Problems) == 0, Signatures: newSignaturesJSON(&r.Signatures), Vulnerabilities: newVulnerabilitiesJSON(r),
 	}
 	if d := img.Distro; d.ID != "" {
@@ -104,12 +108,12 @@ func newImageJSON(r *imageAnswer) *imageJSON {
 	}
 	for i := range img.Layers {
 		l := &img.Layers[i]
-		j.Layers = append(j.Layers, layerJSON{l.DiffID, l.Blob, l.Size, l.Files, l.CreatedBy})
+		j.Layers = append(j.Layers, layerJSON{l.DiffID, l.Blob, l.Size, l.Files, l.CreatedBy, inBase(&img.Base, i)})
 	}
 	for i := range img.Packages {
 		p := &img.Packages[i]
 		j.Packages = append(j.Packages, packageJSON{
-			p.Ecosystem, p.Name, p.Version, p.Arch, p.Source, p.SourceVersion, p.Module, p.Licenses, p.PURL, p.Layer + 1, listOf(p.Where), p.OwnedBy, p.Main, p.Files,
+			p.Ecosystem, p.Name, p.Version, p.Arch, p.Source, p.SourceVersion, p.Module, p.Licenses, p.PURL, p.Layer + 1, inBase(&img.Base, p.Layer), listOf(p.Where), p.OwnedBy, p.Main, p.Files,
 		})
 	}
 	if !img.Bill {

@@ -36,6 +36,7 @@ func (p *imagePrinter) image(r *imageAnswer, now time.Time) error {
 		p.painted("known from", "a bill of materials: packages only. Its configuration, programs, files and secrets are not known.", yellow)
 	} else {
 		p.entry("made of", madeOf(img))
+		p.base(img)
 		p.signed(&r.Signatures)
 		p.config(&img.Config)
 	}
@@ -233,7 +234,7 @@ func (p *imagePrinter) layers(img *image.Image) {
 		if l.Size > 0 {
 			size = bytesText(l.Size)
 		}
-		line := fmt.Sprintf("%3d %9s %7d  ", i+1, size, l.Files)
+		line := fmt.Sprintf("%3d %9s %7d  %s", i+1, size, l.Files, whose(&img.Base, i))
 		by := []rune(strings.Join(strings.Fields(l.CreatedBy), " "))
 		if room := p.width - len(line) - 2; len(by) > room && !p.verbose {
 			by = append(by[:max(room-1, 0)], '…')

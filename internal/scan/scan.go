@@ -21,6 +21,9 @@ type Scanner struct {
 	Advisories *advisory.Store // nil: packages are not matched
 	// Trust says whom to believe of who signed an image. Nil: nobody looks.
 	Trust *signature.Demand
+	// Base is the reference of an image that images are compared with, to tell the
+	// layers of their base image. "": they are not.
+	Base string
 }
 
 // Result is what is known of an image.
@@ -47,6 +50,7 @@ func (s *Scanner) Image(ctx context.Context, ref string) (*Result, error) {
 	var signed signature.Result
 	if err == nil {
 		signed = s.look(ctx, source)
+		err = s.compareBase(ctx, img)
 	}
 	if err = errors.Join(err, source.Close()); err != nil {
 		return nil, err
