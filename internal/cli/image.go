@@ -108,14 +108,14 @@ func (f *imageFlags) run(ctx context.Context, p *Program, ref string) error {
 	if err != nil {
 		return err
 	}
-	bar := newProgress(p)
+	bar := newLayerProgress(p)
 	scanner, err := f.scanner(p, bar)
 	if err != nil {
 		return err
 	}
 	scanner.Trust, scanner.Base = trust, f.base
 	result, err := scanImage(ctx, scanner, ref)
-	bar.done()
+	bar.end()
 	if err != nil {
 		return interrupted(ctx, &codeError{exitUsage, err})
 	}
@@ -130,7 +130,7 @@ func (f *imageFlags) run(ctx context.Context, p *Program, ref string) error {
 }
 
 // scanner reads images as the flags say.
-func (f *imageFlags) scanner(p *Program, bar *progress) (*scan.Scanner, error) {
+func (f *imageFlags) scanner(p *Program, bar *layerProgress) (*scan.Scanner, error) {
 	f.registry.Mirrors = map[string][]string{}
 	for _, m := range f.mirrors {
 		host, mirror, ok := strings.Cut(m, "=")
@@ -145,7 +145,7 @@ func (f *imageFlags) scanner(p *Program, bar *progress) (*scan.Scanner, error) {
 	}
 	return &scan.Scanner{Advisories: store, Options: image.Options{
 		Platform: f.platform, Registry: f.registry, Stores: f.stores, DiffIDs: f.check,
-		Progress: func(i, layers int, _ *image.Layer) { bar.show("reading", i+1, layers, "layers") },
+		Progress: bar.merged, Reading: bar.reading,
 	}}, nil
 }
 

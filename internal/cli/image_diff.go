@@ -50,8 +50,8 @@ func (f *imageFlags) diff(ctx context.Context, p *Program, refs []string) error 
 	if err != nil {
 		return err
 	}
-	bar := newProgress(p)
-	defer bar.done()
+	bar := newLayerProgress(p)
+	defer bar.end()
 	scanner, err := f.scanner(p, bar)
 	if err != nil {
 		return err
@@ -64,7 +64,7 @@ func (f *imageFlags) diff(ctx context.Context, p *Program, refs []string) error 
 		}
 		sides[i] = decider.decide(result)
 	}
-	bar.done()
+	bar.end()
 	d := scan.Compare(sides[0].Result, sides[1].Result)
 	if f.output == "json" {
 		encoder := json.NewEncoder(p.Stdout)

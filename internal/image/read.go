@@ -3,6 +3,7 @@ package image
 import (
 	"context"
 	"fmt"
+	"io"
 	"runtime"
 	"strings"
 	"sync"
@@ -81,7 +82,7 @@ func (img *Image) readLayers(ctx context.Context, s *Source, o Options) (*Tree, 
 	for range min(runtime.GOMAXPROCS(0), len(s.layers)) {
 		workers.Go(func() {
 			for i := range next {
-				read, err := s.layers[i].readWith(ctx, pass, i, o)
+				read, err := s.layers[i].readWith(ctx, pass, i, len(s.layers), o)
 				results[i] <- outcome{read, err}
 			}
 		})
@@ -174,7 +175,7 @@ func (img *Image) addLayer(s *Source, i int, read *layerRead) {
 
 // readWith reads a layer, unless that was done. A layer that cannot be opened is
 // a layer without content and with a problem.
-func (l *layerSource) readWith(ctx context.Context, pass *layerPass, index int, o Options) (*layerRead, error) {
+func (l *layerSource) readWith(ctx context.Context, pass *layerPass, index, layers int, o Options) (*layerRead, error) {
 	switch {
 	case l.read != nil:
 		copied := *l.read
@@ -193,6 +194,30 @@ func (l *layerSource) readWith(ctx context.Context, pass *layerPass, index int, 
 		return failed, nil
 	}
 	defer func() { _ = blob.Close() }()
+	var r io.Reader = blob
+	if o.Reading != nil {
+		r = &toldReader{r: blob, tell: func(read int64) { o.Reading(index, layers, read, l.Size) }}
+	}
 	known := l.Blob != "" && !l.checked
-	return pass.read(ctx, index, blob, digests{blob: known, raw: l.Blob == "" || o.DiffIDs})
+	return pass.read(ctx, index, r, digests{blob: known, raw: l.Blob == "" || o.DiffIDs})
+}
+
+// toldEvery is after how many bytes a [toldReader] tells of them.
+const toldEvery = 256 << 10
+
+// toldReader tells how much was read.
+type toldReader struct {
+	r          io.Reader
+	read, told int64
+	tell       func(read int64)
+}
+
+func (t *toldReader) Read(p []byte) (int, error) {
+	n, err := t.r.Read(p)
+	t.read += int64(n)
+	if t.read-t.told >= toldEvery || err != nil && t.read != t.told {
+		t.told = t.read
+		t.tell(t.read)
+	}
+	return n, err
 }

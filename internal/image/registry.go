@@ -56,7 +56,8 @@ func openRegistry(ctx context.Context, ref string, o Options) (*Source, error) {
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
-		failed = append(failed, fmt.Errorf("%s: %w", place, err))
+		host, _, _ := strings.Cut(place, "/")
+		failed = append(failed, fmt.Errorf("%s: %w", place, explain(host, err)))
 	}
 	return nil, errors.Join(failed...)
 }
@@ -124,7 +125,7 @@ func openAt(ctx context.Context, place string, roots *x509.CertPool, o Options) 
 	transport.TLSClientConfig = &tls.Config{RootCAs: roots, InsecureSkipVerify: insecure, MinVersion: tls.VersionTLS12}
 	transport.ResponseHeaderTimeout = time.Minute
 	how := []remote.Option{
-		remote.WithContext(ctx), remote.WithAuthFromKeychain(logins), remote.WithTransport(&guard{next: transport, plain: insecure}), remote.WithUserAgent("ullage"),
+		remote.WithContext(ctx), remote.WithAuthFromKeychain(logins), remote.WithTransport(&guard{next: transport, plain: insecure, idle: mostIdle}), remote.WithUserAgent("ullage"),
 	}
 	puller, err := remote.NewPuller(how...)
 	if err != nil {
@@ -160,17 +161,19 @@ func (r *Registry) roots() (*x509.CertPool, error) {
 }
 
 // guard refuses plain HTTP to other machines, to which the library would fall
-// back for private addresses, and to which a registry may redirect.
+// back for private addresses, and to which a registry may redirect. It ends
+// answers that stop coming.
 type guard struct {
 	next  http.RoundTripper
 	plain bool
+	idle  time.Duration
 }
 
 func (g *guard) RoundTrip(r *http.Request) (*http.Response, error) {
 	if r.URL.Scheme != "https" && !g.plain && !isLoopback(r.URL) {
 		return nil, fmt.Errorf("plain HTTP to %s is refused: list the host as insecure to allow it", r.URL.Host)
 	}
-	return g.next.RoundTrip(r)
+	return notIdle(g.next, r, g.idle)
 }
 
 func isLoopback(u *url.URL) bool {
@@ -225,7 +228,11 @@ func (b *remoteBlobs) fetch(ctx context.Context, d v1.Descriptor) (io.ReadCloser
 	if err != nil {
 		return nil, err
 	}
-	return layer.Compressed()
+	blob, err := layer.Compressed()
+	if err != nil {
+		return nil, explain(b.repository.RegistryStr(), err)
+	}
+	return blob, nil
 }
 
 func (b *remoteBlobs) layer(d v1.Descriptor) layerSource {

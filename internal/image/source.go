@@ -32,6 +32,10 @@ type Options struct {
 	// Progress, when set, is called when a layer was read: its index, and how many
 	// there are. Calls come one at a time, in order.
 	Progress func(index, layers int, layer *Layer)
+	// Reading, when set, is called while layers are read, by several goroutines at a
+	// time: the index of one and how many there are, how much of it was read so far in
+	// bytes, and how large it is, 0 where that is not known.
+	Reading func(index, layers int, read, size int64)
 }
 
 func (o *Options) limits() Limits {
