@@ -78,10 +78,12 @@ func (p *imagePrinter) section(title string) {
 // entry writes a name and what belongs to it, wrapped behind the name.
 func (p *imagePrinter) entry(name, text string) { p.painted(name, text, "") }
 
-func (p *imagePrinter) painted(name, text, style string) {
-	const column = 18
+func (p *imagePrinter) painted(name, text, style string) { p.columns(18, name, dim, text, style) }
+
+// columns writes a name in a column of some width, and what belongs to it behind it.
+func (p *imagePrinter) columns(column int, name, nameStyle, text, style string) {
 	for line := range strings.SplitSeq(hang(printable(text), 0, p.width-column-2), "\n") {
-		fmt.Fprintf(p.w, "  %s%s\n", p.paint(dim, fmt.Sprintf("%-*s", column, name)), p.paintUnless(style, line))
+		fmt.Fprintf(p.w, "  %s%s\n", p.paintUnless(nameStyle, fmt.Sprintf("%-*s", column, name)), p.paintUnless(style, line))
 		name = ""
 	}
 }

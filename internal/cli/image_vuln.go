@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -15,6 +16,7 @@ import (
 const (
 	shownVulnerabilities = 20
 	shownUpgrades        = 5
+	levelColumn          = 12 // columns of a severity
 )
 
 func (p *imagePrinter) vulnerabilities(r *imageAnswer, now time.Time) {
@@ -47,8 +49,8 @@ func (p *imagePrinter) vulnerabilities(r *imageAnswer, now time.Time) {
 		for i := range v.RuledOut {
 			x := &v.RuledOut[i]
 			pkg := &r.Image.Packages[x.Package]
-			p.wrapped(2, dim, fmt.Sprintf("%-8s  %s  %s %s", "ruled out", x.ID, pkg.Name, pkg.Version))
-			p.wrapped(12, dim, x.Why)
+			p.columns(levelColumn, "ruled out", dim, x.ID+" "+pkg.Name+" "+pkg.Version, dim)
+			p.columns(levelColumn, "", dim, x.Why, dim)
 		}
 	}
 	p.upgrades(r)
@@ -134,17 +136,17 @@ func (p *imagePrinter) match(m *vuln.Match, of string) {
 	if m.Exception != nil {
 		style = dim
 	}
-	head := fmt.Sprintf("%-8s  %s", strings.ToUpper(m.Severity.Level.String()), m.ID)
+	head := m.ID
 	if of != "" {
-		head += "  " + of
+		head += " " + of
 	}
-	p.wrapped(2, style, head+", "+fix)
+	p.columns(levelColumn, strings.ToUpper(m.Severity.Level.String()), style, head+", "+fix, style)
 	if e := m.Exception; e != nil {
-		p.wrapped(12, "", fmt.Sprintf("accepted by %s until %s: %s (%s)", e.Owner, e.Expires.Format(time.DateOnly), e.Reason, e.ID))
+		p.columns(levelColumn, "", "", fmt.Sprintf("accepted by %s until %s: %s (%s)", e.Owner, e.Expires.Format(time.DateOnly), e.Reason, e.ID), "")
 	}
 	reasons := slices.DeleteFunc(slices.Clone(m.Reasons()), func(s string) bool { return s == fix })
 	if len(reasons) > 0 {
-		p.wrapped(12, dim, strings.Join(reasons, "; "))
+		p.columns(levelColumn, "", dim, strings.Join(reasons, "; "), dim)
 	}
 }
 
@@ -172,13 +174,13 @@ func (p *imagePrinter) upgrades(r *imageAnswer) {
 		if u.Layer >= 0 {
 			text += fmt.Sprintf(", layer %d", u.Layer+1)
 		}
-		p.wrapped(2, "", fmt.Sprintf("%2d  %s", i+1, text))
+		p.columns(4, strconv.Itoa(i+1), dim, text, "")
 	}
 	if rest := len(all) - len(shown); rest > 0 {
 		p.line(6, dim, fmt.Sprintf("and %s more; --verbose lists them", counted(rest, "upgrade")))
 	}
 	if layers := perLayer(all); len(layers) > 1 {
-		p.wrapped(6, dim, "by layer: "+strings.Join(layers, ", "))
+		p.columns(4, "", dim, "by layer: "+strings.Join(layers, ", "), dim)
 	}
 }
 
