@@ -15,7 +15,8 @@ import (
 // Limits of a bill that is read. What is beyond them is an error, not left out.
 const (
 	mostBytes      = 256 << 20
-	mostComponents = 1 << 20 // and as many of files, relationships and the like
+	mostComponents = 1 << 18
+	mostParts      = 1 << 21 // components, files, properties, relationships and the like
 	mostNesting    = 32      // of components in components
 	mostText       = 1 << 20 // bytes of one value of a tag-value document
 )
@@ -109,8 +110,8 @@ type component struct {
 
 // count bounds how much is kept.
 func (b *bill) count() error {
-	if b.elements++; b.elements > 4*mostComponents {
-		return fmt.Errorf("it has more than %d parts", 4*mostComponents)
+	if b.elements++; b.elements > mostParts {
+		return fmt.Errorf("it has more than %d parts", mostParts)
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package sbom
 
 import (
 	"bytes"
+	gocmp "cmp"
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
@@ -254,6 +255,9 @@ func random(r *rand.Rand) *image.Image {
 		p.Licenses = [][]string{nil, {"MIT"}, {"GPL-2+", "Expat"}, {"no such licence"}, {"MIT OR GPL-2.0-only"}, {"(MIT"}, {"Ünï"}}[r.IntN(7)]
 		img.Packages = append(img.Packages, p)
 	}
+	slices.SortStableFunc(img.Packages, func(a, b image.Package) int { // as images have them
+		return gocmp.Or(strings.Compare(a.Ecosystem, b.Ecosystem), strings.Compare(a.Name, b.Name), strings.Compare(a.Version, b.Version), strings.Compare(a.Arch, b.Arch), slices.Compare(a.Where, b.Where))
+	})
 	for i := range img.Packages {
 		if p := &img.Packages[i]; p.OfLanguage() && r.IntN(3) == 0 {
 			for k := range img.Packages {
@@ -286,7 +290,7 @@ func randomAdvisories(r *rand.Rand, img *image.Image) advisories {
 		for _, name := range []string{p.Name, p.Source} {
 			key := vuln.Scope(p.Ecosystem, release) + "|" + vuln.NormalName(p.Ecosystem, name)
 			for k := range r.IntN(3) {
-				a[key] = append(a[key], &vuln.Affected{ID: fmt.Sprintf("CVE-2024-%d%d", 1000+i, k), Feed: "f", Intervals: []vuln.Interval{{From: "0", To: fmt.Sprintf("%d.%d", r.IntN(3), r.IntN(9))}}})
+				a[key] = append(a[key], &vuln.Affected{ID: fmt.Sprintf("CVE-2024-100%d", (i+k)%3), Feed: "f", Intervals: []vuln.Interval{{From: "0", To: fmt.Sprintf("%d.%d", r.IntN(3), r.IntN(9))}}})
 			}
 		}
 	}
