@@ -43,6 +43,7 @@ type decider struct {
 	statements  []vuln.Statement
 	unread      []string // of VEX documents: statements that cannot be held against anything
 	exceptions  *policy.Exceptions
+	asked       string   // what the conditions were written as
 	wrong       []string // entries of exceptions that do not work
 	onlyFixable bool
 }
@@ -55,6 +56,7 @@ func (f *decideFlags) decider(p *Program, output string, now time.Time) (*decide
 	}
 	var err error
 	if f.failOn != "never" {
+		d.asked = f.failOn
 		if d.conditions, err = vuln.ParseConditions(f.failOn); err != nil {
 			return nil, fmt.Errorf("--fail-on: %w, never", err)
 		}
@@ -99,11 +101,16 @@ type imageAnswer struct {
 	idle              []string           // VEX statements that changed nothing, and why
 	expired           []*model.Exception // that would have covered a match
 	onlyFixable       bool
+	asked             string // what --fail-on asks for, "" when nothing
+	missing           string // why that could not be judged for all packages
 }
 
 // decide lets statements and exceptions speak of what was found.
 func (d *decider) decide(r *scan.Result) *imageAnswer {
-	a := &imageAnswer{Result: r, idle: d.unread, onlyFixable: d.onlyFixable}
+	a := &imageAnswer{Result: r, idle: d.unread, onlyFixable: d.onlyFixable, asked: d.asked}
+	if d.asked != "" {
+		a.missing = notJudged(r)
+	}
 	if r.Vulnerabilities == nil {
 		for i := range d.statements {
 			a.idle = append(a.idle, d.statements[i].Source+": "+d.statements[i].Vulnerability+": nothing was matched")
@@ -135,6 +142,17 @@ func (d *decider) decide(r *scan.Result) *imageAnswer {
 	return a
 }
 
+// notJudged says why some packages were not judged, "" when all were.
+func notJudged(r *scan.Result) string {
+	switch v := r.Vulnerabilities; {
+	case v == nil:
+		return "there is no database of advisories: run ullage db update"
+	case len(v.NoData) > 0:
+		return "there are no advisories on " + strings.Join(v.NoData, ", ") + ": fetch a feed that has some with ullage db update"
+	}
+	return ""
+}
+
 // excepted is a match as exceptions know it.
 func excepted(img *image.Image, m *vuln.Match) *policy.Vulnerability {
 	p := &img.Packages[m.Package]
@@ -162,20 +180,11 @@ func (d *decider) verdict(p *Program, a *imageAnswer) error {
 	for _, text := range d.wrong {
 		fmt.Fprintln(p.Stderr, "ullage: exception: "+printable(text))
 	}
-	missing := ""
-	if len(d.conditions) > 0 {
-		switch v := a.Vulnerabilities; {
-		case v == nil:
-			missing = "there is no database of advisories: run ullage db update"
-		case len(v.NoData) > 0:
-			missing = "there are no advisories on " + strings.Join(v.NoData, ", ") + ": fetch a feed that has some with ullage db update"
-		}
-	}
-	if missing != "" {
-		fmt.Fprintln(p.Stderr, "ullage: --fail-on was not judged for all packages: "+printable(missing))
+	if a.missing != "" {
+		fmt.Fprintln(p.Stderr, "ullage: --fail-on "+d.asked+" was not judged for all packages: "+printable(a.missing))
 	}
 	switch {
-	case len(a.Image.Problems) > 0 || len(d.wrong) > 0 || missing != "":
+	case len(a.Image.Problems) > 0 || len(d.wrong) > 0 || a.missing != "":
 		return &codeError{code: exitIncomplete}
 	case a.failing > 0:
 		return &codeError{code: exitFindings}

@@ -50,6 +50,7 @@ func (p *imagePrinter) image(r *imageAnswer, now time.Time) error {
 		p.layers(img)
 	}
 	p.problems(img)
+	p.verdict(r)
 	return p.w.Flush()
 }
 

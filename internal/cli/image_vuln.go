@@ -184,6 +184,22 @@ func (p *imagePrinter) upgrades(r *imageAnswer) {
 	}
 }
 
+// verdict ends the output with what --fail-on came to.
+func (p *imagePrinter) verdict(r *imageAnswer) {
+	if r.asked == "" {
+		return
+	}
+	p.line(0, "", "")
+	switch {
+	case r.failing > 0:
+		p.wrapped(0, red, fmt.Sprintf("fails: %d of the vulnerabilities are what --fail-on %s asks for", r.failing, r.asked))
+	case r.missing != "":
+		p.wrapped(0, yellow, "not judged for all packages: "+r.missing)
+	default:
+		p.wrapped(0, green, "passes: nothing is what --fail-on "+r.asked+" asks for")
+	}
+}
+
 // perLayer says how many vulnerabilities upgrades in each layer mend, the most first.
 func perLayer(all []vuln.Upgrade) []string {
 	mends := map[int]int{}

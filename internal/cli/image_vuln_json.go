@@ -38,6 +38,7 @@ type exceptionJSON struct {
 
 type vulnerabilitiesJSON struct {
 	Found     []vulnerabilityJSON `json:"found"`
+	Failing   *int                `json:"failing"`   // how many --fail-on asks for; null without it
 	NotShown  int                 `json:"notShown"`  // that --only-fixable leaves out of found
 	RuledOut  []ruledJSON         `json:"ruledOut"`  // that sources report and that do not count
 	Undecided []undecidedJSON     `json:"undecided"` // advisories of which it could not be told whether they apply
@@ -101,6 +102,9 @@ func newVulnerabilitiesJSON(r *imageAnswer) *vulnerabilitiesJSON {
 	j := &vulnerabilitiesJSON{
 		Found: []vulnerabilityJSON{}, NotShown: r.hidden, RuledOut: []ruledJSON{}, Undecided: []undecidedJSON{}, NoData: listOf(v.NoData), Feeds: []feedAgeJSON{},
 		Upgrades: []upgradeJSON{}, VEXWithoutEffect: listOf(r.idle), Expired: []exceptionJSON{},
+	}
+	if r.asked != "" {
+		j.Failing = &r.failing
 	}
 	for i := range v.Matches {
 		if m := &v.Matches[i]; !r.onlyFixable || m.State == vuln.FixAvailable {
