@@ -182,8 +182,10 @@ func (p *imagePrinter) vulnerabilityChanges(d *scan.Diff) {
 		return
 	case len(d.Came)+len(d.Went) == 0:
 		p.line(2, "", "the same")
+		p.some("no data on", d.NoData, yellow)
 		return
 	}
+	p.some("no data on", d.NoData, yellow)
 	p.line(2, "", fmt.Sprintf("%d came, %d went", len(d.Came), len(d.Went)))
 	for _, side := range []struct {
 		name string
@@ -285,6 +287,8 @@ type packageChangeJSON struct {
 type changedVulnsJSON struct {
 	Came []changedVulnJSON `json:"came"`
 	Went []changedVulnJSON `json:"went"`
+	// NoData are ecosystems on which there are no advisories.
+	NoData []string `json:"noData"`
 }
 
 type changedVulnJSON struct {
@@ -321,7 +325,7 @@ func newImageDiffJSON(d *scan.Diff, sides [2]*imageAnswer) *imageDiffJSON {
 		j.Packages = append(j.Packages, packageChangeJSON{string(c.Kind), c.Ecosystem, c.Name, c.Old, c.New})
 	}
 	if d.Unmatched == "" {
-		j.Vulnerabilities = &changedVulnsJSON{changedVulns(d.Came), changedVulns(d.Went)}
+		j.Vulnerabilities = &changedVulnsJSON{changedVulns(d.Came), changedVulns(d.Went), listOf(d.NoData)}
 	}
 	for _, c := range d.Programs {
 		j.Programs = append(j.Programs, programChangeJSON{string(c.Kind), c.Helps(), newProgramJSON(c.Old), newProgramJSON(c.New)})

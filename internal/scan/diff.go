@@ -19,6 +19,7 @@ type Diff struct {
 	// are empty when Unmatched says why nothing is known of them.
 	Came, Went []Vulnerable
 	Unmatched  string
+	NoData     []string // ecosystems on which there are no advisories in one of the images
 	// Unread says why programs, configuration and size were not compared, "" when
 	// they were.
 	Unread   string
@@ -98,6 +99,9 @@ func Compare(from, to *Result) *Diff {
 		d.Unmatched = "there is no database of advisories"
 	} else {
 		d.Came, d.Went = onlyIn(to, from), onlyIn(from, to)
+		d.NoData = slices.Concat(from.Vulnerabilities.NoData, to.Vulnerabilities.NoData)
+		slices.Sort(d.NoData)
+		d.NoData = slices.Compact(d.NoData)
 	}
 	if from.Image.Bill || to.Image.Bill {
 		d.Unread = "a bill of materials tells packages only"
@@ -118,10 +122,11 @@ func Compare(from, to *Result) *Diff {
 // order: what is left over was added or removed.
 func comparePackages(from, to []image.Package) []PackageChange {
 	type key struct{ ecosystem, name string }
-	versions := map[key]*[2]map[string]bool{}
+	versions, names := map[key]*[2]map[string]bool{}, map[key]string{}
 	for side, list := range [][]image.Package{from, to} {
 		for i := range list {
-			k := key{list[i].Ecosystem, list[i].Name}
+			k := key{list[i].Ecosystem, vuln.NormalName(list[i].Ecosystem, list[i].Name)}
+			names[k] = list[i].Name
 			if versions[k] == nil {
 				versions[k] = &[2]map[string]bool{{}, {}}
 			}
@@ -141,7 +146,7 @@ func comparePackages(from, to []image.Package) []PackageChange {
 			slices.SortFunc(only[side], func(a, b string) int { return cmp.Or(order(o, a, b), strings.Compare(a, b)) })
 		}
 		for i := range max(len(only[0]), len(only[1])) {
-			c := PackageChange{Ecosystem: k.ecosystem, Name: k.name}
+			c := PackageChange{Ecosystem: k.ecosystem, Name: names[k]}
 			if i < len(only[0]) {
 				c.Old = only[0][i]
 			}
@@ -185,7 +190,7 @@ func kindOf(o vuln.Order, from, to string, was, is bool) Kind {
 func onlyIn(a, b *Result) []Vulnerable {
 	name := func(r *Result, m *vuln.Match) string {
 		p := &r.Image.Packages[m.Package]
-		return m.ID + "\x00" + p.Ecosystem + "\x00" + p.Name
+		return m.ID + "\x00" + p.Ecosystem + "\x00" + vuln.NormalName(p.Ecosystem, p.Name)
 	}
 	known := map[string]bool{}
 	for i := range b.Vulnerabilities.Matches {

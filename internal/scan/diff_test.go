@@ -20,23 +20,23 @@ func pkg(name, version string) image.Package {
 func TestCompare(t *testing.T) {
 	from := &Result{
 		Image: &image.Image{
-			Packages: []image.Package{pkg("same", "1.0.0"), pkg("up", "1.9.0"), pkg("down", "2.0.0"), pkg("gone", "1.0.0"), pkg("two", "1.0.0"), pkg("two", "2.0.0"), {Ecosystem: "conan", Name: "odd", Version: "a"}},
+			Packages: []image.Package{{Ecosystem: "PyPI", Name: "Zope.Interface", Version: "1"}, pkg("up", "1.9.0"), pkg("down", "2.0.0"), pkg("gone", "1.0.0"), pkg("two", "1.0.0"), pkg("two", "2.0.0"), {Ecosystem: "conan", Name: "odd", Version: "a"}},
 			Programs: []image.Program{{Path: "/bin/a"}, {Path: "/bin/su"}, {Path: "/bin/sh", Class: image.Shell}},
 			Writable: []image.Writable{{Path: "/tmp/x"}},
 			Config:   image.Config{User: "1000", Entrypoint: []string{"/web"}, Env: []image.Variable{{Name: "A", Value: "1"}, {Name: "B", Value: "2"}}, Labels: map[string]string{"l": "1"}},
 			Layers:   []image.Layer{{Size: 10}},
 		},
-		Vulnerabilities: &vuln.Result{Matches: []vuln.Match{{Package: 0, ID: "CVE-1"}, {Package: 1, ID: "CVE-2"}, {Package: 3, ID: "CVE-3"}}},
+		Vulnerabilities: &vuln.Result{Matches: []vuln.Match{{Package: 0, ID: "CVE-1"}, {Package: 1, ID: "CVE-2"}, {Package: 3, ID: "CVE-3"}}, NoData: []string{"npm", "Go"}},
 	}
 	to := &Result{
 		Image: &image.Image{
-			Packages: []image.Package{pkg("same", "1.0.0"), pkg("up", "1.10.0"), pkg("down", "1.0.0"), pkg("new", "1.0.0"), pkg("two", "2.0.0"), pkg("two", "3.0.0"), {Ecosystem: "conan", Name: "odd", Version: "b"}},
+			Packages: []image.Package{{Ecosystem: "PyPI", Name: "zope-interface", Version: "1"}, pkg("up", "1.10.0"), pkg("down", "1.0.0"), pkg("new", "1.0.0"), pkg("two", "2.0.0"), pkg("two", "3.0.0"), {Ecosystem: "conan", Name: "odd", Version: "b"}},
 			Programs: []image.Program{{Path: "/bin/a"}, {Path: "/bin/su", Setuid: true}, {Path: "/usr/bin/curl", Class: image.NetworkTool}, {Path: "/web"}},
 			Writable: []image.Writable{{Path: "/tmp/x"}, {Path: "/etc/y"}},
 			Config:   image.Config{User: "0:0", Entrypoint: []string{"/web"}, Env: []image.Variable{{Name: "A", Value: "3"}, {Name: "C", Value: "2"}}, Labels: map[string]string{"l": "1"}},
 			Layers:   []image.Layer{{Size: 10}, {Size: 5}},
 		},
-		Vulnerabilities: &vuln.Result{Matches: []vuln.Match{{Package: 0, ID: "CVE-1"}, {Package: 3, ID: "CVE-4", Priority: 1}, {Package: 2, ID: "CVE-5", Priority: 9}}},
+		Vulnerabilities: &vuln.Result{Matches: []vuln.Match{{Package: 0, ID: "CVE-1"}, {Package: 3, ID: "CVE-4", Priority: 1}, {Package: 2, ID: "CVE-5", Priority: 9}}, NoData: []string{"npm"}},
 	}
 	d := Compare(from, to)
 	var got []string
@@ -64,7 +64,7 @@ func TestCompare(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	if !slices.Equal(d.Writable, []string{"/etc/y"}) || d.Size != [2]int64{10, 15} || !d.Worse() {
+	if !slices.Equal(d.Writable, []string{"/etc/y"}) || d.Size != [2]int64{10, 15} || !d.Worse() || !slices.Equal(d.NoData, []string{"Go", "npm"}) {
 		t.Errorf("writable %v, size %v, worse %v", d.Writable, d.Size, d.Worse())
 	}
 }
