@@ -25,7 +25,7 @@ const shownOfImage = 12
 
 func (p *imagePrinter) image(r *imageAnswer, now time.Time) error {
 	img := r.Image
-	p.line(0, bold, img.Reference+"  "+img.Platform)
+	p.line(0, bold, strings.TrimSpace(img.Reference+"  "+img.Platform))
 	for _, d := range []struct{ name, digest string }{{"index", img.Index}, {"manifest", img.Manifest}, {"config", img.Identity.Config}} {
 		if d.digest != "" {
 			p.entry(d.name, d.digest)

@@ -33,7 +33,7 @@ func (b *bill) image() *image.Image {
 			continue
 		case p.Ecosystem == "":
 			if strings.ToLower(c.kind) != "application" { // of a lock file or the like
-				nameless = append(nameless, strings.TrimSpace(c.name+" "+c.version))
+				nameless = append(nameless, cmp.Or(strings.TrimSpace(c.name+" "+c.version), "one without a name"))
 			}
 			continue
 		}
