@@ -31,6 +31,7 @@ type imagesFlags struct {
 	mirrors  []string
 	registry image.Registry
 	db       dbFlags
+	store    storeFlags
 	jobs     int
 	timeout  time.Duration
 
@@ -40,7 +41,7 @@ type imagesFlags struct {
 }
 
 // ofImages are the flags that mean nothing unless images are read.
-var ofImages = []string{"platform", "mirror", "ca-file", "insecure", "db", "image-jobs", "image-timeout"}
+var ofImages = []string{"platform", "mirror", "ca-file", "insecure", "db", "store", "no-store", "image-jobs", "image-timeout"}
 
 func (f *imagesFlags) flags(flags *pflag.FlagSet) {
 	flags.BoolVar(&f.wanted, "images", false, "read the images of containers, too, and judge what is in them")
@@ -50,6 +51,7 @@ func (f *imagesFlags) flags(flags *pflag.FlagSet) {
 	flags.StringArrayVar(&f.registry.CAFiles, "ca-file", nil, "file with certificates in PEM form to trust besides the system's")
 	flags.StringArrayVar(&f.registry.Insecure, "insecure", nil, "host of a registry that may speak plain HTTP and needs no valid certificate")
 	flags.StringVar(&f.db.dir, "db", "", "directory of the advisory database (default $ULLAGE_DB, else ullage/advisories in the cache directory)")
+	f.store.optional(flags)
 	flags.IntVar(&f.jobs, "image-jobs", 3, "images read at the same time")
 	flags.DurationVar(&f.timeout, "image-timeout", 5*time.Minute, "time in which an image must be read")
 }
@@ -135,7 +137,7 @@ func (f *imagesFlags) read(ctx context.Context, p *Program, bar *progress, objec
 	if err != nil {
 		return nil, nil, &codeError{exitUsage, err}
 	}
-	if err := f.scan(ctx, store, bar, jobs); err != nil {
+	if err := f.scan(ctx, p, store, bar, jobs); err != nil {
 		return nil, nil, interrupted(ctx, err)
 	}
 	facts := map[string]*tree.Node{}
@@ -181,8 +183,13 @@ func (f *imagesFlags) plan(objects []*model.Object) ([]imageJob, error) {
 }
 
 // scan reads images, several at a time, and keeps the facts about each.
-func (f *imagesFlags) scan(ctx context.Context, store *advisory.Store, bar *progress, jobs []imageJob) error {
+func (f *imagesFlags) scan(ctx context.Context, p *Program, store *advisory.Store, bar *progress, jobs []imageJob) error {
 	scanner := scan.Scanner{Advisories: store, Options: image.Options{Platform: f.platform, Registry: f.registry}}
+	kept, closeStore := f.store.open(ctx, p)
+	defer closeStore()
+	if kept != nil {
+		scanner.Options.Cache, scanner.Store = kept, kept
+	}
 	sources := make([]string, len(jobs))
 	for i := range jobs {
 		sources[i] = jobs[i].source

@@ -29,6 +29,7 @@ type config struct {
 	profile, failOn, severity, namespace, kubeVersion, world, baseline, annotations word
 	rules, skip, frameworks, policies, exceptions, exclude, values, set             []word
 	params                                                                          []params
+	life                                                                            lifePolicy
 }
 
 // params are the parameters that the configuration gives to a rule, named by id or
@@ -118,6 +119,7 @@ func (c *config) read(decoder *tree.Decoder, root *tree.Node) {
 		"helm": func(n *tree.Node) {
 			d.Fields(n, map[string]func(*tree.Node){"values": helm.words(&c.values), "set": helm.words(&c.set)})
 		},
+		"vulnerabilities": c.life.read(decoder),
 		"params": func(n *tree.Node) {
 			if !n.Is(tree.Map) {
 				d.Fail(n, "params is %s, not a map of rules", n.Kind().Noun())

@@ -109,7 +109,9 @@ func (f *dbFlags) update(cmd *cobra.Command, p *Program) error {
 	if err != nil {
 		return &codeError{exitUsage, fmt.Errorf("update the database in %s: %w", store.Dir, err)}
 	}
-	return f.tellUpdate(p, store, report)
+	err = f.tellUpdate(p, store, report)
+	offerRematch(cmd.Context(), p)
+	return err
 }
 
 // wanted returns the feeds to update.

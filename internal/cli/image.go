@@ -12,6 +12,7 @@ import (
 
 	"ullage.dev/ullage/internal/image"
 	"ullage.dev/ullage/internal/scan"
+	"ullage.dev/ullage/internal/store"
 )
 
 // imageFlags are the flags of ullage image.
@@ -26,6 +27,7 @@ type imageFlags struct {
 	db                      dbFlags
 	signer                  signerFlags
 	decideFlags
+	store storeFlags
 }
 
 func imageCommand(p *Program) *cobra.Command {
@@ -40,8 +42,8 @@ compilers, programs that change who runs them, its configuration and its layers.
 An image is a reference to a registry, what docker save writes, an OCI layout or an
 archive of one, a root file system, a bill of materials (SBOM) in CycloneDX or SPDX,
 or with containerd: or docker: before it in the store of a runtime on this machine.
-Each layer is read once and nothing is unpacked to disk. Docker's logins are used for
-registries.
+Each layer is read once and nothing is unpacked to disk; what is known by its digest
+is not read again. Docker's logins are used for registries.
 
 Packages are matched against the advisories that ullage db update fetched. With
 --key, or --trusted-root and whom to believe, it is told who signed the image and what
@@ -76,9 +78,10 @@ Exit code: 0 told, 1 there is what --fail-on asks for, or it is not signed as
 	f.reading(flags)
 	flags.StringVar(&f.base, "base", "", "image that this one may be built on, to tell its layers from the image's own")
 	f.signer.add(flags)
+	f.store.optional(flags)
 	f.decideFlags.flags(flags)
 	flags.BoolVarP(&f.verbose, "verbose", "v", false, "list every package, program and vulnerability")
-	cmd.AddCommand(imageDiffCommand(p))
+	cmd.AddCommand(imageDiffCommand(p), imageHistoryCommand(p), imageListCommand(p), imageRematchCommand(p), imageWatchCommand(p))
 	return cmd
 }
 
@@ -108,8 +111,10 @@ func (f *imageFlags) run(ctx context.Context, p *Program, ref string) error {
 	if err != nil {
 		return err
 	}
+	kept, done := f.store.open(ctx, p)
+	defer done()
 	bar := newLayerProgress(p)
-	scanner, err := f.scanner(p, bar)
+	scanner, err := f.scanner(p, kept, bar)
 	if err != nil {
 		return err
 	}
@@ -119,7 +124,11 @@ func (f *imageFlags) run(ctx context.Context, p *Program, ref string) error {
 	if err != nil {
 		return interrupted(ctx, &codeError{exitUsage, err})
 	}
+	if result.StoreError != nil {
+		tellStore(p, result.StoreError)
+	}
 	answer := decider.decide(result)
+	answer.life = newLifeView(result, &decider.life, time.Now())
 	if err = f.write(p, answer, time.Now()); err != nil {
 		return &codeError{exitUsage, err}
 	}
@@ -129,8 +138,8 @@ func (f *imageFlags) run(ctx context.Context, p *Program, ref string) error {
 	return decider.verdict(p, answer)
 }
 
-// scanner reads images as the flags say.
-func (f *imageFlags) scanner(p *Program, bar *layerProgress) (*scan.Scanner, error) {
+// scanner reads images as the flags say; kept is nil without a store.
+func (f *imageFlags) scanner(p *Program, kept *store.Store, bar *layerProgress) (*scan.Scanner, error) {
 	f.registry.Mirrors = map[string][]string{}
 	for _, m := range f.mirrors {
 		host, mirror, ok := strings.Cut(m, "=")
@@ -139,14 +148,18 @@ func (f *imageFlags) scanner(p *Program, bar *layerProgress) (*scan.Scanner, err
 		}
 		f.registry.Mirrors[host] = append(f.registry.Mirrors[host], mirror)
 	}
-	store, err := f.db.store(p)
+	advisories, err := f.db.store(p)
 	if err != nil {
 		return nil, &codeError{exitUsage, err}
 	}
-	return &scan.Scanner{Advisories: store, Options: image.Options{
-		Platform: f.platform, Registry: f.registry, Stores: f.stores, DiffIDs: f.check,
-		Progress: bar.merged, Reading: bar.reading,
-	}}, nil
+	s := &scan.Scanner{Advisories: advisories, Store: kept, Options: image.Options{Platform: f.platform, Registry: f.registry, Stores: f.stores, DiffIDs: f.check}}
+	if kept != nil {
+		s.Options.Cache = kept
+	}
+	if bar != nil {
+		s.Options.Progress, s.Options.Reading = bar.merged, bar.reading
+	}
+	return s, nil
 }
 
 func (f *imageFlags) printer(p *Program) *imagePrinter {

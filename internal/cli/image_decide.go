@@ -46,6 +46,7 @@ type decider struct {
 	asked       string   // what the conditions were written as
 	wrong       []string // entries of exceptions that do not work
 	onlyFixable bool
+	life        lifePolicy
 }
 
 // decider reads what the flags and the configuration name.
@@ -71,12 +72,13 @@ func (f *decideFlags) decider(p *Program, output string, now time.Time) (*decide
 			d.unread = append(d.unread, path+": "+problem)
 		}
 	}
+	c, err := loadConfig(f.config, p.Getenv("HOME"))
+	if err != nil {
+		return nil, err
+	}
+	d.life = c.life
 	files := f.exceptions
 	if len(files) == 0 {
-		c, err := loadConfig(f.config, p.Getenv("HOME"))
-		if err != nil {
-			return nil, err
-		}
 		files = texts(c.exceptions)
 	}
 	for _, path := range files {
@@ -101,8 +103,9 @@ type imageAnswer struct {
 	idle              []string           // VEX statements that changed nothing, and why
 	expired           []*model.Exception // that would have covered a match
 	onlyFixable       bool
-	asked             string // what --fail-on asks for, "" when nothing
-	missing           string // why that could not be judged for all packages
+	asked             string    // what --fail-on asks for, "" when nothing
+	missing           string    // why that could not be judged for all packages
+	life              *lifeView // nil: nothing is known of before
 }
 
 // decide lets statements and exceptions speak of what was found.

@@ -36,6 +36,7 @@ or root as the user; 2 usage, or an image cannot be read, 3 a part of one could 
 	flags := cmd.Flags()
 	flags.StringVarP(&f.output, "output", "o", "text", "format: text, json")
 	f.reading(flags)
+	f.store.optional(flags)
 	f.decisions(flags)
 	flags.BoolVarP(&f.verbose, "verbose", "v", false, "list every change")
 	return cmd
@@ -50,12 +51,15 @@ func (f *imageFlags) diff(ctx context.Context, p *Program, refs []string) error 
 	if err != nil {
 		return err
 	}
+	kept, done := f.store.open(ctx, p)
+	defer done()
 	bar := newLayerProgress(p)
 	defer bar.end()
-	scanner, err := f.scanner(p, bar)
+	scanner, err := f.scanner(p, kept, bar)
 	if err != nil {
 		return err
 	}
+	scanner.Store = nil // looking at two images side by side is not to see where a tag leads
 	var sides [2]*imageAnswer
 	for i, ref := range refs {
 		result, err := scanImage(ctx, scanner, ref)

@@ -33,6 +33,7 @@ func (p *imagePrinter) vulnerabilities(r *imageAnswer, now time.Time) {
 	}
 	p.some("no data on", v.NoData, yellow)
 	p.entry("as of", feedAge(r.Feeds, now))
+	p.life(r)
 	matches := r.shown()
 	shown := matches
 	if !p.verbose {
@@ -40,7 +41,7 @@ func (p *imagePrinter) vulnerabilities(r *imageAnswer, now time.Time) {
 	}
 	for i := range shown {
 		pkg := &r.Image.Packages[shown[i].Package]
-		p.match(&shown[i], pkg.Name+" "+pkg.Version)
+		p.match(&shown[i], pkg.Name+" "+pkg.Version, r.life.reasons(&shown[i])...)
 	}
 	if rest := len(matches) - len(shown); rest > 0 {
 		p.line(2, dim, fmt.Sprintf("and %d more; --verbose lists them", rest))
@@ -125,9 +126,9 @@ func (p *imagePrinter) decided(r *imageAnswer) {
 	p.some("expired exception", expired, yellow)
 }
 
-// match writes a vulnerability with its reasons. of is the package that has it, ""
-// when that is known.
-func (p *imagePrinter) match(m *vuln.Match, of string) {
+// match writes a vulnerability with its reasons, and more of these. of is the package
+// that has it, "" when that is known.
+func (p *imagePrinter) match(m *vuln.Match, of string, more ...string) {
 	fix := string(m.State)
 	if m.Fixed != "" {
 		fix = "fixed in " + m.Fixed
@@ -145,7 +146,7 @@ func (p *imagePrinter) match(m *vuln.Match, of string) {
 		p.columns(levelColumn, "", "", fmt.Sprintf("accepted by %s until %s: %s (%s)", e.Owner, e.Expires.Format(time.DateOnly), e.Reason, e.ID), "")
 	}
 	reasons := slices.DeleteFunc(slices.Clone(m.Reasons()), func(s string) bool { return s == fix })
-	if len(reasons) > 0 {
+	if reasons = append(reasons, more...); len(reasons) > 0 {
 		p.columns(levelColumn, "", dim, strings.Join(reasons, "; "), dim)
 	}
 }

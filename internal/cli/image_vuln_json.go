@@ -20,6 +20,8 @@ type vulnerabilityJSON struct {
 	Reasons   []string       `json:"reasons"`
 	Said      *saidJSON      `json:"vex,omitempty"`       // what a VEX statement says of it
 	Exception *exceptionJSON `json:"exception,omitempty"` // that accepts it
+	// Life is absent when the store does not know of it.
+	Life *lifeJSON `json:"life,omitempty"`
 }
 
 type saidJSON struct {
@@ -109,7 +111,7 @@ func newVulnerabilitiesJSON(r *imageAnswer) *vulnerabilitiesJSON {
 	for i := range v.Matches {
 		if m := &v.Matches[i]; !r.onlyFixable || m.State == vuln.FixAvailable {
 			j.Found = append(j.Found, vulnerabilityJSON{
-				m.Package, m.ID, listOf(m.Aliases), m.Severity.Level.String(), m.Severity.Score, string(m.State), m.Fixed, m.Priority, listOf(m.Reasons()), newSaidJSON(m.Said), newExceptionJSON(m.Exception),
+				m.Package, m.ID, listOf(m.Aliases), m.Severity.Level.String(), m.Severity.Score, string(m.State), m.Fixed, m.Priority, listOf(m.Reasons()), newSaidJSON(m.Said), newExceptionJSON(m.Exception), r.life.json(m),
 			})
 		}
 	}

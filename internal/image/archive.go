@@ -2,6 +2,7 @@ package image
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,6 +12,8 @@ import (
 	"path"
 	"slices"
 	"strings"
+
+	reference "github.com/google/go-containerregistry/pkg/name"
 )
 
 // openArchive finds an image in a tar file: in place when it is plain and can be
@@ -89,17 +92,34 @@ func openSaved(f files, name string, o Options) (*Source, error) {
 	}
 	s := &Source{}
 	s.Config = sha256Of(config)
+	if len(image.RepoTags) > 0 {
+		s.Name = FullName(cmp.Or(name, image.RepoTags[0]))
+	}
 	// The file is mostly called by its digest.
 	if hex := strings.TrimSuffix(path.Base(image.Config), ".json"); len(hex) == 64 && "sha256:"+hex != s.Config {
 		return nil, fmt.Errorf("%s has the digest %s", image.Config, s.Config)
 	}
 	for _, layer := range image.Layers {
-		s.layers = append(s.layers, fileLayer(f, path.Clean(layer)))
+		l := fileLayer(f, path.Clean(layer))
+		if r, size, err := f.open(l.name); err == nil {
+			l.Size = size
+			_ = r.Close()
+		}
+		s.layers = append(s.layers, l)
 	}
 	if err := s.setConfig(config); err != nil {
 		return nil, err
 	}
 	return s, s.checkPlatform(o.Platform)
+}
+
+// FullName gives the reference of a registry's image in full, "" for what is none.
+func FullName(ref string) string {
+	full, err := reference.ParseReference(ref)
+	if err != nil {
+		return ""
+	}
+	return full.Name()
 }
 
 func chooseSaved(images []savedImage, name string) (*savedImage, error) {

@@ -49,14 +49,7 @@ func (r *layerReader) file(a attributes, h *tarHeader) (attributes, error) {
 		return a, nil
 	}
 	if interest.Extract == nil {
-		r.charge(h.Size)
-		r.kept += h.Size
-		kept := make([]byte, h.Size)
-		if err := r.data.contents(kept); err != nil {
-			return a, err
-		}
-		a.content = r.keep(content{bytes: kept})
-		return a, nil
+		return r.keepFile(a, h.Size, interest)
 	}
 	all := r.room(h.Size)
 	if err := r.data.contents(all); err != nil {
@@ -65,6 +58,29 @@ func (r *layerReader) file(a attributes, h *tarHeader) (attributes, error) {
 	a.content = r.extract(interest.Extract, &FileContent{
 		Path: r.name(), Mode: a.mode & modeBits, Size: h.Size, ReaderAt: bytes.NewReader(all), bytes: all,
 	})
+	return a, nil
+}
+
+// keepFile keeps what is wanted of a file.
+func (r *layerReader) keepFile(a attributes, size int64, interest *Interest) (attributes, error) {
+	var kept []byte
+	if interest.Keep == nil {
+		r.charge(size)
+		kept = make([]byte, size)
+		if err := r.data.contents(kept); err != nil {
+			return a, err
+		}
+		r.whole = true
+	} else {
+		all := r.room(size)
+		if err := r.data.contents(all); err != nil {
+			return a, err
+		}
+		kept = append([]byte{}, interest.Keep(r.name(), all)...) // its own size, and never nil
+		r.charge(int64(len(kept)))
+	}
+	r.kept += int64(len(kept))
+	a.content = r.keep(content{bytes: kept})
 	return a, nil
 }
 

@@ -44,6 +44,10 @@ type Identity struct {
 	// Repository is the host and path in a registry that the image came from, "" when
 	// it came from elsewhere.
 	Repository string
+	// Name is the reference in full where an image has one that means the same
+	// everywhere: index.docker.io/library/web:1 for web:1. Two builds of an image are
+	// known by it to be of one.
+	Name string
 }
 
 // Config is the part of the image configuration that matters for security.

@@ -28,6 +28,10 @@ type Interest struct {
 	// [Tree.Content], which is for what only makes sense once the layers are laid
 	// over one another.
 	Extract Extractor
+	// Keep reduces what is kept of the file to what it is kept for, in new memory.
+	// Nil keeps all of it; then the layer is not cached by itself, for nobody knows
+	// what stands in the file.
+	Keep func(path string, data []byte) []byte
 }
 
 // Extractor reads one file. It may run for several layers at the same time and

@@ -50,6 +50,7 @@ type layerRead struct {
 	size     int64  // bytes of what was read
 	plain    bool   // not compressed
 	complete bool
+	whole    bool // it keeps files of which nobody knows what stands in them
 	problems problems
 }
 

@@ -15,10 +15,16 @@ import (
 // does not depend on how they are timed. What cannot be read becomes a problem of
 // the image; an error is returned when nothing could be read or the context ended.
 //
-// The tree is the file system that a container of the image sees.
+// The tree is the file system that a container of the image sees. It is nil when
+// the image came out of the cache. What is put into an image here must follow from
+// the content of its configuration and layers, by which the cache knows it.
 func Read(ctx context.Context, s *Source, o Options) (*Image, *Tree, error) {
 	if len(s.layers) == 0 && s.config == nil {
 		return nil, nil, fmt.Errorf("image %s: it has no layers", s.Reference)
+	}
+	key := s.imageKey(o)
+	if img := s.cached(ctx, key, o); img != nil {
+		return img, nil, nil
 	}
 	img := &Image{Reference: s.Reference, Identity: s.Identity}
 	var credentials []string
@@ -29,7 +35,7 @@ func Read(ctx context.Context, s *Source, o Options) (*Image, *Tree, error) {
 		}
 	}
 	img.addProblems("", s.problems)
-	tree, err := img.readLayers(ctx, s, o)
+	tree, sound, err := img.readLayers(ctx, s, o)
 	if err != nil {
 		return nil, nil, fmt.Errorf("image %s: %w", s.Reference, err)
 	}
@@ -41,6 +47,9 @@ func Read(ctx context.Context, s *Source, o Options) (*Image, *Tree, error) {
 	img.Programs = findPrograms(tree)
 	img.Writable = findWritable(tree)
 	img.addPackages(tree)
+	if sound {
+		img.store(ctx, key, o)
+	}
 	return img, tree, nil
 }
 
@@ -64,8 +73,9 @@ type outcome struct {
 
 // readLayers reads all layers, several at a time, and lays them over one another
 // in order. Layers begin in order, so that the lowest that is not merged is always
-// being read or done.
-func (img *Image) readLayers(ctx context.Context, s *Source, o Options) (*Tree, error) {
+// being read or done. They are sound when all were read to their ends and are what
+// they should be.
+func (img *Image) readLayers(ctx context.Context, s *Source, o Options) (tree *Tree, sound bool, err error) {
 	limits := o.limits()
 	pass := &layerPass{interests: newInterests(wanted()), limits: limits, budget: newBudget(limits.Kept)}
 	ctx, cancel := context.WithCancel(ctx)
@@ -98,17 +108,18 @@ func (img *Image) readLayers(ctx context.Context, s *Source, o Options) (*Tree, 
 		}
 	})
 	sum := squash{limits: limits}
+	sound = true
 	for i := range s.layers {
 		var done outcome
 		select {
 		case done = <-results[i]:
 		case <-ctx.Done():
-			return nil, ctx.Err()
+			return nil, false, ctx.Err()
 		}
 		if done.err != nil {
-			return nil, done.err
+			return nil, false, done.err
 		}
-		img.addLayer(s, i, done.read)
+		sound = img.addLayer(s, i, done.read) && sound
 		if done.read.tree != nil {
 			sum.add(done.read.tree, i, !s.again(i))
 		}
@@ -122,7 +133,7 @@ func (img *Image) readLayers(ctx context.Context, s *Source, o Options) (*Tree, 
 	if sum.tree == nil {
 		sum.tree = newTree()
 	}
-	return sum.tree, nil
+	return sum.tree, sound, nil
 }
 
 // again reports whether a layer that was read already is needed once more.
@@ -135,10 +146,11 @@ func (s *Source) again(i int) bool {
 	return false
 }
 
-// addLayer notes what came of a layer, and whether it is what it should be.
-func (img *Image) addLayer(s *Source, i int, read *layerRead) {
+// addLayer notes what came of a layer, and says whether it is what it should be.
+func (img *Image) addLayer(s *Source, i int, read *layerRead) bool {
 	l := s.layers[i].Layer
 	l.Files = read.entries
+	wrong := false
 	where := fmt.Sprintf("layer %d", i)
 	if name := s.layers[i].name; name != "" {
 		where += " (" + name + ")"
@@ -156,10 +168,12 @@ func (img *Image) addLayer(s *Source, i int, read *layerRead) {
 		}
 		for _, digest := range [][2]string{{read.blob, expected}, {read.raw, l.DiffID}} {
 			if digest[0] != "" && digest[1] != "" && digest[0] != digest[1] {
+				wrong = true
 				read.problems.add("it has the digest %s, not %s", digest[0], digest[1])
 			}
 		}
 		if l.Size > 0 && read.size > 0 && l.Size != read.size {
+			wrong = true
 			read.problems.add("it has %d bytes, not %d", read.size, l.Size)
 		}
 		if l.DiffID == "" {
@@ -171,6 +185,14 @@ func (img *Image) addLayer(s *Source, i int, read *layerRead) {
 	}
 	img.Layers = append(img.Layers, l)
 	img.addProblems(where, read.problems)
+	return !wrong && read.proves(&s.layers[i])
+}
+
+// proves says whether all of a layer was read and has the digest by which caches
+// know it.
+func (read *layerRead) proves(l *layerSource) bool {
+	digest := l.digest()
+	return read.complete && digest != "" && (l.checked && digest == l.Blob || digest == read.blob || digest == read.raw)
 }
 
 // readWith reads a layer, unless that was done. A layer that cannot be opened is
@@ -183,6 +205,9 @@ func (l *layerSource) readWith(ctx context.Context, pass *layerPass, index, laye
 		return &copied, nil
 	case l.walk != nil:
 		return l.walk(ctx, pass, index)
+	}
+	if read := l.fromCache(ctx, pass, index, o); read != nil {
+		return read, nil
 	}
 	blob, err := l.open(ctx)
 	if err != nil {
@@ -199,7 +224,11 @@ func (l *layerSource) readWith(ctx context.Context, pass *layerPass, index, laye
 		r = &toldReader{r: blob, tell: func(read int64) { o.Reading(index, layers, read, l.Size) }}
 	}
 	known := l.Blob != "" && !l.checked
-	return pass.read(ctx, index, r, digests{blob: known, raw: l.Blob == "" || o.DiffIDs})
+	read, err := pass.read(ctx, index, r, digests{blob: known, raw: l.Blob == "" || o.DiffIDs})
+	if err == nil {
+		read.store(ctx, l, o)
+	}
+	return read, err
 }
 
 // toldEvery is after how many bytes a [toldReader] tells of them.

@@ -51,6 +51,7 @@ func openRegistry(ctx context.Context, ref string, o Options) (*Source, error) {
 		source, err := openAt(ctx, place, roots, o)
 		if err == nil {
 			source.Repository = asked.Context().Name()
+			source.Name = asked.Name()
 			return source, nil
 		}
 		if ctx.Err() != nil {

@@ -29,6 +29,11 @@ type Options struct {
 	// diffID in the configuration too. Layers without a known digest are always held
 	// against it.
 	DiffIDs bool
+	// Cache, when set, is asked for what was made of this image or its layers before,
+	// and gets what is made now. With DiffIDs it is not asked. What is found there is
+	// of the content that the digests name: that this source still has it undamaged
+	// is not looked at.
+	Cache Cache
 	// Progress, when set, is called when a layer was read: its index, and how many
 	// there are. Calls come one at a time, in order.
 	Progress func(index, layers int, layer *Layer)

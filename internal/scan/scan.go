@@ -11,6 +11,7 @@ import (
 	"ullage.dev/ullage/internal/advisory"
 	"ullage.dev/ullage/internal/image"
 	"ullage.dev/ullage/internal/signature"
+	"ullage.dev/ullage/internal/store"
 	"ullage.dev/ullage/internal/vuln"
 )
 
@@ -24,6 +25,9 @@ type Scanner struct {
 	// Base is the reference of an image that images are compared with, to tell the
 	// layers of their base image. "": they are not.
 	Base string
+	// Store, when set, remembers what was scanned, and what was found in it. It is
+	// not the cache of Options, and mostly both.
+	Store *store.Store
 }
 
 // Result is what is known of an image.
@@ -36,6 +40,10 @@ type Result struct {
 	Feeds []advisory.Provenance
 	// Signatures say who vouches for the image.
 	Signatures signature.Result
+	// Memory is what the store knows; nil when there is none, or when it failed.
+	Memory *Memory
+	// StoreError is why the store does not know of this scan, nil when it does.
+	StoreError error
 }
 
 // Image scans one image by its reference, as [image.Open] takes it. It fails when
@@ -58,6 +66,9 @@ func (s *Scanner) Image(ctx context.Context, ref string) (*Result, error) {
 	r, err := s.Match(img)
 	if err == nil {
 		r.Signatures = signed
+	}
+	if err == nil && s.Store != nil {
+		r.StoreError = s.remember(ctx, r)
 	}
 	return r, err
 }

@@ -1,0 +1,235 @@
+package cli
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"ullage.dev/ullage/internal/image"
+	"ullage.dev/ullage/internal/store"
+)
+
+// historyFlags are those of ullage image history.
+type historyFlags struct {
+	listFlags
+	color, config string
+}
+
+func imageHistoryCommand(p *Program) *cobra.Command {
+	var f historyFlags
+	cmd := &cobra.Command{
+		Use: "history REFERENCE", Short: "When was each vulnerability of an image found, and in which digest is it fixed?",
+		Long: `Tell of a reference that ullage image or ullage image watch has read which images it
+led to, and of each vulnerability when it was first found, since when there is a fix,
+and in which image it was gone. With vulnerabilities.due in .ullage.yaml, what is due
+is told, too.
+
+Exit code: 0 told, 2 usage, or the store cannot be read, 3 the store does not know
+the reference.`,
+		Example: `  ullage image history registry.example/web:1
+  ullage image history registry.example/web:1 -o json | jq '.[].vulnerabilities[] | select(.overdue)'`,
+		Args: exactly("REFERENCE", 1),
+		RunE: func(cmd *cobra.Command, args []string) error { return f.history(cmd, p, args[0]) },
+	}
+	flags := cmd.Flags()
+	f.store.flags(flags)
+	flags.StringVar(&f.platform, "platform", "", "only of this platform")
+	flags.StringVar(&f.config, "config", "", configUsage)
+	flags.BoolVar(&f.all, "all", false, "also vulnerabilities that are gone for more than 90 days")
+	flags.StringVarP(&f.output, "output", "o", "text", "format: text, json")
+	flags.StringVar(&f.color, "color", "auto", "auto, always or never")
+	return cmd
+}
+
+func (f *historyFlags) history(cmd *cobra.Command, p *Program, ref string) error {
+	if err := errors.Join(word{f.output, "--output"}.oneOf("text", "json"), word{f.color, "--color"}.oneOf("auto", "always", "never")); err != nil {
+		return err
+	}
+	c, err := loadConfig(f.config, p.Getenv("HOME"))
+	if err != nil {
+		return err
+	}
+	s, err := f.store.existing(cmd, p)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	places, err := f.places(cmd, s, ref)
+	if err != nil {
+		return err
+	}
+	now := time.Now()
+	out := imagePrinter{newPrinter(p, f.color), false}
+	var all []historyJSON
+	for _, at := range places {
+		h, err := s.History(cmd.Context(), at.Reference, at.Platform)
+		if err != nil {
+			return &codeError{exitUsage, fmt.Errorf("store: %w", err)}
+		}
+		f.recent(&h, now)
+		if f.output == "json" {
+			all = append(all, newHistoryJSON(&h, &c.life, now))
+			continue
+		}
+		out.history(&h, &c.life, now)
+	}
+	if f.output == "json" {
+		encoder := json.NewEncoder(p.Stdout)
+		encoder.SetIndent("", "  ")
+		err = encoder.Encode(all)
+	} else {
+		err = out.w.Flush()
+	}
+	if err != nil {
+		return &codeError{exitUsage, err}
+	}
+	return nil
+}
+
+// places are what the store has under a reference, one for each platform.
+func (f *historyFlags) places(cmd *cobra.Command, s *store.Store, ref string) ([]store.Seen, error) {
+	seen, err := s.Seen(cmd.Context())
+	if err != nil {
+		return nil, &codeError{exitUsage, fmt.Errorf("store: %w", err)}
+	}
+	names := map[string]bool{ref: true, image.FullName(ref): true}
+	if whole, err := filepath.Abs(ref); err == nil {
+		names[whole] = true
+	}
+	var places []store.Seen
+	for _, x := range seen {
+		if x.Current && names[x.Reference] && (f.platform == "" || f.platform == x.Platform) {
+			places = append(places, x)
+		}
+	}
+	if len(places) == 0 {
+		return nil, &codeError{exitIncomplete, fmt.Errorf("%s is not in the store: ullage image list shows what is", ref)}
+	}
+	return places, nil
+}
+
+// goneAfter is how long what is gone is told of.
+const goneAfter = 90 * 24 * time.Hour
+
+// recent drops what is gone for long.
+func (f *historyFlags) recent(h *store.History, now time.Time) {
+	if f.all {
+		return
+	}
+	var kept []store.Course
+	for _, c := range h.Courses {
+		at := c.Gone
+		if at.IsZero() {
+			at = c.FixedAt
+		}
+		if c.In || now.Sub(at) < goneAfter {
+			kept = append(kept, c)
+		}
+	}
+	h.Courses = kept
+}
+
+func (p *imagePrinter) history(h *store.History, policy *lifePolicy, now time.Time) {
+	p.line(0, bold, h.Images[0].Reference+"  "+h.Images[0].Platform)
+	if owner := policy.owner(h.Images[0].Reference); owner != "" {
+		p.entry("owner", owner)
+	}
+	for _, x := range h.Images {
+		p.line(2, "", shortDigest(x.Config)+"  seen "+span(x.First, x.Last))
+	}
+	p.section("Vulnerabilities")
+	switch {
+	case !slices.ContainsFunc(h.Images, func(x store.Seen) bool { return x.Matched }):
+		p.wrapped(2, yellow, "not known: it was never held against advisories. ullage db update fetches them, and ullage image rematch does so.")
+	case len(h.Courses) == 0:
+		p.line(2, "", "none was found")
+	}
+	for i := range h.Courses {
+		c := &h.Courses[i]
+		text := fmt.Sprintf("%s %s %s, found %s", c.Vulnerability, c.Package, c.Version, day(c.Since))
+		if !c.FixSince.IsZero() {
+			text += ", fix since " + day(c.FixSince)
+		}
+		style := ""
+		switch due, isDue := policy.until(c.Severity, c.Life); {
+		case c.FixedIn != "":
+			text += ", fixed in " + shortDigest(c.FixedIn) + " on " + day(c.FixedAt)
+			style = green
+		case !c.Gone.IsZero():
+			text += ", not reported any more since " + day(c.Gone)
+			style = dim
+		case isDue:
+			text += ", " + dueText(due, now)
+			if now.After(due) {
+				style = red
+			}
+		}
+		p.wrapped(2, style, text)
+	}
+	p.line(0, "", "")
+}
+
+func day(t time.Time) string { return t.UTC().Format(time.DateOnly) }
+
+// span writes two days, once when they are the same.
+func span(first, last time.Time) string {
+	if day(first) == day(last) {
+		return "on " + day(first)
+	}
+	return "from " + day(first) + " to " + day(last)
+}
+
+type historyJSON struct {
+	Reference string       `json:"reference"`
+	Platform  string       `json:"platform"`
+	Owner     string       `json:"owner,omitempty"`
+	Images    []storedJSON `json:"images"`
+	// Vulnerabilities are null when the images were never held against advisories.
+	Vulnerabilities []courseJSON `json:"vulnerabilities"`
+}
+
+type courseJSON struct {
+	storedFindingJSON
+	Since    time.Time  `json:"since"`
+	FixSince *time.Time `json:"fixSince,omitempty"`
+	Present  bool       `json:"present"` // in the image that the reference leads to
+	LastIn   string     `json:"lastIn"`  // the last image that has it
+	FixedIn  string     `json:"fixedIn,omitempty"`
+	FixedAt  *time.Time `json:"fixedAt,omitempty"`
+	Gone     *time.Time `json:"gone,omitempty"` // not reported any more, in the same image
+	Due      *time.Time `json:"due,omitempty"`
+	Overdue  bool       `json:"overdue,omitempty"`
+}
+
+func newHistoryJSON(h *store.History, policy *lifePolicy, now time.Time) historyJSON {
+	j := historyJSON{Reference: h.Images[0].Reference, Platform: h.Images[0].Platform, Owner: policy.owner(h.Images[0].Reference)}
+	for _, x := range h.Images {
+		j.Images = append(j.Images, newStoredJSON(x))
+		if x.Matched && j.Vulnerabilities == nil {
+			j.Vulnerabilities = []courseJSON{}
+		}
+	}
+	for _, c := range h.Courses {
+		x := courseJSON{storedFindingJSON: storedFindingsJSON([]store.Finding{c.Finding})[0], Since: c.Since.UTC(), FixSince: utc(c.FixSince), Present: c.In,
+			LastIn: c.LastSeen, FixedIn: c.FixedIn, FixedAt: utc(c.FixedAt), Gone: utc(c.Gone)}
+		if due, ok := policy.until(c.Severity, c.Life); ok && c.In {
+			x.Due, x.Overdue = utc(due), now.After(due)
+		}
+		j.Vulnerabilities = append(j.Vulnerabilities, x)
+	}
+	return j
+}
+
+// utc gives nil for a time that did not come to pass.
+func utc(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	t = t.UTC()
+	return &t
+}

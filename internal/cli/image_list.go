@@ -1,0 +1,151 @@
+package cli
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"ullage.dev/ullage/internal/store"
+)
+
+// listFlags are those of the commands that ask the store.
+type listFlags struct {
+	store    storeFlags
+	output   string
+	all      bool
+	platform string
+}
+
+// existing opens a store that must be there.
+func (f *storeFlags) existing(cmd *cobra.Command, p *Program) (*store.Store, error) {
+	dir := f.directory(p)
+	if dir == "" {
+		return nil, errors.New("there is no directory for the store: name one with --store")
+	}
+	if !store.Exists(dir) {
+		return nil, &codeError{exitIncomplete, fmt.Errorf("nothing is stored in %s: ullage image REFERENCE stores what it reads", dir)}
+	}
+	s, err := store.Open(cmd.Context(), dir, store.Options{})
+	if err != nil {
+		return nil, &codeError{exitUsage, err}
+	}
+	return s, nil
+}
+
+func imageListCommand(p *Program) *cobra.Command {
+	var f listFlags
+	cmd := &cobra.Command{
+		Use: "list", Short: "Which images are stored, and what was found in them?",
+		Long: `List the images that ullage image has read, by the reference that led to them: when
+each was seen first and last, and how many vulnerabilities the last matching found.
+An image that its reference does not lead to any more is listed with --all.
+
+Exit code: 0 listed, 2 usage, or the store cannot be read, 3 nothing is stored.`,
+		Example: `  ullage image list
+  ullage image list -o json | jq -r '.images[] | select(.found.critical > 0).reference'`,
+		Args: exactly("", 0),
+		RunE: func(cmd *cobra.Command, _ []string) error { return f.list(cmd, p) },
+	}
+	f.store.flags(cmd.Flags())
+	cmd.Flags().BoolVar(&f.all, "all", false, "also images that were replaced")
+	cmd.Flags().StringVarP(&f.output, "output", "o", "text", "format: text, json")
+	return cmd
+}
+
+func (f *listFlags) list(cmd *cobra.Command, p *Program) error {
+	if err := (word{f.output, "--output"}).oneOf("text", "json"); err != nil {
+		return err
+	}
+	s, err := f.store.existing(cmd, p)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	seen, err := s.Seen(cmd.Context())
+	if err != nil {
+		return &codeError{exitUsage, fmt.Errorf("store: %w", err)}
+	}
+	var shown []store.Seen
+	for _, x := range seen {
+		if x.Current || f.all {
+			shown = append(shown, x)
+		}
+	}
+	if f.output == "json" {
+		return imageListJSON(p, shown)
+	}
+	return imageListText(p, shown, len(seen)-len(shown))
+}
+
+func imageListText(p *Program, shown []store.Seen, replaced int) error {
+	now := time.Now()
+	w := tabwriter.NewWriter(p.Stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "REFERENCE\tPLATFORM\tIMAGE\tVULNERABILITIES\tFIRST SEEN\tLAST SEEN")
+	for _, x := range shown {
+		found := "not matched"
+		if x.Matched {
+			if found = inOrder(x.Found); found == "" {
+				found = "none"
+			} else {
+				found += fmt.Sprintf("; %d with a fix", x.Fixable)
+			}
+		}
+		reference := x.Reference
+		if !x.Current {
+			reference += " (replaced)"
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", printable(reference), printable(x.Platform), shortDigest(x.Config), found, age(now.Sub(x.First)), age(now.Sub(x.Last)))
+	}
+	if err := w.Flush(); err != nil {
+		return &codeError{exitUsage, err}
+	}
+	if replaced > 0 {
+		fmt.Fprintf(p.Stdout, "\nreplaced images that are not listed: %d; --all lists them\n", replaced)
+	}
+	return nil
+}
+
+type storedJSON struct {
+	Reference string    `json:"reference"`
+	Platform  string    `json:"platform"`
+	Config    string    `json:"config"`
+	Manifest  string    `json:"manifest,omitempty"`
+	Index     string    `json:"index,omitempty"`
+	Current   bool      `json:"current"`
+	First     time.Time `json:"firstSeen"`
+	Last      time.Time `json:"lastSeen"`
+	// Found is null when the image was never held against advisories.
+	Found   map[string]int `json:"found"`
+	Fixable int            `json:"fixable"`
+}
+
+func imageListJSON(p *Program, shown []store.Seen) error {
+	out := struct {
+		Version int          `json:"version"`
+		Images  []storedJSON `json:"images"`
+	}{1, []storedJSON{}}
+	for _, x := range shown {
+		out.Images = append(out.Images, newStoredJSON(x))
+	}
+	encoder := json.NewEncoder(p.Stdout)
+	encoder.SetIndent("", "  ")
+	if err := encoder.Encode(out); err != nil {
+		return &codeError{exitUsage, err}
+	}
+	return nil
+}
+
+func newStoredJSON(x store.Seen) storedJSON {
+	j := storedJSON{x.Reference, x.Platform, x.Config, x.Manifest, x.Index, x.Current, x.First.UTC(), x.Last.UTC(), nil, x.Fixable}
+	if x.Matched {
+		j.Found = map[string]int{}
+		for severity, n := range x.Found {
+			j.Found[severity] = n
+		}
+	}
+	return j
+}

@@ -1,0 +1,46 @@
+package cli
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestImageStore reads an image that is known from the store, which shows in that
+// its layers need not be there any more, and goes on without a store that cannot
+// be used.
+func TestImageStore(t *testing.T) {
+	dir, path := t.TempDir(), smallImage(t)
+	cold, stderr, code := runImage(t, path, "--store", dir)
+	if code != exitClean || stderr != "" {
+		t.Fatalf("exit %d: %s", code, stderr)
+	}
+	if warm, stderr, code := runImage(t, path, "--store", dir); warm != cold || code != exitClean || stderr != "" {
+		t.Errorf("warm: exit %d: %s\n%s\nwant\n%s", code, stderr, warm, cold)
+	}
+	whole, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	damaged := strings.Replace(string(whole), "Package: zlib1g", "Package: zlib2g", 1)
+	if err := os.WriteFile(path, []byte(damaged), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if warm, _, code := runImage(t, path, "--store", dir); warm != cold || code != exitClean {
+		t.Errorf("what is known was read again: exit %d\n%s", code, warm)
+	}
+	for _, flag := range []string{"--no-store", "--check-diff-ids"} {
+		if text, _, code := runImage(t, path, "--store", dir, flag); code != exitIncomplete || !strings.Contains(text, "Not read") {
+			t.Errorf("%s: exit %d\n%s", flag, code, text)
+		}
+	}
+
+	none := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(none, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if text, stderr, code := runImage(t, smallImage(t), "--store", none); code != exitClean || !strings.Contains(stderr, "going on without it") || !strings.Contains(text, "Debian") {
+		t.Errorf("without a usable store: exit %d, %q\n%s", code, stderr, text)
+	}
+}

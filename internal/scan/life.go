@@ -1,0 +1,169 @@
+package scan
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"ullage.dev/ullage/internal/advisory"
+	"ullage.dev/ullage/internal/image"
+	"ullage.dev/ullage/internal/store"
+)
+
+// Memory is what the store knows of an image that was scanned.
+type Memory struct {
+	Reference string // by which the store knows the place of the image
+	// Before is the digest of the configuration of the image that the reference led
+	// to before, mostly this one; "" when it was never seen.
+	Before string
+	Change store.Change // since this image was last matched
+	// Lives are of the matches, by their index. Nil without a database.
+	Lives []store.Life
+}
+
+// remember tells the store of a scan. Root file systems are not remembered, as they
+// have no digest, nor bills of materials, as they are somebody's word.
+func (s *Scanner) remember(ctx context.Context, r *Result) error {
+	img := r.Image
+	if img.Identity.Config == "" || img.Bill {
+		return nil
+	}
+	m := &Memory{Reference: placeOf(img)}
+	at := store.Sighting{Reference: m.Reference, Platform: img.Platform, Config: img.Identity.Config, Manifest: img.Manifest, Index: img.Index}
+	var err error
+	if m.Before, err = s.Store.See(ctx, at, image.Version(), func() ([]byte, error) { return inventoryOf(img) }); err != nil {
+		return err
+	}
+	if r.Vulnerabilities != nil {
+		if m.Change, err = s.Store.Match(ctx, at.Config, findings(r), len(img.Problems) == 0); err != nil {
+			return err
+		}
+		lives, err := s.Store.Lives(ctx, at.Config)
+		if err != nil {
+			return err
+		}
+		m.Lives = make([]store.Life, len(r.Vulnerabilities.Matches))
+		for i := range m.Lives {
+			m.Lives[i] = lives[finding(r, i).Key]
+		}
+	}
+	r.Memory = m
+	return nil
+}
+
+// placeOf gives the reference in full where there is one, else the file, and for
+// what was piped in the image itself.
+func placeOf(img *image.Image) string {
+	if img.Name != "" {
+		return img.Name
+	}
+	form, path, ok := strings.Cut(img.Reference, ":")
+	switch form {
+	case "docker-archive", "oci-archive", "oci":
+	default:
+		ok, path = false, img.Reference
+	}
+	if strings.HasPrefix(path, "/dev/") || strings.HasPrefix(path, "/proc/") {
+		return img.Identity.Config
+	}
+	if whole, err := filepath.Abs(path); err == nil {
+		path = whole
+	}
+	if ok {
+		return form + ":" + path
+	}
+	return path
+}
+
+// inventory is what matching needs of an image. It is stored, and read by later
+// versions of this program.
+type inventory struct {
+	Distro   image.Distro
+	Packages []image.Package // without their files
+	Complete bool            // nothing of the image could not be read
+}
+
+func inventoryOf(img *image.Image) ([]byte, error) {
+	inv := inventory{img.Distro, make([]image.Package, len(img.Packages)), len(img.Problems) == 0}
+	for i, p := range img.Packages {
+		p.Files = nil
+		inv.Packages[i] = p
+	}
+	return json.Marshal(inv)
+}
+
+func findings(r *Result) []store.Finding {
+	list := make([]store.Finding, len(r.Vulnerabilities.Matches))
+	for i := range list {
+		list[i] = finding(r, i)
+	}
+	return list
+}
+
+func finding(r *Result, i int) store.Finding {
+	m := &r.Vulnerabilities.Matches[i]
+	p := &r.Image.Packages[m.Package]
+	return store.Finding{
+		Key:      store.Key{Ecosystem: p.Ecosystem, Package: p.Name, Version: p.Version, Vulnerability: m.ID},
+		Severity: m.Severity.Level.String(), State: string(m.State), Fixed: m.Fixed,
+	}
+}
+
+// Rematched is an image of the store that was held against the advisories anew.
+type Rematched struct {
+	References []string // that lead to it
+	Config     string
+	Platform   string
+	Result     *Result // of what the store keeps: packages and distribution only
+	Change     store.Change
+	// Err is why it was not; the others of the store are.
+	Err error
+}
+
+// Rematch holds the images of the store against the advisories as they are now,
+// without reading an image, and yields each. It fails when there is no database,
+// or the store cannot be read. With all, images are among them that no reference
+// leads to any more.
+func (s *Scanner) Rematch(ctx context.Context, all bool, yield func(*Rematched)) error {
+	db, err := advisory.Open(s.Advisories.Path())
+	if err != nil {
+		return err
+	}
+	if err := db.Close(); err != nil {
+		return err
+	}
+	images, err := s.Store.Images(ctx, all)
+	if err != nil {
+		return err
+	}
+	for i := range images {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		x := &Rematched{References: images[i].References, Config: images[i].Config, Platform: images[i].Platform}
+		x.Err = s.rematch(ctx, &images[i], x)
+		yield(x)
+	}
+	return nil
+}
+
+func (s *Scanner) rematch(ctx context.Context, stored *store.Stored, x *Rematched) error {
+	var inv inventory
+	if err := json.Unmarshal(stored.Inventory, &inv); err != nil {
+		return fmt.Errorf("what is stored of it cannot be read: %w", err)
+	}
+	img := &image.Image{Identity: image.Identity{Config: stored.Config, Platform: stored.Platform}, Distro: inv.Distro, Packages: inv.Packages}
+	r, err := s.Match(img)
+	if err != nil {
+		return err
+	}
+	if r.Vulnerabilities == nil {
+		return errors.New("the database is gone")
+	}
+	x.Result = r
+	x.Change, err = s.Store.Match(ctx, stored.Config, findings(r), inv.Complete)
+	return err
+}

@@ -1,0 +1,141 @@
+package store
+
+import (
+	"cmp"
+	"context"
+	"database/sql"
+	"slices"
+	"time"
+)
+
+// Course is what became of a vulnerability of a package under one reference, over
+// all the images that it led to.
+type Course struct {
+	Finding       // as it was last
+	Life          // Gone only when it went without a change of image
+	In       bool // the image that the reference leads to has it
+	FixedIn  string
+	FixedAt  time.Time // when the reference was first seen to lead to FixedIn
+	LastSeen string    // digest of the configuration of the last image that has it
+}
+
+// History is what was seen of one reference and platform.
+type History struct {
+	Images  []Seen // in the order in which they were seen last, the newest first
+	Courses []Course
+}
+
+// History tells what became of what was found under a reference. FixedIn is the
+// configuration of the image that came after the last one with the finding. It is
+// empty when there is no such reference.
+func (s *Store) History(ctx context.Context, reference, platform string) (h History, err error) {
+	seen, err := s.Seen(ctx)
+	if err != nil {
+		return h, err
+	}
+	for _, x := range seen {
+		if x.Reference == reference && x.Platform == platform {
+			h.Images = append(h.Images, x)
+		}
+	}
+	courses := map[lineage]*Course{}
+	err = s.change(ctx, func(tx *sql.Tx) error {
+		for i, x := range slices.Backward(h.Images) { // from the oldest
+			var id int64
+			if err := tx.QueryRowContext(ctx, "SELECT id FROM image WHERE config = ?", x.Config).Scan(&id); err != nil {
+				return err
+			}
+			found, err := findings(ctx, tx, id)
+			if err != nil {
+				return err
+			}
+			for _, l := range found {
+				follow(courses, l, h.Images, i)
+			}
+		}
+		return nil
+	})
+	for _, c := range courses {
+		h.Courses = append(h.Courses, *c)
+	}
+	slices.SortFunc(h.Courses, func(a, b Course) int {
+		return cmp.Or(cmp.Compare(a.Since.Unix(), b.Since.Unix()), cmp.Compare(a.Package, b.Package), cmp.Compare(a.Vulnerability, b.Vulnerability), cmp.Compare(a.Ecosystem, b.Ecosystem))
+	})
+	return h, err
+}
+
+// follow takes in what the i-th image has.
+func follow(courses map[lineage]*Course, l lived, images []Seen, i int) {
+	c := courses[l.lineage()]
+	if c == nil {
+		c = &Course{Life: l.life}
+		courses[l.lineage()] = c
+	}
+	there := l.life.Gone.IsZero()
+	if c.LastSeen == images[i].Config && c.Gone.IsZero() && !there {
+		return // another version of the package in the same image still has it
+	}
+	since, fix := c.Since, c.FixSince
+	if l.life.Since.Before(since) {
+		since = l.life.Since
+	}
+	if fix.IsZero() || !l.life.FixSince.IsZero() && l.life.FixSince.Before(fix) {
+		fix = l.life.FixSince
+	}
+	*c = Course{Finding: l.Finding, Life: Life{since, fix, l.life.Gone}, LastSeen: images[i].Config, In: i == 0 && there}
+	if i > 0 && there {
+		c.FixedIn, c.FixedAt = images[i-1].Config, images[i-1].First
+	}
+}
+
+// Difference compares what is found in two images, as far as they were matched:
+// what only the second has, and what only the first has. A finding is the same
+// when package and vulnerability are.
+func (s *Store) Difference(ctx context.Context, first, second string) (came, went []Finding, err error) {
+	err = s.change(ctx, func(tx *sql.Tx) error {
+		a, err := present(ctx, tx, first)
+		if err != nil {
+			return err
+		}
+		b, err := present(ctx, tx, second)
+		if err != nil {
+			return err
+		}
+		came, went = missing(b, a), missing(a, b)
+		return nil
+	})
+	return came, went, err
+}
+
+func present(ctx context.Context, tx *sql.Tx, config string) (map[lineage]Finding, error) {
+	var id int64
+	if err := tx.QueryRowContext(ctx, "SELECT id FROM image WHERE config = ?", config).Scan(&id); err != nil {
+		return nil, err
+	}
+	found, err := findings(ctx, tx, id)
+	all := map[lineage]Finding{}
+	for _, l := range found {
+		if l.life.Gone.IsZero() {
+			all[l.lineage()] = l.Finding
+		}
+	}
+	return all, err
+}
+
+// missing gives what only the first has, sorted.
+func missing(in, from map[lineage]Finding) []Finding {
+	var list []Finding
+	for key, f := range in {
+		if _, there := from[key]; !there {
+			list = append(list, f)
+		}
+	}
+	sortFindings(list)
+	return list
+}
+
+func sortFindings(list []Finding) {
+	slices.SortFunc(list, func(a, b Finding) int {
+		return cmp.Or(cmp.Compare(a.Package, b.Package), cmp.Compare(a.Vulnerability, b.Vulnerability), cmp.Compare(a.Version, b.Version), cmp.Compare(a.Ecosystem, b.Ecosystem))
+	})
+}

@@ -1,0 +1,127 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"time"
+)
+
+// Seen is an image at one of the places where it was seen.
+type Seen struct {
+	Sighting
+	First, Last time.Time // at this place
+	// Current says that the reference led to this image when it was last looked at.
+	Current bool
+	Matched bool           // it was held against advisories
+	Found   map[string]int // findings that are there, by severity
+	Fixable int            // of these, those that a version mends
+}
+
+// Seen lists what was seen, by reference and platform, the newest first.
+func (s *Store) Seen(ctx context.Context) ([]Seen, error) {
+	var all []Seen
+	err := s.change(ctx, func(tx *sql.Tx) error {
+		counts, fixable, err := countFindings(ctx, tx)
+		if err != nil {
+			return err
+		}
+		rows, err := tx.QueryContext(ctx, `SELECT reference, sighting.platform, image.id, config, manifest, indexed, sighting.first, sighting.last, found IS NOT NULL
+			FROM sighting JOIN image ON image.id = sighting.image ORDER BY reference, sighting.platform, turn DESC`)
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		for rows.Next() {
+			var x Seen
+			var id, first, last int64
+			if err := rows.Scan(&x.Reference, &x.Platform, &id, &x.Config, &x.Manifest, &x.Index, &first, &last, &x.Matched); err != nil {
+				return err
+			}
+			x.First, x.Last = time.Unix(first, 0), time.Unix(last, 0)
+			x.Found, x.Fixable = counts[id], fixable[id]
+			n := len(all)
+			x.Current = n == 0 || all[n-1].Reference != x.Reference || all[n-1].Platform != x.Platform
+			all = append(all, x)
+		}
+		return rows.Err()
+	})
+	return all, err
+}
+
+func countFindings(ctx context.Context, tx *sql.Tx) (counts map[int64]map[string]int, fixable map[int64]int, err error) {
+	rows, err := tx.QueryContext(ctx, "SELECT image, severity, COUNT(*), SUM(fixed <> '') FROM finding WHERE gone IS NULL GROUP BY image, severity")
+	if err != nil {
+		return nil, nil, err
+	}
+	defer rows.Close()
+	counts, fixable = map[int64]map[string]int{}, map[int64]int{}
+	for rows.Next() {
+		var id int64
+		var severity string
+		var n, fixed int
+		if err := rows.Scan(&id, &severity, &n, &fixed); err != nil {
+			return nil, nil, err
+		}
+		if counts[id] == nil {
+			counts[id] = map[string]int{}
+		}
+		counts[id][severity] = n
+		fixable[id] += fixed
+	}
+	return counts, fixable, rows.Err()
+}
+
+// Stored is an image with its inventory, as [Store.See] was given it.
+type Stored struct {
+	Config, Platform string
+	Inventory        []byte
+	References       []string // that lead to it now, or led to it last
+}
+
+// Images lists the images that a reference still leads to, as far as is known, or
+// all of them.
+func (s *Store) Images(ctx context.Context, all bool) ([]Stored, error) {
+	var list []Stored
+	err := s.change(ctx, func(tx *sql.Tx) error {
+		rows, err := tx.QueryContext(ctx, `SELECT image.id, config, image.platform, inventory, reference FROM sighting JOIN image ON image.id = sighting.image
+			WHERE ? OR NOT EXISTS (SELECT 1 FROM sighting later WHERE later.reference = sighting.reference AND later.platform = sighting.platform AND later.turn > sighting.turn)
+			ORDER BY image.id, reference`, all)
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		last := int64(-1)
+		for rows.Next() {
+			var id int64
+			var x Stored
+			var reference string
+			if err := rows.Scan(&id, &x.Config, &x.Platform, &x.Inventory, &reference); err != nil {
+				return err
+			}
+			if id != last {
+				list, last = append(list, x), id
+			}
+			list[len(list)-1].References = append(list[len(list)-1].References, reference)
+		}
+		return rows.Err()
+	})
+	return list, err
+}
+
+// Forget drops all sightings of a reference, and the images that nothing leads to
+// any more, with their findings. It says whether there were any.
+func (s *Store) Forget(ctx context.Context, reference string) (bool, error) {
+	var n int64
+	err := s.change(ctx, func(tx *sql.Tx) error {
+		gone, err := tx.ExecContext(ctx, "DELETE FROM sighting WHERE reference = ?", reference)
+		if err != nil {
+			return err
+		}
+		if n, err = gone.RowsAffected(); err != nil {
+			return err
+		}
+		_, err = tx.ExecContext(ctx, "DELETE FROM image WHERE id NOT IN (SELECT image FROM sighting)")
+		return err
+	})
+	return n > 0, err
+}
