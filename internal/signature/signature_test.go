@@ -286,6 +286,32 @@ func TestTampered(t *testing.T) {
 	}
 }
 
+// A timestamp counts when its authority is one of the root, whether the root names
+// the certificate that makes them or only who issued that.
+func TestStampers(t *testing.T) {
+	a, foreign := signaturetest.New(t, start), signaturetest.New(t, start)
+	root := a.TrustedRoot()
+	issuers := edit(t, root, "timestampAuthorities.certChain.certificates", func(v any) any { return v.([]any)[1:] })
+	unlogged := func(root []byte) []byte { return edit(t, root, "tlogs", func(any) any { return []any{} }) }
+	for name, test := range map[string]struct {
+		by   *signaturetest.Authority
+		root []byte
+		want signature.State
+	}{
+		"named":            {a, root, signature.Verified},
+		"issued":           {a, issuers, signature.Verified},
+		"foreign":          {foreign, root, signature.NotVerified},
+		"foreign, issuers": {foreign, issuers, signature.NotVerified},
+	} {
+		s := keyless(a)
+		s.Stamper, s.Unlogged = test.by, true
+		got := signature.Look(t.Context(), new(beside).refer(t, s.Bundle(digest, slsa, nil)), []string{digest}, demand(t, unlogged(test.root)))
+		if got.State != test.want || got.State == signature.Verified && !got.Signatures[0].Stamped.Equal(start.Add(61*time.Minute)) {
+			t.Errorf("%s: %+v", name, got)
+		}
+	}
+}
+
 func material(t *testing.T, bundle []byte) map[string]any {
 	t.Helper()
 	var f struct{ VerificationMaterial map[string]any }

@@ -22,7 +22,8 @@ type Signer struct {
 	Unseen           bool          // by logs of certificates
 	Unlogged         bool
 	Unstamped        bool
-	Promised         bool // by a promise of the log alone, without a proof
+	Promised         bool       // by a promise of the log alone, without a proof
+	Stamper          *Authority // who makes the timestamp; nil is the signer's own
 }
 
 // made is a signature with its proofs.
@@ -45,6 +46,15 @@ func (s *Signer) sign(message []byte) made {
 	}
 	m.signature = s.Authority.sign(key, message)
 	return m
+}
+
+// stamp makes a timestamp of the signature.
+func (s *Signer) stamp(m made) []byte {
+	by := s.Stamper
+	if by == nil {
+		by = s.Authority
+	}
+	return by.stamp(m.signature, m.at)
 }
 
 // hashed is the log's entry for a signature of a message.
@@ -102,7 +112,7 @@ func (s *Signer) annotate(to map[string]string, m made, body []byte) {
 		}))
 	}
 	if !s.Unstamped {
-		to["dev.sigstore.cosign/rfc3161timestamp"] = string(s.json(map[string]any{"SignedRFC3161Timestamp": s.stamp(m.signature, m.at)}))
+		to["dev.sigstore.cosign/rfc3161timestamp"] = string(s.json(map[string]any{"SignedRFC3161Timestamp": s.stamp(m)}))
 	}
 }
 
@@ -159,7 +169,7 @@ func (s *Signer) bundle(name string, content any, m made, body []byte) []byte {
 		material["tlogEntries"] = []any{entry}
 	}
 	if !s.Unstamped {
-		material["timestampVerificationData"] = map[string]any{"rfc3161Timestamps": []any{map[string]any{"signedTimestamp": s.stamp(m.signature, m.at)}}}
+		material["timestampVerificationData"] = map[string]any{"rfc3161Timestamps": []any{map[string]any{"signedTimestamp": s.stamp(m)}}}
 	}
 	version := "application/vnd.dev.sigstore.bundle.v0.3+json"
 	if s.Promised {
