@@ -47,7 +47,7 @@ func openContainerdAt(ctx context.Context, dir, namespace, ref string, o Options
 		return err
 	})
 	if err != nil {
-		return nil, storeError("containerd", dir, "--containerd-root", err)
+		return nil, storeError("containerd", dir, "--containerd-root", ref, err)
 	}
 	s, err := resolve(ctx, layoutBlobs{dirFiles(filepath.Join(dir, containerdContent))}, found.target, o)
 	if err != nil {
@@ -57,7 +57,7 @@ func openContainerdAt(ctx context.Context, dir, namespace, ref string, o Options
 	snapshots := filepath.Join(dir, overlaySnapshots)
 	unpacked, err := found.unpacked(dir, s.chain())
 	if err != nil && !notThere(err) {
-		return nil, storeError("containerd", dir, "--containerd-root", err)
+		return nil, storeError("containerd", dir, "--containerd-root", ref, err)
 	}
 	for i := range s.layers {
 		l := &s.layers[i]
@@ -85,12 +85,12 @@ func (s *Source) chain() []string {
 }
 
 // storeError says what to do when a store cannot be read.
-func storeError(store, dir, flag string, err error) error {
+func storeError(store, dir, flag, ref string, err error) error {
 	switch {
 	case errors.Is(err, os.ErrPermission):
 		return fmt.Errorf("the store of %s may be read by root only (%w): run as root, or save the image to a file and read that", store, err)
 	case notThere(err):
-		return fmt.Errorf("there is no store of %s in %s: name its directory by %s, or write %s:REFERENCE for an image of a registry", store, dir, flag, registry)
+		return fmt.Errorf("there is no store of %s in %s: name its directory by %s, or write %s:%s for an image of a registry", store, dir, flag, registry, ref)
 	}
 	return err
 }

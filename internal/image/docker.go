@@ -23,7 +23,7 @@ func openDocker(ctx context.Context, ref string, o Options) (*Source, error) {
 	if err == nil {
 		return source, nil
 	}
-	err = storeError("Docker", dir, "--docker-root", err)
+	err = storeError("Docker", dir, "--docker-root", ref, err)
 	roots := []string{filepath.Join(dir, "containerd", "daemon"), o.Stores.Containerd}
 	if o.Stores.Containerd == "" && o.Stores.Docker == "" {
 		roots[1] = "/var/lib/containerd"
