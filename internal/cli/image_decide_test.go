@@ -6,6 +6,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"ullage.dev/ullage/internal/image"
+	"ullage.dev/ullage/internal/vuln"
 )
 
 // file writes a file for a test.
@@ -40,7 +43,7 @@ func TestImageDecisions(t *testing.T) {
 		want string // in the text, lines joined
 	}{
 		{nil, exitClean, "1: 1 critical; 1 with a fix"},
-		{[]string{"--fail-on", "critical"}, exitFindings, "zlib 1:1.2.13.dfsg-1 to 1:1.2.13.dfsg-2 mends 1 (1 critical), layer 1"},
+		{[]string{"--fail-on", "critical"}, exitFindings, "zlib 1:1.2.13.dfsg-1 to 1:1.2.13.dfsg-2 mends 1 (1 critical), layer 1 layer 1: mends 1"},
 		{[]string{"--fail-on", "high+fixable"}, exitFindings, "fails: 1 of the vulnerabilities are what --fail-on high+fixable asks for"},
 		{[]string{"--fail-on", "kev,unknown"}, exitClean, "passes: nothing is what --fail-on kev,unknown asks for"},
 		{[]string{"--fail-on", "any", "--vex", vexFile}, exitClean, "1: 1 by VEX statements"},
@@ -137,5 +140,16 @@ func TestImageDiff(t *testing.T) {
 		if _, stderr, code := runImage(t, args...); code != exitUsage || stderr == "" {
 			t.Errorf("%v: exit %d: %s", args, code, stderr)
 		}
+	}
+}
+
+// TestWhereToMend tells the base image from own layers where that is known.
+func TestWhereToMend(t *testing.T) {
+	all := []vuln.Upgrade{{Layer: 0, Mends: []string{"a", "b"}}, {Layer: 2, Mends: []string{"a"}}, {Layer: 1, Mends: []string{"c"}}, {Layer: -1, Mends: []string{"d"}}}
+	if got := whereToMend(&image.Base{Layers: 2}, all); got != "in the base image: mends 3; in own layers: mends 1" {
+		t.Error(got)
+	}
+	if got := whereToMend(&image.Base{}, all); got != "layer 1: mends 2; layer 2: mends 1; layer 3: mends 1" {
+		t.Error(got)
 	}
 }

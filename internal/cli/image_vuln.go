@@ -3,12 +3,14 @@ package cli
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"ullage.dev/ullage/internal/advisory"
+	"ullage.dev/ullage/internal/image"
 	"ullage.dev/ullage/internal/vuln"
 )
 
@@ -173,15 +175,15 @@ func (p *imagePrinter) upgrades(r *imageAnswer) {
 		}
 		text += ")"
 		if u.Layer >= 0 {
-			text += fmt.Sprintf(", layer %d", u.Layer+1)
+			text += fmt.Sprintf(", %slayer %d", whose(&r.Image.Base, u.Layer), u.Layer+1)
 		}
 		p.columns(4, strconv.Itoa(i+1), dim, text, "")
 	}
 	if rest := len(all) - len(shown); rest > 0 {
 		p.line(6, dim, fmt.Sprintf("and %s more; --verbose lists them", counted(rest, "upgrade")))
 	}
-	if layers := perLayer(all); len(layers) > 1 {
-		p.columns(4, "", dim, "by layer: "+strings.Join(layers, ", "), dim)
+	if where := whereToMend(&r.Image.Base, all); where != "" {
+		p.columns(4, "", dim, where, dim)
 	}
 }
 
@@ -201,24 +203,30 @@ func (p *imagePrinter) verdict(r *imageAnswer) {
 	}
 }
 
-// perLayer says how many vulnerabilities upgrades in each layer mend, the most first.
-func perLayer(all []vuln.Upgrade) []string {
-	mends := map[int]int{}
-	var order []int
+// whereToMend says how many vulnerabilities upgrades mend in the base image and in
+// own layers or, where the base is not known, in each layer.
+func whereToMend(base *image.Base, all []vuln.Upgrade) string {
+	mends, total := map[int]int{}, [2]int{}
 	for i := range all {
-		if _, known := mends[all[i].Layer]; !known {
-			order = append(order, all[i].Layer)
+		n, layer := len(all[i].Mends), all[i].Layer
+		if layer < 0 {
+			continue // nobody says whose it is
 		}
-		mends[all[i].Layer] += len(all[i].Mends)
+		mends[layer] += n
+		if has, _ := base.Has(layer); has {
+			total[0] += n
+		} else {
+			total[1] += n
+		}
 	}
-	slices.SortFunc(order, func(a, b int) int { return cmp.Or(mends[b]-mends[a], a-b) })
+	if base.Layers > 0 {
+		return fmt.Sprintf("in the base image: mends %d; in own layers: mends %d", total[0], total[1])
+	}
 	var list []string
-	for _, layer := range order {
-		if layer >= 0 {
-			list = append(list, fmt.Sprintf("%d mends %d", layer+1, mends[layer]))
-		}
+	for _, layer := range slices.SortedFunc(maps.Keys(mends), func(a, b int) int { return cmp.Or(mends[b]-mends[a], a-b) }) {
+		list = append(list, fmt.Sprintf("layer %d: mends %d", layer+1, mends[layer]))
 	}
-	return list
+	return strings.Join(list, "; ")
 }
 
 // feedAge says how old the oldest feed is.

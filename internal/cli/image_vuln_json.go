@@ -70,6 +70,7 @@ type upgradeJSON struct {
 	From      []string `json:"from"`
 	To        string   `json:"to"`
 	Layer     int      `json:"layer,omitempty"` // from 1
+	InBase    *bool    `json:"inBase"`          // whether that layer is of the base image; null when not known
 	Packages  []int    `json:"packages"`
 	Mends     []string `json:"mends"`
 	Exploited int      `json:"exploited"`
@@ -130,7 +131,7 @@ func newVulnerabilitiesJSON(r *imageAnswer) *vulnerabilitiesJSON {
 		j.Feeds = append(j.Feeds, feedAgeJSON{f.Feed, f.Fetched})
 	}
 	for _, u := range r.Upgrades() {
-		j.Upgrades = append(j.Upgrades, upgradeJSON{u.Ecosystem, u.Name, u.From, u.To, u.Layer + 1, u.Packages, u.Mends, u.Exploited, u.Left})
+		j.Upgrades = append(j.Upgrades, upgradeJSON{u.Ecosystem, u.Name, u.From, u.To, u.Layer + 1, inBase(&r.Image.Base, u.Layer), u.Packages, u.Mends, u.Exploited, u.Left})
 	}
 	for _, e := range r.expired {
 		j.Expired = append(j.Expired, *newExceptionJSON(e))
