@@ -67,6 +67,9 @@ func (f *decideFlags) decider(p *Program, output string, now time.Time) (*decide
 		if err != nil {
 			return nil, err
 		}
+		if len(doc.Statements)+len(doc.Problems) == 0 {
+			d.unread = append(d.unread, path+": it states nothing of any vulnerability")
+		}
 		d.statements = append(d.statements, doc.Statements...)
 		for _, problem := range doc.Problems {
 			d.unread = append(d.unread, path+": "+problem)

@@ -44,11 +44,12 @@ func TestImageDecisions(t *testing.T) {
 	}{
 		{nil, exitClean, "1: 1 critical; 1 with a fix"},
 		{[]string{"--fail-on", "critical"}, exitFindings, "zlib 1:1.2.13.dfsg-1 to 1:1.2.13.dfsg-2 mends 1 (1 critical), layer 1 layer 1: mends 1"},
-		{[]string{"--fail-on", "high+fixable"}, exitFindings, "fails: 1 of the vulnerabilities are what --fail-on high+fixable asks for"},
+		{[]string{"--fail-on", "high+fixable"}, exitFindings, "fails: 1 vulnerability is what --fail-on high+fixable asks for"},
 		{[]string{"--fail-on", "kev,unknown"}, exitClean, "passes: nothing is what --fail-on kev,unknown asks for"},
 		{[]string{"--fail-on", "any", "--vex", vexFile}, exitClean, "1: 1 by VEX statements"},
 		{[]string{"--verbose", "--vex", vexFile}, exitClean, "not affected by the word of shop (" + vexFile + "): vulnerable code not present"},
 		{[]string{"--vex", vexFile}, exitClean, "CVE-2000-1: CVE-2000-1 was not found in this image"},
+		{[]string{"--vex", scratch(t, "bill.json", `{"bomFormat": "CycloneDX", "specVersion": "1.6"}`)}, exitClean, "it states nothing of any vulnerability"},
 		{[]string{"--fail-on", "any", "--exceptions", exceptions}, exitClean, "accepted by shop until 2099-01-01: no archive is opened (no-archives)"},
 		{[]string{"--fail-on", "any", "--exceptions", expired}, exitFindings, "no-archives (2020-01-01)"},
 	} {

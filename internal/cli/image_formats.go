@@ -126,7 +126,10 @@ func billPath(ref string) (string, bool) {
 	if path, ok := strings.CutPrefix(ref, billPrefix); ok {
 		return path, true
 	}
-	if info, err := os.Stat(ref); err != nil || !info.Mode().IsRegular() {
+	switch info, err := os.Stat(ref); {
+	case err != nil: // no image is called so, and a registry need not know of a typing error
+		return ref, strings.HasSuffix(ref, ".json") || strings.HasSuffix(ref, ".xml") || strings.HasSuffix(ref, ".spdx")
+	case !info.Mode().IsRegular():
 		return "", false
 	}
 	file, err := os.Open(ref)

@@ -61,7 +61,7 @@ func TestImageBills(t *testing.T) {
 	if err := os.WriteFile(none, []byte(`{"kind": "Pod"}`), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for _, args := range [][]string{{none}, {"sbom:" + none}, {"sbom:nowhere.json"}, {"-o", "pdf", path}, {"--files", "some", path}} {
+	for _, args := range [][]string{{none}, {"sbom:" + none}, {"sbom:nowhere.json"}, {"nowhere.cdx.json"}, {"-o", "pdf", path}, {"--files", "some", path}} {
 		if _, stderr, code := runImageWith(t, nil, args...); code != exitUsage || stderr == "" {
 			t.Errorf("%v: exit %d: %s", args, code, stderr)
 		}

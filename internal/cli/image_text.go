@@ -31,7 +31,11 @@ func (p *imagePrinter) image(r *imageAnswer, now time.Time) error {
 			p.entry(d.name, d.digest)
 		}
 	}
-	p.entry("system", system(img.Distro, now))
+	if img.Bill && img.Distro.ID == "" {
+		p.entry("system", "not known: the bill names none")
+	} else {
+		p.entry("system", system(img.Distro, now))
+	}
 	if img.Bill {
 		p.painted("known from", "a bill of materials: packages only. Its configuration, programs, files and secrets are not known.", yellow)
 	} else {

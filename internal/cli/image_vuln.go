@@ -195,7 +195,11 @@ func (p *imagePrinter) verdict(r *imageAnswer) {
 	p.line(0, "", "")
 	switch {
 	case r.failing > 0:
-		p.wrapped(0, red, fmt.Sprintf("fails: %d of the vulnerabilities are what --fail-on %s asks for", r.failing, r.asked))
+		found := "1 vulnerability is"
+		if r.failing > 1 {
+			found = fmt.Sprintf("%d vulnerabilities are", r.failing)
+		}
+		p.wrapped(0, red, "fails: "+found+" what --fail-on "+r.asked+" asks for")
 	case r.missing != "":
 		p.wrapped(0, yellow, "not judged for all packages: "+r.missing)
 	default:
