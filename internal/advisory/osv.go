@@ -38,6 +38,9 @@ type osvSeverity struct {
 // another kind is passed over.
 type osvDatabase struct {
 	Severity, Urgency string
+	// elsewhere says that the code in question is built for other systems than Linux
+	// only, as records of Go tell of each import.
+	elsewhere bool
 }
 
 func (d *osvDatabase) UnmarshalJSON(text []byte) error {
@@ -49,6 +52,15 @@ func (d *osvDatabase) UnmarshalJSON(text []byte) error {
 		var word string
 		if json.Unmarshal(fields[name], &word) == nil {
 			*to = cut(word, 40)
+		}
+	}
+	var imports []struct {
+		Systems []string `json:"goos"`
+	}
+	if json.Unmarshal(fields["imports"], &imports) == nil && len(imports) > 0 {
+		d.elsewhere = true
+		for _, i := range imports {
+			d.elsewhere = d.elsewhere && len(i.Systems) > 0 && !slices.Contains(i.Systems, "linux")
 		}
 	}
 	return nil
@@ -208,6 +220,9 @@ func (f *osvAffected) statement(a *vuln.Advisory) (*statement, error) {
 	}
 	if len(s.Intervals) == 0 && len(s.Versions) == 0 {
 		return nil, nil
+	}
+	if f.Ecosystem.elsewhere {
+		s.Intervals, s.Versions, s.Verdict = nil, nil, vuln.NotAffected
 	}
 	return s, nil
 }

@@ -30,8 +30,8 @@ import (
 // found where it is.
 const (
 	fileMagic  = "ULLAGEDB"
-	fileFormat = 1
-	pageBytes  = 4 << 10
+	fileFormat = 2
+	pageBytes  = 1 << 10
 	entryBytes = 16
 	fanCount   = 1<<16 + 1
 	footerSize = 8 + 4 + 5*8 + 4 + 4 + 32 + 4

@@ -30,7 +30,7 @@ type table struct {
 
 // cachedPages is how many pages stay in memory: ids that are near each other, as
 // those of one year are, stand on the same pages.
-const cachedPages = 2048
+const cachedPages = 8192
 
 func openTable(r io.ReaderAt, size int64) (*table, error) {
 	t := &table{r: r, cache: map[uint64][]byte{}}

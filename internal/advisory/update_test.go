@@ -97,6 +97,63 @@ func TestGolden(t *testing.T) {
 	}
 }
 
+// TestTraps matches what is easily matched wrong.
+func TestTraps(t *testing.T) {
+	m, s := full(t), &Store{Dir: t.TempDir()}
+	record := func(id, ecosystem, name, ranges, more string) [2]string {
+		return [2]string{id + ".json", `{"id":"` + id + `","modified":"2026-01-01T00:00:00Z","affected":[{"package":{"ecosystem":"` + ecosystem + `","name":"` + name + `"},"ranges":[{"type":"ECOSYSTEM","events":[` + ranges + `]}]` + more + `}]}`}
+	}
+	const upTo2 = `{"introduced":"0"},{"fixed":"2.0.0"}`
+	m.put("osv/npm/all.zip", archive(t, record("GHSA-1", "npm", "lodash", upTo2, ""), record("GHSA-2", "npm", "@scope/x", upTo2, "")))
+	m.put("osv/Packagist/all.zip", archive(t, record("GHSA-3", "Packagist", "Vendor/Name", upTo2, "")))
+	m.put("osv/Maven/all.zip", archive(t, record("GHSA-4", "Maven", "org.example:library", `{"introduced":"0"},{"fixed":"2.0"}`, "")))
+	m.put("osv/Go/all.zip", archive(t,
+		record("GO-1", "Go", "example.com/v0", `{"introduced":"0"},{"fixed":"2.0.0+incompatible"}`, ""),
+		record("GO-2", "Go", "example.com/windows", `{"introduced":"0"}`, `,"ecosystem_specific":{"imports":[{"path":"x","goos":["windows"]}]}`),
+		record("GO-3", "Go", "example.com/both", `{"introduced":"0"}`, `,"ecosystem_specific":{"imports":[{"path":"x","goos":["windows"]},{"path":"y"}]}`),
+		record("GO-4", "Go", "stdlib", `{"introduced":"0"},{"fixed":"1.21.10"},{"introduced":"1.22.0-0"},{"fixed":"1.22.3"}`, "")))
+	m.update(t, s, noon, "osv/npm", "osv/Packagist", "osv/Maven", "osv/Go", "debian", "alpine/v3.20/main")
+	debian, alpine := vuln.Release{ID: "debian", Version: "12"}, vuln.Release{ID: "alpine", Version: "3.20.1"}
+	for _, c := range []struct {
+		p       vuln.Package
+		release vuln.Release
+		want    string
+	}{
+		// A binary rebuild: +b1 is of the binary package, the fix is in the source's version.
+		{vuln.Package{Ecosystem: "Debian", Name: "libssl3", Version: "3.0.14-1~deb12u1+b1", Source: "openssl", SourceVersion: "3.0.14-1~deb12u1"}, debian, "CVE-2010-0928 will not fix"},
+		{vuln.Package{Ecosystem: "Debian", Name: "libssl3", Version: "3.0.14-1~deb12u1+b1", Source: "openssl"}, debian, "CVE-2010-0928 will not fix"},
+		// The binary package has a version of its own, with an epoch that its source has not.
+		{vuln.Package{Ecosystem: "Debian", Name: "libfoo", Version: "9:1.0", Source: "openssl", SourceVersion: "3.0.11-1~deb12u2"}, debian, "CVE-2024-2511 fixed 3.0.14-1~deb12u1, CVE-2010-0928 will not fix"},
+		// The source package is what counts, not a source package of the binary's name.
+		{vuln.Package{Ecosystem: "Debian", Name: "openssl", Version: "3.0.11-1~deb12u1", Source: "openssl-other"}, debian, ""},
+		{vuln.Package{Ecosystem: "Alpine", Name: "libssl3", Version: "3.3.0-r2", Source: "openssl"}, alpine, "CVE-2024-5535 fixed 3.3.1-r1"},
+		{vuln.Package{Ecosystem: "npm", Name: "lodash", Version: "1.9.9"}, debian, "GHSA-1 fixed 2.0.0"},
+		{vuln.Package{Ecosystem: "npm", Name: "@scope/x", Version: "2.0.0-rc.1"}, debian, "GHSA-2 fixed 2.0.0"},
+		{vuln.Package{Ecosystem: "npm", Name: "x", Version: "1.0.0"}, debian, ""},
+		{vuln.Package{Ecosystem: "Packagist", Name: "vendor/name", Version: "v1.2.3"}, debian, "GHSA-3 fixed 2.0.0"},
+		{vuln.Package{Ecosystem: "Packagist", Name: "vendor/name", Version: "2.0.0-RC1"}, debian, "GHSA-3 fixed 2.0.0"},
+		{vuln.Package{Ecosystem: "Maven", Name: "org.example:library", Version: "2.0-SNAPSHOT"}, debian, "GHSA-4 fixed 2.0"},
+		{vuln.Package{Ecosystem: "Maven", Name: "org.example:library", Version: "2.0.0.Final"}, debian, ""},
+		{vuln.Package{Ecosystem: "Go", Name: "example.com/v0", Version: "v1.5.0+incompatible"}, debian, "GO-1 fixed 2.0.0+incompatible"},
+		{vuln.Package{Ecosystem: "Go", Name: "example.com/v0", Version: "v2.0.0+incompatible"}, debian, ""},
+		{vuln.Package{Ecosystem: "Go", Name: "example.com/windows", Version: "v1.0.0"}, debian, ""}, // no code of it is built for Linux
+		{vuln.Package{Ecosystem: "Go", Name: "example.com/both", Version: "v1.0.0"}, debian, "GO-3 not fixed"},
+		{vuln.Package{Ecosystem: "Go", Name: "stdlib", Version: "go1.22.2"}, debian, "GO-4 fixed 1.22.3"},
+		{vuln.Package{Ecosystem: "Go", Name: "stdlib", Version: "1.22.3"}, debian, ""},
+		{vuln.Package{Ecosystem: "Go", Name: "stdlib", Version: "1.22rc1"}, debian, "GO-4 fixed 1.22.3"},
+		{vuln.Package{Ecosystem: "Go", Name: "stdlib", Version: "1.22.0"}, debian, "GO-4 fixed 1.22.3"},
+		{vuln.Package{Ecosystem: "Go", Name: "stdlib", Version: "1.22"}, debian, "GO-4 fixed 1.22.3"}, // toolchains before 1.21 were named so
+	} {
+		if got := found(t, s, c.p, c.release); got != c.want {
+			t.Errorf("%s %s %s: %q, not %q", c.p.Ecosystem, c.p.Name, c.p.Version, got, c.want)
+		}
+	}
+	branch := vuln.Package{Ecosystem: "Packagist", Name: "vendor/name", Version: "dev-main", Owner: -1}
+	if r, err := vuln.Run([]vuln.Package{branch}, debian, opened(t, s)); err != nil || len(r.Matches) != 0 || len(r.Undecided) != 1 {
+		t.Errorf("a branch is decided: %+v, %v", r, err)
+	}
+}
+
 // TestRoundTrip is the life of a database: an update killed in the middle leaves
 // the last one in place and the next goes on with it; changes, withdrawals and
 // removals come through.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/klauspost/compress/zstd"
 
+	"ullage.dev/ullage/internal/csaf"
 	"ullage.dev/ullage/internal/vuln"
 )
 
@@ -165,6 +166,21 @@ func TestRedHat(t *testing.T) {
 		if got := found(t, s, c.p, vuln.Release{ID: "rhel", Version: c.release}); got != c.want {
 			t.Errorf("%s %s %s in %s: %q, not %q", c.p.Name, c.p.Version, c.p.Module, c.release, got, c.want)
 		}
+	}
+}
+
+// TestRedHatTwice holds that the first of the minor releases that mend something
+// counts: who has that fix is served.
+func TestRedHatTwice(t *testing.T) {
+	b := redHatBuilder{advisory: &vuln.Advisory{}, said: map[redHatKey]*redHatSaid{}}
+	release := &csaf.Product{ID: "BaseOS-9", CPE: "cpe:/o:redhat:enterprise_linux:9::baseos"}
+	for _, version := range []string{"1.0-3.el9_5", "1.0-1.el9_3", "1.0-2.el9_4"} {
+		rpm := &csaf.Product{ID: "zlib-" + version, PURL: "pkg:rpm/redhat/zlib@" + version + "?arch=src"}
+		b.add(&csaf.Statement{Product: &csaf.Product{ID: "BaseOS-9:" + rpm.ID, Part: rpm, Whole: release}, Status: csaf.Fixed})
+	}
+	list := b.statements()
+	if len(list) != 1 || len(list[0].Intervals) != 1 || list[0].Intervals[0].To != "1.0-1.el9_3" || list[0].name != "src:zlib" {
+		t.Errorf("%+v", list)
 	}
 }
 

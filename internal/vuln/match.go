@@ -68,7 +68,7 @@ type Result struct {
 // Run matches packages against a source. An error is of the source; the result is
 // then nil.
 func Run(packages []Package, r Release, source Source) (*Result, error) {
-	m := &matcher{packages: packages, release: r, source: source, records: map[string]*Record{}, result: &Result{}, byID: map[string]*hit{}}
+	m := &matcher{packages: packages, release: r, source: source, records: map[string]*Record{}, result: &Result{}, byID: map[string]*hit{}, said: make([]said, 0, 256)}
 	noData := map[string]bool{}
 	for i := range packages {
 		scope := Scope(packages[i].Ecosystem, r)
@@ -88,9 +88,15 @@ func Run(packages []Package, r Release, source Source) (*Result, error) {
 		m.result.NoData = append(m.result.NoData, scope)
 	}
 	slices.Sort(m.result.NoData)
-	slices.SortFunc(m.result.Matches, func(a, b Match) int {
+	slices.SortFunc(m.matches, func(a, b *Match) int {
 		return cmp.Or(a.Package-b.Package, b.Priority-a.Priority, strings.Compare(a.ID, b.ID))
 	})
+	if len(m.matches) > 0 {
+		m.result.Matches = make([]Match, len(m.matches))
+	}
+	for i, x := range m.matches {
+		m.result.Matches[i] = *x
+	}
 	for _, list := range [][]Ruled{m.result.RuledOut, m.result.Undecided} {
 		slices.SortStableFunc(list, func(a, b Ruled) int { return cmp.Or(a.Package-b.Package, strings.Compare(a.ID, b.ID)) })
 	}
@@ -103,6 +109,7 @@ type matcher struct {
 	source   Source
 	records  map[string]*Record
 	result   *Result
+	matches  []*Match
 
 	said []said          // of the package that is matched; reused
 	byID map[string]*hit // of it, too
@@ -370,7 +377,7 @@ func (m *matcher) weigh(i int, hits []*hit) error {
 		if err != nil {
 			return err
 		}
-		m.result.Matches = append(m.result.Matches, match)
+		m.matches = append(m.matches, match)
 	}
 	return nil
 }

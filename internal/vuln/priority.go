@@ -6,9 +6,9 @@ import (
 )
 
 // made gives a hit its severity, state, rank and reasons.
-func (m *matcher) made(i int, h *hit, reasons []string) (Match, error) {
-	x := Match{Package: i, ID: h.id}
-	advisories, err := m.gather(h, &x)
+func (m *matcher) made(i int, h *hit, reasons []string) (*Match, error) {
+	x := &Match{Package: i, ID: h.id}
+	advisories, err := m.gather(h, x)
 	if err != nil {
 		return x, err
 	}

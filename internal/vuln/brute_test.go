@@ -1,0 +1,355 @@
+package vuln
+
+import (
+	"archive/zip"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// The evaluation of the OSV schema, written down plainly and slowly:
+// https://ossf.github.io/osv-schema/#evaluation. It is what ours is held against.
+
+type plainRange struct{ events []Event }
+
+type plainAffected struct {
+	ecosystem, name string
+	versions        []string
+	ranges          []plainRange
+}
+
+type plainRecord struct {
+	id        string
+	aliases   []string
+	withdrawn bool
+	affected  []plainAffected
+}
+
+// plainVulnerable says whether a version of a package is affected by a record.
+func plainVulnerable(p Package, rec plainRecord) bool {
+	if rec.withdrawn {
+		return false
+	}
+	o := OrderOf(p.Ecosystem)
+	for _, a := range rec.affected {
+		if a.ecosystem != p.Ecosystem || NormalName(a.ecosystem, a.name) != NormalName(p.Ecosystem, p.Name) {
+			continue
+		}
+		for _, v := range a.versions {
+			if o.Compare(v, p.Version) == 0 {
+				return true
+			}
+		}
+		for _, r := range a.ranges {
+			if plainIncluded(o, p.Version, r) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// plainIncluded goes through the sorted events of a range: introduced and below
+// turns on, fixed and above, and beyond the last affected one, turns off.
+func plainIncluded(o Order, version string, r plainRange) bool {
+	compare := func(a, b string) int {
+		switch {
+		case a == b:
+			return 0
+		case a == "0":
+			return -1
+		case b == "0":
+			return 1
+		}
+		return o.Compare(a, b)
+	}
+	events := slices.Clone(r.events)
+	slices.SortStableFunc(events, func(a, b Event) int {
+		if c := compare(a.Version, b.Version); c != 0 {
+			return c
+		}
+		return int(a.Kind) - int(b.Kind)
+	})
+	vulnerable := false
+	for _, e := range events {
+		switch {
+		case e.Kind == Introduced && compare(version, e.Version) >= 0:
+			vulnerable = true
+		case e.Kind == Fixed && compare(version, e.Version) >= 0:
+			vulnerable = false
+		case e.Kind == LastAffected && compare(version, e.Version) > 0:
+			vulnerable = false
+		}
+	}
+	return vulnerable
+}
+
+// plainIDs are the ids of all records that hold, folded as aliases say.
+func plainIDs(p Package, records []plainRecord) []string {
+	byID := map[string]plainRecord{}
+	for _, r := range records {
+		byID[r.id] = r
+	}
+	var ids []string
+	for _, r := range records {
+		if !plainVulnerable(p, r) {
+			continue
+		}
+		names := append([]string{r.id}, r.aliases...)
+		var cves, others []string
+		for _, name := range names {
+			switch {
+			case strings.HasPrefix(name, "CVE-"):
+				cves = append(cves, name)
+			case strings.HasPrefix(name, "GHSA-"):
+				others = append(others, name)
+			}
+		}
+		if others = slices.DeleteFunc(others, func(id string) bool { return id == r.id }); len(cves) == 0 && len(others) > 0 {
+			for _, name := range byID[others[0]].aliases {
+				if strings.HasPrefix(name, "CVE-") {
+					cves = append(cves, name)
+				}
+			}
+		}
+		switch {
+		case len(cves) > 0 && strings.HasPrefix(r.id, "CVE-"):
+			ids = append(ids, r.id)
+		case len(cves) > 0:
+			ids = append(ids, cves...)
+		case len(others) > 0 && !strings.HasPrefix(r.id, "GHSA-"):
+			ids = append(ids, others[0])
+		default:
+			ids = append(ids, r.id)
+		}
+	}
+	slices.Sort(ids)
+	return slices.Compact(ids)
+}
+
+// sourceOf is a source with what a database would make of the records.
+func sourceOf(records []plainRecord) *memory {
+	m := &memory{map[string][]Affected{}, map[string]Record{}}
+	for _, r := range records {
+		rec := m.records[r.id]
+		rec.Advisories = append(rec.Advisories, Advisory{ID: r.id, Aliases: r.aliases, Withdrawn: r.withdrawn})
+		m.records[r.id] = rec
+		if r.withdrawn {
+			continue
+		}
+		for _, a := range r.affected {
+			s := Affected{ID: r.id, Feed: "osv/" + a.ecosystem, Versions: a.versions}
+			for _, x := range a.ranges {
+				s.Intervals = append(s.Intervals, Intervals(OrderOf(a.ecosystem), x.events)...)
+			}
+			if len(s.Intervals) > 0 || len(s.Versions) > 0 {
+				key := a.ecosystem + " " + NormalName(a.ecosystem, a.name)
+				m.affected[key] = append(m.affected[key], s)
+			}
+		}
+	}
+	return m
+}
+
+// disagreement holds ours against the plain evaluation for one package.
+func disagreement(t *testing.T, p Package, records []plainRecord, source Source) string {
+	t.Helper()
+	r, err := Run([]Package{p}, Release{}, source)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, m := range r.Matches {
+		got = append(got, m.ID)
+	}
+	slices.Sort(got)
+	if want := plainIDs(p, records); !slices.Equal(got, want) {
+		return fmt.Sprintf("%s %s %s: ours %q, plainly %q", p.Ecosystem, p.Name, p.Version, got, want)
+	}
+	return ""
+}
+
+var bruteVersions = map[string][]string{
+	"npm":       {"1.0.0-alpha", "1.0.0-alpha.1", "1.0.0-rc.1", "1.0.0", "1.0.1", "1.2.0", "1.10.0", "2.0.0", "2.0.0+build", "10.0.0"},
+	"Go":        {"v0.0.0-20200101000000-abcdefabcdef", "v0.1.0", "v0.1.1-0.20200101000000-abcdefabcdef", "v1.0.0", "v1.2.0-rc.1", "v1.2.0", "v2.0.0+incompatible", "v10.0.0"},
+	"PyPI":      {"0.9", "1.0.dev1", "1.0a1", "1.0rc1", "1.0", "1.0.post1", "1.0.1", "1.1", "1!0.5", "2.0"},
+	"Maven":     {"1.0-alpha-1", "1.0-SNAPSHOT", "1.0", "1.0.1", "1.0-sp-1", "1.1", "2.0-rc1", "2.0", "10.0"},
+	"RubyGems":  {"0.9", "1.0.a", "1.0.rc1", "1.0", "1.0.0.1", "1.2", "1.10", "2.0"},
+	"Packagist": {"1.0.0-alpha1", "1.0.0-beta2", "1.0.0-RC1", "1.0.0", "1.0.1", "1.2.0", "v2.0.0", "10.0.0"},
+	"NuGet":     {"1.0.0-alpha", "1.0.0", "1.0.0.1", "1.2.0", "2.0.0", "10.0.0"},
+}
+
+// TestBruteForce holds matching against the plain evaluation of the OSV schema, on
+// random records and packages: events in any order, several ranges, listed versions,
+// aliases, withdrawn records.
+func TestBruteForce(t *testing.T) {
+	r := rand.New(rand.NewPCG(7, 7))
+	checked, hits := 0, 0
+	for range 3000 {
+		ecosystem := []string{"npm", "Go", "PyPI", "Maven", "RubyGems", "Packagist", "NuGet"}[r.IntN(7)]
+		versions := bruteVersions[ecosystem]
+		pick := func() string { return versions[r.IntN(len(versions))] }
+		var records []plainRecord
+		for n := range 1 + r.IntN(5) {
+			rec := plainRecord{id: fmt.Sprintf([]string{"GHSA-%d", "X-%d", "CVE-2024-%04d"}[r.IntN(3)], n+1), withdrawn: r.IntN(6) == 0}
+			for range r.IntN(3) {
+				rec.aliases = append(rec.aliases, fmt.Sprintf([]string{"GHSA-%d", "CVE-2024-%04d"}[r.IntN(2)], 1+r.IntN(6)))
+			}
+			rec.aliases = slices.DeleteFunc(rec.aliases, func(a string) bool { return a == rec.id })
+			slices.Sort(rec.aliases)
+			rec.aliases = slices.Compact(rec.aliases)
+			for range 1 + r.IntN(2) {
+				a := plainAffected{ecosystem: ecosystem, name: []string{"Some.Name", "other"}[r.IntN(2)]}
+				for range r.IntN(3) {
+					a.versions = append(a.versions, pick())
+				}
+				for range r.IntN(3) {
+					a.ranges = append(a.ranges, randomRange(r, pick))
+				}
+				rec.affected = append(rec.affected, a)
+			}
+			records = append(records, rec)
+		}
+		source := sourceOf(records)
+		for _, v := range versions {
+			p := Package{Ecosystem: ecosystem, Name: []string{"Some.Name", "other"}[r.IntN(2)], Version: v, Owner: -1}
+			if !source.Covers(ecosystem) {
+				continue
+			}
+			checked++
+			if len(plainIDs(p, records)) > 0 {
+				hits++
+			}
+			if d := disagreement(t, p, records, source); d != "" {
+				t.Fatalf("%s\n%+v", d, records)
+			}
+		}
+	}
+	if checked < 10000 || hits < checked/10 || hits > checked*9/10 {
+		t.Errorf("%d packages checked, %d with a vulnerability: the test says little", checked, hits)
+	}
+}
+
+// randomRange is a range with pairs of events, in any order. A range has no two
+// events on one version, as the schema leaves their order open.
+func randomRange(r *rand.Rand, pick func() string) plainRange {
+	var events []Event
+	seen := map[string]bool{}
+	add := func(k EventKind, v string) {
+		if !seen[v] {
+			seen[v] = true
+			events = append(events, Event{k, v})
+		}
+	}
+	if r.IntN(2) == 0 {
+		add(Introduced, "0")
+	}
+	for range 1 + r.IntN(3) {
+		add(Introduced, pick())
+		if r.IntN(4) > 0 {
+			add([]EventKind{Fixed, LastAffected}[r.IntN(2)], pick())
+		}
+	}
+	r.Shuffle(len(events), func(i, j int) { events[i], events[j] = events[j], events[i] })
+	return plainRange{events}
+}
+
+// realRecords are those of an archive in the testdata of the feeds.
+func realRecords(t *testing.T, ecosystem string) []plainRecord {
+	t.Helper()
+	z, err := zip.OpenReader(filepath.Join("../advisory/testdata/osv", ecosystem+".zip"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer z.Close()
+	var records []plainRecord
+	for _, f := range z.File {
+		var d struct {
+			ID        string
+			Aliases   []string
+			Withdrawn string
+			Affected  []struct {
+				Package  struct{ Ecosystem, Name string }
+				Versions []string
+				Ranges   []struct {
+					Type   string
+					Events []map[string]string
+				}
+			}
+		}
+		r, err := f.Open()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := json.NewDecoder(r).Decode(&d); err != nil {
+			t.Fatal(err)
+		}
+		rec := plainRecord{id: d.ID, aliases: d.Aliases, withdrawn: d.Withdrawn != ""}
+		slices.Sort(rec.aliases)
+		for _, a := range d.Affected {
+			x := plainAffected{ecosystem: a.Package.Ecosystem, name: a.Package.Name, versions: a.Versions}
+			for _, g := range a.Ranges {
+				if g.Type == "GIT" {
+					continue
+				}
+				var events []Event
+				for _, e := range g.Events {
+					for kind, v := range e {
+						events = append(events, Event{map[string]EventKind{"introduced": Introduced, "fixed": Fixed, "last_affected": LastAffected}[kind], v})
+					}
+				}
+				x.ranges = append(x.ranges, plainRange{events})
+			}
+			rec.affected = append(rec.affected, x)
+		}
+		records = append(records, rec)
+	}
+	return records
+}
+
+// TestBruteForceRealRecords holds the same on real records, at every version that
+// they name and beside it.
+func TestBruteForceRealRecords(t *testing.T) {
+	for _, ecosystem := range []string{"Go", "PyPI"} {
+		records := realRecords(t, ecosystem)
+		source := sourceOf(records)
+		versions := map[string][]string{}
+		for _, rec := range records {
+			for _, a := range rec.affected {
+				for _, g := range a.ranges {
+					for _, e := range g.events {
+						versions[a.name] = append(versions[a.name], e.Version)
+					}
+				}
+				versions[a.name] = append(versions[a.name], a.versions[:min(len(a.versions), 3)]...)
+			}
+		}
+		checked := 0
+		for name, list := range versions {
+			slices.Sort(list)
+			for _, v := range slices.Compact(list) {
+				beside := []string{v, v + "-rc.1", v + "-0.20240101000000-abcdefabcdef"}
+				if ecosystem == "PyPI" {
+					beside = []string{v, v + "rc1", v + ".post1"}
+				}
+				for _, w := range beside {
+					p := Package{Ecosystem: ecosystem, Name: name, Version: w, Owner: -1}
+					if w == "0" || !OrderOf(ecosystem).Valid(w) {
+						continue
+					}
+					checked++
+					if d := disagreement(t, p, records, source); d != "" {
+						t.Error(d)
+					}
+				}
+			}
+		}
+		if checked < 1000 {
+			t.Errorf("%s: only %d versions", ecosystem, checked)
+		}
+	}
+}
