@@ -53,3 +53,4 @@ if command -v kube-score >/dev/null; then
   measure "kube-score, the same 10,000 documents" bash -c "kube-score score $work/workloads/*.yaml"
 fi
 go test -run '^$' -bench . -benchtime 200ms ./internal/tree ./internal/model ./internal/policy ./internal/reach ./internal/access ./internal/attack ./internal/check | grep -E '^(Benchmark|pkg)'
+go test -run '^$' -bench 'Lookup|Full|Ubuntu|Import' -benchtime 20x ./internal/advisory | grep -E '^Benchmark'

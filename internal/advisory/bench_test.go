@@ -198,3 +198,31 @@ func BenchmarkImport(b *testing.B) {
 		in.rows.close()
 	}
 }
+
+// BenchmarkUbuntu reads a document like those on the kernel: of a hundred source
+// packages, each with a thousand binary packages that repeat it.
+func BenchmarkUbuntu(b *testing.B) {
+	var text strings.Builder
+	text.WriteString(`{"metadata": {"timestamp": "2026-06-01T05:44:58.206255"}, "statements": [{"vulnerability": {"name": "CVE-2026-1"}, "products": [`)
+	for n := range 100 {
+		if n > 0 {
+			text.WriteString(",")
+		}
+		fmt.Fprintf(&text, `{"@id": "pkg:deb/ubuntu/linux-%d@5.15.0-105.115?arch=source&distro=jammy"}`, n)
+		for k := range 1000 {
+			fmt.Fprintf(&text, ",\n        {\n          \"@id\": \"pkg:deb/ubuntu/linux-image-unsigned-5.15.0-%d-generic-%d@5.15.0-105.115?arch=amd64\"\n        }", k, n)
+		}
+	}
+	text.WriteString(`], "status": "under_investigation", "status_notes": "x"}]}`)
+	doc := []byte(text.String())
+	b.SetBytes(int64(len(doc)))
+	before := processorTime()
+	for b.Loop() {
+		in := &intake{feed: feedUbuntu, rows: newSorter(b.TempDir()), from: Provenance{Feed: feedUbuntu}}
+		if err := ubuntuOne(doc, "CVE-2026-1.json", in); err != nil || in.rows.rows < 100 {
+			b.Fatal(in.rows.rows, err)
+		}
+		in.rows.close()
+	}
+	b.ReportMetric(float64(len(doc))*float64(b.N)/1e6/(processorTime()-before).Seconds(), "MB/cpu-s")
+}

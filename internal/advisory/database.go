@@ -129,11 +129,12 @@ func (d *Database) Affected(scope, name string, yield func(*vuln.Affected)) erro
 	})
 }
 
-// Record returns what is known under an id.
+// Record returns what is known under an id, and where that has a CVE in its name
+// under the CVE.
 func (d *Database) Record(id string) (vuln.Record, error) {
 	var rec vuln.Record
 	err := d.rows(idGroup(id), func(rest, value string) (err error) {
-		feed, _, ok := strings.Cut(rest, partEnd)
+		feed, its, ok := strings.Cut(rest, partEnd)
 		switch {
 		case !ok:
 			return errDamaged
@@ -142,7 +143,7 @@ func (d *Database) Record(id string) (vuln.Record, error) {
 		case feed == feedEPSS:
 			rec.EPSS, err = readEPSS(value)
 		default:
-			a := vuln.Advisory{ID: id, Feed: feed}
+			a := vuln.Advisory{ID: its, Feed: feed}
 			err = readAdvisory(value, &a)
 			rec.Advisories = append(rec.Advisories, a)
 		}

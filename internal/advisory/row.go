@@ -14,7 +14,10 @@ import (
 // that is in none of them.
 //
 //	p SCOPE 0 NAME   1 FEED 1 ID    what an advisory says of a package
-//	i ID             1 FEED 1 ID    what an advisory says of itself
+//	i CVE or ID      1 FEED 1 ID    what an advisory says of itself
+//
+// What is named after a CVE, as DEBIAN-CVE-2026-1, stands with it: whoever asks for
+// the one wants the other.
 const (
 	partEnd  = "\x01"
 	scopeEnd = "\x00"
@@ -23,7 +26,13 @@ const (
 type row struct{ key, value []byte }
 
 func packageGroup(scope, name string) string { return "p" + scope + scopeEnd + name }
-func idGroup(id string) string               { return "i" + id }
+
+func idGroup(id string) string {
+	if cve := vuln.CVE(id); cve != "" {
+		id = cve
+	}
+	return "i" + id
+}
 
 // fits says whether a text can be part of a key.
 func fits(text string) bool {

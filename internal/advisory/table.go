@@ -13,6 +13,7 @@ import (
 	"slices"
 
 	"github.com/cespare/xxhash/v2"
+	"github.com/klauspost/compress/s2"
 	"github.com/klauspost/compress/zstd"
 )
 
@@ -36,6 +37,15 @@ const (
 	fanCount   = 1<<16 + 1
 	footerSize = 8 + 4 + 5*8 + 4 + 4 + 32 + 4
 	groupLimit = 256 << 20
+)
+
+// How groups are packed: well where they are large, and quickly to read where they
+// are small, as most are.
+const (
+	notPacked byte = iota
+	packedZstd
+	packedS2
+	smallGroup = 8 << 10
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -165,12 +175,17 @@ func (t *tableWriter) flush() error {
 	if len(t.body) > groupLimit {
 		return fmt.Errorf("%q has %d MB of advisories, more than a database holds", t.group, len(t.body)>>20)
 	}
-	stored, packed := t.body, byte(0)
-	if len(t.body) > 256 {
-		t.packed = t.encoder.EncodeAll(t.body, t.packed[:0])
-		if len(t.packed) < len(t.body)*7/8 {
-			stored, packed = t.packed, 1
-		}
+	stored, packed := t.body, notPacked
+	switch {
+	case len(t.body) > smallGroup:
+		t.packed, packed = t.encoder.EncodeAll(t.body, t.packed[:0]), packedZstd
+	case len(t.body) > 256:
+		t.packed, packed = s2.EncodeBetter(t.packed[:cap(t.packed)], t.body), packedS2
+	}
+	if packed != notPacked && len(t.packed) < len(t.body)*7/8 {
+		stored = t.packed
+	} else {
+		packed = notPacked
 	}
 	head := append(appendText(t.head[:0], string(t.group)), packed)
 	head = binary.AppendUvarint(head, uint64(len(t.body)))

@@ -10,8 +10,10 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
+	"slices"
 
 	"github.com/cespare/xxhash/v2"
+	"github.com/klauspost/compress/s2"
 	"github.com/klauspost/compress/zstd"
 )
 
@@ -180,14 +182,14 @@ func (t *table) rows(group string, yield func(rest, value string) error) error {
 // groupHead is what stands before the rows of a group.
 type groupHead struct {
 	key          []byte
-	packed       bool
+	packed       byte
 	size, stored uint64
 	length       uint64 // of the head itself
 }
 
 func readHead(b []byte) (h groupHead, ok bool) {
 	r := reader[[]byte]{rest: b}
-	h = groupHead{key: r.part(), packed: r.number() == 1, size: r.number(), stored: r.number()}
+	h = groupHead{key: r.part(), packed: byte(r.number()), size: r.number(), stored: r.number()}
 	h.length = uint64(len(b) - len(r.rest))
 	return h, !r.bad && h.size <= groupLimit && h.stored <= groupLimit
 }
@@ -216,13 +218,26 @@ func (t *table) group(offset, length uint64, group string) (bool, error) {
 
 // unpack appends the rows of a group to b.
 func (t *table) unpack(b []byte, h *groupHead, stored []byte) ([]byte, error) {
-	if h.packed {
+	switch h.packed {
+	case notPacked:
+		b = append(b, stored...)
+	case packedZstd:
 		var err error
 		if b, err = t.decoder.DecodeAll(stored, b); err != nil {
 			return nil, errDamaged
 		}
-	} else {
-		b = append(b, stored...)
+	case packedS2:
+		n, err := s2.DecodedLen(stored)
+		if err != nil || n > smallGroup {
+			return nil, errDamaged
+		}
+		at := len(b)
+		b = slices.Grow(b, n)[:at+n]
+		if _, err = s2.Decode(b[at:], stored); err != nil {
+			return nil, errDamaged
+		}
+	default:
+		return nil, errDamaged
 	}
 	if uint64(len(b)) != h.size {
 		return nil, errDamaged

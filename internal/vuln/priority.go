@@ -52,6 +52,9 @@ func (m *matcher) gather(h *hit, x *Match) ([]Advisory, error) {
 	slices.Sort(x.Advisories)
 	var list []Advisory
 	for n := 0; n < len(queue); n++ {
+		if n > 0 && CVE(queue[n]) == h.id {
+			continue // known under it
+		}
 		r, err := m.record(queue[n])
 		if err != nil {
 			return nil, err

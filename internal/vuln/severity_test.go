@@ -157,7 +157,7 @@ func TestWhoseSeverity(t *testing.T) {
 		}
 	}
 	for score, want := range map[float64]Level{0: Negligible, 0.1: Low, 3.9: Low, 4: Medium, 6.9: Medium, 7: High, 8.9: High, 9: Critical, 10: Critical} {
-		if got := levelOfScore(score); got != want {
+		if got := LevelOf(score); got != want {
 			t.Errorf("%v is %s, not %s", score, got, want)
 		}
 	}

@@ -41,7 +41,9 @@ type Source interface {
 	// Affected calls yield with every statement on a package, in a fixed order. What
 	// yield gets holds until it returns; texts and lists in it stay.
 	Affected(scope, name string, yield func(*Affected)) error
-	// Record returns what is known under an id, a zero Record when nothing is.
+	// Record returns what is known under an id, a zero Record when nothing is. What is
+	// named after a CVE, as DEBIAN-CVE-2026-1, is known under the CVE too, and that
+	// under it.
 	Record(id string) (Record, error)
 }
 
