@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -68,7 +69,7 @@ func (d *download) run(ctx context.Context) (state partial, err error) {
 			return state, err
 		case errors.As(err, &status) && !status.again():
 			return state, err
-		case n == attempts || d.mute[host]:
+		case n == attempts || d.mute[host] || unknownHost(err):
 			if status == nil && size(d.path) == 0 {
 				d.mute[host] = true
 			}
@@ -209,6 +210,12 @@ func size(path string) int64 {
 		return 0
 	}
 	return info.Size()
+}
+
+// unknownHost says whether there is no host of the name, which no patience mends.
+func unknownHost(err error) bool {
+	var dns *net.DNSError
+	return errors.As(err, &dns) && dns.IsNotFound
 }
 
 func hostOf(at string) string {

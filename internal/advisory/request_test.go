@@ -2,7 +2,9 @@ package advisory
 
 import (
 	"bytes"
+	"context"
 	"fmt"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -132,6 +134,23 @@ func TestMuteServer(t *testing.T) {
 	}
 	if n := int(asked.Load()); n > len(feeds)+attempts {
 		t.Errorf("%d requests for %d feeds", n, len(feeds))
+	}
+}
+
+// TestUnknownHost holds that a name that there is not is asked for once.
+func TestUnknownHost(t *testing.T) {
+	asked := 0
+	dial := func(context.Context, string, string) (net.Conn, error) {
+		asked++
+		return nil, &net.DNSError{Err: "no such host", Name: "mirror.example", IsNotFound: true}
+	}
+	feeds, err := Feeds([]string{"kev"}, "http://mirror.example", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := (&Store{Dir: t.TempDir()}).Update(t.Context(), Options{Feeds: feeds, Now: noon, Client: &http.Client{Transport: &http.Transport{DialContext: dial}}})
+	if err != nil || r.Outcomes[0].State != Failed || asked != 1 {
+		t.Errorf("%+v, %v, asked %d times", r, err, asked)
 	}
 }
 
