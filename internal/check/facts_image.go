@@ -12,6 +12,7 @@ import (
 	"ullage.dev/ullage/internal/advisory"
 	"ullage.dev/ullage/internal/image"
 	"ullage.dev/ullage/internal/model"
+	"ullage.dev/ullage/internal/signature"
 	"ullage.dev/ullage/internal/tree"
 	"ullage.dev/ullage/internal/vuln"
 )
@@ -23,7 +24,8 @@ type ImageInput struct {
 	// database of advisories.
 	Vulnerabilities *vuln.Result
 	Feeds           []advisory.Provenance // of the database
-	Now             time.Time             // by which ages are counted
+	Signatures      signature.Result
+	Now             time.Time // by which ages are counted
 }
 
 // ImageFacts makes what rules see of an image as the variable `image`: the table
@@ -39,13 +41,21 @@ func ImageFacts(in ImageInput) *tree.Node {
 		tree.Entry("platform", b.platform()), tree.Entry("multiPlatform", in.Image.Index != ""),
 		tree.Entry("created", b.created()), tree.Entry("age", b.age(in.Image.Config.Created, "the image does not say when it was made")),
 		tree.Entry("distro", b.distro()), tree.Entry("user", b.user()), tree.Entry("config", b.config()),
-		tree.Entry("history", b.history()), tree.Entry("layers", b.layers()),
+		tree.Entry("history", b.history()), tree.Entry("layers", b.layers()), tree.Entry("base", b.base()),
 		tree.Entry("packages", b.packages()), tree.Entry("programs", b.programs()), tree.Entry("writable", b.writable()),
-		tree.Entry("credentials", b.credentials()),
+		tree.Entry("credentials", b.credentials()), tree.Entry("signatures", b.signatures()),
 		tree.Entry("vulnerabilities", b.vulnerabilities()), tree.Entry("advisories", b.advisories()),
 	)
+	if in.Image.Bill {
+		for _, name := range untold {
+			n.Get(name).Replace(tree.UnknownBecause("a bill of materials tells of the packages of an image only"))
+		}
+	}
 	return n.Seal()
 }
+
+// untold are the facts that a bill of materials cannot give.
+var untold = []string{"user", "config", "history", "programs", "writable", "credentials"}
 
 // UnreadImage stands for the facts about an image that could not be read.
 func UnreadImage(reason string) *tree.Node {
@@ -126,12 +136,16 @@ func (b *imageBuilder) user() tree.Node {
 	c := &b.Image.Config
 	name, group, _ := strings.Cut(c.User, ":")
 	_, err := strconv.ParseUint(name, 10, 32)
-	root, id := tree.Of(c.UID == 0), tree.Of(c.UID)
-	if c.UID < 0 {
+	root, id, numeric := tree.Of(c.UID == 0), tree.Of(c.UID), tree.Of(name == "" || err == nil)
+	switch unknown := tree.UnknownBecause; {
+	case b.Image.Identity.Config == "":
+		const why = "a file system has no configuration that names a user"
+		root, id, numeric = unknown(why), unknown(why), unknown(why)
+	case c.UID < 0:
 		why := "which number the user " + name + " has is not known: /etc/passwd of the image does not say"
-		root, id = tree.UnknownBecause(why), tree.UnknownBecause(why)
+		root, id = unknown(why), unknown(why)
 	}
-	return entries("name", name, "group", group, "numeric", name == "" || err == nil, "id", id, "root", root)
+	return entries("name", name, "group", group, "numeric", numeric, "id", id, "root", root)
 }
 
 func (b *imageBuilder) config() tree.Node {
@@ -161,9 +175,23 @@ func (b *imageBuilder) layers() tree.Node {
 	var items []tree.Node
 	for i := range b.Image.Layers {
 		l := &b.Image.Layers[i]
-		items = append(items, entries("digest", l.DiffID, "size", l.Size))
+		items = append(items, entries("digest", l.DiffID, "size", l.Size, "base", b.ofBase(i)))
 	}
 	return tree.Of(items)
+}
+
+// base says what the image was built on, as far as that is known.
+func (b *imageBuilder) base() tree.Node {
+	of := &b.Image.Base
+	return entries("name", of.Name, "digest", of.Digest, "layers", of.Layers, "how", string(of.How))
+}
+
+// ofBase reports whether a layer is one of the base image.
+func (b *imageBuilder) ofBase(layer int) tree.Node {
+	if b.Image.Base.Layers == 0 {
+		return tree.UnknownBecause("which layers are of the base image is not known: " + b.Image.Base.Why)
+	}
+	return tree.Of(layer < b.Image.Base.Layers)
 }
 
 func (b *imageBuilder) packages() tree.Node {
@@ -221,7 +249,9 @@ func (b *imageBuilder) vulnerabilities() tree.Node {
 	}
 	items := make([]tree.Node, 0, len(v.Matches)+2)
 	for i := range v.Matches {
-		items = append(items, b.vulnerability(&v.Matches[i]))
+		if v.Matches[i].Exception == nil { // which lets it pass
+			items = append(items, b.vulnerability(&v.Matches[i]))
+		}
 	}
 	if len(v.NoData) > 0 {
 		items = append(items, tree.UnknownBecause("the database has no advisories on "+strings.Join(v.NoData, ", ")))
@@ -245,8 +275,27 @@ func (b *imageBuilder) vulnerability(m *vuln.Match) tree.Node {
 	return entries(
 		"id", m.ID, "severity", m.Severity.Level.String(), "score", m.Severity.Score, "fixable", m.State == vuln.FixAvailable, "fixed", m.Fixed,
 		"exploited", m.Exploited != nil, "ransomware", m.Exploited != nil && m.Exploited.Ransomware, "probability", probability, "age", age,
-		"priority", m.Priority, "package", p.Name, "version", p.Version, "ecosystem", p.Ecosystem, "layer", p.Layer+1,
+		"priority", m.Priority, "base", b.ofBase(p.Layer), "package", p.Name, "version", p.Version, "ecosystem", p.Ecosystem, "layer", p.Layer+1,
 	)
+}
+
+// signatures say who vouches for the image. That nobody looked is no state like
+// the others: rules about signers are then not about the image.
+func (b *imageBuilder) signatures() tree.Node {
+	s := &b.Signatures
+	state := tree.Of(string(cmp.Or(s.State, signature.NotLookedFor)))
+	if s.State == signature.Unknown {
+		state = tree.UnknownBecause("who signed the image could not be found out: " + s.Why)
+	}
+	var items []tree.Node
+	for i := range s.Signatures {
+		one := &s.Signatures[i]
+		items = append(items, entries(
+			"kind", string(one.Kind), "verified", one.Verified, "identity", one.Identity, "issuer", one.Issuer, "key", one.Key, "predicate", one.Predicate,
+			"builder", one.Builder,
+		))
+	}
+	return entries("state", state, "why", s.Why, "found", tree.Of(items))
 }
 
 // advisories say what the vulnerabilities were found by: the age in days of the

@@ -12,6 +12,7 @@ import (
 	"ullage.dev/ullage/internal/image"
 	"ullage.dev/ullage/internal/model"
 	"ullage.dev/ullage/internal/policy"
+	"ullage.dev/ullage/internal/signature"
 	"ullage.dev/ullage/internal/tree"
 	"ullage.dev/ullage/internal/vuln"
 	"ullage.dev/ullage/policies"
@@ -20,12 +21,13 @@ import (
 func TestImageFacts(t *testing.T) {
 	now := time.Date(2026, 5, 1, 0, 0, 0, 0, time.UTC)
 	img := &image.Image{
-		Identity: image.Identity{Manifest: "sha256:1", Index: "sha256:2", Platform: "linux/arm64/v8"},
+		Identity: image.Identity{Config: "sha256:0", Manifest: "sha256:1", Index: "sha256:2", Platform: "linux/arm64/v8"},
 		Config: image.Config{
 			User: "app:web", UID: 1000, Created: now.AddDate(0, 0, -100), Ports: []string{"8080/tcp", "53/udp", "9000"}, Labels: map[string]string{"a.b/c": "d"},
 			Credentials: []string{"environment variable TOKEN: GitHub token"},
 		},
 		Layers:   []image.Layer{{DiffID: "sha256:3", Size: 7}},
+		Base:     image.Base{Layers: 1, Name: "registry.example/base:1", How: image.ByLabel},
 		Distro:   image.Distro{ID: "debian", Version: "9"},
 		Packages: []image.Package{{Ecosystem: "Debian", Name: "libssl3", Version: "3.0.11", Source: "openssl"}, {Ecosystem: "npm", Name: "left", Version: "1"}},
 		Programs: []image.Program{{Path: "/usr/bin/ls", Package: "coreutils"}, {Path: "/usr/bin/su", Package: "util-linux", Setuid: true}, {Path: "/web"}},
@@ -34,7 +36,10 @@ func TestImageFacts(t *testing.T) {
 		Matches: []vuln.Match{{Package: 0, ID: "CVE-1", State: vuln.FixAvailable, Fixed: "3.0.14", Published: now.AddDate(0, 0, -10).Unix(), Severity: vuln.Severity{Level: vuln.High, Score: 8.1}}},
 		NoData:  []string{"npm"},
 	}
-	n := ImageFacts(ImageInput{img, vulnerable, []advisory.Provenance{{Feed: "a", Fetched: now}, {Feed: "b", Fetched: now.AddDate(0, 0, -3)}}, now})
+	n := ImageFacts(ImageInput{
+		Image: img, Vulnerabilities: vulnerable, Feeds: []advisory.Provenance{{Feed: "a", Fetched: now}, {Feed: "b", Fetched: now.AddDate(0, 0, -3)}},
+		Signatures: signature.Result{State: signature.NotVerified, Signatures: []signature.Signature{{Kind: signature.OfImage, Identity: "ci"}}}, Now: now,
+	})
 	for path, want := range map[string]any{
 		"digest": "sha256:1", "multiPlatform": true, "platform.architecture": "arm64", "age": int64(100), "created": "2026-01-21T00:00:00Z",
 		"user.name": "app", "user.group": "web", "user.numeric": false, "user.root": false, "user.id": int64(1000), "config.ports[1].protocol": "UDP", "config.ports[2].port": int64(9000),
@@ -42,6 +47,8 @@ func TestImageFacts(t *testing.T) {
 		"distro.supported": false, "distro.endOfSupport": "2022-06-30", "packages[0].source": "openssl", "packages[1].source": "left", "packages[0].layer": int64(1),
 		"programs[0].name": "su", "programs[0].setuid": true, "programs[1].path": "/web", "vulnerabilities[0].fixable": true, "vulnerabilities[0].age": int64(10),
 		"vulnerabilities[0].package": "libssl3", "vulnerabilities[0].severity": "high", "advisories.age": int64(3), "advisories.feed": "b", "complete": true,
+		"base.name": "registry.example/base:1", "base.how": "label", "layers[0].base": true, "vulnerabilities[0].base": true,
+		"signatures.state": "not verified", "signatures.found[0].identity": "ci", "signatures.found[0].kind": "signature",
 	} {
 		p, err := tree.ParsePath(path)
 		if got := n.Follow(p).Native(); err != nil || !reflect.DeepEqual(got, want) {
@@ -59,6 +66,7 @@ func TestImageFacts(t *testing.T) {
 // TestImageFactsNotKnown holds that what was not measured is unknown.
 func TestImageFactsNotKnown(t *testing.T) {
 	img := &image.Image{
+		Identity: image.Identity{Config: "sha256:0"},
 		Config:   image.Config{User: "app", UID: -1},
 		Distro:   image.Distro{ID: "houselinux", Version: "1"},
 		Problems: []model.Problem{{Reason: "layer 1 is damaged"}},
@@ -71,6 +79,15 @@ func TestImageFactsNotKnown(t *testing.T) {
 		p, err := tree.ParsePath(path)
 		if got := n.Follow(p); err != nil || !got.Is(tree.Unknown) || !strings.Contains(got.Text(), why) {
 			t.Errorf("%s is %v, want unknown: %s", path, got.Native(), why)
+		}
+	}
+	if root := ImageFacts(ImageInput{Image: &image.Image{}}).Dig("user", "root"); !root.Is(tree.Unknown) {
+		t.Error("a file system without configuration runs as root")
+	}
+	bill := ImageFacts(ImageInput{Image: &image.Image{Bill: true, Packages: img.Packages}})
+	for _, name := range untold {
+		if !bill.Get(name).Is(tree.Unknown) || bill.Get("packages").Is(tree.Unknown) {
+			t.Errorf("%s of a bill of materials is %v", name, bill.Get(name).Native())
 		}
 	}
 	if !n.Get("complete").False() {

@@ -7,6 +7,7 @@ import (
 	"ullage.dev/ullage/internal/advisory"
 	"ullage.dev/ullage/internal/image"
 	"ullage.dev/ullage/internal/policy"
+	"ullage.dev/ullage/internal/signature"
 	"ullage.dev/ullage/internal/tree"
 	"ullage.dev/ullage/internal/vuln"
 )
@@ -107,18 +108,20 @@ func sampleImage() *tree.Node {
 	at := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	return ImageFacts(ImageInput{
 		Image: &image.Image{
-			Identity: image.Identity{Platform: "linux/amd64"},
+			Identity: image.Identity{Platform: "linux/amd64", Config: "sha256:0"},
 			Config: image.Config{
 				Created: at, Entrypoint: []string{"/bin/x"}, Command: []string{"x"}, Env: []image.Variable{{Name: "X"}}, Ports: []string{"1/tcp"},
 				Volumes: []string{"/x"}, Health: []string{"CMD"}, History: []image.Step{{}}, Credentials: []string{"history: token"},
 			},
 			Layers:   make([]image.Layer, 1),
+			Base:     image.Base{Layers: 1},
 			Distro:   image.Distro{ID: rolling[0]},
 			Packages: make([]image.Package, 1),
 			Programs: []image.Program{{Path: "/bin/x", Class: image.Shell}},
 			Writable: make([]image.Writable, 1),
 		},
 		Vulnerabilities: &vuln.Result{Matches: []vuln.Match{{Published: at.Unix()}}, NoData: []string{"x"}},
+		Signatures:      signature.Result{State: signature.Verified, Signatures: make([]signature.Signature, 1)},
 		Feeds:           []advisory.Provenance{{Feed: "x", Fetched: at}},
 		Now:             at,
 	})

@@ -206,6 +206,10 @@ func (f *checkFlags) judge(ctx context.Context, p *Program, paths []string) (*ju
 	known := model.NewSnapshot(nil, plan.closed, plan.gaps()...) // what is missing, without what is there
 	plan.rules = policy.Bind(plan.rules, slices.Concat(plan.beside, in.Objects), known.Complete)
 	if f.images.asked() {
+		decide := decideFlags{failOn: "never", config: f.configPath, vex: f.images.vex, exceptions: texts(f.exceptions)}
+		if f.images.decider, err = decide.decider(p, "json", now); err != nil {
+			return nil, err
+		}
 		var problems []model.Problem
 		if plan.images, problems, err = f.images.read(ctx, p, bar, plan.judged(in.Objects)); err != nil {
 			return nil, err

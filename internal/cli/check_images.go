@@ -19,6 +19,7 @@ import (
 	"ullage.dev/ullage/internal/model"
 	"ullage.dev/ullage/internal/policy"
 	"ullage.dev/ullage/internal/scan"
+	"ullage.dev/ullage/internal/signature"
 	"ullage.dev/ullage/internal/tree"
 )
 
@@ -31,6 +32,10 @@ type imagesFlags struct {
 	mirrors  []string
 	registry image.Registry
 	db       dbFlags
+	signer   signerFlags
+	vex      []string
+	decider  *decider // of statements and exceptions about vulnerabilities
+	trust    *signature.Demand
 	store    storeFlags
 	jobs     int
 	timeout  time.Duration
@@ -41,7 +46,10 @@ type imagesFlags struct {
 }
 
 // ofImages are the flags that mean nothing unless images are read.
-var ofImages = []string{"platform", "mirror", "ca-file", "insecure", "db", "store", "no-store", "image-jobs", "image-timeout"}
+var ofImages = []string{
+	"platform", "mirror", "ca-file", "insecure", "db", "store", "no-store", "key", "trusted-root", "identity", "identity-regexp", "issuer", "issuer-regexp", "vex",
+	"image-jobs", "image-timeout",
+}
 
 func (f *imagesFlags) flags(flags *pflag.FlagSet) {
 	flags.BoolVar(&f.wanted, "images", false, "read the images of containers, too, and judge what is in them")
@@ -50,8 +58,10 @@ func (f *imagesFlags) flags(flags *pflag.FlagSet) {
 	flags.StringArrayVar(&f.mirrors, "mirror", nil, "REGISTRY=MIRROR[/PATH] to ask before a registry; may be repeated")
 	flags.StringArrayVar(&f.registry.CAFiles, "ca-file", nil, "file with certificates in PEM form to trust besides the system's")
 	flags.StringArrayVar(&f.registry.Insecure, "insecure", nil, "host of a registry that may speak plain HTTP and needs no valid certificate")
-	flags.StringVar(&f.db.dir, "db", "", "directory of the advisory database (default $ULLAGE_DB, else ullage/advisories in the cache directory)")
+	flags.StringVar(&f.db.dir, "db", "", dbUsage)
 	f.store.optional(flags)
+	f.signer.trusted(flags)
+	flags.StringArrayVar(&f.vex, "vex", nil, "file with VEX statements about images in OpenVEX, CycloneDX or CSAF; may be repeated")
 	flags.IntVar(&f.jobs, "image-jobs", 3, "images read at the same time")
 	flags.DurationVar(&f.timeout, "image-timeout", 5*time.Minute, "time in which an image must be read")
 }
@@ -74,6 +84,10 @@ func (f *imagesFlags) complete(flags *pflag.FlagSet) error {
 	}
 	if f.timeout <= 0 {
 		return errors.New("--image-timeout: write a time such as 5m")
+	}
+	var err error
+	if f.trust, err = f.signer.demand(); err != nil {
+		return err
 	}
 	f.registry.Mirrors = map[string][]string{}
 	for _, m := range f.mirrors {
@@ -184,19 +198,25 @@ func (f *imagesFlags) plan(objects []*model.Object) ([]imageJob, error) {
 
 // scan reads images, several at a time, and keeps the facts about each.
 func (f *imagesFlags) scan(ctx context.Context, p *Program, store *advisory.Store, bar *progress, jobs []imageJob) error {
-	scanner := scan.Scanner{Advisories: store, Options: image.Options{Platform: f.platform, Registry: f.registry}}
+	scanner := scan.Scanner{Advisories: store, Trust: f.trust, Options: image.Options{Platform: f.platform, Registry: f.registry}}
 	kept, closeStore := f.store.open(ctx, p)
 	defer closeStore()
 	if kept != nil {
 		scanner.Options.Cache, scanner.Store = kept, kept
 	}
-	sources := make([]string, len(jobs))
-	for i := range jobs {
-		sources[i] = jobs[i].source
-	}
 	now, done := time.Now(), 0
 	silent := map[string]*silentHost{}
 	bar.show("reading", done, len(jobs), "images")
+	var sources []string
+	jobs = slices.DeleteFunc(slices.Clone(jobs), func(job imageJob) bool {
+		if _, bill := billPath(job.source); bill && job.source != job.key {
+			r, err := scanImage(ctx, &scanner, job.source)
+			f.note(&job, r, err, now, silent)
+			return true
+		}
+		sources = append(sources, job.source)
+		return false
+	})
 	err := scanner.Images(ctx, sources, scan.Batch{Jobs: f.jobs, Timeout: f.timeout, Done: func(i int, r *scan.Result, err error) {
 		done++
 		bar.show("reading", done, len(jobs), "images")
@@ -230,7 +250,7 @@ func (f *imagesFlags) note(job *imageJob, r *scan.Result, err error, now time.Ti
 		reason := fmt.Sprintf("image %s could not be read: %s", job.name, cause(err))
 		f.facts[job.key], f.problems[job.key] = check.UnreadImage(reason), &model.Problem{Reason: reason, Hint: imageHint(job.name, err)}
 	default:
-		f.facts[job.key] = check.ImageFacts(check.ImageInput{Image: r.Image, Vulnerabilities: r.Vulnerabilities, Feeds: r.Feeds, Now: now})
+		f.facts[job.key] = imageFacts(f.decider.decide(r).Result, now)
 		if n := len(r.Image.Problems); n > 0 {
 			reason := fmt.Sprintf("image %s: %s could not be read: %s", job.name, counted(n, "part"), r.Image.Problems[0])
 			f.problems[job.key] = &model.Problem{Reason: reason, Hint: "ullage image " + job.name + " lists them; what is not found in the image is not known"}

@@ -256,6 +256,20 @@ func TestImageFrom(t *testing.T) {
 	if len(r.Unknowns) != 1 || r.Unknowns[0].Object.Name != "pod-1" || !strings.Contains(r.Unknowns[0].Reason, "--images is not set") {
 		t.Errorf("unknowns %+v", r.Unknowns)
 	}
+	bill := filepath.Join(t.TempDir(), "web.cdx.json")
+	text, stderr, code := runImage(t, archive, "-o", "cyclonedx")
+	if err := os.WriteFile(bill, []byte(text), 0o644); err != nil || text == "" {
+		t.Fatal(err, stderr, code)
+	}
+	r, _ = checkJSON(t, "--image-from", "shop/web:dev="+bill, "--rule", "image-network-tools,image-eol-os", path)
+	if !slices.Equal(r.rules("pod-0"), []string{"image-eol-os"}) || !slices.ContainsFunc(r.Unknowns, func(u struct {
+		Rule, Reason string
+		Object       struct{ Name string }
+	}) bool {
+		return u.Rule == "image-network-tools"
+	}) {
+		t.Errorf("by a bill of materials: findings %+v, unknowns %+v", r.Findings, r.Unknowns)
+	}
 	for _, wrong := range []string{"shop/web", "shop/webb:dev=" + archive, "=x", "x="} {
 		if _, stderr, code := runCheck(t, t.Context(), "--image-from", wrong, path); code != exitUsage || !strings.Contains(stderr, "--image-from") {
 			t.Errorf("--image-from %s: exit code %d, %s", wrong, code, stderr)

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"ullage.dev/ullage/internal/image"
+	"ullage.dev/ullage/internal/report"
 	"ullage.dev/ullage/internal/scan"
 	"ullage.dev/ullage/internal/store"
 )
@@ -26,6 +27,7 @@ type imageFlags struct {
 	verbose, check          bool
 	db                      dbFlags
 	signer                  signerFlags
+	rules                   imageRules
 	decideFlags
 	store storeFlags
 }
@@ -69,7 +71,12 @@ Exit code: 0 told, 1 there is what --fail-on asks for, or it is not signed as
 			}
 			return nil
 		},
-		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd.Context(), p, args[0]) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := f.rules.validate(cmd.Flags()); err != nil {
+				return err
+			}
+			return f.run(cmd.Context(), p, args[0])
+		},
 	}
 	flags := cmd.Flags()
 	flags.StringVarP(&f.output, "output", "o", "text", "format: "+strings.Join(imageFormatNames(), ", "))
@@ -80,6 +87,7 @@ Exit code: 0 told, 1 there is what --fail-on asks for, or it is not signed as
 	f.signer.add(flags)
 	f.store.optional(flags)
 	f.decideFlags.flags(flags)
+	f.rules.flags(flags)
 	flags.BoolVarP(&f.verbose, "verbose", "v", false, "list every package, program and vulnerability")
 	cmd.AddCommand(imageDiffCommand(p), imageHistoryCommand(p), imageListCommand(p), imageRematchCommand(p), imageWatchCommand(p))
 	return cmd
@@ -100,7 +108,11 @@ func (f *imageFlags) reading(flags *pflag.FlagSet) {
 }
 
 func (f *imageFlags) run(ctx context.Context, p *Program, ref string) error {
-	if err := errors.Join(word{f.output, "--output"}.oneOf(imageFormatNames()...), word{f.files, "--files"}.oneOf("auto", "always", "never"), word{f.color, "--color"}.oneOf("auto", "always", "never")); err != nil {
+	formats := imageFormatNames()
+	if f.rules.wanted {
+		formats = report.Formats()
+	}
+	if err := errors.Join(word{f.output, "--output"}.oneOf(formats...), word{f.files, "--files"}.oneOf("auto", "always", "never"), word{f.color, "--color"}.oneOf("auto", "always", "never")); err != nil {
 		return err
 	}
 	trust, err := f.signer.demand()
@@ -128,6 +140,9 @@ func (f *imageFlags) run(ctx context.Context, p *Program, ref string) error {
 		tellStore(p, result.StoreError)
 	}
 	answer := decider.decide(result)
+	if f.rules.wanted {
+		return f.judge(ctx, p, ref, answer.Result)
+	}
 	answer.life = newLifeView(result, &decider.life, time.Now())
 	if err = f.write(p, answer, time.Now()); err != nil {
 		return &codeError{exitUsage, err}

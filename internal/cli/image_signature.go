@@ -25,14 +25,19 @@ type signerFlags struct {
 }
 
 func (f *signerFlags) add(flags *pflag.FlagSet) {
+	f.trusted(flags)
+	flags.StringArrayVar(&f.attestations, "attestation", nil, "type of an attestation that must be there: slsaprovenance1, spdxjson, cyclonedx, openvex, vuln or its full address; may be repeated")
+	flags.BoolVar(&f.verify, "verify", false, "exit with 1 unless the image is signed as the flags above say")
+}
+
+// trusted adds the flags that say whom to believe.
+func (f *signerFlags) trusted(flags *pflag.FlagSet) {
 	flags.StringArrayVar(&f.keys, "key", nil, "file with a public key, as cosign writes it, that may have signed the image; may be repeated")
 	flags.StringArrayVar(&f.roots, "trusted-root", nil, "file with a trusted root of sigstore: authorities and logs to believe signatures without a key by; may be repeated")
 	flags.StringVar(&f.identity, "identity", "", "who must have signed by a certificate: an address, or the address of a workflow")
 	flags.StringVar(&f.identityPattern, "identity-regexp", "", "the same as a regular expression that must match all of it")
 	flags.StringVar(&f.issuer, "issuer", "", "who must have checked the identity, such as https://token.actions.githubusercontent.com")
 	flags.StringVar(&f.issuerPattern, "issuer-regexp", "", "the same as a regular expression that must match all of it")
-	flags.StringArrayVar(&f.attestations, "attestation", nil, "type of an attestation that must be there: slsaprovenance1, spdxjson, cyclonedx, openvex, vuln or its full address; may be repeated")
-	flags.BoolVar(&f.verify, "verify", false, "exit with 1 unless the image is signed as the flags above say")
 }
 
 // demand is nil when nobody asks who signed the image.
