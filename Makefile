@@ -26,6 +26,7 @@ integration: kubernetes ## against the API server's own code, and a real one
 	ULLAGE_TEST_KUBERNETES=required $(GO) test -tags integration -run RealCluster ./internal/access ./internal/cli
 	$(GO) test -tags integration -run 'ContainerdStore|DockerStore' ./internal/image
 	cd test/sigstore && $(GO) test ./...
+	./test/oracles.sh
 
 lint: ## formatting, vet, staticcheck, layers, generated files
 	@test -z "$$(gofmt -l cmd internal policies frameworks test)" || { echo "not gofmt-ed:"; gofmt -l cmd internal policies frameworks test; exit 1; }

@@ -19,7 +19,7 @@ measure() {
   done | sort -n | awk -v name="$name" '{cpu[NR]=$1; mem[NR]=$2} END {m=int((NR+1)/2); printf "%-44s %6.2f s CPU %7.0f MB\n", name, cpu[m], mem[m]}'
 }
 
-# The peak memory of a process, from the kernel: a program of a few lines, as /usr/bin/time is not everywhere.
+# The peak memory of a process and its CPU, from the kernel: a program of a few lines, as /usr/bin/time is not everywhere.
 cat > "$work/rss.go" <<'GO'
 package main
 
@@ -33,7 +33,8 @@ import (
 func main() {
 	c := exec.Command(os.Args[1], os.Args[2:]...)
 	_ = c.Run()
-	fmt.Println(c.ProcessState.SysUsage().(*syscall.Rusage).Maxrss)
+	s := c.ProcessState
+	fmt.Println(s.SysUsage().(*syscall.Rusage).Maxrss, (s.UserTime() + s.SystemTime()).Seconds())
 }
 GO
 go build -o "$work/rss" "$work/rss.go"
@@ -52,5 +53,6 @@ measure "start of the process (--version)" "$work/ullage" --version
 if command -v kube-score >/dev/null; then
   measure "kube-score, the same 10,000 documents" bash -c "kube-score score $work/workloads/*.yaml"
 fi
+./test/bench-images.sh "$work"
 go test -run '^$' -bench . -benchtime 200ms ./internal/tree ./internal/model ./internal/policy ./internal/reach ./internal/access ./internal/attack ./internal/check | grep -E '^(Benchmark|pkg)'
 go test -run '^$' -bench 'Lookup|Full|Ubuntu|Import' -benchtime 20x ./internal/advisory | grep -E '^Benchmark'

@@ -233,9 +233,10 @@ func (b *imageBuilder) writable() tree.Node {
 
 func (b *imageBuilder) credentials() tree.Node {
 	var items []tree.Node
-	for _, c := range b.Image.Config.Credentials {
-		place, kind, _ := strings.Cut(c, ": ")
-		items = append(items, entries("place", place, "type", kind))
+	for _, s := range b.Image.Secrets {
+		if s.Where != "" { // in the configuration; files are not always searched
+			items = append(items, entries("place", s.Where, "type", s.Kind))
+		}
 	}
 	return tree.Of(items)
 }

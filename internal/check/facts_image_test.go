@@ -24,8 +24,8 @@ func TestImageFacts(t *testing.T) {
 		Identity: image.Identity{Config: "sha256:0", Manifest: "sha256:1", Index: "sha256:2", Platform: "linux/arm64/v8"},
 		Config: image.Config{
 			User: "app:web", UID: 1000, Created: now.AddDate(0, 0, -100), Ports: []string{"8080/tcp", "53/udp", "9000"}, Labels: map[string]string{"a.b/c": "d"},
-			Credentials: []string{"environment variable TOKEN: GitHub token"},
 		},
+		Secrets:  []image.Secret{{Path: "/app/.env", Kind: "named credential"}, {Where: "environment variable TOKEN", Kind: "GitHub token", Layer: -1}},
 		Layers:   []image.Layer{{DiffID: "sha256:3", Size: 7}},
 		Base:     image.Base{Layers: 1, Name: "registry.example/base:1", How: image.ByLabel},
 		Distro:   image.Distro{ID: "debian", Version: "9"},

@@ -111,8 +111,9 @@ func sampleImage() *tree.Node {
 			Identity: image.Identity{Platform: "linux/amd64", Config: "sha256:0"},
 			Config: image.Config{
 				Created: at, Entrypoint: []string{"/bin/x"}, Command: []string{"x"}, Env: []image.Variable{{Name: "X"}}, Ports: []string{"1/tcp"},
-				Volumes: []string{"/x"}, Health: []string{"CMD"}, History: []image.Step{{}}, Credentials: []string{"history: token"},
+				Volumes: []string{"/x"}, Health: []string{"CMD"}, History: []image.Step{{}},
 			},
+			Secrets:  []image.Secret{{Where: "history", Kind: "token"}},
 			Layers:   make([]image.Layer, 1),
 			Base:     image.Base{Layers: 1},
 			Distro:   image.Distro{ID: rolling[0]},

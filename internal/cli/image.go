@@ -25,6 +25,7 @@ type imageFlags struct {
 	registry                image.Registry
 	stores                  image.Stores
 	verbose, check          bool
+	secrets, noSecrets      bool
 	db                      dbFlags
 	signer                  signerFlags
 	rules                   imageRules
@@ -47,9 +48,12 @@ or with containerd: or docker: before it in the store of a runtime on this machi
 Each layer is read once and nothing is unpacked to disk; what is known by its digest
 is not read again. Docker's logins are used for registries.
 
+Files of all layers are searched for secrets, also those that a later layer deletes:
+whoever may pull the image can read them. No value is shown.
+
 Packages are matched against the advisories that ullage db update fetched. With
 --key, or --trusted-root and whom to believe, it is told who signed the image and what
-was attested of it. What it does not do yet: look for secrets in files.
+was attested of it.
 
 VEX statements (--vex) and exceptions say which vulnerabilities do not count; they
 are shown as ruled out or accepted, by whom and why, and never dropped.
@@ -83,6 +87,8 @@ Exit code: 0 told, 1 there is what --fail-on asks for, or it is not signed as
 	flags.StringVar(&f.files, "files", "auto", "the files of each package in cyclonedx: always, never, or auto (up to 50,000)")
 	flags.StringVar(&f.author, "author", "Unknown Author", "who answers for the statements of openvex")
 	f.reading(flags)
+	flags.BoolVar(&f.noSecrets, "no-secrets", false, "do not search files for secrets; the configuration is looked at all the same")
+	f.secrets = true
 	flags.StringVar(&f.base, "base", "", "image that this one may be built on, to tell its layers from the image's own")
 	f.signer.add(flags)
 	f.store.optional(flags)
@@ -167,7 +173,7 @@ func (f *imageFlags) scanner(p *Program, kept *store.Store, bar *layerProgress) 
 	if err != nil {
 		return nil, &codeError{exitUsage, err}
 	}
-	s := &scan.Scanner{Advisories: advisories, Store: kept, Options: image.Options{Platform: f.platform, Registry: f.registry, Stores: f.stores, DiffIDs: f.check}}
+	s := &scan.Scanner{Advisories: advisories, Store: kept, Options: image.Options{Platform: f.platform, Registry: f.registry, Stores: f.stores, DiffIDs: f.check, Secrets: f.secrets && !f.noSecrets}}
 	if kept != nil {
 		s.Options.Cache = kept
 	}

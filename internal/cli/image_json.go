@@ -21,6 +21,8 @@ type imageJSON struct {
 	Packages  []packageJSON `json:"packages"`
 	Programs  []programJSON `json:"programs"`
 	Writable  []string      `json:"writable"`
+	// Secrets is null when the image is known from a bill of materials.
+	Secrets *imageSecretsJSON `json:"secrets"`
 	// Vulnerabilities is null when there is no database of advisories.
 	Vulnerabilities *vulnerabilitiesJSON `json:"vulnerabilities"`
 	Signatures      *signaturesJSON      `json:"signatures"`
@@ -46,7 +48,6 @@ type settingsJSON struct {
 	Volumes     []string          `json:"volumes"`
 	Labels      map[string]string `json:"labels,omitempty"`
 	Health      []string          `json:"healthCheck,omitempty"`
-	Credentials []string          `json:"credentials"`
 }
 
 type variableJSON struct {
@@ -130,7 +131,7 @@ func (j *imageJSON) holds(img *image.Image) {
 	c := &img.Config
 	j.Settings = &settingsJSON{
 		User: c.User, Entrypoint: listOf(c.Entrypoint), Command: listOf(c.Command), WorkingDir: c.WorkingDir, Environment: []variableJSON{},
-		Ports: listOf(c.Ports), Volumes: listOf(c.Volumes), Labels: c.Labels, Health: c.Health, Credentials: listOf(c.Credentials),
+		Ports: listOf(c.Ports), Volumes: listOf(c.Volumes), Labels: c.Labels, Health: c.Health,
 	}
 	if !c.Created.IsZero() {
 		j.Settings.Created = &c.Created
@@ -138,6 +139,7 @@ func (j *imageJSON) holds(img *image.Image) {
 	for _, v := range c.Env {
 		j.Settings.Environment = append(j.Settings.Environment, variableJSON(v))
 	}
+	j.Secrets = newImageSecretsJSON(img)
 	j.Programs, j.Writable = []programJSON{}, []string{}
 	for i := range img.Programs {
 		j.Programs = append(j.Programs, *newProgramJSON(&img.Programs[i]))

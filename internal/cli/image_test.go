@@ -85,7 +85,7 @@ func TestImage(t *testing.T) {
 	if code != exitClean || stderr != "" {
 		t.Fatalf("exit %d: %s", code, stderr)
 	}
-	for _, want := range []string{"Debian GNU/Linux 12 (bookworm)", "runs as root unless the pod says otherwise", "1: 1 Debian", "network tools     /usr/bin/curl", "/web --listen :8080", "TOKEN: GitHub token"} {
+	for _, want := range []string{"Debian GNU/Linux 12 (bookworm)", "runs as root unless the pod says otherwise", "1: 1 Debian", "network tools     /usr/bin/curl", "/web --listen :8080", "GitHub token: environment variable TOKEN"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("%q is missing:\n%s", want, text)
 		}

@@ -47,6 +47,7 @@ func (p *imagePrinter) image(r *imageAnswer, now time.Time) error {
 	p.packages(img.Packages)
 	if !img.Bill {
 		p.programs(img)
+		p.secrets(img)
 		p.signatures(&r.Signatures)
 	}
 	p.vulnerabilities(r, now)
@@ -138,7 +139,6 @@ func (p *imagePrinter) config(c *image.Config) {
 	if len(c.Health) > 0 {
 		p.entry("health check", argv(c.Health))
 	}
-	p.some("credentials in it", c.Credentials, red)
 }
 
 // argv writes a command as it was given, in quotes where a part needs them.

@@ -7,7 +7,6 @@ package credential
 
 import (
 	"encoding/base64"
-	"math"
 	"strings"
 )
 
@@ -26,6 +25,8 @@ type pattern struct {
 
 func isUpperOrDigit(c byte) bool { return isUpper(c) || isDigit(c) }
 func isHexDigit(c byte) bool     { return isDigit(c) || c|0x20 >= 'a' && c|0x20 <= 'f' }
+func isLowerHex(c byte) bool     { return isDigit(c) || c >= 'a' && c <= 'f' }
+func isWord(c byte) bool         { return isAlphanumeric(c) || c == '_' }
 func isURLSafe(c byte) bool      { return isAlphanumeric(c) || c == '-' || c == '_' }
 func isDotted(c byte) bool       { return isURLSafe(c) || c == '.' }
 
@@ -33,13 +34,29 @@ var patterns = []pattern{
 	{"AKIA", 16, isUpperOrDigit, true, "AWS access key"},
 	{"ASIA", 16, isUpperOrDigit, true, "AWS access key"},
 	{"AIza", 35, isURLSafe, true, "Google API key"},
+	{"1//0", 40, isURLSafe, false, "Google OAuth refresh token"},
+	{"AQ.Ab8R", 46, isURLSafe, true, "Google API key"},
 	{"AGE-SECRET-KEY-1", 50, isUpperOrDigit, false, "age secret key"},
+	{"CCIPAT_", 60, isWord, true, "CircleCI token"},
+	{"CCIPRJ_", 60, isWord, true, "CircleCI token"},
+	{"EAAA", 60, isURLSafe, true, "Square token"},
 	{"GOCSPX-", 20, isURLSafe, false, "Google OAuth client secret"},
+	{"HRKU-", 60, isURLSafe, true, "Heroku key"},
+	{"LTAI", 20, isAlphanumeric, true, "Alibaba Cloud key"},
 	{"NRAK-", 27, isUpperOrDigit, true, "New Relic key"},
+	{"PMAK-", 59, isURLSafe, true, "Postman key"},
 	{"SG.", 60, isDotted, false, "SendGrid key"},
+	{"SK", 32, isLowerHex, true, "Twilio key"},
 	{"dapi", 32, isHexDigit, true, "Databricks token"},
 	{"dckr_pat_", 20, isURLSafe, false, "Docker Hub token"},
+	{"ddo_", 36, isAlphanumeric, true, "Deno token"},
+	{"ddp_", 36, isAlphanumeric, true, "Deno token"},
+	{"doo_v1_", 64, isHexDigit, true, "DigitalOcean token"},
 	{"dop_v1_", 64, isHexDigit, true, "DigitalOcean token"},
+	{"dor_v1_", 64, isHexDigit, true, "DigitalOcean token"},
+	{"dp.pt.", 40, isAlphanumeric, false, "Doppler token"},
+	{"essu_", 90, isBase64, false, "Elastic Cloud key"},
+	{"figd_", 40, isURLSafe, false, "Figma token"},
 	{"ghp_", 36, isAlphanumeric, false, "GitHub token"},
 	{"gho_", 36, isAlphanumeric, false, "GitHub token"},
 	{"ghu_", 36, isAlphanumeric, false, "GitHub token"},
@@ -50,20 +67,45 @@ var patterns = []pattern{
 	{"gldt-", 20, isURLSafe, false, "GitLab token"},
 	{"glrt-", 20, isURLSafe, false, "GitLab token"},
 	{"glptt-", 40, isURLSafe, false, "GitLab token"},
+	{"glc_eyJ", 40, isBase64, false, "Grafana token"},
 	{"glsa_", 32, isURLSafe, false, "Grafana token"},
+	{"gsk_", 52, isAlphanumeric, true, "Groq key"},
 	{"hf_", 30, isAlphanumeric, false, "Hugging Face token"},
 	{"hvs.", 20, isURLSafe, false, "Vault token"},
 	{"hvb.", 20, isURLSafe, false, "Vault token"},
+	{"lin_api_", 40, isAlphanumeric, true, "Linear key"},
 	{"npm_", 36, isAlphanumeric, true, "npm token"},
+	{"ops_eyJ", 250, isBase64, false, "1Password token"},
+	{"packagist_acs_", 64, isHexDigit, false, "Packagist token"},
+	{"packagist_ort_", 68, isHexDigit, false, "Packagist token"},
+	{"packagist_out_", 68, isHexDigit, false, "Packagist token"},
+	{"packagist_uut_", 68, isHexDigit, false, "Packagist token"},
+	{"pplx-", 48, isAlphanumeric, true, "Perplexity key"},
+	{"pscale_tkn_", 40, isDotted, false, "PlanetScale token"},
+	{"pul-", 40, isHexDigit, true, "Pulumi token"},
 	{"pypi-AgE", 50, isURLSafe, false, "PyPI token"},
 	{"rk_live_", 20, isAlphanumeric, false, "Stripe key"},
+	{"rubygems_", 48, isHexDigit, true, "RubyGems key"},
+	{"sb_secret_", 31, isURLSafe, false, "Supabase key"},
+	{"sbp_", 40, isHexDigit, true, "Supabase token"},
+	{"sgp_", 40, isWord, false, "Sourcegraph token"},
 	{"sk_live_", 20, isAlphanumeric, false, "Stripe key"},
-	{"sk_test_", 20, isAlphanumeric, false, "Stripe key"},
+	{"rk_test_", 20, isAlphanumeric, false, "Stripe test key"},
+	{"sk_test_", 20, isAlphanumeric, false, "Stripe test key"},
 	{"whsec_", 24, isAlphanumeric, false, "Stripe key"},
 	{"sk-ant-", 20, isURLSafe, false, "Anthropic key"},
+	{"sk-admin-", 40, isURLSafe, false, "OpenAI key"},
+	{"sk-or-v1-", 64, isHexDigit, true, "OpenRouter key"},
+	{"sk-svcacct-", 40, isURLSafe, false, "OpenAI key"},
 	{"sk-proj-", 20, isURLSafe, false, "OpenAI key"},
 	{"sk-", 40, isAlphanumeric, false, "OpenAI key"},
 	{"shpat_", 32, isHexDigit, true, "Shopify token"},
+	{"sntrys_eyJ", 60, isBase64, false, "Sentry token"},
+	{"sq0csp-", 43, isURLSafe, true, "Square secret"},
+	{"tskey-auth-", 20, isURLSafe, false, "Tailscale key"},
+	{"tskey-client-", 20, isURLSafe, false, "Tailscale key"},
+	{"xai-", 80, isAlphanumeric, true, "xAI key"},
+	{"xkeysib-", 64, isURLSafe, false, "Brevo key"},
 	{"xoxb-", 16, isURLSafe, false, "Slack token"},
 	{"xoxp-", 16, isURLSafe, false, "Slack token"},
 	{"xoxa-", 16, isURLSafe, false, "Slack token"},
@@ -75,6 +117,14 @@ var patterns = []pattern{
 	{"hooks.slack.com/services/T", 20, func(c byte) bool { return isAlphanumeric(c) || c == '/' }, false, "Slack webhook"},
 	{"discord.com/api/webhooks/", 40, func(c byte) bool { return isURLSafe(c) || c == '/' }, false, "Discord webhook"},
 }
+
+// byFirst holds the places of patterns in the table, by their first byte.
+var byFirst = func() (t [256][]uint8) {
+	for i, p := range patterns {
+		t[p.prefix[0]] = append(t[p.prefix[0]], uint8(i))
+	}
+	return t
+}()
 
 // starts says at which bytes it pays to look closer.
 var starts = func() (t [256]bool) {
@@ -100,7 +150,7 @@ func In(text string) string {
 		switch c {
 		case ':':
 			if strings.HasPrefix(text[i:], "://") && userinfo(text[i+3:]) {
-				return "URL with a password"
+				return urlPassword
 			}
 			continue
 		case '-':
@@ -141,11 +191,10 @@ func tokenAt(s string) string {
 		if authorization(s) {
 			return "authorization header"
 		}
-		return ""
 	}
-	for i := range patterns {
+	for _, i := range byFirst[s[0]] {
 		p := &patterns[i]
-		if p.prefix[0] != s[0] || !strings.HasPrefix(s, p.prefix) {
+		if !strings.HasPrefix(s, p.prefix) {
 			continue
 		}
 		s := s[len(p.prefix):]
@@ -158,7 +207,7 @@ func tokenAt(s string) string {
 }
 
 // run returns how many bytes at the start of s are in the set.
-func run(s string, set func(c byte) bool) int {
+func run[T string | []byte](s T, set func(c byte) bool) int {
 	for i := range len(s) {
 		if !set(s[i]) {
 			return i
@@ -221,7 +270,7 @@ func registryAuth(s string) bool {
 
 // userAndPassword reports whether a text begins with user:password in base64.
 func userAndPassword(s string) bool {
-	n := run(s, func(c byte) bool { return isAlphanumeric(c) || c == '+' || c == '/' || c == '=' })
+	n := run(s, isBase64)
 	if n < 6 {
 		return false
 	}
@@ -375,22 +424,10 @@ func looksRandom(v string) bool {
 	if len(v) < 20 || strings.IndexByte(v, ' ') >= 0 || strings.Contains(v, "://") {
 		return false
 	}
-	var count [256]int
 	upper, lower, digit := false, false, false
 	for i := range len(v) {
 		c := v[i]
-		count[c]++
 		upper, lower, digit = upper || isUpper(c), lower || isLower(c), digit || isDigit(c)
 	}
-	if !digit || !upper || !lower {
-		return false
-	}
-	entropy := 0.0
-	for _, n := range count {
-		if n > 0 {
-			p := float64(n) / float64(len(v))
-			entropy -= p * math.Log2(p)
-		}
-	}
-	return entropy > 3.7
+	return digit && upper && lower && entropy(v) > 3.7
 }

@@ -1,45 +1,88 @@
 package credential
 
-import "strings"
+import (
+	"iter"
+	"strings"
+)
 
-// Assigned reports whether a text of any kind (a script, a property
-// file, a YAML file in a ConfigMap) gives a name that says it is a secret a
-// literal value: name=value, name: value, --name value.
+// Assigned reports whether a text of any kind (a script, a property file, a YAML
+// file in a ConfigMap) gives a name that says it is a secret a literal value:
+// name=value, name: value, --name value.
 func Assigned(text string) bool {
 	if len(text) < shortest || !mayNameSecret(text) {
 		return false
 	}
-	for i := 1; i < len(text); i++ {
-		switch text[i] {
-		case '=':
-			if i+1 < len(text) && (text[i+1] == '=' || text[i+1] == '~') || strings.IndexByte("=!<>~", text[i-1]) >= 0 {
-				i++ // a comparison
-				continue
-			}
-		case ':':
-			if i+1 >= len(text) || strings.IndexByte(" \t\"'", text[i+1]) < 0 {
-				continue
-			}
-		case ' ':
-			if !endsInFlag(text[max(0, i-60):i]) {
-				continue
-			}
-		default:
-			continue
-		}
-		name := nameBefore(text, i)
-		if len(name) < 3 || !mayNameSecret(name) {
-			continue
-		}
-		value, quoted := valueAfter(text, i)
-		if text[i] == ':' && !quoted && !endsLine(text[i+1:], value) {
-			continue // prose
-		}
-		if assigned(nameOf(strings.TrimLeft(name, "-")), value, quoted) {
+	for a := range assignments(text, 0, len(text), false) {
+		if assigned(nameOf(strings.TrimLeft(a.name, "-")), a.value, a.quoted) {
 			return true
 		}
 	}
 	return false
+}
+
+// assignment is a name and the value that it is given.
+type assignment struct {
+	name, value string
+	quoted      bool
+	start       int // of the value
+}
+
+// assignments yields those of text[from:to], by where the sign between name and
+// value stands; the name may begin before and the value end behind. Names that
+// cannot be those of a secret are left out, unless all are wanted.
+func assignments(text string, from, to int, all bool) iter.Seq[assignment] {
+	return func(yield func(assignment) bool) {
+		for i := max(from, 1); i < to; i++ {
+			before := i
+			switch text[i] {
+			case '=':
+				if i+1 < len(text) && (text[i+1] == '=' || text[i+1] == '~' || text[i+1] == '>') || strings.IndexByte("=!<>~", text[i-1]) >= 0 {
+					if i+1 < len(text) && text[i+1] != '>' {
+						i++ // a comparison
+					}
+					continue
+				}
+			case ':':
+				if i+1 >= len(text) || strings.IndexByte(" \t\"'", text[i+1]) < 0 {
+					continue
+				}
+			case ' ':
+				if !isAlphanumeric(text[i-1]) || !endsInFlag(text[max(0, i-60):i]) {
+					continue
+				}
+			case '>':
+				switch {
+				case text[i-1] == '=': // of an array in PHP and Ruby
+					before = i - 1
+				case !opensElement(text, i):
+					continue
+				}
+			default:
+				continue
+			}
+			name := nameBefore(text, before)
+			if len(name) < 3 && !all || !all && !mayNameSecret(name) {
+				continue
+			}
+			start, value, quoted := valueAfter(text, i)
+			if text[i] == ':' && !quoted && !endsLine(text[i+1:], value) {
+				continue // prose
+			}
+			if !yield(assignment{name, value, quoted, start}) {
+				return
+			}
+		}
+	}
+}
+
+// opensElement reports whether a tag of XML ends at i: a name alone between
+// brackets, with something behind it that is no tag.
+func opensElement(text string, i int) bool {
+	start := i
+	for start > 0 && i-start < longestName && isDotted(text[start-1]) {
+		start--
+	}
+	return start > 0 && start < i && text[start-1] == '<' && i+1 < len(text) && text[i+1] != '<'
 }
 
 // assigned is stricter than holdsSecret, for in free text much looks like an
@@ -86,23 +129,26 @@ func nameBefore(text string, i int) string {
 // faster than the text.
 const longestValue = 512
 
-// valueAfter returns the value that begins behind the separator at i.
-func valueAfter(text string, i int) (value string, quoted bool) {
-	rest := strings.TrimLeft(text[i+1:min(len(text), i+1+longestValue)], " \t")
+// valueAfter returns the value that begins behind the separator at i, and where.
+func valueAfter(text string, i int) (start int, value string, quoted bool) {
+	rest := text[i+1 : min(len(text), i+1+longestValue)]
+	start = i + 1 + len(rest)
+	rest = strings.TrimLeft(rest, " \t")
+	start -= len(rest)
 	if rest == "" {
-		return "", false
+		return start, "", false
 	}
 	if quote := rest[0]; quote == '"' || quote == '\'' {
 		rest = rest[1:]
 		if end := strings.IndexByte(rest, quote); end >= 0 {
-			return rest[:end], true
+			return start + 1, rest[:end], true
 		}
-		return "", false
+		return start, "", false
 	}
 	if end := strings.IndexAny(rest, " \t\r\n,;&|\"'`<>\\"); end >= 0 {
 		rest = rest[:end]
 	}
-	return rest, false
+	return start, rest, false
 }
 
 // endsLine reports whether nothing but the value stands on the first line of a

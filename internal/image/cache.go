@@ -87,13 +87,21 @@ func (o *Options) mayCache() bool {
 	return o.Cache != nil && o.limits() == DefaultLimits
 }
 
+// kind names the options that make another result of the same content.
+func (o *Options) kind() string {
+	if o.Secrets {
+		return "with secrets"
+	}
+	return ""
+}
+
 // imageKey names an image by its configuration and the digests of its layers, ""
 // when those are not all known.
 func (s *Source) imageKey(o Options) string {
 	if !o.mayCache() || s.config == nil || len(s.problems.texts) > 0 {
 		return ""
 	}
-	parts := []string{sha256Of(s.config)}
+	parts := []string{sha256Of(s.config), o.kind()}
 	for i := range s.layers {
 		digest := s.layers[i].digest()
 		if digest == "" {
@@ -167,18 +175,18 @@ func (img *Image) store(ctx context.Context, key string, o Options) {
 }
 
 // layerKey names what one layer is by a digest of it.
-func layerKey(digest string) string {
+func layerKey(digest string, o Options) string {
 	if !strings.HasPrefix(digest, "sha256:") {
 		return ""
 	}
-	return cacheKey("layer", digest)
+	return cacheKey("layer", digest, o.kind())
 }
 
 // fromCache returns a layer that was read before, or nil. It is known by the
 // digest that it is to have.
 func (l *layerSource) fromCache(ctx context.Context, pass *layerPass, index int, o Options) *layerRead {
 	digest := l.digest()
-	key := layerKey(digest)
+	key := layerKey(digest, o)
 	if !o.mayCache() || o.DiffIDs || key == "" {
 		return nil
 	}
@@ -220,7 +228,7 @@ func (read *layerRead) store(ctx context.Context, l *layerSource, o Options) {
 		return
 	}
 	for i, digest := range []string{known.blob, known.raw} {
-		key := layerKey(digest)
+		key := layerKey(digest, o)
 		if key == "" || i == 1 && digest == known.blob {
 			continue
 		}

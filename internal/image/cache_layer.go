@@ -36,6 +36,10 @@ func encodeLayer(read *layerRead) ([]byte, error) {
 	for id := rootID; int(id) <= t.count; id++ {
 		b = t.appendNode(b, id)
 	}
+	var err error
+	if b, err = appendValue(b, reflect.ValueOf(&read.search).Elem()); err != nil {
+		return nil, err
+	}
 	for _, list := range [][]nodeID{t.whiteouts, t.opaques} {
 		b = binary.AppendUvarint(b, uint64(len(list)))
 		for _, id := range list {
@@ -82,6 +86,7 @@ func decodeLayer(form string) *layerRead {
 	for id := rootID; int(id) <= nodes && !r.bad; id++ {
 		r.node(t, id)
 	}
+	r.value(reflect.ValueOf(&read.search).Elem())
 	for _, list := range []*[]nodeID{&t.whiteouts, &t.opaques} {
 		for range r.count() {
 			id := r.number()

@@ -3,6 +3,7 @@ package image
 import (
 	"cmp"
 	"encoding/json"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -44,14 +45,14 @@ func (t *lenientTime) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// readConfig reads the configuration without its secrets. Credentials are the
-// types of those, with where they stood.
-func readConfig(text []byte, layers int) (Config, []string, error) {
+// readConfig reads the configuration without its secrets, and says where they
+// stood.
+func readConfig(text []byte, layers int) (Config, []Secret, error) {
 	var f configFile
 	if err := decode(text, "image configuration", &f); err != nil {
 		return Config{}, nil, err
 	}
-	var hidden credentials
+	var hidden configSecrets
 	c := Config{
 		Created: f.Created.Time, User: f.Config.User, WorkingDir: f.Config.WorkingDir, StopSignal: f.Config.StopSignal,
 		Entrypoint: hidden.arguments("entrypoint", f.Config.Entrypoint),
@@ -77,9 +78,9 @@ func readConfig(text []byte, layers int) (Config, []string, error) {
 		c.Health = hidden.arguments("health check", f.Config.Healthcheck.Test)
 	}
 	layer := 0
-	for _, h := range f.History {
+	for i, h := range f.History {
 		shown, found := credential.RedactCommand(h.CreatedBy)
-		hidden.note("history", found)
+		hidden.note(fmt.Sprintf("history, step %d", i+1), found)
 		step := Step{CreatedBy: shown, Created: h.Created.Time, Layer: -1}
 		if !h.EmptyLayer && layer < layers {
 			step.Layer = layer
@@ -90,16 +91,16 @@ func readConfig(text []byte, layers int) (Config, []string, error) {
 	return c, hidden, nil
 }
 
-// credentials are the types of secrets that were hidden, each with its place.
-type credentials []string
+// configSecrets are the secrets that were hidden in a configuration.
+type configSecrets []Secret
 
-func (c *credentials) note(place, found string) {
-	if found != "" {
-		*c = append(*c, place+": "+found)
+func (c *configSecrets) note(place, kind string) {
+	if kind != "" {
+		*c = append(*c, Secret{Kind: kind, Severity: severityOf(kind), Where: place, Layer: -1, Shown: credential.Mask, Gone: -1})
 	}
 }
 
-func (c *credentials) arguments(place string, args []string) []string {
+func (c *configSecrets) arguments(place string, args []string) []string {
 	shown, found := credential.RedactArguments(args)
 	for _, kind := range found {
 		c.note(place, kind)

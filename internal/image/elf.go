@@ -97,6 +97,23 @@ func (l *elfLayout) section(r io.ReaderAt, i int) (name, offset, length int64, e
 	return int64(l.order.Uint32(b)), l.address(b[l.pick(16, 24):]), l.address(b[l.pick(20, 32):]), nil
 }
 
+// compressed returns where the compressed sections begin.
+func (l *elfLayout) compressed(r io.ReaderAt) []int64 {
+	const flag = 0x800
+	var all []int64
+	for i := range l.sectionsN {
+		var s [64]byte
+		b := s[:l.pick(40, 64)]
+		if _, err := r.ReadAt(b, l.sections+int64(i)*int64(l.sectionSize)); err != nil {
+			return all
+		}
+		if l.address(b[8:])&flag != 0 {
+			all = append(all, l.address(b[l.pick(16, 24):]))
+		}
+	}
+	return all
+}
+
 // hasAny reports whether the file has a section of one of the names.
 func (l *elfLayout) hasAny(r io.ReaderAt, wanted []string) bool {
 	names := make([]byte, l.namesLength)

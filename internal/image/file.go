@@ -31,9 +31,15 @@ func (r *layerReader) file(a attributes, h *tarHeader) (attributes, error) {
 	}
 	i := r.interests.find(r.path)
 	if i < 0 && a.mode&native != 0 && h.Size >= elfHeader {
+		if r.secrets {
+			r.skip("compiled")
+		}
 		return r.elf(a, h)
 	}
 	if i < 0 {
+		if r.secrets {
+			return a, r.searchFile(h)
+		}
 		return a, nil
 	}
 	interest := &r.interests.table[i]
@@ -55,6 +61,9 @@ func (r *layerReader) file(a attributes, h *tarHeader) (attributes, error) {
 	if err := r.data.contents(all); err != nil {
 		return a, err
 	}
+	if r.secrets {
+		r.searchBytes(all)
+	}
 	a.content = r.extract(interest.Extract, &FileContent{
 		Path: r.name(), Mode: a.mode & modeBits, Size: h.Size, ReaderAt: bytes.NewReader(all), bytes: all,
 	})
@@ -71,10 +80,16 @@ func (r *layerReader) keepFile(a attributes, size int64, interest *Interest) (at
 			return a, err
 		}
 		r.whole = true
+		if r.secrets {
+			r.searchBytes(kept)
+		}
 	} else {
 		all := r.room(size)
 		if err := r.data.contents(all); err != nil {
 			return a, err
+		}
+		if r.secrets {
+			r.searchBytes(all)
 		}
 		kept = append([]byte{}, interest.Keep(r.name(), all)...) // its own size, and never nil
 		r.charge(int64(len(kept)))
@@ -144,6 +159,9 @@ func (r *layerReader) elf(a attributes, h *tarHeader) (attributes, error) {
 	if err != nil {
 		return a, nil // no program that runs
 	}
+	if parts, ok := f.ReaderAt.(*partsReader); ok {
+		parts.headers = layout.compressed(parts)
+	}
 	for _, i := range r.interests.elf {
 		interest := &r.interests.table[i]
 		if (interest.Most == 0 || h.Size <= interest.Most) && layout.hasAny(f.ReaderAt, interest.ELF) {
@@ -202,7 +220,14 @@ type part struct {
 type partsReader struct {
 	parts []part
 	size  int64
+	// headers are where compressed sections begin: those for debugging, which nobody
+	// unpacks and everybody who opens the file reads the header of. What of it was not
+	// kept reads as zeros.
+	headers []int64
 }
+
+// longestHeader is the length of a compressed section's header.
+const longestHeader = 24
 
 var errNotKept = errors.New("a part of the file that was not kept")
 
@@ -222,6 +247,10 @@ func (p *partsReader) ReadAt(b []byte, at int64) (int, error) {
 			return 0
 		})
 		if i >= len(p.parts) || p.parts[i].offset > at+int64(n) {
+			if n == 0 && len(b) <= longestHeader && slices.Contains(p.headers, at) {
+				clear(b)
+				return len(b), nil
+			}
 			return n, fmt.Errorf("byte %d: %w", at+int64(n), errNotKept)
 		}
 		n += copy(b[n:], p.parts[i].bytes[at+int64(n)-p.parts[i].offset:])

@@ -26,6 +26,8 @@ type Image struct {
 	Packages []Package
 	Programs []Program
 	Writable []Writable // at most 10,000
+	Secrets  []Secret   // the worst first, what is in doubt last
+	Search   SecretSearch
 	// Bill is set when the image was read from a bill of materials: then its
 	// configuration, programs and files are not known, only its packages.
 	Bill bool
@@ -67,9 +69,6 @@ type Config struct {
 	StopSignal string
 	Health     []string // test of the health check; empty when there is none
 	History    []Step
-	// Credentials are the places of the configuration that held what looks like a
-	// secret, each with its type: "environment variable TOKEN: GitHub token".
-	Credentials []string
 }
 
 // Variable is an environment variable. Values that are or look like secrets are

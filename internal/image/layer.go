@@ -37,6 +37,7 @@ type layerPass struct {
 	interests *interests
 	limits    Limits
 	budget    *budget
+	secrets   bool // files are searched for them
 }
 
 // layerRead is what came of one layer.
@@ -52,6 +53,7 @@ type layerRead struct {
 	complete bool
 	whole    bool // it keeps files of which nobody knows what stands in them
 	problems problems
+	search   secretSearch
 }
 
 // problems collects what went wrong, the first ones word by word.
@@ -243,10 +245,11 @@ type layerReader struct {
 	index   int
 	tar     *tarReader
 	data    fileData
-	path    []byte // of the entry, clean and without a slash at its start
-	target  []byte // of a hard link, likewise
-	scratch []byte // for files that are extracted
-	nodes   int    // charged for
+	path    []byte         // of the entry, clean and without a slash at its start
+	target  []byte         // of a hard link, likewise
+	scratch []byte         // for files that are extracted
+	nodes   int            // charged for
+	latest  map[string]int // path of a file with secrets to its place in search.Files, the last one's
 
 	// The directory of the last entry, for the next is mostly in the same one.
 	lastDir   []byte
@@ -454,6 +457,9 @@ func (r *layerReader) put(id nodeID, kind Kind, h *tarHeader) error {
 	}
 	if kind != Directory || r.tree.at(id).kind != Directory {
 		r.lastDirID = 0
+	}
+	if len(r.latest) > 0 && r.tree.at(id).flags&present != 0 {
+		r.replaceSecrets()
 	}
 	switch kind {
 	case Symlink:

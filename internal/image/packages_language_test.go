@@ -29,7 +29,7 @@ func TestGoAgreesWithGoVersion(t *testing.T) {
 	agreeWithGoVersion(t, dir+"/modules", 5)
 }
 
-func writeFile(t *testing.T, file, content string) {
+func writeFile(t testing.TB, file, content string) {
 	t.Helper()
 	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
 		t.Fatal(err)

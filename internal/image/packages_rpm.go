@@ -34,6 +34,7 @@ const (
 	rpmOldNames    = 1027
 	rpmFileStates  = 1029
 	rpmFileModes   = 1030
+	rpmFileDigests = 1035
 	rpmSourceRPM   = 1044
 	rpmDirIndexes  = 1116
 	rpmBaseNames   = 1117
@@ -137,7 +138,7 @@ func newRPMHeader(blob []byte) (rpmHeader, error) {
 		tag := binary.BigEndian.Uint32(index)
 		switch tag {
 		case rpmName, rpmVersion, rpmRelease, rpmEpoch, rpmLicense, rpmArch, rpmOldNames, rpmFileStates,
-			rpmFileModes, rpmSourceRPM, rpmDirIndexes, rpmBaseNames, rpmDirNames, rpmModularity:
+			rpmFileModes, rpmFileDigests, rpmSourceRPM, rpmDirIndexes, rpmBaseNames, rpmDirNames, rpmModularity:
 			h.entries[tag] = rpmEntry{
 				kind:   binary.BigEndian.Uint32(index[4:]),
 				offset: binary.BigEndian.Uint32(index[8:]),

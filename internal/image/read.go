@@ -27,10 +27,9 @@ func Read(ctx context.Context, s *Source, o Options) (*Image, *Tree, error) {
 		return img, nil, nil
 	}
 	img := &Image{Reference: s.Reference, Identity: s.Identity}
-	var credentials []string
 	if s.config != nil {
 		var err error
-		if img.Config, credentials, err = readConfig(s.config, len(s.layers)); err != nil {
+		if img.Config, img.Secrets, err = readConfig(s.config, len(s.layers)); err != nil {
 			return nil, nil, fmt.Errorf("image %s: %w", s.Reference, err)
 		}
 	}
@@ -39,7 +38,6 @@ func Read(ctx context.Context, s *Source, o Options) (*Image, *Tree, error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("image %s: %w", s.Reference, err)
 	}
-	img.Config.Credentials = credentials
 	img.Config.attribute(img.Layers)
 	img.Config.UID = userID(tree, img.Config.User)
 	img.Base = findBase(&img.Config, img.Layers, s.annotations)
@@ -47,6 +45,7 @@ func Read(ctx context.Context, s *Source, o Options) (*Image, *Tree, error) {
 	img.Programs = findPrograms(tree)
 	img.Writable = findWritable(tree)
 	img.addPackages(tree)
+	sortSecrets(img.Secrets)
 	if sound {
 		img.store(ctx, key, o)
 	}
@@ -77,7 +76,8 @@ type outcome struct {
 // they should be.
 func (img *Image) readLayers(ctx context.Context, s *Source, o Options) (tree *Tree, sound bool, err error) {
 	limits := o.limits()
-	pass := &layerPass{interests: newInterests(wanted()), limits: limits, budget: newBudget(limits.Kept)}
+	pass := &layerPass{interests: newInterests(wanted()), limits: limits, budget: newBudget(limits.Kept), secrets: o.Secrets}
+	img.Search.Done = o.Secrets
 	ctx, cancel := context.WithCancel(ctx)
 	var workers sync.WaitGroup
 	defer workers.Wait()
@@ -122,6 +122,7 @@ func (img *Image) readLayers(ctx context.Context, s *Source, o Options) (tree *T
 		sound = img.addLayer(s, i, done.read) && sound
 		if done.read.tree != nil {
 			sum.add(done.read.tree, i, !s.again(i))
+			img.addSecrets(sum.tree, i, &done.read.search)
 		}
 		pass.budget.give(done.read.charged)
 		pass.budget.merged(i + 1)

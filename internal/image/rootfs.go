@@ -61,6 +61,7 @@ type dirWalk struct {
 	device  fileID
 	links   map[fileID]nodeID
 	overlay bool
+	head    []byte // memory for the beginnings of files
 }
 
 // directory reads what a directory holds. An error ends the walk.
@@ -151,14 +152,14 @@ func (w *dirWalk) attributes(id nodeID, kind Kind, info fs.FileInfo, link string
 // content looks at a regular file as at one in a layer.
 func (w *dirWalk) content(id nodeID, name string, info fs.FileInfo) {
 	w.path = append(w.path[:0], name...)
-	f := &dirFile{open: func() (io.ReadSeekCloser, error) { return w.root.Open(name) }}
+	f := &dirFile{open: func() (*os.File, error) { return w.root.Open(name) }, head: &w.head}
 	defer f.close()
 	w.data = f
 	a, err := w.file(w.tree.at(id).attributes, &tarHeader{Size: info.Size()})
 	if err = errors.Join(err, f.err); err != nil {
 		w.problems.add("/%s: %v", name, reason(err))
 	}
-	if opened, ok := f.f.(*os.File); ok && attribute(opened, "security.capability") != "" {
+	if f.f != nil && attribute(f.f, "security.capability") != "" {
 		a.mode |= capable
 	}
 	w.tree.put(id, a, 0)
@@ -206,8 +207,10 @@ func modeOf(m fs.FileMode) uint16 {
 
 // dirFile reads a file that is opened when something of it is wanted.
 type dirFile struct {
-	open func() (io.ReadSeekCloser, error)
-	f    io.ReadSeekCloser
+	open func() (*os.File, error)
+	head *[]byte // memory for begin, of all files
+	f    *os.File
+	at   int64
 	err  error
 }
 
@@ -228,13 +231,15 @@ func (d *dirFile) begin(n int) []byte {
 	if !d.ready() {
 		return nil
 	}
-	head := make([]byte, n)
-	read, _ := io.ReadFull(d.f, head)
-	if _, err := d.f.Seek(0, io.SeekStart); err != nil {
+	if len(*d.head) < n {
+		*d.head = make([]byte, n)
+	}
+	read, err := d.f.ReadAt((*d.head)[:n], d.at)
+	if err != nil && !errors.Is(err, io.EOF) {
 		d.err = err
 		return nil
 	}
-	return head[:read]
+	return (*d.head)[:read]
 }
 
 func (d *dirFile) contents(p []byte) error { return d.data(p) }
@@ -243,16 +248,15 @@ func (d *dirFile) data(p []byte) error {
 	if !d.ready() {
 		return d.err
 	}
-	if _, err := io.ReadFull(d.f, p); err != nil {
+	read, err := d.f.ReadAt(p, d.at)
+	d.at += int64(read)
+	if read < len(p) {
 		return fmt.Errorf("it changed while it was read: %w", unexpected(err))
 	}
 	return nil
 }
 
 func (d *dirFile) pass(n int64) error {
-	if !d.ready() {
-		return d.err
-	}
-	_, err := d.f.Seek(n, io.SeekCurrent)
-	return err
+	d.at += n
+	return nil
 }

@@ -29,6 +29,9 @@ type Options struct {
 	// diffID in the configuration too. Layers without a known digest are always held
 	// against it.
 	DiffIDs bool
+	// Secrets lets the files of all layers be searched for secrets. The configuration
+	// always is.
+	Secrets bool
 	// Cache, when set, is asked for what was made of this image or its layers before,
 	// and gets what is made now. With DiffIDs it is not asked. What is found there is
 	// of the content that the digests name: that this source still has it undamaged

@@ -116,8 +116,8 @@ func checkSample(t *testing.T, img *Image) {
 	if c.User != "1000" || !slices.Equal(c.Ports, []string{"8080/tcp"}) || c.Labels["team"] != "payments" || len(c.History) != 3 || c.History[2].Layer != -1 {
 		t.Errorf("config %+v", c)
 	}
-	if len(c.Credentials) != 4 {
-		t.Errorf("credentials %q", c.Credentials)
+	if len(img.Secrets) != 4 {
+		t.Errorf("secrets %+v", img.Secrets)
 	}
 	if text := must(json.Marshal(img))(t); bytes.Contains(text, []byte("c4n4ryK3yXq9Zt7Lw2")) {
 		t.Errorf("a secret is in the image: %s", text)

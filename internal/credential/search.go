@@ -1,0 +1,118 @@
+package credential
+
+import (
+	"bytes"
+	"cmp"
+	"slices"
+)
+
+// Hit is a credential that stands in a file. It does not hold the value.
+type Hit struct {
+	Kind   string
+	Offset int64  // of the value from the file's beginning, in bytes
+	Line   int    // on which the value begins, from 1
+	Shown  string // what tells the value from others and is of no use otherwise
+	Doubt  string // why it may be none, "" when nothing says so
+}
+
+// The bytes that [Search.Window] wants around those that it searches.
+const (
+	Before = 4 << 10  // behind it, to tell what a value is
+	Ahead  = 16 << 10 // the longest value
+)
+
+// Search looks for credentials in one file. It is not safe for concurrent use.
+type Search struct {
+	form    fileForm
+	filter  *filter
+	at      int64 // of the first byte that was not searched yet
+	line    int   // its line
+	left    int   // hits that may still come
+	Omitted int   // hits beyond the most of a file
+}
+
+// mostOfFile is how many hits of one file are told.
+const mostOfFile = 50
+
+// NewSearch begins with the file at a path. Its name decides what besides the
+// well-known kinds is looked for: settings have passwords beside their names,
+// .netrc has a grammar of its own.
+func NewSearch(path string) *Search {
+	return &Search{form: formOf(path), filter: keywordFilter(), left: mostOfFile, line: 1}
+}
+
+// found is a credential in a window.
+type found struct {
+	kind       string
+	start, end int
+	shown      string
+	doubt      string
+}
+
+// Window searches text[from:to], which follows what was searched before. What is
+// around it is looked at where a value goes on there: up to [Before] bytes before
+// and [Ahead] behind, as far as the file has them. Hits come in order. The time
+// taken grows no faster than the text.
+func (s *Search) Window(text []byte, from, to int) []Hit {
+	var all []found
+	add := func(f found) {
+		if len(all) < 10*mostOfFile {
+			all = append(all, f)
+		}
+	}
+	s.filter.each(text, from, to, func(k *keyword, at int) {
+		if f, ok := k.find(text, at); ok {
+			add(f)
+		}
+	})
+	s.form.search(text, from, to, add)
+	hits := s.take(text, from, all)
+	s.line += bytes.Count(text[from:to], newline)
+	s.at += int64(to - from)
+	return hits
+}
+
+var newline = []byte{'\n'}
+
+// take orders what was found. Of what overlaps the one that says most stays: a
+// token is more than the URL or the assignment that holds it.
+func (s *Search) take(text []byte, from int, all []found) []Hit {
+	if len(all) == 0 {
+		return nil
+	}
+	slices.SortStableFunc(all, func(a, b found) int {
+		return cmp.Or(cmp.Compare(a.rank(), b.rank()), cmp.Compare(a.start, b.start), cmp.Compare(b.end, a.end))
+	})
+	var kept []found
+	for _, f := range all {
+		if !slices.ContainsFunc(kept, func(other found) bool { return f.start < other.end && other.start < f.end }) {
+			kept = append(kept, f)
+		}
+	}
+	slices.SortFunc(kept, func(a, b found) int { return cmp.Compare(a.start, b.start) })
+	told := kept[:min(len(kept), s.left)]
+	s.left -= len(told)
+	s.Omitted += len(kept) - len(told)
+	var hits []Hit
+	line, counted := s.line, from
+	for _, f := range told {
+		at := line - bytes.Count(text[min(f.start, counted):counted], newline)
+		if f.start > counted {
+			at += bytes.Count(text[counted:f.start], newline)
+			line, counted = at, f.start
+		}
+		hits = append(hits, Hit{Kind: f.kind, Offset: s.at + int64(f.start-from), Line: at, Shown: f.shown, Doubt: f.doubt})
+	}
+	return hits
+}
+
+// rank is lower for what is known by its own form.
+func (f *found) rank() int {
+	switch f.kind {
+	case ByName, HighEntropy:
+		return 2
+	case urlPassword, databaseURL, "authorization header":
+		return 1
+	}
+	return 0
+}
