@@ -392,12 +392,12 @@ func TestVersion(t *testing.T) {
 // keys do not know of, and would get wrong.
 func TestCacheKnowsAll(t *testing.T) {
 	for of, want := range map[reflect.Type]string{
-		reflect.TypeFor[layerRead]():  "tree entries kept charged raw blob size plain complete whole problems",
+		reflect.TypeFor[layerRead]():  "tree entries kept charged raw blob size plain complete whole problems search",
 		reflect.TypeFor[Tree]():       "nodes contents whiteouts opaques",
 		reflect.TypeFor[content]():    "users bytes path found problem",
 		reflect.TypeFor[node]():       "attributes flags parent first next name",
 		reflect.TypeFor[attributes](): "size uid gid link content mode layer kind",
-		reflect.TypeFor[Options]():    "Platform Registry Stores Limits DiffIDs Cache Progress Reading",
+		reflect.TypeFor[Options]():    "Platform Registry Stores Limits DiffIDs Secrets Cache Progress Reading",
 	} {
 		var have []string
 		for i := range of.NumField() {

@@ -7,6 +7,7 @@ import (
 	"math/big"
 	mathrand "math/rand/v2"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -172,6 +173,29 @@ func TestSecretsOfPackages(t *testing.T) {
 	img := secretsOf(t, tars, Options{Secrets: true})
 	if len(img.Secrets) != 2 || img.Secrets[0].Layer != 1 || img.Secrets[0].Doubt != "" || img.Secrets[1].Doubt != "as the package keys brought it" {
 		t.Errorf("%+v", img.Secrets)
+	}
+}
+
+// What was found is remembered with the layer, and not taken for a reading that did
+// not search. No value is in the cache.
+func TestSecretsAreCached(t *testing.T) {
+	g := generator{t, mathrand.New(mathrand.NewPCG(12, 13))}
+	token := g.checked("ghp_")
+	ref := archiveOf(t, tarOf(t, file{"app/a", 0o600, token + "\n"}), tarOf(t, file{"app/b", 0o600, "x"}, file{"app/.wh.a", 0o600, ""}))
+	cache := newMemoryCache()
+	plain, _ := readImage(t, ref, Options{Cache: cache})
+	want, _ := readImage(t, ref, Options{Secrets: true})
+	for _, when := range []string{"searched", "image cached", "layers cached"} {
+		if when == "layers cached" {
+			cache.drop("image")
+		}
+		got, _ := readImage(t, ref, Options{Cache: cache, Secrets: true})
+		if !reflect.DeepEqual(got.Secrets, want.Secrets) || !reflect.DeepEqual(got.Search, want.Search) {
+			t.Errorf("%s: %+v %+v, want %+v %+v", when, got.Secrets, got.Search, want.Secrets, want.Search)
+		}
+	}
+	if len(want.Secrets) != len(plain.Secrets)+1 || plain.Search.Done {
+		t.Errorf("%d secrets, %d without files", len(want.Secrets), len(plain.Secrets))
 	}
 }
 
