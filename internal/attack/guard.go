@@ -1,6 +1,8 @@
 package attack
 
 import (
+	"slices"
+
 	"ullage.dev/ullage/internal/model"
 	"ullage.dev/ullage/internal/policy"
 	"ullage.dev/ullage/internal/tree"
@@ -17,6 +19,39 @@ type candidate struct {
 	debug    bool // a debug container can be like this, too
 	spec     func() tree.Node
 	presents EdgeKind
+}
+
+// where the dangerous container of a candidate stands. The node is taken from
+// any list, and policies may look at one only.
+var (
+	asMain  = slot{"containers", ""}
+	asInit  = slot{"initContainers", " in an init container"}
+	asDebug = slot{"ephemeralContainers", ""}
+)
+
+type slot struct{ list, words string }
+
+// spec puts the containers of a pod into the list, beside a harmless one.
+func (p slot) spec(pod tree.Node) tree.Node {
+	if p == asMain {
+		return pod
+	}
+	quiet := harmless()
+	entries := []tree.Node{tree.Entry("containers", *quiet.Get("containers"))}
+	for _, kid := range pod.Children() {
+		if kid.Key() == "containers" {
+			dangerous := *kid.At(0)
+			fields := []tree.Node{tree.Entry("name", "d")}
+			for _, field := range dangerous.Children() {
+				if field.Key() != "name" {
+					fields = append(fields, field)
+				}
+			}
+			kid = tree.Entry(p.list, []tree.Node{tree.MapOf(fields...)})
+		}
+		entries = append(entries, kid)
+	}
+	return tree.MapOf(entries...)
 }
 
 var candidates = []candidate{
@@ -72,18 +107,60 @@ type guardVerdict struct {
 type guards struct {
 	*builder
 	rules    []*policy.Rule
-	worker   *policy.Worker
-	relabels bool // the namespace's labels are the attacker's to choose
+	worker   *policy.Worker // nil without rules
+	debugger *policy.Worker // of the rules about debug containers
+	relabels bool           // the namespace's labels are the attacker's to choose
 	pods     map[string]*model.Object
 }
 
 func (b *builder) newGuards() *guards {
 	g := &guards{builder: b, pods: map[string]*model.Object{}}
 	g.rules = b.denying()
-	if len(g.rules) > 0 {
-		g.worker = policy.NewEngine(g.rules, policy.Options{KubernetesMinor: b.options.KubernetesMinor}).NewWorker(g)
+	work := func(rules []*policy.Rule) *policy.Worker {
+		if len(rules) == 0 {
+			return nil
+		}
+		return policy.NewEngine(rules, policy.Options{KubernetesMinor: b.options.KubernetesMinor}).NewWorker(g)
 	}
+	g.worker, g.debugger = work(g.rules), work(aboutDebug(g.rules))
 	return g
+}
+
+// aboutDebug returns the rules that see debug containers come: an update of the
+// subresource pods/ephemeralcontainers. They are made to match pods.
+func aboutDebug(rules []*policy.Rule) []*policy.Rule {
+	var all []*policy.Rule
+	for _, r := range rules {
+		match, ok := debugMatch(r.Match)
+		bound, bounds := debugMatch(*r.Match.Bound)
+		if !ok || !bounds {
+			continue
+		}
+		match.Bound = &bound
+		made := *r
+		made.Match = match
+		all = append(all, &made)
+	}
+	return all
+}
+
+func debugMatch(m policy.Match) (policy.Match, bool) {
+	narrow := func(rules []policy.ResourceRule) []policy.ResourceRule {
+		var all []policy.ResourceRule
+		for _, r := range rules {
+			seen := slices.ContainsFunc(r.Resources, func(resource string) bool {
+				return slices.Contains([]string{"pods/ephemeralcontainers", "pods/*", "*/*", "*/ephemeralcontainers"}, resource)
+			})
+			if seen && (slices.Contains(r.Operations, "UPDATE") || slices.Contains(r.Operations, "*")) {
+				r.Resources, r.Operations = []string{"pods"}, []string{"*"}
+				all = append(all, r)
+			}
+		}
+		return all
+	}
+	any := len(m.Include) == 0
+	m.Include, m.Exclude = narrow(m.Include), narrow(m.Exclude)
+	return m, any || len(m.Include) > 0
 }
 
 // denying returns the rules of admission policies with a binding that denies.
@@ -172,27 +249,35 @@ func (g *guards) judge(ns int32, debug bool) guardVerdict {
 	if g.snapshot.Gap("", model.PolicyKind, model.PolicyBindingKind) != nil {
 		open = Unknown // what was not read may refuse the pod
 	}
-	for i := range candidates {
-		c := &candidates[i]
-		if debug && !c.debug {
-			continue
-		}
-		pod := g.pod(c.name, name, c.spec)
-		if restricts && !baseline(pod.Root.Get("metadata"), pod.Root.Get("spec"), minor) {
-			continue
-		}
-		certainty := open
-		switch g.refused(pod, name) {
-		case yes:
-			continue
-		case perhaps:
-			certainty = Unknown
-		}
-		if best.certainty == Given || certainty < best.certainty {
-			best.certainty, best.danger = certainty, c.name
-		}
-		if certainty == open {
-			break
+	slots := []slot{asMain, asInit}
+	if debug {
+		slots = []slot{asDebug}
+	} else if g.worker == nil {
+		slots = slots[:1] // Pod Security looks at all lists alike
+	}
+	for _, at := range slots {
+		for i := range candidates {
+			c := &candidates[i]
+			if debug && !c.debug {
+				continue
+			}
+			pod := g.pod(at, c.name, name, c.spec)
+			if restricts && !baseline(pod.Root.Get("metadata"), pod.Root.Get("spec"), minor) {
+				continue
+			}
+			certainty := open
+			switch g.refused(pod, name, at) {
+			case yes:
+				continue
+			case perhaps:
+				certainty = Unknown
+			}
+			if best.certainty == Given || certainty < best.certainty {
+				best.certainty, best.danger = certainty, c.name+at.words
+			}
+			if certainty == open {
+				return best
+			}
 		}
 	}
 	return best
@@ -200,17 +285,21 @@ func (g *guards) judge(ns int32, debug bool) guardVerdict {
 
 // refused reports whether an admission policy refuses a pod for what is
 // dangerous in it.
-func (g *guards) refused(pod *model.Object, namespace string) answer {
-	if g.worker == nil {
+func (g *guards) refused(pod *model.Object, namespace string, at slot) answer {
+	worker := g.worker
+	if at == asDebug {
+		worker = g.debugger
+	}
+	if worker == nil {
 		return no
 	}
 	anyway := map[*policy.Rule]bool{}
 	var tally policy.Tally
-	for _, o := range g.worker.Evaluate(g.pod("harmless", namespace, harmless), &tally) {
+	for _, o := range worker.Evaluate(g.pod(at, "harmless", namespace, harmless), &tally) {
 		anyway[o.Rule] = true
 	}
 	verdict := no
-	for _, o := range g.worker.Evaluate(pod, &tally) {
+	for _, o := range worker.Evaluate(pod, &tally) {
 		switch {
 		case anyway[o.Rule] || o.Rule == nil:
 		case o.Verdict == policy.Fail:
@@ -223,13 +312,13 @@ func (g *guards) refused(pod *model.Object, namespace string) answer {
 }
 
 // pod returns a candidate in a namespace.
-func (g *guards) pod(name, namespace string, spec func() tree.Node) *model.Object {
-	key := name + "/" + namespace
+func (g *guards) pod(at slot, name, namespace string, spec func() tree.Node) *model.Object {
+	key := at.list + "/" + name + "/" + namespace
 	if o := g.pods[key]; o != nil {
 		return o
 	}
 	root := tree.MapOf(tree.Entry("apiVersion", "v1"), tree.Entry("kind", "Pod"),
-		tree.Entry("metadata", tree.MapOf(tree.Entry("name", "tool"), tree.Entry("namespace", namespace))), tree.Entry("spec", spec()))
+		tree.Entry("metadata", tree.MapOf(tree.Entry("name", "tool"), tree.Entry("namespace", namespace))), tree.Entry("spec", at.spec(spec())))
 	o, err := model.NewObject(&root, &model.Source{File: &tree.File{}, Live: "Pod/" + namespace + "/tool"}, "", namespace)
 	if err != nil || o == nil { // a pod of ours is a pod
 		return &model.Object{Root: &root}

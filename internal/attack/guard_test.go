@@ -19,9 +19,13 @@ import (
 )
 
 const (
-	noPrivileged = "!object.spec.containers.exists(c, has(c.securityContext) && has(c.securityContext.privileged) && c.securityContext.privileged)"
+	mainOnly     = "!object.spec.containers.exists(c, has(c.securityContext) && has(c.securityContext.privileged) && c.securityContext.privileged)"
 	noHostPath   = "!has(object.spec.volumes) || !object.spec.volumes.exists(v, has(v.hostPath))"
-	noAdded      = "!object.spec.containers.exists(c, has(c.securityContext) && has(c.securityContext.capabilities) && has(c.securityContext.capabilities.add))"
+	mainNoAdded  = "!object.spec.containers.exists(c, has(c.securityContext) && has(c.securityContext.capabilities) && has(c.securityContext.capabilities.add))"
+	initNoAdded  = "!has(object.spec.initContainers) || !object.spec.initContainers.exists(c, has(c.securityContext) && has(c.securityContext.capabilities) && has(c.securityContext.capabilities.add))"
+	initNoPriv   = "!has(object.spec.initContainers) || !object.spec.initContainers.exists(c, has(c.securityContext) && has(c.securityContext.privileged) && c.securityContext.privileged)"
+	noPrivileged = "(" + mainOnly + ") && (" + initNoPriv + ")"
+	noAdded      = "(" + mainNoAdded + ") && (" + initNoAdded + ")"
 	labelled     = "has(object.metadata.labels) && 'team' in object.metadata.labels"
 )
 
@@ -71,6 +75,8 @@ func TestGuards(t *testing.T) {
 		{"policy against privileged", privileged + pods + admission(deny, noPrivileged), runs, "certain", "the node's root directory as a volume"},
 		{"policies against all", privileged + pods + admission(deny, all...), runs, "", ""},
 		{"policy against two ways", privileged + pods + admission(deny, noPrivileged, noHostPath), runs, "certain", "the capability SYS_MODULE"},
+		{"policies against all in containers", privileged + pods + admission(deny, mainOnly, noHostPath, mainNoAdded), runs, "certain", "a privileged container in an init container"},
+		{"policies that forget added capabilities", privileged + pods + admission(deny, noPrivileged, noHostPath, mainNoAdded), runs, "certain", "the capability SYS_MODULE in an init container"},
 		{"policy that audits", privileged + pods + admission("validationActions: [Audit]", all...), runs, "certain", "a privileged container"},
 		{"policy without a binding", privileged + pods + admission("", all...), runs, "certain", "a privileged container"},
 		{"policy for another namespace", privileged + pods + admission(deny+", matchResources: {namespaceSelector: {matchLabels: {team: db}}}", all...), runs, "certain", "a privileged container"},
@@ -108,10 +114,23 @@ func TestGuards(t *testing.T) {
 // TestDebugGuard holds that a debug container can be dangerous by its own fields
 // alone.
 func TestDebugGuard(t *testing.T) {
-	yaml := namespaceOf("shop", enforce+"privileged") + deploy("web", "", "") + role(false, rule("patch", "", "pods/ephemeralcontainers")) + admission(deny, noPrivileged, noAdded)
-	for _, told := range graphOf(t, false, parse(t, yaml)...).told() {
-		if strings.HasPrefix(told, "debug-escape") {
-			t.Error(told)
+	privileged, added := strings.ReplaceAll(initNoPriv, "initContainers", "ephemeralContainers"), strings.ReplaceAll(initNoAdded, "initContainers", "ephemeralContainers")
+	const matched = "operations: [CREATE], resources: [pods]"
+	for _, c := range []struct {
+		policy string
+		want   bool
+	}{
+		{strings.Replace(admission(deny, privileged, added), matched, "operations: [UPDATE], resources: [pods/ephemeralcontainers]", 1), false},
+		{strings.Replace(admission(deny, privileged, added), matched, "operations: ['*'], resources: ['pods/*']", 1), false},
+		{strings.Replace(admission(deny, privileged), matched, "operations: ['*'], resources: ['pods/*']", 1), true},
+		{strings.Replace(admission(deny, noPrivileged, noAdded), matched, "operations: ['*'], resources: ['pods/*']", 1), true}, // looks at other containers
+		{admission(deny, privileged, added), true}, // sees pods only when they are made
+		{strings.Replace(admission(deny, privileged, added), matched, "operations: [CREATE], resources: [pods/ephemeralcontainers]", 1), true},
+	} {
+		yaml := namespaceOf("shop", enforce+"privileged") + deploy("web", "", "") + role(false, rule("patch", "", "pods/ephemeralcontainers")) + c.policy
+		got := slices.ContainsFunc(graphOf(t, false, parse(t, yaml)...).told(), func(told string) bool { return strings.HasPrefix(told, "debug-escape") })
+		if got != c.want {
+			t.Errorf("escapes: %t, with %s", got, c.policy)
 		}
 	}
 }

@@ -1,8 +1,6 @@
 package attack
 
 import (
-	"strings"
-
 	"ullage.dev/ullage/internal/model"
 	"ullage.dev/ullage/internal/reach"
 	"ullage.dev/ullage/internal/tree"
@@ -273,7 +271,7 @@ func (r *podReader) listen(c *container) {
 func (c *container) has(capability string) *tree.Node {
 	for i := range c.capabilities.Children() {
 		n := c.capabilities.At(i)
-		if name := strings.TrimPrefix(n.Str(), "CAP_"); name == capability || name == "ALL" {
+		if name := model.Capability(n.Str()); name == capability || name == "ALL" {
 			return n
 		}
 	}

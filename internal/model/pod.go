@@ -194,3 +194,9 @@ func WorkloadKinds() []GroupKind {
 		return cmp.Or(cmp.Compare(a.Group, b.Group), cmp.Compare(a.Kind, b.Kind))
 	})
 }
+
+// Capability returns the name of a Linux capability as container runtimes read
+// it, in upper case and without the prefix CAP_; they know ALL, too.
+func Capability(written string) string {
+	return strings.TrimPrefix(strings.ToUpper(written), "CAP_")
+}

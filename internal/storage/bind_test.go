@@ -93,7 +93,9 @@ func TestEncryption(t *testing.T) {
 		driver, parameters string
 		want               State
 	}{
-		{"ebs.csi.aws.com", `{encrypted: "true"}`, Yes}, {"ebs.csi.aws.com", `{Encrypted: "TRUE", kmsKeyId: k}`, Yes},
+		{"ebs.csi.aws.com", `{encrypted: "true"}`, Yes}, {"ebs.csi.aws.com", `{Encrypted: "true", kmsKeyId: k}`, Yes},
+		{"ebs.csi.aws.com", `{encrypted: "True"}`, Unknown}, {"kubernetes.io/aws-ebs", `{encrypted: "1"}`, Unknown},
+		{"rook-ceph.rbd.csi.ceph.com", `{encrypted: "True"}`, Unknown}, {"driver.longhorn.io", `{encrypted: "1"}`, Unknown}, {"pxd.portworx.com", `{secure: "TRUE"}`, Unknown},
 		{"ebs.csi.aws.com", `{encrypted: "false"}`, Unknown}, {"ebs.csi.aws.com", `{}`, Unknown}, {"kubernetes.io/aws-ebs", `{encrypted: "true"}`, Yes},
 		{"efs.csi.aws.com", `{}`, Unknown}, {"pd.csi.storage.gke.io", `{}`, Yes}, {"pd.csi.storage.gke.io", `{disk-encryption-kms-key: k}`, Yes},
 		{"disk.csi.azure.com", `{}`, Yes}, {"file.csi.azure.com", `{protocol: nfs}`, Yes},
@@ -108,6 +110,9 @@ func TestEncryption(t *testing.T) {
 		got := made{driver: c.driver, class: class.Root}.encryption()
 		if got.State != c.want || got.Reason == "" {
 			t.Errorf("%s %s: %+v, want %s", c.driver, c.parameters, got, c.want)
+		}
+		if strings.Contains(c.parameters, "True") && !strings.Contains(got.Reason, `encrypted: "True"`) {
+			t.Errorf("%s %s: %s quotes something else", c.driver, c.parameters, got.Reason)
 		}
 	}
 	for _, driver := range []string{"ebs.csi.aws.com", "driver.longhorn.io"} {

@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"strconv"
 	"strings"
 
 	"ullage.dev/ullage/internal/tree"
@@ -29,6 +30,9 @@ func unknownBecause(reason string) Encryption { return Encryption{Unknown, reaso
 type driver struct {
 	// parameter asks for encryption, by having the value; "" for none.
 	parameter, value string
+	// exactly says that the driver compares with the value as it stands. Of
+	// others it is not known what they make of True or 1.
+	exactly bool
 	// key is the parameter that names the user's own key.
 	key string
 	// always says why volumes are encrypted without being asked for.
@@ -43,7 +47,10 @@ type driver struct {
 }
 
 var (
-	ebs = driver{parameter: "encrypted", value: "true", key: "kmskeyid",
+	// The driver of the API server's own, aws-ebs, read more spellings than that
+	// which stands for it now.
+	inTreeEBS = driver{parameter: "encrypted", value: "true", key: "kmskeyid", otherwise: ebs.otherwise}
+	ebs       = driver{parameter: "encrypted", value: "true", exactly: true, key: "kmskeyid",
 		otherwise: unknownBecause("the class does not ask for encryption, and whether the AWS account encrypts all volumes cannot be seen here")}
 	googleDisk = driver{key: "disk-encryption-kms-key", always: "Google Cloud encrypts all persistent disks"}
 	azureDisk  = driver{key: "diskencryptionsetid", always: "Azure encrypts all managed disks"}
@@ -57,7 +64,7 @@ var (
 
 // drivers are those whose documents say what their parameters do.
 var drivers = map[string]driver{
-	"ebs.csi.aws.com": ebs, "kubernetes.io/aws-ebs": ebs, "awsElasticBlockStore": ebs,
+	"ebs.csi.aws.com": ebs, "kubernetes.io/aws-ebs": inTreeEBS, "awsElasticBlockStore": inTreeEBS,
 	"efs.csi.aws.com":       {otherwise: unknownBecause("whether an EFS file system is encrypted is decided when it is made, outside of Kubernetes")},
 	"pd.csi.storage.gke.io": googleDisk, "kubernetes.io/gce-pd": googleDisk, "gcePersistentDisk": googleDisk,
 	"disk.csi.azure.com": azureDisk, "kubernetes.io/azure-disk": azureDisk, "azureDisk": azureDisk,
@@ -119,23 +126,43 @@ func (m made) encryption() Encryption {
 	if d.parameter == "" {
 		return d.otherwise
 	}
+	if d.attribute {
+		if e := d.says("the volume's attributes say ", m.attributes); e.State != "" {
+			return e
+		}
+	}
 	switch {
-	case d.attribute && strings.EqualFold(parameter(m.attributes, d.parameter), d.value):
-		return Encryption{Yes, "the volume's attributes say " + d.parameter + ": \"" + d.value + "\""}
 	case d.annotation != "" && m.annotations.Get(d.annotation).Str() == "true":
 		return Encryption{Yes, "the claim's annotation " + d.annotation + " asks for it"}
 	case m.static:
 		return unknownBecause("the volume was not made of a class, so its maker decided")
 	case m.class == nil:
 		return unknownBecause("the class that says whether to encrypt was not read")
-	case strings.EqualFold(parameter(parameters, d.parameter), d.value):
-		reason := "the class says " + d.parameter + ": \"" + d.value + "\""
-		if d.key != "" && parameter(parameters, d.key) != "" {
-			reason += ", with a key of its own"
+	}
+	if e := d.says("the class says ", parameters); e.State != "" {
+		if e.State == Yes && d.key != "" && parameter(parameters, d.key) != "" {
+			e.Reason += ", with a key of its own"
 		}
-		return Encryption{Yes, reason}
+		return e
 	}
 	return d.otherwise
+}
+
+// says reads the parameter that asks for encryption; the State is "" where it
+// does not.
+func (d driver) says(who string, parameters *tree.Node) Encryption {
+	value := parameter(parameters, d.parameter)
+	said := who + d.parameter + ": " + strconv.Quote(value)
+	on, err := strconv.ParseBool(value)
+	switch {
+	case value == d.value:
+		return Encryption{Yes, said}
+	case d.exactly && strings.EqualFold(value, d.value):
+		return unknownBecause(said + ", which the driver takes for no, and whether the AWS account encrypts all volumes cannot be seen here")
+	case !d.exactly && (strings.EqualFold(value, d.value) || d.value == "true" && err == nil && on):
+		return unknownBecause(said + ", and whether the driver takes that for \"" + d.value + "\" is not known here")
+	}
+	return Encryption{}
 }
 
 // parameter returns a parameter of a class or of a volume. Drivers that are
