@@ -191,11 +191,7 @@ func (a *addresses) prefixes(class int32) []netip.Prefix {
 		}
 		spans = append(spans, s)
 	}
-	var found []netip.Prefix
-	for _, s := range joined(spans) {
-		found = append(found, between(s.first, s.last)...)
-	}
-	return found
+	return joined(spans).prefixes()
 }
 
 func boolToInt(b bool) int {

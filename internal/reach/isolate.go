@@ -52,7 +52,7 @@ type Question struct {
 // plugins only.
 func Isolate(s *model.Snapshot, g *Graph, x *Exposure, declarations []*model.Declaration, namespace string) *Isolation {
 	b := &isolator{Isolation: &Isolation{Namespace: namespace}, snapshot: s, graph: g, exposure: x,
-		spaces: map[string]*space{}, groupBy: map[*tree.Node]*podGroup{}, said: map[any]bool{}}
+		spaces: map[string]*space{}, groupBy: map[*tree.Node]*podGroup{}, said: map[any]bool{}, rows: map[int32]row{}}
 	b.group()
 	if len(b.groups) == 0 {
 		return b.Isolation
@@ -77,6 +77,7 @@ type isolator struct {
 	groupBy  map[*tree.Node]*podGroup // by pod spec
 	said     map[any]bool             // notes and questions that were told
 	flows    []declaredFlow
+	rows     map[int32]row // by signature: see untranslated
 }
 
 // podGroup is workloads of the namespace whose pods have the same labels.

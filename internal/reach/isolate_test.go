@@ -3,6 +3,7 @@ package reach
 import (
 	"fmt"
 	"math/rand/v2"
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
@@ -263,4 +264,69 @@ func TestIsolateOpensNothingByItself(t *testing.T) {
 			t.Errorf("notes: %s", notes)
 		}
 	}
+}
+
+// A way in lets in whom policies let in today, and no others. That the address of a
+// node may stand for anybody's opens nothing.
+func TestIsolateOpensNoMoreThanPolicies(t *testing.T) {
+	db := pod("shop", "web", "app: web", "{name: pg, containerPort: 5432}, {containerPort: 80}") + pod("other", "cli", "app: cli", "")
+	balancer := func(more string) string {
+		return svc("web", "type: LoadBalancer, "+more+"ports: [{name: a, port: 5432, targetPort: pg}, {name: b, port: 80}]")
+	}
+	from := func(cidr, port string) string {
+		return netpol("shop", "in", "podSelector: {}, policyTypes: [Ingress], ingress: [{from: [{ipBlock: "+cidr+"}], ports: [{port: "+port+"}]}]")
+	}
+	ingress := object("networking.k8s.io/v1", "Ingress", "shop", "in", "spec: {rules: [{http: {paths: [{path: /, pathType: Prefix, backend: {service: {name: web, port: {number: 80}}}}]}}]}")
+	plain := svc("web", "ports: [{name: b, port: 80}]")
+	local := "externalTrafficPolicy: Local, "
+	for _, c := range []struct{ name, text, want, asks string }{
+		{"a range", balancer(local) + from(`{cidr: 192.0.2.0/24}`, "pg"), `{ipBlock: {cidr: "192.0.2.0/24"}} [{protocol: TCP, port: 5432}]`, ""},
+		{"a range behind translation", balancer("") + from(`{cidr: 192.0.2.0/24}`, "pg"), `{ipBlock: {cidr: "192.0.2.0/24"}} [{protocol: TCP, port: 5432}]`, ""},
+		{"a range of which the balancer lets in a part", balancer(local+"loadBalancerSourceRanges: [192.0.2.0/25], allocateLoadBalancerNodePorts: false, ") + from(`{cidr: 192.0.2.0/24}`, "80"), `{ipBlock: {cidr: "192.0.2.0/25"}} [{protocol: TCP, port: 80}]`, ""},
+		{"all but some", balancer(local) + from(`{cidr: 0.0.0.0/0, except: [198.51.100.0/24]}`, "80"), `{ipBlock: {cidr: "0.0.0.0/0", except: ["198.51.100.0/24"]}} [{protocol: TCP, port: 80}]`, ""},
+		{"all but some of a range", balancer(local) + from(`{cidr: "2001:db8::/32", except: ["2001:db8:1::/48"]}`, "80"), `{ipBlock: {cidr: "2001:db8::/32", except: ["2001:db8:1::/48"]}} [{protocol: TCP, port: 80}]`, ""},
+		{"nobody behind translation", balancer("") + netpol("shop", "deny", "podSelector: {}, policyTypes: [Ingress]"), "", "policies close it today"},
+		{"no policy", balancer(local), `{ipBlock: {cidr: "0.0.0.0/0"}} {ipBlock: {cidr: "::/0"}} [{protocol: TCP, port: 80}, {protocol: TCP, port: 5432}]`, ""},
+		{"a route of unread pods, and policies for some", plain + ingress + from(`{cidr: 192.0.2.0/24}`, "80"), "", "whom policies let in today is not certain"},
+	} {
+		i, s := isolate(t, true, "", "shop", db, c.text)
+		var got []string
+		for _, p := range i.Policies {
+			for _, in := range p.Object.Root.Dig("spec", "ingress").Children() {
+				for _, peer := range in.Get("from").Children() {
+					got = append(got, blockOfPeer(&peer))
+				}
+				got = append(got, portsOfRule(&in))
+			}
+		}
+		if text := strings.Join(got, " "); text != c.want {
+			t.Errorf("%s: allows %s, want %s", c.name, text, c.want)
+		}
+		if asks := fmt.Sprint(i.Questions); (c.asks == "") == strings.Contains(asks, "shall it be open") || !strings.Contains(asks, c.asks) {
+			t.Errorf("%s: %s", c.name, asks)
+		}
+		before := New(s)
+		cli, web := model.Key{Namespace: "other", GroupKind: model.PodKind, Name: "cli"}, model.Key{Namespace: "shop", GroupKind: model.PodKind, Name: "web"}
+		was, is := before.Ports(before.Find(cli)[0], before.Find(web)[0]), i.Proof.Graph.Ports(i.Proof.Graph.Find(cli)[0], i.Proof.Graph.Find(web)[0])
+		if c.name != "no policy" && !is.Equal(was) {
+			t.Errorf("%s: another pod had %v, and has %v", c.name, was, is)
+		}
+	}
+}
+
+func blockOfPeer(n *tree.Node) string {
+	prefix := netip.MustParsePrefix(n.Dig("ipBlock", "cidr").Str())
+	var except []netip.Prefix
+	for _, e := range n.Dig("ipBlock", "except").Children() {
+		except = append(except, netip.MustParsePrefix(e.Str()))
+	}
+	return blockText(prefix, except...)
+}
+
+func portsOfRule(n *tree.Node) string {
+	var list []string
+	for _, p := range n.Get("ports").Children() {
+		list = append(list, "{protocol: "+p.Get("protocol").Str()+", port: "+p.Get("port").Text()+"}")
+	}
+	return "[" + strings.Join(list, ", ") + "]"
 }

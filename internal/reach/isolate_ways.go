@@ -20,12 +20,22 @@ func (b *isolator) exposed() {
 			switch way := &ways[i]; {
 			case way.Ports.Empty():
 			case way.State() == No:
-				b.question(w.Object, "shall it be open to %s? It leads in on %s, and policies close it today", viaText(way.Way), way.Ports)
+				b.closedWay(w, way.Way)
+			case way.Via == ViaIngress || way.Via == ViaGateway:
+				b.routedWay(gr, id, way.Way)
 			default:
-				b.exposedWay(gr, w, way.Way)
+				b.addressWay(gr, id, way.Way)
 			}
 		}
 	}
+}
+
+func (b *isolator) closedWay(w model.Workload, way Way) {
+	b.question(w.Object, "shall it be open to %s? It leads in on %s, and policies close it today", viaText(way), way.Ports)
+}
+
+func (b *isolator) unsureWay(w model.Workload, way Way) {
+	b.question(w.Object, "shall it be open to %s? It leads in on %s, and whom policies let in today is not certain", viaText(way), way.Ports)
 }
 
 // viaText names what opens a way.
@@ -36,37 +46,117 @@ func viaText(w Way) string {
 	return fmt.Sprintf("%s %s", w.Via, w.Object.Key)
 }
 
-func (b *isolator) exposedWay(gr *podGroup, w model.Workload, way Way) {
+// routedWay allows the pods that forward the requests of a route, of those that
+// policies let in today.
+func (b *isolator) routedWay(gr *podGroup, id ID, way Way) {
+	w := b.graph.workloads[id]
 	because := fmt.Sprintf("%s %s leads in from outside", way.Via, way.Object.Key)
-	from := side{text: "outside", ranges: way.Sources}
-	if len(from.ranges) == 0 {
-		from.ranges = everyAddress[:]
-	}
-	switch {
-	case way.Via == ViaHostPort:
-		because = "it has a host port"
-	case len(way.controllers) > 0:
-		from = side{}
-		for _, c := range way.controllers {
-			s := b.sideOf(c)
-			from.text, from.workloads, from.peer = s.text, append(from.workloads, c), append(from.peer, s.peer...)
-		}
-	case way.Via == ViaIngress || way.Via == ViaGateway:
-		if hasRule(gr, Ingress, way.Ports) {
+	if len(way.controllers) == 0 {
+		switch {
+		case hasRule(gr, Ingress, way.Ports):
 			b.note("%s leads to %s, and the pods that forward its requests were not read: what is declared is taken to name them", way.Object.Key, w.Object.Key)
-			return
+		case b.graph.signOf[Ingress][b.graph.unit(id)] >= 0:
+			b.unsureWay(w, way)
+		default:
+			b.note("%s leads to %s, and the pods that forward its requests were not read: everybody is allowed on %s", way.Object.Key, w.Object.Key, way.Ports)
+			gr.allow(Ingress, nil, way.Ports, because+"; the pods that forward were not read")
 		}
-		b.note("%s leads to %s, and the pods that forward its requests were not read: everybody is allowed on %s", way.Object.Key, w.Object.Key, way.Ports)
-		gr.allow(Ingress, nil, way.Ports, because+"; the pods that forward were not read")
 		return
 	}
-	for _, p := range from.ranges {
-		from.peer = append(from.peer, blockText(p))
+	sure := false
+	for _, c := range way.controllers {
+		open := way.Ports
+		for _, from := range b.graph.Find(c.Object.Key) {
+			open = open.intersect(b.graph.Ports(from, id).Must)
+		}
+		if !open.Empty() {
+			sure = true
+			b.openWay(gr, b.sideOf(c), w, open, because)
+		}
 	}
-	gr.allow(Ingress, from.peer, way.Ports, because)
-	if !way.Ports.Empty() {
-		b.flows = append(b.flows, declaredFlow{from, side{text: w.Object.Key.String(), workloads: []model.Workload{w}}, way.Ports, because})
+	if !sure {
+		b.unsureWay(w, way)
 	}
+}
+
+// addressWay allows the addresses of those to which a way is open that policies let
+// in today, each on the ports on which they do. That the address of a node may
+// stand for theirs is left aside: it would open the pods to everybody.
+func (b *isolator) addressWay(gr *podGroup, id ID, way Way) {
+	w := b.graph.workloads[id]
+	because := fmt.Sprintf("%s %s leads in from outside", way.Via, way.Object.Key)
+	if way.Via == ViaHostPort {
+		because = "it has a host port"
+	}
+	opened, sure := b.opened(id, way)
+	for _, o := range opened {
+		from := side{text: "outside", ranges: o.ranges.prefixes(), peer: o.ranges.blocks()}
+		b.openWay(gr, from, w, o.ports, because)
+	}
+	switch {
+	case !sure:
+		b.unsureWay(w, way)
+	case len(opened) == 0:
+		b.closedWay(w, way)
+	}
+}
+
+func (b *isolator) openWay(gr *podGroup, from side, w model.Workload, ports PortSet, because string) {
+	gr.allow(Ingress, from.peer, ports, because)
+	b.flows = append(b.flows, declaredFlow{from, side{text: w.Object.Key.String(), workloads: []model.Workload{w}}, ports, because})
+}
+
+// openRanges is addresses that are let in on the same ports.
+type openRanges struct {
+	ranges rangeSet
+	ports  PortSet
+}
+
+// opened returns who is let in by a way today, and false when that is not certain of
+// some.
+func (b *isolator) opened(id ID, way Way) (list []openRanges, sure bool) {
+	spans, sure := map[string][]span{}, true
+	g := b.graph
+	row := b.untranslated(g.signOf[Ingress][g.unit(id)])
+	for unit := g.firstAddress(); unit < g.firstName(); unit++ {
+		part := meeting(g.addresses.prefixes(unit-g.firstAddress()), way.Sources)
+		if len(part) == 0 {
+			continue
+		}
+		v := g.verdict(row.at(unit))
+		open := v.Must.intersect(way.Ports)
+		sure = sure && open.Equal(v.May.intersect(way.Ports))
+		if open.Empty() {
+			continue
+		}
+		key := open.String()
+		if spans[key] == nil {
+			list = append(list, openRanges{ports: open})
+		}
+		spans[key] = append(spans[key], spansOf(part)...)
+	}
+	for i := range list {
+		list[i].ranges = joined(spans[list[i].ports.String()])
+	}
+	return list, sure
+}
+
+// untranslated returns the row of a signature for addresses that nothing translates.
+func (b *isolator) untranslated(sign int32) row {
+	if sign < 0 {
+		return nil
+	}
+	r, ok := b.rows[sign]
+	if !ok {
+		g := b.graph
+		g.mu.Lock()
+		s := g.signatures[Ingress][sign]
+		s.translated = noPorts
+		r = g.compute(&s, Ingress)
+		g.mu.Unlock()
+		b.rows[sign] = r
+	}
+	return r
 }
 
 // hasRule reports whether something is allowed on some of the ports.

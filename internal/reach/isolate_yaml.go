@@ -156,6 +156,39 @@ func blockText(p netip.Prefix, except ...netip.Prefix) string {
 	return "{ipBlock: {" + text + "}}"
 }
 
+// blocks writes the peers that hold the addresses of a set: for each family the
+// ranges of it, or one without some if that is shorter.
+func (s rangeSet) blocks() []string {
+	var texts []string
+	for _, whole := range everyAddress {
+		var own rangeSet
+		for _, x := range s {
+			if x.first.BitLen() == whole.Addr().BitLen() {
+				own = append(own, x)
+			}
+		}
+		if len(own) == 0 {
+			continue
+		}
+		for whole.Bits() < whole.Addr().BitLen() { // the smallest that holds them all
+			half := netip.PrefixFrom(own[0].first, whole.Bits()+1).Masked()
+			if !half.Contains(own[len(own)-1].last) {
+				break
+			}
+			whole = half
+		}
+		list, except := own.prefixes(), rangeSet{spanOf(whole)}.without(own).prefixes()
+		if len(except) < len(list) {
+			texts = append(texts, blockText(whole, except...))
+			continue
+		}
+		for _, p := range list {
+			texts = append(texts, blockText(p))
+		}
+	}
+	return texts
+}
+
 // publicPeer is the addresses of the internet.
 func publicPeer() []string {
 	var except [2][]netip.Prefix

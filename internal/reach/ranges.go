@@ -79,6 +79,15 @@ func (s rangeSet) without(t rangeSet) rangeSet {
 	return left
 }
 
+// prefixes returns the fewest ranges that hold the addresses of the set.
+func (s rangeSet) prefixes() []netip.Prefix {
+	var found []netip.Prefix
+	for _, x := range s {
+		found = append(found, between(x.first, x.last)...)
+	}
+	return found
+}
+
 // covers says how much of other the set holds: all, some or nothing.
 func (s rangeSet) covers(other rangeSet) Answer {
 	switch left := other.without(s); {
