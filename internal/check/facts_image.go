@@ -44,6 +44,7 @@ func ImageFacts(in ImageInput) *tree.Node {
 		tree.Entry("history", b.history()), tree.Entry("layers", b.layers()), tree.Entry("base", b.base()),
 		tree.Entry("packages", b.packages()), tree.Entry("programs", b.programs()), tree.Entry("writable", b.writable()),
 		tree.Entry("credentials", b.credentials()), tree.Entry("signatures", b.signatures()),
+		tree.Entry("searched", in.Image.Search.Done), tree.Entry("secrets", b.secrets()),
 		tree.Entry("vulnerabilities", b.vulnerabilities()), tree.Entry("advisories", b.advisories()),
 	)
 	if in.Image.Bill {
@@ -239,6 +240,23 @@ func (b *imageBuilder) credentials() tree.Node {
 		}
 	}
 	return tree.Of(items)
+}
+
+// secrets are those in files of all layers, without what is in doubt. Where files
+// were not searched nothing is known of them.
+func (b *imageBuilder) secrets() tree.Node {
+	if !b.Image.Search.Done {
+		return tree.UnknownBecause("the files of the image were not searched for secrets")
+	}
+	var items []tree.Node
+	for i := range b.Image.Secrets {
+		s := &b.Image.Secrets[i]
+		if s.Where != "" || s.Doubt != "" {
+			continue
+		}
+		items = append(items, entries("type", s.Kind, "severity", s.Severity.String(), "path", s.Path, "line", s.Line, "layer", s.Layer+1, "deleted", s.Gone >= 0 && !s.Replaced))
+	}
+	return b.listed(items)
 }
 
 const noDatabase = "there is no database of advisories; ullage db update fetches one"

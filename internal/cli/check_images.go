@@ -38,7 +38,9 @@ type imagesFlags struct {
 	trust    *signature.Demand
 	store    storeFlags
 	jobs     int
-	timeout  time.Duration
+
+	noSecrets bool
+	timeout   time.Duration
 
 	sources  map[string]string // of --image-from, by canonical reference
 	facts    map[string]*tree.Node
@@ -48,7 +50,7 @@ type imagesFlags struct {
 // ofImages are the flags that mean nothing unless images are read.
 var ofImages = []string{
 	"platform", "mirror", "ca-file", "insecure", "db", "store", "no-store", "key", "trusted-root", "identity", "identity-regexp", "issuer", "issuer-regexp", "vex",
-	"image-jobs", "image-timeout",
+	"no-secrets", "image-jobs", "image-timeout",
 }
 
 func (f *imagesFlags) flags(flags *pflag.FlagSet) {
@@ -62,6 +64,7 @@ func (f *imagesFlags) flags(flags *pflag.FlagSet) {
 	f.store.optional(flags)
 	f.signer.trusted(flags)
 	flags.StringArrayVar(&f.vex, "vex", nil, "file with VEX statements about images in OpenVEX, CycloneDX or CSAF; may be repeated")
+	flags.BoolVar(&f.noSecrets, "no-secrets", false, "do not search files of images for secrets")
 	flags.IntVar(&f.jobs, "image-jobs", 3, "images read at the same time")
 	flags.DurationVar(&f.timeout, "image-timeout", 5*time.Minute, "time in which an image must be read")
 }
@@ -198,7 +201,7 @@ func (f *imagesFlags) plan(objects []*model.Object) ([]imageJob, error) {
 
 // scan reads images, several at a time, and keeps the facts about each.
 func (f *imagesFlags) scan(ctx context.Context, p *Program, store *advisory.Store, bar *progress, jobs []imageJob) error {
-	scanner := scan.Scanner{Advisories: store, Trust: f.trust, Options: image.Options{Platform: f.platform, Registry: f.registry}}
+	scanner := scan.Scanner{Advisories: store, Trust: f.trust, Options: image.Options{Platform: f.platform, Registry: f.registry, Secrets: !f.noSecrets}}
 	kept, closeStore := f.store.open(ctx, p)
 	defer closeStore()
 	if kept != nil {

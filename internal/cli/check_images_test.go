@@ -69,6 +69,7 @@ func testImages(t *testing.T) (good, bad v1.Image) {
 	bad = builtImage(t, v1.Config{Env: []string{"TOKEN=" + imageCanary}}, map[string]string{
 		"etc/os-release": "ID=debian\nVERSION_ID=\"9\"\nPRETTY_NAME=\"Debian GNU/Linux 9 (stretch)\"\n",
 		"etc/passwd":     "root:x:0:0::/:/bin/sh\n",
+		"root/.netrc":    "machine git.example login ci password Zx81kQ0vT7sPq2mR\n",
 		"usr/bin/curl":   elf, "usr/bin/nmap": elf, "bin/bash": elf,
 	})
 	return good, bad
@@ -183,7 +184,7 @@ func TestCheckImages(t *testing.T) {
 	}
 	for pod, want := range map[string]map[string]bool{
 		"pod-0": {"image-root-user": false, "image-eol-os": false, "image-shell-present": false, "image-config-credential": false},
-		"pod-1": {"image-root-user": true, "image-eol-os": true, "image-network-tools": true, "image-attack-tools": true, "image-config-credential": true},
+		"pod-1": {"image-root-user": true, "image-eol-os": true, "image-network-tools": true, "image-attack-tools": true, "image-config-credential": true, "image-secret-file": true},
 		"pod-3": {"image-root-user": false, "image-eol-os": false},
 	} {
 		for rule, found := range want {
