@@ -14,8 +14,9 @@ import (
 	"ullage.dev/ullage/internal/vuln"
 )
 
-// ImageSARIF writes the vulnerabilities of an image as SARIF 2.1.0: a rule for each
-// vulnerability, a result for each package that has it, wherever it lies. What is
+// ImageSARIF writes the vulnerabilities and secrets of an image as SARIF 2.1.0: a rule
+// for each vulnerability and kind of secret, a result for each package that has the
+// one, wherever it lies, and for each place of the other, masked. What is
 // ruled out or accepted is counted in the properties of the run and is no result, as
 // code scanning services open an alert for each. found is nil when nothing was
 // matched; the run then says so. Fingerprints do not depend on versions, layers or
@@ -42,6 +43,7 @@ func ImageSARIF(w io.Writer, tool, version string, img *image.Image, found *vuln
 		}
 		run.properties["vulnerabilities"] = map[string]int{"found": len(found.Matches), "accepted": accepted, "ruledOut": len(found.RuledOut), "undecided": len(found.Undecided)}
 	}
+	notes = append(notes, s.secrets()...)
 	run.rules, run.results, run.notes = each(s.ruleList, anything[sarifRule]), each(s.resultList, anything[sarifResult]), each(notes, anything[sarifNotification])
 	b := bufio.NewWriterSize(w, 64<<10)
 	if err := run.write(b); err != nil {

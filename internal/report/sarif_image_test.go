@@ -41,7 +41,7 @@ func imageLog(t *testing.T, img *image.Image, found *vuln.Result) sarifLog {
 
 func imageWithFlaws() (*image.Image, *vuln.Result) {
 	img := &image.Image{
-		Reference: "registry.example/web:1", Identity: image.Identity{Repository: "registry.example/web"}, Layers: []image.Layer{{DiffID: "sha256:aa"}},
+		Reference: "registry.example/web:1", Identity: image.Identity{Repository: "registry.example/web"}, Layers: []image.Layer{{DiffID: "sha256:aa"}}, Search: image.SecretSearch{Done: true},
 		Packages: []image.Package{
 			{Ecosystem: "npm", Name: "a", Version: "1", Where: []string{"/x/package.json"}}, {Ecosystem: "npm", Name: "a", Version: "2", Where: []string{"/y/package.json"}},
 			{Ecosystem: "Maven", Name: "b", Version: "1", Where: []string{"/app.jar!/lib/b.jar"}},
@@ -71,7 +71,7 @@ func TestImageSARIF(t *testing.T) {
 	}
 	prints := map[string]bool{}
 	for _, r := range run.Results {
-		prints[r["partialFingerprints"].(map[string]any)["ullage/v1"].(string)] = true
+		prints[fingerprint(r)] = true
 		if rules[int(r["ruleIndex"].(float64))]["id"] != r["ruleId"] {
 			t.Errorf("%v points at another rule", r)
 		}
@@ -94,7 +94,7 @@ func TestImageSARIF(t *testing.T) {
 	// Another tag, other versions and layers: the same fingerprints.
 	img.Reference, img.Packages[0].Version, img.Packages[0].Layer = "registry.example/web:2", "9", 0
 	for _, r := range imageLog(t, img, found).Runs[0].Results {
-		if !prints[r["partialFingerprints"].(map[string]any)["ullage/v1"].(string)] {
+		if !prints[fingerprint(r)] {
 			t.Errorf("%v has another fingerprint", r["ruleId"])
 		}
 	}
