@@ -71,15 +71,19 @@ cpu() {
 
 # compare NAME IMAGE: the three side by side.
 compare() {
-  local name=$1 image=$2 floor ours secrets peer packages
+  local name=$1 image=$2 floor ours secrets warm peer packages
   floor=$(cpu "$work/images" floor "$image")
-  ours=$(cpu "$work/ullage" image --no-secrets --db "$work/none" -o json "oci:$image")
-  secrets=$(cpu "$work/ullage" image --db "$work/none" -o json "oci:$image")
-  packages=$("$work/ullage" image --no-secrets --db "$work/none" -o json "oci:$image" | grep -o '"ecosystem":' | wc -l)
+  ours=$(cpu "$work/ullage" image --no-store --no-secrets --db "$work/none" -o json "oci:$image")
+  secrets=$(cpu "$work/ullage" image --no-store --db "$work/none" -o json "oci:$image")
+  "$work/ullage" image --store "$work/store" --db "$work/none" -o json "oci:$image" > "$work/cold.json" || [ $? = 3 ]
+  warm=$(cpu "$work/ullage" image --store "$work/store" --db "$work/none" "oci:$image")
+  packages=$("$work/ullage" image --no-store --no-secrets --db "$work/none" -o json "oci:$image" | grep -o '"ecosystem":' | wc -l)
   # shellcheck disable=SC2086 # two figures
   printf '%-44s %6.2f s CPU %7.0f MB\n' "$name, floor" $floor
   printf '%-44s %6.2f s CPU %7.0f MB %7d packages\n' "$name, ullage image --no-secrets" $ours "$packages"
   printf '%-44s %6.2f s CPU %7.0f MB\n' "$name, ullage image" $secrets
+  # shellcheck disable=SC2086
+  printf '%-44s %6.2f s CPU %7.0f MB\n' "$name, known to the store" $warm
   if [ -x "$syft" ]; then
     peer=$(cpu env SYFT_CHECK_FOR_APP_UPDATE=false "$syft" scan -q -o json "oci-dir:$image")
     packages=$(SYFT_CHECK_FOR_APP_UPDATE=false "$syft" scan -q -o json "oci-dir:$image" | grep -o '"foundBy":' | wc -l)
