@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -83,6 +84,7 @@ func (f *netFlags) can(cmd *cobra.Command, p *Program, args []string, why bool) 
 	if why && to.port == "" && to.service == nil {
 		return errors.New("which port? write DST:PORT, such as " + args[1] + ":443")
 	}
+	n.noteRanges(from, to)
 	a, err := n.ask(from, to)
 	if err != nil {
 		return err
@@ -99,6 +101,32 @@ func (f *netFlags) can(cmd *cobra.Command, p *Program, args []string, why bool) 
 		return errors.Join(err, &codeError{code: exitIncomplete})
 	}
 	return err
+}
+
+// noteRanges tells that a load balancer lets in some only, which is not asked.
+func (n *network) noteRanges(from, to *netEnd) {
+	outside := slices.ContainsFunc(from.ids, func(id reach.ID) bool {
+		e := n.Endpoint(id)
+		return e.Outside()
+	})
+	if !outside || to.service == nil || to.service.Root.Dig("spec", "type").Str() != "LoadBalancer" {
+		return
+	}
+	spec := to.service.Root.Get("spec")
+	var ranges []string
+	for _, r := range spec.Get("loadBalancerSourceRanges").Children() {
+		ranges = append(ranges, r.Str())
+	}
+	if len(ranges) == 0 {
+		return
+	}
+	note := "the load balancer of " + to.service.Key.String() + " lets in " + strings.Join(ranges, ", ") + " only"
+	if spec.Get("allocateLoadBalancerNodePorts").False() {
+		note += "; the answer leaves that aside, and is that of network policies"
+	} else {
+		note += ", and its node ports let in everybody; the answer leaves that aside, and is that of network policies"
+	}
+	to.note = strings.TrimPrefix(to.note+"; "+note, "; ")
 }
 
 // ask answers for all pairs, of which it keeps one for each way to decide.

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 
+	"k8s.io/apimachinery/pkg/util/validation"
+
 	"ullage.dev/ullage/internal/model"
 	"ullage.dev/ullage/internal/reach"
 	"ullage.dev/ullage/internal/tree"
@@ -60,10 +62,11 @@ func (e *netEnd) portText() string {
 // destination reads DST[:PORT[/PROTOCOL]].
 func (n *network) destination(text string) (*netEnd, error) {
 	name, port, proto := text, "", reach.TCP
-	_, notPrefix := netip.ParsePrefix(text)
-	_, notAddress := netip.ParseAddr(text)
-	if i := strings.LastIndexByte(text, ':'); i >= 0 && notPrefix != nil && notAddress != nil {
+	if i := strings.LastIndexByte(text, ':'); i >= 0 && !isAddress(text) {
 		name, port = text[:i], text[i+1:]
+		if strings.Contains(name, ":") && !strings.HasPrefix(name, "[") && !isAddress(name) {
+			return nil, malformed(text)
+		}
 		if number, protocol, ok := strings.Cut(port, "/"); ok {
 			var known bool
 			if proto, known = reach.ParseProtocol(protocol); !known {
@@ -72,7 +75,7 @@ func (n *network) destination(text string) (*netEnd, error) {
 			port = number
 		}
 		number, err := strconv.Atoi(port)
-		if port == "" || err == nil && (number < 1 || number > 65535) {
+		if port == "" || err == nil && (number < 1 || number > 65535) || err != nil && len(validation.IsValidPortName(port)) > 0 {
 			return nil, fmt.Errorf("port %q of %q is no port: write a number from 1 to 65535, or the name of a container port", port, text)
 		}
 	}
@@ -106,6 +109,23 @@ func (n *network) destination(text string) (*netEnd, error) {
 		}
 	}
 	return e, nil
+}
+
+func isAddress(text string) bool {
+	_, notPrefix := netip.ParsePrefix(text)
+	_, notAddress := netip.ParseAddr(text)
+	return notPrefix == nil || notAddress == nil
+}
+
+// likeAddress reports whether text can be meant as addresses only: it has a colon,
+// or starts with numbers and dots.
+func likeAddress(text string) bool {
+	first, _, _ := strings.Cut(text, "/")
+	return strings.Contains(text, ":") || strings.Contains(first, ".") && strings.Trim(first, "0123456789.") == ""
+}
+
+func malformed(text string) error {
+	return fmt.Errorf("%q is a malformed address: write one such as 192.0.2.7 or 2001:db8::7, or a range such as 192.0.2.0/24", text)
 }
 
 // servicePort returns the port of a Service that is meant, by number or name.
@@ -151,11 +171,17 @@ func (n *network) end(text string, destination bool) (*netEnd, error) {
 		return e, nil
 	}
 	if a, err := netip.ParseAddr(text); err == nil {
-		return n.address(e, a)
+		return n.address(e, a.Unmap())
 	}
 	if p, err := netip.ParsePrefix(text); err == nil {
+		if a := p.Addr(); a.Is4In6() && p.Bits() >= 96 {
+			p = netip.PrefixFrom(a.Unmap(), p.Bits()-96)
+		}
 		e.ids = n.Within(p)
 		return e, nil
+	}
+	if likeAddress(text) {
+		return nil, malformed(text)
 	}
 	if strings.Contains(text, "/") {
 		return e, n.object(e)
@@ -322,7 +348,7 @@ func (n *network) ofService(e *netEnd, o *model.Object) error {
 // name finds the name of a Service in the cluster, or one outside.
 func (n *network) name(e *netEnd, destination bool) error {
 	parts := strings.Split(e.text, ".")
-	if len(parts) >= 3 && parts[2] == "svc" {
+	if len(parts) >= 3 && parts[2] == "svc" || len(parts) == 2 && n.isService(parts[1], parts[0]) {
 		e.text = "service/" + parts[1] + "/" + parts[0]
 		return n.object(e)
 	}
@@ -342,6 +368,15 @@ func (n *network) name(e *netEnd, destination bool) error {
 		}
 	}
 	return nil
+}
+
+func (n *network) isService(namespace, name string) bool {
+	for o := range n.Kind(model.ServiceKind) {
+		if o.Key.Namespace == namespace && o.Key.Name == name {
+			return true
+		}
+	}
+	return false
 }
 
 // suggest names what is spelt most like a text.

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -173,6 +174,9 @@ func writeWay(w *accessPrinter, way *reach.Exposed) {
 		ports, style = way.May.String()+" perhaps", yellow
 	}
 	text := fmt.Sprintf("%s %s", way.Via, way.Object.Key)
+	if way.Via == reach.ViaNodePort {
+		text = string(way.Via) + nodePorts(way.Object) + " " + way.Object.Key.String()
+	}
 	if way.Via == reach.ViaHostNetwork || way.Via == reach.ViaHostPort {
 		text = string(way.Via)
 		if way.Via == reach.ViaHostPort {
@@ -195,6 +199,21 @@ func writeWay(w *accessPrinter, way *reach.Exposed) {
 	}
 }
 
+// nodePorts lists the ports on nodes that a Service names, after a space; what it
+// leaves out is chosen by the API server.
+func nodePorts(o *model.Object) string {
+	var list []string
+	for _, p := range o.Root.Dig("spec", "ports").Children() {
+		if number, ok := p.Get("nodePort").Int(); ok && number > 0 {
+			list = append(list, strconv.FormatInt(number, 10))
+		}
+	}
+	if len(list) == 0 {
+		return ""
+	}
+	return " " + strings.Join(list, ",")
+}
+
 // onlyFrom says from which addresses only the way is open.
 func onlyFrom(way *reach.Exposed) string {
 	ranges := way.Sources
@@ -204,11 +223,7 @@ func onlyFrom(way *reach.Exposed) string {
 	if len(ranges) == 0 {
 		return ""
 	}
-	list := rangeTexts(ranges)
-	if len(list) > 6 {
-		list = append(list[:6], fmt.Sprintf("%d more ranges", len(ranges)-6))
-	}
-	return "only from " + strings.Join(list, ", ")
+	return "only from " + rangesText(ranges)
 }
 
 func rangeTexts(ranges []netip.Prefix) []string {

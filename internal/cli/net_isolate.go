@@ -22,8 +22,9 @@ settings hint at and nobody declares is listed as a question, and not allowed.
 The network is computed again with the policies, and what they close, what stays
 open and what is not known stands in front of them as comments.
 
-Exit code: 0 all that is declared stays open, 1 something declared does not, 2
-usage or internal error, 3 something could not be read.`,
+Exit code: 0 all that is declared stays open for certain, 1 something declared
+does not, 2 usage or internal error, 3 that is not certain of something, or
+something could not be read.`,
 		Example: `  ullage net isolate shop -f deploy/ > shop-policies.yaml
   ullage net isolate shop --cluster --declarations deploy/ | kubectl apply --dry-run=server -f -`,
 		Args: exactly("NAMESPACE", 1),
@@ -75,6 +76,9 @@ func (f *netFlags) isolate(cmd *cobra.Command, p *Program, namespace string) err
 	}
 	if slices.ContainsFunc(i.Kept, func(k reach.Kept) bool { return k.Answer == reach.No }) {
 		return errors.Join(err, &codeError{code: exitFindings})
+	}
+	if slices.ContainsFunc(i.Kept, func(k reach.Kept) bool { return k.Answer == reach.Maybe }) {
+		return errors.Join(err, &codeError{code: exitIncomplete})
 	}
 	return errors.Join(err, f.incomplete())
 }

@@ -252,6 +252,8 @@ func nearMiss(root *tree.Node, apiVersion, kind string, inList bool) string {
 		return "apiVersion is missing or not a string"
 	case kind == "" && apiVersion != "" && (named || inList):
 		return "kind is missing or not a string"
+	case root.Get("workloads").Is(tree.List) && root.Get("peers").Is(tree.Map):
+		return "it looks like a declaration, which has apiVersion: " + model.DeclarationVersion + " and kind: Declaration"
 	}
 	return ""
 }

@@ -186,7 +186,8 @@ func (x *Exposure) Complete() bool {
 }
 
 // Ways returns the ways in to pods: those of Services in key order, each followed
-// by those of its routes, then those on the host. On the host network each port
+// by those of its routes, then those on the host. The node ports of a load balancer
+// with source ranges are a way of their own, as the ranges do not hold for them. On the host network each port
 // that is declared is one on the host as well.
 func (x *Exposure) Ways(w model.Workload) []Way {
 	var ways []Way
@@ -208,7 +209,13 @@ func serviceWays(l lead, pod model.PodTemplate) []Way {
 	}
 	switch spec.Get("type").Str() {
 	case "LoadBalancer":
-		ways = append(ways, balancerWay(way))
+		b := balancerWay(way)
+		ways = append(ways, b)
+		if len(b.Sources) > 0 && allocatesNodePorts(spec) {
+			nodes := way
+			nodes.Via, nodes.Why = ViaNodePort, append(slices.Clip(way.Why), "the source ranges of the load balancer do not hold for its node ports")
+			ways = append(ways, nodes)
+		}
 	case "NodePort":
 		way.Via = ViaNodePort
 		ways = append(ways, way)
@@ -243,11 +250,17 @@ func balancerWay(w Way) Way {
 	default:
 		return w
 	}
-	if !spec.Get("allocateLoadBalancerNodePorts").False() {
+	if len(w.Sources) == 0 && allocatesNodePorts(spec) { // with ranges they are a way of their own
 		w.Audience = Nodes
 		w.Why = append(w.Why, "its node ports are open on every node")
 	}
 	return w
+}
+
+// allocatesNodePorts reports whether a load balancer has node ports, which every
+// node opens to everybody.
+func allocatesNodePorts(spec *tree.Node) bool {
+	return !spec.Get("allocateLoadBalancerNodePorts").False()
 }
 
 // internalAnnotations, with these values, make a load balancer that the internet

@@ -77,6 +77,7 @@ type isolator struct {
 	groupBy  map[*tree.Node]*podGroup // by pod spec
 	said     map[any]bool             // notes and questions that were told
 	flows    []declaredFlow
+	lost     []Kept        // declared connections with an end that is not known
 	rows     map[int32]row // by signature: see untranslated
 }
 
@@ -210,13 +211,17 @@ func (b *isolator) declared(declarations []*model.Declaration) {
 				}
 				self := b.sideOf(w)
 				for _, p := range d.Peers.In {
-					if from, ok := b.side(p, w, Ingress); ok {
+					if from, ok := b.side(p, w); ok {
 						b.flow(from, self, b.podPorts(w, p.Ports), because)
+					} else {
+						b.lose(p, w, Ingress, because)
 					}
 				}
 				for _, p := range d.Peers.Out {
-					if to, ok := b.side(p, w, Egress); ok {
+					if to, ok := b.side(p, w); ok {
 						b.flow(self, to, b.peerPorts(to, p), because)
+					} else {
+						b.lose(p, w, Egress, because)
 					}
 				}
 			}
@@ -274,6 +279,24 @@ func (b *isolator) flow(from, to side, ports PortSet, because string) {
 	b.flows = append(b.flows, declaredFlow{from, to, ports, because})
 }
 
+// lose notes a declared connection of a workload of the namespace that is not
+// allowed, as its other end is not known.
+func (b *isolator) lose(p model.Peer, of model.Workload, d Direction, because string) {
+	if b.groupOf(of) == nil {
+		return
+	}
+	namespace := cmp.Or(p.Namespace, of.Object.Key.Namespace)
+	k := Kept{From: "workload " + namespace + "/" + p.Workload, To: of.Object.Key.String(), Ports: b.podPorts(of, p.Ports), Because: because, Answer: No,
+		Why: []string{"which pods the declared end means is not known, so nothing is allowed by it"}}
+	if p.Service != "" {
+		k.From = "Service/" + namespace + "/" + p.Service
+	}
+	if d == Egress {
+		k.From, k.To = k.To, k.From
+	}
+	b.lost = append(b.lost, k)
+}
+
 func (b *isolator) sideOf(w model.Workload) side {
 	s := side{text: w.Object.Key.String(), workloads: []model.Workload{w}}
 	selector := b.selectorOf(w)
@@ -288,7 +311,7 @@ func (b *isolator) sideOf(w model.Workload) side {
 }
 
 // side finds a declared peer of a workload.
-func (b *isolator) side(p model.Peer, of model.Workload, d Direction) (side, bool) {
+func (b *isolator) side(p model.Peer, of model.Workload) (side, bool) {
 	namespace := cmp.Or(p.Namespace, of.Object.Key.Namespace)
 	here := of.Object.Key.Namespace == b.Namespace || namespace == b.Namespace
 	switch {

@@ -101,6 +101,7 @@ func (b *isolator) prove() {
 	if len(remove) > 0 {
 		p.Alone, p.AloneIsUnknown = New(b.snapshot.With(append(add, remove...)...)).Openness(b.Namespace)
 	}
+	b.Kept = b.lost
 	for _, f := range b.flows {
 		b.Kept = append(b.Kept, b.keep(after, f))
 	}

@@ -19,6 +19,8 @@ func (b *isolator) exposed() {
 		for i := range ways {
 			switch way := &ways[i]; {
 			case way.Ports.Empty():
+			case way.Via == ViaNodePort && way.Service.Root.Dig("spec", "type").Str() == "LoadBalancer":
+				b.question(w.Object, "shall it be open to everybody at the node ports of %s? The source ranges of its load balancer do not hold there, and allocateLoadBalancerNodePorts: false takes them away", way.Service.Key)
 			case way.State() == No:
 				b.closedWay(w, way.Way)
 			case way.Via == ViaIngress || way.Via == ViaGateway:
