@@ -40,6 +40,9 @@ func (a *Analysis) Dangers() []Danger {
 	for id := range a.subjects {
 		l.together(int32(id))
 	}
+	for s, ways := range a.Takeovers() {
+		l.takeovers(s, ways)
+	}
 	var dangers []Danger
 	for r, holders := range l.holders {
 		if len(holders) == 0 {
@@ -182,21 +185,45 @@ func (a *Analysis) relevant(s source, namespace string) bool {
 	return s.names == nil && (namespace == "" || namespace == in) && (slices.Contains(s.rule.Names(), name) || a.snapshot.Get(key) != nil)
 }
 
+// byRoles are what [Analysis.Takeovers] decides by looking at the roles.
+const byRoles Rights = 1<<GrantAnyRole | 1<<RewriteRoles
+
 // together lists the rights that others make together.
 func (l *lister) together(id int32) {
 	held, subject := l.a.rights(id), l.a.subject(id)
 	if held.Cluster.Has(WildcardAll) {
 		return
 	}
-	for _, r := range (held.Cluster & Combined).All() {
+	for _, r := range (held.Cluster & Combined &^ byRoles).All() {
 		l.combined(r, subject, "")
 	}
 	for _, scoped := range held.Namespaces {
 		if rights := held.In(scoped.Namespace); !rights.Has(WildcardAll) {
-			for _, r := range (rights & Combined &^ held.Cluster).All() {
+			for _, r := range (rights & Combined &^ byRoles &^ held.Cluster).All() {
 				l.combined(r, subject, scoped.Namespace)
 			}
 		}
+	}
+}
+
+// takeovers lists ways to every right: where there is one in the whole cluster,
+// or in each namespace, no others.
+func (l *lister) takeovers(s Subject, ways []Takeover) {
+	wide := map[Right]bool{}
+	slices.SortStableFunc(ways, func(x, y Takeover) int {
+		rank := func(w Takeover) int { return slices.Index([]string{inCluster, AnyNamespace, w.Namespace}, w.Namespace) }
+		return cmp.Compare(rank(x), rank(y))
+	})
+	for _, w := range ways {
+		direct := slices.ContainsFunc(w.Proofs, func(p Proof) bool { return p.Subject == s })
+		if w.Rights != everything || wide[w.Right] || !direct {
+			continue
+		}
+		namespace := w.Namespace
+		if namespace == inCluster || namespace == AnyNamespace {
+			wide[w.Right], namespace = true, inCluster
+		}
+		l.holders[w.Right] = append(l.holders[w.Right], Holder{Subject: s, Namespace: namespace, Proofs: w.Proofs, System: s.System()})
 	}
 }
 

@@ -244,3 +244,29 @@ func TestWhoCanByName(t *testing.T) {
 		}
 	}
 }
+
+// Who may rewrite roles that it is not bound to, or make roles that nobody is
+// bound to, is not said to rewrite its own; who may by the role's name is.
+func TestRewriters(t *testing.T) {
+	for rules, want := range map[string]string{
+		"{resources: [roles], verbs: [escalate, update]}":                             "[]",
+		"{resources: [clusterroles], verbs: [escalate, create]}":                      "[]",
+		"{resources: [clusterroles], verbs: [escalate, update]}":                      "[user:jo in ]",
+		"{resources: [clusterroles], verbs: [escalate, patch], resourceNames: [r]}":   "[user:jo in ]",
+		"{resources: [clusterroles], verbs: [escalate, patch], resourceNames: [two]}": "[]",
+	} {
+		a := New(snapshot(t, "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata: {name: r}\nrules: ["+strings.Replace(rules, "{", "{apiGroups: [rbac.authorization.k8s.io], ", 1)+"]\n"+
+			"---\napiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRoleBinding\nmetadata: {name: b}\nroleRef: {kind: ClusterRole, name: r}\nsubjects: [{kind: User, name: jo}]\n"))
+		got := []string{}
+		for _, d := range a.Dangers() {
+			for _, h := range d.Holders {
+				if d.Right == RewriteRoles && !h.System {
+					got = append(got, fmt.Sprint(h.Subject, " in ", h.Namespace))
+				}
+			}
+		}
+		if fmt.Sprint(got) != want {
+			t.Errorf("%s: %v, want %s", rules, got, want)
+		}
+	}
+}

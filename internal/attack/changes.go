@@ -38,7 +38,7 @@ func (p *proposer) propose(e Edge) {
 		switch {
 		case e.right&byName != 0:
 			p.unbind(p.accounts[p.vertices[e.From].at], p.restricted[e.note].Binding)
-		case e.Kind >= firstProven:
+		case e.Kind >= firstProven, e.right&byProof != 0:
 			p.revoke(p.proven[e.note])
 		case e.Kind >= Everything:
 			p.revoke(p.proofs(p.accounts[p.vertices[e.From].at], e.right, e.note))

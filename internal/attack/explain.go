@@ -33,10 +33,13 @@ type Evidence struct {
 // where one kind of edges leads to several.
 func (g *Graph) means(e Edge) string {
 	to := g.vertices[e.To].kind
-	if e.Kind != GrantRole && e.Kind != RewriteRole || to == ClusterAdmin || e.note == none {
+	if e.Kind != GrantRole && e.Kind != RewriteRole || to < firstWide {
 		return ""
 	}
-	text := " in namespace " + g.namespaces[e.note]
+	text := " in every namespace"
+	if ns := g.vertices[e.To].at; ns != none {
+		text = " in namespace " + g.namespaces[ns]
+	}
 	switch to {
 	case AnyAccount:
 		text += ", and has a token made for TO"
@@ -89,7 +92,7 @@ func (g *Graph) explain(e Edge, from, to Vertex) Step {
 		switch {
 		case e.right&byName != 0:
 			s.Evidence = g.whyNamed(&g.restricted[e.note])
-		case e.Kind >= firstProven:
+		case e.Kind >= firstProven, e.right&byProof != 0:
 			s.Evidence = g.whyProven(g.proven[e.note])
 		case e.Kind >= Everything:
 			s.Evidence = g.whyAllowed(e)

@@ -253,7 +253,7 @@ var edgeTable = [edgeKinds]edgeInfo{
 	ImpersonateAccount: {"impersonate-account", "T1548,T1078", "sends requests as TO", "", "remove the right to impersonate"},
 	ImpersonateUser:    {"impersonate-user", "T1548,T1078", "sends requests as TO", "", "remove the right to impersonate"},
 	ImpersonateGroup:   {"impersonate-group", "T1548,T1078", "sends requests as a member of TO", "it may also impersonate some user", "remove the right to impersonate"},
-	GrantRole:          {"grant-role", "T1098.006", "binds itself to cluster-admin", "", "remove the right to bind roles, or to write bindings"},
+	GrantRole:          {"grant-role", "T1098.006", "binds itself to cluster-admin, or to another role that it may bind", "", "remove the right to bind roles, or to write bindings"},
 	RewriteRole:        {"rewrite-role", "T1098.006", "writes all rights into a role that it is bound to", "", "remove the right to escalate, or to write roles"},
 	ForgeCertificate:   {"forge-certificate", "T1649", "requests and approves a client certificate in the name of TO", "", "remove the right to approve certificate requests"},
 	MapAWSIdentity: {"map-aws-identity", "T1098.006", "maps its own AWS identity to cluster administrator in aws-auth",

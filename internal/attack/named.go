@@ -114,15 +114,24 @@ func (b *builder) namedRight(s access.Subject, r access.NamedRight) {
 		if r.Namespace != "" {
 			namespaces = []int32{b.namespace(r.Namespace)}
 		}
+		if system := b.namespace(systemNamespace); name == aggregationController && b.assumesSystem() && r.Namespace == "" && !slices.Contains(namespaces, system) {
+			namespaces = append(namespaces, system)
+		}
 		b.lookups += 1 + len(namespaces)
 		for _, ns := range namespaces {
-			b.namedIn(r.Right, r.Resource, name, ns, r.Namespace != "", give)
+			exists := r.Namespace != "" || name == aggregationController && b.namespaces[ns] == systemNamespace && b.assumesSystem()
+			b.namedIn(r.Right, r.Resource, name, ns, exists, give)
+		}
+		if r.Right == access.ReadSecrets {
+			b.forgesNamed(s, r, name)
 		}
 		switch {
 		case r.Right == access.ImpersonateUsers && r.Namespace == "" && r.Resource == "users":
 			give(b.subject(access.User(name)), ImpersonateUser, Certain)
 		case r.Right == access.ImpersonateGroups && r.Namespace == "" && r.Resource == "groups":
-			give(b.subject(access.Group(name)), ImpersonateGroup, Likely)
+			if c := b.asSomebody(s); c != Given {
+				give(b.subject(access.Group(name)), ImpersonateGroup, c)
+			}
 		}
 	}
 	if len(b.made) > before {

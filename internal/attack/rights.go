@@ -32,8 +32,6 @@ var steps = []step{
 	{access.ForgeToken, ForgeToken, AnyAccount, false, Certain},
 	{access.ImpersonateAccounts, ImpersonateAccount, AnyAccount, false, Certain},
 	{access.ImpersonateUsers, ImpersonateUser, AnyUser, true, Certain},
-	{access.GrantAnyRole, GrantRole, ClusterAdmin, true, Certain},
-	{access.RewriteRoles, RewriteRole, ClusterAdmin, true, Certain},
 }
 
 const stepRights = 1<<access.WildcardAll | 1<<access.ReadSecrets | 1<<access.ExecPods | 1<<access.EphemeralContainers | 1<<access.ModifyPods |
@@ -62,6 +60,7 @@ func (b *builder) rights() {
 		}
 	}
 	b.namedRights()
+	b.takeovers()
 	b.anybody()
 	b.bootstrap()
 	b.mintedForCloud()
@@ -135,11 +134,9 @@ func (b *builder) clusterRights(v ID, rights access.Rights) {
 		}
 	}
 	if rights.Has(access.ImpersonateGroups) {
-		c := Certain
-		if !rights.Has(access.ImpersonateUsers) && !rights.Has(access.ImpersonateAccounts) {
-			c = Likely
+		if c := b.asSomebody(b.accounts[b.vertices[v].at]); c != Given {
+			b.give(v, b.subject(access.Group(mastersGroup)), ImpersonateGroup, c, access.ImpersonateGroups, none)
 		}
-		b.give(v, b.subject(access.Group(mastersGroup)), ImpersonateGroup, c, access.ImpersonateGroups, none)
 	}
 	if rights.Has(access.WriteAWSAuth) && b.awsAuth() != nil {
 		b.give(v, b.admin, MapAWSIdentity, Likely, access.WriteAWSAuth, none)
@@ -176,18 +173,6 @@ func (b *builder) namespaceRights(v ID, rights, cluster access.Rights, ns int32)
 	}
 	if rights.Has(access.ModifyControllers) && b.hasController(b.inNamespace[ns]) {
 		b.give(v, b.at(RunPods, ns), ChangeWorkloads, Certain, access.ModifyControllers, ns)
-	}
-	for _, r := range []access.Right{access.GrantAnyRole, access.RewriteRoles} { // cluster-admin within the namespace
-		if !rights.Has(r) {
-			continue
-		}
-		kind, c := GrantRole, Certain
-		if r == access.RewriteRoles {
-			kind, c = RewriteRole, Likely
-		}
-		for _, to := range []VertexKind{RunPods, AnyPod, AnySecret, AnyAccount} {
-			b.give(v, b.at(to, ns), kind, c, r, ns)
-		}
 	}
 	if rights.Has(access.WriteAWSAuth) && b.namespaces[ns] == "kube-system" && b.awsAuth() != nil {
 		b.give(v, b.admin, MapAWSIdentity, Likely, access.WriteAWSAuth, ns)

@@ -3,6 +3,7 @@ package attack
 import (
 	"ullage.dev/ullage/internal/access"
 	"ullage.dev/ullage/internal/model"
+	"ullage.dev/ullage/internal/tree"
 )
 
 // relabels notes that a subject may take the Pod Security label off a namespace,
@@ -52,13 +53,26 @@ func (b *builder) namespaceEdges() {
 	b.memberships()
 }
 
+// aggregationController is a service account in kube-system that may write every
+// rule into every ClusterRole.
+const aggregationController = "clusterrole-aggregation-controller"
+
+// assumesSystem reports whether the input lacks what every cluster has. A
+// ClusterRole that the API server makes says that the rest was read with it.
+func (b *builder) assumesSystem() bool {
+	return b.snapshot.Get(model.Key{Cluster: b.cluster(), GroupKind: model.ClusterRoleKind, Name: "cluster-admin"}) == nil
+}
+
 // system adds what the part of Kubernetes gives that every cluster has in its own
 // namespace, where files are read, which do not hold it.
 func (b *builder) system() {
-	if b.snapshot.Get(model.Key{Cluster: b.cluster(), GroupKind: model.ClusterRoleKind, Name: "cluster-admin"}) != nil {
-		return // which the API server makes: the rest was read with it
+	if !b.assumesSystem() {
+		return
 	}
 	ns := b.namespaceIDs[systemNamespace]
+	if id, ok := b.accountIDs[tree.Mix(b.namespaceHash[ns], nameHash(aggregationController))]; ok {
+		b.edge(b.accountAt(id), b.admin, SystemAccounts, Likely, none)
+	}
 	b.edge(b.at(AnyAccount, ns), b.admin, SystemAccounts, Likely, none)
 	if in := b.inNamespace[ns]; in.first < in.last {
 		return

@@ -1,0 +1,120 @@
+package attack
+
+import (
+	"ullage.dev/ullage/internal/access"
+	"ullage.dev/ullage/internal/model"
+)
+
+// byProof marks an edge whose note is a position in Graph.proven.
+const byProof access.Right = 1 << 6
+
+// prove adds an edge for which something is to be proven.
+func (b *builder) prove(from, to ID, kind EdgeKind, r access.Right, proofs []access.Proof) {
+	b.Graph.proven = append(b.Graph.proven, proofs)
+	b.give(from, to, kind, Certain, byProof|r, int32(len(b.Graph.proven)-1))
+}
+
+// takeovers adds what subjects get by changing roles and bindings.
+func (b *builder) takeovers() {
+	for s, ways := range b.access.Takeovers() {
+		for _, w := range ways {
+			kind := GrantRole
+			if w.Right == access.RewriteRoles {
+				kind = RewriteRole
+			}
+			for _, to := range b.gains(w) {
+				b.prove(b.subject(s), to, kind, w.Right, w.Proofs)
+			}
+		}
+	}
+}
+
+// gains returns what rights lead to where they hold.
+func (b *builder) gains(w access.Takeover) []ID {
+	ns := int32(none)
+	if w.Namespace != "" && w.Namespace != access.AnyNamespace {
+		ns = b.namespace(w.Namespace)
+	}
+	if w.Rights.Has(access.WildcardAll) {
+		if w.Namespace == "" {
+			return []ID{b.admin}
+		}
+		var all []ID
+		for _, kind := range []VertexKind{RunPods, AnyPod, AnySecret, AnyAccount} {
+			all = append(all, b.at(kind, ns))
+		}
+		return all
+	}
+	var all []ID
+	seen := map[ID]bool{}
+	for _, s := range steps {
+		if !w.Rights.Has(s.right) || s.wide && w.Namespace != "" || s.to == ClusterAdmin {
+			continue
+		}
+		if to := b.target(s.to, ns); !seen[to] {
+			seen[to] = true
+			all = append(all, to)
+		}
+	}
+	return all
+}
+
+// asSomebody says how certain it is that a subject may impersonate some user or
+// service account: the API server takes a group with one only. It is Given where
+// it may not.
+func (b *builder) asSomebody(s access.Subject) Certainty {
+	const somebody = 1<<access.ImpersonateUsers | 1<<access.ImpersonateAccounts
+	held := b.access.Rights(s)
+	any := held.Cluster
+	for _, scoped := range held.Namespaces {
+		any |= scoped.Rights
+	}
+	if any&somebody != 0 {
+		return Certain
+	}
+	for r := range b.access.Restricted(s) {
+		if somebody>>r.Right&1 != 0 {
+			return Certain
+		}
+	}
+	if b.snapshot.Closed {
+		return Given
+	}
+	return Unknown
+}
+
+// forgesNamed adds the tokens that come by making a Secret of a name that the
+// subject may read, in namespaces that have none of it.
+func (b *builder) forgesNamed(s access.Subject, r access.NamedRight, name string) {
+	held := b.access.Rights(s)
+	var namespaces []string
+	switch {
+	case r.Namespace != "":
+		namespaces = []string{r.Namespace}
+	case held.Cluster.Has(access.CreateSecrets):
+		namespaces = b.namespaces
+	default:
+		for _, scoped := range held.Namespaces {
+			namespaces = append(namespaces, scoped.Namespace)
+		}
+	}
+	for _, namespace := range namespaces {
+		rights := held.In(namespace)
+		if !rights.Has(access.CreateSecrets) || rights.Has(access.ForgeToken) {
+			continue
+		}
+		ns := b.namespace(namespace)
+		if b.snapshot.Get(model.Key{Cluster: b.cluster(), Namespace: namespace, GroupKind: model.SecretKind, Name: name}) != nil {
+			continue // what is there cannot be made
+		}
+		var proofs []access.Proof
+		for _, q := range []access.Request{{Verb: "create", Resource: "secrets", Namespace: namespace}, {Verb: "get", Resource: "secrets", Namespace: namespace, Name: name}} {
+			if answer := b.access.Can(s, &q); answer.Proof != nil {
+				proofs = append(proofs, *answer.Proof)
+			}
+		}
+		if len(proofs) == 2 {
+			b.prove(b.subject(s), b.at(AnyAccount, ns), ForgeToken, access.ForgeToken, proofs)
+		}
+	}
+}
