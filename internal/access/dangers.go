@@ -209,6 +209,7 @@ func (l *lister) together(id int32) {
 // takeovers lists ways to every right: where there is one in the whole cluster,
 // or in each namespace, no others.
 func (l *lister) takeovers(s Subject, ways []Takeover) {
+	held := l.a.Rights(s)
 	wide := map[Right]bool{}
 	slices.SortStableFunc(ways, func(x, y Takeover) int {
 		rank := func(w Takeover) int { return slices.Index([]string{inCluster, AnyNamespace, w.Namespace}, w.Namespace) }
@@ -216,7 +217,7 @@ func (l *lister) takeovers(s Subject, ways []Takeover) {
 	})
 	for _, w := range ways {
 		direct := slices.ContainsFunc(w.Proofs, func(p Proof) bool { return p.Subject == s })
-		if w.Rights != everything || wide[w.Right] || !direct {
+		if w.Rights != everything || wide[w.Right] || !direct || held.In(w.Namespace).Has(WildcardAll) {
 			continue
 		}
 		namespace := w.Namespace

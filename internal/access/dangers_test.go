@@ -270,3 +270,25 @@ func TestRewriters(t *testing.T) {
 		}
 	}
 }
+
+// Who may do everything in a namespace is not said to take roles over there.
+func TestNamespaceAdministrator(t *testing.T) {
+	const all = `apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata: {name: all, namespace: shop}
+rules: [{apiGroups: ["*"], resources: ["*"], verbs: ["*"]}]
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata: {name: all, namespace: shop}
+roleRef: {kind: Role, name: all}
+subjects: [{kind: User, name: jo}]
+`
+	for _, d := range New(snapshot(t, all)).Dangers() {
+		for _, h := range d.Holders {
+			if h.Subject.Name == "jo" && d.Right != WildcardAll {
+				t.Errorf("%s in %s", d.Right, h.Namespace)
+			}
+		}
+	}
+}
