@@ -49,14 +49,22 @@ func TestEveryPolicyKindIsJudged(t *testing.T) {
 	}
 	pods := tree.MapOf(tree.Entry("namespaces", tree.MapOf()))
 	denied := []tree.Node{tree.MapOf(tree.Entry("action", "Deny"), tree.Entry("from", []tree.Node{tree.MapOf(tree.Entry("namespaces", tree.MapOf()))}))}
+	subject, ingress, priority := tree.Entry("subject", pods), tree.Entry("ingress", denied), tree.Entry("priority", 1)
+	specs := map[string][]tree.Node{
+		"NetworkPolicy":                  {tree.Entry("podSelector", tree.MapOf())},
+		"CiliumNetworkPolicy":            {tree.Entry("endpointSelector", tree.MapOf()), ingress},
+		"CiliumClusterwideNetworkPolicy": {tree.Entry("endpointSelector", tree.MapOf()), ingress},
+		"AdminNetworkPolicy":             {priority, subject, ingress},
+		"BaselineAdminNetworkPolicy":     {subject, ingress},
+		"ClusterNetworkPolicy":           {priority, tree.Entry("tier", "Admin"), subject, ingress},
+	}
 	for _, gk := range reach.PolicyKinds() {
 		version, evaluated := versions[gk.Group+" "+gk.Kind]
 		if !evaluated {
 			version = "v1"
 		}
 		root := tree.MapOf(tree.Entry("apiVersion", gk.Group+"/"+version), tree.Entry("kind", gk.Kind), tree.Entry("metadata", tree.MapOf(tree.Entry("name", "default"))),
-			tree.Entry("spec", tree.MapOf(tree.Entry("priority", 1), tree.Entry("tier", "Admin"), tree.Entry("subject", pods), tree.Entry("podSelector", tree.MapOf()),
-				tree.Entry("endpointSelector", tree.MapOf()), tree.Entry("ingress", denied))))
+			tree.Entry("spec", tree.MapOf(specs[gk.Kind]...)))
 		want := "network-policy-not-evaluated"
 		if evaluated {
 			want = "network-policy-ineffective"

@@ -107,10 +107,14 @@ func (s *Source) Place(n *tree.Node) Place {
 // namespace is used where a namespaced object names none.
 //
 // It returns nil without an error when the document is not a Kubernetes
-// object at all, and an error when it claims to be one and cannot be.
+// object at all, and an error when it claims to be one and cannot be: when it has
+// values of wrong types or, of some kinds, that the API server would refuse.
 func NewObject(root *tree.Node, source *Source, cluster, namespace string) (*Object, error) {
 	o, err := identify(root, source, cluster, namespace)
 	if o == nil || err != nil {
+		return nil, err
+	}
+	if err := validate(o); err != nil {
 		return nil, err
 	}
 	redact(o) // before values are copied as defaults of others

@@ -136,9 +136,13 @@ func (r *maker) cluster(mode int) *maker {
 		name := fmt.Sprint("p", i)
 		switch mode {
 		case 1:
-			r.add("policy.networking.k8s.io/v1alpha1", pick(r, "AdminNetworkPolicy", "BaselineAdminNetworkPolicy"), name, "", nil, r.adminPolicy(true))
+			kind := "AdminNetworkPolicy"
+			if i == 0 && r.chance(2) { // there is but one
+				kind, name = "BaselineAdminNetworkPolicy", "default"
+			}
+			r.add("policy.networking.k8s.io/v1alpha1", kind, name, "", nil, r.adminPolicy(kind))
 		case 2:
-			r.add("policy.networking.k8s.io/v1alpha2", "ClusterNetworkPolicy", name, "", nil, r.adminPolicy(false))
+			r.add("policy.networking.k8s.io/v1alpha2", "ClusterNetworkPolicy", name, "", nil, r.adminPolicy("ClusterNetworkPolicy"))
 		case 3:
 			if r.chance(2) {
 				r.add("cilium.io/v2", "CiliumNetworkPolicy", name, pick(r, namespaces...), nil, r.cilium(false))
@@ -220,10 +224,16 @@ func (r *maker) adminPods() m {
 }
 
 // adminPolicy makes the spec of an old (v1alpha1) or new policy.
-func (r *maker) adminPolicy(old bool) m {
+func (r *maker) adminPolicy(kind string) m {
 	spec := m{"priority": 1 + r.IntN(3), "subject": r.adminPods()}
-	if !old {
+	old, hand := true, "Pass"
+	switch kind {
+	case "ClusterNetworkPolicy":
+		old = false
 		spec["tier"] = pick(r, "Admin", "Baseline")
+	case "BaselineAdminNetworkPolicy":
+		hand = "Deny"
+		delete(spec, "priority")
 	}
 	rule := func(key string, peer func() any) func() any {
 		return func() any {
@@ -231,7 +241,7 @@ func (r *maker) adminPolicy(old bool) m {
 			if old {
 				accept = "Allow"
 			}
-			n := m{"action": pick(r, accept, "Deny", "Deny", "Pass"), key: r.atLeastOne(2, peer)}
+			n := m{"action": pick(r, accept, "Deny", "Deny", hand), key: r.atLeastOne(2, peer)}
 			if r.chance(2) {
 				if old {
 					n["ports"] = r.atLeastOne(2, r.oldPort)

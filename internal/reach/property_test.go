@@ -28,7 +28,7 @@ func TestPolicyThatSelectsNothingChangesNothing(t *testing.T) {
 		spec := r.networkPolicy()
 		spec["podSelector"] = m{"matchLabels": m{"app": "nobody"}}
 		r.add("networking.k8s.io/v1", "NetworkPolicy", "nobody", "n0", nil, spec)
-		admin := r.adminPolicy(false)
+		admin := r.adminPolicy("ClusterNetworkPolicy")
 		admin["subject"] = m{"namespaces": m{"matchLabels": m{"app": "nobody"}}}
 		r.add("policy.networking.k8s.io/v1alpha2", "ClusterNetworkPolicy", "nobody", "", nil, admin)
 		after := New(r.snapshot(true))

@@ -87,6 +87,8 @@ func (c *upstreamCase) graph(t *testing.T) *Graph {
 		switch p.Kind {
 		case "":
 			r.add("networking.k8s.io/v1", "NetworkPolicy", name, p.In, nil, p.Spec)
+		case "BaselineAdminNetworkPolicy":
+			r.add("policy.networking.k8s.io/v1alpha1", p.Kind, "default", "", nil, p.Spec)
 		case "ClusterNetworkPolicy":
 			r.add("policy.networking.k8s.io/v1alpha2", p.Kind, name, "", nil, p.Spec)
 		default:
@@ -156,7 +158,7 @@ func (c *upstreamCase) want(t *testing.T, port, from, to, otherwise string) stri
 // translate turns the policies of a case into the kinds of v1alpha1. It reports
 // false when there is nothing to turn, or these kinds cannot say it.
 func (c *upstreamCase) translate() bool {
-	turned := false
+	turned, baseline := false, false
 	for i := range c.Policies {
 		p := &c.Policies[i]
 		if p.Kind != "ClusterNetworkPolicy" {
@@ -165,6 +167,13 @@ func (c *upstreamCase) translate() bool {
 		turned = true
 		p.Kind = map[any]string{"Admin": "AdminNetworkPolicy", "Baseline": "BaselineAdminNetworkPolicy"}[p.Spec["tier"]]
 		delete(p.Spec, "tier")
+		if p.Kind == "BaselineAdminNetworkPolicy" { // there is but one
+			if baseline {
+				return false
+			}
+			baseline = true
+			delete(p.Spec, "priority")
+		}
 		for _, key := range []string{"ingress", "egress"} {
 			rules, _ := p.Spec[key].([]any)
 			for _, rule := range rules {
