@@ -39,6 +39,9 @@ func policiesFact(d reach.Direction) podFact {
 }
 
 func notUnderstood(o *model.Object) tree.Node {
+	if len(o.UnknownFields) > 0 {
+		return unknown(o.Key.String() + " has fields that do not exist, so what it means is not known")
+	}
 	return unknown(o.Key.String() + " is not a NetworkPolicy and is not understood")
 }
 

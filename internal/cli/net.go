@@ -192,7 +192,11 @@ func (n *network) openWorld(w *accessPrinter) {
 		w.wrapped(0, dim, "By what was read; policies and workloads may live elsewhere. "+n.hint+".")
 	}
 	for _, o := range n.AllOthers() {
-		w.wrapped(0, yellow, "Not understood: "+o.Key.String()+", so answers that it may change are unknown.")
+		why := ""
+		if len(o.UnknownFields) > 0 {
+			why = " at " + o.Place().String() + " (there is no field " + o.UnknownFields[0].String() + ")"
+		}
+		w.wrapped(0, yellow, "Not understood: "+o.Key.String()+why+", so answers that it may change are unknown.")
 	}
 }
 

@@ -7,8 +7,8 @@ import (
 	"ullage.dev/ullage/internal/tree"
 )
 
-// Others returns the policies of kinds that this package does not understand
-// and that may concern pods of a namespace. Answers about that namespace are
+// Others returns the policies that this package does not understand, for their
+// kind or for fields that their kind does not have, and that may concern pods of a namespace. Answers about that namespace are
 // unknown where there are any.
 func (g *Graph) Others(namespace string) []*model.Object {
 	var found []*model.Object

@@ -39,12 +39,27 @@ func TestReachCases(t *testing.T) {
 		{"all addresses", front + back + netpol("front", "out", `podSelector: {}, policyTypes: [Egress], egress: [{to: [{ipBlock: {cidr: 0.0.0.0/0}}]}]`), "{0 2} {0 1}"},
 		{"addresses outside", front + back + netpol("front", "out",
 			`podSelector: {}, policyTypes: [Egress], egress: [{to: [{ipBlock: {cidr: 0.0.0.0/0, except: [10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16, 100.64.0.0/10]}}]}]`), "{0 0} {0 0}"},
+		{"a field that a NetworkPolicy does not have", front + back + netpol("back", "in", `podSelector: {}, ingress: [{form: [{podSelector: {}}]}]`), "{0 2} {0 1}"},
 		{"an unknown field of a peer", front + back + "---\napiVersion: policy.networking.k8s.io/v1alpha2\nkind: ClusterNetworkPolicy\nmetadata: {name: c}\n" +
 			"spec: {tier: Admin, priority: 1, subject: {namespaces: {}}, egress: [{action: Deny, to: [{planets: [mars]}]}]}\n", "{0 2} {0 1}"},
 	} {
 		r := graph(t, false, c.text).Reach("front")
 		if got := fmt.Sprint(r.Workloads, r.Namespaces); got != c.want || (r.Why == "") != r.Workloads.Known() {
 			t.Errorf("%s: %s (%s), want %s", c.name, got, r.Why, c.want)
+		}
+	}
+}
+
+// A policy that is misspelt and then mended, or the other way round, is as if read anew.
+func TestMisspeltPolicyChanges(t *testing.T) {
+	text := pod("front", "web", "app: web", "") + pod("back", "a", "app: api", "")
+	wrong, right := netpol("back", "in", "podSelector: {}, ingress: [{form: []}]"), netpol("back", "in", "podSelector: {}, ingress: []")
+	for _, c := range []struct{ before, after, want string }{{wrong, right, "{0 0}"}, {right, wrong, "{0 1}"}} {
+		before := model.NewSnapshot(parse(t, text+c.before), true)
+		o := parse(t, c.after)[0]
+		change := model.Change{Key: o.Key, Object: o}
+		if got := fmt.Sprint(New(before).With(before.With(change), change).Reach("front").Workloads); got != c.want {
+			t.Errorf("%s, want %s", got, c.want)
 		}
 	}
 }

@@ -66,7 +66,10 @@ func readAll(s *model.Snapshot) (policies []*Policy, others []*model.Object) {
 	r := &reader{snapshot: s}
 	for _, api := range apis {
 		for o := range s.Kind(api.kind) {
-			policies = append(policies, api.read(r, o)...)
+			if misspelt(o) {
+				others = append(others, o)
+			}
+			policies = append(policies, r.policiesOf(api, o)...)
 		}
 	}
 	for _, other := range otherKinds {
@@ -77,6 +80,23 @@ func readAll(s *model.Snapshot) (policies []*Policy, others []*model.Object) {
 	}
 	slices.SortStableFunc(policies, (*Policy).compare)
 	return policies, others
+}
+
+// policiesOf reads an object.
+func (r *reader) policiesOf(a api, o *model.Object) []*Policy {
+	if misspelt(o) {
+		p := foreignPolicy(o, true)
+		p.mayDeny, p.mayAllow = [2]Reasons{whyField, whyField}, [2]Reasons{whyField, whyField}
+		return []*Policy{p}
+	}
+	return a.read(r, o)
+}
+
+// misspelt reports whether the spec has fields that its kind does not have. What
+// was meant is not known: kubectl refuses them, and the API server may drop them,
+// after which a rule matches more.
+func misspelt(o *model.Object) bool {
+	return slices.ContainsFunc(o.UnknownFields, func(p tree.Path) bool { return len(p) > 0 && p[0].Key == "spec" })
 }
 
 // foreignPolicy stands for one that is not understood: it may do anything to

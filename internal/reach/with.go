@@ -62,6 +62,9 @@ func (b *builder) readChanges(g *Graph, changes []model.Change) ([]*Policy, bool
 		if i < 0 {
 			return nil, false
 		}
+		if o != nil && misspelt(o) || slices.ContainsFunc(g.others, func(other *model.Object) bool { return other.Key == key }) {
+			return nil, false
+		}
 		if o != nil {
 			fresh = append(fresh, apis[i].read(&reader{snapshot: b.snapshot}, o)...)
 		}
