@@ -163,7 +163,7 @@ type edgeInfo struct {
 var edgeTable = [edgeKinds]edgeInfo{
 	Member: {"member", "", "", "", ""},
 	ExposeService: {"expose-service", "T1190", "connects from the internet to TO and exploits it",
-		"a LoadBalancer, a NodePort or an external address leads to a port of its pods, no policy closes it, and the program has a flaw", "make the Service internal, or restrict its source ranges"},
+		"a LoadBalancer, a NodePort or an external address leads to a port of its pods, no policy closes it, and the program has a flaw", "make the Service internal, or restrict its source ranges with allocateLoadBalancerNodePorts: false"},
 	ExposeIngress: {"expose-ingress", "T1190", "sends requests from the internet to TO and exploits it",
 		"an Ingress or a route leads to its Service, and the program has a flaw", "take the route away, or put authentication before it"},
 	ExposeHost: {"expose-host", "T1190,T1133", "connects to a port of the node on which TO listens and exploits it",
