@@ -155,6 +155,8 @@ func notJudged(r *scan.Result) string {
 		return "there is no database of advisories: run ullage db update"
 	case len(v.NoData) > 0:
 		return "there are no advisories on " + strings.Join(v.NoData, ", ") + ": fetch a feed that has some with ullage db update"
+	case len(v.Undecided) > 0:
+		return counted(len(v.Undecided), "advisory") + " could not be decided (--verbose lists them)"
 	}
 	return ""
 }

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"ullage.dev/ullage/internal/image"
 	"ullage.dev/ullage/internal/scan"
@@ -87,7 +88,12 @@ func (p *imagePrinter) entry(name, text string) { p.painted(name, text, "") }
 func (p *imagePrinter) painted(name, text, style string) { p.columns(18, name, dim, text, style) }
 
 // columns writes a name in a column of some width, and what belongs to it behind it.
+// A name that fills its column has a line of its own.
 func (p *imagePrinter) columns(column int, name, nameStyle, text, style string) {
+	if utf8.RuneCountInString(name) >= column {
+		fmt.Fprintf(p.w, "  %s\n", p.paintUnless(nameStyle, name))
+		name = ""
+	}
 	for line := range strings.SplitSeq(hang(printable(text), 0, p.width-column-2), "\n") {
 		fmt.Fprintf(p.w, "  %s%s\n", p.paintUnless(nameStyle, fmt.Sprintf("%-*s", column, name)), p.paintUnless(style, line))
 		name = ""

@@ -49,6 +49,11 @@ func (p *imagePrinter) vulnerabilities(r *imageAnswer, now time.Time) {
 		p.line(2, dim, fmt.Sprintf("and %d more; --verbose lists them", rest))
 	}
 	if p.verbose {
+		for _, x := range v.Undecided {
+			pkg := &r.Image.Packages[x.Package]
+			p.wrapped(2, yellow, fmt.Sprintf("%-8s  %s  %s %s", "undecided", x.ID, pkg.Name, pkg.Version))
+			p.wrapped(12, dim, x.Why)
+		}
 		for i := range v.RuledOut {
 			x := &v.RuledOut[i]
 			pkg := &r.Image.Packages[x.Package]

@@ -22,6 +22,25 @@ func keepLines(data []byte, wanted func(line []byte) bool) []byte {
 	return kept
 }
 
+// damagedLine stands in what is kept for a line that is none of its file's form,
+// so that its reader can tell of damage without its content being held.
+const damagedLine = "?"
+
+// keepForm keeps the lines that are wanted, and marks those that are not of the
+// file's form.
+func keepForm(data []byte, form, wanted func(line []byte) bool) []byte {
+	var kept []byte
+	for line := range bytes.Lines(data) {
+		switch text := bytes.TrimRight(line, " \t\r\n"); {
+		case len(text) > 0 && !form(text):
+			kept = append(kept, damagedLine+"\n"...)
+		case len(text) == 0 || wanted(text):
+			kept = append(append(kept, text...), '\n')
+		}
+	}
+	return kept
+}
+
 // keepFields keeps "name: value" lines of the names.
 func keepFields(separator string, names ...string) func(string, []byte) []byte {
 	wanted := map[string]bool{}
@@ -36,7 +55,25 @@ func keepFields(separator string, names ...string) func(string, []byte) []byte {
 	}
 }
 
-var keepStanzas = keepFields(":", "Package", "Version", "Architecture", "Source", "Status", "Multi-Arch")
+func keepStanzas(_ string, data []byte) []byte {
+	return keepForm(data, isStanzaLine, func(line []byte) bool {
+		name, _, _ := bytes.Cut(line, []byte(":"))
+		switch string(name) {
+		case "Package", "Version", "Architecture", "Source", "Status", "Multi-Arch":
+			return true
+		}
+		return false
+	})
+}
+
+// isStanzaLine says whether a line is a field of deb822, or goes on with one.
+func isStanzaLine(line []byte) bool {
+	if line[0] == ' ' || line[0] == '\t' {
+		return true
+	}
+	name, _, ok := bytes.Cut(line, []byte(":"))
+	return ok && len(name) > 0 && !bytes.ContainsFunc(name, func(r rune) bool { return r <= ' ' || r > '~' })
+}
 
 // keepStatusDir is for distroless images, whose directory has both stanzas and
 // digests.
@@ -65,9 +102,11 @@ func keepDigests(_ string, data []byte) []byte {
 
 // keepApk leaves out what people wrote, and what installing needs.
 func keepApk(_ string, data []byte) []byte {
-	return keepLines(data, func(line []byte) bool {
-		return len(line) > 1 && line[1] == ':' && strings.IndexByte("PVALoFRZ", line[0]) >= 0
-	})
+	return keepForm(data, isApkLine, func(line []byte) bool { return strings.IndexByte("PVALoFRZ", line[0]) >= 0 })
+}
+
+func isApkLine(line []byte) bool {
+	return len(line) > 1 && line[1] == ':' && (line[0]|0x20 >= 'a' && line[0]|0x20 <= 'z')
 }
 
 // keepRecord keeps the lines that give a path, a digest and a size, of a file that

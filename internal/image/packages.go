@@ -2,6 +2,7 @@ package image
 
 import (
 	"cmp"
+	"fmt"
 	"path"
 	"slices"
 	"strings"
@@ -110,6 +111,14 @@ func (r *packageReader) problem(file string, err error) {
 	})
 }
 
+// damaged tells of lines and records of a database that say nothing: what is
+// installed by them is not known.
+func (r *packageReader) damaged(file string, n int) {
+	if n > 0 {
+		r.problem(file, fmt.Errorf("%d lines or records are damaged, and what they stand for is not known", n))
+	}
+}
+
 func (r *packageReader) dpkg() {
 	status, ok := r.tree.Content(dpkgStatus)
 	if !ok {
@@ -118,7 +127,9 @@ func (r *packageReader) dpkg() {
 	diversions, _ := r.tree.Content(dpkgDiversions)
 	diverted := parseDiversions(diversions)
 	layer := r.layer(dpkgStatus)
-	for _, p := range parseDpkg(status, dpkgStatus, r.distro) {
+	packages, damaged := parseDpkg(status, dpkgStatus, r.distro)
+	r.damaged(dpkgStatus, damaged)
+	for _, p := range packages {
 		p.Layer = layer
 		for _, name := range infoNames(p) {
 			file := dpkgInfo + "/" + name + ".list"
@@ -152,7 +163,9 @@ func (r *packageReader) distroless() {
 		if !ok || entry.Kind != File || strings.HasSuffix(entry.Path, ".md5sums") {
 			continue
 		}
-		for _, p := range parseDpkg(data, entry.Path, r.distro) {
+		packages, damaged := parseDpkg(data, entry.Path, r.distro)
+		r.damaged(entry.Path, damaged)
+		for _, p := range packages {
 			p.Layer = entry.Layer
 			if sums, ok := r.tree.Content(entry.Path + ".md5sums"); ok {
 				p.Files = r.owned.files(parseMD5Sums(sums))
@@ -170,7 +183,9 @@ func (r *packageReader) apk() {
 			continue
 		}
 		data, _ := r.tree.Content(file)
-		for _, p := range parseApk(data, file, r.distro) {
+		packages, damaged := parseApk(data, file, r.distro)
+		r.damaged(file, damaged)
+		for _, p := range packages {
 			r.addWhole(p, entry.Layer)
 		}
 	}

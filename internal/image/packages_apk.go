@@ -13,14 +13,19 @@ const (
 )
 
 // parseApk reads apk's installed database: records of "letter:value" lines
-// between empty lines. F names a directory, each R after it a file in that.
-func parseApk(data []byte, where string, d Distro) []Package {
-	var packages []Package
+// between empty lines. F names a directory, each R after it a file in that. Damaged
+// counts the lines that are none, and the records without a name or a version.
+func parseApk(data []byte, where string, d Distro) (packages []Package, damaged int) {
 	room := roomFor(len(data))
 	for len(data) > 0 {
 		var record Package
-		record, data = nextApk(data, &room)
+		var lines, wrong int
+		record, lines, wrong, data = nextApk(data, &room)
+		damaged += wrong
 		if record.Name == "" || record.Version == "" {
+			if lines > 0 {
+				damaged++
+			}
 			continue
 		}
 		record.Ecosystem = d.apkEcosystem()
@@ -29,13 +34,13 @@ func parseApk(data []byte, where string, d Distro) []Package {
 			"arch", record.Arch, "upstream", record.upstream(), "distro", d.purlDistro())
 		packages = append(packages, record)
 	}
-	return packages
+	return packages, damaged
 }
 
-// nextApk reads up to the next empty line. Without room for its files they are not
-// known.
-func nextApk(data []byte, room *room) (Package, []byte) {
-	p := Package{Files: []string{}}
+// nextApk reads up to the next empty line, and counts the lines that are of the
+// form and those that are not. Without room for its files they are not known.
+func nextApk(data []byte, room *room) (p Package, lines, wrong int, rest []byte) {
+	p.Files = []string{}
 	dir := "/"
 	for len(data) > 0 {
 		var line []byte
@@ -44,9 +49,11 @@ func nextApk(data []byte, room *room) (Package, []byte) {
 		if len(line) == 0 {
 			break
 		}
-		if len(line) < 2 || line[1] != ':' {
+		if !isApkLine(line) {
+			wrong++
 			continue
 		}
+		lines++
 		value := string(line[2:])
 		switch line[0] {
 		case 'P':
@@ -72,7 +79,7 @@ func nextApk(data []byte, room *room) (Package, []byte) {
 	if p.Source == p.Name {
 		p.Source = ""
 	}
-	return p, data
+	return p, lines, wrong, data
 }
 
 // splitLicenses keeps an SPDX expression whole: its parts mean something only

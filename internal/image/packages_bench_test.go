@@ -26,7 +26,10 @@ func BenchmarkDpkg(b *testing.B) {
 			"Architecture: amd64\nMulti-Arch: same\nSource: source-%d (1.2-3)\nVersion: 1:1.2-3+b1\nDepends: libc6 (>= 2.36), libgcc-s1 (>= 3.0)\n"+
 			"Description: something\n%s\n", i, i, strings.Repeat(" a line of the description of the package\n", 8))
 	}
-	benchmarkText(b, status.String(), func(data []byte) int { return len(parseDpkg(data, dpkgStatus, bookworm)) })
+	benchmarkText(b, status.String(), func(data []byte) int {
+		packages, _ := parseDpkg(data, dpkgStatus, bookworm)
+		return len(packages)
+	})
 }
 
 func BenchmarkApk(b *testing.B) {
@@ -38,7 +41,10 @@ func BenchmarkApk(b *testing.B) {
 		}
 		db.WriteByte('\n')
 	}
-	benchmarkText(b, db.String(), func(data []byte) int { return len(parseApk(data, apkInstalled, Distro{})) })
+	benchmarkText(b, db.String(), func(data []byte) int {
+		packages, _ := parseApk(data, apkInstalled, Distro{})
+		return len(packages)
+	})
 }
 
 func BenchmarkNPM(b *testing.B) {

@@ -19,23 +19,29 @@ const (
 
 // parseDpkg reads stanzas as in dpkg's status file (deb822). It gives those whose
 // files are in place: installed ones, and ones unpacked but not configured. A
-// stanza without a Status, as in status.d, is of an installed package.
-func parseDpkg(data []byte, where string, d Distro) []Package {
-	var packages []Package
+// stanza without a Status, as in status.d, is of an installed package. Damaged
+// counts the lines that are no fields, and the stanzas of what is in place that lack
+// a name or a version.
+func parseDpkg(data []byte, where string, d Distro) (packages []Package, damaged int) {
 	for len(data) > 0 {
 		var stanza dpkgStanza
 		stanza, data = nextStanza(data)
-		if stanza.name == "" || stanza.version == "" || !stanza.inPlace() {
-			continue
+		damaged += stanza.damaged
+		switch {
+		case stanza == dpkgStanza{damaged: stanza.damaged} || !stanza.inPlace():
+		case stanza.name == "" || stanza.version == "":
+			damaged++
+		default:
+			packages = append(packages, stanza.asPackage(where, d))
 		}
-		packages = append(packages, stanza.asPackage(where, d))
 	}
-	return packages
+	return packages, damaged
 }
 
 type dpkgStanza struct {
 	name, version, arch, source, status string
 	multiArchSame                       bool
+	damaged                             int // lines that are no fields
 }
 
 // nextStanza reads up to the next empty line.
@@ -51,10 +57,11 @@ func nextStanza(data []byte) (dpkgStanza, []byte) {
 		if line[0] == ' ' || line[0] == '\t' {
 			continue
 		}
-		key, value, ok := bytes.Cut(line, []byte(":"))
-		if !ok {
+		if !isStanzaLine(line) {
+			s.damaged++
 			continue
 		}
+		key, value, _ := bytes.Cut(line, []byte(":"))
 		value = bytes.TrimSpace(value)
 		switch string(key) {
 		case "Package":

@@ -59,7 +59,7 @@ func TestDpkgStates(t *testing.T) {
 			fmt.Fprintf(&status, "Package: %v-%s\nStatus: hold ok %s\nVersion: 1\nDescription: a\n Package: false-continued\n .\n\n", want, state, state)
 		}
 	}
-	packages := parseDpkg([]byte(status.String()), dpkgStatus, bookworm)
+	packages, _ := parseDpkg([]byte(status.String()), dpkgStatus, bookworm)
 	if len(packages) != 5 {
 		t.Errorf("got %s", nameVersions(packages))
 	}
@@ -262,7 +262,7 @@ func TestEndOfSupport(t *testing.T) {
 func TestPathsWithoutEnd(t *testing.T) {
 	long := strings.Repeat("/"+strings.Repeat("d", 200), 20)
 	short := strings.Repeat("a\n", 100_000)
-	if packages := parseApk([]byte("P:a\nV:1\nF:"+long+"\n"+strings.ReplaceAll(short, "a\n", "R:a\n")), "/x", Distro{}); len(packages) != 1 || packages[0].Files != nil {
+	if packages, _ := parseApk([]byte("P:a\nV:1\nF:"+long+"\n"+strings.ReplaceAll(short, "a\n", "R:a\n")), "/x", Distro{}); len(packages) != 1 || packages[0].Files != nil {
 		t.Error("apk: files are known")
 	}
 	if parseRecord([]byte(short), long) != nil {
@@ -277,4 +277,33 @@ func TestPathsWithoutEnd(t *testing.T) {
 		t.Error("a link: files are known")
 	}
 	same(t, "a few", newOwned(tree).files(paths[:10]), []string{long + "/a"})
+}
+
+// TestDamagedDatabases checks that what a database of packages cannot mean is told,
+// read whole or reduced to what is kept of it, and that what is legal is not.
+func TestDamagedDatabases(t *testing.T) {
+	for name, c := range map[string]struct {
+		text          string
+		dpkg          bool
+		packages, bad int
+	}{
+		"dpkg":                  {"Package: a\nStatus: install ok installed\nVersion: 1\nDescription: x\n y: z\n .\n\n", true, 1, 0},
+		"dpkg, not installed":   {"Package: a\nStatus: unknown ok not-installed\nPriority: extra\n\n\n", true, 0, 0},
+		"dpkg, line of junk":    {"Package: a\nStatus: install ok installed\nVersion: 1\n\x00\x01junk\n", true, 1, 1},
+		"dpkg, all junk":        {"\x00\x01\x02 junk: \xff\n\xfe\n", true, 0, 2},
+		"dpkg, without version": {"Package: a\nStatus: install ok installed\n\nPackage: b\nVersion: 2\n", true, 1, 1},
+		"apk":                   {"C:Q1x=\nP:a\nV:1\nF:usr\nR:x\n\n\n", false, 1, 0},
+		"apk, all junk":         {"\x00\x01\njunk\n", false, 0, 2},
+		"apk, without version":  {"P:a\nT:text\n\nP:b\nV:2\n", false, 1, 1},
+	} {
+		keep, parse := keepApk, parseApk
+		if c.dpkg {
+			keep, parse = keepStanzas, parseDpkg
+		}
+		for _, data := range [][]byte{[]byte(c.text), keep("", []byte(c.text))} {
+			if packages, bad := parse(data, "/x", bookworm); len(packages) != c.packages || bad != c.bad {
+				t.Errorf("%s: %d packages, %d damaged, in %q", name, len(packages), bad, data)
+			}
+		}
+	}
 }

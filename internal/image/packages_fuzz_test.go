@@ -47,7 +47,7 @@ func fuzzText(f *testing.F, parse func(data []byte) []Package, seeds ...string) 
 
 func FuzzDpkg(f *testing.F) {
 	fuzzText(f, func(data []byte) []Package {
-		packages := parseDpkg(data, "/x", bookworm)
+		packages, _ := parseDpkg(data, "/x", bookworm)
 		paths := append(parseList(data), parseMD5Sums(data)...)
 		divert(paths, "x", parseDiversions(data))
 		return append(packages, Package{Name: "x", Ecosystem: "x", Where: []string{"x"}, Files: rooted(paths), Licenses: parseCopyright(data)})
@@ -61,7 +61,7 @@ func rooted(paths []string) []string {
 }
 
 func FuzzApk(f *testing.F) {
-	fuzzText(f, func(data []byte) []Package { return parseApk(data, "/x", Distro{}) }, apkDB)
+	fuzzText(f, func(data []byte) []Package { packages, _ := parseApk(data, "/x", Distro{}); return packages }, apkDB)
 }
 
 func FuzzNPM(f *testing.F) {

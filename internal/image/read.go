@@ -152,7 +152,7 @@ func (img *Image) addLayer(s *Source, i int, read *layerRead) bool {
 	l := s.layers[i].Layer
 	l.Files = read.entries
 	wrong := false
-	where := fmt.Sprintf("layer %d", i)
+	where := fmt.Sprintf("layer %d", i+1)
 	if name := s.layers[i].name; name != "" {
 		where += " (" + name + ")"
 	}

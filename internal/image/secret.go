@@ -251,7 +251,7 @@ func (img *Image) addSecrets(t *Tree, layer int, s *secretSearch) {
 	}
 	img.addSearch(s)
 	if s.Omitted > 0 {
-		img.Problems = append(img.Problems, model.Problem{Reason: fmt.Sprintf("layer %d: %d secrets more than are told of one file or layer", layer, s.Omitted)})
+		img.Problems = append(img.Problems, model.Problem{Reason: fmt.Sprintf("layer %d: %d secrets more than are told of one file or layer", layer+1, s.Omitted)})
 	}
 	img.noteGone(t, layer)
 }

@@ -192,7 +192,7 @@ func TestLyingLayers(t *testing.T) {
 			write(t, blob, text)
 		}
 		got, tree := readImage(t, oci, Options{})
-		if len(got.Problems) == 0 || !strings.Contains(got.Problems[0].Reason, "layer 1") {
+		if len(got.Problems) == 0 || !strings.Contains(got.Problems[0].Reason, "layer 2") {
 			t.Errorf("%s: problems %v", what, got.Problems)
 		}
 		if what != "behind" && what != "window" && what != "bytes, not" && !strings.Contains(fmt.Sprint(got.Problems), what) {

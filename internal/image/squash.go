@@ -94,7 +94,7 @@ func (s *squash) lookUpLinks(layer *Tree) map[nodeID]attributes {
 		link := layer.names.get(n.link)
 		target := s.tree.follow(link, false)
 		if target == 0 || s.tree.at(target).kind == Directory {
-			s.problems.add("layer %d: %s: a hard link to /%s, which is not there: left out", s.layer, layer.path(id), link)
+			s.problems.add("layer %d: %s: a hard link to /%s, which is not there: left out", s.layer+1, layer.path(id), link)
 			continue
 		}
 		if links == nil {
