@@ -97,6 +97,8 @@ func exportAll(t *testing.T, options policy.Options) exported {
 		switch {
 		case r.Subject.Found != "":
 			refused[r.Subject.Found]++
+		case r.Subject.Image:
+			refused["image"]++
 		case footprint.Reads("related"):
 			refused["related"]++
 		default:
