@@ -88,11 +88,7 @@ func imageListText(p *Program, shown []store.Seen, replaced int) error {
 	for _, x := range shown {
 		found := "not matched"
 		if x.Matched {
-			if found = inOrder(x.Found); found == "" {
-				found = "none"
-			} else {
-				found += fmt.Sprintf("; %d with a fix", x.Fixable)
-			}
+			found = foundOf(&x)
 		}
 		reference := x.Reference
 		if !x.Current {
@@ -109,6 +105,24 @@ func imageListText(p *Program, shown []store.Seen, replaced int) error {
 	return nil
 }
 
+// foundOf tells what was found. Nothing found is none only where all was judged.
+func foundOf(x *store.Seen) string {
+	found := inOrder(x.Found)
+	switch {
+	case found != "":
+		found += fmt.Sprintf("; %d with a fix", x.Fixable)
+	case x.Unjudged == "":
+		return "none"
+	}
+	if x.Unjudged == "" {
+		return found
+	}
+	if found != "" {
+		found += "; "
+	}
+	return found + printable(x.Unjudged)
+}
+
 type storedJSON struct {
 	Reference string    `json:"reference"`
 	Platform  string    `json:"platform"`
@@ -121,6 +135,8 @@ type storedJSON struct {
 	// Found is null when the image was never held against advisories.
 	Found   map[string]int `json:"found"`
 	Fixable int            `json:"fixable"`
+	// Unjudged says why what was found may not be all; absent when all was judged.
+	Unjudged string `json:"unjudged,omitempty"`
 }
 
 func imageListJSON(p *Program, shown []store.Seen) error {
@@ -140,7 +156,7 @@ func imageListJSON(p *Program, shown []store.Seen) error {
 }
 
 func newStoredJSON(x store.Seen) storedJSON {
-	j := storedJSON{x.Reference, x.Platform, x.Config, x.Manifest, x.Index, x.Current, x.First.UTC(), x.Last.UTC(), nil, x.Fixable}
+	j := storedJSON{x.Reference, x.Platform, x.Config, x.Manifest, x.Index, x.Current, x.First.UTC(), x.Last.UTC(), nil, x.Fixable, x.Unjudged}
 	if x.Matched {
 		j.Found = map[string]int{}
 		for severity, n := range x.Found {

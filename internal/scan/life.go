@@ -38,7 +38,7 @@ func (s *Scanner) remember(ctx context.Context, r *Result) error {
 		return err
 	}
 	if r.Vulnerabilities != nil {
-		if m.Change, err = s.Store.Match(ctx, at.Config, findings(r), len(img.Problems) == 0); err != nil {
+		if m.Change, err = s.Store.Match(ctx, at.Config, findings(r), len(img.Problems) == 0, unjudged(r, len(img.Problems) == 0)); err != nil {
 			return err
 		}
 		lives, err := s.Store.Lives(ctx, at.Config)
@@ -93,6 +93,25 @@ func inventoryOf(img *image.Image) ([]byte, error) {
 		inv.Packages[i] = p
 	}
 	return json.Marshal(inv)
+}
+
+// unjudged says why what was found may not be all, "" when everything was judged.
+func unjudged(r *Result, complete bool) string {
+	var why []string
+	if !complete {
+		why = append(why, "a part of it could not be read")
+	}
+	if v := r.Vulnerabilities; len(v.NoData) > 0 {
+		why = append(why, "no data on "+strings.Join(v.NoData, ", "))
+	}
+	switch n := len(r.Vulnerabilities.Undecided); n {
+	case 0:
+	case 1:
+		why = append(why, "1 advisory undecided")
+	default:
+		why = append(why, fmt.Sprintf("%d advisories undecided", n))
+	}
+	return strings.Join(why, "; ")
 }
 
 func findings(r *Result) []store.Finding {
@@ -164,6 +183,6 @@ func (s *Scanner) rematch(ctx context.Context, stored *store.Stored, x *Rematche
 		return errors.New("the database is gone")
 	}
 	x.Result = r
-	x.Change, err = s.Store.Match(ctx, stored.Config, findings(r), inv.Complete)
+	x.Change, err = s.Store.Match(ctx, stored.Config, findings(r), inv.Complete, unjudged(r, inv.Complete))
 	return err
 }

@@ -15,6 +15,8 @@ type Seen struct {
 	Matched bool           // it was held against advisories
 	Found   map[string]int // findings that are there, by severity
 	Fixable int            // of these, those that a version mends
+	// Unjudged says why the findings may not be all, "" when everything was judged.
+	Unjudged string
 }
 
 // Seen lists what was seen, by reference and platform, the newest first.
@@ -25,7 +27,7 @@ func (s *Store) Seen(ctx context.Context) ([]Seen, error) {
 		if err != nil {
 			return err
 		}
-		rows, err := tx.QueryContext(ctx, `SELECT reference, sighting.platform, image.id, config, manifest, indexed, sighting.first, sighting.last, found IS NOT NULL
+		rows, err := tx.QueryContext(ctx, `SELECT reference, sighting.platform, image.id, config, manifest, indexed, sighting.first, sighting.last, found IS NOT NULL, unjudged
 			FROM sighting JOIN image ON image.id = sighting.image ORDER BY reference, sighting.platform, turn DESC`)
 		if err != nil {
 			return err
@@ -34,7 +36,7 @@ func (s *Store) Seen(ctx context.Context) ([]Seen, error) {
 		for rows.Next() {
 			var x Seen
 			var id, first, last int64
-			if err := rows.Scan(&x.Reference, &x.Platform, &id, &x.Config, &x.Manifest, &x.Index, &first, &last, &x.Matched); err != nil {
+			if err := rows.Scan(&x.Reference, &x.Platform, &id, &x.Config, &x.Manifest, &x.Index, &first, &last, &x.Matched, &x.Unjudged); err != nil {
 				return err
 			}
 			x.First, x.Last = time.Unix(first, 0), time.Unix(last, 0)

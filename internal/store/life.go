@@ -99,13 +99,17 @@ func (s *Store) See(ctx context.Context, at Sighting, version string, inventory 
 }
 
 // Match notes what is found in an image now. When the image could not be read as a
-// whole, findings that are missing are not taken for gone.
-func (s *Store) Match(ctx context.Context, config string, found []Finding, whole bool) (c Change, err error) {
+// whole, findings that are missing are not taken for gone. Unjudged says why some of
+// the image was not judged, "" when all was.
+func (s *Store) Match(ctx context.Context, config string, found []Finding, whole bool, unjudged string) (c Change, err error) {
 	sum := digestOf(found, whole)
 	err = s.change(ctx, func(tx *sql.Tx) error {
 		var id int64
 		var before sql.NullString
 		if err := tx.QueryRowContext(ctx, "SELECT id, found FROM image WHERE config = ?", config).Scan(&id, &before); err != nil {
+			return err
+		}
+		if _, err := tx.ExecContext(ctx, "UPDATE image SET unjudged = ?1 WHERE id = ?2 AND unjudged <> ?1", unjudged, id); err != nil {
 			return err
 		}
 		if c.First = !before.Valid; before.String == sum {

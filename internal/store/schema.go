@@ -47,4 +47,6 @@ CREATE TABLE finding (
 	gone          INTEGER,
 	PRIMARY KEY (image, ecosystem, package, version, vulnerability)
 ) WITHOUT ROWID;
+`, `
+ALTER TABLE image ADD COLUMN unjudged TEXT NOT NULL DEFAULT ''; -- why the last matching does not say it all
 `}
