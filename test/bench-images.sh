@@ -64,9 +64,9 @@ makeImages() {
   rm -rf "$made"
 }
 
-# cpu COMMAND...: seconds of CPU and megabytes of memory, the median of RUNS runs.
+# cpu COMMAND...: seconds of CPU and megabytes of memory, of the run that is the median of RUNS by CPU.
 cpu() {
-  for _ in $(seq "$runs"); do "$work/rss" "$@" 2>/dev/null; done | sort -n | awk '{cpu[NR]=$2; kb[NR]=$1} END {m=int((NR+1)/2); print cpu[m], kb[m]/1024}'
+  for _ in $(seq "$runs"); do "$work/rss" "$@" 2>/dev/null; done | awk '{print $2, $1}' | sort -n | awk '{cpu[NR]=$1; kb[NR]=$2} END {m=int((NR+1)/2); print cpu[m], kb[m]/1024}'
 }
 
 # compare NAME IMAGE: the three side by side.
