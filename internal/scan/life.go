@@ -38,7 +38,7 @@ func (s *Scanner) remember(ctx context.Context, r *Result) error {
 		return err
 	}
 	if r.Vulnerabilities != nil {
-		if m.Change, err = s.Store.Match(ctx, at.Config, findings(r), len(img.Problems) == 0, unjudged(r, len(img.Problems) == 0)); err != nil {
+		if m.Change, err = s.Store.Match(ctx, at.Config, findings(r), len(img.Problems) == 0 && len(r.Vulnerabilities.NoData) == 0, unjudged(r, len(img.Problems) == 0)); err != nil {
 			return err
 		}
 		lives, err := s.Store.Lives(ctx, at.Config)
@@ -183,6 +183,6 @@ func (s *Scanner) rematch(ctx context.Context, stored *store.Stored, x *Rematche
 		return errors.New("the database is gone")
 	}
 	x.Result = r
-	x.Change, err = s.Store.Match(ctx, stored.Config, findings(r), inv.Complete, unjudged(r, inv.Complete))
+	x.Change, err = s.Store.Match(ctx, stored.Config, findings(r), inv.Complete && len(r.Vulnerabilities.NoData) == 0, unjudged(r, inv.Complete))
 	return err
 }

@@ -98,8 +98,8 @@ func (s *Store) See(ctx context.Context, at Sighting, version string, inventory 
 	return before, err
 }
 
-// Match notes what is found in an image now. When the image could not be read as a
-// whole, findings that are missing are not taken for gone. Unjudged says why some of
+// Match notes what is found in an image now. When the image could not be read or
+// judged as a whole, findings that are missing are not taken for gone. Unjudged says why some of
 // the image was not judged, "" when all was.
 func (s *Store) Match(ctx context.Context, config string, found []Finding, whole bool, unjudged string) (c Change, err error) {
 	sum := digestOf(found, whole)
