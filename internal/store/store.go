@@ -20,7 +20,8 @@ import (
 	"sync"
 	"time"
 
-	_ "modernc.org/sqlite"
+	"modernc.org/sqlite"
+	lib "modernc.org/sqlite/lib"
 )
 
 // Options say how a store is used.
@@ -44,7 +45,8 @@ type Store struct {
 
 const (
 	fileName      = "store.db"
-	applicationID = 0x756c6c67 // "ullg", which file(1) and we know the database by
+	patience      = 3 * time.Second // a process that has to wait longer goes on without the store
+	applicationID = 0x756c6c67      // "ullg", which file(1) and we know the database by
 )
 
 // Open opens the store in a directory, and makes both where they are missing. A
@@ -70,13 +72,12 @@ func Open(ctx context.Context, dir string, o Options) (*Store, error) {
 	if s.now == nil {
 		s.now = time.Now
 	}
-	// A process that has to wait longer goes on without the store.
-	settings := url.Values{"_pragma": {"busy_timeout(3000)", "synchronous(NORMAL)", "foreign_keys(1)"}, "_txlock": {"immediate"}}
+	settings := url.Values{"_pragma": {fmt.Sprintf("busy_timeout(%d)", patience.Milliseconds()), "synchronous(NORMAL)", "foreign_keys(1)"}, "_txlock": {"immediate"}}
 	if s.db, err = sql.Open("sqlite", (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: settings.Encode()}).String()); err != nil {
 		return nil, fmt.Errorf("store %s: %w", path, err)
 	}
 	s.db.SetMaxOpenConns(1)
-	if err := s.prepare(ctx); err != nil {
+	if err := s.prepareWhenFree(ctx); err != nil {
 		return nil, fmt.Errorf("store %s: %w", path, errors.Join(err, s.db.Close()))
 	}
 	return s, nil
@@ -104,6 +105,25 @@ func (s *Store) failed(err error) {
 	defer s.mu.Unlock()
 	if s.err == nil && err != nil && !errors.Is(err, context.Canceled) {
 		s.err = fmt.Errorf("store: %w", err)
+	}
+}
+
+// prepareWhenFree prepares, and waits for others. SQLite itself does not wait where
+// it changes the journal of a new file, or while another process is the last to
+// close it.
+func (s *Store) prepareWhenFree(ctx context.Context) error {
+	last := time.Now().Add(patience)
+	for pause := time.Millisecond; ; pause *= 2 {
+		err := s.prepare(ctx)
+		var busy *sqlite.Error
+		if !errors.As(err, &busy) || busy.Code()&0xff != lib.SQLITE_BUSY || time.Now().Add(pause).After(last) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return errors.Join(err, ctx.Err())
+		case <-time.After(pause):
+		}
 	}
 }
 
