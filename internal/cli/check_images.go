@@ -89,6 +89,7 @@ func (f *imagesFlags) complete(flags *pflag.FlagSet) error {
 		return errors.New("--image-timeout: write a time such as 5m")
 	}
 	var err error
+	f.signer.verify = len(f.signer.keys)+len(f.signer.roots) > 0 // rules decide by it
 	if f.trust, err = f.signer.demand(); err != nil {
 		return err
 	}

@@ -21,7 +21,7 @@ type signerFlags struct {
 	identity, identityPattern string
 	issuer, issuerPattern     string
 	attestations              []string
-	verify                    bool
+	verify                    bool // something is decided by who signed
 }
 
 func (f *signerFlags) add(flags *pflag.FlagSet) {
@@ -52,8 +52,8 @@ func (f *signerFlags) demand() (*signature.Demand, error) {
 		return nil, errors.New("--identity and --issuer are proven by --trusted-root FILE: give that too (the public one is what `cosign trusted-root create` and `gh attestation trusted-root` write)")
 	case (f.verify || len(f.attestations) > 0) && len(f.keys) == 0 && len(f.roots) == 0:
 		return nil, errors.New("--verify and --attestation need somebody to believe: give --key FILE, or --trusted-root FILE with --identity and --issuer")
-	case f.verify && len(f.keys) == 0 && (f.identity+f.identityPattern == "" || f.issuer+f.issuerPattern == ""):
-		return nil, errors.New("--verify with --trusted-root alone would believe anybody: give --identity and --issuer")
+	case f.verify && (len(f.keys) == 0 && len(f.roots) > 0 || asks != "") && (f.identity+f.identityPattern == "" || f.issuer+f.issuerPattern == ""):
+		return nil, errors.New("--trusted-root would believe anybody who has an account somewhere: give both --identity and --issuer")
 	case len(f.keys) == 0 && len(f.roots) == 0:
 		return nil, nil
 	}
@@ -145,6 +145,10 @@ func (p *imagePrinter) signed(s *signature.Result) {
 		}
 		p.painted("signed", "NOT VERIFIED: "+why, red)
 	case signature.Verified:
+		if s.Why != "" {
+			p.painted("signed", "verified, but "+s.Why, yellow)
+			return
+		}
 		p.painted("signed", "yes, verified", green)
 	}
 }

@@ -146,6 +146,9 @@ func TestImageSigner(t *testing.T) {
 				t.Errorf("%s %q: exit %d: %s\n%s", place, args, code, stderr, text)
 			}
 		}
+		if text, _, code := runImage(t, place, "--trusted-root", root); code != exitClean || !strings.Contains(strings.Join(strings.Fields(text), " "), "verified, but no identity with its issuer was asked for") {
+			t.Errorf("%s for anybody: exit %d\n%s", place, code, text)
+		}
 		if text, _, code := runImage(t, place); code != exitClean || !strings.Contains(text, "not looked for (--key") {
 			t.Errorf("%s without demands: exit %d\n%s", place, code, text)
 		}
@@ -163,6 +166,7 @@ func TestImageSignerUsage(t *testing.T) {
 	for want, args := range map[string][]string{
 		"need somebody to believe":             {"--verify"},
 		"would believe anybody":                {"--verify", "--trusted-root", "x"},
+		"give both --identity and --issuer":    {"--verify", "--trusted-root", "x", "--key", "x", "--issuer", "https://issuer.example"},
 		"proven by --trusted-root":             {"--identity", "x"},
 		"give one of them":                     {"--issuer", "x", "--issuer-regexp", "x", "--trusted-root", "x"},
 		"no such file":                         {"--key", filepath.Join(t.TempDir(), "none.pub")},

@@ -40,7 +40,8 @@ const (
 // Result is what was found out about an image.
 type Result struct {
 	State State
-	// Why says why it is not known or was not looked for.
+	// Why says why it is not known or was not looked for, and of what is verified
+	// that it may be by anybody.
 	Why        string
 	Signatures []Signature // those that are verified first
 }
@@ -139,6 +140,9 @@ func (d *Demand) conclude(all []Signature, failed error) Result {
 	switch {
 	case verified:
 		r.State = Verified
+		if len(d.Keys) == 0 && (d.Identity.IsZero() || d.Issuer.IsZero()) {
+			r.Why = "no identity with its issuer was asked for, so it may be anybody"
+		}
 	case failed != nil:
 		r.State, r.Why = Unknown, failed.Error()
 	case len(all) == 0:
