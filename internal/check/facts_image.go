@@ -47,16 +47,36 @@ func ImageFacts(in ImageInput) *tree.Node {
 		tree.Entry("searched", in.Image.Search.Done), tree.Entry("secrets", b.secrets()),
 		tree.Entry("vulnerabilities", b.vulnerabilities()), tree.Entry("advisories", b.advisories()),
 	)
+	if why := b.untold(); why != "" {
+		for _, name := range ofConfig {
+			n.Get(name).Replace(tree.UnknownBecause(why))
+		}
+	}
 	if in.Image.Bill {
-		for _, name := range untold {
-			n.Get(name).Replace(tree.UnknownBecause("a bill of materials tells of the packages of an image only"))
+		for _, name := range ofFiles {
+			n.Get(name).Replace(tree.UnknownBecause(b.untold()))
 		}
 	}
 	return n.Seal()
 }
 
-// untold are the facts that a bill of materials cannot give.
-var untold = []string{"user", "config", "history", "programs", "writable", "credentials"}
+// The facts that what an image was read from may not tell: a root file system has no
+// configuration, a bill of materials neither that nor files.
+var (
+	ofConfig = []string{"user", "config", "history", "credentials"}
+	ofFiles  = []string{"programs", "writable"}
+)
+
+// untold says why the configuration is not known, "" when it is.
+func (b *imageBuilder) untold() string {
+	switch {
+	case b.Image.Bill:
+		return "a bill of materials tells of the packages of an image only"
+	case !b.Image.Configured():
+		return "a root file system has no configuration, which says what runs, as whom, and how the image was made"
+	}
+	return ""
+}
 
 // UnreadImage stands for the facts about an image that could not be read.
 func UnreadImage(reason string) *tree.Node {
@@ -138,13 +158,9 @@ func (b *imageBuilder) user() tree.Node {
 	name, group, _ := strings.Cut(c.User, ":")
 	_, err := strconv.ParseUint(name, 10, 32)
 	root, id, numeric := tree.Of(c.UID == 0), tree.Of(c.UID), tree.Of(name == "" || err == nil)
-	switch unknown := tree.UnknownBecause; {
-	case b.Image.Identity.Config == "":
-		const why = "a file system has no configuration that names a user"
-		root, id, numeric = unknown(why), unknown(why), unknown(why)
-	case c.UID < 0:
+	if c.UID < 0 {
 		why := "which number the user " + name + " has is not known: /etc/passwd of the image does not say"
-		root, id = unknown(why), unknown(why)
+		root, id = tree.UnknownBecause(why), tree.UnknownBecause(why)
 	}
 	return entries("name", name, "group", group, "numeric", numeric, "id", id, "root", root)
 }

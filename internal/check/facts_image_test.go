@@ -81,11 +81,19 @@ func TestImageFactsNotKnown(t *testing.T) {
 			t.Errorf("%s is %v, want unknown: %s", path, got.Native(), why)
 		}
 	}
-	if root := ImageFacts(ImageInput{Image: &image.Image{}}).Dig("user", "root"); !root.Is(tree.Unknown) {
-		t.Error("a file system without configuration runs as root")
+	root := ImageFacts(ImageInput{Image: &image.Image{Packages: img.Packages}})
+	for _, name := range ofConfig {
+		if !root.Get(name).Is(tree.Unknown) {
+			t.Errorf("%s of a root file system is %v", name, root.Get(name).Native())
+		}
+	}
+	for _, name := range ofFiles {
+		if root.Get(name).Is(tree.Unknown) {
+			t.Errorf("%s of a root file system is not known", name)
+		}
 	}
 	bill := ImageFacts(ImageInput{Image: &image.Image{Bill: true, Packages: img.Packages}})
-	for _, name := range untold {
+	for _, name := range slices.Concat(ofConfig, ofFiles) {
 		if !bill.Get(name).Is(tree.Unknown) || bill.Get("packages").Is(tree.Unknown) {
 			t.Errorf("%s of a bill of materials is %v", name, bill.Get(name).Native())
 		}

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"encoding/json"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -68,5 +69,49 @@ func TestImageBase(t *testing.T) {
 	var j imageJSON
 	if err := json.Unmarshal([]byte(object), &j); err != nil || !j.Base.Certain || j.Base.Layers != 2 || j.Packages[0].Base == nil || !*j.Packages[0].Base || *j.Layers[2].Base {
 		t.Errorf("%v: %+v %+v", err, j.Base, j.Layers)
+	}
+}
+
+// TestImageRootFileSystem: a directory has no configuration, so that nothing is said
+// of what it does not hold.
+func TestImageRootFileSystem(t *testing.T) {
+	root := t.TempDir()
+	if err := os.MkdirAll(filepath.Join(root, "etc"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(root, "etc", "os-release"), []byte("ID=debian\nVERSION_ID=12\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	text, stderr, code := runImage(t, "dir:"+root)
+	if code != exitClean || !strings.Contains(text, "a root file system has no configuration") || strings.Contains(text, "runs as root") || strings.Contains(text, "none\n") || !strings.Contains(text, "not known: there is no history") {
+		t.Errorf("exit %d: %s\n%s", code, stderr, text)
+	}
+	var j imageJSON
+	object, _, _ := runImage(t, "dir:"+root, "-o", "json")
+	if err := json.Unmarshal([]byte(object), &j); err != nil || j.Settings != nil || j.Programs == nil || j.Writable == nil || j.Secrets == nil || j.System == nil {
+		t.Errorf("%v: settings %+v\n%s", err, j.Settings, object)
+	}
+	object, stderr, code = runImage(t, "dir:"+root, "--check", "--profile", "all", "-o", "json")
+	var judged struct{ Unknowns []struct{ Rule string } }
+	if err := json.Unmarshal([]byte(object), &judged); err != nil {
+		t.Fatalf("exit %d, %v: %s", code, err, stderr)
+	}
+	unknown := map[string]bool{}
+	for _, u := range judged.Unknowns {
+		unknown[u.Rule] = true
+	}
+	for _, rule := range []string{"image-root-user", "image-required-labels", "image-insecure-env"} {
+		if !unknown[rule] {
+			t.Errorf("%s is not among what is not known: %+v", rule, judged)
+		}
+	}
+	text, _, _ = runImage(t, "diff", "dir:"+root, smallImage(t))
+	if !strings.Contains(text, "not compared: a root file system has no configuration") || strings.Contains(text, "none to") {
+		t.Errorf("compared with an image:\n%s", text)
+	}
+	object, _, _ = runImage(t, "diff", "dir:"+root, smallImage(t), "-o", "json")
+	var d imageDiffJSON
+	if err := json.Unmarshal([]byte(object), &d); err != nil || !d.Compared || d.Configuration != nil {
+		t.Errorf("%v: %s", err, object)
 	}
 }

@@ -102,8 +102,11 @@ func (p *imagePrinter) diff(d *scan.Diff, sides [2]*imageAnswer) error {
 		p.section("Programs, configuration and size")
 		p.wrapped(2, yellow, "not compared: "+d.Unread)
 	}
-	if len(d.Config) > 0 {
+	if len(d.Config) > 0 || d.Unconfigured != "" {
 		p.section("Configuration")
+	}
+	if d.Unconfigured != "" {
+		p.wrapped(2, yellow, "not compared: "+d.Unconfigured)
 	}
 	for _, s := range d.Config {
 		style := ""
@@ -275,7 +278,7 @@ type imageDiffJSON struct {
 	Compared        bool                `json:"compared"`        // programs, writable, configuration and size
 	Programs        []programChangeJSON `json:"programs"`
 	Writable        []string            `json:"writable"`
-	Configuration   []settingChangeJSON `json:"configuration"`
+	Configuration   []settingChangeJSON `json:"configuration"` // null when it was not compared, as of a root file system
 	Size            *[2]int64           `json:"size"` // null when not known
 	Complete        bool                `json:"complete"`
 }
@@ -322,7 +325,7 @@ type settingChangeJSON struct {
 func newImageDiffJSON(d *scan.Diff, sides [2]*imageAnswer) *imageDiffJSON {
 	j := &imageDiffJSON{
 		Version: 1, Old: sides[0].Image.Reference, New: sides[1].Image.Reference, Worse: d.Worse(), Compared: d.Unread == "",
-		Packages: []packageChangeJSON{}, Programs: []programChangeJSON{}, Writable: listOf(d.Writable), Configuration: []settingChangeJSON{},
+		Packages: []packageChangeJSON{}, Programs: []programChangeJSON{}, Writable: listOf(d.Writable),
 		Complete: !slices.ContainsFunc(sides[:], func(a *imageAnswer) bool { return len(a.Image.Problems) > 0 }),
 	}
 	for _, c := range d.Packages {
@@ -334,8 +337,11 @@ func newImageDiffJSON(d *scan.Diff, sides [2]*imageAnswer) *imageDiffJSON {
 	for _, c := range d.Programs {
 		j.Programs = append(j.Programs, programChangeJSON{string(c.Kind), c.Helps(), newProgramJSON(c.Old), newProgramJSON(c.New)})
 	}
-	for _, s := range d.Config {
-		j.Configuration = append(j.Configuration, settingChangeJSON(s))
+	if d.Unread == "" && d.Unconfigured == "" {
+		j.Configuration = []settingChangeJSON{}
+		for _, s := range d.Config {
+			j.Configuration = append(j.Configuration, settingChangeJSON(s))
+		}
 	}
 	if d.Size[0] > 0 && d.Size[1] > 0 {
 		j.Size = &d.Size

@@ -15,7 +15,7 @@ type imageJSON struct {
 	Manifest  string        `json:"manifest,omitempty"`
 	ConfigID  string        `json:"config,omitempty"`
 	System    *systemJSON   `json:"system"`   // null when there is no os-release
-	Settings  *settingsJSON `json:"settings"` // null when the image is known from a bill of materials, as are programs and writable
+	Settings  *settingsJSON `json:"settings"` // null when there is no configuration: of a root file system, and of a bill of materials, of which programs and writable are null too
 	Base      baseJSON      `json:"base"`
 	Layers    []layerJSON   `json:"layers"`
 	Packages  []packageJSON `json:"packages"`
@@ -128,7 +128,21 @@ func newImageJSON(r *imageAnswer) *imageJSON {
 
 // holds adds what a bill of materials does not say.
 func (j *imageJSON) holds(img *image.Image) {
-	c := &img.Config
+	j.Secrets = newImageSecretsJSON(img)
+	j.Programs, j.Writable = []programJSON{}, []string{}
+	for i := range img.Programs {
+		j.Programs = append(j.Programs, *newProgramJSON(&img.Programs[i]))
+	}
+	for _, w := range img.Writable {
+		j.Writable = append(j.Writable, w.Path)
+	}
+	if img.Configured() {
+		j.configured(&img.Config)
+	}
+}
+
+// configured adds what the configuration says.
+func (j *imageJSON) configured(c *image.Config) {
 	j.Settings = &settingsJSON{
 		User: c.User, Entrypoint: listOf(c.Entrypoint), Command: listOf(c.Command), WorkingDir: c.WorkingDir, Environment: []variableJSON{},
 		Ports: listOf(c.Ports), Volumes: listOf(c.Volumes), Labels: c.Labels, Health: c.Health,
@@ -138,14 +152,6 @@ func (j *imageJSON) holds(img *image.Image) {
 	}
 	for _, v := range c.Env {
 		j.Settings.Environment = append(j.Settings.Environment, variableJSON(v))
-	}
-	j.Secrets = newImageSecretsJSON(img)
-	j.Programs, j.Writable = []programJSON{}, []string{}
-	for i := range img.Programs {
-		j.Programs = append(j.Programs, *newProgramJSON(&img.Programs[i]))
-	}
-	for _, w := range img.Writable {
-		j.Writable = append(j.Writable, w.Path)
 	}
 }
 

@@ -43,7 +43,7 @@ func (p *imagePrinter) image(r *imageAnswer, now time.Time) error {
 		p.entry("made of", madeOf(img))
 		p.base(img)
 		p.signed(&r.Signatures)
-		p.config(&img.Config)
+		p.config(img)
 	}
 	p.packages(img.Packages)
 	if !img.Bill {
@@ -122,8 +122,13 @@ func system(d image.Distro, now time.Time) string {
 	return name + ", security updates until " + end.Format(time.DateOnly)
 }
 
-func (p *imagePrinter) config(c *image.Config) {
+func (p *imagePrinter) config(img *image.Image) {
 	p.section("What runs")
+	if !img.Configured() {
+		p.painted("not known", "a root file system has no configuration, which names user, entrypoint, command and environment", yellow)
+		return
+	}
+	c := &img.Config
 	user, style := c.User, ""
 	if scan.IsRoot(user) {
 		user, style = strings.TrimSpace(cmp.Or(user, "none set:")+" runs as root unless the pod says otherwise"), yellow

@@ -105,6 +105,10 @@ func (b *Base) history(steps []Step, layers []Layer) {
 			made++
 		}
 	}
+	if len(steps) == 0 {
+		b.Why = "there is no history"
+		return
+	}
 	if made != len(layers) || made == 0 {
 		b.Why = "its history does not account for its layers"
 		return

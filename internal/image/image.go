@@ -19,7 +19,7 @@ import (
 type Image struct {
 	Reference string // as it was asked for
 	Identity
-	Config   Config
+	Config   Config // says something only where the image is [Image.Configured]
 	Layers   []Layer // from the lowest
 	Base     Base
 	Distro   Distro
@@ -35,6 +35,11 @@ type Image struct {
 	// incomplete: what is not in it may be in them.
 	Problems []model.Problem
 }
+
+// Configured reports whether the image has a configuration that was read. Of a root
+// file system, which has none, and of a bill of materials it is not known what runs,
+// as whom, or by which steps it was made.
+func (img *Image) Configured() bool { return img.Identity.Config != "" && !img.Bill }
 
 // Identity holds the digests by which an image is known, as algorithm:hex. Each
 // is "" where the source does not have it.
@@ -57,7 +62,7 @@ type Config struct {
 	Created time.Time
 	User    string
 	// UID is the number of User, by /etc/passwd where it is a name; -1 when it is
-	// not known.
+	// not known, as where there is no configuration.
 	UID        int64
 	Entrypoint []string
 	Command    []string

@@ -39,7 +39,9 @@ func Read(ctx context.Context, s *Source, o Options) (*Image, *Tree, error) {
 		return nil, nil, fmt.Errorf("image %s: %w", s.Reference, err)
 	}
 	img.Config.attribute(img.Layers)
-	img.Config.UID = userID(tree, img.Config.User)
+	if img.Config.UID = -1; img.Configured() {
+		img.Config.UID = userID(tree, img.Config.User)
+	}
 	img.Base = findBase(&img.Config, img.Layers, s.annotations)
 	img.Distro = readDistro(tree)
 	img.Programs = findPrograms(tree)

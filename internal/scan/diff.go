@@ -25,7 +25,10 @@ type Diff struct {
 	Unread   string
 	Programs []ProgramChange
 	Writable []string // paths that anybody may write to now, and could not before
-	Config   []Setting
+	// Unconfigured says why nothing of the configuration but the system was compared,
+	// "" when it was.
+	Unconfigured string
+	Config       []Setting
 	Size     [2]int64 // of all layers, 0 when not known
 }
 
@@ -107,9 +110,12 @@ func Compare(from, to *Result) *Diff {
 		d.Unread = "a bill of materials tells packages only"
 		return d
 	}
+	if !from.Image.Configured() || !to.Image.Configured() {
+		d.Unconfigured = "a root file system has no configuration"
+	}
 	d.Programs = comparePrograms(from.Image.Programs, to.Image.Programs)
 	d.Writable = newlyWritable(from.Image.Writable, to.Image.Writable)
-	d.Config = compareConfig(from.Image, to.Image)
+	d.Config = compareConfig(from.Image, to.Image, d.Unconfigured == "")
 	for i, img := range []*image.Image{from.Image, to.Image} {
 		for k := range img.Layers {
 			d.Size[i] += img.Layers[k].Size
@@ -255,8 +261,9 @@ func newlyWritable(from, to []image.Writable) []string {
 	return list
 }
 
-// settings of an image, by name, in the order in which they are told.
-func settings(img *image.Image) (names []string, values map[string]string) {
+// settings of an image, by name, in the order in which they are told; only what
+// does not stand in the configuration where that is not to be compared.
+func settings(img *image.Image, configured bool) (names []string, values map[string]string) {
 	c := &img.Config
 	values = map[string]string{}
 	add := func(name, value string) {
@@ -266,6 +273,9 @@ func settings(img *image.Image) (names []string, values map[string]string) {
 		values[name] = value
 	}
 	add("system", cmp.Or(img.Distro.Name, strings.TrimSpace(img.Distro.ID+" "+img.Distro.Version)))
+	if !configured {
+		return names, values
+	}
 	add("platform", img.Platform)
 	add(settingUser, c.User)
 	add("entrypoint", fmt.Sprintf("%q", c.Entrypoint))
@@ -284,9 +294,9 @@ func settings(img *image.Image) (names []string, values map[string]string) {
 	return names, values
 }
 
-func compareConfig(from, to *image.Image) []Setting {
-	names, old := settings(from)
-	more, now := settings(to)
+func compareConfig(from, to *image.Image, configured bool) []Setting {
+	names, old := settings(from, configured)
+	more, now := settings(to, configured)
 	for _, name := range more {
 		if _, known := old[name]; !known {
 			names = append(names, name)

@@ -20,6 +20,7 @@ func pkg(name, version string) image.Package {
 func TestCompare(t *testing.T) {
 	from := &Result{
 		Image: &image.Image{
+			Identity: image.Identity{Config: "sha256:0"},
 			Packages: []image.Package{{Ecosystem: "PyPI", Name: "Zope.Interface", Version: "1"}, pkg("up", "1.9.0"), pkg("down", "2.0.0"), pkg("gone", "1.0.0"), pkg("two", "1.0.0"), pkg("two", "2.0.0"), {Ecosystem: "conan", Name: "odd", Version: "a"}},
 			Programs: []image.Program{{Path: "/bin/a"}, {Path: "/bin/su"}, {Path: "/bin/sh", Class: image.Shell}},
 			Writable: []image.Writable{{Path: "/tmp/x"}},
@@ -30,6 +31,7 @@ func TestCompare(t *testing.T) {
 	}
 	to := &Result{
 		Image: &image.Image{
+			Identity: image.Identity{Config: "sha256:1"},
 			Packages: []image.Package{{Ecosystem: "PyPI", Name: "zope-interface", Version: "1"}, pkg("up", "1.10.0"), pkg("down", "1.0.0"), pkg("new", "1.0.0"), pkg("two", "2.0.0"), pkg("two", "3.0.0"), {Ecosystem: "conan", Name: "odd", Version: "b"}},
 			Programs: []image.Program{{Path: "/bin/a"}, {Path: "/bin/su", Setuid: true}, {Path: "/usr/bin/curl", Class: image.NetworkTool}, {Path: "/web"}},
 			Writable: []image.Writable{{Path: "/tmp/x"}, {Path: "/etc/y"}},
@@ -72,7 +74,7 @@ func TestCompare(t *testing.T) {
 // TestWorse: each thing by itself makes an image worse, and its going does not.
 func TestWorse(t *testing.T) {
 	plain := func() *Result {
-		return &Result{Image: &image.Image{Packages: []image.Package{pkg("a", "1.0.0")}, Config: image.Config{User: "1"}}, Vulnerabilities: &vuln.Result{}}
+		return &Result{Image: &image.Image{Identity: image.Identity{Config: "sha256:0"}, Packages: []image.Package{pkg("a", "1.0.0")}, Config: image.Config{User: "1"}}, Vulnerabilities: &vuln.Result{}}
 	}
 	for name, change := range map[string]func(*Result){
 		"a vulnerability": func(r *Result) { r.Vulnerabilities.Matches = []vuln.Match{{ID: "CVE-1"}} },
@@ -96,6 +98,13 @@ func TestWorse(t *testing.T) {
 	bill.Image.Bill, unmatched.Vulnerabilities = true, nil
 	if d := Compare(plain(), bill); d.Unread == "" || len(d.Config) > 0 {
 		t.Errorf("a bill of materials: %+v", d)
+	}
+	root := plain()
+	root.Image.Identity, root.Image.Config = image.Identity{}, image.Config{UID: -1}
+	for _, d := range []*Diff{Compare(plain(), root), Compare(root, plain()), Compare(root, root)} {
+		if d.Unconfigured == "" || len(d.Config) > 0 || d.Worse() {
+			t.Errorf("a root file system: %+v", d)
+		}
 	}
 	if d := Compare(plain(), unmatched); d.Unmatched == "" {
 		t.Errorf("nothing matched: %+v", d)
