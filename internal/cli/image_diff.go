@@ -279,7 +279,7 @@ type imageDiffJSON struct {
 	Programs        []programChangeJSON `json:"programs"`
 	Writable        []string            `json:"writable"`
 	Configuration   []settingChangeJSON `json:"configuration"` // null when it was not compared, as of a root file system
-	Size            *[2]int64           `json:"size"` // null when not known
+	Size            *[2]int64           `json:"size"`          // null when not known
 	Complete        bool                `json:"complete"`
 }
 

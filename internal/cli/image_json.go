@@ -79,7 +79,8 @@ type packageJSON struct {
 	Where         []string `json:"where"`
 	OwnedBy       string   `json:"ownedBy,omitempty"`
 	Main          bool     `json:"main,omitempty"`
-	Files         []string `json:"files"` // null when not known
+	Evidence      string   `json:"identityFrom,omitempty"` // absent where the package states name and version itself
+	Files         []string `json:"files"`                  // null when not known
 }
 
 type programJSON struct {
@@ -114,7 +115,7 @@ func newImageJSON(r *imageAnswer) *imageJSON {
 	for i := range img.Packages {
 		p := &img.Packages[i]
 		j.Packages = append(j.Packages, packageJSON{
-			p.Ecosystem, p.Name, p.Version, p.Arch, p.Source, p.SourceVersion, p.Module, p.Licenses, p.PURL, p.Layer + 1, inBase(&img.Base, p.Layer), listOf(p.Where), p.OwnedBy, p.Main, p.Files,
+			p.Ecosystem, p.Name, p.Version, p.Arch, p.Source, p.SourceVersion, p.Module, p.Licenses, p.PURL, p.Layer + 1, inBase(&img.Base, p.Layer), listOf(p.Where), p.OwnedBy, p.Main, string(p.Evidence), p.Files,
 		})
 	}
 	if !img.Bill {

@@ -186,3 +186,42 @@ func TestImageUsage(t *testing.T) {
 		t.Errorf("a text: exit %d, %q", code, stderr)
 	}
 }
+
+// TestImageJarNames: what a jar is called by is told where it does not say what it is.
+func TestImageJarNames(t *testing.T) {
+	root := t.TempDir()
+	jar := func(name string, entries map[string]string) {
+		var b bytes.Buffer
+		z := zip.NewWriter(&b)
+		for name, text := range entries {
+			w, err := z.Create(name)
+			if err == nil {
+				_, err = w.Write([]byte(text))
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := errors.Join(z.Close(), os.MkdirAll(filepath.Join(root, "lib"), 0o755), os.WriteFile(filepath.Join(root, "lib", name), b.Bytes(), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	jar("stated.jar", map[string]string{"META-INF/maven/a.b/stated/pom.properties": "groupId=a.b\nartifactId=stated\nversion=1\n"})
+	jar("named-2.jar", map[string]string{"A.class": ""})
+	jar("plain.jar", map[string]string{"A.class": ""})
+	text, stderr, code := runImage(t, "dir:"+root, "-v")
+	for _, want := range []string{"Maven  a.b:stated 1\n", "Maven  named 2  (identity from the file name: /lib/named-2.jar)", "Maven  plain (version not known)  (identity from the file name: /lib/plain.jar)", "2 known by the name of their file only"} {
+		if code != exitClean || !strings.Contains(text, want) {
+			t.Errorf("exit %d %s: %q is missing:\n%s", code, stderr, want, text)
+		}
+	}
+	var j imageJSON
+	object, _, _ := runImage(t, "dir:"+root, "-o", "json")
+	if err := json.Unmarshal([]byte(object), &j); err != nil || len(j.Packages) != 3 || j.Packages[0].Evidence != "" || j.Packages[1].Evidence != "file name" || j.Packages[2].Version != "" {
+		t.Errorf("%v: %+v", err, j.Packages)
+	}
+	text, _, _ = runImage(t, "dir:"+root, "--db", zlibDatabase(t))
+	if !strings.Contains(text, "not matched       2 packages of which") {
+		t.Errorf("what is not matched is not told:\n%s", text)
+	}
+}

@@ -181,11 +181,14 @@ func (p *imagePrinter) some(name string, all []string, style string) {
 func (p *imagePrinter) packages(all []image.Package) {
 	p.section("What is in it")
 	counts := map[string]int{}
-	owned := 0
+	owned, named := 0, 0
 	for i := range all {
 		counts[all[i].Ecosystem]++
 		if all[i].OwnedBy != "" {
 			owned++
+		}
+		if all[i].Evidence != image.Stated {
+			named++
 		}
 	}
 	if len(all) == 0 {
@@ -201,13 +204,25 @@ func (p *imagePrinter) packages(all []image.Package) {
 	if owned > 0 {
 		text += fmt.Sprintf("; %d of them brought by packages of the distribution", owned)
 	}
+	if named > 0 {
+		text += fmt.Sprintf("; %d known by the name of their file only", named)
+	}
 	p.entry("packages", text)
 	if p.verbose {
 		for i := range all {
-			pkg := &all[i]
-			p.line(4, "", pkg.Ecosystem+"  "+pkg.Name+" "+pkg.Version)
+			p.line(4, "", packageText(&all[i]))
 		}
 	}
+}
+
+// packageText is a line on a package, with what its name was concluded from where it
+// does not state it, as it then may be another.
+func packageText(pkg *image.Package) string {
+	text := pkg.Ecosystem + "  " + pkg.Name + " " + cmp.Or(pkg.Version, "(version not known)")
+	if pkg.Evidence != image.Stated {
+		text += "  (identity from the " + string(pkg.Evidence) + ": " + pkg.Where[0] + ")"
+	}
+	return text
 }
 
 func (p *imagePrinter) programs(img *image.Image) {

@@ -34,6 +34,9 @@ func (p *imagePrinter) vulnerabilities(r *imageAnswer, now time.Time) {
 		p.entry("undecided", counted(n, "advisory"))
 	}
 	p.some("no data on", v.NoData, yellow)
+	if n := len(notIdentified(r.Image.Packages)); n > 0 {
+		p.entry("not matched", counted(n, "package")+" of which the version or the group is not known, or that are in no registry")
+	}
 	p.entry("as of", feedAge(r.Feeds, now))
 	p.life(r)
 	matches := r.shown()
@@ -62,6 +65,18 @@ func (p *imagePrinter) vulnerabilities(r *imageAnswer, now time.Time) {
 		}
 	}
 	p.upgrades(r)
+}
+
+// notIdentified are the places of the packages that no advisory can speak of, as too
+// little is known of them, and that no package of the distribution answers for.
+func notIdentified(all []image.Package) []int {
+	list := []int{}
+	for i := range all {
+		if !all[i].Identified() && all[i].OwnedBy == "" {
+			list = append(list, i)
+		}
+	}
+	return list
 }
 
 func foundText(matches []vuln.Match) string {

@@ -45,8 +45,10 @@ type vulnerabilitiesJSON struct {
 	RuledOut  []ruledJSON         `json:"ruledOut"`  // that sources report and that do not count
 	Undecided []undecidedJSON     `json:"undecided"` // advisories of which it could not be told whether they apply
 	NoData    []string            `json:"noData"`    // ecosystems on which there are no advisories
-	Feeds     []feedAgeJSON       `json:"feeds"`
-	Upgrades  []upgradeJSON       `json:"upgrades"` // the one that mends most first
+	// NotMatched are packages of which the version or the group is not known, or that are in no registry: indexes into packages.
+	NotMatched []int         `json:"notMatched"`
+	Feeds      []feedAgeJSON `json:"feeds"`
+	Upgrades   []upgradeJSON `json:"upgrades"` // the one that mends most first
 	// VEXWithoutEffect are statements that changed nothing, and why.
 	VEXWithoutEffect []string        `json:"vexWithoutEffect"`
 	Expired          []exceptionJSON `json:"exceptionsExpired"` // that would cover something found
@@ -103,7 +105,7 @@ func newVulnerabilitiesJSON(r *imageAnswer) *vulnerabilitiesJSON {
 		return nil
 	}
 	j := &vulnerabilitiesJSON{
-		Found: []vulnerabilityJSON{}, NotShown: r.hidden, RuledOut: []ruledJSON{}, Undecided: []undecidedJSON{}, NoData: listOf(v.NoData), Feeds: []feedAgeJSON{},
+		Found: []vulnerabilityJSON{}, NotShown: r.hidden, RuledOut: []ruledJSON{}, Undecided: []undecidedJSON{}, NoData: listOf(v.NoData), NotMatched: notIdentified(r.Image.Packages), Feeds: []feedAgeJSON{},
 		Upgrades: []upgradeJSON{}, VEXWithoutEffect: listOf(r.idle), Expired: []exceptionJSON{},
 	}
 	if r.asked != "" {

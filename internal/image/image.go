@@ -9,6 +9,7 @@
 package image
 
 import (
+	"strings"
 	"time"
 
 	"ullage.dev/ullage/internal/model"
@@ -19,7 +20,7 @@ import (
 type Image struct {
 	Reference string // as it was asked for
 	Identity
-	Config   Config // says something only where the image is [Image.Configured]
+	Config   Config  // says something only where the image is [Image.Configured]
 	Layers   []Layer // from the lowest
 	Base     Base
 	Distro   Distro
@@ -108,13 +109,13 @@ type Distro struct {
 type Package struct {
 	Ecosystem     string // as OSV spells it: Debian, Alpine, Red Hat, npm, PyPI, Maven, Go, crates.io, RubyGems, Packagist, NuGet
 	Name          string
-	Version       string // in the ecosystem's own form, epoch and release included
+	Version       string // in the ecosystem's own form, epoch and release included; "" when it is not known
 	Arch          string
 	Source        string // source package, for distributions; "" when it is Name
 	SourceVersion string // "" when it is Version
 	Module        string // module and stream of an rpm, as nodejs:18; "" when it is of none
 	Licenses      []string
-	PURL          string   // "" for a jar that does not say its group
+	PURL          string   // "" for a jar that does not say its group, and for an npm project that is never published
 	Layer         int      // index into Layers of the layer that brought it
 	Where         []string // files that say so: the package database, METADATA, the jar, the binary
 	// Files are the regular files and links that the package owns, by their path
@@ -123,10 +124,35 @@ type Package struct {
 	// OwnedBy is the name of the distribution's package that brought this one, a
 	// language's, and so answers for its flaws. "" when none did.
 	OwnedBy string
-	// Main is set for the module that a Go or Rust program is itself; the program's
-	// other packages are what it was built from.
+	// Main is set for the module that a Go or Rust program is itself, and for the
+	// application into which npm installed others; the other packages are what it
+	// was built from.
 	Main bool
+	// Evidence says what the name and version were concluded from where the package
+	// itself does not state them: then it may be another one. "" when it does.
+	Evidence Evidence
 }
+
+// Identified reports whether enough is known of the package for advisories to speak
+// of it: its version, of a jar the group, and of an npm project that it may be in the
+// registry.
+func (p *Package) Identified() bool {
+	switch {
+	case p.Version == "", p.Ecosystem == "npm" && p.Main && p.PURL == "":
+		return false
+	}
+	return p.Ecosystem != "Maven" || strings.Contains(p.Name, ":")
+}
+
+// Evidence is what the identity of a package was concluded from.
+type Evidence string
+
+// The kinds of evidence.
+const (
+	Stated                Evidence = "" // the package's own metadata, or the package manager's
+	ByFileName            Evidence = "file name"
+	ByFileNameAndManifest Evidence = "file name and manifest"
+)
 
 // Program is an executable file in the image, native or a script, or a symbolic
 // link to one under which it has a class.

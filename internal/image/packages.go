@@ -283,9 +283,18 @@ func (r *packageReader) found() {
 	}
 	for _, f := range found {
 		for _, p := range f.Packages {
+			if p.Ecosystem == "npm" && p.Main && !r.installedInto(path.Dir(f.Paths[0])) {
+				continue
+			}
 			r.packages = append(r.packages, r.language(p, f))
 		}
 	}
+}
+
+// installedInto says whether npm installed packages into a directory.
+func (r *packageReader) installedInto(dir string) bool {
+	entry, ok := r.tree.Resolve(path.Join(dir, "node_modules"))
+	return ok && entry.Kind == Directory
 }
 
 // extractCopyright reads the licences of a Debian package, as a package that has
@@ -310,7 +319,9 @@ func (r *packageReader) language(p Package, f Found) Package {
 	p.Where = []string{where + inner}
 	switch p.Ecosystem {
 	case "npm":
-		p.Files = r.owned.under(path.Dir(where), "node_modules")
+		if !p.Main { // what else lies there need not be of the application
+			p.Files = r.owned.under(path.Dir(where), "node_modules")
+		}
 	case "RubyGems":
 		if files := r.owned.under(gemDirectory(where), ""); files != nil {
 			p.Files = r.owned.files(append(files, where))

@@ -219,28 +219,33 @@ func (r *jarReader) add(p Package) {
 }
 
 // versioned takes a file name such as spring-core-6.1.3.jar apart.
-var versioned = regexp.MustCompile(`^(.+?)[-_]v?([0-9][0-9A-Za-z.+_-]*)$`)
+var versioned = regexp.MustCompile(`^(.+?)[-_]v?([0-9][0-9A-Za-z.+~_-]*)$`)
 
 // byManifest names an archive that does not say which artifact it is, by its file
-// name and manifest. The group is only given where it is known for certain:
-// without it the package is in the inventory, but has no PURL.
+// name and manifest. The group is only given where these or the table of well-known
+// ones name it: without it the package is in the inventory, but has no PURL. So is
+// one of which nothing tells the version.
 func (r *jarReader) byManifest(f *zip.File, place string) {
 	var m map[string]string
 	if f != nil {
 		m = parseManifest(r.text(f, place))
 	}
 	base := path.Base(place)
-	artifact, version := base[:len(base)-len(".jar")], ""
+	artifact, version, evidence := base[:len(base)-len(".jar")], "", ByFileName
 	if parts := versioned.FindStringSubmatch(artifact); parts != nil {
 		artifact, version = parts[1], parts[2]
+	} else if version = firstOf(m, "Implementation-Version", "Bundle-Version", "Specification-Version"); strings.ContainsAny(version, " ${}") {
+		version = ""
 	}
-	if version == "" {
-		version = firstOf(m, "Implementation-Version", "Bundle-Version", "Specification-Version")
+	group, said := mavenGroup(artifact, m)
+	if said || version != "" && !strings.HasSuffix(base, version+".jar") {
+		evidence = ByFileNameAndManifest
 	}
-	if version == "" || strings.ContainsAny(version, " ${}") {
+	if artifact == "" {
 		return
 	}
-	p := mavenPackage(mavenGroup(artifact, m), artifact, version, place)
+	p := mavenPackage(group, artifact, version, place)
+	p.Evidence = evidence
 	if license := m["Bundle-License"]; license != "" && len(license) < 100 {
 		p.Licenses = []string{license}
 	}
@@ -301,26 +306,28 @@ var mavenGroups = []struct{ artifact, group string }{
 	{"mockito-", "org.mockito"},
 }
 
-func mavenGroup(artifact string, manifest map[string]string) string {
+// mavenGroup returns the group of an artifact, "" when nothing tells it, and whether
+// the manifest does.
+func mavenGroup(artifact string, manifest map[string]string) (group string, said bool) {
 	if id := manifest["Implementation-Vendor-Id"]; isGroup(id) {
-		return id
+		return id, true
 	}
 	for _, known := range mavenGroups {
 		if strings.HasPrefix(artifact, known.artifact) {
-			return known.group
+			return known.group, false
 		}
 	}
 	// Some bundles are named GROUP.ARTIFACT, with the artifact's name whole.
 	name, _, _ := strings.Cut(manifest["Bundle-SymbolicName"], ";")
 	if group, ok := strings.CutSuffix(strings.TrimSpace(name), "."+artifact); ok && isGroup(group) {
-		return group
+		return group, true
 	}
-	return ""
+	return "", false
 }
 
-var group = regexp.MustCompile(`^[a-z]{2,}(\.[A-Za-z0-9_-]+)+$`)
+var groupForm = regexp.MustCompile(`^[a-z]{2,}(\.[A-Za-z0-9_-]+)+$`)
 
-func isGroup(s string) bool { return group.MatchString(s) }
+func isGroup(s string) bool { return groupForm.MatchString(s) }
 
 // parseManifest reads the main section of a jar's manifest. A line that begins
 // with a space goes on with the one before.

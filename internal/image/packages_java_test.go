@@ -76,18 +76,30 @@ func TestJarInJar(t *testing.T) {
 }
 
 func TestJarByManifest(t *testing.T) {
-	for _, test := range []struct{ file, manifest, want string }{
-		{"commons-io-2.11.0.jar", "Implementation-Vendor-Id: commons-io\n", "commons-io 2.11.0"},
-		{"lib-2.jar", "Implementation-Vendor-Id: org.acme\n", "org.acme:lib 2"},
-		{"lib.jar", "Bundle-SymbolicName: org.acme.lib;singleton:=true\nBundle-Version: 1.0.\n 5.Final\n", "org.acme:lib 1.0.5.Final"},
-		{"tomcat-coyote.jar", "Implementation-Version: 9.0.70\n", "org.apache.tomcat:tomcat-coyote 9.0.70"},
-		{"rt.jar", "Implementation-Version: a b\n", ""},
-		{"classes.jar", "", ""},
-		{"x-1.jar", "Manifest-Version: 1.0\n\nName: a\nBundle-License: no\n", "x 1"},
+	for _, test := range []struct{ file, manifest, want, from string }{
+		{"commons-io-2.11.0.jar", "Implementation-Vendor-Id: commons-io\n", "commons-io 2.11.0", "file name"},
+		{"lib-2.jar", "Implementation-Vendor-Id: org.acme\n", "org.acme:lib 2", "file name and manifest"},
+		{"lib.jar", "Bundle-SymbolicName: org.acme.lib;singleton:=true\nBundle-Version: 1.0.\n 5.Final\n", "org.acme:lib 1.0.5.Final", "file name and manifest"},
+		{"tomcat-coyote.jar", "Implementation-Version: 9.0.70\n", "org.apache.tomcat:tomcat-coyote 9.0.70", "file name and manifest"},
+		{"tomcat-coyote-9.0.70.jar", "Implementation-Version: 8\n", "org.apache.tomcat:tomcat-coyote 9.0.70", "file name"},
+		{"jsr305-0.1~+svn49.jar", "", "jsr305 0.1~+svn49", "file name"},
+		{"rt.jar", "Implementation-Version: a b\n", "rt ", "file name"},
+		{"classes.jar", "", "classes ", "file name"},
+		{".jar", "", "", ""},
+		{"x-1.jar", "Manifest-Version: 1.0\n\nName: a\nBundle-License: no\n", "x 1", "file name"},
 	} {
 		packages, err := readJar("/"+test.file, jar(t, zipEntry{name: "META-INF/MANIFEST.MF", content: test.manifest}))
-		if err != nil || nameVersions(packages) != test.want {
-			t.Errorf("%s: %s, %v; want %s", test.file, nameVersions(packages), err, test.want)
+		from := ""
+		if len(packages) > 0 {
+			from = string(packages[0].Evidence)
+		}
+		if err != nil || nameVersions(packages) != test.want || from != test.from {
+			t.Errorf("%s: %s from %q, %v; want %s from %q", test.file, nameVersions(packages), from, err, test.want, test.from)
+		}
+	}
+	for _, p := range []Package{{Ecosystem: "Maven", Name: "a"}, {Ecosystem: "Maven", Name: "a", Version: "1"}, {Ecosystem: "Maven", Name: "a:b"}, {Ecosystem: "npm", Name: "a", Version: "1", Main: true}} {
+		if p.Identified() {
+			t.Errorf("%+v is identified", p)
 		}
 	}
 }

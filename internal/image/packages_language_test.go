@@ -219,11 +219,23 @@ func TestNPM(t *testing.T) {
 		"/app/node_modules/e/package.json":                        `{"type":"module"}`,
 		"/app/node_modules/.pnpm/p@1/node_modules/p/package.json": `{"name":"p","version":"1.0.0"}`,
 		"/app/node_modules/p":                                     "-> .pnpm/p@1/node_modules/p",
+		"/opt/yarn-v1.22.22/package.json":                         `{"name":"yarn","version":"1.22.22"}`,
+		"/opt/yarn-v1.22.22/node_modules.txt":                     "",
+		"/srv/package.json":                                       `{"name":"project","version":"1.0.0"}`,
+		"/srv/none/package.json":                                  `{"name":"broken`,
+		"/own/package.json":                                       `{"name":"own","version":"1.0.0","private":true}`,
+		"/own/node_modules/q/package.json":                        `{"name":"q","version":"1.0.0"}`,
 		"/app/package-lock.json":                                  `{"packages":{"node_modules/ghost":{"version":"1.0.0"}}}`,
 	}.tree(t)
 	packages := read(t, tree, Distro{})
-	if got := nameVersions(packages); got != "@s/c 3.0.0, a 1.0.0, b 2.0.0, p 1.0.0, real-name 4.0.0" {
+	if got := nameVersions(packages); got != "@s/c 3.0.0, a 1.0.0, app 1.0.0, b 2.0.0, own 1.0.0, p 1.0.0, q 1.0.0, real-name 4.0.0, yarn 1.22.22" {
 		t.Fatal(got)
+	}
+	for name, main := range map[string]bool{"app": true, "own": true, "yarn": false, "a": false} {
+		p := find(t, packages, name)
+		if p.Main != main || (p.Files == nil) != main || (p.PURL == "") != (name == "own") || p.Identified() != (name != "own") {
+			t.Errorf("%s: %+v", name, p)
+		}
 	}
 	a, c := find(t, packages, "a"), find(t, packages, "@s/c")
 	same(t, "a", a.Files, []string{"/app/node_modules/a/dist/package.json", "/app/node_modules/a/index.js", "/app/node_modules/a/link",

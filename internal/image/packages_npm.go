@@ -4,20 +4,39 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"path"
 	"slices"
 	"strings"
 )
 
-// extractNPM reads the package.json of an installed package.
+// extractNPM reads the package.json of an installed package, or of what may be the
+// application into which packages were installed.
 func extractNPM(f *FileContent) ([]Package, error) {
-	if !npmInstalled(f.Path) {
+	application := !strings.Contains(f.Path, "/node_modules/")
+	if !application && !npmInstalled(f.Path) {
 		return nil, nil
 	}
 	data, ok := f.Bytes()
 	if !ok {
 		return nil, errNotWhole
 	}
-	return parseNPM(data, f.Path)
+	found, err := parseNPM(data, f.Path)
+	if application {
+		if err != nil {
+			return nil, nil // some program's file of that name
+		}
+		for i := range found {
+			found[i].Main = !unpackedNPM(&found[i], path.Base(path.Dir(f.Path)))
+		}
+	}
+	return found, err
+}
+
+// unpackedNPM says whether a directory is called as that of an archive of the
+// package is: NAME-VERSION or NAME-vVERSION.
+func unpackedNPM(p *Package, dir string) bool {
+	rest, ok := strings.CutPrefix(dir, p.Name+"-")
+	return ok && strings.TrimPrefix(rest, "v") == p.Version
 }
 
 // npmInstalled says whether a package.json is where a package manager installs:
@@ -56,6 +75,7 @@ func parseNPM(data []byte, where string) ([]Package, error) {
 		Version  string          `json:"version"`
 		License  json.RawMessage `json:"license"`
 		Licenses json.RawMessage `json:"licenses"`
+		Private  json.RawMessage `json:"private"`
 	}
 	if err := json.Unmarshal(bytes.TrimPrefix(data, []byte("\ufeff")), &content); err != nil {
 		return nil, fmt.Errorf("package.json: %w", err)
@@ -67,11 +87,14 @@ func parseNPM(data []byte, where string) ([]Package, error) {
 	if i := strings.LastIndexByte(name, '/'); i >= 0 {
 		scope, name = name[:i], name[i+1:]
 	}
-	return []Package{{
+	p := Package{
 		Ecosystem: "npm", Name: content.Name, Version: content.Version, Where: []string{where},
-		PURL:     purlText("npm", scope, name, content.Version),
 		Licenses: append(npmLicenses(content.License), npmLicenses(content.Licenses)...),
-	}}, nil
+	}
+	if string(content.Private) != "true" { // what is private is in no registry
+		p.PURL = purlText("npm", scope, name, content.Version)
+	}
+	return []Package{p}, nil
 }
 
 // npmLicenses reads the forms that packages use: a string, an object with a type,

@@ -150,6 +150,7 @@ func (c *component) pack(d image.Distro) (image.Package, error) {
 		}
 	}
 	p.Main = c.property(propertyMain) == "true"
+	p.Evidence = image.Evidence(c.property(propertyEvidence))
 	p.OwnedBy = c.property(propertyOwner)
 	p.Where = c.all(propertyWhere)
 	if path := c.property("aquasecurity:trivy:FilePath"); path != "" {

@@ -67,7 +67,8 @@ const (
 	propertyWhere    = "ullage:where"
 	propertyOwner    = "ullage:ownedBy"
 	propertyMain     = "ullage:main"
-	propertyFiles    = "ullage:files" // filesWritten or filesLeftOut
+	propertyEvidence = "ullage:identityFrom" // absent where the package states it
+	propertyFiles    = "ullage:files"        // filesWritten or filesLeftOut
 	filesWritten     = "written"
 	filesLeftOut     = "left out"
 	propertyProblem  = "ullage:problem"
@@ -112,6 +113,9 @@ func propertiesOf(img *image.Image, p *image.Package) []property {
 	}
 	if p.Main {
 		list = append(list, property{propertyMain, "true"})
+	}
+	if p.Evidence != image.Stated {
+		list = append(list, property{propertyEvidence, string(p.Evidence)})
 	}
 	if p.PURL == "" {
 		list = append(list, property{propertyEco, p.Ecosystem})

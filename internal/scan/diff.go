@@ -29,7 +29,7 @@ type Diff struct {
 	// "" when it was.
 	Unconfigured string
 	Config       []Setting
-	Size     [2]int64 // of all layers, 0 when not known
+	Size         [2]int64 // of all layers, 0 when not known
 }
 
 // Kind is how something changed.

@@ -109,7 +109,21 @@ func packagesToMatch(all []image.Package) []vuln.Package {
 		if at, ok := owners[p.OwnedBy]; ok && p.OwnedBy != "" {
 			owner = at
 		}
-		out[i] = vuln.Package{Ecosystem: p.Ecosystem, Name: p.Name, Version: p.Version, Source: p.Source, SourceVersion: p.SourceVersion, Module: p.Module, Owner: owner}
+		out[i] = vuln.Package{Ecosystem: p.Ecosystem, Name: p.Name, Version: p.Version, Source: p.Source, SourceVersion: p.SourceVersion, Module: p.Module, Owner: owner, Doubt: doubt(p)}
+		if p.Ecosystem == "npm" && !p.Identified() {
+			out[i].Name = "" // a private project; what is said of its name is said of another
+		}
 	}
 	return out
+}
+
+// doubt says why a package may be another one than that of its name.
+func doubt(p *image.Package) string {
+	switch {
+	case p.Evidence != image.Stated:
+		return "its identity is from the " + string(p.Evidence)
+	case p.Ecosystem == "npm" && p.Main:
+		return "it is the application itself, and a package of the registry may have its name"
+	}
+	return ""
 }

@@ -373,6 +373,13 @@ func (m *matcher) weigh(i int, hits []*hit) error {
 			}
 			reasons = append(reasons, why)
 		}
+		if doubt := m.packages[i].Doubt; doubt != "" {
+			if strings.HasPrefix(h.id, "MAL-") { // of a name alone, whatever the content
+				m.undecided(i, h.id, doubt)
+				continue
+			}
+			reasons = append(reasons, doubt)
+		}
 		match, err := m.made(i, h, reasons)
 		if err != nil {
 			return err

@@ -95,6 +95,15 @@ func TestRun(t *testing.T) {
 			want:     []string{"match CVE-2024-1 fixed 4", "match CVE-2024-2 fixed 4"},
 		},
 		{
+			name:     "what is known of a name alone is no word on a package that may be another",
+			packages: []Package{{Ecosystem: "npm", Name: "app", Version: "1.0.0", Owner: -1, Doubt: "it may be another"}},
+			affected: map[string][]Affected{"npm app": {
+				{ID: "MAL-2024-1", Feed: "osv/npm", Intervals: []Interval{{}}},
+				{ID: "GHSA-a", Feed: "osv/npm", Intervals: upTo("2.0.0")},
+			}},
+			want: []string{"match GHSA-a fixed 2.0.0", "undecided MAL-2024-1"},
+		},
+		{
 			name: "the tracker stands over a conversion of it", packages: []Package{openssl}, release: bookworm,
 			affected: map[string][]Affected{"Debian:12 openssl": {
 				{ID: "CVE-2024-1", Feed: "debian", Verdict: NotAffected},
@@ -271,5 +280,13 @@ func TestCVE(t *testing.T) {
 		if got := CVE(id); got != want {
 			t.Errorf("%s: %q, not %q", id, got, want)
 		}
+	}
+}
+
+func TestDoubtIsAReason(t *testing.T) {
+	source := &memory{affected: map[string][]Affected{"Maven a:b": {{ID: "GHSA-a", Feed: "osv/Maven", Intervals: upTo("2")}}}}
+	r, err := Run([]Package{{Ecosystem: "Maven", Name: "a:b", Version: "1", Owner: -1, Doubt: "its identity is from the file name"}}, Release{}, source)
+	if err != nil || len(r.Matches) != 1 || !slices.Contains(r.Matches[0].Reasons(), "its identity is from the file name") {
+		t.Errorf("%+v, %v", r, err)
 	}
 }

@@ -25,6 +25,9 @@ type Package struct {
 	// Owner is the index among the packages matched together of the distribution's
 	// package that owns the files of this one, -1 when none does or it is not known.
 	Owner int
+	// Doubt says why it may be another package than the one of its name, as "its
+	// identity is from the file name"; "" when it is certain. Matches say so.
+	Doubt string
 }
 
 // Release is a distribution's release by /etc/os-release.
