@@ -17,7 +17,12 @@ import (
 // savedCluster saves a cluster of some objects to a file.
 func savedCluster(t *testing.T, server string, gaps []model.Gap, objects ...string) string {
 	t.Helper()
-	in := &cluster.Input{Name: "dev", Server: server, Time: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), Gaps: gaps,
+	return savedClusterAt(t, time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), server, gaps, objects...)
+}
+
+func savedClusterAt(t *testing.T, at time.Time, server string, gaps []model.Gap, objects ...string) string {
+	t.Helper()
+	in := &cluster.Input{Name: "dev", Server: server, Time: at, Gaps: gaps,
 		Resources: []model.ResourceCount{{Resource: "pods", Objects: len(objects)}}}
 	for _, text := range objects {
 		root, err := tree.FromJSON([]byte(text), nil)

@@ -95,7 +95,7 @@ Exit code: 0 told, 1 there is what --fail-on asks for, or it is not signed as
 	f.decideFlags.flags(flags)
 	f.rules.flags(flags)
 	flags.BoolVarP(&f.verbose, "verbose", "v", false, "list every package, program and vulnerability")
-	cmd.AddCommand(imageDiffCommand(p), imageHistoryCommand(p), imageListCommand(p), imageRematchCommand(p), imageWatchCommand(p))
+	cmd.AddCommand(imageDiffCommand(p), imageHistoryCommand(p), imageListCommand(p), imageRematchCommand(p), imageRunningCommand(p), imageWatchCommand(p))
 	return cmd
 }
 

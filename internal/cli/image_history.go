@@ -26,7 +26,8 @@ func imageHistoryCommand(p *Program) *cobra.Command {
 		Use: "history REFERENCE", Short: "When was each vulnerability of an image found, and in which digest is it fixed?",
 		Long: `Tell of a reference that ullage image or ullage image watch has read which images it
 led to, and of each vulnerability when it was first found, since when there is a fix,
-and in which image it was gone. With vulnerabilities.due in .ullage.yaml, what is due
+in which image it was gone, and when it was gone from the workloads that ran it, as
+far as ullage image running looked at these. With vulnerabilities.due in .ullage.yaml, what is due
 is told, too.
 
 Exit code: 0 told, 2 usage, or the store cannot be read, 3 the store does not know
@@ -124,10 +125,12 @@ func (f *historyFlags) recent(h *store.History, now time.Time) {
 	var kept []store.Course
 	for _, c := range h.Courses {
 		at := c.Gone
-		if at.IsZero() {
-			at = c.FixedAt
+		for _, other := range []time.Time{c.FixedAt, c.Running.Gone} {
+			if other.After(at) {
+				at = other
+			}
 		}
-		if c.In || now.Sub(at) < goneAfter {
+		if c.In || c.Open || len(c.Running.Runs)+len(c.Running.Unknown) > 0 || now.Sub(at) < goneAfter {
 			kept = append(kept, c)
 		}
 	}
@@ -141,6 +144,12 @@ func (p *imagePrinter) history(h *store.History, policy *lifePolicy, now time.Ti
 	}
 	for _, x := range h.Images {
 		p.line(2, "", shortDigest(x.Config)+"  seen "+span(x.First, x.Last))
+		if len(h.Looks) > 0 {
+			p.wrapped(4, dim, p.whereRuns(x.Runs))
+		}
+	}
+	if len(h.Looks) == 0 {
+		p.wrapped(2, dim, "which workloads run them is not known: ullage image running --cluster finds out")
 	}
 	p.section("Vulnerabilities")
 	switch {
@@ -160,6 +169,9 @@ func (p *imagePrinter) history(h *store.History, policy *lifePolicy, now time.Ti
 		case c.FixedIn != "":
 			text += ", fixed in " + shortDigest(c.FixedIn) + " on " + day(c.FixedAt)
 			style = green
+		case c.Open:
+			text += ", whether it is fixed is not known: no image since was judged on it"
+			style = yellow
 		case !c.Gone.IsZero():
 			text += ", not reported any more since " + day(c.Gone)
 			style = dim
@@ -169,9 +181,52 @@ func (p *imagePrinter) history(h *store.History, policy *lifePolicy, now time.Ti
 				style = red
 			}
 		}
-		p.wrapped(2, style, text)
+		if !c.Gone.IsZero() {
+			p.wrapped(2, style, text)
+			continue
+		}
+		running, openly := p.whatRuns(&c.Running)
+		if openly {
+			style = yellow
+		}
+		p.wrapped(2, style, text+running)
 	}
 	p.line(0, "", "")
+}
+
+// whereRuns says where an image runs, or until when it did.
+func (p *imagePrinter) whereRuns(runs []store.Ran) string {
+	var now []store.Ran
+	var last time.Time
+	for _, r := range runs {
+		switch {
+		case r.Gone.IsZero():
+			now = append(now, r)
+		case r.Gone.After(last):
+			last = r.Gone
+		}
+	}
+	switch {
+	case len(now) > 0:
+		return "runs in " + p.placesOf(now)
+	case !last.IsZero():
+		return "does not run any more since " + day(last)
+	}
+	return "was not seen to run"
+}
+
+// whatRuns says what became of a vulnerability where it ran, and whether that is
+// open: it still runs although it is mended, or it is not known.
+func (p *imagePrinter) whatRuns(o *store.Outcome) (text string, open bool) {
+	switch {
+	case len(o.Runs) > 0:
+		return ", runs in " + p.placesOf(o.Runs), true
+	case len(o.Unknown) > 0:
+		return ", whether it still runs is not known: " + p.placesOf(o.Unknown) + " was not read or not judged on it", true
+	case !o.Gone.IsZero():
+		return ", gone from running workloads since " + day(o.Gone), false
+	}
+	return "", false
 }
 
 func day(t time.Time) string { return t.UTC().Format(time.DateOnly) }
@@ -189,6 +244,9 @@ type historyJSON struct {
 	Platform  string       `json:"platform"`
 	Owner     string       `json:"owner,omitempty"`
 	Images    []storedJSON `json:"images"`
+	// Clusters are those that were looked at for what runs; empty when nothing is known
+	// of that.
+	Clusters []lookJSON `json:"clusters"`
 	// Vulnerabilities are null when the images were never held against advisories.
 	Vulnerabilities []courseJSON `json:"vulnerabilities"`
 }
@@ -202,12 +260,19 @@ type courseJSON struct {
 	FixedIn  string     `json:"fixedIn,omitempty"`
 	FixedAt  *time.Time `json:"fixedAt,omitempty"`
 	Gone     *time.Time `json:"gone,omitempty"` // not reported any more, in the same image
-	Due      *time.Time `json:"due,omitempty"`
-	Overdue  bool       `json:"overdue,omitempty"`
+	Open     bool       `json:"open,omitempty"` // not in the image that the reference leads to, and no image since was judged on it
+	// Where images with it ran: runs has those that run now, stopped is when the last of
+	// them was gone, unclear are runs in their place that are not known to be without it.
+	Runs    []runJSON  `json:"runs"`
+	Stopped *time.Time `json:"stopped,omitempty"`
+	Unclear []runJSON  `json:"unclear,omitempty"`
+	Due     *time.Time `json:"due,omitempty"`
+	Overdue bool       `json:"overdue,omitempty"`
 }
 
 func newHistoryJSON(h *store.History, policy *lifePolicy, now time.Time) historyJSON {
 	j := historyJSON{Reference: h.Images[0].Reference, Platform: h.Images[0].Platform, Owner: policy.owner(h.Images[0].Reference)}
+	j.Clusters = newLooksJSON(h.Looks)
 	for _, x := range h.Images {
 		j.Images = append(j.Images, newStoredJSON(x))
 		if x.Matched && j.Vulnerabilities == nil {
@@ -216,7 +281,7 @@ func newHistoryJSON(h *store.History, policy *lifePolicy, now time.Time) history
 	}
 	for _, c := range h.Courses {
 		x := courseJSON{storedFindingJSON: storedFindingsJSON([]store.Finding{c.Finding})[0], Since: c.Since.UTC(), FixSince: utc(c.FixSince), Present: c.In,
-			LastIn: c.LastSeen, FixedIn: c.FixedIn, FixedAt: utc(c.FixedAt), Gone: utc(c.Gone)}
+			LastIn: c.LastSeen, FixedIn: c.FixedIn, FixedAt: utc(c.FixedAt), Gone: utc(c.Gone), Open: c.Open, Runs: newRunsJSON(c.Running.Runs), Stopped: utc(c.Running.Gone), Unclear: newRunsJSON(c.Running.Unknown)}
 		if due, ok := policy.until(c.Severity, c.Life); ok && c.In {
 			x.Due, x.Overdue = utc(due), now.After(due)
 		}

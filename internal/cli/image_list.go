@@ -78,13 +78,21 @@ func (f *listFlags) list(cmd *cobra.Command, p *Program) error {
 	if f.output == "json" {
 		return imageListJSON(p, shown)
 	}
-	return imageListText(p, shown, len(seen)-len(shown))
+	looks, err := s.Looks(cmd.Context())
+	if err != nil {
+		return &codeError{exitUsage, fmt.Errorf("store: %w", err)}
+	}
+	return imageListText(p, shown, len(seen)-len(shown), len(looks) > 0)
 }
 
-func imageListText(p *Program, shown []store.Seen, replaced int) error {
+func imageListText(p *Program, shown []store.Seen, replaced int, looked bool) error {
 	now := time.Now()
 	w := tabwriter.NewWriter(p.Stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "REFERENCE\tPLATFORM\tIMAGE\tVULNERABILITIES\tFIRST SEEN\tLAST SEEN")
+	runs := ""
+	if looked {
+		runs = "\tRUNS IN"
+	}
+	fmt.Fprintln(w, "REFERENCE\tPLATFORM\tIMAGE\tVULNERABILITIES\tFIRST SEEN\tLAST SEEN"+runs)
 	for _, x := range shown {
 		found := "not matched"
 		if x.Matched {
@@ -94,7 +102,10 @@ func imageListText(p *Program, shown []store.Seen, replaced int) error {
 		if !x.Current {
 			reference += " (replaced)"
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", printable(reference), printable(x.Platform), shortDigest(x.Config), found, age(now.Sub(x.First)), age(now.Sub(x.Last)))
+		if looked {
+			runs = "\t" + workloadsOf(x.Runs)
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s%s\n", printable(reference), printable(x.Platform), shortDigest(x.Config), found, age(now.Sub(x.First)), age(now.Sub(x.Last)), runs)
 	}
 	if err := w.Flush(); err != nil {
 		return &codeError{exitUsage, err}
@@ -103,6 +114,22 @@ func imageListText(p *Program, shown []store.Seen, replaced int) error {
 		fmt.Fprintf(p.Stdout, "\nreplaced images that are not listed: %d; --all lists them\n", replaced)
 	}
 	return nil
+}
+
+// workloadsOf counts the workloads that run an image, of clusters that were looked at.
+func workloadsOf(runs []store.Ran) string {
+	now := map[string]bool{}
+	for i := range runs {
+		if runs[i].Gone.IsZero() {
+			now[runs[i].Cluster+" "+runs[i].Workload] = true
+		}
+	}
+	if len(now) == 0 && len(runs) > 0 {
+		return "none any more"
+	} else if len(now) == 0 {
+		return "none seen"
+	}
+	return counted(len(now), "workload")
 }
 
 // foundOf tells what was found. Nothing found is none only where all was judged.
@@ -137,6 +164,8 @@ type storedJSON struct {
 	Fixable int            `json:"fixable"`
 	// Unjudged says why what was found may not be all; absent when all was judged.
 	Unjudged string `json:"unjudged,omitempty"`
+	// Runs are where it runs or ran, by the last looks of ullage image running.
+	Runs []runJSON `json:"runs"`
 }
 
 func imageListJSON(p *Program, shown []store.Seen) error {
@@ -156,7 +185,7 @@ func imageListJSON(p *Program, shown []store.Seen) error {
 }
 
 func newStoredJSON(x store.Seen) storedJSON {
-	j := storedJSON{x.Reference, x.Platform, x.Config, x.Manifest, x.Index, x.Current, x.First.UTC(), x.Last.UTC(), nil, x.Fixable, x.Unjudged}
+	j := storedJSON{x.Reference, x.Platform, x.Config, x.Manifest, x.Index, x.Current, x.First.UTC(), x.Last.UTC(), nil, x.Fixable, x.Unjudged, newRunsJSON(x.Runs)}
 	if x.Matched {
 		j.Found = map[string]int{}
 		for severity, n := range x.Found {

@@ -53,7 +53,7 @@ func wants(group, resource string) bool { return slices.Contains(wanted[group], 
 var omitted = map[string]tree.Fields{
 	"": {"metadata": {"managedFields": nil}},
 	"pods": {"metadata": {"managedFields": nil},
-		"status": {"conditions": nil, "containerStatuses": nil, "initContainerStatuses": nil, "ephemeralContainerStatuses": nil}},
+		"status": {"conditions": nil, "containerStatuses": ofStatus, "initContainerStatuses": ofStatus, "ephemeralContainerStatuses": ofStatus}},
 	"nodes": {"metadata": {"managedFields": nil}, "status": {"images": nil, "conditions": nil}},
 	"endpointslices": {"metadata": {"managedFields": nil},
 		"endpoints": {"conditions": nil, "deprecatedTopology": nil, "hints": nil, "nodeName": nil, "zone": nil, "targetRef": {"uid": nil}}},
@@ -62,6 +62,12 @@ var omitted = map[string]tree.Fields{
 	"secrets": {"apiVersion": nil, "kind": nil, "data": nil, "stringData": nil, "type": nil,
 		"metadata": {"managedFields": nil, "annotations": {"kubectl.kubernetes.io/last-applied-configuration": nil}}},
 }
+
+// ofStatus leaves of a container's status which image it has and whether it runs.
+var ofStatus = tree.Fields{"allocatedResources": nil, "allocatedResourcesStatus": nil, "containerID": nil, "image": nil, "lastState": nil, "ready": nil, "resources": nil,
+	"restartCount": nil, "started": nil, "stopSignal": nil, "user": nil, "volumeMounts": nil,
+	"state": {"running": {"startedAt": nil}, "waiting": {"message": nil, "reason": nil},
+		"terminated": {"containerID": nil, "exitCode": nil, "finishedAt": nil, "message": nil, "reason": nil, "signal": nil, "startedAt": nil}}}
 
 func omittedOf(r resource) tree.Fields {
 	if fields, ok := omitted[r.name]; ok && r.builtin() {

@@ -11,6 +11,7 @@ import (
 	"ullage.dev/ullage/internal/advisory"
 	"ullage.dev/ullage/internal/image"
 	"ullage.dev/ullage/internal/store"
+	"ullage.dev/ullage/internal/vuln"
 )
 
 // Memory is what the store knows of an image that was scanned.
@@ -38,7 +39,7 @@ func (s *Scanner) remember(ctx context.Context, r *Result) error {
 		return err
 	}
 	if r.Vulnerabilities != nil {
-		if m.Change, err = s.Store.Match(ctx, at.Config, findings(r), len(img.Problems) == 0 && len(r.Vulnerabilities.NoData) == 0, unjudged(r, len(img.Problems) == 0)); err != nil {
+		if m.Change, err = s.Store.Match(ctx, at.Config, findings(r), judged(r, len(img.Problems) == 0)); err != nil {
 			return err
 		}
 		lives, err := s.Store.Lives(ctx, at.Config)
@@ -93,6 +94,19 @@ func inventoryOf(img *image.Image) ([]byte, error) {
 		inv.Packages[i] = p
 	}
 	return json.Marshal(inv)
+}
+
+// judged says how far an image was judged.
+func judged(r *Result, complete bool) store.Judged {
+	j := store.Judged{Partly: !complete, Why: unjudged(r, complete)}
+	for _, scope := range r.Vulnerabilities.NoData {
+		j.NoData = append(j.NoData, vuln.EcosystemOf(scope))
+	}
+	for _, u := range r.Vulnerabilities.Undecided {
+		p := &r.Image.Packages[u.Package]
+		j.Undecided = append(j.Undecided, store.Key{Ecosystem: p.Ecosystem, Package: p.Name, Version: p.Version, Vulnerability: u.ID})
+	}
+	return j
 }
 
 // unjudged says why what was found may not be all, "" when everything was judged.
@@ -183,6 +197,6 @@ func (s *Scanner) rematch(ctx context.Context, stored *store.Stored, x *Rematche
 		return errors.New("the database is gone")
 	}
 	x.Result = r
-	x.Change, err = s.Store.Match(ctx, stored.Config, findings(r), inv.Complete && len(r.Vulnerabilities.NoData) == 0, unjudged(r, inv.Complete))
+	x.Change, err = s.Store.Match(ctx, stored.Config, findings(r), judged(r, inv.Complete))
 	return err
 }

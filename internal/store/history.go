@@ -17,51 +17,73 @@ type Course struct {
 	FixedIn  string
 	FixedAt  time.Time // when the reference was first seen to lead to FixedIn
 	LastSeen string    // digest of the configuration of the last image that has it
+	// Open says that no image after the last one with it was judged on it: whether it is
+	// fixed is not known.
+	Open bool
+	// Running is what became of it where the images ran that have it.
+	Running Outcome
 }
 
 // History is what was seen of one reference and platform.
 type History struct {
 	Images  []Seen // in the order in which they were seen last, the newest first
 	Courses []Course
+	Looks   []Looked // at what runs; none: nothing is known of that
 }
 
 // History tells what became of what was found under a reference. FixedIn is the
 // configuration of the image that came after the last one with the finding. It is
 // empty when there is no such reference.
 func (s *Store) History(ctx context.Context, reference, platform string) (h History, err error) {
-	seen, err := s.Seen(ctx)
-	if err != nil {
-		return h, err
-	}
-	for _, x := range seen {
-		if x.Reference == reference && x.Platform == platform {
-			h.Images = append(h.Images, x)
-		}
-	}
-	courses := map[lineage]*Course{}
 	err = s.change(ctx, func(tx *sql.Tx) error {
-		for i, x := range slices.Backward(h.Images) { // from the oldest
-			var id int64
-			if err := tx.QueryRowContext(ctx, "SELECT id FROM image WHERE config = ?", x.Config).Scan(&id); err != nil {
-				return err
-			}
-			found, err := findings(ctx, tx, id)
-			if err != nil {
-				return err
-			}
-			for _, l := range found {
-				follow(courses, l, h.Images, i)
+		h = History{}
+		f, err := loadFleet(ctx, tx, "")
+		if err != nil {
+			return err
+		}
+		all, err := seen(ctx, tx, f)
+		if err != nil {
+			return err
+		}
+		h.Looks = f.looks
+		for _, x := range all {
+			if x.Reference == reference && x.Platform == platform {
+				h.Images = append(h.Images, x)
 			}
 		}
-		return nil
+		return h.follow(ctx, tx, f)
 	})
-	for _, c := range courses {
-		h.Courses = append(h.Courses, *c)
-	}
 	slices.SortFunc(h.Courses, func(a, b Course) int {
 		return cmp.Or(cmp.Compare(a.Since.Unix(), b.Since.Unix()), cmp.Compare(a.Package, b.Package), cmp.Compare(a.Vulnerability, b.Vulnerability), cmp.Compare(a.Ecosystem, b.Ecosystem))
 	})
 	return h, err
+}
+
+// follow makes the courses of what the images have.
+func (h *History) follow(ctx context.Context, tx *sql.Tx, f *fleet) error {
+	courses, ran := map[lineage]*Course{}, map[lineage][]Ran{}
+	for i, x := range slices.Backward(h.Images) { // from the oldest
+		found, err := findings(ctx, tx, x.id)
+		if err != nil {
+			return err
+		}
+		there := map[lineage]bool{}
+		for _, l := range found {
+			follow(courses, l, h.Images, i)
+			if key := l.lineage(); l.life.Gone.IsZero() && !there[key] {
+				there[key] = true
+				ran[key] = append(ran[key], x.Runs...)
+			}
+		}
+	}
+	for key, c := range courses {
+		var err error
+		if c.Running, err = f.outcome(ctx, tx, key, ran[key]); err != nil {
+			return err
+		}
+		h.Courses = append(h.Courses, *c)
+	}
+	return nil
 }
 
 // follow takes in what the i-th image has.
@@ -84,7 +106,18 @@ func follow(courses map[lineage]*Course, l lived, images []Seen, i int) {
 	}
 	*c = Course{Finding: l.Finding, Life: Life{since, fix, l.life.Gone}, LastSeen: images[i].Config, In: i == 0 && there}
 	if i > 0 && there {
-		c.FixedIn, c.FixedAt = images[i-1].Config, images[i-1].First
+		c.fixedBy(l.lineage(), images[:i])
+	}
+}
+
+// fixedBy finds the first of later images that is known not to have it.
+func (c *Course) fixedBy(l lineage, later []Seen) {
+	c.Open = true
+	for _, x := range slices.Backward(later) {
+		if x.Matched && x.open.proves(l) {
+			c.FixedIn, c.FixedAt, c.Open = x.Config, x.First, false
+			return
+		}
 	}
 }
 
@@ -134,8 +167,8 @@ func missing(in, from map[lineage]Finding) []Finding {
 	return list
 }
 
-func sortFindings(list []Finding) {
-	slices.SortFunc(list, func(a, b Finding) int {
-		return cmp.Or(cmp.Compare(a.Package, b.Package), cmp.Compare(a.Vulnerability, b.Vulnerability), cmp.Compare(a.Version, b.Version), cmp.Compare(a.Ecosystem, b.Ecosystem))
-	})
+func sortFindings(list []Finding) { slices.SortFunc(list, compareFindings) }
+
+func compareFindings(a, b Finding) int {
+	return cmp.Or(cmp.Compare(a.Package, b.Package), cmp.Compare(a.Vulnerability, b.Vulnerability), cmp.Compare(a.Version, b.Version), cmp.Compare(a.Ecosystem, b.Ecosystem))
 }

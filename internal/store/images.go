@@ -17,37 +17,52 @@ type Seen struct {
 	Fixable int            // of these, those that a version mends
 	// Unjudged says why the findings may not be all, "" when everything was judged.
 	Unjudged string
+	// Runs are where the image runs or ran, as far as clusters were looked at.
+	Runs []Ran
+
+	id   int64
+	open openness
 }
 
 // Seen lists what was seen, by reference and platform, the newest first.
-func (s *Store) Seen(ctx context.Context) ([]Seen, error) {
-	var all []Seen
-	err := s.change(ctx, func(tx *sql.Tx) error {
-		counts, fixable, err := countFindings(ctx, tx)
+func (s *Store) Seen(ctx context.Context) (all []Seen, err error) {
+	err = s.change(ctx, func(tx *sql.Tx) error {
+		f, err := loadFleet(ctx, tx, "")
 		if err != nil {
 			return err
 		}
-		rows, err := tx.QueryContext(ctx, `SELECT reference, sighting.platform, image.id, config, manifest, indexed, sighting.first, sighting.last, found IS NOT NULL, unjudged
-			FROM sighting JOIN image ON image.id = sighting.image ORDER BY reference, sighting.platform, turn DESC`)
-		if err != nil {
-			return err
-		}
-		defer rows.Close()
-		for rows.Next() {
-			var x Seen
-			var id, first, last int64
-			if err := rows.Scan(&x.Reference, &x.Platform, &id, &x.Config, &x.Manifest, &x.Index, &first, &last, &x.Matched, &x.Unjudged); err != nil {
-				return err
-			}
-			x.First, x.Last = time.Unix(first, 0), time.Unix(last, 0)
-			x.Found, x.Fixable = counts[id], fixable[id]
-			n := len(all)
-			x.Current = n == 0 || all[n-1].Reference != x.Reference || all[n-1].Platform != x.Platform
-			all = append(all, x)
-		}
-		return rows.Err()
+		all, err = seen(ctx, tx, f)
+		return err
 	})
 	return all, err
+}
+
+func seen(ctx context.Context, tx *sql.Tx, f *fleet) ([]Seen, error) {
+	counts, fixable, err := countFindings(ctx, tx)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := tx.QueryContext(ctx, `SELECT reference, sighting.platform, image.id, config, manifest, indexed, sighting.first, sighting.last, found IS NOT NULL, unjudged, open
+		FROM sighting JOIN image ON image.id = sighting.image ORDER BY reference, sighting.platform, turn DESC`)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var all []Seen
+	for rows.Next() {
+		var x Seen
+		var first, last int64
+		var open string
+		if err := rows.Scan(&x.Reference, &x.Platform, &x.id, &x.Config, &x.Manifest, &x.Index, &first, &last, &x.Matched, &x.Unjudged, &open); err != nil {
+			return nil, err
+		}
+		x.First, x.Last = time.Unix(first, 0), time.Unix(last, 0)
+		x.Found, x.Fixable, x.Runs, x.open = counts[x.id], fixable[x.id], f.runsOf(x.id), parseOpen(open)
+		n := len(all)
+		x.Current = n == 0 || all[n-1].Reference != x.Reference || all[n-1].Platform != x.Platform
+		all = append(all, x)
+	}
+	return all, rows.Err()
 }
 
 func countFindings(ctx context.Context, tx *sql.Tx) (counts map[int64]map[string]int, fixable map[int64]int, err error) {

@@ -4,8 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"fmt"
-	"hash/fnv"
 	"time"
 )
 
@@ -83,6 +81,14 @@ func (s *Store) See(ctx context.Context, at Sighting, version string, inventory 
 				return err
 			}
 		}
+		for _, digest := range []string{at.Config, at.Manifest, at.Index} {
+			if digest == "" {
+				continue
+			}
+			if _, err := tx.ExecContext(ctx, "INSERT INTO digest (digest, image) VALUES (?, ?) ON CONFLICT DO NOTHING", digest, id); err != nil {
+				return err
+			}
+		}
 		err = tx.QueryRowContext(ctx, `SELECT config FROM sighting JOIN image ON image.id = sighting.image
 			WHERE reference = ? AND sighting.platform = ? ORDER BY turn DESC LIMIT 1`, at.Reference, at.Platform).Scan(&before)
 		if err != nil && !errors.Is(err, sql.ErrNoRows) {
@@ -98,42 +104,31 @@ func (s *Store) See(ctx context.Context, at Sighting, version string, inventory 
 	return before, err
 }
 
-// Match notes what is found in an image now. When the image could not be read or
-// judged as a whole, findings that are missing are not taken for gone. Unjudged says why some of
-// the image was not judged, "" when all was.
-func (s *Store) Match(ctx context.Context, config string, found []Finding, whole bool, unjudged string) (c Change, err error) {
-	sum := digestOf(found, whole)
+// Match notes what is found in an image now. What was found before and is not now
+// is gone, as far as the image was judged.
+func (s *Store) Match(ctx context.Context, config string, found []Finding, judged Judged) (c Change, err error) {
+	sum := digestOf(found, &judged)
 	err = s.change(ctx, func(tx *sql.Tx) error {
 		var id int64
 		var before sql.NullString
 		if err := tx.QueryRowContext(ctx, "SELECT id, found FROM image WHERE config = ?", config).Scan(&id, &before); err != nil {
 			return err
 		}
-		if _, err := tx.ExecContext(ctx, "UPDATE image SET unjudged = ?1 WHERE id = ?2 AND unjudged <> ?1", unjudged, id); err != nil {
-			return err
-		}
 		if c.First = !before.Valid; before.String == sum {
-			return nil
-		}
-		if err := s.reconcile(ctx, tx, id, found, whole, &c); err != nil {
+			_, err := tx.ExecContext(ctx, "UPDATE image SET unjudged = ?1 WHERE id = ?2 AND unjudged <> ?1", judged.Why, id)
 			return err
 		}
-		_, err := tx.ExecContext(ctx, "UPDATE image SET found = ? WHERE id = ?", sum, id)
+		if err := s.reconcile(ctx, tx, id, found, &judged, &c); err != nil {
+			return err
+		}
+		_, err := tx.ExecContext(ctx, "UPDATE image SET found = ?, unjudged = ?, open = ? WHERE id = ?", sum, judged.Why, judged.open(), id)
 		return err
 	})
 	return c, err
 }
 
-func digestOf(found []Finding, whole bool) string {
-	h := fnv.New128a()
-	for i := range found {
-		fmt.Fprintf(h, "%q\n", found[i])
-	}
-	return fmt.Sprintf("%x %v", h.Sum(nil), whole)
-}
-
 // reconcile brings the findings of an image up to date.
-func (s *Store) reconcile(ctx context.Context, tx *sql.Tx, id int64, found []Finding, whole bool, c *Change) error {
+func (s *Store) reconcile(ctx context.Context, tx *sql.Tx, id int64, found []Finding, judged *Judged, c *Change) error {
 	before, err := findings(ctx, tx, id)
 	if err != nil {
 		return err
@@ -177,11 +172,8 @@ func (s *Store) reconcile(ctx context.Context, tx *sql.Tx, id int64, found []Fin
 			return err
 		}
 	}
-	if !whole {
-		return nil
-	}
 	for key, was := range before {
-		if there[key] || !was.life.Gone.IsZero() {
+		if there[key] || !was.life.Gone.IsZero() || !judged.proves(&key) {
 			continue
 		}
 		c.Gone = append(c.Gone, was.Finding)

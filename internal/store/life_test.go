@@ -26,7 +26,7 @@ func see(t *testing.T, s *Store, reference, config string) string {
 
 func match(t *testing.T, s *Store, config string, found ...Finding) Change {
 	t.Helper()
-	c, err := s.Match(t.Context(), config, found, true, "")
+	c, err := s.Match(t.Context(), config, found, Judged{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -123,7 +123,7 @@ func TestPartlyRead(t *testing.T) {
 	s := open(t, t.TempDir(), Options{})
 	see(t, s, "a", "A")
 	match(t, s, "A", finding("x", "1", "CVE-1", ""), finding("y", "1", "CVE-2", ""))
-	c, err := s.Match(t.Context(), "A", []Finding{finding("x", "1", "CVE-1", "")}, false, "a part was not read")
+	c, err := s.Match(t.Context(), "A", []Finding{finding("x", "1", "CVE-1", "")}, Judged{Partly: true, Why: "a part was not read"})
 	if err != nil || !c.Empty() {
 		t.Errorf("%+v, %v", c, err)
 	}

@@ -49,4 +49,35 @@ CREATE TABLE finding (
 ) WITHOUT ROWID;
 `, `
 ALTER TABLE image ADD COLUMN unjudged TEXT NOT NULL DEFAULT ''; -- why the last matching does not say it all
+`, `
+ALTER TABLE image ADD COLUMN open TEXT NOT NULL DEFAULT ''; -- what was not judged, one a line: * is all, else ecosystems and single vulnerabilities
+UPDATE image SET open = '*' WHERE unjudged <> '';
+CREATE TABLE digest ( -- all under which an image was seen: of indexes, manifests and its configuration
+	digest TEXT NOT NULL,
+	image  INTEGER NOT NULL REFERENCES image (id) ON DELETE CASCADE,
+	PRIMARY KEY (digest, image)
+) WITHOUT ROWID;
+CREATE INDEX digest_of_image ON digest (image);
+INSERT INTO digest SELECT config, id FROM image UNION SELECT manifest, image FROM sighting WHERE manifest <> '' UNION SELECT indexed, image FROM sighting WHERE indexed <> '';
+CREATE TABLE look ( -- the last one at what runs in a cluster
+	cluster TEXT PRIMARY KEY,
+	name    TEXT NOT NULL,
+	at      INTEGER NOT NULL,
+	gap     TEXT NOT NULL -- why there may be more
+) WITHOUT ROWID;
+CREATE TABLE run ( -- an image in the containers of a workload
+	cluster    TEXT NOT NULL REFERENCES look (cluster) ON DELETE CASCADE,
+	namespace  TEXT NOT NULL,
+	workload   TEXT NOT NULL,
+	container  TEXT NOT NULL,
+	digest     TEXT NOT NULL,
+	platform   TEXT NOT NULL, -- of the nodes, '' when not known
+	reference  TEXT NOT NULL,
+	containers INTEGER NOT NULL,
+	first      INTEGER NOT NULL,
+	last       INTEGER NOT NULL,
+	gone       INTEGER,       -- the first look that did not find it
+	PRIMARY KEY (cluster, workload, container, digest, platform)
+) WITHOUT ROWID;
+CREATE INDEX run_of_digest ON run (digest);
 `}

@@ -75,7 +75,7 @@ func Run(packages []Package, r Release, source Source) (*Result, error) {
 		covered := func(l look) bool { return source.Covers(l.scope) }
 		if scope == "" || !slices.ContainsFunc(packages[i].looks(scope), covered) {
 			if scope == "" {
-				scope = strings.TrimSpace(packages[i].Ecosystem + " of " + r.ID + " " + r.Version)
+				scope = packages[i].Ecosystem + noRelease(r)
 			}
 			noData[scope] = true
 			continue
@@ -101,6 +101,21 @@ func Run(packages []Package, r Release, source Source) (*Result, error) {
 		slices.SortStableFunc(list, func(a, b Ruled) int { return cmp.Or(a.Package-b.Package, strings.Compare(a.ID, b.ID)) })
 	}
 	return m.result, nil
+}
+
+// noRelease says of which system packages are whose ecosystem has no such release.
+func noRelease(r Release) string {
+	if r.ID == "" && r.Version == "" {
+		return " of a release that is not known"
+	}
+	return " of " + strings.TrimSpace(r.ID+" "+r.Version)
+}
+
+// EcosystemOf returns the ecosystem of an entry of [Result.NoData].
+func EcosystemOf(noData string) string {
+	ecosystem, _, _ := strings.Cut(noData, " of ")
+	ecosystem, _, _ = strings.Cut(ecosystem, ":")
+	return ecosystem
 }
 
 type matcher struct {

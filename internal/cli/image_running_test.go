@@ -1,0 +1,91 @@
+package cli
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+	"time"
+
+	"ullage.dev/ullage/internal/model"
+)
+
+// runningPod is a pod that says which image its container has.
+func runningPod(name, image, digest string) string {
+	return `{"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "` + name + `", "namespace": "shop"}, "spec": {"nodeName": "a", "containers": [{"name": "web", "image": "` + image + `"}]},
+		"status": {"phase": "Running", "containerStatuses": [{"name": "web", "imageID": "` + digest + `", "state": {"running": {}}}]}}`
+}
+
+const amd64Node = `{"apiVersion": "v1", "kind": "Node", "metadata": {"name": "a"}, "status": {"nodeInfo": {"operatingSystem": "linux", "architecture": "amd64"}}}`
+
+// unwrapped is text without its lines and columns.
+func unwrapped(text string) string { return strings.Join(strings.Fields(text), " ") }
+
+// manifestOf is the digest of the manifest that a reference leads to, by the store.
+func (b *lifeBench) manifestOf(ref string) string {
+	b.t.Helper()
+	var doc struct{ Images []storedJSON }
+	if err := json.Unmarshal([]byte(b.run(exitClean, "image", "list", "-o", "json")), &doc); err != nil {
+		b.t.Fatal(err)
+	}
+	for _, x := range doc.Images {
+		if x.Reference == ref {
+			return x.Manifest
+		}
+	}
+	b.t.Fatalf("%s is not stored", ref)
+	return ""
+}
+
+// TestGoneFromRunning follows a vulnerability from the image that has it, over the
+// tag that mends it, to the cluster that rolls it out, and back.
+func TestGoneFromRunning(t *testing.T) {
+	b := newLifeBench(t)
+	ref, at := b.registry+"/web:1", time.Now().UTC().Truncate(time.Second).Add(-5*24*time.Hour)
+	look := func(code int, gaps []model.Gap, pods ...string) string {
+		t.Helper()
+		at = at.AddDate(0, 0, 1)
+		return unwrapped(b.run(code, "image", "running", "--from", savedClusterAt(t, at, "v1.34.1", gaps, append(pods, amd64Node)...)))
+	}
+	b.run(exitIncomplete, "image", "running")
+	b.advise("CVE-2026-0001", "1:1.2.13.dfsg-2", "")
+	b.advise("CVE-2026-0002", "", "")
+	b.update()
+	b.push("web:1", "")
+	b.run(exitClean, "image", ref)
+	contains(t, b.run(exitClean, "image", "history", ref), "which workloads run them is not known")
+	old := b.registry + "/web@" + b.manifestOf(ref)
+	text := look(exitClean, nil, runningPod("web-1", ref, old), runningPod("other", b.registry+"/other:1", b.registry+"/other@sha256:"+strings.Repeat("0", 64)))
+	contains(t, text, "running images with vulnerabilities: 1 of 1; 2 critical; 1 more not known", "in Pod shop/web-1 (web)", "2 critical; 1 with a fix", "Not known", b.registry+"/other@sha256:"+strings.Repeat("0", 64))
+	contains(t, b.run(exitClean, "image", "list"), "RUNS IN", "1 workload")
+
+	b.push("web:1", "1:1.2.13.dfsg-3")
+	b.run(exitClean, "image", ref)
+	text = look(exitClean, nil, runningPod("web-1", ref, old))
+	contains(t, text, "mended and not rolled out: "+ref+" is sha256:", "without CVE-2026-0001")
+	text = b.run(exitClean, "image", "history", ref)
+	contains(t, text, "fixed in", "runs in Pod shop/web-1 (web)", "was not seen to run")
+	if strings.Contains(text, "gone from running") {
+		t.Errorf("gone while it runs:\n%s", text)
+	}
+
+	fixed := b.registry + "/web@" + b.manifestOf(ref)
+	text = look(exitIncomplete, []model.Gap{{Kind: model.GroupKind{Kind: "Pod"}, Reason: "pods may not be listed"}}, runningPod("web-1", ref, fixed))
+	contains(t, text, "there may be more: pods may not be listed")
+	if strings.Contains(text, "Gone from") {
+		t.Errorf("gone from pods that were not read:\n%s", text)
+	}
+	text = look(exitClean, nil, runningPod("web-1", ref, fixed))
+	contains(t, text, "Gone from running workloads", at.Format(time.DateOnly)+" Pod shop/web-1 (web): CVE-2026-0001", "running images with vulnerabilities: 1 of 1; 1 critical")
+	contains(t, unwrapped(b.run(exitClean, "image", "history", ref)), "gone from running workloads since "+at.Format(time.DateOnly), "does not run any more since "+at.Format(time.DateOnly))
+	var doc runningJSON
+	if err := json.Unmarshal([]byte(b.run(exitClean, "image", "running", "-o", "json")), &doc); err != nil || len(doc.Images) != 1 || len(doc.Gone) != 1 || doc.Gone[0].ID != "CVE-2026-0001" || len(doc.Images[0].Found) != 1 || len(doc.Open) != 0 {
+		t.Errorf("%v: %+v", err, doc)
+	}
+	early := savedClusterAt(t, at.AddDate(0, 0, -1), "v1.34.1", nil, runningPod("web-1", ref, old))
+	contains(t, b.run(exitUsage, "image", "running", "--from", early), "knows what ran later")
+	contains(t, b.run(exitClean, "image", "running", "--forget", "dev"), "forgot")
+	b.run(exitUsage, "image", "running", "--forget", "dev")
+	b.run(exitUsage, "image", "running", "--from", early, "--forget", "dev")
+	b.run(exitUsage, "image", "running", "--from", early, "--cluster")
+	b.run(exitIncomplete, "image", "running")
+}
