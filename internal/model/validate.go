@@ -19,6 +19,7 @@ var validations = map[GroupKind]func(*Object) *refusal{
 	{Group: "policy.networking.k8s.io", Kind: "AdminNetworkPolicy"}:         refuseAdminPolicy,
 	{Group: "policy.networking.k8s.io", Kind: "BaselineAdminNetworkPolicy"}: refuseAdminPolicy,
 	{Group: "policy.networking.k8s.io", Kind: "ClusterNetworkPolicy"}:       refuseAdminPolicy,
+	{Group: "discovery.k8s.io", Kind: "EndpointSlice"}:                      refuseEndpointSlice,
 }
 
 // refusal is a value that the API server refuses, and why.
@@ -38,8 +39,8 @@ func validate(o *Object) error {
 	if r == nil {
 		return nil
 	}
-	path := pathsTo(o.Root, r.node)[0]
-	return fmt.Errorf("%s: %s/%s: the API server would refuse it: %s %s", o.Source.Place(r.node), o.Key.GroupKind, o.Key.Name, path, r.why)
+	why := strings.TrimSpace(pathsTo(o.Root, r.node)[0].String() + " " + r.why)
+	return fmt.Errorf("%s: %s/%s: the API server would refuse it: %s", o.Source.Place(r.node), o.Key.GroupKind, o.Key.Name, why)
 }
 
 func refuse(n *tree.Node, format string, args ...any) *refusal {
@@ -91,6 +92,10 @@ func intWithin(n *tree.Node, first, last int64) *refusal {
 	}
 	return nil
 }
+
+// ValidSelector reports whether a LabelSelector, which may be absent, is one that can
+// be evaluated. The schemas of custom kinds let others pass.
+func ValidSelector(n *tree.Node) bool { return refuseSelector(n) == nil }
 
 // refuseSelector checks a LabelSelector. An absent one passes.
 func refuseSelector(n *tree.Node) *refusal {

@@ -3,6 +3,7 @@ package reach
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"sigs.k8s.io/yaml"
@@ -244,7 +245,7 @@ func (r *maker) adminPolicy(kind string) m {
 			n := m{"action": pick(r, accept, "Deny", "Deny", hand), key: r.atLeastOne(2, peer)}
 			if r.chance(2) {
 				if old {
-					n["ports"] = r.atLeastOne(2, r.oldPort)
+					n["ports"] = r.atLeastOne(2, func() any { return r.oldPort(onlyPods(n[key])) })
 				} else {
 					n["protocols"] = r.atLeastOne(2, r.newPort)
 				}
@@ -260,7 +261,7 @@ func (r *maker) adminPolicy(kind string) m {
 func (r *maker) egressPeer() any {
 	switch r.IntN(7) {
 	case 0:
-		return m{"networks": pick(r, []string{r.cidr()}, []string{"0.0.0.0/0", "::/0"}, []string{r.cidr(), r.cidr()})}
+		return m{"networks": pick(r, []string{r.cidr()}, []string{"0.0.0.0/0", "::/0"}, slices.Compact([]string{r.cidr(), r.cidr()}))}
 	case 1:
 		return m{"nodes": r.selector("")}
 	case 2:
@@ -269,10 +270,18 @@ func (r *maker) egressPeer() any {
 	return r.adminPods()
 }
 
-func (r *maker) oldPort() any {
+// onlyPods reports whether peers are all of kinds whose ports may be named.
+func onlyPods(peers any) bool {
+	return !slices.ContainsFunc(peers.([]any), func(p any) bool { return p.(m)["namespaces"] == nil && p.(m)["pods"] == nil })
+}
+
+func (r *maker) oldPort(named bool) any {
 	protocol := pick(r, "TCP", "UDP", "SCTP")
+	if named && r.chance(3) {
+		return m{"namedPort": pick(r, "http", "metrics")}
+	}
 	return pick(r, m{"portNumber": m{"protocol": protocol, "port": pick(r, 80, 81, 443, 8080)}},
-		m{"portRange": m{"protocol": protocol, "start": 80, "end": pick(r, 81, 90, 8080)}}, m{"namedPort": pick(r, "http", "metrics")})
+		m{"portRange": m{"protocol": protocol, "start": 80, "end": pick(r, 81, 90, 8080)}})
 }
 
 func (r *maker) newPort() any {

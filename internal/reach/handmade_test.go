@@ -11,7 +11,11 @@ import (
 )
 
 func endpointSlice(name, service, labels, rest string) string {
-	return fmt.Sprintf("---\napiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\nmetadata: {name: %s, namespace: shop, labels: {kubernetes.io/service-name: %s, %s}}\naddressType: IPv4\n%s\n", name, service, labels, rest)
+	family := "IPv4"
+	if strings.Contains(rest, "::") {
+		family = "IPv6"
+	}
+	return fmt.Sprintf("---\napiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\nmetadata: {name: %s, namespace: shop, labels: {kubernetes.io/service-name: %s, %s}}\naddressType: %s\n%s\n", name, service, labels, family, rest)
 }
 
 // at gives a pod addresses.
@@ -42,7 +46,6 @@ func TestWaysInByHand(t *testing.T) {
 		{"another Service", web + front + endpointSlice("s", "back", "", ref("web")), ""},
 		{"a Service inside", web + inside + endpointSlice("s", "front", "", ref("web")), ""},
 		{"an Ingress", web + inside + ingress + endpointSlice("s", "front", "", ref("web")), "Ingress internet yes TCP 8080"},
-		{"a loopback address", web + front + endpointSlice("s", "front", "", strings.Replace(ref("web"), "10.1.0.1", "127.0.0.1", 1)), ""},
 		{"Endpoints", at(web, "{ip: 10.1.0.1}") + front + legacy, "LoadBalancer internet yes TCP 8080"},
 		{"Endpoints that are not copied", at(web, "{ip: 10.1.0.1}") + front + strings.Replace(legacy, "namespace: shop", "namespace: shop, labels: {endpointslice.kubernetes.io/skip-mirror: \"true\"}", 1), ""},
 		{"what a controller keeps", web + other + svc("front", "type: NodePort, ports: [{name: http, port: 80}]") +

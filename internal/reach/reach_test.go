@@ -24,6 +24,9 @@ func graph(t testing.TB, closed bool, text ...string) *Graph {
 func TestReachCases(t *testing.T) {
 	front := pod("front", "web", "app: web", "")
 	back := pod("back", "a", "app: api", "{name: http, containerPort: 80}") + pod("back", "b", "app: api", "{name: http, containerPort: 8080}")
+	anp := func(egress string) string {
+		return "---\napiVersion: policy.networking.k8s.io/v1alpha1\nkind: AdminNetworkPolicy\nmetadata: {name: c}\nspec: {priority: 1, subject: {namespaces: {}}, egress: [" + egress + "]}\n"
+	}
 	for _, c := range []struct{ name, text, want string }{
 		{"no policies", front + back, "{2 2} {1 1}"},
 		{"both sides must share a port", front + back + netpol("front", "out", `podSelector: {}, policyTypes: [Egress], egress: [{ports: [{port: 80}]}]`) +
@@ -42,6 +45,12 @@ func TestReachCases(t *testing.T) {
 		{"a field that a NetworkPolicy does not have", front + back + netpol("back", "in", `podSelector: {}, ingress: [{form: [{podSelector: {}}]}]`), "{0 2} {0 1}"},
 		{"an unknown field of a peer", front + back + "---\napiVersion: policy.networking.k8s.io/v1alpha2\nkind: ClusterNetworkPolicy\nmetadata: {name: c}\n" +
 			"spec: {tier: Admin, priority: 1, subject: {namespaces: {}}, egress: [{action: Deny, to: [{planets: [mars]}]}]}\n", "{0 2} {0 1}"},
+		{"a selector that cannot be evaluated", front + back + anp("{action: Deny, to: [{namespaces: {matchExpressions: [{key: a, operator: Foo}]}}]}"), "{0 2} {0 1}"},
+		{"a label that cannot be", front + back + anp("{action: Deny, to: [{pods: {namespaceSelector: {}, podSelector: {matchLabels: {a: b c}}}}]}"), "{0 2} {0 1}"},
+		{"a protocol without ports", front + back + anp("{action: Deny, to: [{namespaces: {}}], ports: [{portNumber: {protocol: ICMP, port: 80}}]}"), "{0 2} {0 1}"},
+		{"a protocol with ports", front + back + anp("{action: Deny, to: [{namespaces: {}}], ports: [{portRange: {protocol: SCTP, start: 1, end: 2}}]}"), "{2 2} {1 1}"},
+		{"pods of all namespaces", front + back + "---\napiVersion: policy.networking.k8s.io/v1alpha2\nkind: ClusterNetworkPolicy\nmetadata: {name: c}\n" +
+			"spec: {tier: Admin, priority: 1, subject: {pods: {podSelector: {}}}, egress: [{action: Deny, to: [{pods: {podSelector: {}}}]}]}\n", "{0 0} {0 0}"},
 	} {
 		r := graph(t, false, c.text).Reach("front")
 		if got := fmt.Sprint(r.Workloads, r.Namespaces); got != c.want || (r.Why == "") != r.Workloads.Known() {

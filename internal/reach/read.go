@@ -66,7 +66,7 @@ func readAll(s *model.Snapshot) (policies []*Policy, others []*model.Object) {
 	r := &reader{snapshot: s}
 	for _, api := range apis {
 		for o := range s.Kind(api.kind) {
-			if misspelt(o) {
+			if unclear(o) {
 				others = append(others, o)
 			}
 			policies = append(policies, r.policiesOf(api, o)...)
@@ -84,13 +84,16 @@ func readAll(s *model.Snapshot) (policies []*Policy, others []*model.Object) {
 
 // policiesOf reads an object.
 func (r *reader) policiesOf(a api, o *model.Object) []*Policy {
-	if misspelt(o) {
+	if unclear(o) {
 		p := foreignPolicy(o, true)
 		p.mayDeny, p.mayAllow = [2]Reasons{whyField, whyField}, [2]Reasons{whyField, whyField}
 		return []*Policy{p}
 	}
 	return a.read(r, o)
 }
+
+// unclear reports whether what a policy means is not known as a whole.
+func unclear(o *model.Object) bool { return misspelt(o) || undefinedAdmin(o) }
 
 // misspelt reports whether the spec has fields that its kind does not have. What
 // was meant is not known: kubectl refuses them, and the API server may drop them,

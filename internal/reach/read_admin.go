@@ -5,6 +5,8 @@ import (
 	"ullage.dev/ullage/internal/tree"
 )
 
+const adminGroup = "policy.networking.k8s.io"
+
 // readAdminPolicy reads the three cluster-scoped kinds of
 // policy.networking.k8s.io: AdminNetworkPolicy and BaselineAdminNetworkPolicy of
 // v1alpha1, and ClusterNetworkPolicy of v1alpha2, which has both tiers.
@@ -28,6 +30,48 @@ func readAdminPolicy(_ *reader, o *model.Object) []*Policy {
 		}
 	}
 	return []*Policy{p}
+}
+
+// undefinedAdmin reports whether a policy has what the schemas of policy.networking.k8s.io
+// let pass and nothing says the meaning of: selectors that cannot be evaluated, and
+// protocols that have no ports. Implementations differ in what they drop then.
+func undefinedAdmin(o *model.Object) bool {
+	if o.Key.Group != adminGroup {
+		return false
+	}
+	spec := o.Root.Get("spec")
+	return undefinedPods(spec.Get("subject")) || undefinedRules(spec.Get("ingress"), "from") || undefinedRules(spec.Get("egress"), "to")
+}
+
+func undefinedRules(rules *tree.Node, peersKey string) bool {
+	for i := range rules.Children() {
+		peers, ports := rules.At(i).Get(peersKey), rules.At(i).Get("ports")
+		for j := range peers.Children() {
+			if undefinedPods(peers.At(j)) {
+				return true
+			}
+		}
+		for j := range ports.Children() {
+			for k := range ports.At(j).Children() {
+				protocol := ports.At(j).Children()[k].Get("protocol")
+				if _, ok := protocolOf(protocol); !ok {
+					return true
+				}
+			}
+		}
+	}
+	return false
+}
+
+// undefinedPods reports whether a selector of a subject or peer cannot be evaluated.
+func undefinedPods(n *tree.Node) bool {
+	pods := n.Get("pods")
+	for _, selector := range []*tree.Node{n.Get("namespaces"), n.Get("nodes"), pods.Get("namespaceSelector"), pods.Get("podSelector")} {
+		if !model.ValidSelector(selector) {
+			return true
+		}
+	}
+	return false
 }
 
 // readTier reads where a policy stands. It reports false for what the API

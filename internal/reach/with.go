@@ -62,7 +62,7 @@ func (b *builder) readChanges(g *Graph, changes []model.Change) ([]*Policy, bool
 		if i < 0 {
 			return nil, false
 		}
-		if o != nil && misspelt(o) || slices.ContainsFunc(g.others, func(other *model.Object) bool { return other.Key == key }) {
+		if o != nil && unclear(o) || slices.ContainsFunc(g.others, func(other *model.Object) bool { return other.Key == key }) {
 			return nil, false
 		}
 		if o != nil {
