@@ -7,10 +7,12 @@ import (
 )
 
 const (
-	startPercent = 1600     // of the runtime's 4 MiB: most runs end before they have allocated that much
-	smallHeap    = 24 << 20 // bytes alive, up to which memory is cheaper than collecting
-	smallPercent = 400
-	largePercent = 48
+	startPercent = 1600      // of the runtime's 4 MiB: most runs end before they have allocated that much
+	smallHeap    = 24 << 20  // bytes alive, up to which memory is cheaper than collecting
+	smallPercent = 400       // of a small heap
+	roomyHeap    = 160 << 20 // bytes that a larger heap fills before it is held close to what is alive
+	maxPercent   = 100       // of a larger heap
+	minPercent   = 40
 )
 
 // paceGC lets the heap of a small run grow freely, because most runs are over
@@ -30,10 +32,19 @@ func watchGC(percent int) {
 	runtime.AddCleanup(garbage, func(percent int) {
 		live := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
 		metrics.Read(live)
-		if want := map[bool]int{true: smallPercent, false: largePercent}[live[0].Value.Uint64() < smallHeap]; want != percent {
+		if want := gcPercent(live[0].Value.Uint64()); want != percent {
 			debug.SetGCPercent(want)
 			percent = want
 		}
 		watchGC(percent)
 	}, percent)
+}
+
+// gcPercent returns how much may be allocated until the next collection, in
+// hundredths of what is alive.
+func gcPercent(live uint64) int {
+	if live < smallHeap {
+		return smallPercent
+	}
+	return max(min(int(roomyHeap*100/live)-100, maxPercent), minPercent)
 }

@@ -64,10 +64,20 @@ type Fingerprint [16]byte
 
 // NewFingerprint hashes the parts of a finding's identity.
 func NewFingerprint(parts ...string) Fingerprint {
-	text := make([]byte, 0, 256)
+	return FingerprintOf(AppendIdentity(make([]byte, 0, 256), parts...))
+}
+
+// AppendIdentity appends parts of an identity, such that [FingerprintOf] all of
+// them is their [NewFingerprint].
+func AppendIdentity(text []byte, parts ...string) []byte {
 	for _, p := range parts {
 		text = append(append(strconv.AppendInt(text, int64(len(p)), 10), ':'), p...)
 	}
+	return text
+}
+
+// FingerprintOf hashes what AppendIdentity made.
+func FingerprintOf(text []byte) Fingerprint {
 	sum := sha256.Sum256(text)
 	return Fingerprint(sum[:len(Fingerprint{})])
 }

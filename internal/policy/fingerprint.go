@@ -19,28 +19,37 @@ var identifying = []string{"mountPath", "devicePath", "name", "containerPort", "
 // fingerprint identifies the finding of a rule for the element that the frame is
 // bound to.
 func (f *frame) fingerprint(rule *Rule) model.Fingerprint {
+	if len(f.identity) == 0 {
+		f.identify()
+	}
+	f.text = append(model.AppendIdentity(f.text[:0], rule.ID), f.identity...)
+	return model.FingerprintOf(f.text)
+}
+
+// identify writes what identifies the element that the frame is bound to, the
+// same for all rules.
+func (f *frame) identify() {
 	k := f.object.Key
-	parts := append(f.parts[:0], rule.ID, k.Cluster, k.Namespace, k.Group, k.Kind, k.Name)
+	text := model.AppendIdentity(f.identity, k.Cluster, k.Namespace, k.Group, k.Kind, k.Name)
 	if f.pod != nil && len(f.object.Pods()) > 1 {
-		parts = append(parts, f.pod.SpecPath.String())
+		text = model.AppendIdentity(text, f.pod.SpecPath.String())
 	}
 	for i := range f.bound {
 		b := &f.bound[i]
 		if b.level == nil {
-			parts = append(parts, stable(f.object.Root, b.path)...)
+			text = model.AppendIdentity(text, stable(f.object.Root, b.path)...)
 			for _, key := range []string{"kind", "namespace", "name", "type"} { // not its path, which has indexes
-				parts = append(parts, b.node.Get(key).Str())
+				text = model.AppendIdentity(text, b.node.Get(key).Str())
 			}
 			continue
 		}
 		if b.level.As == "container" && b.node.Get("name").Str() == "" {
-			parts = append(parts, b.list.String(), strconv.Itoa(b.index)) // its content is what findings want changed
+			text = model.AppendIdentity(text, b.list.String(), strconv.Itoa(b.index)) // its content is what findings want changed
 			continue
 		}
-		parts = append(parts, b.list.String(), identity(b.node))
+		text = model.AppendIdentity(text, b.list.String(), identity(b.node))
 	}
-	f.parts = parts
-	return model.NewFingerprint(parts...)
+	f.identity = text
 }
 
 // stable writes a path with the identities of list items for their indexes.

@@ -31,9 +31,13 @@ type frame struct {
 	all     ref.Val                // variables.containers, once asked for
 
 	judged *model.Element // what the frame is bound to, once asked for
-	parts  []string       // memory of the fingerprint
-	said   map[saying]*model.Statement
-	asked  map[model.Question]*model.Question
+	kept   *kept
+
+	identity []byte // of what the frame is bound to; empty where no finding asked for it
+	text     []byte // memory of fingerprints
+
+	said  map[saying]*model.Statement
+	asked map[model.Question]*model.Question
 
 	telling bool                      // a message is made
 	knowns  map[*tree.Node]*tree.Node // facts about images without what is unknown of them
@@ -160,16 +164,9 @@ func (f *frame) element() *model.Element {
 		p = f.pod.SpecPath
 	}
 	if len(f.bound) > 0 {
-		p = append(make(tree.Path, 0, len(p)+2*len(f.bound)), p...)
+		p = f.kept.path(p, f.bound)
 	}
-	for _, b := range f.bound {
-		if b.level == nil {
-			p = b.path
-			break
-		}
-		p = append(append(p, b.list...), tree.Step{Index: b.index})
-	}
-	f.judged = &model.Element{Object: f.object, Subject: f.label(), Path: p}
+	f.judged = f.kept.element(f.object, f.label(), p)
 	return f.judged
 }
 

@@ -12,8 +12,6 @@
 package policy
 
 import (
-	"fmt"
-
 	"ullage.dev/ullage/internal/model"
 	"ullage.dev/ullage/internal/tree"
 )
@@ -149,19 +147,4 @@ var subjects = map[string]struct {
 	"reference":      {Subject: Subject{Found: "reference"}},
 	"credential":     {Subject: Subject{Found: "credential"}},
 	"unknownField":   {Subject: Subject{Found: "unknownField"}},
-}
-
-// label names an element for people, such as `container "web"`.
-func (l Level) label(n *tree.Node, index int) string {
-	for _, key := range []string{"name", "mountPath", "host", "key"} {
-		if s := n.Get(key).Str(); s != "" {
-			return fmt.Sprintf("%s %q", l.As, s)
-		}
-	}
-	for _, key := range []string{"containerPort", "port"} {
-		if v := n.Get(key); v != nil {
-			return l.As + " " + v.Text()
-		}
-	}
-	return fmt.Sprintf("%s %d", l.As, index+1)
 }

@@ -55,6 +55,7 @@ type Worker struct {
 	facts  Facts
 	caches []cache // by group
 	frame  frame
+	kept   kept
 
 	scratch  []verdict
 	outcomes []Outcome
@@ -99,7 +100,7 @@ func (r *run) subject(groups []*group) {
 	f := &r.frame
 	*f = frame{
 		object: r.object, facts: r.facts, minor: r.engine.options.KubernetesMinor,
-		bound: f.bound[:0], related: f.related, cached: f.cached[:0], parts: f.parts[:0],
+		bound: f.bound[:0], related: f.related, cached: f.cached[:0], kept: &r.kept, identity: f.identity[:0], text: f.text,
 		said: f.said, asked: f.asked, knowns: f.knowns, clock: f.clock, bindAt: f.bindAt, digests: f.digests,
 	}
 	f.bind(podScope)
@@ -173,7 +174,7 @@ func (r *run) levels(groups []*group, levels []Level, under *tree.Node) {
 // element evaluates groups for what the frame is bound to.
 func (r *run) element(groups []*group) {
 	f := &r.frame
-	f.judged = nil
+	f.judged, f.identity = nil, f.identity[:0]
 	if groups[0].subject.Image && !r.seen(groups) {
 		return
 	}
@@ -382,7 +383,7 @@ func (f *frame) outcome(b *built, v verdict) Outcome {
 		o.Unknown = model.Unknown{Element: element, Question: f.question(model.Question{Rule: &b.compiled.RuleInfo, Reason: v.why}), Written: written}
 		return o
 	}
-	o.Finding = &model.Finding{Element: element, Statement: f.statement(b, v.at), Written: written, Fingerprint: f.fingerprint(b.compiled.Rule)}
+	o.Finding = f.kept.finding(model.Finding{Element: element, Statement: f.statement(b, v.at), Written: written, Fingerprint: f.fingerprint(b.compiled.Rule)})
 	return o
 }
 
@@ -482,33 +483,3 @@ func printable(s string) bool {
 	s = strings.TrimSpace(s)
 	return s != "" && len(s) <= celconfig.MaxEvaluatedMessageExpressionSizeBytes && !strings.Contains(s, "\n")
 }
-
-// label names the element for people; it is empty for the object and its only
-// pod.
-func (f *frame) label() string {
-	var parts []string
-	for i := range f.bound {
-		b := &f.bound[i]
-		switch b.found {
-		case "reference":
-			parts = append(parts, strings.TrimSpace(b.node.Get("kind").Str()+" "+quote(b.node.Get("name").Str())))
-			continue
-		case "credential", "unknownField":
-			parts = append(parts, b.path.String())
-			continue
-		case "container":
-			continue // the object is the image
-		}
-		l := *b.level
-		if l.As == "container" && len(b.list) > 0 && b.list[0].Key != "containers" {
-			l.As = map[string]string{"initContainers": "init container", "ephemeralContainers": "ephemeral container"}[b.list[0].Key]
-		}
-		parts = append(parts, l.label(b.node, b.index))
-	}
-	if f.pod != nil && len(f.object.Pods()) > 1 {
-		parts = append([]string{"pod at " + f.pod.SpecPath.String()}, parts...)
-	}
-	return strings.Join(parts, ", ")
-}
-
-func quote(s string) string { return `"` + s + `"` }
