@@ -77,7 +77,7 @@ compare() {
   secrets=$(cpu "$work/ullage" image --no-store --db "$work/none" -o json "oci:$image")
   "$work/ullage" image --store "$work/store" --db "$work/none" -o json "oci:$image" > "$work/cold.json" || [ $? = 3 ]
   warm=$(cpu "$work/ullage" image --store "$work/store" --db "$work/none" "oci:$image")
-  packages=$("$work/ullage" image --no-store --no-secrets --db "$work/none" -o json "oci:$image" | grep -o '"ecosystem":' | wc -l)
+  packages=$(grep -o '"ecosystem":' "$work/cold.json" | wc -l)
   # shellcheck disable=SC2086 # two figures
   printf '%-44s %6.2f s CPU %7.0f MB\n' "$name, floor" $floor
   printf '%-44s %6.2f s CPU %7.0f MB %7d packages\n' "$name, ullage image --no-secrets" $ours "$packages"
@@ -86,8 +86,10 @@ compare() {
   printf '%-44s %6.2f s CPU %7.0f MB\n' "$name, known to the store" $warm
   if [ -x "$syft" ]; then
     peer=$(cpu env SYFT_CHECK_FOR_APP_UPDATE=false "$syft" scan -q -o json "oci-dir:$image")
-    packages=$(SYFT_CHECK_FOR_APP_UPDATE=false "$syft" scan -q -o json "oci-dir:$image" | grep -o '"foundBy":' | wc -l)
+    SYFT_CHECK_FOR_APP_UPDATE=false "$syft" scan -q -o json "oci-dir:$image" > "$work/syft.json"
+    packages=$(grep -o '"foundBy":' "$work/syft.json" | wc -l)
     printf '%-44s %6.2f s CPU %7.0f MB %7d packages\n' "$name, syft" $peer "$packages"
+    "$work/compare" "$work/syft.json" "$work/cold.json" || differ=1
   fi
 }
 
@@ -99,4 +101,7 @@ if [ ! -d "$kept/images" ]; then
 fi
 syft=$kept/syft
 [ -x "$syft" ] || (cd test/syft && go build -o "$syft" github.com/anchore/syft/cmd/syft) || echo "syft: left out, it was not built"
+(cd test/syft && go build -o "$work/compare" .)
+differ=0
 for image in system application; do compare "image $image" "$kept/images/$image"; done
+exit $differ
