@@ -251,7 +251,7 @@ func (b *imageBuilder) writable() tree.Node {
 func (b *imageBuilder) credentials() tree.Node {
 	var items []tree.Node
 	for _, s := range b.Image.Secrets {
-		if s.Where != "" { // in the configuration; files are not always searched
+		if s.Where != "" && s.Doubt == "" { // in the configuration; files are not always searched
 			items = append(items, entries("place", s.Where, "type", s.Kind))
 		}
 	}

@@ -43,16 +43,17 @@ func (p *imagePrinter) secrets(img *image.Image) {
 	p.wrapped(2, dim, searchText(&img.Search))
 }
 
-// groupSecrets puts what one file of a layer has of one kind together.
+// groupSecrets puts the lines together on which a file of a layer has the same: of
+// one kind, under one name.
 func groupSecrets(all []image.Secret) [][]image.Secret {
 	type key struct {
-		kind, path, where, doubt string
-		layer                    int
+		kind, path, where, doubt, shown string
+		layer                           int
 	}
 	var groups [][]image.Secret
 	places := map[key]int{}
 	for _, s := range all {
-		k := key{s.Kind, s.Path, s.Where, s.Doubt, s.Layer}
+		k := key{s.Kind, s.Path, s.Where, s.Doubt, s.Shown, s.Layer}
 		i, ok := places[k]
 		if !ok {
 			i = len(groups)

@@ -22,7 +22,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/types"
 )
 
-const imageCanary = "ghp_CANARYcanaryCANARYcanaryCANARYcana12"
+const imageCanary = "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" // its checksum is right
 
 // smallImage writes a Docker archive of two layers: the second hides the first's
 // shell.

@@ -59,6 +59,20 @@ func formOf(path string) fileForm {
 	return plain
 }
 
+// formOfScript looks at what runs a file whose name says nothing.
+func formOfScript(text []byte) fileForm {
+	first, _, _ := bytes.Cut(text[:min(len(text), longestName)], newline)
+	if !bytes.HasPrefix(first, []byte("#!")) {
+		return plain
+	}
+	for i, word := range strings.Fields(string(first[2:])) {
+		if i < 2 && strings.HasSuffix(word, "sh") { // /bin/sh, /usr/bin/env bash
+			return settings
+		}
+	}
+	return program
+}
+
 // library reports whether a path lies where package managers keep what others
 // wrote, so that a name beside a value there says little.
 func library(path string) bool {
@@ -146,14 +160,14 @@ func (f fileForm) assigned(a assignment, base int, add func(found)) {
 	switch {
 	case weak(a.value, "") || placeholder(a.value) || sameName(a.name, a.value) || a.value == azuriteKey:
 		return
-	case f == settings && (a.quoted || len(a.value) < 8) && isWordOf(a.value): // what a form says, or where it leads
+	case (f == settings || a.constant) && (a.quoted || len(a.value) < 8) && isWordOf(a.value): // what a form says, or where it leads
 		return
 	case f == environment && how == namesNothing && !notNamed(a.name) && looksRandom(a.value) && isLiteral(a.value):
 		kind = HighEntropy
 	case f == environment && holdsSecret(how, a.value):
 	case !assigned(how, a.value, a.quoted):
 		return
-	case f == program && !(a.quoted && (looksRandom(a.value) || how == namesSecret && hasMixed(a.value))):
+	case f == program && !a.constant && !(a.quoted && (looksRandom(a.value) || how == namesSecret && hasMixed(a.value))):
 		return
 	}
 	add(found{kind: kind, start: base + a.start, end: base + a.start + len(a.value), shown: a.name + "=" + Mask})

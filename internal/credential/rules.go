@@ -40,6 +40,9 @@ func keywords() []keyword {
 	for _, name := range []string{"aws_secret_access_key", "AWS_SECRET_ACCESS_KEY", "awsSecretAccessKey", "ecretAccessKey", "aws_secret_key", "AWS_SECRET_KEY"} {
 		all = append(all, keyword{name, findAWSSecret})
 	}
+	for _, name := range []string{"curl", "sshpass", "redis-cli", "mysql", "mariadb", "mongo", "ldap"} { // all clients begin with one of them
+		all = append(all, keyword{name, findClient})
+	}
 	for _, digit := range "6789" {
 		all = append(all, keyword{string(digit) + "Q~", findAzureClient})
 	}

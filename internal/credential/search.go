@@ -24,6 +24,7 @@ const (
 // Search looks for credentials in one file. It is not safe for concurrent use.
 type Search struct {
 	form    fileForm
+	library bool // it lies where package managers keep what others wrote
 	filter  *filter
 	at      int64 // of the first byte that was not searched yet
 	line    int   // its line
@@ -38,7 +39,7 @@ const mostOfFile = 50
 // well-known kinds is looked for: settings have passwords beside their names,
 // .netrc has a grammar of its own.
 func NewSearch(path string) *Search {
-	return &Search{form: formOf(path), filter: keywordFilter(), left: mostOfFile, line: 1}
+	return &Search{form: formOf(path), library: library(path), filter: keywordFilter(), left: mostOfFile, line: 1}
 }
 
 // found is a credential in a window.
@@ -65,6 +66,9 @@ func (s *Search) Window(text []byte, from, to int) []Hit {
 			add(f)
 		}
 	})
+	if s.at == 0 && s.form == plain && !s.library {
+		s.form = formOfScript(text)
+	}
 	s.form.search(text, from, to, add)
 	hits := s.take(text, from, all)
 	s.line += bytes.Count(text[from:to], newline)
@@ -104,6 +108,21 @@ func (s *Search) take(text []byte, from int, all []found) []Hit {
 		hits = append(hits, Hit{Kind: f.kind, Offset: s.at + int64(f.start-from), Line: at, Shown: f.shown, Doubt: f.doubt})
 	}
 	return hits
+}
+
+// Doubt says why a text that holds a credential of a well-known form may hold none: as
+// a file with that text would be judged. "" when nothing says so.
+func Doubt(text string) string {
+	if len(text) > Ahead {
+		return ""
+	}
+	doubt := "it reads like a placeholder"
+	for _, hit := range NewSearch("").Window([]byte(text), 0, len(text)) {
+		if doubt = hit.Doubt; doubt == "" {
+			return ""
+		}
+	}
+	return doubt
 }
 
 // rank is lower for what is known by its own form.

@@ -24,7 +24,8 @@ func Assigned(text string) bool {
 type assignment struct {
 	name, value string
 	quoted      bool
-	start       int // of the value
+	constant    bool // that a program defines
+	start       int  // of the value
 }
 
 // assignments yields those of text[from:to], by where the sign between name and
@@ -57,6 +58,10 @@ func assignments(text string, from, to int, all bool) iter.Seq[assignment] {
 				case !opensElement(text, i):
 					continue
 				}
+			case ',':
+				if !namesConstant(text, i) {
+					continue
+				}
 			default:
 				continue
 			}
@@ -68,11 +73,24 @@ func assignments(text string, from, to int, all bool) iter.Seq[assignment] {
 			if text[i] == ':' && !quoted && !endsLine(text[i+1:], value) {
 				continue // prose
 			}
-			if !yield(assignment{name, value, quoted, start}) {
+			if !yield(assignment{name, value, quoted, text[i] == ',', start}) {
 				return
 			}
 		}
 	}
+}
+
+// namesConstant reports whether the comma at i stands behind the name of a constant
+// that PHP defines: define('NAME', 'value').
+func namesConstant(text string, i int) bool {
+	for i > 1 && text[i-1] == ' ' {
+		i--
+	}
+	if quote := text[i-1]; quote != '\'' && quote != '"' {
+		return false
+	}
+	before, ok := strings.CutSuffix(strings.TrimRight(text[max(0, i-longestName):i-1], "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_"), text[i-1:i])
+	return ok && strings.HasSuffix(strings.TrimRight(before, " \t"), "define(")
 }
 
 // opensElement reports whether a tag of XML ends at i: a name alone between
@@ -166,7 +184,8 @@ func endsLine(text, value string) bool {
 // argument before it, "" for none, or by its own name: --password x, --password=x.
 // What it looks like is not looked at; see [In].
 func InArgument(program, before, arg string) bool {
-	return before != "" && flagTakes(before, program, arg) || shortFlagHolds(arg, program) || argumentAssigns(arg)
+	_, ok := passwordIn(program, before, arg)
+	return ok || argumentAssigns(arg)
 }
 
 // argumentAssigns reports whether one argument of a command is name=value or
@@ -177,71 +196,4 @@ func argumentAssigns(arg string) bool {
 		return false // a script: its words are looked at
 	}
 	return run(name, isDotted) == len(name) && Named(name, value)
-}
-
-// flagTakes reports whether an argument is the secret value of the flag before
-// it.
-func flagTakes(flag, program, arg string) bool {
-	if len(flag) < 2 || flag[0] != '-' || len(arg) < 3 || arg[0] == '-' || strings.IndexByte(flag, '=') >= 0 {
-		return false
-	}
-	if flag == "-p" && isProgram(program, "sshpass") {
-		return isLiteralPassword(arg)
-	}
-	if (flag == "-u" || flag == "--user") && isProgram(program, "curl") {
-		return hasPassword(arg)
-	}
-	if flag == "-a" && isProgram(program, "redis-cli") {
-		return isLiteralPassword(arg)
-	}
-	return Named(strings.TrimLeft(flag, "-"), arg)
-}
-
-// shortFlagHolds reports whether an argument is a password flag of one letter
-// with its value joined on, as MySQL's clients take it.
-func shortFlagHolds(arg, program string) bool {
-	return len(arg) > 3 && strings.HasPrefix(arg, "-p") && (isProgram(program, "mysql") || isProgram(program, "mysqladmin") ||
-		isProgram(program, "mysqldump") || isProgram(program, "mariadb") || isProgram(program, "mariadb-admin")) && isLiteralPassword(strings.Trim(arg[2:], `"'`))
-}
-
-func isProgram(command, name string) bool {
-	return strings.HasSuffix(command, name) && (len(command) == len(name) || command[len(command)-len(name)-1] == '/')
-}
-
-func hasPassword(login string) bool {
-	_, password, ok := strings.Cut(login, ":")
-	return ok && password != "" && isLiteralPassword(password)
-}
-
-// InShell reports whether a line of a script runs a client with a
-// password in its arguments.
-func InShell(text string) bool {
-	for line := range strings.SplitSeq(text, "\n") {
-		if !strings.Contains(line, " -") {
-			continue
-		}
-		program, before := "", ""
-		for word := range strings.FieldsSeq(line) {
-			word = strings.Trim(word, `"'`)
-			if word == "" {
-				continue
-			}
-			if isClient(word) {
-				program = word
-			} else if program != "" && (flagTakes(before, program, word) || shortFlagHolds(word, program)) {
-				return true
-			}
-			before = word
-		}
-	}
-	return false
-}
-
-func isClient(word string) bool {
-	for _, name := range []string{"mysql", "mysqladmin", "mysqldump", "mariadb", "mariadb-admin", "sshpass", "curl", "redis-cli"} {
-		if isProgram(word, name) {
-			return true
-		}
-	}
-	return false
 }

@@ -63,7 +63,7 @@ func readConfig(text []byte, layers int) (Config, []Secret, error) {
 	for _, assignment := range f.Config.Env {
 		name, value, _ := strings.Cut(assignment, "=")
 		shown, found := credential.RedactValue(name, value)
-		hidden.note("environment variable "+name, found)
+		hidden.note("environment variable "+name, found, value)
 		c.Env = append(c.Env, Variable{name, shown})
 	}
 	for _, name := range slices.Sorted(maps.Keys(f.Config.Labels)) {
@@ -71,7 +71,7 @@ func readConfig(text []byte, layers int) (Config, []Secret, error) {
 			c.Labels = map[string]string{}
 		}
 		shown, found := credential.RedactValue(name, f.Config.Labels[name])
-		hidden.note("label "+name, found)
+		hidden.note("label "+name, found, f.Config.Labels[name])
 		c.Labels[name] = shown
 	}
 	if f.Config.Healthcheck != nil && !slices.Equal(f.Config.Healthcheck.Test, []string{"NONE"}) {
@@ -80,7 +80,7 @@ func readConfig(text []byte, layers int) (Config, []Secret, error) {
 	layer := 0
 	for i, h := range f.History {
 		shown, found := credential.RedactCommand(h.CreatedBy)
-		hidden.note(fmt.Sprintf("history, step %d", i+1), found)
+		hidden.note(fmt.Sprintf("history, step %d", i+1), found, h.CreatedBy)
 		step := Step{CreatedBy: shown, Created: h.Created.Time, Layer: -1}
 		if !h.EmptyLayer && layer < layers {
 			step.Layer = layer
@@ -94,16 +94,23 @@ func readConfig(text []byte, layers int) (Config, []Secret, error) {
 // configSecrets are the secrets that were hidden in a configuration.
 type configSecrets []Secret
 
-func (c *configSecrets) note(place, kind string) {
-	if kind != "" {
-		*c = append(*c, Secret{Kind: kind, Severity: severityOf(kind), Where: place, Layer: -1, Shown: credential.Mask, Gone: -1})
+// note notes a secret of a kind, "" for none, that was hidden in a text. One that is
+// known by its form is judged as in a file.
+func (c *configSecrets) note(place, kind, text string) {
+	if kind == "" {
+		return
 	}
+	s := Secret{Kind: kind, Severity: severityOf(kind), Where: place, Layer: -1, Shown: credential.Mask, Gone: -1}
+	if kind != credential.ByName {
+		s.Doubt = credential.Doubt(text)
+	}
+	*c = append(*c, s)
 }
 
 func (c *configSecrets) arguments(place string, args []string) []string {
 	shown, found := credential.RedactArguments(args)
 	for _, kind := range found {
-		c.note(place, kind)
+		c.note(place, kind, strings.Join(args, " "))
 	}
 	return shown
 }

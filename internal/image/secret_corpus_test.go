@@ -148,6 +148,12 @@ func (g generator) seeds() []seed {
 	one("named credential", "root/.my.cnf", "[client]\nuser=root\npassword=%s\n", g.of(base62, 13))
 	one("named credential", "root/.bash_history", "ls\nexport API_TOKEN=%s\n", g.of(base62, 40))
 	one("named credential", "app/config/master.key", "%s", g.of(hexLower, 32))
+	one("named credential", "var/www/wp-config.php", "<?php\ndefine( 'DB_NAME', 'shop' );\ndefine('DB_PASSWORD', '%s');\n", g.of(base62, 14))
+	one("named credential", "usr/local/bin/sync", "#!/bin/sh\nset -e\ncurl -fsS -u deploy:%s https://api.acme.dev/sync\n", g.of(base62, 14))
+	one("named credential", "etc/cron.d/backup", "0 3 * * * root mysqldump -u shop -p%s shop > /backup/shop.sql\n", g.of(base62, 12))
+	one("named credential", "build/Jenkinsfile", "sh \"sshpass -p '%s' scp web.tar deploy@acme.dev:\"\n", g.of(base62, 12))
+	one("named credential", "app/health.json", `{"test": ["CMD", "redis-cli", "-a", "%s", "ping"]}`, g.of(base62, 16))
+	one("named credential", "entrypoint", "#!/usr/bin/env bash\nexport DB_PASSWORD=%s\nexec web\n", g.of(base62, 14))
 	// Those that are hard: a word of another language, an encoding, a long file.
 	one("named credential", "app/conf/base.ini", "[db]\nkennwort = %s\n", g.of(base62, 14))
 	token := g.checked("ghp_")
@@ -263,6 +269,9 @@ func (g generator) decoys() []seed {
 		"decoy/min.js":             "var a=" + jsonString(g.of(base64ed, 3000)) + ";function b(c){return c.token=d.key}\n",
 		"decoy/known_hosts":        "|1|" + g.of(base64ed, 27) + "=|" + g.of(base64ed, 27) + "= ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI" + g.of(base64ed, 43) + "\n",
 		"decoy/wordlist.txt":       "SKELETON hf_model task-list risk-based sk-learn glpat- xoxb- Bearer token npm_config_cache pypi-server\n",
+		"decoy/clients.sh":         "curl -u \"$USER:$PASS\" https://a.dev\ncurl -u admin:admin http://localhost\nmysql -u root -p$PASS shop\nmysql -p shop\nmysql -port 3306\nsshpass -p \"$P\" ssh a\ndocker run -p 8080:80 mysql -password\n",
+		"decoy/config.php":         "define('DB_PASSWORD', getenv('DB_PASSWORD'));\ndefine('DB_PASSWORD', 'password_here');\ndefine('TOKEN_TTL', '3600');\ndefined('AUTH_KEY', 'x');\n",
+		"decoy/manual.txt":         "Use curl -u name:password URL, or mysql -pPASSWORD, or sshpass -p <secret>.\n",
 		"decoy/hasher.yaml":        "key: " + g.of(hexLower, 64) + "\ncache_key: " + g.of(base62, 24) + "\npublic_key: " + g.of(base64ed, 44) + "\n",
 	} {
 		all = append(all, seed{path: path, text: text})
