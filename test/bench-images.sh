@@ -89,7 +89,7 @@ compare() {
     SYFT_CHECK_FOR_APP_UPDATE=false "$syft" scan -q -o json "oci-dir:$image" > "$work/syft.json"
     packages=$(grep -o '"foundBy":' "$work/syft.json" | wc -l)
     printf '%-44s %6.2f s CPU %7.0f MB %7d packages\n' "$name, syft" $peer "$packages"
-    "$work/compare" "$work/syft.json" "$work/cold.json" || differ=1
+    "$work/images" compare "$work/syft.json" "$work/cold.json" || differ=1
   fi
 }
 
@@ -101,7 +101,6 @@ if [ ! -d "$kept/images" ]; then
 fi
 syft=$kept/syft
 [ -x "$syft" ] || (cd test/syft && go build -o "$syft" github.com/anchore/syft/cmd/syft) || echo "syft: left out, it was not built"
-(cd test/syft && go build -o "$work/compare" .)
 differ=0
 for image in system application; do compare "image $image" "$kept/images/$image"; done
 exit $differ

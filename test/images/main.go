@@ -3,6 +3,7 @@
 //
 //	images make LAYOUT gzip:DIR zstd:DIR ...   an OCI layout, a layer for each directory
 //	images floor LAYOUT                        decompress, one SHA-256, walk the tar
+//	images compare SYFT.json ULLAGE.json       the packages that both find in an image
 package main
 
 import (
@@ -31,8 +32,8 @@ import (
 
 func main() {
 	log.SetFlags(0)
-	if len(os.Args) < 3 {
-		log.Fatal("usage: images make LAYOUT gzip:DIR|zstd:DIR...\n       images floor LAYOUT")
+	if len(os.Args) < 3 || os.Args[1] == "compare" && len(os.Args) != 4 {
+		log.Fatal("usage: images make LAYOUT gzip:DIR|zstd:DIR...\n       images floor LAYOUT\n       images compare SYFT.json ULLAGE.json")
 	}
 	var err error
 	switch os.Args[1] {
@@ -40,8 +41,10 @@ func main() {
 		err = makeImage(os.Args[2], os.Args[3:])
 	case "floor":
 		err = floor(os.Args[2])
+	case "compare":
+		err = compare(os.Args[2], os.Args[3])
 	default:
-		err = fmt.Errorf("%s is neither make nor floor", os.Args[1])
+		err = fmt.Errorf("%s is none of make, floor and compare", os.Args[1])
 	}
 	if err != nil {
 		log.Fatal("images: ", err)

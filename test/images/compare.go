@@ -1,17 +1,11 @@
-// Command syft holds what Ullage says is in an image against what syft does:
-//
-//	syft SYFT.json ULLAGE.json
-//
-// It prints what only one of them has, and what of that is accepted by
-// accepted.txt, with the reason. It exits with 1 when something is not accepted.
 package main
 
 import (
 	"cmp"
 	_ "embed"
 	"encoding/json"
+	"errors"
 	"fmt"
-	"log"
 	"maps"
 	"os"
 	"regexp"
@@ -19,19 +13,7 @@ import (
 	"strings"
 )
 
-func main() {
-	log.SetFlags(0)
-	if len(os.Args) != 3 {
-		log.Fatal("usage: syft SYFT.json ULLAGE.json")
-	}
-	differ, err := run(os.Args[1], os.Args[2])
-	if err != nil {
-		log.Fatal("syft: ", err)
-	}
-	if differ {
-		os.Exit(1)
-	}
-}
+var errDiffer = errors.New("a difference that accepted.txt does not accept")
 
 // entry is one package at one place. Of a jar the name is that of the artifact.
 type entry struct{ ecosystem, name, version, place string }
@@ -40,18 +22,21 @@ func (e entry) String() string {
 	return strings.Join([]string{e.ecosystem, e.name, cmp.Or(e.version, "(no version)"), e.place}, " ")
 }
 
-func run(syftFile, ourFile string) (differ bool, err error) {
+// compare holds what Ullage says is in an image against what syft does. It prints what
+// only one of them has and accepted.txt does not accept, which is an error, and counts
+// the rest by reason.
+func compare(syftFile, ourFile string) error {
 	theirs, err := syftEntries(syftFile)
 	if err != nil {
-		return false, err
+		return err
 	}
 	ours, err := ourEntries(ourFile)
 	if err != nil {
-		return false, err
+		return err
 	}
 	accepted, err := readAccepted()
 	if err != nil {
-		return false, err
+		return err
 	}
 	fmt.Printf("%d packages by syft, %d by us\n", total(theirs), total(ours))
 	reasons := map[string]int{}
@@ -68,14 +53,14 @@ func run(syftFile, ourFile string) (differ bool, err error) {
 				reasons[side.name+" only: "+why] += n
 				continue
 			}
-			differ = true
+			err = errDiffer
 			fmt.Printf("%s only, not accepted: %s\n", side.name, e)
 		}
 	}
 	for _, why := range slices.Sorted(maps.Keys(reasons)) {
 		fmt.Printf("%3d %s\n", reasons[why], why)
 	}
-	return differ, nil
+	return err
 }
 
 func total(entries map[entry]int) int {
