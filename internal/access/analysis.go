@@ -27,6 +27,8 @@ type Analysis struct {
 	roles        []Role
 	roleIDs      table
 	bindings     []binding
+	clusterWide  int32    // how many bindings hold in the whole cluster: they come first
+	within       []span   // the other bindings, by namespace
 	assumed      []string // names of the bindings that every cluster has, the first of all
 	holders      []int32  // subjects of all bindings; each has a part of it
 	subjects     []subject
@@ -46,6 +48,9 @@ type Analysis struct {
 	accountsIn []int32          // the group of a namespace's service accounts, or none
 	byRole     func() [][]int32 // bindings of each role
 }
+
+// span is a part of a list.
+type span struct{ first, last int32 }
 
 // New reads the roles and bindings of a snapshot.
 func New(s *model.Snapshot) *Analysis {

@@ -91,14 +91,50 @@ func (a *Analysis) RoleOf(object *model.Object) (kind string, name RoleName, rol
 	return kind, name, role
 }
 
-// heldBy returns the positions of the bindings that hold for a subject, in
-// order.
-func (a *Analysis) heldBy(subject Subject, groups ...string) []int32 {
+// in returns the positions of a list, in order, that are of bindings which hold
+// in a namespace: those in the whole cluster, and those that are in it.
+func (a *Analysis) in(namespace string, list []int32) (cluster, within []int32) {
+	at, _ := slices.BinarySearch(list, a.clusterWide)
+	cluster, list = list[:at], list[at:]
+	part := a.inside(namespace)
+	first, _ := slices.BinarySearch(list, part.first)
+	last, _ := slices.BinarySearch(list, part.last)
+	return cluster, list[first:max(first, last)]
+}
+
+// inside returns the positions of the RoleBindings of a namespace.
+func (a *Analysis) inside(namespace string) span {
+	if id := a.namespaceIDs.get(hashOf(namespace)); id != none && int(id) < len(a.within) {
+		return a.within[id]
+	}
+	return span{}
+}
+
+// BindingsIn yields those of [Analysis.Bindings] that hold in a namespace; where
+// it is "", those that hold in the whole cluster. It does not look at others.
+func (a *Analysis) BindingsIn(namespace string, subject Subject, groups ...string) iter.Seq[Binding] {
+	return func(yield func(Binding) bool) {
+		var all []int32
+		a.lists(subject, groups, func(list []int32) {
+			cluster, within := a.in(namespace, list)
+			all = append(append(all, cluster...), within...)
+		})
+		slices.Sort(all)
+		for _, id := range slices.Compact(all) {
+			if !yield(Binding{a, id}) {
+				return
+			}
+		}
+	}
+}
+
+// lists calls each for the bindings of a subject, and for those of each group
+// that it is in.
+func (a *Analysis) lists(subject Subject, groups []string, each func([]int32)) {
 	subject = subject.canonical()
-	var all []int32
 	add := func(s Subject) {
 		if id := a.id(s); id != none {
-			all = append(all, a.held[a.heldStart[id]:a.heldStart[id+1]]...)
+			each(a.held[a.heldStart[id]:a.heldStart[id+1]])
 		}
 	}
 	add(subject)
@@ -108,6 +144,13 @@ func (a *Analysis) heldBy(subject Subject, groups ...string) []int32 {
 	for _, group := range groups {
 		add(Group(group))
 	}
+}
+
+// heldBy returns the positions of the bindings that hold for a subject, in
+// order.
+func (a *Analysis) heldBy(subject Subject, groups ...string) []int32 {
+	var all []int32
+	a.lists(subject, groups, func(list []int32) { all = append(all, list...) })
 	slices.Sort(all)
 	return slices.Compact(all)
 }
@@ -201,4 +244,23 @@ func (a *Analysis) Restricted(subject Subject) iter.Seq[NamedRight] {
 // group that it is in.
 func (a *Analysis) Named(namespace, account string) bool {
 	return a.id(ServiceAccount(namespace, account)) != none
+}
+
+// Holding tells what a subject holds from what others hold: it is equal for those
+// service accounts to which the same bindings apply, by groups alone.
+type Holding struct{ own, accounts int32 }
+
+// HoldingOf returns what a service account holds. alone says that a binding names
+// it, so that no other holds the same.
+func (a *Analysis) HoldingOf(namespace, name string) (h Holding, alone bool) {
+	h = Holding{a.id(ServiceAccount(namespace, name)), a.id(Group(serviceAccounts + ":" + namespace))}
+	return h, h.own != none
+}
+
+// Holdings returns how many bindings apply to a service account, those of its
+// groups included.
+func (a *Analysis) Holdings(namespace, name string) int {
+	n := 0
+	a.lists(ServiceAccount(namespace, name), nil, func(list []int32) { n += len(list) })
+	return n
 }

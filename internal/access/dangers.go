@@ -249,16 +249,37 @@ func (l *lister) combined(r Right, subject Subject, namespace string) {
 // cluster where namespace is "". It finds no proof of rights that others make
 // together; prove those.
 func (a *Analysis) Prove(s Subject, r Right, namespace string) (Proof, bool) {
-	for b := range a.Bindings(s) {
+	for b := range a.BindingsIn(namespace, s) {
 		role := b.Role()
-		if role == nil || b.Namespace() != "" && b.Namespace() != namespace || !role.Rights(b.Namespace() == "").Has(r) {
+		if role == nil || !role.Rights(b.Namespace() == "").Has(r) {
 			continue
 		}
-		for _, from := range role.sources().sources {
-			if from.right == r && from.names == nil && (b.Namespace() == "" || !from.cluster) {
-				return Proof{b.As(s, nil), b, from.role, from.rule}, true
-			}
+		if from, ok := role.source(r, b.Namespace() == ""); ok {
+			return Proof{b.As(s, nil), b, from.role, from.rule}, true
 		}
 	}
 	return Proof{}, false
+}
+
+// source returns the first rule that gives a right for every name.
+func (r *Role) source(right Right, clusterWide bool) (first source, found bool) {
+	for rule := range r.written() {
+		rule.rights(func(g given) {
+			if !found && g.right == right && !g.named && (clusterWide || !g.cluster) {
+				first, found = source{right: right, role: r, rule: rule}, true
+			}
+		})
+		if found {
+			return first, true
+		}
+	}
+	if r.component == nil {
+		return source{}, false
+	}
+	for _, s := range r.component.first().sources {
+		if s.right == right && s.names == nil && (clusterWide || !s.cluster) {
+			return s, true
+		}
+	}
+	return source{}, false
 }

@@ -2,6 +2,7 @@ package access
 
 import (
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 
@@ -126,9 +127,10 @@ func (a *Analysis) Can(s Subject, q *Request, groups ...string) Answer {
 	}
 	var answer Answer
 	find := q.finder()
-	for b := range a.Bindings(s, groups...) {
+	for b := range a.mayCover(q, s, groups) {
 		if !b.covers(q) {
-			if r := b.Role(); r != nil && q.URL == "" && q.Namespace == "" && !slices.Contains(answer.Elsewhere, b.Namespace()) {
+			namespaces := answer.Elsewhere // the bindings come by namespace
+			if r := b.Role(); r != nil && (len(namespaces) == 0 || namespaces[len(namespaces)-1] != b.Namespace()) {
 				if _, _, ok := find.In(r); ok {
 					answer.Elsewhere = append(answer.Elsewhere, b.Namespace())
 				}
@@ -154,6 +156,39 @@ func (a *Analysis) Can(s Subject, q *Request, groups ...string) Answer {
 		answer.Verdict, answer.Open = Unknown, !node && !a.snapshot.Closed
 	}
 	return answer
+}
+
+// mayCover yields the bindings of a subject that hold a request, and, where it is
+// across all namespaces, those that hold in one.
+func (a *Analysis) mayCover(q *Request, s Subject, groups []string) iter.Seq[Binding] {
+	switch {
+	case q.URL != "":
+		return a.BindingsIn("", s, groups...)
+	case q.Namespace == "" || q.Namespace == AnyNamespace:
+		return a.Bindings(s, groups...)
+	}
+	return a.BindingsIn(q.Namespace, s, groups...)
+}
+
+// covering yields all bindings that hold a request.
+func (a *Analysis) covering(q *Request) iter.Seq[Binding] {
+	return func(yield func(Binding) bool) {
+		parts := []span{{0, a.clusterWide}}
+		switch {
+		case q.URL != "" || q.Namespace == "":
+		case q.Namespace == AnyNamespace:
+			parts = []span{{0, int32(len(a.bindings))}}
+		default:
+			parts = append(parts, a.inside(q.Namespace))
+		}
+		for _, part := range parts {
+			for id := part.first; id < part.last; id++ {
+				if !yield(Binding{a, id}) {
+					return
+				}
+			}
+		}
+	}
 }
 
 func (s Subject) isNode() bool {
@@ -232,25 +267,18 @@ func (b Binding) As(s Subject, groups []string) Subject {
 // system:masters may without a binding and is not among them. reasons say why
 // there may be more; in an open snapshot there always may.
 func (a *Analysis) WhoCan(q *Request) (proofs []Proof, reasons []string) {
-	type outcome struct {
-		allowed
-		asked bool
-	}
-	outcomes := make([]outcome, len(a.roles))
+	outcomes := map[int32]allowed{}
 	find := q.finder()
-	for b := range a.All() {
-		if !b.covers(q) {
-			continue
-		}
+	for b := range a.covering(q) {
 		reasons = append(reasons, a.doubts(b)...)
 		role := b.Role()
 		if role == nil {
 			continue
 		}
-		known := &outcomes[role.id]
-		if !known.asked {
-			known.asked = true
+		known, asked := outcomes[role.id]
+		if !asked {
 			known.source, known.rule, _ = find.In(role)
+			outcomes[role.id] = known
 		}
 		if known.source == nil {
 			continue
@@ -289,9 +317,9 @@ func (a *Analysis) WhoCanByName(q *Request) []Subject {
 		seen[proof.Subject] = true
 	}
 	var subjects []Subject
-	for b := range a.All() {
+	for b := range a.covering(q) {
 		role := b.Role()
-		if role == nil || !b.covers(q) {
+		if role == nil {
 			continue
 		}
 		if _, _, ok := find.In(role); !ok {
@@ -308,10 +336,12 @@ func (a *Analysis) WhoCanByName(q *Request) []Subject {
 }
 
 // NamesRead returns the names that rules about reading a resource of the core
-// group are restricted to. work is what answering one question about a name
-// takes: how many roles, bindings and names there are.
-func (a *Analysis) NamesRead(resource string) (names map[string]bool, work int) {
-	names, work = map[string]bool{}, len(a.roles)+len(a.bindings)
+// group are restricted to. work is what answering one question about a name in a
+// namespace takes: how many bindings hold there, and how many names the rules of
+// their roles have. It is for one goroutine.
+func (a *Analysis) NamesRead(resource string) (names map[string]bool, work func(namespace string) int) {
+	names = map[string]bool{}
+	inRole := make([]int, len(a.roles))
 	for i := range a.roles {
 		for rule := range a.roles[i].written() {
 			if rule.Node.Get("resourceNames").Len() == 0 || !rule.reads(resource) {
@@ -319,11 +349,24 @@ func (a *Analysis) NamesRead(resource string) (names map[string]bool, work int) 
 			}
 			for _, name := range rule.Names() {
 				names[name] = true
-				work++
+				inRole[i]++
 			}
 		}
 	}
-	return names, work
+	known := map[string]int{}
+	return names, func(namespace string) int {
+		total, ok := known[namespace]
+		if !ok {
+			for b := range a.covering(&Request{Namespace: namespace}) {
+				total++
+				if role := b.Role(); role != nil {
+					total += inRole[role.id]
+				}
+			}
+			known[namespace] = total
+		}
+		return total
+	}
 }
 
 func (r Rule) reads(resource string) bool {

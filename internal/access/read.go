@@ -55,6 +55,9 @@ func (a *Analysis) readBindings() {
 		for shard := range a.snapshot.Shards(gk) {
 			a.addBindings(shard, model.ViewOf(shard, readBindings))
 		}
+		if gk == model.ClusterRoleBindingKind {
+			a.clusterWide = int32(len(a.bindings))
+		}
 	}
 }
 
@@ -68,7 +71,7 @@ func count(s *model.Snapshot, gk model.GroupKind) int {
 
 // addBindings adds the bindings of a namespace.
 func (a *Analysis) addBindings(shard *model.Shard, written *writtenBindings) {
-	namespace := a.namespace(shard.Namespace(), written.namespace)
+	namespace, first := a.namespace(shard.Namespace(), written.namespace), int32(len(a.bindings))
 	for i, o := range shard.Objects() {
 		w := &written.bindings[i]
 		b := binding{object: o, namespace: namespace, role: a.roleIDs.get(w.role), first: int32(len(a.holders))}
@@ -77,6 +80,12 @@ func (a *Analysis) addBindings(shard *model.Shard, written *writtenBindings) {
 		}
 		b.last = int32(len(a.holders))
 		a.bindings = append(a.bindings, b)
+	}
+	if more := len(a.namespaces) - len(a.within); more > 0 {
+		a.within = append(a.within, make([]span, more)...)
+	}
+	if namespace != 0 {
+		a.within[namespace] = span{first, int32(len(a.bindings))}
 	}
 }
 

@@ -39,6 +39,8 @@ type Facts struct {
 	ties           func() map[*model.Object][]*model.Object
 	storage        func() *storageIndex
 	readers        func() *secretReaders
+	alike          sync.Map // what access.Holding gives, a func() tree.Node each
+	mostScopes     func() int
 	anyPersistent  func() bool
 	attack         func() *attackIndex
 	anyExposed     func() bool
@@ -60,6 +62,7 @@ func NewFacts(s *model.Snapshot, declared func(*model.Object) *tree.Node) *Facts
 	f.created = sync.OnceValue(func() map[secrets.Name][]*model.Object { return secrets.MadeIn(s) })
 	f.runs = sync.OnceValue(f.countRuns)
 	f.access = sync.OnceValue(func() *access.Analysis { return access.New(s) })
+	f.mostScopes = sync.OnceValue(f.scopesListed)
 	f.network = sync.OnceValue(func() *reach.Graph { return reach.New(s) })
 	f.idle = sync.OnceValue(f.indexIdle)
 	f.ties = sync.OnceValue(f.indexTies)

@@ -1,8 +1,10 @@
 package check
 
 import (
+	"math"
 	"slices"
 	"strings"
+	"sync"
 
 	"ullage.dev/ullage/internal/access"
 	"ullage.dev/ullage/internal/model"
@@ -26,48 +28,104 @@ func (f *Facts) accountRights(o *model.Object) tree.Node {
 	return f.rights(o.Key.Namespace, o.Key.Name)
 }
 
-// rights lists each right once for each binding that gives it. A binding whose
-// role was not read gives an unknown right.
-func (f *Facts) rights(namespace, account string) tree.Node {
-	var items []tree.Node
-	for b := range f.access().Bindings(access.ServiceAccount(namespace, account)) {
-		kind, name := b.RoleRef()
-		give := func(right any) {
-			items = append(items, entries("right", right, "scope", scopeOf(b.Namespace()), "role", name.Name, "binding", b.Name()))
-		}
-		switch role := b.Role(); {
-		case role != nil:
-			for _, r := range (role.Rights(b.Namespace() == "") & access.Facts).All() {
-				give(r.String())
-			}
-		case !f.snapshot.Complete(name.Namespace, roleKinds...):
-			give(tree.UnknownBecause(kind + " " + name.Name + " was not read"))
+const (
+	// listedScopes is how many bindings are listed for a right of a service account,
+	// and how many namespaces for one that others make together, where the bindings
+	// that apply to the service accounts of all pods are more than allListed.
+	listedScopes = 20
+	allListed    = 4 << 20
+)
+
+// scopesBeyond is why the scope of a right is not known that is held in more.
+const scopesBeyond = "the right is held by more bindings than are listed"
+
+// rightsList is a list of rights, each for at most some scopes. What comes after
+// is one item whose scope is not known, so that the work for an account does not
+// grow with all that its groups hold.
+type rightsList struct {
+	items  []tree.Node
+	most   int
+	count  [64]int // of each right, of which Rights has a bit
+	unread int     // bindings whose roles were not read
+}
+
+// room reports whether one more scope of a right is listed.
+func (l *rightsList) room(r access.Right) bool {
+	l.count[r]++
+	if l.count[r] == l.most+1 {
+		beyond := tree.UnknownBecause(scopesBeyond)
+		l.items = append(l.items, entries("right", r.String(), "scope", beyond, "role", beyond, "binding", beyond))
+	}
+	return l.count[r] <= l.most
+}
+
+// scopesListed returns how many scopes are listed for a right.
+func (f *Facts) scopesListed() int {
+	all := 0
+	for o, pod := range f.snapshot.PodTemplates() {
+		if all += f.access().Holdings(o.Key.Namespace, pod.ServiceAccount()); all > allListed {
+			return listedScopes
 		}
 	}
-	items = append(items, f.combinedRights(access.ServiceAccount(namespace, account))...)
-	return f.listOr(items, "nothing here gives the service account dangerous rights, and what does may live elsewhere", "", bindingKinds...)
+	return math.MaxInt
+}
+
+// rights returns the rights of a service account. Those that hold the same by their
+// groups alone share the list.
+func (f *Facts) rights(namespace, account string) tree.Node {
+	holding, alone := f.access().HoldingOf(namespace, account)
+	if alone {
+		return f.listRights(namespace, account)
+	}
+	known, _ := f.alike.LoadOrStore(holding, sync.OnceValue(func() tree.Node { return f.listRights(namespace, account) }))
+	return known.(func() tree.Node)()
+}
+
+// listRights lists each right once for each binding that gives it. A binding whose
+// role was not read gives an unknown right.
+func (f *Facts) listRights(namespace, account string) tree.Node {
+	l := rightsList{most: f.mostScopes()}
+	for b := range f.access().Bindings(access.ServiceAccount(namespace, account)) {
+		role := b.Role()
+		if role == nil {
+			if kind, name := b.RoleRef(); !f.snapshot.Complete(name.Namespace, roleKinds...) && l.unread < l.most {
+				l.unread++
+				l.items = append(l.items, entries("right", tree.UnknownBecause(kind+" "+name.Name+" was not read"), "scope", scopeOf(b.Namespace()), "role", name.Name, "binding", b.Name()))
+			}
+			continue
+		}
+		for _, r := range (role.Rights(b.Namespace() == "") & access.Facts).All() {
+			if l.room(r) {
+				l.items = append(l.items, entries("right", r.String(), "scope", scopeOf(b.Namespace()), "role", role.Name, "binding", b.Name()))
+			}
+		}
+	}
+	f.combinedRights(&l, access.ServiceAccount(namespace, account))
+	return f.listOr(l.items, "nothing here gives the service account dangerous rights, and what does may live elsewhere", "", bindingKinds...)
 }
 
 // combinedRights lists the rights that others make together, in the whole
 // cluster or in a namespace, with the roles and bindings that give these. Who may
 // do everything has them all.
-func (f *Facts) combinedRights(s access.Subject) []tree.Node {
+func (f *Facts) combinedRights(l *rightsList, s access.Subject) {
 	held := f.access().Rights(s)
 	if held.Cluster.Has(access.WildcardAll) {
-		return nil
+		return
 	}
-	items := f.combinedIn(s, "", held.Cluster&access.Combined)
+	f.combinedIn(l, s, "", held.Cluster&access.Combined)
 	for _, scoped := range held.Namespaces {
-		if rights := held.In(scoped.Namespace); !rights.Has(access.WildcardAll) {
-			items = append(items, f.combinedIn(s, scoped.Namespace, rights&access.Combined&^held.Cluster)...)
+		rights := (scoped.Rights | held.Cluster).Complete()
+		if rights&access.Combined&^held.Cluster != 0 && !rights.Has(access.WildcardAll) {
+			f.combinedIn(l, s, scoped.Namespace, rights&access.Combined&^held.Cluster)
 		}
 	}
-	return items
 }
 
-func (f *Facts) combinedIn(s access.Subject, namespace string, rights access.Rights) []tree.Node {
-	var items []tree.Node
+func (f *Facts) combinedIn(l *rightsList, s access.Subject, namespace string, rights access.Rights) {
 	for _, r := range rights.All() {
+		if !l.room(r) {
+			continue
+		}
 		var roles, bindings []string
 		for _, parts := range r.Together() {
 			for _, part := range parts.All() {
@@ -78,9 +136,8 @@ func (f *Facts) combinedIn(s access.Subject, namespace string, rights access.Rig
 				}
 			}
 		}
-		items = append(items, entries("right", r.String(), "scope", scopeOf(namespace), "role", joined(roles), "binding", joined(bindings)))
+		l.items = append(l.items, entries("right", r.String(), "scope", scopeOf(namespace), "role", joined(roles), "binding", joined(bindings)))
 	}
-	return items
 }
 
 // joined names each of a few things once.

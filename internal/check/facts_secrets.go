@@ -60,8 +60,8 @@ func SecretReaders(a *access.Analysis) secrets.Readers {
 const (
 	// listedReaders is how many readers of a Secret are listed.
 	listedReaders = 100
-	// namedWork bounds the bindings and roles that are looked at for Secrets that
-	// rules name: each such Secret takes all of them.
+	// namedWork bounds the bindings and names that are looked at for Secrets that
+	// rules name: each such Secret takes all that hold in its namespace.
 	namedWork = 8_000_000
 )
 
@@ -79,8 +79,8 @@ type secretReaders struct {
 	named   map[string]bool
 	lock    sync.Mutex
 	answers map[secrets.Name]*readersAnswer
-	left    int // of namedWork
-	each    int // what one name takes of it
+	left    int                        // of namedWork
+	takes   func(namespace string) int // what one name takes of it
 }
 
 type readersAnswer struct {
@@ -91,7 +91,7 @@ type readersAnswer struct {
 
 func newSecretReaders(a *access.Analysis) *secretReaders {
 	r := &secretReaders{access: a, answers: map[secrets.Name]*readersAnswer{}, left: namedWork}
-	r.named, r.each = a.NamesRead("secrets")
+	r.named, r.takes = a.NamesRead("secrets")
 	return r
 }
 
@@ -107,7 +107,7 @@ func (r *secretReaders) of(name secrets.Name) readersAnswer {
 	}
 	beyond := ""
 	if named {
-		if r.left -= r.each; r.left < 0 {
+		if r.left -= r.takes(name.Namespace); r.left < 0 {
 			name.Name, beyond = "", namesBeyond
 		}
 	}
