@@ -109,44 +109,45 @@ type Import struct {
 	Older    bool              // take one that is older than the database in place
 }
 
-// Import puts the database of a bundle in place. On an error the last one stays.
-func (s *Store) Import(bundle io.Reader, o Import) error {
+// Import puts the database of a bundle in place. On an error the last one stays. It
+// says whether the bundle has a signature, which is right where there is a key.
+func (s *Store) Import(bundle io.Reader, o Import) (signed bool, err error) {
 	if o.Key == nil && !o.Unsigned {
-		return errors.New("there is no key to check the bundle with")
+		return false, errors.New("there is no key to check the bundle with")
 	}
 	if err := os.MkdirAll(s.Dir, 0o755); err != nil {
-		return fmt.Errorf("make the directory of the database: %w", err)
+		return false, fmt.Errorf("make the directory of the database: %w", err)
 	}
 	unlock, err := lock(filepath.Join(s.Dir, "lock"))
 	if err != nil {
-		return err
+		return false, err
 	}
 	defer unlock()
 	scratch, err := s.fresh()
 	if err != nil {
-		return err
+		return false, err
 	}
 	defer os.RemoveAll(scratch)
 	next := filepath.Join(scratch, DatabaseName)
-	if err := unbundle(bundle, next, o.Key); err != nil {
-		return err
+	if signed, err = unbundle(bundle, next, o.Key); err != nil {
+		return signed, err
 	}
 	db, err := Open(next)
 	if err != nil {
-		return err
+		return false, err
 	}
 	defer db.Close()
 	if err := db.Verify(); err != nil {
-		return err
+		return signed, err
 	}
 	if old, err := Open(s.Path()); err == nil {
 		defer old.Close()
 		was, is := old.described.fetched(), db.described.fetched()
 		if is.Before(was) && !o.Older {
-			return fmt.Errorf("%w: it is of %s, and the database of %s", ErrOlder, is.Format(time.RFC3339), was.Format(time.RFC3339))
+			return signed, fmt.Errorf("%w: it is of %s, and the database of %s", ErrOlder, is.Format(time.RFC3339), was.Format(time.RFC3339))
 		}
 	}
-	return install(next, s.Path())
+	return signed, install(next, s.Path())
 }
 
 // fetched is when the database was last brought up to date.
@@ -160,39 +161,40 @@ func (d *Description) fetched() time.Time {
 	return last
 }
 
-// unbundle checks a bundle and writes the database in it to path.
-func unbundle(bundle io.Reader, path string, key ed25519.PublicKey) error {
+// unbundle checks a bundle and writes the database in it to path. It says whether the
+// bundle has a signature.
+func unbundle(bundle io.Reader, path string, key ed25519.PublicKey) (bool, error) {
 	r := bufio.NewReaderSize(bundle, 64<<10)
 	line, err := r.ReadSlice('\n')
 	var head bundleHead
 	if err != nil || json.Unmarshal(bytes.TrimSpace(line), &head) != nil || head.Bundle != bundleMagic {
-		return errors.New("it is no bundle of advisories")
+		return false, errors.New("it is no bundle of advisories")
 	}
 	if head.Size < 0 || head.Size > maxDatabase {
-		return fmt.Errorf("its database is said to have %d bytes, which is too much", head.Size)
+		return false, fmt.Errorf("its database is said to have %d bytes, which is too much", head.Size)
 	}
 	if key != nil {
 		if len(head.Signature) == 0 {
-			return errors.New("it is not signed")
+			return false, errors.New("it is not signed")
 		}
 		if !ed25519.Verify(key, signed(head.SHA256), head.Signature) {
-			return errors.New("its signature is not of this key")
+			return false, errors.New("its signature is not of this key")
 		}
 	}
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
 	if err != nil {
-		return err
+		return false, err
 	}
 	defer f.Close()
 	sum := sha256.New()
 	n, err := io.Copy(io.MultiWriter(f, sum), io.LimitReader(r, head.Size+1))
 	switch {
 	case err != nil:
-		return fmt.Errorf("read the bundle: %w", err)
+		return false, fmt.Errorf("read the bundle: %w", err)
 	case n < head.Size:
-		return fmt.Errorf("it was cut off: %d of %d bytes are there", n, head.Size)
+		return false, fmt.Errorf("it was cut off: %d of %d bytes are there", n, head.Size)
 	case n > head.Size || hex.EncodeToString(sum.Sum(nil)) != head.SHA256:
-		return errors.New("its database is not the one that it was made of")
+		return false, errors.New("its database is not the one that it was made of")
 	}
-	return f.Sync()
+	return len(head.Signature) > 0, f.Sync()
 }

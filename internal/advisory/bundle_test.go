@@ -34,7 +34,7 @@ func TestBundle(t *testing.T) {
 	unsigned := read(t, path)
 
 	to := &Store{Dir: filepath.Join(t.TempDir(), "new")}
-	if err := to.Import(bytes.NewReader(signed), Import{Key: public}); err != nil {
+	if _, err := to.Import(bytes.NewReader(signed), Import{Key: public}); err != nil {
 		t.Fatal(err)
 	}
 	if !bytes.Equal(read(t, to.Path()), read(t, s.Path())) {
@@ -60,7 +60,7 @@ func TestBundle(t *testing.T) {
 		"swapped":           {append(bytes.Clone(signed[:bytes.IndexByte(signed, '\n')+1]), bytes.Repeat([]byte("a"), len(signed))...), Import{Key: public}, "not the one"},
 	} {
 		before := read(t, to.Path())
-		if err := to.Import(bytes.NewReader(c.bundle), c.how); err == nil || !strings.Contains(err.Error(), c.says) {
+		if _, err := to.Import(bytes.NewReader(c.bundle), c.how); err == nil || !strings.Contains(err.Error(), c.says) {
 			t.Errorf("%s: %v, which does not say %q", name, err, c.says)
 		}
 		if !bytes.Equal(read(t, to.Path()), before) {
@@ -68,10 +68,10 @@ func TestBundle(t *testing.T) {
 		}
 	}
 	m.update(t, to, noon.Add(time.Hour), "epss")
-	if err := to.Import(bytes.NewReader(signed), Import{Key: public}); !errors.Is(err, ErrOlder) {
+	if _, err := to.Import(bytes.NewReader(signed), Import{Key: public}); !errors.Is(err, ErrOlder) {
 		t.Errorf("an older bundle: %v", err)
 	}
-	if err := to.Import(bytes.NewReader(signed), Import{Key: public, Older: true}); err != nil {
+	if _, err := to.Import(bytes.NewReader(signed), Import{Key: public, Older: true}); err != nil {
 		t.Errorf("an older bundle that is wanted: %v", err)
 	}
 	if left, _ := filepath.Glob(filepath.Join(to.Dir, "scratch*")); len(left) > 0 {

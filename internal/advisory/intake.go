@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"ullage.dev/ullage/internal/tree"
 	"ullage.dev/ullage/internal/vuln"
 )
 
@@ -50,7 +51,7 @@ type intake struct {
 func (in *intake) fail(record string, err error) {
 	in.from.Unread++
 	if len(in.problems) < maxProblems {
-		in.problems = append(in.problems, Problem{in.feed, cut(record, 100), err})
+		in.problems = append(in.problems, Problem{in.feed, cut(record, 100), tree.PlainJSON(err)})
 	}
 }
 

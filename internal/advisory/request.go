@@ -103,9 +103,17 @@ func unpacked(r io.Reader) (io.Reader, error) {
 		}
 		b = bufio.NewReaderSize(z, 64<<10)
 	}
-	head, _ = b.Peek(512)
+	head, _ = b.Peek(pageHead)
+	return b, refusePage(head)
+}
+
+// pageHead is how much of an answer tells a page from a feed.
+const pageHead = 512
+
+// refusePage refuses a page for people, by its beginning.
+func refusePage(head []byte) error {
 	if head = bytes.TrimLeft(head, "\xef\xbb\xbf \t\r\n"); len(head) > 0 && head[0] == '<' {
-		return nil, fmt.Errorf("the server sent a page for people, which begins with %.40q: a login or a proxy may stand between", head)
+		return fmt.Errorf("the server sent a page for people, which begins with %.40q: a login or a proxy may stand between", head)
 	}
-	return b, nil
+	return nil
 }

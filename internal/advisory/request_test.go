@@ -57,8 +57,8 @@ func TestServers(t *testing.T) {
 		"byte order mark":            {"kev", func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte("\n")); whole(w) }, ""},
 		"a web page":                 {"kev", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "\n<!DOCTYPE html><html>Sign in</html>") }, "a page for people"},
 		"a web page for scores":      {"epss", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "<html>Sign in</html>") }, "a page for people"},
-		"a web page for an archive":  {"osv/Go", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "<html>Sign in</html>") }, "no zip archive"},
-		"a web page for Ubuntu":      {"ubuntu", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "<html>Sign in</html>") }, "xz"},
+		"a web page for an archive":  {"osv/Go", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "<html>Sign in</html>") }, "a page for people"},
+		"a web page for Ubuntu":      {"ubuntu", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "<html>Sign in</html>") }, "a page for people"},
 		"truncated gzip": {"epss", func(w http.ResponseWriter, _ *http.Request) {
 			b := zipped0(read(t, "testdata/epss/scores.csv"))
 			w.Write(b[:len(b)-12])

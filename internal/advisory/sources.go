@@ -3,6 +3,7 @@ package advisory
 import (
 	"bufio"
 	"fmt"
+	"io"
 	"net/url"
 	"os"
 	"slices"
@@ -128,6 +129,14 @@ func (f *Feed) read(path string, in *intake) error {
 		return err
 	}
 	defer file.Close()
+	head := make([]byte, pageHead)
+	n, err := file.ReadAt(head, 0)
+	if err != nil && err != io.EOF {
+		return err
+	}
+	if err := refusePage(head[:n]); err != nil {
+		return err
+	}
 	switch {
 	case f.isOSV():
 		info, err := file.Stat()

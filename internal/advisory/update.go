@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -51,6 +52,21 @@ type Outcome struct {
 	Unread  int // records that could not be
 	Err     error
 	Changes bool // only what had changed was read
+}
+
+// Reason is Err without the URL, so that feeds that fail alike have the same one.
+func (o *Outcome) Reason() string {
+	var status *statusError
+	var request *url.Error
+	switch {
+	case o.Err == nil:
+		return ""
+	case errors.As(o.Err, &status):
+		return status.status
+	case errors.As(o.Err, &request):
+		return request.Err.Error()
+	}
+	return o.Err.Error()
 }
 
 // OutcomeState is what became of a feed.

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -147,14 +148,20 @@ func (f *dbFlags) wanted(p *Program, store *advisory.Store) ([]advisory.Feed, er
 func (f *dbFlags) tellUpdate(p *Program, store *advisory.Store, r *advisory.Report) error {
 	failed, unread := 0, 0
 	width := 0
+	alike := map[string][]string{} // feeds by why they failed
 	for _, o := range r.Outcomes {
 		width = max(width, len(o.Feed))
+		if o.State == advisory.Failed {
+			alike[o.Reason()] = append(alike[o.Reason()], o.Feed)
+		}
 	}
 	for _, o := range r.Outcomes {
 		line := string(o.State)
 		switch {
 		case o.State == advisory.Failed:
-			failed++
+			if failed++; len(alike[o.Reason()]) > mostAlike {
+				continue
+			}
 			line += ": " + o.Err.Error()
 		case o.Changes:
 			line += ", " + counted(o.Read, "changed record")
@@ -167,6 +174,11 @@ func (f *dbFlags) tellUpdate(p *Program, store *advisory.Store, r *advisory.Repo
 		}
 		fmt.Fprintf(p.Stdout, "%-*s  %s\n", width, o.Feed, line)
 	}
+	for _, reason := range slices.Sorted(maps.Keys(alike)) {
+		if feeds := alike[reason]; len(feeds) > mostAlike {
+			fmt.Fprintln(p.Stdout, hang(fmt.Sprintf("%d feeds failed: %s: %s", len(feeds), printable(reason), strings.Join(feeds, ", ")), 2, p.width()))
+		}
+	}
 	for _, problem := range r.Problems {
 		fmt.Fprintln(p.Stderr, "ullage: "+printable(problem.String()))
 	}
@@ -174,9 +186,20 @@ func (f *dbFlags) tellUpdate(p *Program, store *advisory.Store, r *advisory.Repo
 	case failed == len(r.Outcomes) && failed > 0:
 		return &codeError{exitUsage, errors.New("no feed could be fetched, and the database stays as it was: check the network, or name a mirror with --mirror")}
 	case failed > 0:
-		return &codeError{exitIncomplete, fmt.Errorf("%s could not be fetched and stays as it was: run ullage db update again, or leave it out with --feed", counted(failed, "feed"))}
+		return &codeError{exitIncomplete, errors.New(kept(failed) + ": run ullage db update again, or name with --feed those to fetch")}
 	case unread > 0:
-		return &codeError{exitIncomplete, fmt.Errorf("%s could not be read and is not in the database: tell the makers of the feed", counted(unread, "record"))}
+		return &codeError{exitIncomplete, fmt.Errorf("%s could not be read, and the database goes without: tell the makers of the feed", counted(unread, "record"))}
 	}
 	return nil
+}
+
+// mostAlike is how many feeds that fail for one reason have a line each.
+const mostAlike = 3
+
+// kept says that feeds failed, and what that leaves.
+func kept(failed int) string {
+	if failed == 1 {
+		return "1 feed could not be fetched and stays as it was"
+	}
+	return fmt.Sprintf("%d feeds could not be fetched and stay as they were", failed)
 }

@@ -99,15 +99,28 @@ func (f *dbFlags) importBundle(p *Program, path string) error {
 	}
 	file, err := os.Open(path)
 	if err != nil {
-		return &codeError{exitUsage, fmt.Errorf("import: %w", err)}
+		return &codeError{exitUsage, fmt.Errorf("import %s: %w", path, withoutPath(err))}
 	}
 	defer file.Close()
-	if err := store.Import(file, o); errors.Is(err, advisory.ErrOlder) {
+	signed, err := store.Import(file, o)
+	if errors.Is(err, advisory.ErrOlder) {
 		return &codeError{exitUsage, fmt.Errorf("import %s: %w: say --older to take it", path, err)}
 	} else if err != nil {
 		return &codeError{exitUsage, fmt.Errorf("import %s: %w: the database stays as it was", path, err)}
 	}
+	if signed && f.unsigned {
+		fmt.Fprintln(p.Stderr, "ullage: the bundle is signed, and its signature was not checked: --key FILE instead of --unsigned does so")
+	}
 	return f.status(p)
+}
+
+// withoutPath is an error of a file that the text around it names.
+func withoutPath(err error) error {
+	var of *fs.PathError
+	if errors.As(err, &of) {
+		return of.Err
+	}
+	return err
 }
 
 // maxKey bounds a file that is to hold a key.

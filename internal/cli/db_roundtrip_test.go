@@ -3,8 +3,11 @@ package cli
 import (
 	"archive/zip"
 	"bytes"
+	"crypto/ed25519"
 	"crypto/sha256"
+	"crypto/x509"
 	"encoding/json"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
@@ -268,5 +271,32 @@ func (m *feedMirror) kill(t *testing.T, args []string, part string) {
 	<-ended
 	if info, err := os.Stat(part); err != nil || info.Size() == 0 {
 		t.Fatalf("nothing is left of the download: %v", err)
+	}
+}
+
+// TestPartialMirror tells the feeds that a mirror lacks in one breath, a page for
+// people by its name, and that a signature was not looked at.
+func TestPartialMirror(t *testing.T) {
+	m, db := realRecords(t), t.TempDir()
+	m.put("osv/Debian/all.zip", []byte("<html>Sign in</html>"))
+	o := ullage(t, "db", "update", "--db", db, "--mirror", m.URL)
+	if o.code != exitIncomplete || strings.Count(o.stdout, "404") != 1 || strings.Count(o.stdout, "\n") > 16 || !strings.Contains(unwrapped(o.stdout), " feeds failed: 404 Not Found: alpine/") ||
+		!strings.Contains(o.stdout, "a page for people") || !strings.Contains(o.stderr, "stay as they were") {
+		t.Errorf("exit code %d: %s%s", o.code, o.stdout, o.stderr)
+	}
+	dir := t.TempDir()
+	key, err := x509.MarshalPKCS8PrivateKey(ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize)))
+	if err == nil {
+		err = os.WriteFile(filepath.Join(dir, "key"), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key}), 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	bundle := filepath.Join(dir, "bundle")
+	if o := ullage(t, "db", "export", bundle, "--key", filepath.Join(dir, "key"), "--db", db); o.code != exitClean {
+		t.Fatalf("exit code %d: %s", o.code, o.stderr)
+	}
+	if o := ullage(t, "db", "import", bundle, "--unsigned", "--db", t.TempDir()); o.code != exitClean || !strings.Contains(o.stderr, "its signature was not checked") {
+		t.Errorf("exit code %d: %s", o.code, o.stderr)
 	}
 }

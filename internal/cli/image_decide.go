@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -105,6 +106,7 @@ type imageAnswer struct {
 	hidden            int                // that --only-fixable leaves out of view
 	idle              []string           // VEX statements that changed nothing, and why
 	expired           []*model.Exception // that would have covered a match
+	unused            []*model.Exception // that are about the image, and cover nothing in it
 	onlyFixable       bool
 	asked             string    // what --fail-on asks for, "" when nothing
 	missing           string    // why that could not be judged for all packages
@@ -140,7 +142,8 @@ func (d *decider) decide(r *scan.Result) *imageAnswer {
 			a.hidden++
 		}
 	}
-	expired, _ := d.exceptions.LeftoverVulnerabilities() // those without use may be for other images
+	expired, _ := d.exceptions.LeftoverVulnerabilities()
+	a.unused = d.exceptions.UnusedFor(r.Image.Reference)
 	a.expired = slices.DeleteFunc(expired, func(e *model.Exception) bool { return e.Matched == 0 })
 	a.Result = &scan.Result{}
 	*a.Result = *r
@@ -182,6 +185,12 @@ func lines(err error) []string {
 	return strings.Split(err.Error(), "\n")
 }
 
+// incomplete is the error of an answer that lacks what could not be read: the output
+// lists it.
+func incomplete(what string) error {
+	return &codeError{exitIncomplete, errors.New(what + " could not be read: what is in it is not known")}
+}
+
 // verdict turns the answer into the exit code. What was asked for and could not be
 // judged is not passed.
 func (d *decider) verdict(p *Program, a *imageAnswer) error {
@@ -192,7 +201,9 @@ func (d *decider) verdict(p *Program, a *imageAnswer) error {
 		fmt.Fprintln(p.Stderr, "ullage: --fail-on "+d.asked+" was not judged for all packages: "+printable(a.missing))
 	}
 	switch {
-	case len(a.Image.Problems) > 0 || len(d.wrong) > 0 || a.missing != "":
+	case len(a.Image.Problems) > 0:
+		return incomplete("a part of the image")
+	case len(d.wrong) > 0 || a.missing != "":
 		return &codeError{code: exitIncomplete}
 	case a.failing > 0:
 		return &codeError{code: exitFindings}

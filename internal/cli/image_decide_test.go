@@ -154,3 +154,34 @@ func TestWhereToMend(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+// TestUnusedException tells of those that are about the image.
+func TestUnusedException(t *testing.T) {
+	path, db := smallImage(t), zlibDatabase(t)
+	entry := func(id, vulnerability, images string) string {
+		return "- {id: " + id + ", rules: [" + vulnerability + "], match: {images: ['" + images + "']}, reason: not reached, owner: team shop, expires: 2100-01-01}\n"
+	}
+	file := scratch(t, "e.yaml", "apiVersion: ullage.dev/v1alpha1\nkind: Exceptions\nexceptions:\n"+entry("used", "CVE-2023-45853", "*")+entry("idle", "CVE-2020-1", "*")+entry("elsewhere", "CVE-2020-1", "registry.example/*"))
+	text, stderr, code := runImage(t, "--db", db, "--exceptions", file, path)
+	if code != exitClean || !strings.Contains(text, "unused exception  idle\n") {
+		t.Errorf("exit %d: %s\n%s", code, stderr, text)
+	}
+}
+
+// TestNoDataFirst says what was not judged before what was found, and takes nothing
+// for the same of which nothing is known.
+func TestNoDataFirst(t *testing.T) {
+	m, db := realRecords(t), t.TempDir()
+	if o := ullage(t, "db", "update", "--db", db, "--mirror", m.URL, "--feed", "osv/Go"); o.code != exitClean {
+		t.Fatal(o.stderr)
+	}
+	path := smallImage(t)
+	text, _, _ := runImage(t, "--db", db, path)
+	if at := strings.Index(text, "no data on"); at < 0 || at > strings.Index(text, "  found  ") || !strings.Contains(text, "0, in packages that there is data on") {
+		t.Errorf("%s", text)
+	}
+	text, _, _ = runImage(t, "diff", "--db", db, path, path)
+	if at := strings.Index(text, "Vulnerabilities"); at < 0 || !strings.Contains(text[at:], "none came or went in packages that there is data on") || strings.Contains(text[at:], "the same\n") {
+		t.Errorf("%s", text)
+	}
+}

@@ -27,7 +27,8 @@ write to, configuration and size.
 
 Exit code: 0 nothing is worse, 1 something is: a vulnerability that is not accepted,
 a shell or another program that helps an intruder, a path that anybody may write to,
-or root as the user; 2 usage, or an image cannot be read, 3 a part of one could not.`,
+or root as the user; 2 usage, or an image cannot be read, 3 a part of one could not,
+whether or not something is worse.`,
 		Example: `  ullage image diff registry.example/web:1.4.1 registry.example/web:1.4.2
   ullage image diff web-1.4.1.cdx.json web.tar -o json`,
 		Args: exactlyPaths("OLD NEW", 2),
@@ -81,7 +82,7 @@ func (f *imageFlags) diff(ctx context.Context, p *Program, refs []string) error 
 	case err != nil:
 		return &codeError{exitUsage, err}
 	case len(sides[0].Image.Problems)+len(sides[1].Image.Problems)+len(decider.wrong) > 0:
-		return &codeError{code: exitIncomplete}
+		return incomplete("a part of the images")
 	case d.Worse():
 		return &codeError{code: exitFindings}
 	}
@@ -95,8 +96,8 @@ func (p *imagePrinter) diff(d *scan.Diff, sides [2]*imageAnswer) error {
 	if d.Unread == "" && d.Size[0] > 0 && d.Size[1] > 0 {
 		p.entry("size", fmt.Sprintf("%s to %s", bytesText(d.Size[0]), bytesText(d.Size[1])))
 	}
-	p.packageChanges(d)
-	p.vulnerabilityChanges(d)
+	p.packageChanges(d, sides)
+	p.vulnerabilityChanges(d, sides)
 	p.programChanges(d)
 	if d.Unread != "" {
 		p.section("Programs, configuration and size")
@@ -123,9 +124,9 @@ func (p *imagePrinter) diff(d *scan.Diff, sides [2]*imageAnswer) error {
 	case d.Worse():
 		p.line(0, yellow, "something is worse")
 	case len(d.Packages)+len(d.Came)+len(d.Went)+len(d.Programs)+len(d.Config) == 0:
-		p.line(0, "", "nothing that is compared has changed")
+		p.line(0, "", "nothing that is compared has changed"+p.asRead(sides))
 	default:
-		p.line(0, "", "nothing is worse")
+		p.line(0, "", "nothing is worse"+p.asRead(sides))
 	}
 	return p.w.Flush()
 }
@@ -151,7 +152,15 @@ func few[T any](p *imagePrinter, list []T, show func(*T)) {
 	}
 }
 
-func (p *imagePrinter) packageChanges(d *scan.Diff) {
+// asRead ends what is said of two images of which not all could be read.
+func (p *imagePrinter) asRead(sides [2]*imageAnswer) string {
+	if len(sides[0].Image.Problems)+len(sides[1].Image.Problems) > 0 {
+		return ", as far as they could be read"
+	}
+	return ""
+}
+
+func (p *imagePrinter) packageChanges(d *scan.Diff, sides [2]*imageAnswer) {
 	counts := map[scan.Kind]int{}
 	for i := range d.Packages {
 		counts[d.Packages[i].Kind]++
@@ -164,7 +173,7 @@ func (p *imagePrinter) packageChanges(d *scan.Diff) {
 	}
 	p.section("Packages")
 	if len(parts) == 0 {
-		p.line(2, "", "the same")
+		p.line(2, "", "the same"+p.asRead(sides))
 		return
 	}
 	p.line(2, "", strings.Join(parts, ", "))
@@ -181,18 +190,22 @@ func (p *imagePrinter) packageChanges(d *scan.Diff) {
 	})
 }
 
-func (p *imagePrinter) vulnerabilityChanges(d *scan.Diff) {
+func (p *imagePrinter) vulnerabilityChanges(d *scan.Diff, sides [2]*imageAnswer) {
 	p.section("Vulnerabilities")
 	switch {
 	case d.Unmatched != "":
 		p.wrapped(2, yellow, "not known: "+d.Unmatched+". ullage db update fetches one.")
 		return
-	case len(d.Came)+len(d.Went) == 0:
-		p.line(2, "", "the same")
-		p.some("no data on", d.NoData, yellow)
-		return
 	}
 	p.some("no data on", d.NoData, yellow)
+	if len(d.Came)+len(d.Went) == 0 {
+		text := "the same"
+		if len(d.NoData) > 0 {
+			text = "none came or went in packages that there is data on"
+		}
+		p.line(2, "", text+p.asRead(sides))
+		return
+	}
 	p.line(2, "", fmt.Sprintf("%d came, %d went", len(d.Came), len(d.Went)))
 	for _, side := range []struct {
 		name string

@@ -83,7 +83,7 @@ func (f *rematchFlags) rematch(cmd *cobra.Command, p *Program) error {
 	}
 	for _, x := range all {
 		if x.Err != nil {
-			return &codeError{code: exitIncomplete}
+			return &codeError{exitIncomplete, errors.New("not all images could be matched")}
 		}
 	}
 	return nil

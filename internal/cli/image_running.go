@@ -166,7 +166,7 @@ func (f *runningFlags) tell(ctx context.Context, p *Program, s *store.Store, loo
 		return &codeError{exitUsage, err}
 	}
 	if slices.ContainsFunc(running.Looks, func(l store.Looked) bool { return l.Gap != "" }) {
-		return &codeError{code: exitIncomplete}
+		return &codeError{exitIncomplete, errors.New("not all pods could be read: what else runs is not known")}
 	}
 	return nil
 }

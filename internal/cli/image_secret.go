@@ -38,7 +38,7 @@ func (p *imagePrinter) secrets(img *image.Image) {
 		p.line(2, "", "none found")
 	}
 	if len(doubts) > 0 {
-		p.wrapped(2, dim, "In doubt, listed with --verbose: "+countsText(doubts))
+		p.wrapped(2, dim, "In doubt, listed with --verbose: "+reasonsText(doubts))
 	}
 	p.wrapped(2, dim, searchText(&img.Search))
 }
@@ -129,6 +129,15 @@ func doubtClass(reason string) string {
 		return "as their packages brought them"
 	}
 	return reason
+}
+
+// reasonsText lists reasons with how often each is given, the most frequent first.
+func reasonsText(counts map[string]int) string {
+	names := slices.SortedFunc(maps.Keys(counts), func(a, b string) int { return cmp.Or(counts[b]-counts[a], strings.Compare(a, b)) })
+	for i, name := range names {
+		names[i] = fmt.Sprintf("%s (%d)", name, counts[name])
+	}
+	return strings.Join(names, ", ")
 }
 
 // countsText lists counts, the largest first.

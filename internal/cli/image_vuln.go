@@ -28,12 +28,19 @@ func (p *imagePrinter) vulnerabilities(r *imageAnswer, now time.Time) {
 		p.wrapped(2, yellow, "not known: there is no database of advisories. ullage db update fetches one.")
 		return
 	}
-	p.entry("found", foundText(v.Matches))
+	p.some("no data on", v.NoData, yellow)
+	found := foundText(v.Matches)
+	switch {
+	case len(v.NoData) > 0:
+		found += ", in packages that there is data on"
+	case len(r.Image.Problems) > 0:
+		found += ", in what could be read"
+	}
+	p.entry("found", found)
 	p.decided(r)
 	if n := len(v.Undecided); n > 0 {
 		p.entry("undecided", counted(n, "advisory"))
 	}
-	p.some("no data on", v.NoData, yellow)
 	if n := len(notIdentified(r.Image.Packages)); n > 0 {
 		p.entry("not matched", counted(n, "package")+" of which the version or the group is not known, or that are in no registry")
 	}
@@ -146,6 +153,11 @@ func (p *imagePrinter) decided(r *imageAnswer) {
 		expired = append(expired, e.ID+" ("+e.Expires.Format(time.DateOnly)+")")
 	}
 	p.some("expired exception", expired, yellow)
+	var unused []string
+	for _, e := range r.unused {
+		unused = append(unused, e.ID)
+	}
+	p.some("unused exception", unused, dim)
 }
 
 // match writes a vulnerability with its reasons, and more of these. of is the package
@@ -253,11 +265,28 @@ func whereToMend(base *image.Base, all []vuln.Upgrade) string {
 	return strings.Join(list, "; ")
 }
 
-// feedAge says how old the oldest feed is.
+// feedAge says how old the oldest feed is, and which have had no new record for long.
 func feedAge(feeds []advisory.Provenance, now time.Time) string {
 	if len(feeds) == 0 {
 		return "no feed"
 	}
 	oldest := slices.MinFunc(feeds, func(a, b advisory.Provenance) int { return cmp.Compare(a.Fetched.Unix(), b.Fetched.Unix()) })
-	return counted(len(feeds), "feed") + ", the oldest (" + oldest.Feed + ") " + age(now.Sub(oldest.Fetched))
+	text := counted(len(feeds), "feed") + ", the oldest (" + oldest.Feed + ") fetched " + age(now.Sub(oldest.Fetched))
+	var asleep []string
+	for _, f := range slices.SortedFunc(slices.Values(feeds), func(a, b advisory.Provenance) int { return cmp.Compare(a.Newest.Unix(), b.Newest.Unix()) }) {
+		if !f.Newest.IsZero() && f.Fetched.Sub(f.Newest) > asleepAfter {
+			asleep = append(asleep, f.Feed+" "+age(now.Sub(f.Newest)))
+		}
+	}
+	if len(asleep) > shownPlaces {
+		asleep = append(asleep[:shownPlaces:shownPlaces], fmt.Sprintf("and %d more", len(asleep)-shownPlaces))
+	}
+	if len(asleep) > 0 {
+		text += "; newest record of " + strings.Join(asleep, ", of ")
+	}
+	return text
 }
+
+// asleepAfter is how much older than its download the newest record of a feed may be
+// without a word.
+const asleepAfter = 30 * 24 * time.Hour

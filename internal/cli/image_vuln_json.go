@@ -3,6 +3,7 @@ package cli
 import (
 	"time"
 
+	"ullage.dev/ullage/internal/advisory"
 	"ullage.dev/ullage/internal/model"
 	"ullage.dev/ullage/internal/vuln"
 )
@@ -52,6 +53,7 @@ type vulnerabilitiesJSON struct {
 	// VEXWithoutEffect are statements that changed nothing, and why.
 	VEXWithoutEffect []string        `json:"vexWithoutEffect"`
 	Expired          []exceptionJSON `json:"exceptionsExpired"` // that would cover something found
+	Unused           []exceptionJSON `json:"exceptionsUnused"`  // that are about the image and cover nothing found
 }
 
 type undecidedJSON struct {
@@ -81,7 +83,17 @@ type upgradeJSON struct {
 
 type feedAgeJSON struct {
 	Feed    string    `json:"feed"`
-	Checked time.Time `json:"checked"`
+	Checked time.Time `json:"checked"` // when it was last seen to be as it is in the database
+	// Newest is the time of its newest record; null when its records have none.
+	Newest *time.Time `json:"newestRecord"`
+}
+
+func newFeedAgesJSON(feeds []advisory.Provenance) []feedAgeJSON {
+	out := make([]feedAgeJSON, len(feeds))
+	for i, f := range feeds {
+		out[i] = feedAgeJSON{f.Feed, f.Fetched, utc(f.Newest)}
+	}
+	return out
 }
 
 func newSaidJSON(s *vuln.Statement) *saidJSON {
@@ -105,8 +117,8 @@ func newVulnerabilitiesJSON(r *imageAnswer) *vulnerabilitiesJSON {
 		return nil
 	}
 	j := &vulnerabilitiesJSON{
-		Found: []vulnerabilityJSON{}, NotShown: r.hidden, RuledOut: []ruledJSON{}, Undecided: []undecidedJSON{}, NoData: listOf(v.NoData), NotMatched: notIdentified(r.Image.Packages), Feeds: []feedAgeJSON{},
-		Upgrades: []upgradeJSON{}, VEXWithoutEffect: listOf(r.idle), Expired: []exceptionJSON{},
+		Found: []vulnerabilityJSON{}, NotShown: r.hidden, RuledOut: []ruledJSON{}, Undecided: []undecidedJSON{}, NoData: listOf(v.NoData), NotMatched: notIdentified(r.Image.Packages), Feeds: newFeedAgesJSON(r.Feeds),
+		Upgrades: []upgradeJSON{}, VEXWithoutEffect: listOf(r.idle), Expired: []exceptionJSON{}, Unused: []exceptionJSON{},
 	}
 	if r.asked != "" {
 		j.Failing = &r.failing
@@ -129,14 +141,14 @@ func newVulnerabilitiesJSON(r *imageAnswer) *vulnerabilitiesJSON {
 	for _, u := range v.Undecided {
 		j.Undecided = append(j.Undecided, undecidedJSON{u.Package, u.ID, u.Why})
 	}
-	for _, f := range r.Feeds {
-		j.Feeds = append(j.Feeds, feedAgeJSON{f.Feed, f.Fetched})
-	}
 	for _, u := range r.Upgrades() {
 		j.Upgrades = append(j.Upgrades, upgradeJSON{u.Ecosystem, u.Name, u.From, u.To, u.Layer + 1, inBase(&r.Image.Base, u.Layer), u.Packages, u.Mends, u.Exploited, u.Left})
 	}
 	for _, e := range r.expired {
 		j.Expired = append(j.Expired, *newExceptionJSON(e))
+	}
+	for _, e := range r.unused {
+		j.Unused = append(j.Unused, *newExceptionJSON(e))
 	}
 	return j
 }

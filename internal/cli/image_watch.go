@@ -92,7 +92,7 @@ func (f *watchFlags) watch(ctx context.Context, p *Program, refs []string) error
 			}
 		}
 		if f.once && failed > 0 {
-			return &codeError{code: exitIncomplete}
+			return &codeError{exitIncomplete, fmt.Errorf("%d of %s could not be looked at wholly", failed, counted(len(refs), "reference"))}
 		} else if f.once {
 			return nil
 		}

@@ -92,7 +92,7 @@ func (f *platformFlags) run(cmd *cobra.Command, p *Program) error {
 		return &codeError{exitUsage, err}
 	}
 	if len(problems) > 0 {
-		return &codeError{code: exitIncomplete}
+		return &codeError{exitIncomplete, errors.New("not all of the cluster could be read: components may be missing")}
 	}
 	return nil
 }
@@ -123,6 +123,8 @@ func (f *platformFlags) find(cmd *cobra.Command, p *Program) (list []platform.Co
 		}
 		c, ok := platform.ByHand(name, version)
 		switch {
+		case name == "kernel":
+			return nil, nil, errors.New("--component kernel: a kernel is known by the system of its node, so --cluster or --from is needed")
 		case !ok:
 			return nil, nil, fmt.Errorf("--component %s: there are %s", given, strings.Join(platform.Names(), ", "))
 		case c.Unknown != "":

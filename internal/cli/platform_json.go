@@ -41,7 +41,7 @@ type componentOpenJSON struct {
 }
 
 func newPlatformJSON(judged []platform.Judged, feeds []advisory.Provenance) *platformJSON {
-	out := &platformJSON{Components: []componentJSON{}, Feeds: []feedAgeJSON{}}
+	out := &platformJSON{Components: []componentJSON{}, Feeds: newFeedAgesJSON(feeds)}
 	for i := range judged {
 		j := &judged[i]
 		c := componentJSON{Name: j.Name, Version: j.Version, System: j.System, Where: listOf(j.Where), Vendor: j.Vendor, Unknown: j.Unknown, NoData: listOf(j.NoData), Undecided: []componentOpenJSON{}}
@@ -56,9 +56,6 @@ func newPlatformJSON(judged []platform.Judged, feeds []advisory.Provenance) *pla
 			c.Undecided = append(c.Undecided, componentOpenJSON{u.ID, u.Why})
 		}
 		out.Components = append(out.Components, c)
-	}
-	for _, f := range feeds {
-		out.Feeds = append(out.Feeds, feedAgeJSON{f.Feed, f.Fetched})
 	}
 	return out
 }

@@ -43,9 +43,8 @@ func TestPlatform(t *testing.T) {
 		}
 		t.Errorf("%s %s has no %s fixed in %s:\n%s", name, version, id, fixed, o.stdout)
 	}
-	has("kubelet", "v1.27.1", "CVE-2023-2431", "1.27.2")
-	has("kubelet", "v1.27.1-eks-1a2b3c", "CVE-2023-2431", "1.27.2")
 	has("kubelet", "v1.27.1", "CVE-2026-4001", "1.32.11")
+	has("kubelet", "v1.27.1-eks-1a2b3c", "CVE-2026-4001", "1.32.11")
 	has("containerd", "1.7.0", "GHSA-7ww5-4wqc-m92c", "1.7.11")
 	has("runc", "1.1.11", "CVE-2024-21626", "1.1.12")
 	for _, c := range doc.Components {
@@ -54,6 +53,10 @@ func TestPlatform(t *testing.T) {
 			t.Errorf("the kernel of a system without a feed is known: %+v", c)
 		case c.Name == "kernel" && c.System == "Ubuntu 22.04.4 LTS" && (c.Found != nil || !slices.Equal(c.NoData, []string{"Ubuntu:22.04:LTS"})):
 			t.Errorf("without data on Ubuntu its kernel is known: %+v", c)
+		case slices.ContainsFunc(c.Found, func(f componentVulnJSON) bool { return f.ID == "CVE-2023-2431" }):
+			t.Errorf("%s has what only the whole of Kubernetes is said to have", c.Name)
+		case c.Name == "kubelet" && !slices.ContainsFunc(c.Undecided, func(u componentOpenJSON) bool { return u.ID == "CVE-2023-2431" }):
+			t.Errorf("it is not undecided: %+v", c)
 		case c.Name == "kube-apiserver" && slices.ContainsFunc(c.Found, func(f componentVulnJSON) bool { return f.ID == "CVE-2026-4001" }):
 			t.Errorf("a flaw of kubelet is the API server's: %+v", c)
 		}
@@ -61,7 +64,7 @@ func TestPlatform(t *testing.T) {
 	text := ullage(t, "platform", "--from", saved, "--db", db)
 	for _, want := range []string{
 		"kubelet v1.27.1\n  node a\n", "a vendor's build (-eks-1a2b3c)", "Not known", "no data on Ubuntu:22.04:LTS",
-		"runc: no cluster says which version its nodes have", "undecided: 1 (CVE-2026-4004)", "fixed in 1.27.2", "--verbose lists them",
+		"runc: no cluster says which version its nodes have", "undecided: 14 (CVE-2023-2431", "fixed in 1.32.11", "--verbose lists them",
 	} {
 		if !strings.Contains(text.stdout, want) {
 			t.Errorf("no %q in\n%s", want, text.stdout)
@@ -73,5 +76,23 @@ func TestPlatform(t *testing.T) {
 		if o := ullage(t, append([]string{"platform", "--db", db}, args...)...); o.code != exitUsage || o.stdout != "" {
 			t.Errorf("%q: exit code %d: %s", args, o.code, o.stderr)
 		}
+	}
+}
+
+// TestPlatformWithoutItsFeed has records on Kubernetes as a whole only: which
+// component has them is not known.
+func TestPlatformWithoutItsFeed(t *testing.T) {
+	m, db := realRecords(t), t.TempDir()
+	if o := ullage(t, "db", "update", "--db", db, "--mirror", m.URL, "--feed", "osv/Go"); o.code != exitClean {
+		t.Fatalf("exit code %d: %s", o.code, o.stderr)
+	}
+	o := ullage(t, "platform", "--db", db, "--component", "kubelet=v1.27.1", "--component", "kube-apiserver=v1.27.1", "--component", "runc=1.1.11")
+	for _, want := range []string{"missing           the kubernetes feed", "in 1 of 3 components", "undecided: 1"} {
+		if o.code != exitClean || !strings.Contains(o.stdout, want) {
+			t.Errorf("exit code %d, no %q in\n%s", o.code, want, o.stdout)
+		}
+	}
+	if o := ullage(t, "platform", "--db", db, "--component", "kernel=6.1.0-21-amd64"); o.code != exitUsage || !strings.Contains(o.stderr, "--cluster or --from is needed") {
+		t.Errorf("exit code %d: %s", o.code, o.stderr)
 	}
 }

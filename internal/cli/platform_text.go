@@ -32,6 +32,9 @@ func (p *imagePrinter) platform(judged []platform.Judged, feeds []advisory.Prove
 	}
 	p.line(0, bold, fmt.Sprintf("%s in %d of %s", vulnerabilityCount(matches), with, counted(len(judged)-len(unknown), "component")))
 	p.entry("as of", feedAge(feeds, now))
+	if !slices.ContainsFunc(feeds, func(f advisory.Provenance) bool { return f.Feed == "kubernetes" }) {
+		p.painted("missing", "the kubernetes feed, which says which component has a vulnerability of Kubernetes: without it these are undecided. ullage db update --feed kubernetes fetches it.", yellow)
+	}
 	for i := range judged {
 		if judged[i].Unknown == "" {
 			p.component(&judged[i])

@@ -7,6 +7,8 @@ import (
 	"io"
 	"slices"
 	"time"
+
+	"ullage.dev/ullage/internal/tree"
 )
 
 // Limits of a document.
@@ -68,7 +70,7 @@ func parse(r io.Reader, most int64) (*Document, error) {
 		return p.skip()
 	})
 	if err != nil {
-		return nil, fmt.Errorf("no CSAF document: at byte %d: %w", p.InputOffset(), err)
+		return nil, fmt.Errorf("no CSAF document: at byte %d: %w", p.InputOffset(), tree.PlainJSON(err))
 	}
 	if p.version != "2.0" && p.version != "2.1" {
 		return nil, fmt.Errorf("no CSAF document: csaf_version is %.40q, not 2.0", p.version)

@@ -263,7 +263,7 @@ const nodeCost = 80
 
 func (r *layerReader) done() {
 	if r.escaped > 0 {
-		r.problems.add("%d entries have paths that lead out of the image, such as %.200q: taken as if the image's root were the top", r.escaped, r.firstOut)
+		r.problems.add("paths of %d entries lead out of the image, such as %.200q: taken as if the image's root were the top", r.escaped, r.firstOut)
 	}
 	r.budget.give(int64(cap(r.scratch)))
 	r.charged -= int64(cap(r.scratch))

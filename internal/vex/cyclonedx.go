@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"ullage.dev/ullage/internal/purl"
+	"ullage.dev/ullage/internal/tree"
 	"ullage.dev/ullage/internal/vuln"
 )
 
@@ -58,7 +59,7 @@ var cdxStates = map[string]vuln.Status{
 func (d *Document) cyclonedx(text []byte, name string) error {
 	var doc cdxDocument
 	if err := json.Unmarshal(text, &doc); err != nil {
-		return fmt.Errorf("CycloneDX: %w", err)
+		return fmt.Errorf("CycloneDX: %w", tree.PlainJSON(err))
 	}
 	refs := map[string]*cdxComponent{}
 	note(refs, []cdxComponent{doc.Metadata.Component})

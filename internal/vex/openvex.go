@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"ullage.dev/ullage/internal/purl"
+	"ullage.dev/ullage/internal/tree"
 	"ullage.dev/ullage/internal/vuln"
 )
 
@@ -79,7 +80,7 @@ func (e *either[T]) UnmarshalJSON(b []byte) error {
 func (d *Document) openVEX(text []byte, name string) error {
 	var doc readOpen
 	if err := json.Unmarshal(text, &doc); err != nil {
-		return fmt.Errorf("OpenVEX: %w", err)
+		return fmt.Errorf("OpenVEX: %w", tree.PlainJSON(err))
 	}
 	for i := range doc.Statements {
 		r := &doc.Statements[i]

@@ -367,6 +367,10 @@ func (m *matcher) weigh(i int, hits []*hit) error {
 	}
 	own := hasOwnWord(m.packages[i].Ecosystem)
 	for _, h := range hits {
+		if own && m.packages[i].Ecosystem == kubernetes && !h.has(func(s *said) bool { return s.Feed == proseFeed }) {
+			m.undecided(i, h.id, fmt.Sprintf("%s is about Kubernetes as a whole, and the %s feed does not say that this component has it", h.reported(), proseFeed))
+			continue
+		}
 		if own {
 			if why := h.settle(); why != "" {
 				m.ruledOut(i, h.id, why)
