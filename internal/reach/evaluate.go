@@ -16,6 +16,8 @@ type evaluator struct {
 	hits      []int32 // the matches of the block at hand
 	portMap   int32   // of the destination
 	blocks    *blocks
+	sureSets  []setID // buffers
+	allowSets []setID
 	nearby    bool // the destination may be the node of the source
 	state
 }
@@ -230,7 +232,7 @@ func (e *evaluator) network(t *tier, hits []int32) {
 			e.settle(m, ports, own)
 		}
 	}
-	sure := setID(noPorts)
+	sure, allow := e.sureSets[:0], append(e.allowSets[:0], e.allow)
 	for _, i := range hits {
 		m := &e.matches[i]
 		if m.rule.action != Allow {
@@ -240,15 +242,16 @@ func (e *evaluator) network(t *tier, hits []int32) {
 		if o := own[m.of.Policy]; o != nil {
 			ports = in.minus(ports, o[Deny])
 		}
-		e.allow = in.union(e.allow, ports)
+		allow = append(allow, ports)
 		e.why |= m.why | m.of.why
 		if m.of.sure && m.answer == Yes {
-			sure = in.union(sure, ports)
+			sure = append(sure, ports)
 		} else {
 			e.settle(m, ports, own)
 		}
 	}
-	e.left = in.minus(e.left, sure)
+	e.allow, e.left = in.unionAll(allow), in.minus(e.left, in.unionAll(sure))
+	e.sureSets, e.allowSets = sure, allow
 	e.isolate(t, own)
 }
 

@@ -1,6 +1,9 @@
 package reach
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"slices"
+)
 
 // setID names a port set within one interner.
 type setID uint32
@@ -114,6 +117,28 @@ func (in *interner) union(a, b setID) setID {
 	}
 	return in.apply(opUnion, min(a, b), max(a, b))
 }
+
+// unionAll returns the union of many sets. It sorts ids. Those between are not kept:
+// of as many rules as there may be, they would take memory by the square.
+func (in *interner) unionAll(ids []setID) setID {
+	slices.Sort(ids)
+	ids = slices.Compact(ids)
+	if len(ids) > fewSets {
+		var all PortSet
+		for _, id := range ids {
+			all = append(all, in.sets[id]...)
+		}
+		return in.set(all.normal())
+	}
+	union := setID(noPorts)
+	for _, id := range ids {
+		union = in.union(union, id)
+	}
+	return union
+}
+
+// fewSets is how many sets are put together one by one, with what is known of pairs.
+const fewSets = 8
 
 func (in *interner) intersect(a, b setID) setID {
 	switch {

@@ -133,10 +133,14 @@ func (s PortSet) String() string {
 }
 
 func (s PortSet) union(t PortSet) PortSet {
-	all := append(slices.Clone(s), t...)
-	slices.SortFunc(all, func(a, b interval) int { return cmp.Compare(a.first, b.first) })
+	return append(slices.Clone(s), t...).normal()
+}
+
+// normal makes a set of intervals in any order. It changes s.
+func (s PortSet) normal() PortSet {
+	slices.SortFunc(s, func(a, b interval) int { return cmp.Compare(a.first, b.first) })
 	var merged PortSet
-	for _, i := range all {
+	for _, i := range s {
 		if n := len(merged); n > 0 && i.first <= merged[n-1].last+1 {
 			merged[n-1].last = max(merged[n-1].last, i.last)
 		} else {

@@ -171,3 +171,20 @@ func BenchmarkRanges(b *testing.B) {
 		})
 	}
 }
+
+func TestUnionOfMany(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 1))
+	for range 200 {
+		in := newInterner()
+		var ids []setID
+		want := setID(noPorts)
+		for range r.IntN(3 * fewSets) {
+			first := uint16(r.IntN(100))
+			id := in.set(portsFrom(Protocol(r.IntN(3)), first, first+uint16(r.IntN(20))))
+			ids, want = append(ids, id, noPorts), in.union(want, id)
+		}
+		if got := in.unionAll(ids); got != want {
+			t.Fatalf("%s, want %s", in.sets[got], in.sets[want])
+		}
+	}
+}
