@@ -57,6 +57,7 @@ type differ struct {
 	ends           []pairedEnd
 	ids            map[answerID]answer // of the old graph, with sets of the new
 	changes        []Change
+	seen           [1 << 10]comparison
 
 	// Ends that differ in nothing that is compared have one number, and what is
 	// found for one holds for all.
@@ -339,8 +340,21 @@ func (d *differ) pair(m *mixer, from, to int32) answerID {
 }
 
 // same reports whether an answer of the old graph and one of the new allow the
-// same.
+// same. Few pairs of answers come again and again.
 func (d *differ) same(pair [2]answerID) bool {
+	slot := &d.seen[(uint32(pair[0])*0x9e3779b1^uint32(pair[1])*0x85ebca6b)>>22]
+	if !slot.known || slot.pair != pair {
+		*slot = comparison{pair, d.compareAnswers(pair), true}
+	}
+	return slot.same
+}
+
+type comparison struct {
+	pair        [2]answerID
+	same, known bool
+}
+
+func (d *differ) compareAnswers(pair [2]answerID) bool {
 	old, ok := d.ids[pair[0]]
 	if !ok {
 		v := d.old.verdict(pair[0])

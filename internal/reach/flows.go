@@ -49,15 +49,17 @@ func (m *mixer) get(id answerID) answer {
 }
 
 // verdicts returns verdicts, each made once.
-func (g *Graph) verdicts() func(answerID) Verdict {
-	known := map[answerID]Verdict{}
-	return func(id answerID) Verdict {
-		v, ok := known[id]
-		if !ok {
-			v = g.verdict(id)
-			known[id] = v
+func (g *Graph) verdicts() func(answerID) *Verdict {
+	var known []*Verdict
+	return func(id answerID) *Verdict {
+		for int(id) >= len(known) {
+			known = append(known, nil)
 		}
-		return v
+		if known[id] == nil {
+			v := g.verdict(id)
+			known[id] = &v
+		}
+		return known[id]
 	}
 }
 
@@ -96,7 +98,7 @@ func (g *Graph) follow(self ID, own, other Direction) iter.Seq2[ID, Verdict] {
 			if id == self && g.isOnePod(id) {
 				a = g.loopback(a)
 			}
-			if v := verdict(a); !v.May.Empty() && !yield(id, v) {
+			if v := verdict(a); !v.May.Empty() && !yield(id, *v) {
 				return
 			}
 		}
@@ -257,7 +259,7 @@ func (g *Graph) Compact() iter.Seq[Flow] {
 			for _, a := range order {
 				if v := verdict(a); !v.May.Empty() {
 					slices.Sort(to[a])
-					if !yield(Flow{from.members, to[a], v}) {
+					if !yield(Flow{from.members, to[a], *v}) {
 						return
 					}
 				}

@@ -52,7 +52,7 @@ type Question struct {
 // plugins only.
 func Isolate(s *model.Snapshot, g *Graph, x *Exposure, declarations []*model.Declaration, namespace string) *Isolation {
 	b := &isolator{Isolation: &Isolation{Namespace: namespace}, snapshot: s, graph: g, exposure: x,
-		spaces: map[string]*space{}, groupBy: map[*tree.Node]*podGroup{}, said: map[any]bool{}, rows: map[int32]row{}}
+		spaces: map[string]*space{}, groupBy: map[*tree.Node]*podGroup{}, said: map[any]bool{}, rows: map[int32]row{}, lists: map[listKey]*knownList{}}
 	b.group()
 	if len(b.groups) == 0 {
 		return b.Isolation
@@ -79,6 +79,7 @@ type isolator struct {
 	flows    []declaredFlow
 	lost     []Kept        // declared connections with an end that is not known
 	rows     map[int32]row // by signature: see untranslated
+	lists    map[listKey]*knownList
 }
 
 // podGroup is workloads of the namespace whose pods have the same labels.
@@ -256,17 +257,13 @@ func (b *isolator) noteMissing(d *model.Declaration) {
 // flow allows a connection at those of its ends that are in the namespace.
 func (b *isolator) flow(from, to side, ports PortSet, because string) {
 	here := false
-	for _, w := range from.workloads {
-		if gr := b.groupOf(w); gr != nil {
-			gr.allow(Egress, to.peer, ports, because)
-			here = true
-		}
+	for _, gr := range b.groupsOf(from.workloads) {
+		gr.allow(Egress, to.peer, ports, because)
+		here = true
 	}
-	for _, w := range to.workloads {
-		if gr := b.groupOf(w); gr != nil {
-			gr.allow(Ingress, from.peer, ports, because)
-			here = true
-		}
+	for _, gr := range b.groupsOf(to.workloads) {
+		gr.allow(Ingress, from.peer, ports, because)
+		here = true
 	}
 	if !here {
 		return
@@ -444,10 +441,7 @@ func (b *isolator) behind(w model.Workload, port Port) PortSet {
 
 // peerPorts returns the ports of a declared peer.
 func (b *isolator) peerPorts(to side, p model.Peer) PortSet {
-	var set PortSet
-	for _, w := range to.workloads {
-		set = set.union(b.podPorts(w, p.Ports))
-	}
+	set := b.listPorts(to.workloads, p.Ports)
 	if len(to.workloads) == 0 {
 		set = b.podPorts(model.Workload{Object: &model.Object{}}, p.Ports)
 	}

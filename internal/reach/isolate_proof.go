@@ -102,8 +102,9 @@ func (b *isolator) prove() {
 		p.Alone, p.AloneIsUnknown = New(b.snapshot.With(append(add, remove...)...)).Openness(b.Namespace)
 	}
 	b.Kept = b.lost
+	m := after.newMixer()
 	for _, f := range b.flows {
-		b.Kept = append(b.Kept, b.keep(after, f))
+		b.Kept = append(b.Kept, b.keep(m, f))
 	}
 }
 
@@ -112,41 +113,52 @@ func (p *Policy) allows() bool {
 }
 
 // keep looks a declared connection up.
-func (b *isolator) keep(after *Graph, f declaredFlow) Kept {
+func (b *isolator) keep(after *mixer, f declaredFlow) Kept {
 	k := Kept{From: f.from.text, To: f.to.text, Ports: f.ports, Because: f.because, Answer: Yes}
-	from, to := after.ends(f.from, false), after.ends(f.to, true)
+	from, to := b.endsOf(after.Graph, f.from, false), b.endsOf(after.Graph, f.to, true)
 	if len(from) == 0 || len(to) == 0 {
 		k.Answer, k.Why = Maybe, []string{"an end of it was not read"}
 		return k
 	}
-	var why Reasons
-	type pair struct{ from, to int32 }
-	seen := map[pair]bool{}
-	for _, x := range from {
-		for _, y := range to {
-			if p := (pair{after.unit(x), after.unit(y)}); x != y && seen[p] {
-				continue // as of pods that no policy tells apart
-			} else if x != y {
-				seen[p] = true
-			}
-			v := after.Ports(x, y)
-			a := v.Answer()
-			if !f.ports.All() {
-				a = v.covers(f.ports)
-			}
-			if a == Maybe {
-				why |= v.Why
-			}
-			if a < k.Answer {
-				k.Answer = a
-			}
-		}
-	}
-	k.Why = why.Texts()
+	answer, why := after.everyPair(from, to, f.ports)
+	k.Answer, k.Why = answer, why.Texts()
 	if k.Answer == No {
 		k.Why = append(k.Why, "policies of the other end, or of another kind, do not allow it")
 	}
 	return k
+}
+
+// everyPair reports whether all of some ports are allowed between each two of some
+// endpoints; of all ports, whether some are.
+func (m *mixer) everyPair(from, to []ID, ports PortSet) (Answer, Reasons) {
+	worst, why := Yes, Reasons(0)
+	add := func(v Verdict) {
+		a := v.Answer()
+		if !ports.All() {
+			a = v.covers(ports)
+		}
+		if a == Maybe {
+			why |= v.Why
+		}
+		worst = min(worst, a)
+	}
+	seen := map[answerID]bool{}
+	for _, x := range from {
+		unit := m.unit(x)
+		out := m.row(Egress, unit)
+		for _, y := range to {
+			if x == y && m.isOnePod(x) {
+				add(m.Ports(x, y))
+				continue
+			}
+			peer := m.unit(y)
+			if a := m.meet(out.at(peer), m.row(Ingress, peer).at(unit)); !seen[a] {
+				seen[a] = true
+				add(m.verdict(a))
+			}
+		}
+	}
+	return worst, why
 }
 
 // covers reports whether all of some ports are allowed.

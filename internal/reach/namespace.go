@@ -174,7 +174,7 @@ func (g *Graph) Reach(name string) Reach {
 }
 
 // reaches reports whether some pod of a namespace may connect to a class.
-func (g *Graph) reaches(from namespace, to int32, m *mixer, verdict func(answerID) Verdict) (Answer, Reasons) {
+func (g *Graph) reaches(from namespace, to int32, m *mixer, verdict func(answerID) *Verdict) (Answer, Reasons) {
 	best, why := No, Reasons(0)
 	in := g.row(Ingress, to)
 	for unit := from.first; unit < from.last; unit++ {
