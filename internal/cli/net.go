@@ -24,6 +24,7 @@ type netFlags struct {
 	declared       []string // files with declarations
 	exhaustive     bool
 	verbose        bool
+	read           chan struct{} // closed when all is read that the command asks about
 }
 
 // network is what net commands ask questions of.
@@ -60,8 +61,33 @@ everywhere, with its reason.`,
 	}
 	f.input.flags(cmd)
 	cmd.PersistentFlags().StringVar(&f.color, "color", "auto", "auto, always or never")
-	cmd.AddCommand(f.netListCommand(p), f.netCanCommand(p), f.netWhyCommand(p), f.netDiffCommand(p), f.netExposedCommand(p), f.netIsolateCommand(p), f.netBlastCommand(p))
+	for _, sub := range []*cobra.Command{f.netListCommand(p), f.netCanCommand(p), f.netWhyCommand(p), f.netDiffCommand(p), f.netExposedCommand(p), f.netIsolateCommand(p), f.netBlastCommand(p)} {
+		sub.RunE = f.interruptible(sub.RunE)
+		cmd.AddCommand(sub)
+	}
 	return cmd
+}
+
+// interruptible leaves a command alone when its context ends while it analyses or
+// prints: it writes no files then, and what was printed is a beginning of the answer.
+// Reading obeys the context itself, and may have a file to finish.
+func (f *netFlags) interruptible(run func(*cobra.Command, []string) error) func(*cobra.Command, []string) error {
+	return func(cmd *cobra.Command, args []string) error {
+		f.read = make(chan struct{})
+		done := make(chan error, 1)
+		go func() { done <- run(cmd, args) }()
+		select {
+		case err := <-done:
+			return err
+		case <-f.read:
+		}
+		select {
+		case err := <-done:
+			return err
+		case <-cmd.Context().Done():
+			return errInterrupted
+		}
+	}
 }
 
 // onlyPaths refuses an argument that is no file but looks like a namespace.
@@ -117,6 +143,7 @@ func (f *netFlags) network(cmd *cobra.Command, p *Program) (*network, error) {
 	if err != nil {
 		return nil, err
 	}
+	close(f.read)
 	n := newNetwork(s)
 	n.hint = worldHint(&f.input)
 	if len(slices.Collect(n.workloads())) == 0 {

@@ -69,6 +69,7 @@ func (f *netFlags) diff(cmd *cobra.Command, p *Program, args []string) error {
 	if err := f.configure(cmd.Context(), p); err != nil {
 		return err
 	}
+	close(f.read) // files are only read
 	var sides [2]*network
 	for _, path := range args { // a typing error is no empty network
 		if _, err := os.Stat(path); path != "-" && errors.Is(err, os.ErrNotExist) {

@@ -77,7 +77,7 @@ func (f *netFlags) isolate(cmd *cobra.Command, p *Program, namespace string) err
 	if slices.ContainsFunc(i.Kept, func(k reach.Kept) bool { return k.Answer == reach.No }) {
 		return errors.Join(err, &codeError{code: exitFindings})
 	}
-	if slices.ContainsFunc(i.Kept, func(k reach.Kept) bool { return k.Answer == reach.Maybe }) {
+	if len(n.Others(namespace)) > 0 || slices.ContainsFunc(i.Kept, func(k reach.Kept) bool { return k.Answer == reach.Maybe }) {
 		return errors.Join(err, &codeError{code: exitIncomplete})
 	}
 	return errors.Join(err, f.incomplete())
@@ -97,6 +97,11 @@ func (n *network) writeIsolation(w *accessPrinter, i *reach.Isolation) error {
 	if len(i.Proof.Others) > 0 {
 		c.others(i)
 	}
+	var unclear []string
+	for _, o := range n.Others(i.Namespace) {
+		unclear = append(unclear, fmt.Sprintf("%s (%s)", o.Key, o.Place()))
+	}
+	c.list("Not understood, so what these allow and close is not known:", unclear)
 	if opens := len(i.Proof.Opens); opens > 0 {
 		c.list("What is declared and was closed before opens:", changeTexts(n, i.Proof.Opens))
 	}

@@ -66,12 +66,13 @@ func rangesText(ranges []netip.Prefix) string {
 		}
 	}
 	rest := slices.DeleteFunc(slices.Clone(ranges), func(p netip.Prefix) bool { return told[reach.SpaceOf(p)] })
-	for i, p := range rest {
-		if i == mostTold && len(rest) > mostTold+1 {
-			parts = append(parts, fmt.Sprintf("%d more ranges", len(rest)-i))
+	covers := coversOf(rest)
+	for i, c := range covers {
+		if i == mostTold && len(covers) > mostTold+1 {
+			parts = append(parts, fmt.Sprintf("%d more ranges", len(covers)-i))
 			break
 		}
-		parts = append(parts, p.String())
+		parts = append(parts, c.String())
 	}
 	return strings.Join(parts, ", ")
 }
