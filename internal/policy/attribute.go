@@ -39,8 +39,9 @@ type attribute struct {
 
 // field is one step of an attribute.
 type field struct {
-	key      types.String
-	optional bool // it, or one before it, was selected by .?
+	key      string
+	value    ref.Val // the key, for CEL
+	optional bool    // it, or one before it, was selected by .?
 }
 
 // AddQualifier notes the fields while the expression is planned.
@@ -61,7 +62,7 @@ func (a *attribute) AddQualifier(q interpreter.Qualifier) (interpreter.Attribute
 			a.tests = true
 		}
 		optional := q.IsOptional() || len(a.fields) > 0 && a.fields[len(a.fields)-1].optional
-		a.fields = append(a.fields, field{key, optional})
+		a.fields = append(a.fields, field{string(key), key, optional})
 		a.other = a.other || a.tests && optional
 	}
 	return a.InterpretableAttribute.AddQualifier(q)
@@ -110,7 +111,7 @@ func (a *attribute) follow(vars interpreter.Activation) (ref.Val, end) {
 	case *mapValue:
 		return a.below(r.node(), fields)
 	case finder: // variables or related: their entries are values already
-		v, found := r.Find(fields[0].key)
+		v, found := r.Find(fields[0].value)
 		if !found || a.tests || fields[0].optional {
 			return nil, elsewhere
 		}
@@ -133,7 +134,7 @@ func (a *attribute) below(n *tree.Node, fields []field) (ref.Val, end) {
 		if !n.Is(tree.Map) {
 			return nil, elsewhere
 		}
-		n = n.Get(string(fields[i].key))
+		n = n.Get(fields[i].key)
 		switch present := n != nil && !n.Is(tree.Null); {
 		case n.Is(tree.Unknown):
 			return nil, elsewhere

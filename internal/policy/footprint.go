@@ -251,7 +251,9 @@ func hash(n *tree.Node, steps []string) uint64 {
 			return h
 		case step == "#" && n.Is(tree.List):
 			return uint64(n.Len()) + 1
-		case step == "*" || step == "#" || !n.Is(tree.Map):
+		case (step == "*" || step == "#") && n.Is(tree.Map): // what goes through a map sees its keys
+			return tree.Mix(n.KeyHash(), uint64(i))
+		case step == "*" || step == "#" || step == "**" || !n.Is(tree.Map):
 			return tree.Mix(n.Hash(), uint64(i)) // absent, unknown or of another type
 		}
 		if n = n.Get(step); n.Is(tree.Null) {

@@ -82,6 +82,24 @@ func TestHashTellsWhatStopsAPath(t *testing.T) {
 	}
 }
 
+// TestHashOfKeys holds that what goes through a map depends on its keys alone.
+func TestHashOfKeys(t *testing.T) {
+	for _, pair := range []struct {
+		a, b        string
+		step        string
+		distinguish bool
+	}{
+		{"{a: {x: 1}}", "{a: {x: 2}}", "*", false}, {"{a: {x: 1}}", "{a: {x: 2}}", "#", false}, {"{a: {x: 1}}", "{a: {x: 2}}", "**", true},
+		{"{a: {x: 1}}", "{a: {y: 1}}", "*", true}, {"{a: {x: 1}}", "{a: {y: 1}}", "#", true}, {"{a: {x: 1}}", "{a: {x: 1, y: null}}", "*", false},
+		{"{a: {}}", "{}", "*", true}, {"{a: {}}", "{a: []}", "#", true}, {"{a: {x: 1}}", "{a: [x]}", "*", true}, {"{a: [1]}", "{a: [2]}", "**", true},
+	} {
+		a, b := hash(parse(t, pair.a)[0].Seal(), []string{"a", pair.step}), hash(parse(t, pair.b)[0].Seal(), []string{"a", pair.step})
+		if (a != b) != pair.distinguish {
+			t.Errorf("a.%s tells %s from %s: %t", pair.step, pair.a, pair.b, a != b)
+		}
+	}
+}
+
 // TestVerdictsOfWrongTypes judges a custom resource whose fields hold what the
 // rule does not expect, in any order: an error for each, and never a panic or
 // the verdict of another content.
@@ -90,6 +108,8 @@ func TestVerdictsOfWrongTypes(t *testing.T) {
 		check(t, "!has(object.spec.a.b)"), check(t, "object.spec.?a.?b.orValue(0) == 0"), check(t, "object.spec.?a.orValue([]).all(i, i.b == 0)"),
 		check(t, "object.spec.a.b.c == 'x'"), check(t, "object.spec.a[0].b > 1"), check(t, "object.spec.a.matches('x')"), check(t, "object.spec.a"),
 		check(t, "quantity(object.spec.a).isGreaterThan(quantity('1'))"), check(t, "object.spec.a.split(',').size() == 1"),
+		check(t, "object.spec.a.exists(k, k == 'b')"), check(t, "object.spec.a.all(k, object.spec.a[k] == 0)"), check(t, "'b' in object.spec.a"),
+		check(t, "object.spec.a.map(k, k) == ['b']"), check(t, "object.spec.a.all(k, k.b == 0)"),
 	}
 	for i, r := range rules {
 		r.ID = string(rune('a' + i))
@@ -99,7 +119,7 @@ func TestVerdictsOfWrongTypes(t *testing.T) {
 	var tally Tally
 	contents := []string{
 		"{}", "{a: {}}", "{a: {b: 0}}", "{a: {b: x}}", "{a: {b: {c: x}}}", "{a: []}", "{a: [1]}", "{a: [{b: 2}]}", "{a: [null]}", "{a: null}", "{a: 1}",
-		"{a: '1'}", "{a: true}", "{a: 1e300}", "{a: 123456789012345678901234567890}", "{a: {b: [1, '2', {}]}}", "{a: [[[]]]}", "null", "[]", "1", "''",
+		"{a: '1'}", "{a: true}", "{a: 1e300}", "{a: 123456789012345678901234567890}", "{a: {b: [1, '2', {}]}}", "{a: {b: null}}", "{a: {c: 0}}", "{a: {c: 0, b: 1}}", "{a: {b: 0, c: null}}", "{a: [[[]]]}", "null", "[]", "1", "''",
 	}
 	errors := 0
 	for range 2 {

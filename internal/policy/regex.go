@@ -71,7 +71,7 @@ func (m *matcher) match(text string) bool {
 
 // maxLiterals bounds how many literals are looked for before the pattern is
 // cheaper.
-const maxLiterals = 12
+const maxLiterals = 24
 
 // required returns literals of which every match holds at least one, nil where
 // there are none that are worth looking for.

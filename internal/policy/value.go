@@ -109,13 +109,9 @@ func (m *mapValue) Size() ref.Val {
 }
 
 func (m *mapValue) Iterator() traits.Iterator {
-	keys := make([]ref.Val, 0, m.node().Len())
-	for i := range m.node().Children() {
-		if kid := &m.node().Children()[i]; !kid.Is(tree.Null) {
-			keys = append(keys, types.String(kid.Key()))
-		}
-	}
-	return &iterator{items: func(i int) ref.Val { return keys[i] }, size: len(keys)}
+	it := &iterator{rest: m.node().Children(), keys: true}
+	it.skip()
+	return it
 }
 
 func (m *mapValue) Equal(other ref.Val) ref.Val {
@@ -185,7 +181,7 @@ func (l *listValue) Get(index ref.Val) ref.Val {
 func (l *listValue) Size() ref.Val { return types.Int(l.node().Len()) }
 
 func (l *listValue) Iterator() traits.Iterator {
-	return &iterator{items: func(i int) ref.Val { return value(l.node().At(i)) }, size: l.node().Len()}
+	return &iterator{rest: l.node().Children()}
 }
 
 func (l *listValue) Contains(v ref.Val) ref.Val {
@@ -234,7 +230,9 @@ func concat(a traits.Lister, b ref.Val) ref.Val {
 	if !ok {
 		return types.MaybeNoSuchOverloadErr(b)
 	}
-	var all []ref.Val
+	size, _ := a.Size().(types.Int)
+	more, _ := other.Size().(types.Int)
+	all := make([]ref.Val, 0, max(size+more, 0))
 	for _, l := range []traits.Lister{a, other} {
 		for it := l.Iterator(); it.HasNext() == types.True; {
 			all = append(all, it.Next())
@@ -261,21 +259,33 @@ func toNative(n *tree.Node, t reflect.Type) (any, error) {
 	return types.DefaultTypeAdapter.NativeToValue(v).ConvertToNative(t)
 }
 
-// iterator walks a fixed number of items.
+// iterator walks the items of a list, or the keys of a map whose values are not
+// null. The zero iterator is at its end.
 type iterator struct {
-	items func(int) ref.Val
-	size  int
-	next  int
+	rest []tree.Node
+	keys bool
 }
 
-func (it *iterator) HasNext() ref.Val { return types.Bool(it.next < it.size) }
+// skip goes on to the next entry of a map.
+func (it *iterator) skip() {
+	for len(it.rest) > 0 && it.rest[0].Is(tree.Null) {
+		it.rest = it.rest[1:]
+	}
+}
+
+func (it *iterator) HasNext() ref.Val { return types.Bool(len(it.rest) > 0) }
 
 func (it *iterator) Next() ref.Val {
-	if it.next >= it.size {
+	if len(it.rest) == 0 {
 		return nil
 	}
-	it.next++
-	return it.items(it.next - 1)
+	n := &it.rest[0]
+	it.rest = it.rest[1:]
+	if !it.keys {
+		return value(n)
+	}
+	it.skip()
+	return types.String(n.Key())
 }
 
 func (it *iterator) ConvertToNative(reflect.Type) (any, error) {

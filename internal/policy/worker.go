@@ -236,6 +236,7 @@ var imageField = model.Target{Path: tree.Keys(imageName)}
 // cache holds the verdicts of one group by the digest of what it reads.
 type cache struct {
 	verdicts    map[uint64]*[]verdict
+	recent      [2]recent       // those asked for last, as most content is that of the element before
 	common      []*[]verdict    // verdicts that were given often, each once in memory
 	gates       map[uint64]bool // true where no rule of the group applies
 	asked, hits int
@@ -282,12 +283,12 @@ func (r *run) verdicts(g *group) []verdict {
 	if useful {
 		key = r.frame.hash(g.inputs)
 		c.asked++
-		if verdicts, seen := c.verdicts[key]; seen {
+		if verdicts := c.find(key); verdicts != nil {
 			c.hits++
 			return *verdicts
 		}
 	} else {
-		c.verdicts, c.common = nil, nil
+		*c = cache{gates: c.gates, asked: c.asked, hits: c.hits}
 	}
 	r.scratch = r.scratch[:0]
 	for _, b := range g.rules {
@@ -302,6 +303,28 @@ func (r *run) verdicts(g *group) []verdict {
 	kept := c.keep(r.scratch)
 	c.verdicts[key] = kept
 	return *kept
+}
+
+// recent is an entry of the cache.
+type recent struct {
+	key      uint64
+	verdicts *[]verdict
+}
+
+// find returns the verdicts of content, or nil.
+func (c *cache) find(key uint64) *[]verdict {
+	if c.recent[0].key == key && c.recent[0].verdicts != nil {
+		return c.recent[0].verdicts
+	}
+	found := c.recent[1].verdicts
+	if c.recent[1].key != key || found == nil {
+		found = c.verdicts[key]
+	}
+	if found != nil {
+		c.recent[1] = c.recent[0]
+		c.recent[0] = recent{key, found}
+	}
+	return found
 }
 
 // keep returns a lasting copy of verdicts. There are few different ones.
