@@ -368,23 +368,16 @@ func order(objects [][]*model.Finding) {
 		return rank
 	}
 	type ranked struct {
-		findings []*model.Finding
-		worst    int
+		findings  []*model.Finding
+		worst, at int
 	}
 	all := make([]ranked, len(objects))
+	var sorter findingSorter
 	for i, findings := range objects {
-		all[i] = ranked{findings, worst(findings)}
-		slices.SortStableFunc(findings, func(a, b *model.Finding) int {
-			if a.Rule.Severity != b.Rule.Severity {
-				return int(b.Rule.Severity) - int(a.Rule.Severity)
-			}
-			if at, bt := a.Written.KeyStart(), b.Written.KeyStart(); at != bt {
-				return int(at) - int(bt)
-			}
-			return strings.Compare(a.Rule.ID, b.Rule.ID)
-		})
+		all[i] = ranked{findings, worst(findings), i}
+		sorter.sort(findings)
 	}
-	slices.SortStableFunc(all, func(x, y ranked) int {
+	slices.SortFunc(all, func(x, y ranked) int {
 		if x.worst != y.worst {
 			return y.worst - x.worst
 		}
@@ -392,11 +385,40 @@ func order(objects [][]*model.Finding) {
 		if c := a.Object.Key.Compare(b.Object.Key); c != 0 {
 			return c
 		}
-		return strings.Compare(a.Place().File, b.Place().File)
+		return cmp.Or(strings.Compare(a.Place().File, b.Place().File), x.at-y.at)
 	})
 	for i := range all {
 		objects[i] = all[i].findings
 	}
+}
+
+// findingSorter sorts the findings of one object after the other. What decides
+// is gathered first: the findings themselves are spread over the memory.
+type findingSorter []sortedFinding
+
+type sortedFinding struct {
+	rank    uint64 // the worst first, then the place
+	rule    string
+	at      int // where it stood
+	finding *model.Finding
+}
+
+func (s *findingSorter) sort(findings []*model.Finding) {
+	all := (*s)[:0]
+	for i, f := range findings {
+		rank := uint64(model.Critical-f.Rule.Severity)<<32 | uint64(uint32(f.Written.KeyStart()))
+		all = append(all, sortedFinding{rank, f.Rule.ID, i, f})
+	}
+	slices.SortFunc(all, func(a, b sortedFinding) int {
+		if a.rank != b.rank {
+			return cmp.Compare(a.rank, b.rank)
+		}
+		return cmp.Or(strings.Compare(a.rule, b.rule), a.at-b.at)
+	})
+	for i := range all {
+		findings[i] = all[i].finding
+	}
+	*s = all
 }
 
 // failures gathers evaluation errors, so that one broken rule is one problem
