@@ -185,8 +185,8 @@ func (a *Analysis) relevant(s source, namespace string) bool {
 	return s.names == nil && (namespace == "" || namespace == in) && (slices.Contains(s.rule.Names(), name) || a.snapshot.Get(key) != nil)
 }
 
-// byRoles are what [Analysis.Takeovers] decides by looking at the roles.
-const byRoles Rights = 1<<GrantAnyRole | 1<<RewriteRoles
+// ByRoles are what [Analysis.Takeovers] decides by looking at the roles.
+const ByRoles Rights = 1<<GrantAnyRole | 1<<RewriteRoles
 
 // together lists the rights that others make together.
 func (l *lister) together(id int32) {
@@ -194,12 +194,12 @@ func (l *lister) together(id int32) {
 	if held.Cluster.Has(WildcardAll) {
 		return
 	}
-	for _, r := range (held.Cluster & Combined &^ byRoles).All() {
+	for _, r := range (held.Cluster & Combined &^ ByRoles).All() {
 		l.combined(r, subject, "")
 	}
 	for _, scoped := range held.Namespaces {
 		if rights := held.In(scoped.Namespace); !rights.Has(WildcardAll) {
-			for _, r := range (rights & Combined &^ byRoles &^ held.Cluster).All() {
+			for _, r := range (rights & Combined &^ ByRoles &^ held.Cluster).All() {
 				l.combined(r, subject, scoped.Namespace)
 			}
 		}
@@ -216,8 +216,7 @@ func (l *lister) takeovers(s Subject, ways []Takeover) {
 		return cmp.Compare(rank(x), rank(y))
 	})
 	for _, w := range ways {
-		direct := slices.ContainsFunc(w.Proofs, func(p Proof) bool { return p.Subject == s })
-		if w.Rights != everything || wide[w.Right] || !direct || held.In(w.Namespace).Has(WildcardAll) {
+		if w.Rights != everything || wide[w.Right] || held.In(w.Namespace).Has(WildcardAll) {
 			continue
 		}
 		namespace := w.Namespace

@@ -2,6 +2,7 @@ package access
 
 import (
 	"fmt"
+	"iter"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/util/validation"
@@ -169,4 +170,15 @@ func AccountsOf(s Subject) (namespace string, ok bool) {
 		return "", true
 	}
 	return strings.CutPrefix(s.Name, serviceAccounts+":")
+}
+
+// Groups yields the groups that Kubernetes puts a subject into by its name.
+func (s Subject) Groups() iter.Seq[Subject] {
+	return func(yield func(Subject) bool) {
+		for _, name := range groupsOf(s.canonical()) {
+			if !yield(Group(name)) {
+				return
+			}
+		}
+	}
 }

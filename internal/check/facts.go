@@ -1,6 +1,7 @@
 package check
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -41,6 +42,7 @@ type Facts struct {
 	readers        func() *secretReaders
 	alike          sync.Map // what access.Holding gives, a func() tree.Node each
 	mostScopes     func() int
+	takeovers      func() map[access.Subject][]access.Takeover
 	anyPersistent  func() bool
 	attack         func() *attackIndex
 	anyExposed     func() bool
@@ -63,6 +65,7 @@ func NewFacts(s *model.Snapshot, declared func(*model.Object) *tree.Node) *Facts
 	f.runs = sync.OnceValue(f.countRuns)
 	f.access = sync.OnceValue(func() *access.Analysis { return access.New(s) })
 	f.mostScopes = sync.OnceValue(f.scopesListed)
+	f.takeovers = sync.OnceValue(func() map[access.Subject][]access.Takeover { return maps.Collect(f.access().Takeovers()) })
 	f.network = sync.OnceValue(func() *reach.Graph { return reach.New(s) })
 	f.idle = sync.OnceValue(f.indexIdle)
 	f.ties = sync.OnceValue(f.indexTies)

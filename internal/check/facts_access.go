@@ -112,13 +112,40 @@ func (f *Facts) combinedRights(l *rightsList, s access.Subject) {
 	if held.Cluster.Has(access.WildcardAll) {
 		return
 	}
-	f.combinedIn(l, s, "", held.Cluster&access.Combined)
+	const masked = access.Combined &^ access.ByRoles
+	f.combinedIn(l, s, "", held.Cluster&masked)
 	for _, scoped := range held.Namespaces {
 		rights := (scoped.Rights | held.Cluster).Complete()
-		if rights&access.Combined&^held.Cluster != 0 && !rights.Has(access.WildcardAll) {
-			f.combinedIn(l, s, scoped.Namespace, rights&access.Combined&^held.Cluster)
+		if rights&masked&^held.Cluster != 0 && !rights.Has(access.WildcardAll) {
+			f.combinedIn(l, s, scoped.Namespace, rights&masked&^held.Cluster)
 		}
 	}
+	for _, way := range f.takeovers()[s] {
+		f.takeover(l, way)
+	}
+	for group := range s.Groups() {
+		for _, way := range f.takeovers()[group] {
+			f.takeover(l, way)
+		}
+	}
+}
+
+// takeover lists a way to every right. One to all of each namespace counts as one
+// to the cluster.
+func (f *Facts) takeover(l *rightsList, way access.Takeover) {
+	if !way.Rights.Has(access.WildcardAll) || !l.room(way.Right) {
+		return
+	}
+	namespace := way.Namespace
+	if namespace == access.AnyNamespace {
+		namespace = ""
+	}
+	var roles, bindings []string
+	for _, proof := range way.Proofs {
+		_, role := proof.Binding.RoleRef()
+		roles, bindings = append(roles, role.Name), append(bindings, proof.Binding.Name())
+	}
+	l.items = append(l.items, entries("right", way.Right.String(), "scope", scopeOf(namespace), "role", joined(roles), "binding", joined(bindings)))
 }
 
 func (f *Facts) combinedIn(l *rightsList, s access.Subject, namespace string, rights access.Rights) {
@@ -223,14 +250,14 @@ func (f *Facts) roleGrants(o *model.Object) tree.Node {
 	if role == nil {
 		return unknown("the role is not part of what was read")
 	}
-	return f.grants(role, o.Key.Namespace == "")
+	return f.grants(role, o.Key.Namespace)
 }
 
 func (f *Facts) bindingGrants(o *model.Object) tree.Node {
 	kind, name, role := f.access().RoleOf(o)
 	switch {
 	case role != nil:
-		return f.grants(role, o.Key.Namespace == "")
+		return f.grants(role, o.Key.Namespace)
 	case f.snapshot.Complete(name.Namespace, roleKinds...):
 		return list(nil)
 	}
@@ -239,14 +266,14 @@ func (f *Facts) bindingGrants(o *model.Object) tree.Node {
 
 // grants lists the rights that a role gives. Only roles that were not read can
 // add to them, and that only where the role aggregates others.
-func (f *Facts) grants(role *access.Role, clusterWide bool) tree.Node {
+func (f *Facts) grants(role *access.Role, namespace string) tree.Node {
 	var items []tree.Node
-	for _, g := range role.Grants(clusterWide) {
+	for _, g := range role.Grants(namespace == "") {
 		if access.Facts.Has(g.Right) {
 			items = append(items, entries("right", g.Right.String(), "resources", resourcesOf(g)))
 		}
 	}
-	if rights := role.Rights(clusterWide).Complete(); !rights.Has(access.WildcardAll) {
+	if rights := f.access().Alone(role, namespace); !rights.Has(access.WildcardAll) {
 		for _, r := range (rights & access.Combined).All() {
 			items = append(items, entries("right", r.String(), "resources", []string(nil)))
 		}
