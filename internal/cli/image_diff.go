@@ -23,11 +23,12 @@ func imageDiffCommand(p *Program) *cobra.Command {
 		Short: "What does a new image bring, and what does it leave behind?",
 		Long: `Compare two images, or bills of materials of them: packages that came, went or have
 another version, vulnerabilities that came and went, programs, what anybody may
-write to, configuration and size.
+write to, secrets, configuration, base image and size; with --key or --trusted-root
+and whom to believe, whether they are signed.
 
 Exit code: 0 nothing is worse, 1 something is: a vulnerability that is not accepted,
 a shell or another program that helps an intruder, a path that anybody may write to,
-or root as the user; 2 usage, or an image cannot be read, 3 a part of one could not,
+a secret, root as the user, or no signature where the old one has it; 2 usage, or an image cannot be read, 3 a part of one could not,
 whether or not something is worse.`,
 		Example: `  ullage image diff registry.example/web:1.4.1 registry.example/web:1.4.2
   ullage image diff web-1.4.1.cdx.json web.tar -o json`,
@@ -39,12 +40,19 @@ whether or not something is worse.`,
 	f.reading(flags)
 	f.store.optional(flags)
 	f.decisions(flags)
+	f.signer.trusted(flags)
+	flags.BoolVar(&f.noSecrets, "no-secrets", false, "do not search files for secrets; the configuration is looked at all the same")
+	f.secrets = true
 	flags.BoolVarP(&f.verbose, "verbose", "v", false, "list every change")
 	return cmd
 }
 
 func (f *imageFlags) diff(ctx context.Context, p *Program, refs []string) error {
 	if err := errors.Join(word{f.output, "--output"}.oneOf("text", "json"), word{f.color, "--color"}.oneOf("auto", "always", "never")); err != nil {
+		return err
+	}
+	trust, err := f.signer.demand()
+	if err != nil {
 		return err
 	}
 	f.failOn = "never"
@@ -60,6 +68,7 @@ func (f *imageFlags) diff(ctx context.Context, p *Program, refs []string) error 
 	if err != nil {
 		return err
 	}
+	scanner.Trust = trust
 	scanner.Store = nil // looking at two images side by side is not to see where a tag leads
 	var sides [2]*imageAnswer
 	for i, ref := range refs {
@@ -96,9 +105,11 @@ func (p *imagePrinter) diff(d *scan.Diff, sides [2]*imageAnswer) error {
 	if d.Unread == "" && d.Size[0] > 0 && d.Size[1] > 0 {
 		p.entry("size", fmt.Sprintf("%s to %s", bytesText(d.Size[0]), bytesText(d.Size[1])))
 	}
+	p.origins(d)
 	p.packageChanges(d, sides)
 	p.vulnerabilityChanges(d, sides)
 	p.programChanges(d)
+	p.secretChanges(d)
 	if d.Unread != "" {
 		p.section("Programs, configuration and size")
 		p.wrapped(2, yellow, "not compared: "+d.Unread)
@@ -123,7 +134,7 @@ func (p *imagePrinter) diff(d *scan.Diff, sides [2]*imageAnswer) error {
 	switch {
 	case d.Worse():
 		p.line(0, yellow, "something is worse")
-	case len(d.Packages)+len(d.Came)+len(d.Went)+len(d.Programs)+len(d.Config) == 0:
+	case len(d.Packages)+len(d.Came)+len(d.Went)+len(d.Programs)+len(d.Config)+len(d.Secrets) == 0 && d.Signed[0] == d.Signed[1]:
 		p.line(0, "", "nothing that is compared has changed"+p.asRead(sides))
 	default:
 		p.line(0, "", "nothing is worse"+p.asRead(sides))
@@ -293,6 +304,10 @@ type imageDiffJSON struct {
 	Writable        []string            `json:"writable"`
 	Configuration   []settingChangeJSON `json:"configuration"` // null when it was not compared, as of a root file system
 	Size            *[2]int64           `json:"size"`          // null when not known
+	Secrets         []secretChangeJSON  `json:"secrets"`       // those of files where searched says so
+	Searched        bool                `json:"searched"`
+	Base            *originsJSON        `json:"base"`   // null when it was not compared
+	Signed          [2]string           `json:"signed"` // state of the old and the new image
 	Complete        bool                `json:"complete"`
 }
 
@@ -338,6 +353,7 @@ type settingChangeJSON struct {
 func newImageDiffJSON(d *scan.Diff, sides [2]*imageAnswer) *imageDiffJSON {
 	j := &imageDiffJSON{
 		Version: 1, Old: sides[0].Image.Reference, New: sides[1].Image.Reference, Worse: d.Worse(), Compared: d.Unread == "",
+		Secrets: newSecretChangesJSON(d.Secrets), Searched: d.Unread == "" && !d.Unsearched, Base: newOriginsJSON(d), Signed: [2]string{string(d.Signed[0]), string(d.Signed[1])},
 		Packages: []packageChangeJSON{}, Programs: []programChangeJSON{}, Writable: listOf(d.Writable),
 		Complete: !slices.ContainsFunc(sides[:], func(a *imageAnswer) bool { return len(a.Image.Problems) > 0 }),
 	}

@@ -174,6 +174,27 @@ func TestLifeRoundTrip(t *testing.T) {
 		t.Errorf("a second time: %+v, %v", again, err)
 	}
 
+	b.advise("CVE-2026-0004", "", "")
+	b.advise("CVE-2026-0005", "", "")
+	b.update()
+	exceptions, statements := filepath.Join(t.TempDir(), "e.yaml"), filepath.Join(t.TempDir(), "v.json")
+	for path, text := range map[string]string{
+		exceptions: "apiVersion: ullage.dev/v1alpha1\nkind: Exceptions\nexceptions:\n- {id: a, rules: [CVE-2026-0004], match: {images: ['" + b.registry + "/web:*']}, reason: not reached, owner: team shop, expires: 2100-01-01}\n",
+		statements: `{"@context": "https://openvex.dev/ns/v0.2.0", "statements": [{"vulnerability": {"name": "CVE-2026-0005"}, "status": "not_affected", "justification": "vulnerable_code_not_present", "products": [{"@id": "pkg:deb/debian/zlib1g?distro=debian-12"}]}]}`,
+	} {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	text = b.run(exitClean, "image", "rematch", "--exceptions", exceptions, "--vex", statements)
+	contains(t, text, "CVE-2026-0004  zlib1g 1:1.2.13.dfsg-1, accepted by team shop until 2100-01-01: not reached", "CVE-2026-0005  zlib1g 1:1.2.13.dfsg-1, ruled out: ")
+	contains(t, b.run(exitClean, "image", "rematch", "--exceptions", exceptions, "--vex", statements, "-o", "json"), `"found": 4`, `"decided": 2`)
+	for _, id := range []string{"CVE-2026-0004", "CVE-2026-0005"} {
+		b.advise(id, "", `"withdrawn": "2026-02-01T00:00:00Z",`)
+	}
+	b.update()
+	b.run(exitClean, "image", "rematch")
+
 	b.push("web:1", "1:1.2.13.dfsg-3")
 	text = b.run(exitClean, "image", "watch", "--once", ref)
 	contains(t, text, "moved from", "gone  CRITICAL  CVE-2026-0001")

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -17,6 +18,7 @@ import (
 // rematchFlags are those of ullage image rematch.
 type rematchFlags struct {
 	listFlags
+	decideFlags
 	db    dbFlags
 	color string
 }
@@ -28,7 +30,8 @@ func imageRematchCommand(p *Program) *cobra.Command {
 		Long: `Hold the images of the store against the database of advisories as it is now,
 without reading an image, and tell what is different from the last time: what is
 new, what got a fix, and what is no longer reported, as after an advisory was
-withdrawn. Run it after ullage db update.
+withdrawn. Run it after ullage db update. What exceptions accept and VEX statements
+(--vex) rule out is marked so, and does not count.
 
 Exit code: 0 done, 2 usage, or the store or the database cannot be read, 3 nothing is
 stored, there is no database, or an image could not be matched.`,
@@ -43,6 +46,7 @@ stored, there is no database, or an image could not be matched.`,
 	flags.BoolVar(&f.all, "all", false, "also images that were replaced")
 	flags.StringVarP(&f.output, "output", "o", "text", "format: text, json")
 	flags.StringVar(&f.color, "color", "auto", "auto, always or never")
+	f.decisions(flags)
 	return cmd
 }
 
@@ -59,11 +63,20 @@ func (f *rematchFlags) rematch(cmd *cobra.Command, p *Program) error {
 	if err != nil {
 		return &codeError{exitUsage, err}
 	}
+	f.failOn = "never"
+	decider, err := f.decider(p, f.output, time.Now())
+	if err != nil {
+		return err
+	}
 	scanner := scan.Scanner{Advisories: advisories, Store: s}
-	var all []*scan.Rematched
+	var all []*rematched
 	bar := newProgress(p)
 	err = scanner.Rematch(cmd.Context(), f.all, func(x *scan.Rematched) {
-		all = append(all, x)
+		r := &rematched{Rematched: x}
+		if x.Err == nil {
+			r.decided = decider.decideStored(x)
+		}
+		all = append(all, r)
 		bar.write(fmt.Sprintf("matching: %s", counted(len(all), "image")))
 	})
 	bar.done()
@@ -81,6 +94,12 @@ func (f *rematchFlags) rematch(cmd *cobra.Command, p *Program) error {
 	if err != nil {
 		return &codeError{exitUsage, err}
 	}
+	for _, text := range decider.wrong {
+		fmt.Fprintln(p.Stderr, "ullage: exception: "+printable(text))
+	}
+	if len(decider.wrong) > 0 {
+		return &codeError{exitIncomplete, errors.New("not all exceptions could be read")}
+	}
 	for _, x := range all {
 		if x.Err != nil {
 			return &codeError{exitIncomplete, errors.New("not all images could be matched")}
@@ -89,7 +108,13 @@ func (f *rematchFlags) rematch(cmd *cobra.Command, p *Program) error {
 	return nil
 }
 
-func rematchText(p *Program, color string, all []*scan.Rematched) error {
+// rematched is an image that was matched anew, and what does not count of it.
+type rematched struct {
+	*scan.Rematched
+	decided decisions
+}
+
+func rematchText(p *Program, color string, all []*rematched) error {
 	out := imagePrinter{newPrinter(p, color), false}
 	same := 0
 	for _, x := range all {
@@ -102,14 +127,17 @@ func rematchText(p *Program, color string, all []*scan.Rematched) error {
 			out.wrapped(2, red, "not matched: "+x.Err.Error())
 			continue
 		}
-		out.change(&x.Change)
+		out.changeDecided(&x.Change, x.decided)
 	}
 	out.line(0, "", fmt.Sprintf("%s matched; in %d of them nothing is different", counted(len(all), "image"), same))
 	return out.w.Flush()
 }
 
 // change lists what is different.
-func (p *imagePrinter) change(c *store.Change) {
+func (p *imagePrinter) change(c *store.Change) { p.changeDecided(c, nil) }
+
+// changeDecided lists it with what does not count.
+func (p *imagePrinter) changeDecided(c *store.Change, decided decisions) {
 	for _, x := range []struct {
 		list        []store.Finding
 		what, style string
@@ -123,7 +151,11 @@ func (p *imagePrinter) change(c *store.Change) {
 			if f.Fixed != "" && x.what != "gone" {
 				text += ", fixed in " + f.Fixed
 			}
-			p.line(2, x.style, text)
+			style := x.style
+			if why := decided[f.Key]; why != "" && x.what != "gone" {
+				text, style = text+", "+why, dim
+			}
+			p.line(2, style, text)
 		}
 	}
 }
@@ -136,17 +168,28 @@ type storedFindingJSON struct {
 	Severity  string `json:"severity"`
 	State     string `json:"state"`
 	Fixed     string `json:"fixed,omitempty"`
+	// Decided says why it does not count: accepted by an exception, or ruled out.
+	Decided string `json:"decided,omitempty"`
+}
+
+// decidedFindingsJSON are findings with why they do not count.
+func decidedFindingsJSON(list []store.Finding, decided decisions) []storedFindingJSON {
+	out := storedFindingsJSON(list)
+	for i := range out {
+		out[i].Decided = decided[list[i].Key]
+	}
+	return out
 }
 
 func storedFindingsJSON(list []store.Finding) []storedFindingJSON {
 	out := make([]storedFindingJSON, len(list))
 	for i, f := range list {
-		out[i] = storedFindingJSON{f.Vulnerability, f.Ecosystem, f.Package, f.Version, f.Severity, f.State, f.Fixed}
+		out[i] = storedFindingJSON{f.Vulnerability, f.Ecosystem, f.Package, f.Version, f.Severity, f.State, f.Fixed, ""}
 	}
 	return out
 }
 
-func rematchJSON(p *Program, all []*scan.Rematched) error {
+func rematchJSON(p *Program, all []*rematched) error {
 	type image struct {
 		References []string            `json:"references"`
 		Platform   string              `json:"platform"`
@@ -154,6 +197,7 @@ func rematchJSON(p *Program, all []*scan.Rematched) error {
 		Error      string              `json:"error,omitempty"`
 		First      bool                `json:"first"` // it was not matched before: all is new
 		Found      int                 `json:"found"`
+		Decided    int                 `json:"decided"` // of these, those that do not count
 		New        []storedFindingJSON `json:"new"`
 		Fixes      []storedFindingJSON `json:"fixes"`
 		Gone       []storedFindingJSON `json:"gone"`
@@ -164,7 +208,7 @@ func rematchJSON(p *Program, all []*scan.Rematched) error {
 	}{1, []image{}}
 	for _, x := range all {
 		j := image{References: x.References, Platform: x.Platform, Config: x.Config, First: x.Change.First,
-			New: storedFindingsJSON(x.Change.New), Fixes: storedFindingsJSON(x.Change.Fixes), Gone: storedFindingsJSON(x.Change.Gone)}
+			New: decidedFindingsJSON(x.Change.New, x.decided), Fixes: decidedFindingsJSON(x.Change.Fixes, x.decided), Decided: len(x.decided), Gone: storedFindingsJSON(x.Change.Gone)}
 		if x.Err != nil {
 			j.Error = x.Err.Error()
 		}

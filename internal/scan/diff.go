@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"ullage.dev/ullage/internal/image"
+	"ullage.dev/ullage/internal/signature"
 	"ullage.dev/ullage/internal/vuln"
 )
 
@@ -30,6 +31,12 @@ type Diff struct {
 	Unconfigured string
 	Config       []Setting
 	Size         [2]int64 // of all layers, 0 when not known
+	Secrets      []SecretChange
+	// Unsearched says that files were not searched for secrets in one of the images;
+	// then Secrets are those of the configuration.
+	Unsearched bool
+	Base       [2]*image.Base // of the images; nil when it was not compared
+	Signed     [2]signature.State
 }
 
 // Kind is how something changed.
@@ -77,12 +84,13 @@ func raises(p *image.Program) bool { return p.Setuid || p.Setgid || p.Capable }
 type Setting struct{ Name, Old, New string }
 
 // Worse says whether the second image is worse than the first in what is compared:
-// with vulnerabilities, programs that help an intruder or writable paths that were
-// not there, or running as root when it did not. Accepted vulnerabilities do not
-// make it worse.
+// with vulnerabilities, programs that help an intruder, writable paths or secrets that
+// were not there, running as root when it did not, or not signed as the first one is.
+// Accepted vulnerabilities do not make it worse, and neither do secrets in doubt.
 func (d *Diff) Worse() bool {
 	return slices.ContainsFunc(d.Came, func(v Vulnerable) bool { return v.Match.Exception == nil }) ||
-		slices.ContainsFunc(d.Programs, func(c ProgramChange) bool { return c.Helps() }) || len(d.Writable) > 0 ||
+		slices.ContainsFunc(d.Programs, func(c ProgramChange) bool { return c.Helps() }) || len(d.Writable) > 0 || lessTrusted(d.Signed) ||
+		slices.ContainsFunc(d.Secrets, func(c SecretChange) bool { return c.Kind == Added && c.Secret.Doubt == "" }) ||
 		slices.ContainsFunc(d.Config, func(s Setting) bool { return s.Name == settingUser && IsRoot(s.New) && !IsRoot(s.Old) })
 }
 
@@ -97,7 +105,7 @@ func IsRoot(user string) bool {
 
 // Compare says what changed from one image to another.
 func Compare(from, to *Result) *Diff {
-	d := &Diff{Packages: comparePackages(from.Image.Packages, to.Image.Packages)}
+	d := &Diff{Packages: comparePackages(from.Image.Packages, to.Image.Packages), Signed: [2]signature.State{from.Signatures.State, to.Signatures.State}}
 	if from.Vulnerabilities == nil || to.Vulnerabilities == nil {
 		d.Unmatched = "there is no database of advisories"
 	} else {
@@ -115,6 +123,11 @@ func Compare(from, to *Result) *Diff {
 	}
 	d.Programs = comparePrograms(from.Image.Programs, to.Image.Programs)
 	d.Writable = newlyWritable(from.Image.Writable, to.Image.Writable)
+	d.Unsearched = !from.Image.Search.Done || !to.Image.Search.Done
+	d.Secrets = compareSecrets(from.Image, to.Image, !d.Unsearched)
+	if d.Unconfigured == "" {
+		d.Base = [2]*image.Base{&from.Image.Base, &to.Image.Base}
+	}
 	d.Config = compareConfig(from.Image, to.Image, d.Unconfigured == "")
 	for i, img := range []*image.Image{from.Image, to.Image} {
 		for k := range img.Layers {

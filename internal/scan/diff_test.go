@@ -10,6 +10,7 @@ import (
 
 	"ullage.dev/ullage/internal/image"
 	"ullage.dev/ullage/internal/model"
+	"ullage.dev/ullage/internal/signature"
 	"ullage.dev/ullage/internal/vuln"
 )
 
@@ -74,7 +75,8 @@ func TestCompare(t *testing.T) {
 // TestWorse: each thing by itself makes an image worse, and its going does not.
 func TestWorse(t *testing.T) {
 	plain := func() *Result {
-		return &Result{Image: &image.Image{Identity: image.Identity{Config: "sha256:0"}, Packages: []image.Package{pkg("a", "1.0.0")}, Config: image.Config{User: "1"}}, Vulnerabilities: &vuln.Result{}}
+		return &Result{Image: &image.Image{Identity: image.Identity{Config: "sha256:0"}, Packages: []image.Package{pkg("a", "1.0.0")}, Config: image.Config{User: "1"}, Search: image.SecretSearch{Done: true}},
+			Vulnerabilities: &vuln.Result{}, Signatures: signature.Result{State: signature.Verified}}
 	}
 	for name, change := range map[string]func(*Result){
 		"a vulnerability": func(r *Result) { r.Vulnerabilities.Matches = []vuln.Match{{ID: "CVE-1"}} },
@@ -82,11 +84,29 @@ func TestWorse(t *testing.T) {
 		"capabilities":    func(r *Result) { r.Image.Programs = []image.Program{{Path: "/x", Capable: true}} },
 		"a writable path": func(r *Result) { r.Image.Writable = []image.Writable{{Path: "/x"}} },
 		"root":            func(r *Result) { r.Image.Config.User = "" },
+		"a secret":        func(r *Result) { r.Image.Secrets = []image.Secret{{Kind: "GitHub token", Path: "/a"}} },
+		"one more secret": func(r *Result) { r.Image.Secrets = []image.Secret{{Where: "label x"}, {Where: "label x"}} },
+		"no signature":    func(r *Result) { r.Signatures.State = signature.Unsigned },
+		"another signer":  func(r *Result) { r.Signatures.State = signature.NotVerified },
 	} {
 		worse := plain()
 		change(worse)
 		if !Compare(plain(), worse).Worse() || Compare(worse, plain()).Worse() || Compare(worse, worse).Worse() {
 			t.Errorf("%s does not make it worse, or its going does", name)
+		}
+	}
+	for name, change := range map[string]func(*Result){
+		"a secret in doubt": func(r *Result) { r.Image.Secrets = []image.Secret{{Path: "/a", Doubt: "it lies among tests"}} },
+		"a secret where the other one was not searched": func(r *Result) {
+			r.Image.Secrets, r.Image.Search.Done = []image.Secret{{Path: "/a"}}, false
+		},
+		"signatures that nobody looked for": func(r *Result) { r.Signatures.State = signature.NotLookedFor },
+		"signatures that are not known":     func(r *Result) { r.Signatures.State = signature.Unknown },
+	} {
+		same := plain()
+		change(same)
+		if Compare(plain(), same).Worse() {
+			t.Errorf("%s makes it worse", name)
 		}
 	}
 	accepted := plain()

@@ -136,11 +136,16 @@ func findings(r *Result) []store.Finding {
 	return list
 }
 
+// KeyOf is what the store knows a match by.
+func KeyOf(img *image.Image, m *vuln.Match) store.Key {
+	p := &img.Packages[m.Package]
+	return store.Key{Ecosystem: p.Ecosystem, Package: p.Name, Version: p.Version, Vulnerability: m.ID}
+}
+
 func finding(r *Result, i int) store.Finding {
 	m := &r.Vulnerabilities.Matches[i]
-	p := &r.Image.Packages[m.Package]
 	return store.Finding{
-		Key:      store.Key{Ecosystem: p.Ecosystem, Package: p.Name, Version: p.Version, Vulnerability: m.ID},
+		Key:      KeyOf(r.Image, m),
 		Severity: m.Severity.Level.String(), State: string(m.State), Fixed: m.Fixed,
 	}
 }
@@ -188,7 +193,7 @@ func (s *Scanner) rematch(ctx context.Context, stored *store.Stored, x *Rematche
 	if err := json.Unmarshal(stored.Inventory, &inv); err != nil {
 		return fmt.Errorf("what is stored of it cannot be read: %w", err)
 	}
-	img := &image.Image{Identity: image.Identity{Config: stored.Config, Platform: stored.Platform}, Distro: inv.Distro, Packages: inv.Packages}
+	img := &image.Image{Identity: image.Identity{Config: stored.Config, Platform: stored.Platform, Manifest: stored.Manifest, Index: stored.Index}, Distro: inv.Distro, Packages: inv.Packages}
 	r, err := s.Match(img)
 	if err != nil {
 		return err

@@ -93,6 +93,9 @@ type Stored struct {
 	Config, Platform string
 	Inventory        []byte
 	References       []string // that lead to it now, or led to it last
+	// Manifest and Index are what one of these was seen to lead to, "" when there is
+	// none.
+	Manifest, Index string
 }
 
 // Images lists the images that a reference still leads to, as far as is known, or
@@ -100,7 +103,7 @@ type Stored struct {
 func (s *Store) Images(ctx context.Context, all bool) ([]Stored, error) {
 	var list []Stored
 	err := s.change(ctx, func(tx *sql.Tx) error {
-		rows, err := tx.QueryContext(ctx, `SELECT image.id, config, image.platform, inventory, reference FROM sighting JOIN image ON image.id = sighting.image
+		rows, err := tx.QueryContext(ctx, `SELECT image.id, config, image.platform, inventory, reference, manifest, indexed FROM sighting JOIN image ON image.id = sighting.image
 			WHERE ? OR NOT EXISTS (SELECT 1 FROM sighting later WHERE later.reference = sighting.reference AND later.platform = sighting.platform AND later.turn > sighting.turn)
 			ORDER BY image.id, reference`, all)
 		if err != nil {
@@ -112,7 +115,7 @@ func (s *Store) Images(ctx context.Context, all bool) ([]Stored, error) {
 			var id int64
 			var x Stored
 			var reference string
-			if err := rows.Scan(&id, &x.Config, &x.Platform, &x.Inventory, &reference); err != nil {
+			if err := rows.Scan(&id, &x.Config, &x.Platform, &x.Inventory, &reference, &x.Manifest, &x.Index); err != nil {
 				return err
 			}
 			if id != last {

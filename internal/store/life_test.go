@@ -203,3 +203,37 @@ func TestChangesAddUp(t *testing.T) {
 		}
 	}
 }
+
+// TestGoneAsFarAsJudged takes for gone what is missing of that which was judged, and
+// nothing else.
+func TestGoneAsFarAsJudged(t *testing.T) {
+	s := open(t, t.TempDir(), Options{})
+	see(t, s, "a", "A")
+	npm := finding("left-pad", "1", "CVE-2", "")
+	npm.Ecosystem = "npm"
+	all := []Finding{finding("zlib", "1", "CVE-1", ""), finding("zlib", "1", "CVE-3", ""), npm}
+	for _, x := range []struct {
+		judged Judged
+		gone   []string
+	}{
+		{Judged{NoData: []string{"npm"}}, []string{"CVE-1", "CVE-3"}},
+		{Judged{NoData: []string{"Debian"}}, []string{"CVE-2"}},
+		{Judged{Undecided: []Key{{"Debian", "zlib", "1", "CVE-3"}}}, []string{"CVE-1", "CVE-2"}},
+		{Judged{Undecided: []Key{{"npm", "zlib", "1", "CVE-3"}}}, []string{"CVE-1", "CVE-2", "CVE-3"}},
+		{Judged{Partly: true}, nil},
+		{Judged{}, []string{"CVE-1", "CVE-2", "CVE-3"}},
+	} {
+		match(t, s, "A", all...)
+		c, err := s.Match(t.Context(), "A", nil, x.judged)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var gone []string
+		for _, f := range c.Gone {
+			gone = append(gone, f.Vulnerability)
+		}
+		if slices.Sort(gone); !slices.Equal(gone, x.gone) {
+			t.Errorf("%+v: gone %v, want %v", x.judged, gone, x.gone)
+		}
+	}
+}
