@@ -56,6 +56,18 @@ type Database struct {
 // ErrNone says that there is no database.
 var ErrNone = errors.New("there is no database of advisories yet")
 
+// ErrOldFormat says that an older version of this program made the database. An
+// update makes it anew.
+var ErrOldFormat = errors.New("its format is an older one")
+
+// Mend says what to do about an error of opening or reading a database.
+func Mend(err error) error {
+	if errors.Is(err, ErrOldFormat) {
+		return fmt.Errorf("%w: run ullage db update", err)
+	}
+	return fmt.Errorf("%w: remove it and run ullage db update", err)
+}
+
 // Open opens a database. It reads a few pages; see [Database.Verify].
 func Open(path string) (*Database, error) {
 	f, err := os.Open(path)

@@ -76,8 +76,11 @@ func (f *footer) unmarshal(b []byte, size int64) error {
 	if crc32.Checksum(b[:footerSize-4], castagnoli) != binary.LittleEndian.Uint32(b[footerSize-4:]) {
 		return errDamaged
 	}
-	if v := binary.LittleEndian.Uint32(b[8:]); v != fileFormat {
-		return fmt.Errorf("its format is %d, and this program reads %d", v, fileFormat)
+	switch v := binary.LittleEndian.Uint32(b[8:]); {
+	case v < fileFormat:
+		return fmt.Errorf("%w: it has %d, and this program reads %d", ErrOldFormat, v, fileFormat)
+	case v > fileFormat:
+		return fmt.Errorf("its format is %d, and this program reads %d: a newer one made it", v, fileFormat)
 	}
 	for i, p := range []*uint64{&f.index, &f.entries, &f.description, &f.checksums, &f.size} {
 		*p = binary.LittleEndian.Uint64(b[12+8*i:])

@@ -128,7 +128,7 @@ func (s *Store) Update(ctx context.Context, o Options) (*Report, error) {
 	}
 	defer os.RemoveAll(u.scratch)
 	switch u.old, err = Open(s.Path()); {
-	case errors.Is(err, ErrNone):
+	case errors.Is(err, ErrNone), errors.Is(err, ErrOldFormat): // made anew; the old one stays until then
 	case err != nil:
 		return nil, fmt.Errorf("%w: remove the file and update again", err)
 	default:

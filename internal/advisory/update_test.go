@@ -3,7 +3,10 @@ package advisory
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
+	"errors"
 	"fmt"
+	"hash/crc32"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -342,4 +345,43 @@ func TestOneUpdate(t *testing.T) {
 	}
 	unlock()
 	m.update(t, s, noon, "kev")
+}
+
+// TestOldFormat makes a database of an older format anew, and keeps it until the new
+// one is there. One of a newer format is nobody's to remove.
+func TestOldFormat(t *testing.T) {
+	m, s := full(t), &Store{Dir: t.TempDir()}
+	m.update(t, s, noon, "osv/Go", "kev")
+	made := read(t, s.Path())
+	format := func(v uint32) {
+		b := bytes.Clone(made)
+		footer := b[len(b)-footerSize:]
+		binary.LittleEndian.PutUint32(footer[8:], v)
+		binary.LittleEndian.PutUint32(footer[footerSize-4:], crc32.Checksum(footer[:footerSize-4], castagnoli))
+		if err := os.WriteFile(s.Path(), b, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	format(fileFormat - 1)
+	if _, err := Open(s.Path()); !errors.Is(err, ErrOldFormat) || !strings.HasSuffix(Mend(err).Error(), "reads 2: run ullage db update") {
+		t.Errorf("opened as %v", err)
+	}
+	before := read(t, s.Path())
+	if r := m.update(t, s, noon, "epss"); r.Outcomes[0].State != Updated {
+		t.Errorf("%+v", r.Outcomes)
+	}
+	if d := opened(t, s).Describe(); len(d.Feeds) != 1 {
+		t.Errorf("feeds %+v", d.Feeds)
+	}
+	if err := os.WriteFile(s.Path(), before, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if r := m.update(t, s, noon, "osv/npm"); r.Outcomes[0].State != Failed || !bytes.Equal(read(t, s.Path()), before) {
+		t.Errorf("the old one did not stay: %+v", r.Outcomes)
+	}
+	format(fileFormat + 1)
+	before = read(t, s.Path())
+	if _, err := m.try(t, s, noon, "osv/Go"); err == nil || !strings.Contains(err.Error(), "a newer one made it") || !bytes.Equal(read(t, s.Path()), before) {
+		t.Errorf("a newer one: %v", err)
+	}
 }

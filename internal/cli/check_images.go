@@ -149,7 +149,7 @@ func (f *imagesFlags) read(ctx context.Context, p *Program, bar *progress, objec
 	if db, err := advisory.Open(store.Path()); err == nil {
 		_ = db.Close()
 	} else if !errors.Is(err, advisory.ErrNone) {
-		return nil, nil, &codeError{exitUsage, fmt.Errorf("%w: remove it and run ullage db update", err)}
+		return nil, nil, &codeError{exitUsage, advisory.Mend(err)}
 	}
 	jobs, err := f.plan(objects)
 	if err != nil {

@@ -130,11 +130,15 @@ func (f *dbFlags) wanted(p *Program, store *advisory.Store) ([]advisory.Feed, er
 		names = texts(user.feeds)
 	}
 	if len(names) == 0 {
-		if db, err := advisory.Open(store.Path()); err == nil {
+		db, err := advisory.Open(store.Path())
+		switch {
+		case err == nil:
 			for _, from := range db.Describe().Feeds {
 				names = append(names, from.Feed)
 			}
 			db.Close()
+		case errors.Is(err, advisory.ErrOldFormat): // what it was made of stands beside it
+			names = slices.DeleteFunc(slices.Sorted(maps.Keys(store.Checked())), func(name string) bool { return !slices.Contains(advisory.FeedNames(), name) })
 		}
 	}
 	for _, s := range f.sources {

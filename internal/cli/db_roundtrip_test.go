@@ -6,10 +6,12 @@ import (
 	"crypto/ed25519"
 	"crypto/sha256"
 	"crypto/x509"
+	"encoding/binary"
 	"encoding/json"
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -298,5 +300,33 @@ func TestPartialMirror(t *testing.T) {
 	}
 	if o := ullage(t, "db", "import", bundle, "--unsigned", "--db", t.TempDir()); o.code != exitClean || !strings.Contains(o.stderr, "its signature was not checked") {
 		t.Errorf("exit code %d: %s", o.code, o.stderr)
+	}
+}
+
+// TestOldFormat updates a database that an older version made: the feeds are the same.
+func TestOldFormat(t *testing.T) {
+	m, db := realRecords(t), t.TempDir()
+	if o := ullage(t, "db", "update", "--db", db, "--mirror", m.URL, "--feed", "osv/Go", "--feed", "kev"); o.code != exitClean {
+		t.Fatalf("exit code %d: %s", o.code, o.stderr)
+	}
+	path := filepath.Join(db, "advisories.db")
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	footer := b[len(b)-96:]
+	footer[8] = 1
+	binary.LittleEndian.PutUint32(footer[92:], crc32.Checksum(footer[:92], crc32.MakeTable(crc32.Castagnoli)))
+	if err := os.WriteFile(path, b, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if o := ullage(t, "db", "status", "--db", db); o.code != exitUsage || !strings.Contains(o.stderr, "run ullage db update") || strings.Contains(o.stderr, "remove") {
+		t.Errorf("exit code %d: %s", o.code, o.stderr)
+	}
+	if o := ullage(t, "db", "update", "--db", db, "--mirror", m.URL); o.code != exitClean || strings.Count(o.stdout, "updated") != 2 {
+		t.Errorf("exit code %d: %s%s", o.code, o.stdout, o.stderr)
+	}
+	if o := ullage(t, "db", "status", "--verify", "--db", db); o.code != exitClean || !strings.Contains(o.stdout, "2 feeds") {
+		t.Errorf("exit code %d: %s%s", o.code, o.stdout, o.stderr)
 	}
 }

@@ -44,12 +44,12 @@ func (f *dbFlags) status(p *Program) error {
 	if errors.Is(err, advisory.ErrNone) {
 		return noDatabase(store)
 	} else if err != nil {
-		return &codeError{exitUsage, fmt.Errorf("%w: remove it and run ullage db update", err)}
+		return &codeError{exitUsage, advisory.Mend(err)}
 	}
 	defer db.Close()
 	if f.verify {
 		if err := db.Verify(); err != nil {
-			return &codeError{exitUsage, fmt.Errorf("%s: %w: remove it and run ullage db update", store.Path(), err)}
+			return &codeError{exitUsage, advisory.Mend(fmt.Errorf("%s: %w", store.Path(), err))}
 		}
 	}
 	if f.output == "json" {

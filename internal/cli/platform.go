@@ -75,12 +75,12 @@ func (f *platformFlags) run(cmd *cobra.Command, p *Program) error {
 	if errors.Is(err, advisory.ErrNone) {
 		return noDatabase(store)
 	} else if err != nil {
-		return &codeError{exitUsage, fmt.Errorf("%w: remove it and run ullage db update", err)}
+		return &codeError{exitUsage, advisory.Mend(err)}
 	}
 	defer db.Close()
 	judged, err := platform.Match(components, db)
 	if err != nil {
-		return &codeError{exitUsage, fmt.Errorf("%s: %w: remove it and run ullage db update", store.Path(), err)}
+		return &codeError{exitUsage, advisory.Mend(fmt.Errorf("%s: %w", store.Path(), err))}
 	}
 	feeds := store.Fresh(db.Describe().Feeds)
 	if f.output == "json" {

@@ -6,7 +6,6 @@ package scan
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"ullage.dev/ullage/internal/advisory"
 	"ullage.dev/ullage/internal/image"
@@ -83,7 +82,7 @@ func (s *Scanner) Match(img *image.Image) (r *Result, err error) {
 	if errors.Is(err, advisory.ErrNone) {
 		return r, nil
 	} else if err != nil {
-		return nil, fmt.Errorf("%w: remove it and run ullage db update", err)
+		return nil, advisory.Mend(err)
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
 	r.Feeds = s.Advisories.Fresh(db.Describe().Feeds)
