@@ -24,8 +24,10 @@ func (s *Store) Get(ctx context.Context, key string) ([]byte, bool) {
 		return nil, false
 	}
 	if now := s.now().Unix(); now-used >= int64(usedAgain/time.Second) {
-		_, err = s.db.ExecContext(ctx, "UPDATE cache SET used = ? WHERE key = ?", now, key)
-		s.failed(err)
+		s.failed(s.changeCache(ctx, func(tx *sql.Tx) error {
+			_, err := tx.ExecContext(ctx, "UPDATE cache SET used = ? WHERE key = ?", now, key)
+			return err
+		}))
 	}
 	return value, true
 }
@@ -37,7 +39,7 @@ func (s *Store) Put(ctx context.Context, key string, value []byte) {
 	if size > s.most/4 {
 		return
 	}
-	s.failed(s.change(ctx, func(tx *sql.Tx) error {
+	s.failed(s.changeCache(ctx, func(tx *sql.Tx) error {
 		if _, err := tx.ExecContext(ctx, "INSERT INTO cache (key, value, size, used) VALUES (?, ?, ?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value, size = excluded.size, used = excluded.used",
 			key, append([]byte{}, value...), size, s.now().Unix()); err != nil {
 			return err

@@ -3,8 +3,10 @@
 // vulnerabilities and when.
 //
 // It is one SQLite database in a directory of the user. Several processes may use
-// it at the same time. What the process acknowledged is there after it was killed;
-// after a loss of power the last seconds may be missing, and what is there is whole.
+// it at the same time. What the process acknowledged is there after it was killed,
+// and what is there is whole. Sightings, findings and what runs are on disk when they
+// are acknowledged, and so survive a loss of power; of what is cached, which can be
+// read anew, the last seconds may be missing then.
 package store
 
 import (
@@ -72,7 +74,7 @@ func Open(ctx context.Context, dir string, o Options) (*Store, error) {
 	if s.now == nil {
 		s.now = time.Now
 	}
-	settings := url.Values{"_pragma": {fmt.Sprintf("busy_timeout(%d)", patience.Milliseconds()), "synchronous(NORMAL)", "foreign_keys(1)"}, "_txlock": {"immediate"}}
+	settings := url.Values{"_pragma": {fmt.Sprintf("busy_timeout(%d)", patience.Milliseconds()), "synchronous(FULL)", "foreign_keys(1)"}, "_txlock": {"immediate"}}
 	if s.db, err = sql.Open("sqlite", (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: settings.Encode()}).String()); err != nil {
 		return nil, fmt.Errorf("store %s: %w", path, err)
 	}
@@ -171,6 +173,30 @@ func version(ctx context.Context, db interface {
 // change does something wholly or not at all.
 func (s *Store) change(ctx context.Context, do func(*sql.Tx) error) error {
 	tx, err := s.db.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	if err := do(tx); err != nil {
+		return errors.Join(err, tx.Rollback())
+	}
+	return tx.Commit()
+}
+
+// changeCache is change for what can be read anew: it does not wait for the disk.
+func (s *Store) changeCache(ctx context.Context, do func(*sql.Tx) error) (err error) {
+	conn, err := s.db.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, conn.Close()) }()
+	if _, err := conn.ExecContext(ctx, "PRAGMA synchronous = NORMAL"); err != nil {
+		return err
+	}
+	defer func() { // also when the caller gave up: the next change is to be on disk
+		_, restored := conn.ExecContext(context.WithoutCancel(ctx), "PRAGMA synchronous = FULL")
+		err = errors.Join(err, restored)
+	}()
+	tx, err := conn.BeginTx(ctx, nil)
 	if err != nil {
 		return err
 	}
