@@ -50,6 +50,7 @@ type Provenance struct {
 type Database struct {
 	file  *os.File
 	unmap func()
+	found []vuln.Advisory // of a record that is read; reused
 	*table
 }
 
@@ -88,7 +89,7 @@ func Open(path string) (*Database, error) {
 	}
 	b, unmap := mapped(f, info.Size())
 	t.mapTo(b)
-	return &Database{f, unmap, t}, nil
+	return &Database{file: f, unmap: unmap, table: t}, nil
 }
 
 // Close closes the file.
@@ -145,6 +146,7 @@ func (d *Database) Affected(scope, name string, yield func(*vuln.Affected)) erro
 // under the CVE.
 func (d *Database) Record(id string) (vuln.Record, error) {
 	var rec vuln.Record
+	d.found = d.found[:0]
 	err := d.rows(idGroup(id), func(rest, value string) (err error) {
 		feed, its, ok := strings.Cut(rest, partEnd)
 		switch {
@@ -157,9 +159,10 @@ func (d *Database) Record(id string) (vuln.Record, error) {
 		default:
 			a := vuln.Advisory{ID: its, Feed: feed}
 			err = readAdvisory(value, &a)
-			rec.Advisories = append(rec.Advisories, a)
+			d.found = append(d.found, a)
 		}
 		return err
 	})
+	rec.Advisories = append(rec.Advisories, d.found...)
 	return rec, err
 }

@@ -68,7 +68,7 @@ type Result struct {
 // Run matches packages against a source. An error is of the source; the result is
 // then nil.
 func Run(packages []Package, r Release, source Source) (*Result, error) {
-	m := &matcher{packages: packages, release: r, source: source, records: map[string]*Record{}, result: &Result{}, byID: map[string]*hit{}, said: make([]said, 0, 256)}
+	m := &matcher{packages: packages, release: r, source: source, records: map[string]*Record{}, scores: scoreCache{}, result: &Result{}, byID: map[string]*hit{}, said: make([]said, 0, 256)}
 	noData := map[string]bool{}
 	for i := range packages {
 		scope := Scope(packages[i].Ecosystem, r)
@@ -129,6 +129,9 @@ type matcher struct {
 	said []said          // of the package that is matched; reused
 	byID map[string]*hit // of it, too
 	word []said          // of its owner
+
+	scores   scoreCache
+	gathered []*Advisory // on the vulnerability that is weighed; reused
 }
 
 // said is a statement that was held against a version.

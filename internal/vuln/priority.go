@@ -20,13 +20,13 @@ func (m *matcher) made(i int, h *hit, reasons []string) (*Match, error) {
 			}
 		}
 	}
-	x.Severity = severity(urgency, from, advisories)
+	x.Severity = m.scores.severity(urgency, from, advisories)
 	var pro bool
 	if x.State, x.Fixed, pro = h.state(OrderOf(m.packages[i].Ecosystem)); pro {
 		reasons = append(reasons, "the fix is for subscribers of Ubuntu Pro")
 	}
 	for k := range advisories {
-		a := &advisories[k]
+		a := advisories[k]
 		if x.Summary == "" {
 			x.Summary = a.Summary
 		}
@@ -40,8 +40,8 @@ func (m *matcher) made(i int, h *hit, reasons []string) (*Match, error) {
 }
 
 // gather collects every advisory on the vulnerability: those that matched, and
-// those that share its id.
-func (m *matcher) gather(h *hit, x *Match) ([]Advisory, error) {
+// those that share its id. The list is good until it is called again.
+func (m *matcher) gather(h *hit, x *Match) ([]*Advisory, error) {
 	queue := append(make([]string, 0, 4), h.id)
 	for _, a := range h.said {
 		if !slices.Contains(x.Advisories, a.ID) {
@@ -50,7 +50,7 @@ func (m *matcher) gather(h *hit, x *Match) ([]Advisory, error) {
 		queue = queued(queue, a.ID)
 	}
 	slices.Sort(x.Advisories)
-	var list []Advisory
+	list := m.gathered[:0]
 	for n := 0; n < len(queue); n++ {
 		if n > 0 && CVE(queue[n]) == h.id {
 			continue // known under it
@@ -67,12 +67,17 @@ func (m *matcher) gather(h *hit, x *Match) ([]Advisory, error) {
 			if a.Withdrawn {
 				continue
 			}
-			list = append(list, *a)
-			for _, alias := range same(h.id, a) {
-				queue = queued(queue, alias)
+			list = append(list, a)
+			if soleCVE(a) {
+				for _, alias := range a.Aliases {
+					if c := CVE(alias); c == "" || c == h.id {
+						queue = queued(queue, alias)
+					}
+				}
 			}
 		}
 	}
+	m.gathered = list
 	if len(queue) > 1 {
 		x.Aliases = queue[1:]
 		slices.Sort(x.Aliases)
@@ -88,26 +93,19 @@ func queued(queue []string, id string) []string {
 	return append(queue, id)
 }
 
-// same returns the names that an advisory gives to the vulnerability and that are
-// worth looking up. One that names several CVEs is on more than this one, so its
-// other names are not this one's.
-func same(id string, a *Advisory) []string {
+// soleCVE says whether an advisory names one CVE at most. One that names several is on
+// more than one vulnerability, so its other names are not those of each.
+func soleCVE(a *Advisory) bool {
 	cves := 0
-	for _, alias := range append(a.Aliases[:len(a.Aliases):len(a.Aliases)], a.ID) {
-		if CVE(alias) != "" && CVE(alias) == alias {
+	if a.ID != "" && CVE(a.ID) == a.ID {
+		cves++
+	}
+	for _, alias := range a.Aliases {
+		if alias != "" && CVE(alias) == alias {
 			cves++
 		}
 	}
-	if cves > 1 {
-		return nil
-	}
-	var list []string
-	for _, alias := range a.Aliases {
-		if c := CVE(alias); c == "" || c == id {
-			list = append(list, alias)
-		}
-	}
-	return list
+	return cves <= 1
 }
 
 // state returns what can be done: where statements differ, the latest of the fixed

@@ -147,7 +147,11 @@ func TestWhoseSeverity(t *testing.T) {
 		{"", []Advisory{{ID: "X", Severity: "grave", Vectors: []string{"CVSS:3.1/AV:N"}}}, "unknown by word of , 0.0"},
 		{"unimportant", nil, "negligible by word of feed, 0.0"},
 	} {
-		s := severity(c.urgency, "feed", c.advisories)
+		var advisories []*Advisory
+		for i := range c.advisories {
+			advisories = append(advisories, &c.advisories[i])
+		}
+		s := scoreCache{}.severity(c.urgency, "feed", advisories)
 		by := "score"
 		if s.ByWord {
 			by = "word"
