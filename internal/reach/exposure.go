@@ -3,6 +3,7 @@ package reach
 import (
 	"net/netip"
 	"slices"
+	"strings"
 	"sync"
 
 	"ullage.dev/ullage/internal/model"
@@ -233,7 +234,7 @@ func balancerWay(w Way) Way {
 	w.Via, w.Audience = ViaLoadBalancer, Internet
 	ranges := spec.Get("loadBalancerSourceRanges")
 	for i := range ranges.Children() {
-		if p, err := netip.ParsePrefix(ranges.At(i).Str()); err == nil {
+		if p, err := netip.ParsePrefix(strings.TrimSpace(ranges.At(i).Str())); err == nil { // spaces are legal here
 			w.Sources = append(w.Sources, p.Masked())
 		}
 	}

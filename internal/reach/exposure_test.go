@@ -65,6 +65,7 @@ func TestWaysIn(t *testing.T) {
 		{"a balancer for private addresses", web + svc("web", "type: LoadBalancer, allocateLoadBalancerNodePorts: false, loadBalancerSourceRanges: [10.0.0.0/8], ports: [{port: 80}]"), "LoadBalancer private yes TCP 80"},
 		{"a balancer for private addresses, with node ports", web + svc("web", "type: LoadBalancer, loadBalancerSourceRanges: [10.0.0.0/8], ports: [{port: 80}]"), "LoadBalancer private yes TCP 80; NodePort nodes yes TCP 80"},
 		{"a balancer for some of the internet, with node ports", web + svc("web", "type: LoadBalancer, loadBalancerSourceRanges: [203.0.113.0/24], ports: [{port: 80}]"), "LoadBalancer internet yes TCP 80; NodePort nodes yes TCP 80"},
+		{"a balancer for some of the internet, with spaces", web + svc("web", "type: LoadBalancer, allocateLoadBalancerNodePorts: false, loadBalancerSourceRanges: [10.0.0.0/8, \" 203.0.113.0/24 \"], ports: [{port: 80}]"), "LoadBalancer internet yes TCP 80"},
 		{"a balancer for some of the internet", web + svc("web", "type: LoadBalancer, allocateLoadBalancerNodePorts: false, loadBalancerSourceRanges: [203.0.113.0/24], ports: [{port: 80}]"), "LoadBalancer internet yes TCP 80"},
 		{"a balancer with private addresses", web + svc("web", "type: LoadBalancer, allocateLoadBalancerNodePorts: false, ports: [{port: 80}]") + "status: {loadBalancer: {ingress: [{ip: 10.1.2.3}]}}\n", "LoadBalancer private yes TCP 80"},
 		{"node port", web + svc("web", "type: NodePort, ports: [{port: 80}]"), "NodePort nodes yes TCP 80"},
