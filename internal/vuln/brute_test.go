@@ -4,6 +4,7 @@ import (
 	"archive/zip"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"path/filepath"
 	"slices"
@@ -99,36 +100,56 @@ func plainIDs(p Package, records []plainRecord) []string {
 		if !plainVulnerable(p, r) {
 			continue
 		}
-		names := append([]string{r.id}, r.aliases...)
-		var cves, others []string
-		for _, name := range names {
-			switch {
-			case strings.HasPrefix(name, "CVE-"):
-				cves = append(cves, name)
-			case strings.HasPrefix(name, "GHSA-"):
-				others = append(others, name)
-			}
-		}
-		if others = slices.DeleteFunc(others, func(id string) bool { return id == r.id }); len(cves) == 0 && len(others) > 0 {
-			for _, name := range byID[others[0]].aliases {
-				if strings.HasPrefix(name, "CVE-") {
-					cves = append(cves, name)
-				}
-			}
-		}
-		switch {
-		case len(cves) > 0 && strings.HasPrefix(r.id, "CVE-"):
-			ids = append(ids, r.id)
-		case len(cves) > 0:
-			ids = append(ids, cves...)
-		case len(others) > 0 && !strings.HasPrefix(r.id, "GHSA-"):
-			ids = append(ids, others[0])
-		default:
-			ids = append(ids, r.id)
-		}
+		ids = append(ids, plainNames(r, byID)...)
 	}
 	slices.Sort(ids)
 	return slices.Compact(ids)
+}
+
+// plainNames follows aliases until CVEs are met, all of the same distance.
+func plainNames(r plainRecord, byID map[string]plainRecord) []string {
+	if strings.HasPrefix(r.id, "CVE-") {
+		return []string{r.id}
+	}
+	distance, farthest := map[string]int{r.id: 0}, 0
+	for changed := true; changed; { // as in a table of distances
+		changed = false
+		for id, d := range maps.Clone(distance) {
+			if strings.HasPrefix(id, "CVE-") {
+				continue
+			}
+			for _, alias := range byID[id].aliases {
+				if old, known := distance[alias]; !known || d+1 < old {
+					distance[alias], changed = d+1, true
+				}
+			}
+		}
+	}
+	var cves, ghsas, others []string
+	for id, d := range distance {
+		switch {
+		case strings.HasPrefix(id, "CVE-"):
+			if len(cves) == 0 || d < farthest {
+				cves, farthest = nil, d
+			}
+			if d == farthest {
+				cves = append(cves, id)
+			}
+		case strings.HasPrefix(id, "GHSA-"):
+			ghsas = append(ghsas, id)
+		default:
+			others = append(others, id)
+		}
+	}
+	slices.Sort(ghsas)
+	slices.Sort(others)
+	switch {
+	case len(cves) > 0:
+		return cves
+	case len(ghsas) > 0:
+		return ghsas[:1]
+	}
+	return others[:1]
 }
 
 // sourceOf is a source with what a database would make of the records.
@@ -197,7 +218,7 @@ func TestBruteForce(t *testing.T) {
 		for n := range 1 + r.IntN(5) {
 			rec := plainRecord{id: fmt.Sprintf([]string{"GHSA-%d", "X-%d", "CVE-2024-%04d"}[r.IntN(3)], n+1), withdrawn: r.IntN(6) == 0}
 			for range r.IntN(3) {
-				rec.aliases = append(rec.aliases, fmt.Sprintf([]string{"GHSA-%d", "CVE-2024-%04d"}[r.IntN(2)], 1+r.IntN(6)))
+				rec.aliases = append(rec.aliases, fmt.Sprintf([]string{"GHSA-%d", "X-%d", "GHSA-%d", "X-%d", "CVE-2024-%04d"}[r.IntN(5)], 1+r.IntN(6)))
 			}
 			rec.aliases = slices.DeleteFunc(rec.aliases, func(a string) bool { return a == rec.id })
 			slices.Sort(rec.aliases)

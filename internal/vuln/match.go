@@ -294,45 +294,65 @@ func (m *matcher) objections(list []said, ecosystem string) error {
 // They cannot where the distribution's own feed reports it, with versions.
 func (h *hit) disputable() bool { return h.has(func(s *said) bool { return s.pro || !s.ranges() }) }
 
+// mostNames bounds how many names of an advisory without a CVE are followed: more
+// than real ones have.
+const mostNames = 32
+
 // names returns the ids under which a vulnerability is known: every CVE that an
-// advisory names, else its GHSA, else its own.
+// advisory names, or else those of the nearest of its other names that have one.
+// Without any it is the first GHSA of all that lead to each other, else the first id,
+// so that each of them gives the same.
 func (m *matcher) names(id string) ([]string, error) {
 	if cve := CVE(id); cve != "" {
 		return []string{cve}, nil
 	}
-	r, err := m.record(id)
-	if err != nil {
-		return nil, err
-	}
-	cves, ghsa := r.aliases()
-	if len(cves) == 0 && ghsa != "" && ghsa != id { // whose record may know the CVE
-		if r, err = m.record(ghsa); err != nil {
-			return nil, err
+	names := append(make([]string, 0, 4), id)
+	for from := 0; from < len(names); {
+		level := names[from:]
+		from = len(names)
+		var cves []string
+		for _, name := range level {
+			r, err := m.record(name)
+			if err != nil {
+				return nil, err
+			}
+			found, others := r.aliases()
+			cves = append(cves, found...)
+			for _, other := range others {
+				if len(names) < mostNames {
+					names = queued(names, other)
+				}
+			}
 		}
-		cves, _ = r.aliases()
+		if len(cves) > 0 {
+			slices.Sort(cves)
+			return slices.Compact(cves), nil
+		}
 	}
-	switch {
-	case len(cves) > 0:
-		return cves, nil
-	case ghsa != "" && !strings.HasPrefix(id, "GHSA-"):
-		return []string{ghsa}, nil
-	}
-	return []string{id}, nil
+	slices.SortFunc(names, func(a, b string) int { return cmp.Or(rankOf(a)-rankOf(b), strings.Compare(a, b)) })
+	return names[:1], nil
 }
 
-// aliases returns the CVEs, sorted, and the first GHSA that advisories name.
-func (r *Record) aliases() (cves []string, ghsa string) {
+// rankOf puts the ids first that most know.
+func rankOf(id string) int {
+	if strings.HasPrefix(id, "GHSA-") {
+		return 0
+	}
+	return 1
+}
+
+// aliases returns the CVEs that advisories name, and their other names.
+func (r *Record) aliases() (cves, others []string) {
 	for i := range r.Advisories {
 		for _, alias := range r.Advisories[i].Aliases {
 			if cve := CVE(alias); cve != "" {
 				cves = append(cves, cve)
-			} else if ghsa == "" && strings.HasPrefix(alias, "GHSA-") {
-				ghsa = alias
+			} else {
+				others = append(others, alias)
 			}
 		}
 	}
-	slices.Sort(cves)
-	return slices.Compact(cves), ghsa
+	return cves, others
 }
 
 // CVE returns the CVE id that an id is or ends with, as DEBIAN-CVE-2024-1 does;

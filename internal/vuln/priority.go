@@ -25,6 +25,9 @@ func (m *matcher) made(i int, h *hit, reasons []string) (*Match, error) {
 	if x.State, x.Fixed, pro = h.state(OrderOf(m.packages[i].Ecosystem)); pro {
 		reasons = append(reasons, "the fix is for subscribers of Ubuntu Pro")
 	}
+	if why := ofOlderMinor(m.packages[i].Ecosystem, m.packages[i].Version, x.Fixed); why != "" {
+		reasons = append(reasons, why)
+	}
 	for k := range advisories {
 		a := advisories[k]
 		if x.Summary == "" {
