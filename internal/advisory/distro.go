@@ -52,6 +52,30 @@ func debianTracker(r io.Reader, in *intake) error {
 	})
 }
 
+// eachItem calls yield with each item of one list of an object, which yield decodes,
+// and its number from 1. What else the object has is passed over.
+func eachItem(r io.Reader, list string, yield func(d *json.Decoder, n int) error) error {
+	m := &meter{r: r}
+	m.renew()
+	d := json.NewDecoder(m)
+	return eachField(d, m, func(key string) error {
+		if key != list {
+			var skipped json.RawMessage
+			return d.Decode(&skipped)
+		}
+		if err := delimiter(d, '['); err != nil {
+			return err
+		}
+		for n := 1; d.More(); n++ {
+			m.renew()
+			if err := yield(d, n); err != nil {
+				return err
+			}
+		}
+		return delimiter(d, ']')
+	})
+}
+
 // eachField calls yield with each key of an object; yield reads the value.
 func eachField(d *json.Decoder, m *meter, yield func(key string) error) error {
 	if err := delimiter(d, '{'); err != nil {

@@ -22,28 +22,12 @@ type kevEntry struct {
 
 // kevCatalog reads CISA's catalogue of known exploited vulnerabilities.
 func kevCatalog(r io.Reader, in *intake) error {
-	m := &meter{r: r}
-	m.renew()
-	d := json.NewDecoder(m)
-	return eachField(d, m, func(key string) error {
-		if key != "vulnerabilities" {
-			var skipped json.RawMessage
-			return d.Decode(&skipped)
-		}
-		if err := delimiter(d, '['); err != nil {
+	return eachItem(r, "vulnerabilities", func(d *json.Decoder, n int) error {
+		var e kevEntry
+		if err := d.Decode(&e); err != nil {
 			return err
 		}
-		for n := 1; d.More(); n++ {
-			m.renew()
-			var e kevEntry
-			if err := d.Decode(&e); err != nil {
-				return err
-			}
-			if err := in.exploited(&e, n); err != nil {
-				return err
-			}
-		}
-		return delimiter(d, ']')
+		return in.exploited(&e, n)
 	})
 }
 

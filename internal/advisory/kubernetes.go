@@ -30,36 +30,20 @@ type kubernetesItem struct {
 // it stays undecided for the components that it names, and for all when it names
 // none.
 func kubernetesFeed(r io.Reader, in *intake) error {
-	m := &meter{r: r}
-	m.renew()
-	d := json.NewDecoder(m)
-	return eachField(d, m, func(key string) error {
-		if key != "items" {
-			var skipped json.RawMessage
-			return d.Decode(&skipped)
-		}
-		if err := delimiter(d, '['); err != nil {
+	return eachItem(r, "items", func(d *json.Decoder, n int) error {
+		var item kubernetesItem
+		if err := d.Decode(&item); err != nil {
 			return err
 		}
-		for n := 1; d.More(); n++ {
-			m.renew()
-			var item kubernetesItem
-			if err := d.Decode(&item); err != nil {
-				return err
-			}
-			if vuln.CVE(item.ID) != item.ID || item.ID == "" {
-				in.fail(fmt.Sprintf("item %d", n), fmt.Errorf("%.80q is no CVE", item.ID))
-				continue
-			}
-			a := &vuln.Advisory{ID: item.ID, Summary: item.Summary, Published: seconds(item.Published), Modified: seconds(item.Published)}
-			if vector := cvssVector.FindString(item.Text); vector != "" {
-				a.Vectors = []string{vector}
-			}
-			if err := in.advisory(a, item.statements()); err != nil {
-				return err
-			}
+		if vuln.CVE(item.ID) != item.ID || item.ID == "" {
+			in.fail(fmt.Sprintf("item %d", n), fmt.Errorf("%.80q is no CVE", item.ID))
+			return nil
 		}
-		return delimiter(d, ']')
+		a := &vuln.Advisory{ID: item.ID, Summary: item.Summary, Published: seconds(item.Published), Modified: seconds(item.Published)}
+		if vector := cvssVector.FindString(item.Text); vector != "" {
+			a.Vectors = []string{vector}
+		}
+		return in.advisory(a, item.statements())
 	})
 }
 
