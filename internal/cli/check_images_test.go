@@ -28,8 +28,8 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/types"
 )
 
-// builtImage makes an image of one layer.
-func builtImage(t *testing.T, config v1.Config, files map[string]string) v1.Image {
+// tarLayer is a layer of files.
+func tarLayer(t *testing.T, files map[string]string) v1.Layer {
 	t.Helper()
 	var buf bytes.Buffer
 	w := tar.NewWriter(&buf)
@@ -44,7 +44,13 @@ func builtImage(t *testing.T, config v1.Config, files map[string]string) v1.Imag
 	if err := w.Close(); err != nil {
 		t.Fatal(err)
 	}
-	img, err := mutate.AppendLayers(empty.Image, static.NewLayer(buf.Bytes(), types.DockerUncompressedLayer))
+	return static.NewLayer(buf.Bytes(), types.DockerUncompressedLayer)
+}
+
+// builtImage makes an image of one layer.
+func builtImage(t *testing.T, config v1.Config, files map[string]string) v1.Image {
+	t.Helper()
+	img, err := mutate.AppendLayers(empty.Image, tarLayer(t, files))
 	if err == nil {
 		img, err = mutate.ConfigFile(img, &v1.ConfigFile{OS: "linux", Architecture: "amd64", Config: config, RootFS: must(img.ConfigFile()).RootFS})
 	}

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"archive/tar"
 	"archive/zip"
 	"bytes"
 	"encoding/json"
@@ -22,9 +21,7 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
-	"github.com/google/go-containerregistry/pkg/v1/static"
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
-	"github.com/google/go-containerregistry/pkg/v1/types"
 
 	"ullage.dev/ullage/internal/store"
 )
@@ -99,7 +96,7 @@ func (b *lifeBench) push(tag, version string) {
 	}
 	img, err := tarball.ImageFromPath(path, nil)
 	if err == nil && version != "" {
-		img, err = withZlib(img, version)
+		img, err = withZlib(b.t, img, version)
 	}
 	ref, err2 := name.ParseReference(b.registry + "/" + tag)
 	if err = errors.Join(err, err2); err == nil {
@@ -110,21 +107,8 @@ func (b *lifeBench) push(tag, version string) {
 	}
 }
 
-func withZlib(img v1.Image, version string) (v1.Image, error) {
-	return appendFile(img, "var/lib/dpkg/status", "Package: zlib1g\nStatus: install ok installed\nArchitecture: amd64\nSource: zlib\nVersion: "+version+"\n\n")
-}
-
-func appendFile(img v1.Image, path, text string) (v1.Image, error) {
-	var buf bytes.Buffer
-	w := tar.NewWriter(&buf)
-	err := w.WriteHeader(&tar.Header{Name: path, Mode: 0o644, Size: int64(len(text))})
-	if err == nil {
-		_, err = w.Write([]byte(text))
-	}
-	if err = errors.Join(err, w.Close()); err != nil {
-		return nil, err
-	}
-	return mutate.AppendLayers(img, static.NewLayer(buf.Bytes(), types.DockerUncompressedLayer))
+func withZlib(t *testing.T, img v1.Image, version string) (v1.Image, error) {
+	return mutate.AppendLayers(img, tarLayer(t, map[string]string{"var/lib/dpkg/status": "Package: zlib1g\nStatus: install ok installed\nArchitecture: amd64\nSource: zlib\nVersion: " + version + "\n\n"}))
 }
 
 func contains(t *testing.T, text string, want ...string) {

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"archive/tar"
 	"archive/zip"
 	"bytes"
 	"encoding/json"
@@ -17,9 +16,7 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/empty"
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
-	"github.com/google/go-containerregistry/pkg/v1/static"
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
-	"github.com/google/go-containerregistry/pkg/v1/types"
 )
 
 const imageCanary = "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" // its checksum is right
@@ -28,30 +25,14 @@ const imageCanary = "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" // its checksum i
 // shell.
 func smallImage(t *testing.T) string {
 	t.Helper()
-	layer := func(files map[string]string) v1.Layer {
-		var buf bytes.Buffer
-		w := tar.NewWriter(&buf)
-		for path, text := range files {
-			if err := w.WriteHeader(&tar.Header{Name: path, Mode: 0o755, Size: int64(len(text))}); err != nil {
-				t.Fatal(err)
-			}
-			if _, err := w.Write([]byte(text)); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if err := w.Close(); err != nil {
-			t.Fatal(err)
-		}
-		return static.NewLayer(buf.Bytes(), types.DockerUncompressedLayer)
-	}
 	img, err := mutate.AppendLayers(empty.Image,
-		layer(map[string]string{
+		tarLayer(t, map[string]string{
 			"etc/os-release":      "ID=debian\nVERSION_ID=\"12\"\nPRETTY_NAME=\"Debian GNU/Linux 12 (bookworm)\"\n",
 			"var/lib/dpkg/status": "Package: zlib1g\nStatus: install ok installed\nArchitecture: amd64\nSource: zlib\nVersion: 1:1.2.13.dfsg-1\n\n",
 			"bin/bash":            "\x7fELF\x02\x01\x01 shell",
 			"usr/bin/curl":        "\x7fELF\x02\x01\x01 tool",
 		}),
-		layer(map[string]string{"bin/.wh.bash": ""}))
+		tarLayer(t, map[string]string{"bin/.wh.bash": ""}))
 	if err == nil {
 		img, err = mutate.Config(img, v1.Config{User: "0", Entrypoint: []string{"/web", "--listen", ":8080"}, Env: []string{"TOKEN=" + imageCanary}})
 	}
