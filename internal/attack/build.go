@@ -47,7 +47,6 @@ type builder struct {
 	silent         []int32                  // workloads that declare no port
 	touched        uint64                   // see each
 	subjects       map[access.Subject]int32 // users and groups
-	named          map[int32]bool           // accounts whose rights were added
 	anyUser        ID                       // AnyUser, or none
 	relabel        []relabel
 	hostVolumes    []ID       // subjects that may make persistent volumes
@@ -61,7 +60,7 @@ func newBuilder(s *model.Snapshot, network *reach.Graph, rights *access.Analysis
 		Graph:        &Graph{snapshot: s, network: network, access: rights, options: o, unread: s.Gap("", reach.PolicyKinds()...)},
 		namespaceIDs: map[string]int32{}, annotated: map[int32]*model.Object{}, sharedVertex: map[int32]ID{}, cloudIDs: map[string]ID{}, nodeIDs: map[string]int32{},
 		emptyHash: nameHash(""), defaultHash: nameHash("default"),
-		before: before, volumeIDs: map[uint64]int32{}, named: map[int32]bool{},
+		before: before, volumeIDs: map[uint64]int32{},
 	}
 	for i := range b.wide {
 		b.wide[i] = none

@@ -104,10 +104,10 @@ func (b *builder) subjectEdges(s access.Subject, held access.Held) {
 	}
 }
 
-// bound notes that a subject's rights, those of its groups included, are known.
+// bound adds an account that a binding names: it is there, read or not.
 func (b *builder) bound(s access.Subject) {
 	if s.Kind == "ServiceAccount" {
-		b.named[b.account(b.namespace(s.Namespace), nameHash(s.Name), s.Name)] = true
+		b.account(b.namespace(s.Namespace), nameHash(s.Name), s.Name)
 	}
 }
 
@@ -203,29 +203,17 @@ func (b *builder) awsAuth() *model.Object {
 	return b.snapshot.Get(model.Key{Cluster: b.cluster(), Namespace: "kube-system", GroupKind: model.ConfigMapKind, Name: "aws-auth"})
 }
 
-// memberships leads from service accounts that no binding names to the groups
-// that they are in, where these have rights.
+// memberships leads from subjects to the groups that they are in by their names,
+// where these have rights: what a group has over some names, and by changing roles
+// and bindings, stands at the group alone.
 func (b *builder) memberships() {
-	groups := map[string]ID{}
-	has := func(name string) ID {
-		id, ok := groups[name]
-		if !ok {
-			id = none
-			if at, known := b.subjects[access.Group(name)]; known {
-				id = b.accountVertex[at]
-			}
-			groups[name] = id
-		}
-		return id
-	}
-	for i := range b.accounts {
-		s := b.accounts[i]
-		if s.Kind != "ServiceAccount" || b.accountVertex[i] == none || b.named[int32(i)] {
+	for i, s := range b.accounts {
+		if b.accountVertex[i] == none {
 			continue
 		}
-		for _, name := range []string{authenticatedGroup, accountsGroup, accountsGroup + ":" + s.Namespace} {
-			if to := has(name); to != none {
-				b.edge(b.accountVertex[i], to, Member, Given, none)
+		for group := range s.Groups() {
+			if at, known := b.subjects[group]; known && b.accountVertex[at] != none {
+				b.edge(b.accountVertex[i], b.accountVertex[at], Member, Given, none)
 			}
 		}
 	}

@@ -43,6 +43,13 @@ roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: own}
 subjects: [{kind: ServiceAccount, name: default, namespace: shop}]
 `
 
+// everybody gives all service accounts a ClusterRole of one rule.
+func everybody(rule string) string {
+	return "\n---\n{apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRole, metadata: {name: all}, rules: [" + rule + "]}" +
+		"\n---\n{apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRoleBinding, metadata: {name: all}, roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: all}, " +
+		"subjects: [{kind: Group, apiGroup: rbac.authorization.k8s.io, name: 'system:serviceaccounts'}]}"
+}
+
 // TestTakeoverByRoles holds what rights over roles and bindings lead to, and how
 // certain the worst step of the best path to cluster administrator is.
 func TestTakeoverByRoles(t *testing.T) {
@@ -74,6 +81,9 @@ func TestTakeoverByRoles(t *testing.T) {
 		{"bindings in the cluster", role(true, rule("create", rbac, "clusterrolebindings"), bind), "certain"},
 		{"the administrators' binding", role(true, only("update", rbac, "clusterrolebindings", "cluster-admin"), bind), "certain"},
 		{"another binding", role(true, only("update", rbac, "clusterrolebindings", "other"), bind), ""},
+		{"the role that its group is bound to", ownRole + everybody(only("escalate, update", rbac, "clusterroles", "all")), "certain"},
+		{"another role than its group is bound to", ownRole + everybody(only("escalate, update", rbac, "clusterroles", "other")), ""},
+		{"a binding, to the role of its group's choice", ownRole + everybody(bind) + "\n---\n" + role(true, rule("create", rbac, "clusterrolebindings")), "certain"},
 		{"the binding alone", role(true, only("update", rbac, "clusterrolebindings", "cluster-admin")), ""},
 		{"binds role admin", role(false, rule("create", rbac, "rolebindings"), only("bind", rbac, "clusterroles", "admin")) + adminAccount, "certain"},
 		{"binds role view", role(false, rule("create", rbac, "rolebindings"), only("bind", rbac, "clusterroles", "view")) + adminAccount, ""},
