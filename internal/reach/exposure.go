@@ -212,7 +212,7 @@ func serviceWays(l lead, pod model.PodTemplate) []Way {
 	case "LoadBalancer":
 		b := balancerWay(way)
 		ways = append(ways, b)
-		if len(b.Sources) > 0 && allocatesNodePorts(spec) {
+		if (len(b.Sources) > 0 || b.Answer < way.Answer) && allocatesNodePorts(spec) {
 			nodes := way
 			nodes.Via, nodes.Why = ViaNodePort, append(slices.Clip(way.Why), "the source ranges of the load balancer do not hold for its node ports")
 			ways = append(ways, nodes)
@@ -237,6 +237,10 @@ func balancerWay(w Way) Way {
 		if p, err := netip.ParsePrefix(strings.TrimSpace(ranges.At(i).Str())); err == nil { // spaces are legal here
 			w.Sources = append(w.Sources, p.Masked())
 		}
+	}
+	if len(w.Sources) == 0 && strings.TrimSpace(w.Service.Root.Dig("metadata", "annotations", rangesAnnotation).Str()) != "" {
+		w.Answer = min(w.Answer, Maybe)
+		w.Why = append(w.Why, "an annotation limits who may come, which not every load balancer heeds")
 	}
 	switch {
 	case internalBalancer(w.Service.Root.Get("metadata").Get("annotations")):
@@ -263,6 +267,10 @@ func balancerWay(w Way) Way {
 func allocatesNodePorts(spec *tree.Node) bool {
 	return !spec.Get("allocateLoadBalancerNodePorts").False()
 }
+
+// rangesAnnotation is what spec.loadBalancerSourceRanges was before it was a field.
+// Controllers of clouds read it still where the field is empty; kube-proxy does not.
+const rangesAnnotation = "service.beta.kubernetes.io/load-balancer-source-ranges"
 
 // internalAnnotations, with these values, make a load balancer that the internet
 // does not reach.

@@ -62,6 +62,8 @@ func TestWaysIn(t *testing.T) {
 			"namespace: shop, annotations: {networking.gke.io/load-balancer-type: Internal}}", 1), "LoadBalancer private yes TCP 80"},
 		{"an internal balancer with node ports", web + strings.Replace(svc("web", "type: LoadBalancer, ports: [{port: 80}]"), "namespace: shop}",
 			"namespace: shop, annotations: {service.beta.kubernetes.io/aws-load-balancer-internal: \"true\"}}", 1), "LoadBalancer nodes yes TCP 80"},
+		{"a balancer that an annotation may limit", web + strings.Replace(svc("web", "type: LoadBalancer, ports: [{port: 80}]"), "namespace: shop}",
+			"namespace: shop, annotations: {service.beta.kubernetes.io/load-balancer-source-ranges: 10.0.0.0/8}}", 1), "LoadBalancer internet maybe none/TCP 80; NodePort nodes yes TCP 80"},
 		{"a balancer for private addresses", web + svc("web", "type: LoadBalancer, allocateLoadBalancerNodePorts: false, loadBalancerSourceRanges: [10.0.0.0/8], ports: [{port: 80}]"), "LoadBalancer private yes TCP 80"},
 		{"a balancer for private addresses, with node ports", web + svc("web", "type: LoadBalancer, loadBalancerSourceRanges: [10.0.0.0/8], ports: [{port: 80}]"), "LoadBalancer private yes TCP 80; NodePort nodes yes TCP 80"},
 		{"a balancer for some of the internet, with node ports", web + svc("web", "type: LoadBalancer, loadBalancerSourceRanges: [203.0.113.0/24], ports: [{port: 80}]"), "LoadBalancer internet yes TCP 80; NodePort nodes yes TCP 80"},
