@@ -69,6 +69,9 @@ func (f *listFlags) list(cmd *cobra.Command, p *Program) error {
 	if err != nil {
 		return &codeError{exitUsage, fmt.Errorf("store: %w", err)}
 	}
+	if len(seen) == 0 { // a store knows what runs, or keeps layers, before the first image
+		return &codeError{exitIncomplete, errors.New("no image is stored: ullage image REFERENCE stores what it reads")}
+	}
 	var shown []store.Seen
 	for _, x := range seen {
 		if x.Current || f.all {

@@ -40,7 +40,7 @@ func (b *lifeBench) manifestOf(ref string) string {
 // tag that mends it, to the cluster that rolls it out, and back.
 func TestGoneFromRunning(t *testing.T) {
 	b := newLifeBench(t)
-	ref, at := b.registry+"/web:1", time.Now().UTC().Truncate(time.Second).Add(-5*24*time.Hour)
+	ref, at := b.registry+"/web:1", time.Now().UTC().Truncate(time.Second).Add(-6*24*time.Hour)
 	look := func(code int, gaps []model.Gap, pods ...string) string {
 		t.Helper()
 		at = at.AddDate(0, 0, 1)
@@ -51,11 +51,14 @@ func TestGoneFromRunning(t *testing.T) {
 	b.advise("CVE-2026-0002", "", "")
 	b.update()
 	b.push("web:1", "")
+	contains(t, look(exitClean, nil, runningPod("web-1", ref, strings.Repeat("0", 64))), "none is known; 1 not judged")
+	contains(t, b.run(exitIncomplete, "image", "list"), "no image is stored")
+	b.run(exitClean, "image", "running", "--forget", "dev")
 	b.run(exitClean, "image", ref)
 	contains(t, b.run(exitClean, "image", "history", ref), "which workloads run them is not known")
 	old := b.registry + "/web@" + b.manifestOf(ref)
 	text := look(exitClean, nil, runningPod("web-1", ref, old), runningPod("other", b.registry+"/other:1", b.registry+"/other@sha256:"+strings.Repeat("0", 64)))
-	contains(t, text, "running images with vulnerabilities: 1 of 1; 2 critical; 1 more not known", "in Pod shop/web-1 (web)", "2 critical; 1 with a fix", "Not known", b.registry+"/other@sha256:"+strings.Repeat("0", 64))
+	contains(t, text, "running images with vulnerabilities: 1 of 1; 2 critical; 1 not judged", "in Pod shop/web-1 (web)", "2 critical; 1 with a fix", "Not known", b.registry+"/other@sha256:"+strings.Repeat("0", 64))
 	contains(t, b.run(exitClean, "image", "list"), "RUNS IN", "1 workload")
 
 	b.push("web:1", "1:1.2.13.dfsg-3")

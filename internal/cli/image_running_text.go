@@ -24,7 +24,10 @@ func (p *imagePrinter) running(r *store.Running, now *scan.Running, at time.Time
 			counts[f.Severity]++
 		}
 	}
-	title := fmt.Sprintf("running images with vulnerabilities: %d of %d", with, known)
+	title := "running images with vulnerabilities: none is known"
+	if known > 0 {
+		title = fmt.Sprintf("running images with vulnerabilities: %d of %d", with, known)
+	}
 	if text := inOrder(counts); text != "" {
 		title += "; " + text
 	}
@@ -33,7 +36,7 @@ func (p *imagePrinter) running(r *store.Running, now *scan.Running, at time.Time
 		unread[x.Digest+x.Platform] = true
 	}
 	if n := len(r.Images) - known + len(unread); n > 0 {
-		title += fmt.Sprintf("; %d more not known", n)
+		title += fmt.Sprintf("; %d not judged", n)
 	}
 	p.line(0, bold, title)
 	for _, l := range r.Looks {
