@@ -102,7 +102,7 @@ func (f *decideFlags) decider(p *Program, output string, now time.Time) (*decide
 // imageAnswer is what is known of an image and what was decided on it.
 type imageAnswer struct {
 	*scan.Result
-	accepted, failing int                // matches that an exception covers; those that --fail-on asks for
+	accepted, failing int                // vulnerabilities that an exception covers; those that --fail-on asks for
 	hidden            int                // that --only-fixable leaves out of view
 	idle              []string           // VEX statements that changed nothing, and why
 	expired           []*model.Exception // that would have covered a match
@@ -132,6 +132,9 @@ func (d *decider) decide(r *scan.Result) *imageAnswer {
 	for i := range found.Matches {
 		m := &found.Matches[i]
 		m.Exception = d.exceptions.ApplyTo(excepted(r.Image, m))
+	}
+	for _, group := range r.Distinct(found.Matches) {
+		m := group[0]
 		switch {
 		case m.Exception != nil:
 			a.accepted++

@@ -213,7 +213,7 @@ func rematchJSON(p *Program, all []*rematched) error {
 			j.Error = x.Err.Error()
 		}
 		if x.Result != nil {
-			j.Found = len(x.Result.Vulnerabilities.Matches)
+			j.Found = len(x.Result.Distinct(x.Result.Vulnerabilities.Matches))
 		}
 		out.Images = append(out.Images, j)
 	}

@@ -29,7 +29,7 @@ func (p *imagePrinter) vulnerabilities(r *imageAnswer, now time.Time) {
 		return
 	}
 	p.some("no data on", v.NoData, yellow)
-	found := foundText(v.Matches)
+	found := foundText(r.Distinct(v.Matches))
 	switch {
 	case len(v.NoData) > 0:
 		found += ", in packages that there is data on"
@@ -46,14 +46,15 @@ func (p *imagePrinter) vulnerabilities(r *imageAnswer, now time.Time) {
 	}
 	p.entry("as of", feedAge(r.Feeds, now))
 	p.life(r)
-	matches := r.shown()
+	matches := r.Distinct(r.shown())
 	shown := matches
 	if !p.verbose {
 		shown = matches[:min(len(matches), shownVulnerabilities)]
 	}
-	for i := range shown {
-		pkg := &r.Image.Packages[shown[i].Package]
-		p.match(&shown[i], pkg.Name+" "+pkg.Version, r.life.reasons(&shown[i])...)
+	for _, group := range shown {
+		m := group[0]
+		pkg := &r.Image.Packages[m.Package]
+		p.match(m, pkg.Name+" "+pkg.Version+placesText(r.Image, group), r.life.reasons(m)...)
 	}
 	if rest := len(matches) - len(shown); rest > 0 {
 		p.line(2, dim, fmt.Sprintf("and %d more; --verbose lists them", rest))
@@ -86,16 +87,33 @@ func notIdentified(all []image.Package) []int {
 	return list
 }
 
-func foundText(matches []vuln.Match) string {
-	text := fmt.Sprintf("%d", len(matches))
-	if len(matches) == 0 {
+// placesText says where a package lies that is in several places, the first ones of many.
+func placesText(img *image.Image, group []*vuln.Match) string {
+	if len(group) == 1 {
+		return ""
+	}
+	const most = 3
+	var places []string
+	for _, m := range group[:min(len(group), most)] {
+		places = append(places, strings.Join(img.Packages[m.Package].Where, ", "))
+	}
+	text := fmt.Sprintf(" in %d places (%s", len(group), strings.Join(places, ", "))
+	if len(group) > most {
+		text += ", ..."
+	}
+	return text + ")"
+}
+
+func foundText(found [][]*vuln.Match) string {
+	text := fmt.Sprintf("%d", len(found))
+	if len(found) == 0 {
 		return text
 	}
 	var levels [vuln.Critical + 1]int
 	fixable := 0
-	for i := range matches {
-		levels[matches[i].Severity.Level]++
-		if matches[i].State == vuln.FixAvailable {
+	for _, group := range found {
+		levels[group[0].Severity.Level]++
+		if group[0].State == vuln.FixAvailable {
 			fixable++
 		}
 	}

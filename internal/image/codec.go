@@ -22,8 +22,9 @@ var (
 	textsType = reflect.TypeFor[[]string]()
 )
 
-// mostInText bounds a list of texts, in bytes.
-const mostInText = 1 << 28
+// mostInTexts bounds all lists of texts of a form, in bytes. They are packed, so that a
+// few bytes can stand for many.
+const mostInTexts = 1 << 28
 
 // appendValue appends a value of exported fields, texts, numbers, times, lists,
 // maps by text and pointers.
@@ -137,8 +138,9 @@ func appendTexts(b []byte, list []string) []byte {
 // formReader takes a form apart. After the first error everything is empty. Texts
 // that it gives share the memory of rest.
 type formReader struct {
-	rest string
-	bad  bool
+	rest     string
+	unpacked uint64 // bytes of lists of texts
+	bad      bool
 }
 
 func (r *formReader) fail() {
@@ -192,16 +194,16 @@ func (r *formReader) texts() []string {
 		return nil
 	}
 	total := r.number()
-	if total > mostInText {
+	if r.unpacked += total; total > mostInTexts || r.unpacked > mostInTexts {
 		r.fail()
 		return nil
 	}
-	all := make([]byte, 0, total)
+	all := make([]byte, 0, min(total, 16*uint64(len(r.rest)))) // which real ones are well below
 	ends := make([]int, n)
 	start := 0
 	for i := range ends {
 		same, added := r.number(), r.text()
-		if same > uint64(len(all)-start) || len(all)+int(same)+len(added) > cap(all) {
+		if same > uint64(len(all)-start) || uint64(len(all)+len(added))+same > total {
 			r.fail()
 			return nil
 		}

@@ -2,6 +2,7 @@ package image
 
 import (
 	"path"
+	"slices"
 	"strings"
 )
 
@@ -15,7 +16,7 @@ func findPrograms(t *Tree) []Program {
 		switch {
 		case n.kind == File && n.mode&(native|script) != 0:
 			all = append(all, Program{
-				Path: string(p), Layer: int(n.layer), Class: classAt(string(p)), Script: n.mode&script != 0,
+				Path: string(p), Layer: int(n.layer), Class: classAt(string(p), n.mode&native != 0), Script: n.mode&script != 0,
 				Setuid: n.mode&0o4000 != 0, Setgid: n.mode&0o2000 != 0, Capable: n.mode&capable != 0,
 			})
 		case n.kind == Symlink:
@@ -24,9 +25,9 @@ func findPrograms(t *Tree) []Program {
 				continue
 			}
 			to := t.path(target)
-			class := classOf(path.Base(string(p)))
-			if class == OtherProgram {
-				class = classOf(path.Base(to))
+			class := classAt(string(p), false)
+			if class == OtherProgram && forAll(string(p)) {
+				class = classAt(to, t.at(target).mode&native != 0)
 			}
 			if class != OtherProgram {
 				all = append(all, Program{Path: string(p), Layer: int(n.layer), Class: class, Target: to, Script: t.at(target).mode&script != 0})
@@ -57,18 +58,29 @@ func findWritable(t *Tree) []Writable {
 	return all
 }
 
-// elsewhere are directories whose programs are called like others and are not
-// them: jobs of cron, and what apt fetches with.
-var elsewhere = []string{"/etc/cron", "/usr/lib/apt/methods/"}
-
-func classAt(p string) ProgramClass {
-	for _, dir := range elsewhere {
-		if strings.HasPrefix(p, dir) {
-			return OtherProgram
-		}
+// classAt classes a program by its name, where names say what programs are: where
+// programs lie that somebody runs by name and, of native ones, wherever no package
+// keeps what it alone runs. There names mean other things: what apt fetches with,
+// scripts with which packages report bugs, jobs of cron.
+func classAt(p string, native bool) ProgramClass {
+	if !forAll(p) && (!native || slices.ContainsFunc(internal, func(dir string) bool { return strings.HasPrefix(p, dir) })) {
+		return OtherProgram
 	}
 	return classOf(path.Base(p))
 }
+
+// forAll reports whether a program lies where those lie that are run by name.
+func forAll(p string) bool {
+	dir := path.Dir(p)
+	switch path.Base(dir) {
+	case "bin", "sbin", "games", "busybox":
+		return true
+	}
+	return dir == "/"
+}
+
+// internal are the directories in which packages keep what they alone run.
+var internal = []string{"/etc/", "/lib/", "/usr/lib/", "/usr/lib32/", "/usr/lib64/", "/usr/libexec/", "/usr/libx32/", "/usr/local/lib/", "/usr/local/share/", "/usr/share/", "/var/lib/"}
 
 // classOf tells what a program of a name is good for. A version at the end does
 // not matter: python3.11, gcc-12, perl5.36.0.

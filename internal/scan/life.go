@@ -150,6 +150,25 @@ func finding(r *Result, i int) store.Finding {
 	}
 }
 
+// Distinct puts together what is one vulnerability of one package in one version, of
+// which there are several where the package lies in several places. Groups are in the
+// order of their first match.
+func (r *Result) Distinct(matches []vuln.Match) [][]*vuln.Match {
+	var groups [][]*vuln.Match
+	at := map[store.Key]int{}
+	for i := range matches {
+		key := KeyOf(r.Image, &matches[i])
+		place, known := at[key]
+		if !known {
+			place = len(groups)
+			at[key] = place
+			groups = append(groups, nil)
+		}
+		groups[place] = append(groups[place], &matches[i])
+	}
+	return groups
+}
+
 // Rematched is an image of the store that was held against the advisories anew.
 type Rematched struct {
 	References []string // that lead to it
