@@ -57,6 +57,9 @@ func (r *layerReader) file(a attributes, h *tarHeader) (attributes, error) {
 	if interest.Extract == nil {
 		return r.keepFile(a, h.Size, interest)
 	}
+	if interest.Stream != nil && h.Size > interest.Whole && !h.Sparse {
+		return r.stream(a, h.Size, interest)
+	}
 	all := r.room(h.Size)
 	if err := r.data.contents(all); err != nil {
 		return a, err
@@ -68,6 +71,44 @@ func (r *layerReader) file(a attributes, h *tarHeader) (attributes, error) {
 		Path: r.name(), Mode: a.mode & modeBits, Size: h.Size, ReaderAt: bytes.NewReader(all), bytes: all,
 	})
 	return a, nil
+}
+
+// stream lets an interest read a file as it passes by. An error of the layer ends it.
+func (r *layerReader) stream(a attributes, size int64, interest *Interest) (attributes, error) {
+	if r.secrets {
+		kind := notText(r.data.begin(streamBuffer))
+		if kind == "" {
+			kind = "too large" // a program before an archive
+		}
+		r.skip(kind)
+	}
+	passing := &passingFile{data: r.data, left: size}
+	found, err := interest.Stream(r.name(), passing)
+	a.content = r.keepFound(found, err)
+	return a, passing.err
+}
+
+// passingFile reads a file once, from its beginning. It has the error with which its
+// layer ends.
+type passingFile struct {
+	data fileData
+	left int64
+	err  error
+}
+
+func (f *passingFile) Read(p []byte) (int, error) {
+	if f.err != nil {
+		return 0, f.err
+	}
+	n := int(min(int64(len(p)), f.left))
+	if n == 0 {
+		return 0, io.EOF
+	}
+	if f.err = f.data.data(p[:n]); f.err != nil {
+		return 0, f.err
+	}
+	f.left -= int64(n)
+	return n, nil
 }
 
 // keepFile keeps what is wanted of a file.
@@ -116,7 +157,10 @@ func (r *layerReader) keep(c content) uint32 {
 
 // extract runs an extractor. Nothing found is nothing kept.
 func (r *layerReader) extract(extract Extractor, f *FileContent) uint32 {
-	found, err := extract(f)
+	return r.keepFound(extract(f))
+}
+
+func (r *layerReader) keepFound(found []Package, err error) uint32 {
 	c := content{found: found}
 	if err != nil {
 		c.problem = err.Error()

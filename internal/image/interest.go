@@ -28,6 +28,10 @@ type Interest struct {
 	// [Tree.Content], which is for what only makes sense once the layers are laid
 	// over one another.
 	Extract Extractor
+	// Stream, when set, takes the place of Extract for files above Whole bytes, which
+	// are not held: it reads them as they pass by, from their beginning.
+	Stream func(path string, r io.Reader) ([]Package, error)
+	Whole  int64
 	// Keep reduces what is kept of the file to what it is kept for, in new memory.
 	// Nil keeps all of it; then the layer is not cached by itself, for nobody knows
 	// what stands in the file.

@@ -43,7 +43,7 @@ func packageInterests() []Interest {
 		}
 	}
 	for _, suffix := range []string{".jar", ".war", ".ear", ".hpi", ".jpi", ".nar", ".kar"} {
-		table = append(table, Interest{Suffix: suffix, Extract: extractJar})
+		table = append(table, Interest{Suffix: suffix, Most: 4 << 30, Extract: extractJar, Stream: streamJar, Whole: jarWhole})
 	}
 	return table
 }

@@ -19,7 +19,8 @@ const (
 	maxJarEntries   = 1 << 20
 	maxJarDirectory = 16 << 20  // bytes of one archive's table of contents
 	maxJarInflated  = 512 << 20 // bytes inflated in all
-	maxJarHeld      = 96 << 20  // bytes of inner archives in memory at a time
+	maxJarPassed    = 1 << 30   // bytes inflated in all of what is not wanted, where nothing says how long it is
+	maxJarHeld      = 48 << 20  // bytes of inner archives in memory at a time
 	maxJarText      = 1 << 20   // bytes of a manifest or a pom.properties
 	maxJarName      = 4096      // bytes of an inner archive's name
 	maxJarPackages  = 50_000
@@ -29,8 +30,12 @@ const (
 func extractJar(f *FileContent) ([]Package, error) {
 	r := jarReader{seen: map[[2]string]bool{}}
 	r.archive(f, f.Size, f.Path, 1)
+	return r.found(f.Path)
+}
+
+func (r *jarReader) found(file string) ([]Package, error) {
 	for i := range r.packages {
-		r.packages[i].Files = []string{f.Path}
+		r.packages[i].Files = []string{file}
 	}
 	return r.packages, r.problem
 }
@@ -42,6 +47,7 @@ type jarReader struct {
 	problem        error // the first one
 	jars, entries  int
 	inflated, held int64
+	passed         int64 // bytes inflated only to get past them
 }
 
 func (r *jarReader) fail(place string, err error) {
@@ -53,12 +59,7 @@ func (r *jarReader) fail(place string, err error) {
 // archive reads one archive. place is its path, with !/ between an archive and
 // what is in it.
 func (r *jarReader) archive(at io.ReaderAt, size int64, place string, depth int) {
-	if r.jars++; r.jars > maxJars {
-		r.fail(place, fmt.Errorf("more than %d archives in one another", maxJars))
-		return
-	}
-	if depth > maxJarDepth {
-		r.fail(place, fmt.Errorf("more than %d archives deep", maxJarDepth))
+	if !r.admit(place, depth) {
 		return
 	}
 	limited := &tableReader{at: at, left: maxJarDirectory}
@@ -76,12 +77,11 @@ func (r *jarReader) archive(at io.ReaderAt, size int64, place string, depth int)
 	poms := 0
 	for _, f := range z.File {
 		switch {
-		case f.Name == "META-INF/MANIFEST.MF":
+		case f.Name == jarManifest:
 			manifest = f
 		case isPomProperties(f.Name):
-			if p, ok := r.pom(f, place); ok {
+			if r.pom(r.text(f, place), place) {
 				poms++
-				r.add(p)
 			}
 		case len(f.Name) > maxJarName && isArchive(f.Name):
 			r.fail(place, fmt.Errorf("a name of %d bytes", len(f.Name)))
@@ -89,9 +89,28 @@ func (r *jarReader) archive(at io.ReaderAt, size int64, place string, depth int)
 			r.inner(limited, f, place+"!/"+f.Name, depth)
 		}
 	}
-	if poms == 0 && strings.HasSuffix(strings.ToLower(place), ".jar") {
-		r.byManifest(manifest, place)
+	if poms == 0 && isJar(place) {
+		var text []byte
+		if manifest != nil {
+			text = r.text(manifest, place)
+		}
+		r.byManifest(text, place)
 	}
+}
+
+func isJar(place string) bool { return strings.HasSuffix(strings.ToLower(place), ".jar") }
+
+// admit counts one archive more, and says whether there may be one.
+func (r *jarReader) admit(place string, depth int) bool {
+	if r.jars++; r.jars > maxJars {
+		r.fail(place, fmt.Errorf("more than %d archives in one another", maxJars))
+		return false
+	}
+	if depth > maxJarDepth {
+		r.fail(place, fmt.Errorf("more than %d archives deep", maxJarDepth))
+		return false
+	}
+	return true
 }
 
 // tableReader fails when a table of contents takes more than it may. It does not
@@ -118,6 +137,8 @@ func isArchive(name string) bool {
 	}
 	return false
 }
+
+const jarManifest = "META-INF/MANIFEST.MF"
 
 func isPomProperties(name string) bool {
 	return strings.HasPrefix(name, "META-INF/maven/") && strings.HasSuffix(name, "/pom.properties")
@@ -159,7 +180,7 @@ func readEntry(f *zip.File, most int64) ([]byte, error) {
 	}
 	defer content.Close()
 	var b bytes.Buffer
-	// The stated size is an offer: what is really there is what is made room for.
+	b.Grow(int(f.UncompressedSize64) + bytes.MinRead) // so that it is not copied as it grows
 	n, err := io.Copy(&b, io.LimitReader(content, most+1))
 	if err == nil && n > most {
 		err = errors.New("inflates to more than it states")
@@ -178,10 +199,11 @@ func (r *jarReader) text(f *zip.File, place string) []byte {
 	return data
 }
 
-// pom reads what Maven's build put beside the classes.
-func (r *jarReader) pom(f *zip.File, place string) (Package, bool) {
+// pom adds the artifact that Maven's build told of beside the classes, and says whether
+// it did.
+func (r *jarReader) pom(text []byte, place string) bool {
 	var group, artifact, version string
-	for line := range bytes.Lines(r.text(f, place)) {
+	for line := range bytes.Lines(text) {
 		key, value, _ := strings.Cut(string(line), "=")
 		value = strings.TrimSpace(value)
 		switch strings.TrimSpace(key) {
@@ -194,9 +216,10 @@ func (r *jarReader) pom(f *zip.File, place string) (Package, bool) {
 		}
 	}
 	if group == "" || artifact == "" || version == "" || strings.Contains(group+artifact+version, "${") {
-		return Package{}, false
+		return false
 	}
-	return mavenPackage(group, artifact, version, place), true
+	r.add(mavenPackage(group, artifact, version, place))
+	return true
 }
 
 func mavenPackage(group, artifact, version, place string) Package {
@@ -225,11 +248,8 @@ var versioned = regexp.MustCompile(`^(.+?)[-_]v?([0-9][0-9A-Za-z.+~_-]*)$`)
 // name and manifest. The group is only given where these or the table of well-known
 // ones name it: without it the package is in the inventory, but has no PURL. So is
 // one of which nothing tells the version.
-func (r *jarReader) byManifest(f *zip.File, place string) {
-	var m map[string]string
-	if f != nil {
-		m = parseManifest(r.text(f, place))
-	}
+func (r *jarReader) byManifest(manifest []byte, place string) {
+	m := parseManifest(manifest)
 	base := path.Base(place)
 	artifact, version, evidence := base[:len(base)-len(".jar")], "", ByFileName
 	if parts := versioned.FindStringSubmatch(artifact); parts != nil {
