@@ -69,7 +69,7 @@ func (e *codeError) Unwrap() error { return e.err }
 
 // Run executes the command line and returns the exit code.
 func Run(ctx context.Context, p *Program) int {
-	paceGC(p.Getenv)
+	paceGC(p.Getenv, p.Args)
 	root := &cobra.Command{
 		Use:           "ullage",
 		Short:         "Find and remove the privilege that Kubernetes workloads do not need",

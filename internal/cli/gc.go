@@ -13,13 +13,18 @@ const (
 	roomyHeap    = 160 << 20 // bytes that a larger heap fills before it is held close to what is alive
 	maxPercent   = 100       // of a larger heap
 	minPercent   = 40
+	imagePercent = 50 // of the heap of reading images, at all times
 )
 
 // paceGC lets the heap of a small run grow freely, because most runs are over
 // before it matters, and holds that of a large one close to what is alive. It
 // looks again after each collection. A GOGC of the user's own is respected.
-func paceGC(getenv func(string) string) {
+func paceGC(getenv func(string) string, args []string) {
 	if getenv("GOGC") != "" || getenv("GOMEMLIMIT") != "" {
+		return
+	}
+	if len(args) > 0 && args[0] == "image" { // which holds large buffers and makes little garbage
+		debug.SetGCPercent(imagePercent)
 		return
 	}
 	debug.SetGCPercent(startPercent)
