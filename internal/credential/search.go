@@ -61,7 +61,10 @@ func (s *Search) Window(text []byte, from, to int) []Hit {
 			all = append(all, f)
 		}
 	}
-	s.filter.each(text, from, to, func(k *keyword, at int) {
+	// What begins a little before and behind is looked for too: it may be the same, and
+	// say more.
+	low, high := max(0, from-beside), min(len(text), to+beside)
+	s.filter.each(text, low, high, func(k *keyword, at int) {
 		if f, ok := k.find(text, at); ok {
 			add(f)
 		}
@@ -69,18 +72,22 @@ func (s *Search) Window(text []byte, from, to int) []Hit {
 	if s.at == 0 && s.form == plain && !s.library {
 		s.form = formOfScript(text)
 	}
-	s.form.search(text, from, to, add)
-	hits := s.take(text, from, all)
+	s.form.search(text, low, high, add)
+	hits := s.take(text, from, to, all)
 	s.line += bytes.Count(text[from:to], newline)
 	s.at += int64(to - from)
 	return hits
 }
 
+// beside is how far from each other, in bytes, values may begin that overlap, with the
+// words by which they are found.
+const beside = 2 * longestValue
+
 var newline = []byte{'\n'}
 
-// take orders what was found. Of what overlaps the one that says most stays: a
+// take orders what was found in text[from:to]. Of what overlaps the one that says most stays: a
 // token is more than the URL or the assignment that holds it.
-func (s *Search) take(text []byte, from int, all []found) []Hit {
+func (s *Search) take(text []byte, from, to int, all []found) []Hit {
 	if len(all) == 0 {
 		return nil
 	}
@@ -93,6 +100,7 @@ func (s *Search) take(text []byte, from int, all []found) []Hit {
 			kept = append(kept, f)
 		}
 	}
+	kept = slices.DeleteFunc(kept, func(f found) bool { return f.start < from || f.start >= to })
 	slices.SortFunc(kept, func(a, b found) int { return cmp.Compare(a.start, b.start) })
 	told := kept[:min(len(kept), s.left)]
 	s.left -= len(told)
@@ -100,12 +108,9 @@ func (s *Search) take(text []byte, from int, all []found) []Hit {
 	var hits []Hit
 	line, counted := s.line, from
 	for _, f := range told {
-		at := line - bytes.Count(text[min(f.start, counted):counted], newline)
-		if f.start > counted {
-			at += bytes.Count(text[counted:f.start], newline)
-			line, counted = at, f.start
-		}
-		hits = append(hits, Hit{Kind: f.kind, Offset: s.at + int64(f.start-from), Line: at, Shown: f.shown, Doubt: f.doubt})
+		line += bytes.Count(text[counted:f.start], newline)
+		counted = f.start
+		hits = append(hits, Hit{Kind: f.kind, Offset: s.at + int64(f.start-from), Line: line, Shown: f.shown, Doubt: f.doubt})
 	}
 	return hits
 }

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
 
@@ -240,7 +241,7 @@ func TestSecretsOfWindows(t *testing.T) {
 			from = to
 		}
 		if !slices.Equal(got, want) {
-			t.Fatalf("%d found in windows, %d in one", len(got), len(want))
+			t.Fatalf("%d found in windows, %d in one:\n%s", len(got), len(want), cmp.Diff(want, got))
 		}
 	}
 }
