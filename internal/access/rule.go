@@ -56,6 +56,14 @@ type Request struct {
 	URL  string // such as /healthz; set for requests without a resource only
 }
 
+// BindsClusterRole reports whether the request is to bind a ClusterRole. The API
+// server makes it in the namespace of the RoleBinding, or across all of them for a
+// ClusterRoleBinding, though a ClusterRole is in none: the only one of that kind.
+// The request to escalate one is in none.
+func (q *Request) BindsClusterRole() bool {
+	return q.Verb == "bind" && q.Group == rbacGroup && q.Resource == clRoleWord && q.Subresource == ""
+}
+
 // Allows reports whether the rule allows the request, wherever the rule holds.
 func (r Rule) Allows(q *Request) bool {
 	if !holds(r.Node.Get("verbs"), q.Verb) {

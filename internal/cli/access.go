@@ -152,7 +152,7 @@ func (f *accessFlags) analysis(cmd *cobra.Command, p *Program, subject access.Su
 }
 
 // request reads VERB RESOURCE, and puts it into the namespace asked for. scoped
-// reports whether its resource is in namespaces.
+// reports whether requests for it are made in namespaces.
 func (f *accessFlags) request(s *model.Snapshot, verb, text, namespace string) (q *access.Request, scoped bool, err error) {
 	q, scoped, err = parseRequest(s, verb, text)
 	switch {
@@ -162,10 +162,17 @@ func (f *accessFlags) request(s *model.Snapshot, verb, text, namespace string) (
 		return nil, false, fmt.Errorf("verb %q: verbs are written in lower case: %s", verb, strings.ToLower(verb))
 	case q.Verb == "create" && q.Name != "" && q.Subresource == "":
 		return nil, false, fmt.Errorf("what is created has no name yet when it is authorized: ask for create %s", strings.TrimSuffix(text, "/"+q.Name))
+	case q.Resource == "namespaces" && q.Group == "" && q.Name != "" && !ofAll(q):
+		if f.namespace != "" && f.namespace != q.Name {
+			return nil, false, fmt.Errorf("a request for %s is made in namespace %s: leave -n out", text, q.Name)
+		}
+		q.Namespace = q.Name // as the API server takes it
+		return q, scoped, nil
+	}
+	scoped = scoped || q.BindsClusterRole()
+	switch {
 	case f.namespace != "" && !scoped:
 		return nil, false, fmt.Errorf("%s is in no namespace: leave -n out", text)
-	case q.Resource == "namespaces" && q.Group == "" && q.Name != "" && !ofAll(q):
-		q.Namespace = q.Name // as the API server takes it
 	case f.namespace != "":
 		q.Namespace = f.namespace
 	case scoped:

@@ -88,3 +88,44 @@ func TestNamespaceRequests(t *testing.T) {
 		}
 	}
 }
+
+// TestAccessInNamespaces asks for what a RoleBinding gives of objects in no
+// namespace: to bind ClusterRoles, and its own namespace.
+func TestAccessInNamespaces(t *testing.T) {
+	dir := write(t, map[string]string{"a.yaml": patRules(`{apiGroups: [rbac.authorization.k8s.io], resources: [clusterroles], resourceNames: [admin], verbs: [bind]}, ` +
+		`{apiGroups: [rbac.authorization.k8s.io], resources: [clusterroles], verbs: [escalate, get]}, ` +
+		`{apiGroups: [""], resources: [namespaces], verbs: [patch]}, {apiGroups: [apps], resources: [deployments], verbs: [create]}`)})
+	for _, c := range []struct {
+		question string
+		code     int
+		says     string
+	}{
+		{"can user:pat bind clusterroles/admin -n shop", exitClean, "yes  user:pat bind clusterroles.rbac.authorization.k8s.io \"admin\" in namespace shop"},
+		{"can user:pat bind clusterroles/edit -n shop", exitFindings, "no "},
+		{"can user:pat bind clusterroles/admin -n other", exitFindings, "no "},
+		{"can user:pat bind clusterroles/admin", exitFindings, "yes in single namespaces (ask with -n): shop"},
+		{"can user:pat escalate clusterroles/admin", exitFindings, "no "},
+		{"can user:pat escalate clusterroles/admin -n shop", exitUsage, "is in no namespace"},
+		{"who-can bind clusterroles/admin", exitClean, "1 subject can bind clusterroles.rbac.authorization.k8s.io \"admin\" somewhere"},
+		{"who-can bind clusterroles -n shop", exitFindings, "1 subject more can for objects of some names only: user:pat."},
+		{"who-can patch namespaces/shop -n shop", exitClean, "1 subject can patch namespaces"},
+		{"can user:pat patch namespaces/shop -n shop", exitClean, "yes  user:pat patch namespaces \"shop\" in namespace shop"},
+		{"can user:pat patch namespaces/other -n shop", exitUsage, "made in namespace other"},
+		{"can user:pat list namespaces -n shop", exitUsage, "leave -n out"},
+		{"can user:pat get nodes -n shop", exitUsage, "leave -n out"},
+		{"dangers", exitFindings, "bypass-pod-security"},
+	} {
+		o := ullage(t, append(append([]string{"access"}, strings.Fields(c.question)...), "-f", dir, "--closed-world")...)
+		if o.code != c.code || !strings.Contains(o.stdout+o.stderr, c.says) {
+			t.Errorf("%s: code %d\n%s%s", c.question, o.code, o.stdout, o.stderr)
+		}
+	}
+	o := ullage(t, "access", "list", "user:pat", "-f", dir)
+	if strings.Count(o.stdout, "gives nothing on clusterroles: in no namespace") != 1 {
+		t.Errorf("only escalate and get are in vain:\n%s", o.stdout)
+	}
+	dir = write(t, map[string]string{"a.yaml": patRules(`{apiGroups: [rbac.authorization.k8s.io], resources: [clusterroles], verbs: ["*"]}`)})
+	if o := ullage(t, "access", "list", "user:pat", "-f", dir); !strings.Contains(o.stdout, "gives nothing on clusterroles but to bind them: in no namespace") {
+		t.Errorf("to bind is not in vain:\n%s", o.stdout)
+	}
+}

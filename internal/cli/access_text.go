@@ -345,7 +345,8 @@ func (p *accessPrinter) granted(b access.Binding, subject access.Subject, groups
 }
 
 // inVain returns what a rule names that a RoleBinding cannot give: URLs and
-// resources that are in no namespace. Of namespaces it gives its own.
+// resources that are in no namespace. Of namespaces it gives its own, and of
+// ClusterRoles to bind them there.
 func inVain(rule access.Rule, clusterScoped map[model.GroupKind]bool) []string {
 	idle := rule.URLs()
 	for _, resource := range rule.Resources() {
@@ -354,6 +355,12 @@ func inVain(rule access.Rule, clusterScoped map[model.GroupKind]bool) []string {
 			return clusterScoped[model.GroupKind{Group: group, Kind: name}] && !(group == "" && name == "namespaces")
 		}
 		if groups := rule.Groups(); len(groups) > 0 && !slices.ContainsFunc(groups, func(g string) bool { return !known(g) }) {
+			if resource == "clusterroles" && (slices.Contains(rule.Verbs(), "bind") || slices.Contains(rule.Verbs(), "*")) {
+				if len(rule.Verbs()) == 1 && rule.Verbs()[0] == "bind" {
+					continue
+				}
+				resource += " but to bind them"
+			}
 			idle = append(idle, resource)
 		}
 	}
