@@ -43,8 +43,8 @@ func (l *lazy[T]) get(make func() T) T {
 
 // aggregate makes the graph of components: each aggregating ClusterRole gives
 // the rules of those that its selectors choose, through any number of steps.
-// Rules that are written in an aggregating role count too: in a live cluster
-// they are the aggregate itself.
+// Rules that a cluster returned with an aggregating role count too: they are what
+// the authorizer asks, and those selected are what it will ask in a moment.
 func (a *Analysis) aggregate(clusterRoles []Role) {
 	g := graph{roles: clusterRoles, next: make([][]int32, len(clusterRoles))}
 	g.link()
@@ -263,10 +263,12 @@ func (r *Role) Rules() iter.Seq2[*Role, Rule] {
 }
 
 // written yields the rules that are written in the role itself.
-func (r *Role) written() iter.Seq[Rule] {
+func (r *Role) written() iter.Seq[Rule] { return rulesOf(r.rules) }
+
+func rulesOf(list *tree.Node) iter.Seq[Rule] {
 	return func(yield func(Rule) bool) {
-		for i := range r.rules.Children() {
-			if !yield(Rule{r.rules.At(i)}) {
+		for i := range list.Children() {
+			if !yield(Rule{list.At(i)}) {
 				return
 			}
 		}

@@ -14,7 +14,7 @@ import (
 func aggregating(labels, chosen [][]int, bound []bool) string {
 	var b strings.Builder
 	for i := range labels {
-		fmt.Fprintf(&b, "---\napiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata:\n  name: r%04d\n  labels: {", i)
+		fmt.Fprintf(&b, "---\napiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata:\n  uid: u\n  name: r%04d\n  labels: {", i)
 		for _, l := range labels[i] {
 			fmt.Fprintf(&b, "l%d: a, ", l)
 		}
@@ -282,7 +282,7 @@ func TestNamesByAggregationAreBounded(t *testing.T) {
 			if all && i == 59 {
 				names = ""
 			}
-			text += fmt.Sprintf("---\napiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata: {name: r%02d, labels: {l%d: a}}\n"+
+			text += fmt.Sprintf("---\napiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata: {uid: u, name: r%02d, labels: {l%d: a}}\n"+
 				"aggregationRule: {clusterRoleSelectors: [{matchLabels: {l%d: a}}]}\nrules: [{apiGroups: [''], resources: [secrets], verbs: [get]%s}]\n", i, i, i+1, names)
 		}
 		text += "---\napiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRoleBinding\nmetadata: {name: b}\nroleRef: {kind: ClusterRole, name: top}\nsubjects: [{kind: User, name: jo}]\n"
@@ -314,7 +314,7 @@ func TestNamedAlongAChain(t *testing.T) {
 	const n = 10000
 	var b strings.Builder
 	for i := range n {
-		fmt.Fprintf(&b, "---\napiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata: {name: r%05d, labels: {l: x%d}}\n"+
+		fmt.Fprintf(&b, "---\napiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata: {uid: u, name: r%05d, labels: {l: x%d}}\n"+
 			"aggregationRule: {clusterRoleSelectors: [{matchLabels: {l: x%d}}]}\nrules: [{apiGroups: [''], resources: [secrets], verbs: [get], resourceNames: [s%d, t]}]\n", i, i, i+1, i)
 	}
 	a := New(snapshot(t, b.String()))

@@ -26,6 +26,7 @@ var notes = []struct{ id, text string }{
 	{"default-account-bound", "Every pod that names no service account has these rights."},
 	{"dangling-binding", "The role was not read: whoever may create it decides what the binding gives."},
 	{"missing-account", "The service account does not exist: whoever may create it has these rights."},
+	{"replaced-rules", "Rules beside an aggregationRule give nothing: the controller replaces them by those of the ClusterRoles that it selects."},
 	{"aggregated-role", "Whoever may label a ClusterRole adds its rules to this role."},
 }
 
@@ -62,6 +63,9 @@ func (a *Analysis) Notes() []Note {
 	for i := range a.roles {
 		if r := &a.roles[i]; r.Aggregated && r.Object != nil && !AssumedRole(r.Name) {
 			add("aggregated-role", Note{Role: r})
+		}
+		if a.roles[i].replaced.Len() > 0 {
+			add("replaced-rules", Note{Role: &a.roles[i]})
 		}
 	}
 	position := func(id string) int {

@@ -10,6 +10,7 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	apilabels "k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/yaml"
 
 	"ullage.dev/ullage/internal/model"
@@ -69,6 +70,9 @@ func (c *cluster) clusterRules(name string, path []string) []rbacv1.PolicyRule {
 		rules := slices.Clone(r.Rules)
 		if r.AggregationRule == nil {
 			return rules
+		}
+		if r.UID == "" { // of a file: the controller replaces them
+			rules = nil
 		}
 		for _, selector := range r.AggregationRule.ClusterRoleSelectors {
 			s, err := metav1.LabelSelectorAsSelector(&selector)
@@ -227,6 +231,7 @@ func (u *universe) cluster(r *rand.Rand) *cluster {
 		role.APIVersion, role.Kind, role.Name = rbacv1.SchemeGroupVersion.String(), "ClusterRole", fmt.Sprint("c", i)
 		role.Labels = map[string]string{"colour": colours[r.IntN(2)]}
 		if r.IntN(3) == 0 {
+			role.UID = types.UID([]string{"", "5f1e"}[r.IntN(2)])
 			role.AggregationRule = &rbacv1.AggregationRule{ClusterRoleSelectors: []metav1.LabelSelector{{MatchLabels: map[string]string{"colour": colours[r.IntN(2)]}}}}
 		}
 		c.clusterRoles = append(c.clusterRoles, role)

@@ -43,8 +43,17 @@ type Answer struct {
 	Elsewhere []string
 	// Reasons say why a verdict is unknown.
 	Reasons []string
+	// Replaced are rules that would allow it, each with its role, if the controller
+	// did not replace them; see [Role.Replaced]. There are none where it is allowed.
+	Replaced []WrittenRule
 	// Open says that it is so only because the snapshot is open.
 	Open bool
+}
+
+// WrittenRule is a rule and the role that it is written in.
+type WrittenRule struct {
+	Source *Role
+	Rule   Rule
 }
 
 // covers reports whether a binding's scope holds the request.
@@ -144,6 +153,11 @@ func (a *Analysis) Can(s Subject, q *Request, groups ...string) Answer {
 			}
 		}
 		answer.Reasons = append(answer.Reasons, a.doubts(b)...)
+		for rule := range role.Replaced() {
+			if rule.Allows(q) {
+				answer.Replaced = append(answer.Replaced, WrittenRule{role, rule})
+			}
+		}
 	}
 	node := s.canonical().isNode() || slices.Contains(groups, nodes)
 	if node {

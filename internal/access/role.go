@@ -1,6 +1,8 @@
 package access
 
 import (
+	"iter"
+
 	"ullage.dev/ullage/internal/model"
 	"ullage.dev/ullage/internal/tree"
 )
@@ -17,7 +19,8 @@ type Role struct {
 
 	id        int32            // position in the roles of the Analysis
 	selectors []model.Selector // of an aggregationRule
-	rules     *tree.Node       // as written
+	rules     *tree.Node       // as written, where they count
+	replaced  *tree.Node       // as written, where the controller replaces them
 	labels    *tree.Node
 	labelled  uint64     // hash of the labels, 0 for none
 	selected  uint64     // hash of the selectors as written, 0 for none
@@ -32,6 +35,17 @@ func (r *Role) Kind() string {
 		return model.ClusterRoleKind.Kind
 	}
 	return model.RoleKind.Kind
+}
+
+// Replaced yields the rules that are written in a ClusterRole with an
+// aggregationRule and count for nothing: the controller replaces them by those of
+// the ClusterRoles that it selects. In one that a cluster returned, which has a
+// uid, it has done so, and its rules are those of the role.
+func (r *Role) Replaced() iter.Seq[Rule] {
+	if r == nil {
+		return rulesOf(nil)
+	}
+	return rulesOf(r.replaced)
 }
 
 // Rights returns the dangerous rights that the role gives, when it is bound in

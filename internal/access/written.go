@@ -181,14 +181,14 @@ func readRoles(shard *model.Shard, kind uint64) *writtenRoles {
 
 func (r *roleReader) read(o *model.Object) {
 	role := Role{RoleName: RoleName{o.Key.Namespace, o.Key.Name}, Object: o}
-	name := emptyHash
+	name, returned := emptyHash, false
 	kids := o.Root.Children()
 	for i := range kids {
 		switch kid := &kids[i]; kid.Key() {
 		case "rules":
 			role.rules = kid
 		case "metadata":
-			name = textHash(kid.Get("name"))
+			name, returned = textHash(kid.Get("name")), kid.Get("uid") != nil
 			role.labels = kid.Get("labels")
 		case "aggregationRule":
 			selectors := kid.Get("clusterRoleSelectors")
@@ -204,7 +204,9 @@ func (r *roleReader) read(o *model.Object) {
 	if role.labels.Len() > 0 {
 		role.labelled = role.labels.Hash()
 	}
-	role.Aggregated = len(role.selectors) > 0
+	if role.Aggregated = len(role.selectors) > 0; role.Aggregated && !returned {
+		role.rules, role.replaced = nil, role.rules
+	}
 	role.own = r.compile(role.rules)
 	role.gives = role.own.bothScopes
 	if name == emptyHash { // it has a generated one, which nothing refers to

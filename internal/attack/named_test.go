@@ -59,7 +59,7 @@ rules:
 func TestIncomplete(t *testing.T) {
 	chain := userBound("jo", "r00")
 	for i := range 2 * access.MaxNamed {
-		chain += fmt.Sprintf("---\napiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata: {name: r%02d, labels: {l: x%d}}\naggregationRule: {clusterRoleSelectors: [{matchLabels: {l: x%d}}]}\n"+
+		chain += fmt.Sprintf("---\napiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata: {uid: u, name: r%02d, labels: {l: x%d}}\naggregationRule: {clusterRoleSelectors: [{matchLabels: {l: x%d}}]}\n"+
 			"rules: [{apiGroups: [''], resources: [secrets], verbs: [get], resourceNames: [s%d]}]\n", i, i, i+1, i)
 	}
 	var names, subjects []string

@@ -53,7 +53,7 @@ func everybody(rule string) string {
 // TestTakeoverByRoles holds what rights over roles and bindings lead to, and how
 // certain the worst step of the best path to cluster administrator is.
 func TestTakeoverByRoles(t *testing.T) {
-	aggregating := strings.Replace(role(true, rule("create, escalate", rbac, "clusterroles")), "rules:", "aggregationRule: {clusterRoleSelectors: [{matchLabels: {to: r}}]}\nrules:", 1)
+	aggregating := strings.Replace(role(true, rule("create, escalate", rbac, "clusterroles")), "metadata: {name: r}\nrules:", "metadata: {name: r, uid: u}\naggregationRule: {clusterRoleSelectors: [{matchLabels: {to: r}}]}\nrules:", 1)
 	labelled := strings.NewReplacer("metadata: {name: r}\nrules: [", "metadata: {name: part, labels: {to: r}}\nrules: [").Replace(role(true, only("escalate, update", rbac, "clusterroles", "part"))) +
 		"\n---\n{apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRole, metadata: {name: r}, aggregationRule: {clusterRoleSelectors: [{matchLabels: {to: r}}]}}"
 	bind := only("bind", rbac, "clusterroles", "cluster-admin")

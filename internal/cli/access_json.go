@@ -114,8 +114,12 @@ func canJSON(subject access.Subject, groups []string, q *access.Request, answer 
 		Proof     *proofJSON     `json:"proof,omitempty"`
 		Elsewhere []string       `json:"allowedInNamespaces,omitempty"`
 		Reasons   []string       `json:"unknownBecause,omitempty"`
+		Replaced  []ruleOfJSON   `json:"replacedRules,omitempty"` // would allow it, but the controller replaces them
 	}
-	c := can{subject.String(), groups, asRequest(q), answer.Verdict, nil, answer.Elsewhere, answer.Reasons}
+	c := can{subject.String(), groups, asRequest(q), answer.Verdict, nil, answer.Elsewhere, answer.Reasons, nil}
+	for _, r := range answer.Replaced {
+		c.Replaced = append(c.Replaced, asRule(r.Source, r.Rule))
+	}
 	if answer.Proof != nil {
 		proof := asProof(*answer.Proof)
 		c.Proof = &proof
@@ -144,6 +148,9 @@ type grantJSON struct {
 	Role    roleJSON    `json:"role"`
 	Rights  []string    `json:"dangerousRights"` // that the role gives there, for every name
 	Rules   []idleJSON  `json:"rules"`
+	// Replaced are rules that the controller replaces, as the role has an
+	// aggregationRule.
+	Replaced []ruleOfJSON `json:"replacedRules,omitempty"`
 }
 
 // idleJSON is a rule, and what it names in vain.
@@ -155,10 +162,13 @@ type idleJSON struct {
 func listJSON(subject access.Subject, groups []string, bindings []access.Binding, unread string, clusterScoped map[model.GroupKind]bool) any {
 	grants := []grantJSON{}
 	for _, b := range bindings {
-		g := grantJSON{b.As(subject, groups).String(), b.Assumed(), asBinding(b), asRole(b), []string{}, []idleJSON{}}
+		g := grantJSON{b.As(subject, groups).String(), b.Assumed(), asBinding(b), asRole(b), []string{}, []idleJSON{}, nil}
 		if r := b.Role(); r != nil {
 			for _, right := range r.Rights(b.Namespace() == "").All() {
 				g.Rights = append(g.Rights, right.String())
+			}
+			for rule := range r.Replaced() {
+				g.Replaced = append(g.Replaced, asRule(r, rule))
 			}
 			for from, rule := range r.Rules() {
 				idle := idleJSON{ruleOfJSON: asRule(from, rule)}

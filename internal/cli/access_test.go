@@ -129,3 +129,53 @@ func TestAccessInNamespaces(t *testing.T) {
 		t.Errorf("to bind is not in vain:\n%s", o.stdout)
 	}
 }
+
+// TestAccessReplacedRules asks for what is written beside an aggregationRule: in a
+// file it gives nothing, and of a cluster it is what the controller wrote.
+func TestAccessReplacedRules(t *testing.T) {
+	const role = `apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata: {name: agg}
+aggregationRule: {clusterRoleSelectors: [{matchLabels: {agg: "yes"}}]}
+rules: [{apiGroups: [""], resources: [nodes], verbs: [delete]}]
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata: {name: part, labels: {agg: "yes"}}
+rules: [{apiGroups: [""], resources: [pods], verbs: [get]}]
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRoleBinding
+metadata: {name: b}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: agg}
+subjects: [{kind: User, name: pat}]
+`
+	file := write(t, map[string]string{"a.yaml": role})
+	dump := write(t, map[string]string{"a.yaml": strings.Replace(role, "{name: agg}", "{name: agg, uid: 5f1e}", 1)})
+	const not = "not   delete on nodes: the controller replaces the rules of ClusterRole agg"
+	for _, c := range []struct {
+		question, dir string
+		code          int
+		says          string
+	}{
+		{"can user:pat delete nodes", file, exitFindings, not},
+		{"can user:pat delete nodes -o json", file, exitFindings, "\"replacedRules\""},
+		{"can user:pat list nodes", file, exitFindings, "no "},
+		{"can user:pat get pods", file, exitClean, "by aggregation of part"},
+		{"who-can delete nodes", file, exitFindings, "0 subjects"},
+		{"list user:pat", file, exitClean, not},
+		{"list user:pat -o json", file, exitClean, "\"replacedRules\""},
+		{"dangers", file, exitFindings, "replaced-rules"},
+		{"can user:pat delete nodes", dump, exitClean, "rule  delete on nodes"},
+		{"can user:pat get pods", dump, exitClean, "by aggregation of part"},
+	} {
+		o := ullage(t, append(append([]string{"access"}, strings.Fields(c.question)...), "-f", c.dir, "--closed-world")...)
+		if text := strings.Join(strings.Fields(o.stdout), " "); o.code != c.code || !strings.Contains(text, strings.Join(strings.Fields(c.says), " ")) ||
+			strings.Contains(c.question, "list nodes") && strings.Contains(text, "replaces") {
+			t.Errorf("%s: code %d\n%s%s", c.question, o.code, o.stdout, o.stderr)
+		}
+	}
+	if o := ullage(t, "access", "dangers", "-f", dump); strings.Contains(o.stdout, "replaced-rules") {
+		t.Errorf("of a cluster:\n%s", o.stdout)
+	}
+}

@@ -108,6 +108,9 @@ func (p *accessPrinter) can(subject access.Subject, q *access.Request, answer ac
 	for _, reason := range answer.Reasons {
 		p.wrapped(4, "", reason)
 	}
+	for _, r := range answer.Replaced {
+		p.replaced(4, r.Source, r.Rule)
+	}
 	if closable {
 		p.wrapped(4, dim, "--closed-world takes what was read for all there is")
 	}
@@ -164,6 +167,11 @@ func (p *accessPrinter) rule(indent int, label string, from *access.Role, r acce
 		text += " (by aggregation of " + from.Name + ")"
 	}
 	p.labelled(indent, label, text, rulePlace(from, r))
+}
+
+// replaced tells of a rule that its place, beside an aggregationRule, makes nothing.
+func (p *accessPrinter) replaced(indent int, from *access.Role, r access.Rule) {
+	p.labelled(indent, "not   ", ruleText(r)+": the controller replaces the rules of ClusterRole "+from.Name+", which has an aggregationRule", rulePlace(from, r))
 }
 
 // ruleText says a rule in words.
@@ -332,6 +340,9 @@ func (p *accessPrinter) granted(b access.Binding, subject access.Subject, groups
 	p.labelled(2, "by    ", b.Kind()+" "+b.Name()+by, placeOf(b.Object()))
 	p.role(2, b)
 	if role := b.Role(); role != nil {
+		for rule := range role.Replaced() {
+			p.replaced(2, role, rule)
+		}
 		for from, rule := range role.Rules() {
 			p.rule(6, "", from, rule, role)
 			if b.Namespace() == "" {

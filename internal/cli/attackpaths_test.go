@@ -54,7 +54,7 @@ func TestAttackPathsOfSavedCluster(t *testing.T) {
 func TestAttackPathsOfAggregatedNames(t *testing.T) {
 	var b strings.Builder
 	for i := range 2 * access.MaxNamed {
-		fmt.Fprintf(&b, "---\napiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata: {name: r%02d, labels: {l: x%d}}\naggregationRule: {clusterRoleSelectors: [{matchLabels: {l: x%d}}]}\n"+
+		fmt.Fprintf(&b, "---\napiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata: {uid: u, name: r%02d, labels: {l: x%d}}\naggregationRule: {clusterRoleSelectors: [{matchLabels: {l: x%d}}]}\n"+
 			"rules: [{apiGroups: [''], resources: [secrets], verbs: [get], resourceNames: [s%d]}]\n", i, i, i+1, i)
 	}
 	b.WriteString("---\napiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRoleBinding\nmetadata: {name: b}\nroleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: r00}\n" +
