@@ -53,6 +53,7 @@ type builder struct {
 	withName       *nameIndex // nil until rights over names are added
 	lookups        int        // of names, see namedLookups
 	sleepers       bool       // some workload has no pods
+	nodeVolumes    nodeVolumes
 }
 
 func newBuilder(s *model.Snapshot, network *reach.Graph, rights *access.Analysis, o Options, before *Graph) *builder {
@@ -286,6 +287,7 @@ func (b *builder) readObjects() {
 	b.each(model.PersistentVolumeClaimKind, func(o *model.Object) {
 		b.volume(in(o.Key.Namespace), nameOf(o).Hash(), o.Key.Name, o)
 	})
+	b.readNodeVolumes()
 }
 
 var tokenType = nameHash("kubernetes.io/service-account-token")

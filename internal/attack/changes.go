@@ -152,6 +152,9 @@ func (p *proposer) confine(container ID) {
 			continue
 		}
 		why := p.evidence[e.note]
+		if why.object != p.workloads[p.vertices[container].at].Object {
+			return // a volume that the pod does not say is a way as well
+		}
 		at := pathTo(why.object.Root, why.node)
 		if at == nil || slices.ContainsFunc(ways, func(w way) bool { return slices.Equal(w.at, at) }) {
 			continue

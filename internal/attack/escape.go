@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"ullage.dev/ullage/internal/access"
+	"ullage.dev/ullage/internal/model"
 	"ullage.dev/ullage/internal/storage"
 	"ullage.dev/ullage/internal/tree"
 )
@@ -16,24 +17,37 @@ import (
 // are mounted with mapped ids: what is mounted can be read and written as root.
 func (b *builder) escapes(i int32, w *workload, c int32) {
 	k := &b.Graph.containers[c]
-	add := func(kind EdgeKind, certainty Certainty, n *tree.Node) {
-		root, files := b.nodesOf(i)
-		to := root
-		if kind == EscapeFileHandle || kind == EscapeLogSymlink || kind == EscapeHostRead {
-			to = files
-		}
-		b.because(b.containerVertex(c), to, kind, certainty, w.Object, n)
-	}
 	if !w.userns {
-		b.capabilityEscapes(w, k, add)
+		b.capabilityEscapes(w, k, b.wayOut(i, c, w.Object))
 	}
 	if k.root == no && k.privileged == nil { // root's files and sockets stay closed
 		return
 	}
 	for j := k.uses.first; j < k.uses.last; j++ {
-		if u := &b.uses[j]; u.kind == useHost {
-			b.hostPath(w, c, u, add)
+		switch u := &b.uses[j]; u.kind {
+		case useHost:
+			b.hostPath(w, c, u, w.Object, b.wayOut(i, c, w.Object))
+		case useClaim:
+			if p := b.nodeVolume(w, b.volume(w.namespace, u.hash, u.name, nil)); p != nil {
+				host := *u
+				host.node = p.NodePath()
+				host.name = host.node.Str()
+				b.hostPath(w, c, &host, p.Object, b.wayOut(i, c, p.Object))
+			}
 		}
+	}
+}
+
+// wayOut returns what adds ways from a container to its node, which fields of an
+// object give.
+func (b *builder) wayOut(i, c int32, o *model.Object) func(EdgeKind, Certainty, *tree.Node) {
+	return func(kind EdgeKind, certainty Certainty, n *tree.Node) {
+		root, files := b.nodesOf(i)
+		to := root
+		if kind == EscapeFileHandle || kind == EscapeLogSymlink || kind == EscapeHostRead {
+			to = files
+		}
+		b.because(b.containerVertex(c), to, kind, certainty, o, n)
 	}
 }
 
@@ -75,8 +89,8 @@ func byRoot(k *container, c Certainty) Certainty {
 // controlPlaneDirs hold the keys or the state of the cluster.
 var controlPlaneDirs = []string{"/var/lib/etcd", "/etc/kubernetes/pki", "/etc/kubernetes"}
 
-// hostPath adds what a mounted path of the node leads to.
-func (b *builder) hostPath(w *workload, c int32, m *use, add func(EdgeKind, Certainty, *tree.Node)) {
+// hostPath adds what a mounted path of the node leads to, which an object says.
+func (b *builder) hostPath(w *workload, c int32, m *use, o *model.Object, add func(EdgeKind, Certainty, *tree.Node)) {
 	k, host := &b.Graph.containers[c], m.node
 	at := path.Join(m.name, m.subPath)
 	var done [edgeKinds]bool
@@ -113,7 +127,7 @@ func (b *builder) hostPath(w *workload, c int32, m *use, add func(EdgeKind, Cert
 		}
 		for _, dir := range controlPlaneDirs {
 			if e.Path == dir && e.ReadTakes {
-				b.controlPlanePath(w, c, host)
+				b.controlPlanePath(w, c, o, host)
 			}
 		}
 	}
@@ -121,7 +135,7 @@ func (b *builder) hostPath(w *workload, c int32, m *use, add func(EdgeKind, Cert
 
 // controlPlanePath leads to cluster-admin where the pod runs on a node of the
 // control plane.
-func (b *builder) controlPlanePath(w *workload, c int32, host *tree.Node) {
+func (b *builder) controlPlanePath(w *workload, c int32, o *model.Object, host *tree.Node) {
 	certainty := Unknown
 	for _, n := range b.placements[w.placed.first:w.placed.last] {
 		if b.nodes[n].control == yes {
@@ -134,7 +148,7 @@ func (b *builder) controlPlanePath(w *workload, c int32, host *tree.Node) {
 	if w.onControl == yes {
 		certainty = Certain
 	}
-	b.because(b.containerVertex(c), b.admin, ControlPlanePath, certainty, w.Object, host)
+	b.because(b.containerVertex(c), b.admin, ControlPlanePath, certainty, o, host)
 }
 
 // readsLogs reports whether the service account of a pod, whose token it has, may

@@ -80,9 +80,17 @@ func podSpec(context tree.Node, more ...tree.Node) tree.Node {
 }
 
 func hostPathSpec(at string) tree.Node {
+	return volumeSpec(tree.Entry("hostPath", tree.MapOf(tree.Entry("path", at))))
+}
+
+func claimSpec(claim string) tree.Node {
+	return volumeSpec(tree.Entry("persistentVolumeClaim", tree.MapOf(tree.Entry("claimName", claim))))
+}
+
+func volumeSpec(source tree.Node) tree.Node {
 	c := tree.MapOf(tree.Entry("name", "c"), tree.Entry("image", "registry.example/tool:1"), securityContext(),
 		tree.Entry("volumeMounts", []tree.Node{tree.MapOf(tree.Entry("name", "host"), tree.Entry("mountPath", "/host"))}))
-	volume := tree.MapOf(tree.Entry("name", "host"), tree.Entry("hostPath", tree.MapOf(tree.Entry("path", at))))
+	volume := tree.MapOf(tree.Entry("name", "host"), source)
 	return tree.MapOf(tree.Entry("containers", []tree.Node{c}), tree.Entry("volumes", []tree.Node{volume}))
 }
 
@@ -228,27 +236,8 @@ func (b *builder) namespaceObject(name string) *model.Object {
 func (g *guards) judge(ns int32, debug bool) guardVerdict {
 	best := guardVerdict{}
 	name := g.namespaces[ns]
-	object := g.namespaceObject(name)
-	open := Certain
-	var restricts bool
-	minor := g.options.KubernetesMinor
-	if object == nil {
-		open = Unknown
-		best.level = evidence{}
-	} else {
-		var label *tree.Node
-		restricts, minor, label = enforced(object.Root, minor)
-		best.level = evidence{object, label}
-		if label == nil {
-			open = Likely // the API server's own default may be stricter
-		}
-	}
-	if g.relabels {
-		restricts, open = false, Certain
-	}
-	if g.snapshot.Gap("", model.PolicyKind, model.PolicyBindingKind) != nil {
-		open = Unknown // what was not read may refuse the pod
-	}
+	open, restricts, minor, level := g.level(name)
+	best.level = level
 	slots := []slot{asMain, asInit}
 	if debug {
 		slots = []slot{asDebug}
@@ -281,6 +270,29 @@ func (g *guards) judge(ns int32, debug bool) guardVerdict {
 		}
 	}
 	return best
+}
+
+// level returns the Pod Security level of a namespace, whether it restricts pods
+// and as of which version, and how certain what it lets in is.
+func (g *guards) level(name string) (open Certainty, restricts bool, minor int, level evidence) {
+	open, minor = Certain, g.options.KubernetesMinor
+	if object := g.namespaceObject(name); object == nil {
+		open = Unknown
+	} else {
+		var label *tree.Node
+		restricts, minor, label = enforced(object.Root, minor)
+		level = evidence{object, label}
+		if label == nil {
+			open = Likely // the API server's own default may be stricter
+		}
+	}
+	if g.relabels {
+		restricts, open = false, Certain
+	}
+	if g.snapshot.Gap("", model.PolicyKind, model.PolicyBindingKind) != nil {
+		open = Unknown // what was not read may refuse the pod
+	}
+	return open, restricts, minor, level
 }
 
 // refused reports whether an admission policy refuses a pod for what is
@@ -331,23 +343,26 @@ func (g *guards) pod(at slot, name, namespace string, spec func() tree.Node) *mo
 // node, where nothing refuses a dangerous one.
 func (b *builder) guarded() {
 	var g *guards
-	judge := func(ns int32, debug, relabels bool) guardVerdict {
+	of := func(relabels bool) *guards {
 		if g == nil || g.relabels != relabels {
 			g = b.newGuards()
 			g.relabels = relabels
 		}
-		return g.judge(ns, debug)
+		return g
 	}
 	for ns := range b.namespaces {
 		if b.hasWide(RunPods, int32(ns)) {
-			if v := judge(int32(ns), false, false); v.certainty != Given {
+			if v := of(false).judge(int32(ns), false); v.certainty != Given {
 				b.opening(b.at(RunPods, int32(ns)), b.anyNode(), RunEscape, v)
+			}
+			if b.nodeVolumes.bindings != nil {
+				b.claimEscapes(int32(ns), of(false))
 			}
 		}
 		if !b.hasWide(Debug, int32(ns)) {
 			continue
 		}
-		if v := judge(int32(ns), true, false); v.certainty != Given {
+		if v := of(false).judge(int32(ns), true); v.certainty != Given {
 			for w := b.inNamespace[ns].first; w < b.inNamespace[ns].last; w++ {
 				root, _ := b.nodesOf(w)
 				b.opening(b.at(Debug, int32(ns)), root, DebugEscape, v)
@@ -359,7 +374,7 @@ func (b *builder) guarded() {
 		if ns == none {
 			ns = b.namespace("kube-system") // any will do
 		}
-		if v := judge(ns, false, true); v.certainty != Given {
+		if v := of(true).judge(ns, false); v.certainty != Given {
 			b.made = append(b.made, edge{r.subject, b.anyNode(), r.namespace, RelabelNamespace, v.certainty, 0})
 		}
 	}

@@ -115,6 +115,7 @@ const (
 	MountAny
 	RunEscape
 	DebugEscape
+	ClaimEscape
 	Everything
 	UseAdmin
 	ReadSecrets
@@ -239,6 +240,8 @@ var edgeTable = [edgeKinds]edgeInfo{
 		"neither the Pod Security level of the namespace nor an admission policy refuses such a pod", "enforce the Pod Security level baseline in the namespace"},
 	DebugEscape: {"debug-escape", "T1610,T1611", "adds a privileged debug container to TO",
 		"neither the Pod Security level of the namespace nor an admission policy refuses it", "enforce the Pod Security level baseline in the namespace"},
+	ClaimEscape: {"claim-escape", "T1610,T1611", "starts a pod with a claim of the namespace whose volume is a part of the node's file system, and so takes TO",
+		"the claim is bound to such a volume, and neither the Pod Security level nor an admission policy refuses a pod that mounts it as root", "remove the volume, or enforce the Pod Security level restricted in the namespace"},
 	UseAdmin:           {"use-admin", "T1078", "uses the administrator's rights over TO", "", "close the ways to cluster-admin"},
 	Everything:         {"everything", "T1078,T1098.006", "does everything that the API can do", "", "bind a role with the rights that are needed"},
 	ReadSecrets:        {"read-secrets", "T1552.007", "reads TO through the API", "", "remove the right to get, list and watch secrets"},

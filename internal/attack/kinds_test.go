@@ -154,6 +154,16 @@ const crd = `
 {apiVersion: apiextensions.k8s.io/v1, kind: CustomResourceDefinition, metadata: {name: backups.ops.example.com}, spec: {group: ops.example.com, names: {kind: Backup, plural: backups}}}
 `
 
+// hostVolume is the claim data of namespace shop, bound to a path of the node.
+const hostVolume = `
+---
+{apiVersion: v1, kind: PersistentVolumeClaim, metadata: {name: data, namespace: shop}, spec: {volumeName: disk}}
+---
+{apiVersion: v1, kind: PersistentVolume, metadata: {name: disk}, spec: {hostPath: {path: /etc}, claimRef: {namespace: shop, name: data}}}
+`
+
+const claim = "volumes: [{name: host, persistentVolumeClaim: {claimName: data}}]"
+
 var kindCases = []kindCase{
 	{ExposeService, deploy("web", "", web) + fmt.Sprintf(service, "LoadBalancer") + otherPolicy, "the internet -> container app of Deployment shop/web, needs an exploit",
 		[]string{"type: LoadBalancer => type: ClusterIP", "~app: nothing => app: web", "selector: {app: web}, ports => selector: {app: other}, ports", "~namespace: shop}\nspec: {type => namespace: shop, annotations: {service.beta.kubernetes.io/aws-load-balancer-internal: 'true'}}\nspec: {type", "~selector: {app: web}, ports => loadBalancerSourceRanges: [10.0.0.0/8], selector: {app: web}, ports"}},
@@ -206,6 +216,14 @@ spec: {parentRefs: [{name: gw}], rules: [{backendRefs: [{name: web, port: 80}]}]
 	{EscapeSocket, deploy("web", at("/run/containerd"), mounted), "container app of Deployment shop/web -> a node of Deployment shop/web, certain", []string{"/run/containerd => /run/other"}},
 	{EscapeHostWrite, deploy("web", at("/etc"), mounted), "container app of Deployment shop/web -> a node of Deployment shop/web, certain",
 		[]string{"path: /etc => path: /opt/data", "mountPath: /host => mountPath: /host, readOnly: true", "runAsUser: 0 => runAsUser: 1"}},
+	{EscapeHostWrite, deploy("web", claim, mounted) + hostVolume, "container app of Deployment shop/web -> a node of Deployment shop/web, certain",
+		[]string{"path: /etc => path: /opt/data", "mountPath: /host => mountPath: /host, readOnly: true", "claimName: data => claimName: other", "runAsUser: 0 => runAsUser: 1",
+			"claimRef: {namespace: shop => claimRef: {namespace: other", "hostPath: {path => nfs: {path"}},
+	{EscapeHostWrite, deploy("web", claim, mounted) + strings.NewReplacer("hostPath:", "local:", ", claimRef: {namespace: shop, name: data}", "").Replace(hostVolume),
+		"container app of Deployment shop/web -> a node of Deployment shop/web, certain", []string{"volumeName: disk => volumeName: other"}},
+	{EscapeHostWrite, strings.NewReplacer("kind: Deployment", "kind: StatefulSet", "  template:", "  volumeClaimTemplates: [{metadata: {name: host}}]\n  template:").Replace(deploy("web", "", mounted)) +
+		"\n---\n{apiVersion: v1, kind: PersistentVolume, metadata: {name: disk}, spec: {hostPath: {path: /etc}, claimRef: {namespace: shop, name: host-web-0}}}",
+		"container app of StatefulSet shop/web -> a node of StatefulSet shop/web, certain", []string{"host-web-0 => host-web-x"}},
 	{EscapeHostRead, deploy("web", at("/var/lib/kubelet"), strings.Replace(mounted, "/host}", "/host, readOnly: true}", 1)), "container app of Deployment shop/web -> a node of Deployment shop/web, certain",
 		[]string{"/var/lib/kubelet => /opt/data", "runAsUser: 0 => runAsUser: 1", "readOnly: true} => readOnly: true, subPath: ../../../opt}"}},
 	{ControlPlanePath, deploy("web", at("/var/lib/etcd")+"\n      nodeSelector: {node-role.kubernetes.io/control-plane: ''}", mounted), "container app of Deployment shop/web -> cluster-admin, certain",
@@ -255,6 +273,11 @@ spec: {parentRefs: [{name: gw}], rules: [{backendRefs: [{name: web, port: 80}]}]
 		[]string{"enforce: privileged => enforce: baseline", "enforce: privileged => enforce: restricted", "enforce: privileged => enforce: misspelt", "resources: [pods] => resources: [services]"}},
 	{RunEscape, namespaceOf("shop", "") + role(false, rule("create", "", "pods")), "own pods in namespace shop -> any node, likely", nil},
 	{RunEscape, role(false, rule("create", "", "pods")), "own pods in namespace shop -> any node, unknown", nil},
+	{ClaimEscape, namespaceOf("shop", enforce+"baseline") + role(false, rule("create", "", "pods")) + hostVolume, "own pods in namespace shop -> any node, certain",
+		[]string{"enforce: baseline => enforce: restricted", "path: /etc => path: /opt/data", "claimRef: {namespace: shop => claimRef: {namespace: other", "[create] => [get]"}},
+	{ClaimEscape, namespaceOf("shop", enforce+"baseline") + role(false, rule("create", "", "pods")) + "\n---\n{apiVersion: v1, kind: Node, metadata: {name: one}}" +
+		strings.Replace(hostVolume, "spec: {hostPath", "spec: {nodeAffinity: {required: {nodeSelectorTerms: [{matchExpressions: [{key: kubernetes.io/hostname, operator: In, values: [one]}]}]}}, hostPath", 1),
+		"own pods in namespace shop -> node one, certain", []string{"values: [one] => values: [two]"}},
 	{DebugEscape, namespaceOf("shop", enforce+"privileged") + deploy("web", "", "") + role(false, rule("patch", "", "pods/ephemeralcontainers")), "running pods in namespace shop -> a node of Deployment shop/web, certain",
 		[]string{"enforce: privileged => enforce: baseline", "pods/ephemeralcontainers => pods/log"}},
 	{Everything, role(true, rule("'*'", "*", "'*'")), "service account shop/default -> cluster-admin, certain", []string{"verbs: ['*'] => verbs: [get]", "kind: ClusterRole => kind: Role"}},

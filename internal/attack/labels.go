@@ -16,7 +16,7 @@ var edgeLabels = [edgeKinds]string{
 	TokenMount: "takes its token", SecretMount: "reads the Secret", SecretToken: "uses the token in it", VolumeMount: "reads the volume", VolumeTaint: "changes shared data",
 	BootstrapToken: "joins as a node", ActAsKubelet: "asks as the kubelet", DrivenBy: "drives its controller", CloudRole: "trades its token", NodeMetadata: "asks the cloud metadata",
 	SystemAccounts: "acts as a controller", SystemPods: "enters system pods", RunAs: "runs a pod as it", MountAny: "mounts it in a pod", RunEscape: "runs a privileged pod",
-	DebugEscape: "debugs with privileges", Everything: "may do everything", UseAdmin: "uses admin rights",
+	DebugEscape: "debugs with privileges", ClaimEscape: "mounts a host volume", Everything: "may do everything", UseAdmin: "uses admin rights",
 	ReadSecrets: "reads it by the API", ExecPods: "runs commands in it", DebugPods: "adds a debug container", PatchPods: "replaces the image", CreatePods: "makes pods", ChangeWorkloads: "rewrites a workload",
 	ProxyKubelet: "asks the kubelet", MintToken: "has a token made", ForgeToken: "makes a token Secret", ImpersonateAccount: "impersonates it", ImpersonateUser: "impersonates", ImpersonateGroup: "impersonates the group",
 	GrantRole: "binds itself to a role", RewriteRole: "rewrites its role", ForgeCertificate: "signs a certificate", MapAWSIdentity: "maps its AWS identity", RelabelNamespace: "relabels the namespace",

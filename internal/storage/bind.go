@@ -83,27 +83,61 @@ func (b *builder) classOf(c *Claim) *Class {
 	return b.defaults[0]
 }
 
-// bind connects claims, persistent volumes and classes.
-func (b *builder) bind() {
-	byName, byClaim := map[string]*Persistent{}, map[ID]*Persistent{}
-	var all []*Persistent
-	for o := range b.s.Kind(model.PersistentVolumeKind) {
+// Bindings are the persistent volumes of a snapshot, by the claims that they are
+// bound to.
+type Bindings struct {
+	all     []*Persistent
+	byName  map[string]*Persistent
+	byClaim map[ID]*Persistent
+}
+
+// ReadBindings reads the persistent volumes of a snapshot.
+func ReadBindings(s *model.Snapshot) *Bindings {
+	b := &Bindings{byName: map[string]*Persistent{}, byClaim: map[ID]*Persistent{}}
+	for o := range s.Kind(model.PersistentVolumeKind) {
 		p := readPersistent(o)
-		all, byName[o.Key.Name] = append(all, p), p
+		b.all, b.byName[o.Key.Name] = append(b.all, p), p
 		if p.ClaimName != "" {
-			byClaim[ID{Kind: KindClaim, Namespace: p.ClaimNamespace, Name: p.ClaimName}] = p
+			b.byClaim[ID{Kind: KindClaim, Namespace: p.ClaimNamespace, Name: p.ClaimName}] = p
 		}
 	}
+	return b
+}
+
+// All returns the persistent volumes, in the order of the snapshot; the list may
+// not be changed.
+func (b *Bindings) All() []*Persistent { return b.all }
+
+// Of returns the persistent volume of a claim, or nil. The object is that of the
+// claim, nil where it was not read.
+func (b *Bindings) Of(namespace, name string, object *model.Object) *Persistent {
+	c := &Claim{}
+	if object != nil {
+		c = readClaim(object.Root, false)
+	}
+	return b.of(ID{Kind: KindClaim, Namespace: namespace, Name: name}, c)
+}
+
+func (b *Bindings) of(id ID, c *Claim) *Persistent {
+	p := b.byName[c.VolumeName]
+	if p == nil && id.Kind == KindClaim {
+		p = b.byClaim[id]
+	}
+	if p == nil || !p.holds(id, c) {
+		return nil
+	}
+	return p
+}
+
+// bind connects claims, persistent volumes and classes.
+func (b *builder) bind() {
+	bindings := ReadBindings(b.s)
 	bound := map[*Persistent]bool{}
 	for _, v := range b.order {
 		if v.Claim == nil {
 			continue
 		}
-		p := byName[v.Claim.VolumeName]
-		if p == nil && v.Kind == KindClaim {
-			p = byClaim[v.ID]
-		}
-		if p != nil && p.holds(v) {
+		if p := bindings.of(v.ID, v.Claim); p != nil {
 			v.Persistent, bound[p] = p, true
 			v.NodePath = p.nodePath()
 			if v.Claim.ClassName == "" {
@@ -112,7 +146,7 @@ func (b *builder) bind() {
 		}
 		v.Class = b.classOf(v.Claim)
 	}
-	for _, p := range all {
+	for _, p := range bindings.all {
 		if !bound[p] {
 			v := b.volume(ID{Kind: KindPersistent, Name: p.Object.Key.Name})
 			v.Object, v.Persistent, v.NodePath = p.Object, p, p.nodePath()
@@ -155,25 +189,32 @@ func persistentSource(spec *tree.Node) *tree.Node {
 	return nil
 }
 
-// holds reports whether a persistent volume is that of the claim of v, and not
-// of one that had the name before.
-func (p *Persistent) holds(v *Volume) bool {
+// holds reports whether a persistent volume is that of a claim, and not of one
+// that had the name before.
+func (p *Persistent) holds(id ID, c *Claim) bool {
 	if p.ClaimName == "" {
-		return v.Claim.VolumeName == p.Object.Key.Name
+		return c.VolumeName == p.Object.Key.Name
 	}
-	if p.ClaimNamespace != v.Namespace || p.ClaimName != v.Name {
+	if p.ClaimNamespace != id.Namespace || p.ClaimName != id.Name {
 		return false
 	}
-	uid, want := v.Claim.Node.Dig("metadata", "uid").Str(), p.Object.Root.Dig("spec", "claimRef", "uid").Str()
+	uid, want := c.Node.Dig("metadata", "uid").Str(), p.Object.Root.Dig("spec", "claimRef", "uid").Str()
 	return uid == "" || want == "" || uid == want
 }
 
-// nodePath returns the path of the node that the volume is, or "".
-func (p *Persistent) nodePath() string {
+// NodePath returns the field with the path of the node that the volume is, or nil.
+func (p *Persistent) NodePath() *tree.Node {
 	for _, key := range []string{"hostPath", "local"} {
-		if at := p.Object.Root.Dig("spec", key, "path").Str(); at != "" {
-			return nodePath(at)
+		if at := p.Object.Root.Dig("spec", key, "path"); at.Str() != "" {
+			return at
 		}
+	}
+	return nil
+}
+
+func (p *Persistent) nodePath() string {
+	if at := p.NodePath(); at != nil {
+		return nodePath(at.Str())
 	}
 	return ""
 }

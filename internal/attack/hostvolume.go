@@ -1,0 +1,110 @@
+package attack
+
+import (
+	"slices"
+
+	"ullage.dev/ullage/internal/storage"
+	"ullage.dev/ullage/internal/tree"
+)
+
+// nodeVolumes are the persistent volumes that are paths of a node. Pod Security
+// does not see them: it looks at pods, and those name a claim.
+type nodeVolumes struct {
+	bindings *storage.Bindings // nil where there are none
+	sets     map[uint64]*storage.Persistent
+}
+
+func (b *builder) readNodeVolumes() {
+	bindings := storage.ReadBindings(b.snapshot)
+	for _, p := range bindings.All() {
+		if p.NodePath() == nil {
+			continue
+		}
+		b.nodeVolumes.bindings = bindings
+		if set, ok := setOf(p.ClaimName); ok {
+			if b.nodeVolumes.sets == nil {
+				b.nodeVolumes.sets = map[uint64]*storage.Persistent{}
+			}
+			b.nodeVolumes.sets[tree.Mix(nameHash(p.ClaimNamespace), nameHash(set))] = p
+		}
+	}
+}
+
+// nodeVolume returns the persistent volume of a claim that a workload mounts, or
+// of nil, where it is a path of a node; else nil. For the claims of a
+// StatefulSet's replicas their template stands.
+func (b *builder) nodeVolume(w *workload, volume int32) *storage.Persistent {
+	if b.nodeVolumes.bindings == nil {
+		return nil
+	}
+	v := &b.Graph.volumes[volume]
+	p := b.nodeVolumes.bindings.Of(b.namespaces[v.namespace], v.name, v.object)
+	if p == nil && v.object == nil && w != nil && w.templates.Len() > 0 {
+		p = b.nodeVolumes.sets[tree.Mix(b.namespaceHash[v.namespace], nameHash(v.name))]
+	}
+	if p == nil || p.NodePath() == nil {
+		return nil
+	}
+	return p
+}
+
+// claimEscapes leads from pods of the attacker's making to the nodes of which a
+// volume is a part that a claim of the namespace is bound to.
+func (b *builder) claimEscapes(ns int32, g *guards) {
+	for _, volume := range b.volumesIn[ns] {
+		p := b.nodeVolume(nil, volume)
+		if p == nil || !slices.ContainsFunc(storage.HostPath(p.NodePath().Str()), func(e storage.Exposure) bool { return e.WriteTakes }) {
+			continue
+		}
+		c := g.admitsClaim(ns, b.Graph.volumes[volume].name)
+		if c == Given {
+			continue
+		}
+		for _, node := range b.nodesOfVolume(p) {
+			b.because(b.at(RunPods, ns), node, ClaimEscape, c, p.Object, p.NodePath())
+		}
+	}
+}
+
+// nodesOfVolume returns root on the nodes that a volume says it is on.
+func (b *builder) nodesOfVolume(p *storage.Persistent) []ID {
+	terms := p.Object.Root.Dig("spec", "nodeAffinity", "required", "nodeSelectorTerms")
+	if terms.Len() == 0 {
+		return []ID{b.anyNode()}
+	}
+	var all []ID
+	for i := range terms.Children() {
+		rules := terms.At(i).Get("matchExpressions")
+		for j := range rules.Children() {
+			if r := rules.At(j); r.Get("key").Str() == "kubernetes.io/hostname" && r.Get("operator").Str() == "In" {
+				values := r.Get("values")
+				for k := range values.Children() {
+					if n, ok := b.nodeIDs["node "+values.At(k).Str()]; ok {
+						all = append(all, b.nodes[n].root)
+					}
+				}
+			}
+		}
+	}
+	if len(all) == 0 {
+		return []ID{b.nodes[someNode].root}
+	}
+	return all
+}
+
+// admitsClaim says how certain it is that a namespace lets a pod in that mounts a
+// claim as root; it is Given where it does not.
+func (g *guards) admitsClaim(ns int32, claim string) Certainty {
+	name := g.namespaces[ns]
+	open, restricts, _, level := g.level(name)
+	if restricts && level.node.Str() != "baseline" { // the level restricted wants another user than root
+		return Given
+	}
+	switch g.refused(g.pod(asMain, "claim "+claim, name, func() tree.Node { return claimSpec(claim) }), name, asMain) {
+	case yes:
+		return Given
+	case perhaps:
+		return Unknown
+	}
+	return open
+}
