@@ -85,6 +85,7 @@ type Graph struct {
 	uses       []use        // of containers
 	listens    []reach.Port // of containers
 	ways       []exposedWay
+	targets    []reach.Port         // of workloads
 	workloadOf []int32              // by endpoint of the network; none for what is no workload
 	further    map[int32][]reach.ID // endpoints of a workload beside its own
 	wide       [wideKinds]ID
@@ -145,6 +146,7 @@ func build(s *model.Snapshot, network *reach.Graph, rights *access.Analysis, o O
 	if !b.sameEndpoints() {
 		b.endpoints()
 		b.findWays()
+		b.findTargets()
 	}
 	b.listeners()
 	b.podEdges()

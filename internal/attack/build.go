@@ -44,7 +44,6 @@ type builder struct {
 	before         *Graph                   // of which this one is rebuilt, or nil
 	recalled       int                      // workloads of it that were passed
 	tokens         []int32                  // secrets that are service account tokens
-	silent         []int32                  // workloads that declare no port
 	touched        uint64                   // see each
 	subjects       map[access.Subject]int32 // users and groups
 	anyUser        ID                       // AnyUser, or none
@@ -154,9 +153,6 @@ func (b *builder) readWorkloads() {
 
 func (b *builder) append(w *workload) {
 	b.sleepers = b.sleepers || w.asleep != nil
-	if w.silent {
-		b.silent = append(b.silent, int32(len(b.Graph.workloads)))
-	}
 	b.Graph.workloads = append(b.Graph.workloads, *w)
 }
 

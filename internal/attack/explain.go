@@ -164,7 +164,11 @@ func (g *Graph) whyConnected(w, c int32) []Evidence {
 	if node == nil {
 		node = g.containers[c].node
 	}
-	all := []Evidence{{"container " + g.containers[c].name + " listens on " + strings.Join(ports, ", "), to.Object, node}}
+	listens := " listens on "
+	if s := g.containers[c].declared; first.Protocol != unset && !slices.Contains(g.listens[s.first:s.last], first) {
+		listens = " may listen where a Service leads to: "
+	}
+	all := []Evidence{{"container " + g.containers[c].name + listens + strings.Join(ports, ", "), to.Object, node}}
 	if first.Protocol == unset {
 		return all
 	}

@@ -168,6 +168,18 @@ var kindCases = []kindCase{
 	{ExposeService, deploy("web", "", web) + fmt.Sprintf(service, "LoadBalancer") + otherPolicy, "the internet -> container app of Deployment shop/web, needs an exploit",
 		[]string{"type: LoadBalancer => type: ClusterIP", "~app: nothing => app: web", "selector: {app: web}, ports => selector: {app: other}, ports", "~namespace: shop}\nspec: {type => namespace: shop, annotations: {service.beta.kubernetes.io/aws-load-balancer-internal: 'true'}}\nspec: {type", "~selector: {app: web}, ports => loadBalancerSourceRanges: [10.0.0.0/8], selector: {app: web}, ports"}},
 	{ExposeService, deploy("web", "", web) + fmt.Sprintf(service, "NodePort"), "the internet -> container app of Deployment shop/web, unknown", []string{"NodePort => ClusterIP"}},
+	{ExposeService, deploy("web", "", web) + strings.Replace(fmt.Sprintf(service, "LoadBalancer"), "targetPort: http", "targetPort: 8081", 1), "the internet -> container app of Deployment shop/web, needs an exploit",
+		[]string{"targetPort: 8081 => targetPort: admin", "type: LoadBalancer => type: ClusterIP"}},
+	{ExploitService, deploy("web", "", web) + deploy("db", "", "ports: [{containerPort: 5432}]") + otherPolicy + `
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: db, namespace: shop}
+spec: {podSelector: {matchLabels: {app: db}}, policyTypes: [Ingress], ingress: [{ports: [{port: 5433}]}]}
+---
+{apiVersion: v1, kind: Service, metadata: {name: db, namespace: shop}, spec: {selector: {app: db}, ports: [{port: 5433}]}}
+`, "Deployment shop/web -> container app of Deployment shop/db, needs an exploit",
+		[]string{"selector: {app: db}, ports => selector: {app: db, tier: one}, ports", "namespace: shop}, spec: {selector => namespace: other}, spec: {selector", "{port: 5433}]}} => {port: 5434}]}}"}},
 	{ExposeIngress, deploy("web", "", web) + fmt.Sprintf(service, "ClusterIP") + `
 ---
 apiVersion: networking.k8s.io/v1

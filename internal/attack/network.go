@@ -1,6 +1,8 @@
 package attack
 
 import (
+	"slices"
+
 	"ullage.dev/ullage/internal/model"
 	"ullage.dev/ullage/internal/reach"
 	"ullage.dev/ullage/internal/tree"
@@ -83,23 +85,50 @@ func portOf(n *tree.Node, key string) (reach.Port, bool) {
 	return reach.Port{Protocol: protocol, Number: uint16(number)}, true
 }
 
-// listeners gives the containers of workloads that declare no ports the target
-// ports of Services.
-func (b *builder) listeners() {
-	if len(b.silent) == 0 {
+// target is what a Service leads to.
+type target struct {
+	selector model.Selector
+	ports    []reach.Port
+}
+
+// findTargets finds the ports that Services lead to by number and that no
+// container of the pods declares: to declare a port only informs.
+func (b *builder) findTargets() {
+	services := b.targetsByLabel()
+	if len(services) == 0 {
 		return
 	}
-	type of struct {
-		selector model.Selector
-		ports    []reach.Port
+	for i := range b.Graph.workloads {
+		w := &b.Graph.workloads[i]
+		w.targets.first = int32(len(b.targets))
+		labels := w.Pod.Labels()
+		for j := range labels.Children() {
+			label := &labels.Children()[j]
+			for _, s := range services[labelHash(w.Object.Key.Namespace, label.Key(), label.Str())] {
+				if !s.selector.Matches(labels) {
+					continue
+				}
+				for _, p := range s.ports {
+					if !b.declares(w, p) && !slices.Contains(b.targets[w.targets.first:], p) {
+						b.targets = append(b.targets, p)
+					}
+				}
+			}
+		}
+		w.targets.last = int32(len(b.targets))
 	}
-	services := map[string][]of{}
+}
+
+// targetsByLabel returns the ports of Services, by namespace and the first label
+// of their selectors.
+func (b *builder) targetsByLabel() map[uint64][]target {
+	services := map[uint64][]target{}
 	for o := range b.snapshot.Kind(model.ServiceKind) {
 		selector := o.Root.Get("spec").Get("selector")
 		if selector.Len() == 0 {
 			continue
 		}
-		s := of{selector: model.MatchLabels(selector)}
+		s := target{selector: model.MatchLabels(selector)}
 		ports := o.Root.Get("spec").Get("ports")
 		for i := range ports.Children() {
 			key := "targetPort"
@@ -110,18 +139,42 @@ func (b *builder) listeners() {
 				s.ports = append(s.ports, port)
 			}
 		}
-		services[o.Key.Namespace] = append(services[o.Key.Namespace], s)
-	}
-	for _, i := range b.silent {
-		w := &b.Graph.workloads[i]
-		first := int32(len(b.listens))
-		for _, s := range services[w.Object.Key.Namespace] {
-			if s.selector.Matches(w.Pod.Labels()) {
-				b.listens = append(b.listens, s.ports...)
-			}
+		if first := &selector.Children()[0]; len(s.ports) > 0 {
+			at := labelHash(o.Key.Namespace, first.Key(), first.Str())
+			services[at] = append(services[at], s)
 		}
-		for c := w.first; c < w.last; c++ {
-			b.Graph.containers[c].listens = span{first, int32(len(b.listens))}
+	}
+	return services
+}
+
+func labelHash(namespace, key, value string) uint64 {
+	return tree.Mix(nameHash(namespace), tree.Mix(nameHash(key), nameHash(value)))
+}
+
+// declares reports whether a container of a workload declares a port.
+func (b *builder) declares(w *workload, p reach.Port) bool {
+	for c := w.first; c < w.last; c++ {
+		if s := b.Graph.containers[c].declared; slices.Contains(b.listens[s.first:s.last], p) {
+			return true
+		}
+	}
+	return false
+}
+
+// listeners adds the ports that Services lead to, and that no container declares,
+// to each container of the pod: any of them may listen.
+func (b *builder) listeners() {
+	for i := range b.Graph.workloads {
+		w := &b.Graph.workloads[i]
+		if w.targets.first == w.targets.last {
+			continue
+		}
+		for j := w.first; j < w.last; j++ {
+			c := &b.Graph.containers[j]
+			c.listens.first = int32(len(b.listens))
+			b.listens = append(b.listens, b.listens[c.declared.first:c.declared.last]...)
+			b.listens = append(b.listens, b.targets[w.targets.first:w.targets.last]...)
+			c.listens.last = int32(len(b.listens))
 		}
 	}
 }

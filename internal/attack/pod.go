@@ -13,7 +13,7 @@ type workload struct {
 	account     int32
 	accountHash uint64 // of its name
 	uid         uint64 // hash of the object's
-	silent      bool   // no container declares a port
+	targets     span   // in Graph.targets: ports that Services lead to and no container declares
 	first, last int32  // its containers
 	token       *tree.Node
 	mounts      bool     // the token of its account
@@ -98,7 +98,8 @@ type container struct {
 	mounts       *tree.Node
 	env, envFrom *tree.Node
 	ports        *tree.Node
-	listens      span // in Graph.listens
+	declared     span // its ports, in Graph.listens
+	listens      span // all on which it may listen, in Graph.listens
 	uses         span // in Graph.uses
 }
 
@@ -169,9 +170,7 @@ func (r *podReader) read(w *workload, spec *tree.Node) {
 			r.tolerates = kid
 		}
 	}
-	before := len(r.listens)
 	r.containers(w)
-	w.silent = len(r.listens) == before
 	for c := w.first; c < w.last; c++ {
 		r.collect(w, &r.Graph.containers[c])
 	}
@@ -246,7 +245,7 @@ func (r *podReader) container(c *container) {
 
 // listen reads the ports that a container declares.
 func (r *podReader) listen(c *container) {
-	c.listens.first = int32(len(r.listens))
+	c.declared.first = int32(len(r.listens))
 	for i := range c.ports.Children() {
 		port := reach.Port{}
 		kids := c.ports.At(i).Children()
@@ -264,7 +263,8 @@ func (r *podReader) listen(c *container) {
 			r.Graph.listens = append(r.Graph.listens, port)
 		}
 	}
-	c.listens.last = int32(len(r.listens))
+	c.declared.last = int32(len(r.listens))
+	c.listens = c.declared
 }
 
 // has returns the entry that adds a capability, or nil.

@@ -176,16 +176,14 @@ func (b *builder) recall(template model.Workload, ns int32) bool {
 		b.recalled = i + 1
 		w := *old
 		w.namespace, w.account = ns, b.account(ns, old.accountHash, b.before.accounts[old.account].Name)
-		w.root, w.files, w.endpoint, w.placed = none, none, none, span{}
+		w.root, w.files, w.endpoint, w.placed, w.targets = none, none, none, span{}, span{}
 		w.first = int32(len(b.Graph.containers))
 		for _, c := range b.before.containers[old.first:old.last] {
-			ports := b.before.listens[c.listens.first:c.listens.last]
-			if w.silent {
-				ports = nil // they were those of Services
-			}
-			c.workload, c.listens.first = int32(len(b.Graph.workloads)), int32(len(b.listens))
+			ports := b.before.listens[c.declared.first:c.declared.last]
+			c.workload, c.declared.first = int32(len(b.Graph.workloads)), int32(len(b.listens))
 			b.listens = append(b.listens, ports...)
-			c.listens.last = int32(len(b.listens))
+			c.declared.last = int32(len(b.listens))
+			c.listens = c.declared
 			uses := b.before.uses[c.uses.first:c.uses.last]
 			c.uses.first = int32(len(b.uses))
 			b.uses = append(b.uses, uses...)
@@ -213,8 +211,8 @@ func (b *builder) sameEndpoints() bool {
 		}
 	}
 	for i := range b.Graph.workloads {
-		b.Graph.workloads[i].endpoint = old.workloads[i].endpoint
+		b.Graph.workloads[i].endpoint, b.Graph.workloads[i].targets = old.workloads[i].endpoint, old.workloads[i].targets
 	}
-	b.workloadOf, b.further, b.ways = old.workloadOf, old.further, old.ways
+	b.workloadOf, b.further, b.ways, b.targets = old.workloadOf, old.further, old.ways, old.targets
 	return true
 }
