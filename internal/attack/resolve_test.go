@@ -47,6 +47,8 @@ func TestTakeovers(t *testing.T) {
 		{"exec of one namespace", role(false, rule("create", "", "pods/exec")), false},
 		{"debug containers", role(true, rule("patch", "", "pods/ephemeralcontainers")), true},
 		{"pods", role(true, rule("create", "", "pods")), true},
+		{"workloads", role(true, rule("patch", "apps", "daemonsets")), true},
+		{"workloads that no cluster has of itself", role(true, rule("patch", "apps", "statefulsets")), false},
 		{"pods and namespaces", role(true, rule("create, patch", "", "pods, namespaces")), true},
 		{"reading pods", role(true, rule("get", "", "pods")), false},
 	} {

@@ -1,6 +1,8 @@
 package attack
 
 import (
+	"strings"
+
 	"ullage.dev/ullage/internal/access"
 	"ullage.dev/ullage/internal/model"
 )
@@ -127,11 +129,13 @@ func (b *builder) clusterRights(v ID, rights access.Rights) {
 		}
 	}
 	if rights.Has(access.ModifyControllers) {
+		r := b.rewriter(v, "")
 		for ns, in := range b.inNamespace {
-			if b.hasController(in) {
+			if r.some(in) {
 				b.give(v, b.at(RunPods, int32(ns)), ChangeWorkloads, Certain, access.ModifyControllers, none)
 			}
 		}
+		b.systemWorkloads(v, none)
 	}
 	if rights.Has(access.ImpersonateGroups) {
 		if c := b.asSomebody(b.accounts[b.vertices[v].at]); c != Given {
@@ -171,8 +175,11 @@ func (b *builder) namespaceRights(v ID, rights, cluster access.Rights, ns int32)
 			b.give(v, b.target(s.to, ns), s.kind, s.certainty, s.right, ns)
 		}
 	}
-	if rights.Has(access.ModifyControllers) && b.hasController(b.inNamespace[ns]) {
+	if rights.Has(access.ModifyControllers) && b.rewriter(v, b.namespaces[ns]).some(b.inNamespace[ns]) {
 		b.give(v, b.at(RunPods, ns), ChangeWorkloads, Certain, access.ModifyControllers, ns)
+	}
+	if rights.Has(access.ModifyControllers) && b.namespaces[ns] == systemNamespace {
+		b.systemWorkloads(v, ns)
 	}
 	if rights.Has(access.WriteAWSAuth) && b.namespaces[ns] == "kube-system" && b.awsAuth() != nil {
 		b.give(v, b.admin, MapAWSIdentity, Likely, access.WriteAWSAuth, ns)
@@ -187,11 +194,29 @@ func (b *builder) give(from, to ID, kind EdgeKind, c Certainty, r access.Right, 
 	b.made = append(b.made, edge{from: from, to: to, note: ns, kind: kind, certainty: c, right: r})
 }
 
-// hasController reports whether there is a workload with a pod template among
-// some.
-func (b *builder) hasController(in span) bool {
+// rewriter says which kinds of workloads a subject may rewrite, in a namespace or
+// in all where that is "".
+type rewriter struct {
+	*builder
+	subject   access.Subject
+	namespace string
+	may       map[model.GroupKind]bool
+}
+
+func (b *builder) rewriter(v ID, namespace string) rewriter {
+	return rewriter{b, b.accounts[b.vertices[v].at], namespace, map[model.GroupKind]bool{}}
+}
+
+// some reports whether the subject may rewrite one of some workloads.
+func (r rewriter) some(in span) bool {
 	for w := in.first; w < in.last; w++ {
-		if b.Graph.workloads[w].Object.Key.Kind != "Pod" {
+		gk := r.Graph.workloads[w].Object.Key.GroupKind
+		may, known := r.may[gk]
+		if !known && gk != model.PodKind {
+			_, may = r.asked(r.subject, access.Request{Group: gk.Group, Resource: strings.ToLower(gk.Kind) + "s", Namespace: r.namespace}, change[1:]...)
+			r.may[gk] = may
+		}
+		if may {
 			return true
 		}
 	}

@@ -83,6 +83,24 @@ func (b *builder) system() {
 	}
 }
 
+// systemWorkloads adds what rewriting the workloads gives that nearly every
+// cluster has in its own namespace, kube-proxy and the DNS server, for who may in
+// a namespace, or in all where ns is none.
+func (b *builder) systemWorkloads(v ID, ns int32) {
+	system := b.namespace(systemNamespace)
+	if in := b.inNamespace[system]; !b.assumesSystem() || in.first < in.last {
+		return
+	}
+	s := b.accounts[b.vertices[v].at]
+	for _, resource := range []string{"daemonsets", "deployments", "replicasets"} {
+		if _, ok := b.asked(s, access.Request{Group: "apps", Resource: resource, Namespace: systemNamespace}, change[1:]...); ok {
+			b.give(v, b.at(RunPods, system), ChangeWorkloads, Likely, access.ModifyControllers, ns)
+			b.give(v, b.at(AnyPod, system), ChangeWorkloads, Likely, access.ModifyControllers, ns)
+			return
+		}
+	}
+}
+
 // administrator adds what an administrator of the cluster has besides the name.
 func (b *builder) administrator() {
 	for _, kind := range []VertexKind{AnySecret, AnyPod, AnyAccount} {
