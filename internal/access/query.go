@@ -388,3 +388,16 @@ func (r Rule) reads(resource string) bool {
 	return slices.ContainsFunc([]string{"get", "list", "watch"}, func(verb string) bool { return holds(r.Node.Get("verbs"), verb) }) &&
 		holds(r.Node.Get("apiGroups"), q.Group) && r.hasResource(&q)
 }
+
+// NamesVerb reports whether a rule that was read, or that every cluster has, names
+// a verb.
+func (a *Analysis) NamesVerb(verb string) bool {
+	for i := range a.roles {
+		for rule := range a.roles[i].written() {
+			if has(rule.Node.Get("verbs"), verb) {
+				return true
+			}
+		}
+	}
+	return false
+}

@@ -148,12 +148,13 @@ func (f *accessFlags) analysis(cmd *cobra.Command, p *Program, subject access.Su
 	if err != nil {
 		return nil, nil, err
 	}
-	return s, access.New(s), nil
+	a := access.New(s)
+	return s, a, f.checkPlaces(s, a, subject)
 }
 
 // request reads VERB RESOURCE, and puts it into the namespace asked for. scoped
 // reports whether requests for it are made in namespaces.
-func (f *accessFlags) request(s *model.Snapshot, verb, text, namespace string) (q *access.Request, scoped bool, err error) {
+func (f *accessFlags) request(s *model.Snapshot, a *access.Analysis, verb, text, namespace string) (q *access.Request, scoped bool, err error) {
 	q, scoped, err = parseRequest(s, verb, text)
 	switch {
 	case err != nil:
@@ -162,15 +163,17 @@ func (f *accessFlags) request(s *model.Snapshot, verb, text, namespace string) (
 		return nil, false, fmt.Errorf("verb %q: verbs are written in lower case: %s", verb, strings.ToLower(verb))
 	case q.Verb == "create" && q.Name != "" && q.Subresource == "":
 		return nil, false, fmt.Errorf("what is created has no name yet when it is authorized: ask for create %s", strings.TrimSuffix(text, "/"+q.Name))
-	case q.Resource == "namespaces" && q.Group == "" && q.Name != "" && !ofAll(q):
-		if f.namespace != "" && f.namespace != q.Name {
-			return nil, false, fmt.Errorf("a request for %s is made in namespace %s: leave -n out", text, q.Name)
-		}
-		q.Namespace = q.Name // as the API server takes it
-		return q, scoped, nil
+	}
+	if err := checkVerb(a, verb); err != nil {
+		return nil, false, err
 	}
 	scoped = scoped || q.BindsClusterRole()
+	itself := q.Resource == "namespaces" && q.Group == "" && q.Name != "" && !ofAll(q)
 	switch {
+	case itself && f.namespace != "" && f.namespace != q.Name:
+		return nil, false, fmt.Errorf("a request for %s is made in namespace %s: leave -n out", text, q.Name)
+	case itself:
+		q.Namespace = q.Name // as the API server takes it
 	case f.namespace != "" && !scoped:
 		return nil, false, fmt.Errorf("%s is in no namespace: leave -n out", text)
 	case f.namespace != "":
@@ -196,7 +199,7 @@ func (f *accessFlags) can(cmd *cobra.Command, p *Program, args []string) error {
 	if err != nil {
 		return err
 	}
-	q, scoped, err := f.request(s, args[1], args[2], "")
+	q, scoped, err := f.request(s, a, args[1], args[2], "")
 	if err != nil {
 		return err
 	}
@@ -228,7 +231,7 @@ func (f *accessFlags) whoCan(cmd *cobra.Command, p *Program, args []string) erro
 	if err != nil {
 		return err
 	}
-	q, _, err := f.request(s, args[0], args[1], access.AnyNamespace)
+	q, _, err := f.request(s, a, args[0], args[1], access.AnyNamespace)
 	if err != nil {
 		return err
 	}

@@ -102,7 +102,7 @@ func TestAccessInNamespaces(t *testing.T) {
 	}{
 		{"can user:pat bind clusterroles/admin -n shop", exitClean, "yes  user:pat bind clusterroles.rbac.authorization.k8s.io \"admin\" in namespace shop"},
 		{"can user:pat bind clusterroles/edit -n shop", exitFindings, "no "},
-		{"can user:pat bind clusterroles/admin -n other", exitFindings, "no "},
+		{"can user:pat bind clusterroles/admin -n default", exitFindings, "no "},
 		{"can user:pat bind clusterroles/admin", exitFindings, "yes in single namespaces (ask with -n): shop"},
 		{"can user:pat escalate clusterroles/admin", exitFindings, "no "},
 		{"can user:pat escalate clusterroles/admin -n shop", exitUsage, "is in no namespace"},
@@ -177,5 +177,53 @@ subjects: [{kind: User, name: pat}]
 	}
 	if o := ullage(t, "access", "dangers", "-f", dump); strings.Contains(o.stdout, "replaced-rules") {
 		t.Errorf("of a cluster:\n%s", o.stdout)
+	}
+}
+
+// TestAccessMistypedWords asks with words that name nothing there is: the answer
+// would be no, as if it were known that nobody may.
+func TestAccessMistypedWords(t *testing.T) {
+	dir := write(t, map[string]string{"a.yaml": patRules(`{apiGroups: [""], resources: [secrets], verbs: [get, juggle]}`) + `---
+apiVersion: v1
+kind: ServiceAccount
+metadata: {name: web, namespace: shop}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: d, namespace: shop}
+spec: {template: {spec: {serviceAccountName: runner, containers: [{name: c, image: i}]}}}
+`})
+	for _, c := range []struct {
+		question     string
+		closed, open int
+		says         string // in a closed world
+	}{
+		{"who-can gte secrets", exitUsage, exitUsage, `verb "gte" is none that is asked for, and no rule names it; did you mean get?`},
+		{"can user:pat gett pods", exitUsage, exitUsage, "did you mean get?"},
+		{"can user:pat delte namespaces/shop", exitUsage, exitUsage, "did you mean delete?"},
+		{"can user:pat xyzzyx pods", exitUsage, exitUsage, "there are get, list, watch, create"},
+		{"who-can juggle secrets", exitClean, exitClean, "1 subject"},
+		{"who-can approve signers", exitFindings, exitIncomplete, "0 subjects"},
+		{"who-can post /metrics", exitFindings, exitIncomplete, "0 subjects"},
+		{"who-can * secrets", exitFindings, exitIncomplete, "0 subjects"},
+		{"who-can get secrets -n shpo", exitUsage, exitIncomplete, `-n "shpo" is no namespace that was read; did you mean shop?`},
+		{"can user:pat get secrets -n zz", exitUsage, exitIncomplete, `"zz" is no namespace that was read; there are default, kube-node-lease, kube-public, kube-system, shop`},
+		{"list user:pat -n shpo", exitUsage, exitClean, "did you mean shop?"},
+		{"dangers -n zz", exitUsage, exitIncomplete, "is no namespace that was read"},
+		{"who-can get secrets -n kube-system", exitFindings, exitIncomplete, "0 subjects"},
+		{"can sa:shop/wbe get secrets/db", exitUsage, exitIncomplete, "there is no service account shop/wbe, and no binding or workload names it; did you mean shop/web?"},
+		{"list sa:shop/wbe", exitUsage, exitClean, "did you mean shop/web?"},
+		{"can user:system:serviceaccount:shop:wbe get secrets", exitUsage, exitIncomplete, "did you mean shop/web?"},
+		{"can sa:shop/web get secrets", exitFindings, exitIncomplete, "no "},
+		{"can sa:shop/default get secrets", exitFindings, exitIncomplete, "no "},
+		{"can sa:shop/runner get secrets", exitFindings, exitIncomplete, "no "},
+	} {
+		args := append(append([]string{"access"}, strings.Fields(c.question)...), "-f", dir)
+		if o := ullage(t, args...); o.code != c.open {
+			t.Errorf("%s: code %d\n%s%s", c.question, o.code, o.stdout, o.stderr)
+		}
+		if o := ullage(t, append(args, "--closed-world")...); o.code != c.closed || !strings.Contains(o.stdout+o.stderr, c.says) {
+			t.Errorf("%s in a closed world: code %d\n%s%s", c.question, o.code, o.stdout, o.stderr)
+		}
 	}
 }
