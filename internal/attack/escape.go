@@ -68,14 +68,32 @@ func (b *builder) capabilityEscapes(w *workload, k *container, add func(EdgeKind
 	if n := k.has("DAC_READ_SEARCH"); n != nil {
 		add(EscapeFileHandle, Likely, n)
 	}
-	admin := k.has("SYS_ADMIN")
-	if admin == nil {
-		return
+	if n := k.has("SYS_ADMIN"); n != nil {
+		add(EscapeCgroup, Likely, n)
 	}
-	add(EscapeCgroup, Likely, admin)
 	if n := k.has("SYS_PTRACE"); n != nil && w.hostPID != nil {
-		add(EscapePtrace, Likely, n)
+		add(EscapePtrace, tracing(w, k), n)
 	}
+}
+
+// tracing says how certain it is that a container in the node's process namespace
+// with SYS_PTRACE takes over its processes. The access mode checks of ptrace(2)
+// ask for nothing but that capability in the user namespace of the target, and
+// /proc/1/root needs them for reading only. A security module may refuse then:
+// AppArmor's default profile allows tracing within itself alone, and whether nodes
+// load it, the input does not say.
+func tracing(w *workload, k *container) Certainty {
+	profile := k.node.Dig("securityContext", "appArmorProfile", "type")
+	if profile == nil {
+		profile = w.Pod.Metadata.Get("annotations").Get("container.apparmor.security.beta.kubernetes.io/" + k.name)
+	}
+	if profile == nil {
+		profile = w.Pod.Spec.Dig("securityContext", "appArmorProfile", "type")
+	}
+	if strings.EqualFold(profile.Str(), "unconfined") {
+		return byRoot(k, Certain)
+	}
+	return Unknown
 }
 
 // byRoot returns how certain a step is that only root takes.

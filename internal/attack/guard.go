@@ -60,8 +60,9 @@ var candidates = []candidate{
 	{"the runtime's socket as a volume", false, func() tree.Node { return hostPathSpec("/run/containerd/containerd.sock") }, EscapeSocket},
 	{"the capability SYS_MODULE", true, func() tree.Node { return podSpec(capability("SYS_MODULE")) }, EscapeModule},
 	{"the capability SYS_ADMIN", true, func() tree.Node { return podSpec(capability("SYS_ADMIN")) }, EscapeCgroup},
-	{"the capabilities SYS_PTRACE and SYS_ADMIN with hostPID", false, func() tree.Node {
-		return podSpec(capability("SYS_PTRACE", "SYS_ADMIN"), tree.Entry("hostPID", true))
+	{"the capability SYS_PTRACE with hostPID", false, func() tree.Node {
+		return podSpec(securityContext(tree.Entry("capabilities", tree.MapOf(tree.Entry("add", []string{"SYS_PTRACE"}))),
+			tree.Entry("appArmorProfile", tree.MapOf(tree.Entry("type", "Unconfined")))), tree.Entry("hostPID", true))
 	}, EscapePtrace},
 }
 

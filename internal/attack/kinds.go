@@ -184,7 +184,7 @@ var edgeTable = [edgeKinds]edgeInfo{
 	EscapeModule: {"escape-kernel-module", "T1611,T1547.006", "loads a kernel module",
 		"the container has the capability SYS_MODULE, outside of a user namespace, and the kernel loads unsigned modules", "drop SYS_MODULE"},
 	EscapePtrace: {"escape-ptrace", "T1611,T1055.008", "injects code into a process of the node",
-		"the container shares the node's process namespace and has SYS_PTRACE and SYS_ADMIN", "remove hostPID: true, or drop SYS_PTRACE"},
+		"the container shares the node's process namespace, runs as root and has SYS_PTRACE, and AppArmor does not refuse it", "remove hostPID: true, or drop SYS_PTRACE"},
 	EscapeCgroup: {"escape-cgroup", "T1611", "mounts a cgroup and sets the program that the node runs at its release",
 		"the container has SYS_ADMIN and root, cgroup v1 is in use, and AppArmor does not refuse the mount", "drop SYS_ADMIN, or set hostUsers: false"},
 	EscapeFileHandle: {"escape-file-handle", "T1611", "opens files of the node by their handles",
