@@ -83,6 +83,8 @@ func (p *proposer) edit(kind EdgeKind, why evidence) {
 		set("drop the capability "+n.Str()+" in "+name, at, nil)
 	case EscapeCorePattern, EscapeLogSymlink, EscapeSocket, EscapeHostWrite, EscapeHostRead, ControlPlanePath:
 		p.unmount(o, n, at)
+	case HostProcess:
+		set("set hostProcess: false in "+name, at, false)
 	case SharedProcesses:
 		set("set shareProcessNamespace: false in "+name, at, false)
 	case VolumeMount, VolumeTaint:

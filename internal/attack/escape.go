@@ -17,6 +17,9 @@ import (
 // are mounted with mapped ids: what is mounted can be read and written as root.
 func (b *builder) escapes(i int32, w *workload, c int32) {
 	k := &b.Graph.containers[c]
+	if n := hostProcess(w, k); n != nil {
+		b.wayOut(i, c, w.Object)(HostProcess, asWindowsUser(w, k), n)
+	}
 	if !w.userns {
 		b.capabilityEscapes(w, k, b.wayOut(i, c, w.Object))
 	}
@@ -37,6 +40,31 @@ func (b *builder) escapes(i int32, w *workload, c int32) {
 		}
 	}
 }
+
+// hostProcess returns the field by which a container is processes of its Windows
+// node, or nil.
+func hostProcess(w *workload, k *container) *tree.Node {
+	if n := windows(k.node).Get("hostProcess"); n != nil {
+		return whenTrue(n)
+	}
+	return whenTrue(windows(w.Pod.Spec).Get("hostProcess"))
+}
+
+// asWindowsUser says how certain it is that the processes are an administrator's.
+// The accounts for services come to be one by the tokens that they may take.
+func asWindowsUser(w *workload, k *container) Certainty {
+	user := windows(k.node).Get("runAsUserName")
+	if user == nil {
+		user = windows(w.Pod.Spec).Get("runAsUserName")
+	}
+	if user == nil || strings.EqualFold(path.Base(strings.ReplaceAll(user.Str(), `\`, "/")), "system") {
+		return Certain
+	}
+	return Likely
+}
+
+// windows returns the options for Windows of a pod or a container.
+func windows(n *tree.Node) *tree.Node { return n.Dig("securityContext", "windowsOptions") }
 
 // wayOut returns what adds ways from a container to its node, which fields of an
 // object give.

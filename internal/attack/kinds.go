@@ -94,6 +94,7 @@ const (
 	EscapeHostWrite
 	EscapeHostRead
 	ControlPlanePath
+	HostProcess
 	SharedProcesses
 	NodePlacement
 	NodePods
@@ -201,6 +202,8 @@ var edgeTable = [edgeKinds]edgeInfo{
 		"a sensitive host path is mounted and the container runs as root", "remove the host path"},
 	ControlPlanePath: {"control-plane-path", "T1611,T1552.004", "reads the cluster's keys or state from the control plane's files",
 		"the files of etcd or the control plane are mounted, the container runs as root and on such a node", "remove the host path, or keep the pod from control-plane nodes"},
+	HostProcess: {"host-process", "T1611", "runs commands as processes of the Windows node, as which the container runs",
+		"the pod is a HostProcess pod, which nothing separates from its node", "remove hostProcess: true"},
 	SharedProcesses: {"shared-processes", "T1057,T1055", "reaches into the other containers of the pod through their processes",
 		"the pod's containers share a process namespace, and the attacker's runs as root or as the same user", "remove shareProcessNamespace: true"},
 	NodePlacement: {"node-placement", "T1611", "finds itself on TO",

@@ -11,7 +11,7 @@ var edgeLabels = [edgeKinds]string{
 	ExploitService: "connects and exploits it", ForwardPorts: "forwards ports", ProxyService: "exploits it",
 	EscapeMount: "mounts the node's disk", EscapeNsenter: "enters the node", EscapeModule: "loads a kernel module", EscapePtrace: "injects into processes", EscapeCgroup: "escapes by a cgroup",
 	EscapeFileHandle: "opens files by handle", EscapeCorePattern: "sets the core pattern", EscapeLogSymlink: "links logs to files", EscapeSocket: "uses the runtime socket",
-	EscapeHostWrite: "writes host files", EscapeHostRead: "reads host files", ControlPlanePath: "reads the cluster's keys", SharedProcesses: "reaches its processes",
+	EscapeHostWrite: "writes host files", EscapeHostRead: "reads host files", ControlPlanePath: "reads the cluster's keys", HostProcess: "is processes of the node", SharedProcesses: "reaches its processes",
 	NodePlacement: "is placed there", NodePods: "takes what the pods have", NodeControlPlane: "takes admin credentials", KubeletCredentials: "takes kubelet's key",
 	TokenMount: "takes its token", SecretMount: "reads the Secret", SecretToken: "uses the token in it", VolumeMount: "reads the volume", VolumeTaint: "changes shared data",
 	BootstrapToken: "joins as a node", ActAsKubelet: "asks as the kubelet", DrivenBy: "drives its controller", CloudRole: "trades its token", NodeMetadata: "asks the cloud metadata",
