@@ -148,6 +148,9 @@ func (b *builder) hostPath(w *workload, c int32, m *use, o *model.Object, add fu
 	}
 	sure := byRoot(k, Certain)
 	for _, e := range storage.HostPath(at) {
+		if isDevice(e.Path) && k.privileged == nil {
+			continue
+		}
 		// A read-only mount does not make what is mounted below it read-only.
 		writable := !m.readOnly || !m.recursive && path.Clean(at) == "/" && strings.HasPrefix(e.Path, "/proc")
 		switch {
@@ -178,6 +181,11 @@ func (b *builder) hostPath(w *workload, c int32, m *use, o *model.Object, add fu
 		}
 	}
 }
+
+// isDevice reports whether what a place of a node gives is devices. A mount does
+// not let a container open them: its device cgroup does, for privileged ones, and
+// a device plugin for its own.
+func isDevice(at string) bool { return at == "/dev" || strings.HasPrefix(at, "/dev/") }
 
 // controlPlanePath leads to cluster-admin where the pod runs on a node of the
 // control plane.

@@ -53,7 +53,7 @@ func (b *builder) nodeVolume(w *workload, volume int32) *storage.Persistent {
 func (b *builder) claimEscapes(ns int32, g *guards) {
 	for _, volume := range b.volumesIn[ns] {
 		p := b.nodeVolume(nil, volume)
-		if p == nil || !slices.ContainsFunc(storage.HostPath(p.NodePath().Str()), func(e storage.Exposure) bool { return e.WriteTakes }) {
+		if p == nil || !slices.ContainsFunc(storage.HostPath(p.NodePath().Str()), func(e storage.Exposure) bool { return e.WriteTakes && !isDevice(e.Path) }) {
 			continue
 		}
 		c := g.admitsClaim(ns, b.Graph.volumes[volume].name)

@@ -230,6 +230,9 @@ spec: {parentRefs: [{name: gw}], rules: [{backendRefs: [{name: web, port: 80}]}]
 	{EscapeSocket, deploy("web", at("/run/containerd"), mounted), "container app of Deployment shop/web -> a node of Deployment shop/web, certain", []string{"/run/containerd => /run/other"}},
 	{EscapeHostWrite, deploy("web", at("/etc"), mounted), "container app of Deployment shop/web -> a node of Deployment shop/web, certain",
 		[]string{"path: /etc => path: /opt/data", "mountPath: /host => mountPath: /host, readOnly: true", "runAsUser: 0 => runAsUser: 1"}},
+	{EscapeHostWrite, deploy("web", at("/dev/sda"), strings.Replace(mounted, "0}", "0, privileged: true}", 1)), "container app of Deployment shop/web -> a node of Deployment shop/web, certain",
+		[]string{", privileged: true => , capabilities: {add: [MKNOD]}", "/dev/sda => /dev/null"}},
+	{EscapeHostRead, deploy("web", at("/dev"), strings.Replace(mounted, "0}", "0, privileged: true}", 1)), "container app of Deployment shop/web -> a node of Deployment shop/web, certain", []string{", privileged: true => "}},
 	{EscapeHostWrite, deploy("web", claim, mounted) + hostVolume, "container app of Deployment shop/web -> a node of Deployment shop/web, certain",
 		[]string{"path: /etc => path: /opt/data", "mountPath: /host => mountPath: /host, readOnly: true", "claimName: data => claimName: other", "runAsUser: 0 => runAsUser: 1",
 			"claimRef: {namespace: shop => claimRef: {namespace: other", "hostPath: {path => nfs: {path"}},
@@ -291,7 +294,7 @@ spec: {parentRefs: [{name: gw}], rules: [{backendRefs: [{name: web, port: 80}]}]
 	{RunEscape, namespaceOf("shop", "") + role(false, rule("create", "", "pods")), "own pods in namespace shop -> any node, likely", nil},
 	{RunEscape, role(false, rule("create", "", "pods")), "own pods in namespace shop -> any node, unknown", nil},
 	{ClaimEscape, namespaceOf("shop", enforce+"baseline") + role(false, rule("create", "", "pods")) + hostVolume, "own pods in namespace shop -> any node, certain",
-		[]string{"enforce: baseline => enforce: restricted", "path: /etc => path: /opt/data", "claimRef: {namespace: shop => claimRef: {namespace: other", "[create] => [get]"}},
+		[]string{"path: /etc => path: /dev/sda", "enforce: baseline => enforce: restricted", "path: /etc => path: /opt/data", "claimRef: {namespace: shop => claimRef: {namespace: other", "[create] => [get]"}},
 	{ClaimEscape, namespaceOf("shop", enforce+"baseline") + role(false, rule("create", "", "pods")) + "\n---\n{apiVersion: v1, kind: Node, metadata: {name: one}}" +
 		strings.Replace(hostVolume, "spec: {hostPath", "spec: {nodeAffinity: {required: {nodeSelectorTerms: [{matchExpressions: [{key: kubernetes.io/hostname, operator: In, values: [one]}]}]}}, hostPath", 1),
 		"own pods in namespace shop -> node one, certain", []string{"values: [one] => values: [two]"}},
