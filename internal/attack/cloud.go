@@ -81,15 +81,16 @@ func (b *builder) cloud(account int32) []mapping {
 // label get.
 func azure(identity string) bool { return strings.HasPrefix(identity, "azure:") }
 
-// podCloud leads from a pod to the cloud identities of its service account.
+// podCloud leads from a pod to the cloud identities of its service account. That
+// the cloud trusts the mapping is its own setting.
 func (b *builder) podCloud(w *workload, data ID) {
 	for _, m := range b.cloud(w.account) {
 		if azure(b.clouds[b.vertices[m.identity].at]) && w.Pod.Labels().Get("azure.workload.identity/use").Str() != "true" {
 			continue
 		}
-		b.because(data, m.identity, CloudRole, Certain, m.why.object, m.why.node)
+		b.because(data, m.identity, CloudRole, Likely, m.why.object, m.why.node)
 		for c := w.first; c < w.last; c++ {
-			b.because(b.containerVertex(c), m.identity, CloudRole, Certain, m.why.object, m.why.node)
+			b.because(b.containerVertex(c), m.identity, CloudRole, Likely, m.why.object, m.why.node)
 		}
 	}
 }
@@ -106,7 +107,7 @@ func (b *builder) mintedForCloud() {
 		for _, m := range b.cloud(id) {
 			for _, minter := range b.minters {
 				if minter.holdsIn(ns) {
-					b.give(minter.subject, m.identity, MintToken, Certain, access.MintTokens, minter.namespace)
+					b.give(minter.subject, m.identity, MintToken, Likely, access.MintTokens, minter.namespace)
 				}
 			}
 		}

@@ -180,7 +180,7 @@ func (b *builder) namedIn(r access.Right, resource, name string, ns int32, exist
 		account(MintToken)
 		if id, ok := b.accountIDs[key]; ok {
 			for _, m := range b.cloud(id) {
-				give(m.identity, MintToken, Certain)
+				give(m.identity, MintToken, Likely)
 			}
 		}
 	case access.ImpersonateAccounts:

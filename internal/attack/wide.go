@@ -158,7 +158,7 @@ func (b *builder) runPods() {
 			continue
 		}
 		for _, m := range b.cloud(account) {
-			b.because(b.at(RunPods, ns), m.identity, RunAs, Certain, m.why.object, m.why.node)
+			b.because(b.at(RunPods, ns), m.identity, RunAs, Likely, m.why.object, m.why.node)
 		}
 	}
 }
