@@ -52,6 +52,9 @@ func (b *builder) hijacks(v ID, rights access.Rights) {
 		if p, ok := b.asked(s, access.Request{Group: admissionGroup, Resource: "mutatingwebhookconfigurations"}, change...); ok {
 			b.proven(v, b.admin, ChangeWebhooks, Likely, p)
 		}
+		if p, ok := b.asked(s, access.Request{Group: admissionGroup, Resource: "validatingwebhookconfigurations"}, change...); ok {
+			b.proven(v, b.at(AnySecret, none), ReadByWebhook, Likely, p)
+		}
 	}
 	if rights.Has(access.WriteAdmissionPolicies) {
 		policy, ok := b.asked(s, access.Request{Group: admissionGroup, Resource: "mutatingadmissionpolicies"}, change...)

@@ -145,6 +145,7 @@ const (
 	HijackConversion
 	KubeletCertificate
 	StealPods
+	ReadByWebhook
 	edgeKinds
 
 	firstProven = ChangeWebhooks
@@ -280,6 +281,8 @@ var edgeTable = [edgeKinds]edgeInfo{
 		"the request is approved: by itself, or by the controller manager for who may create certificatesigningrequests/nodeclient", "remove the right to request, or to approve, certificates for nodes"},
 	StealPods: {"steal-pods", "T1578,T1610", "changes the labels, taints or capacity of nodes so that pods come to the one that it holds",
 		"it has a token with the right to write nodes on a node that it holds, and other nodes can be made unfit", "remove the right to write nodes"},
+	ReadByWebhook: {"read-by-webhook", "T1557,T1552.007", "has a webhook of its own see every object that is written, and so reads TO",
+		"the API server reaches a server of the attacker's, and the secrets are written from then on", "remove the right to write webhook configurations"},
 	HostPathVolume: {"host-path-volume", "T1611", "makes a volume of the node's file system and mounts it with a claim, which Pod Security lets pass",
 		"it may make persistent volumes, claims and pods", "remove the right to create persistent volumes"},
 }

@@ -359,6 +359,8 @@ spec: {parentRefs: [{name: gw}], rules: [{backendRefs: [{name: web, port: 80}]}]
 		[]string{"[create] => [delete]", ", mutatingadmissionpolicybindings => ", "mutatingadmissionpolicies, => ", "kind: ClusterRole => kind: Role"}},
 	{ChangeWebhooks, role(true, rule("update", "admissionregistration.k8s.io", "mutatingwebhookconfigurations")), "service account shop/default -> cluster-admin, likely",
 		[]string{"[update] => [get]", "[update] => [delete]", "mutatingwebhook => validatingwebhook", "kind: ClusterRole => kind: Role"}},
+	{ReadByWebhook, role(true, rule("create", "admissionregistration.k8s.io", "validatingwebhookconfigurations")), "service account shop/default -> all secrets of the cluster, likely",
+		[]string{"[create] => [get]", "[create] => [delete]", "validatingwebhook => mutatingwebhook", "kind: ClusterRole => kind: Role"}},
 	{MapAWSIdentity, strings.ReplaceAll(role(false, rule("update", "", "configmaps")), "namespace: shop}\n", "namespace: kube-system}\n") + "\n---\n{apiVersion: v1, kind: ConfigMap, metadata: {name: aws-auth, namespace: kube-system}}",
 		"service account shop/default -> cluster-admin, likely", []string{"[update] => [get]", "name: aws-auth => name: other", "namespace: kube-system}\nroleRef => namespace: shop}\nroleRef"}},
 	{SystemAccounts, role(true, rule("create", "", "serviceaccounts/token")), "all service accounts in namespace kube-system -> cluster-admin, likely",
