@@ -191,7 +191,7 @@ func wildcards(verbs verbSet, groups, resources *tree.Node, give func(given)) {
 				}
 			}
 		}
-		if verbs == allVerbs {
+		if verbs == allVerbs && !IsNothing(resource.Str()) {
 			give(given{right: WildcardVerbs, resource: resource})
 		}
 	}

@@ -417,7 +417,7 @@ func (u *universe) wantRights(rules []rbacv1.PolicyRule, clusterWide bool) Right
 		}
 	}
 	for _, group := range slices.Concat(u.groups, []string{freshGroup}) {
-		for _, resource := range append(u.resources, freshResource, "widgets/exec", "pods/*") {
+		for _, resource := range append(u.resources, freshResource, "widgets/exec") {
 			ask(WildcardVerbs, freshVerb, group, resource, freshName)
 		}
 		for _, verb := range append(u.verbs, freshVerb) {

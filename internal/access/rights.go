@@ -33,6 +33,7 @@ type RightInfo struct {
 	Group    string         // one of Groups
 	Severity model.Severity // when it is held in the whole cluster
 	Gain     string         // what an attacker does with it, one sentence
+	Named    string         // the same of who holds it for some names only, where Gain says too much, or ""
 	Attack   []string       // MITRE ATT&CK Enterprise technique ids
 	// Part names the wider right that this one is a part of, or is "".
 	Part string
@@ -41,7 +42,7 @@ type RightInfo struct {
 // Info describes a right.
 func (r Right) Info() RightInfo {
 	d := &catalogue[r]
-	return RightInfo{d.name, d.group, d.severity, d.gain, words(d.attack), d.part}
+	return RightInfo{d.name, d.group, d.severity, d.gain, d.named, words(d.attack), d.part}
 }
 
 // Groups are the groups of rights, in the order of reports.
@@ -75,6 +76,7 @@ type definition struct {
 	severity model.Severity
 	attack   string
 	gain     string
+	named    string
 	needs    []Need
 	all      []Rights // one right of each set makes this one
 	part     string

@@ -26,6 +26,10 @@ func (r Rule) Names() []string { return texts(r.Node.Get("resourceNames")) }
 // URLs returns the nonResourceURLs; they hold in cluster-wide grants only.
 func (r Rule) URLs() []string { return texts(r.Node.Get("nonResourceURLs")) }
 
+// IsNothing reports whether a resource as rules name it matches none: there is
+// "*/exec" and "*", but no pattern for the subresources of one resource.
+func IsNothing(resource string) bool { return strings.HasSuffix(resource, "/*") }
+
 func texts(n *tree.Node) []string {
 	if n.Len() == 0 {
 		return nil

@@ -146,7 +146,7 @@ func (p *accessPrinter) holding(h holding, verbose bool) {
 			shown = shown[:shownRights]
 		}
 		for _, r := range shown {
-			p.right(r.Info())
+			p.right(r.Info(), part.names)
 		}
 		if rest := part.rights[len(shown):]; len(rest) > 0 {
 			names := make([]string, len(rest))
@@ -160,10 +160,14 @@ func (p *accessPrinter) holding(h holding, verbose bool) {
 }
 
 // right writes what a right means, behind its name, or below it where there is
-// little room.
-func (p *accessPrinter) right(info access.RightInfo) {
+// little room. It is held for objects of some names only, if there are names.
+func (p *accessPrinter) right(info access.RightInfo, names []string) {
 	const indent, column, least = 8, 36, 40
-	text := info.Gain + " (" + strings.Join(info.Attack, ", ") + ")"
+	text := info.Gain
+	if len(names) > 0 {
+		text = "For " + listed(names) + " only. " + cmp.Or(info.Named, text)
+	}
+	text += " (" + strings.Join(info.Attack, ", ") + ")"
 	if p.width < column+least {
 		fmt.Fprintln(p.w, strings.Repeat(" ", indent)+p.paint(severityStyles[info.Severity], info.Name))
 		p.wrapped(indent+2, "", text)

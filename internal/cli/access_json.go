@@ -3,6 +3,7 @@ package cli
 import (
 	"encoding/json"
 	"io"
+	"slices"
 
 	"ullage.dev/ullage/internal/access"
 	"ullage.dev/ullage/internal/model"
@@ -156,7 +157,7 @@ type grantJSON struct {
 // idleJSON is a rule, and what it names in vain.
 type idleJSON struct {
 	ruleOfJSON
-	Idle []string `json:"givesNothingOn,omitempty"` // not in a namespace, so the RoleBinding does not give it
+	Idle []string `json:"givesNothingOn,omitempty"` // such as what is in no namespace, of a RoleBinding
 }
 
 func listJSON(subject access.Subject, groups []string, bindings []access.Binding, unread string, clusterScoped map[model.GroupKind]bool) any {
@@ -175,6 +176,7 @@ func listJSON(subject access.Subject, groups []string, bindings []access.Binding
 				if b.Namespace() != "" {
 					idle.Idle = inVain(rule, clusterScoped)
 				}
+				idle.Idle = append(idle.Idle, slices.DeleteFunc(rule.Resources(), func(r string) bool { return !access.IsNothing(r) })...)
 				g.Rules = append(g.Rules, idle)
 			}
 		}

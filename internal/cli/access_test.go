@@ -227,3 +227,33 @@ spec: {template: {spec: {serviceAccountName: runner, containers: [{name: c, imag
 		}
 	}
 }
+
+// TestDangersForNames says of a right over some names what it gives, and not what
+// it would give over all. A pattern that RBAC does not have is none.
+func TestDangersForNames(t *testing.T) {
+	dir := write(t, map[string]string{"a.yaml": patRules(`{apiGroups: [""], resources: [serviceaccounts/token], resourceNames: [deployer], verbs: [create]}, ` +
+		`{apiGroups: [rbac.authorization.k8s.io], resources: [clusterroles], resourceNames: [view], verbs: [bind]}, ` +
+		`{apiGroups: [rbac.authorization.k8s.io], resources: [roles], resourceNames: [own], verbs: [escalate]}, ` +
+		`{apiGroups: [""], resources: ["pods/*"], verbs: ["*"]}`)})
+	dangers := strings.Join(strings.Fields(ullage(t, "access", "dangers", "-f", dir).stdout), " ")
+	for _, says := range []string{
+		"For deployer only. Has a token made for such a service account",
+		"For view only. May name such a role in bindings",
+		"For own only. May write rules into such a role",
+	} {
+		if !strings.Contains(dangers, says) {
+			t.Errorf("not said: %s", says)
+		}
+	}
+	for _, not := range []string{"any service account", "is any right", "wildcard-verbs"} {
+		if strings.Contains(dangers, not) {
+			t.Errorf("said: %s", not)
+		}
+	}
+	if o := ullage(t, "access", "list", "user:pat", "-f", dir); !strings.Contains(o.stdout, "gives nothing on pods/*: RBAC has no pattern") {
+		t.Errorf("pods/*:\n%s", o.stdout)
+	}
+	if o := ullage(t, "access", "list", "user:pat", "-f", dir, "-o", "json"); !strings.Contains(o.stdout, `"givesNothingOn"`) {
+		t.Errorf("pods/*:\n%s", o.stdout)
+	}
+}

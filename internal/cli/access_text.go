@@ -174,23 +174,25 @@ func (p *accessPrinter) replaced(indent int, from *access.Role, r access.Rule) {
 	p.labelled(indent, "not   ", ruleText(r)+": the controller replaces the rules of ClusterRole "+from.Name+", which has an aggregationRule", rulePlace(from, r))
 }
 
+// listed names words, of many the first.
+func listed(words []string) string {
+	const most = 12
+	if len(words) > most {
+		return fmt.Sprintf("%s and %d more", strings.Join(words[:most], ", "), len(words)-most)
+	}
+	return strings.Join(words, ", ")
+}
+
 // ruleText says a rule in words.
 func ruleText(r access.Rule) string {
-	list := func(words []string) string {
-		const most = 12
-		if len(words) > most {
-			return fmt.Sprintf("%s and %d more", strings.Join(words[:most], ", "), len(words)-most)
-		}
-		return strings.Join(words, ", ")
-	}
-	verbs := list(r.Verbs())
+	verbs := listed(r.Verbs())
 	if slices.Contains(r.Verbs(), "*") {
 		verbs = "every verb"
 	}
 	if urls := r.URLs(); len(urls) > 0 {
 		return verbs + " on " + strings.Join(urls, ", ")
 	}
-	resources := list(r.Resources())
+	resources := listed(r.Resources())
 	if slices.Contains(r.Resources(), "*") {
 		resources = "every resource"
 	}
@@ -345,6 +347,9 @@ func (p *accessPrinter) granted(b access.Binding, subject access.Subject, groups
 		}
 		for from, rule := range role.Rules() {
 			p.rule(6, "", from, rule, role)
+			if none := slices.DeleteFunc(rule.Resources(), func(r string) bool { return !access.IsNothing(r) }); len(none) > 0 {
+				p.wrapped(8, yellow, "gives nothing on "+strings.Join(none, ", ")+": RBAC has no pattern for the subresources of one resource")
+			}
 			if b.Namespace() == "" {
 				continue
 			}
