@@ -133,13 +133,15 @@ var severityStyles = map[model.Severity]string{model.Critical: "1;31", model.Hig
 func (p *accessPrinter) holding(h holding, verbose bool) {
 	fmt.Fprint(p.w, p.paint(severityStyles[h.worst], strings.ToUpper(h.worst.String()))+"  ")
 	p.subject(len(h.worst.String())+2, h.subject, scopeText(h.namespace))
+	var last access.Proof
 	for i, part := range h.parts {
 		if i == shownParts && !verbose {
 			p.line(4, dim, "and by "+counted(len(h.parts)-i, "more rule")+"; -v lists them")
 			break
 		}
 		for _, proof := range part.proofs {
-			p.short(4, proof, h.subject)
+			p.short(4, proof, h.subject, proof.Binding == last.Binding)
+			last = proof
 		}
 		shown := part.rights
 		if len(shown) > shownRights && !verbose {
@@ -177,14 +179,17 @@ func (p *accessPrinter) right(info access.RightInfo, names []string) {
 	fmt.Fprintln(p.w, strings.Repeat(" ", indent)+p.paint(severityStyles[info.Severity], name)+" "+hang(text, column, p.width))
 }
 
-// short writes a proof in two lines.
-func (p *accessPrinter) short(indent int, proof access.Proof, subject access.Subject) {
-	kind, name := proof.Binding.RoleRef()
-	text := fmt.Sprintf("by %s %s, %s %s", proof.Binding.Kind(), proof.Binding.Name(), kind, name.Name)
-	if proof.Subject != subject {
-		text += ", as " + proof.Subject.String()
+// short writes a proof in two lines: the binding, unless it is the one above, and
+// the rule.
+func (p *accessPrinter) short(indent int, proof access.Proof, subject access.Subject, same bool) {
+	if !same {
+		kind, name := proof.Binding.RoleRef()
+		text := fmt.Sprintf("by %s %s, %s %s", proof.Binding.Kind(), proof.Binding.Name(), kind, name.Name)
+		if proof.Subject != subject {
+			text += ", as " + proof.Subject.String()
+		}
+		p.labelled(indent, "", text, placeOf(proof.Binding.Object()))
 	}
-	p.labelled(indent, "", text, placeOf(proof.Binding.Object()))
 	p.rule(indent+2, "", proof.Source, proof.Rule, proof.Binding.Role())
 }
 

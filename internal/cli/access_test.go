@@ -250,6 +250,9 @@ func TestDangersForNames(t *testing.T) {
 			t.Errorf("said: %s", not)
 		}
 	}
+	if n := strings.Count(dangers, "by RoleBinding b, Role r"); n != 1 {
+		t.Errorf("one binding is named %d times", n)
+	}
 	if o := ullage(t, "access", "list", "user:pat", "-f", dir); !strings.Contains(o.stdout, "gives nothing on pods/*: RBAC has no pattern") {
 		t.Errorf("pods/*:\n%s", o.stdout)
 	}
