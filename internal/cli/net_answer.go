@@ -101,16 +101,16 @@ func (n *network) writeDecisions(w *accessPrinter, x *netPair) {
 	if x.Port.Number == 0 {
 		return
 	}
-	n.writeDecision(w, "leaves", "egress", x.Explain.Egress, &x.From)
-	n.writeDecision(w, "enters", "ingress", x.Explain.Ingress, &x.To)
+	n.writeDecision(w, "leaves", x.Explain.Egress, &x.From)
+	n.writeDecision(w, "enters", x.Explain.Ingress, &x.To)
 }
 
 // writeDecision says what decides on one side.
-func (n *network) writeDecision(w *accessPrinter, word, list string, d reach.Decision, end *reach.Endpoint) {
+func (n *network) writeDecision(w *accessPrinter, word string, d reach.Decision, end *reach.Endpoint) {
 	label := fmt.Sprintf("%-7s", word)
 	switch d.Cause {
 	case reach.ByRule:
-		step(w, label, list, d.Rule)
+		step(w, label, d.Rule)
 	case reach.ByIsolation:
 		for _, p := range d.Isolating {
 			w.entry(4, "", label, "no rule allows it, and "+p.Object.Key.String()+" isolates "+endText(end), policyPlace(p, nil))
@@ -120,20 +120,20 @@ func (n *network) writeDecision(w *accessPrinter, word, list string, d reach.Dec
 		w.entry(4, "", label, "no policy isolates "+endText(end), nil)
 	}
 	for _, s := range d.Passed {
-		step(w, "passed ", list, s)
+		step(w, "passed ", s)
 	}
 	for _, s := range d.Doubts {
-		step(w, "perhaps", list, s)
+		step(w, "perhaps", s)
 		w.wrapped(13, dim, strings.Join(s.Why.Texts(), "; "))
 	}
 }
 
-func step(w *accessPrinter, label, list string, s reach.Step) {
+func step(w *accessPrinter, label string, s reach.Step) {
 	if s.Rule == nil {
 		w.entry(4, "", label, s.Policy.Object.Key.String(), policyPlace(s.Policy, nil))
 		return
 	}
-	text := fmt.Sprintf("%s %s by %s[%d]", s.Policy.Object.Key, map[reach.Action]string{reach.Allow: "allows", reach.Deny: "denies", reach.Pass: "passes on"}[s.Action], list, s.Index)
+	text := fmt.Sprintf("%s %s by %s[%d]", s.Policy.Object.Key, map[reach.Action]string{reach.Allow: "allows", reach.Deny: "denies", reach.Pass: "passes on"}[s.Action], s.List, s.Index)
 	if s.Requests {
 		text += ", for some requests only"
 	}
@@ -189,7 +189,8 @@ func asVerdict(v reach.Verdict) verdictJSON {
 type stepJSON struct {
 	Policy string       `json:"policy"`
 	Action string       `json:"action,omitempty"`
-	Rule   *int         `json:"rule,omitempty"`
+	List   string       `json:"list,omitempty"` // of the policy that the rule stands in, such as ingressDeny
+	Rule   *int         `json:"rule,omitempty"` // its index there
 	Place  *model.Place `json:"place"`
 	Why    []string     `json:"why,omitempty"`
 }
@@ -197,7 +198,7 @@ type stepJSON struct {
 func asStep(s reach.Step) stepJSON {
 	j := stepJSON{Policy: s.Policy.Object.Key.String(), Place: policyPlace(s.Policy, s.Rule), Why: s.Why.Texts()}
 	if s.Rule != nil {
-		j.Action, j.Rule = s.Action.String(), &s.Index
+		j.Action, j.List, j.Rule = s.Action.String(), s.List, &s.Index
 	}
 	return j
 }

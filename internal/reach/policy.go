@@ -70,6 +70,8 @@ func (p *Policy) compare(q *Policy) int {
 // ports.
 type rule struct {
 	node     *tree.Node
+	list     string // of the policy that it stands in, such as ingressDeny
+	index    int    // in that list
 	action   Action
 	all      bool // with every peer, addresses outside the cluster included
 	peers    []peer

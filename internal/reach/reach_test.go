@@ -202,12 +202,13 @@ func TestWhyNamesWhatDecides(t *testing.T) {
 	for _, c := range []struct{ name, text, want string }{
 		{"nothing", "", "yes default"},
 		{"isolation", netpol("b", "deny", "podSelector: {}"), "no isolation NetworkPolicy/b/deny"},
-		{"a rule", netpol("b", "deny", "podSelector: {}") + netpol("b", "np", "podSelector: {}, ingress: [{ports: [{port: 81}]}, {ports: [{port: 80}]}]"), "yes rule NetworkPolicy/b/np 1 line 20"},
-		{"a first tier", admin("first", "Admin", "1", "Deny") + admin("second", "Admin", "2", "Accept"), "no rule ClusterNetworkPolicy.policy.networking.k8s.io/first 0 line 15"},
-		{"handed over", admin("first", "Admin", "1", "Pass") + admin("second", "Admin", "2", "Deny") + netpol("b", "np", "podSelector: {}, ingress: [{}]"), "yes rule NetworkPolicy/b/np 0 line 25"},
+		{"a rule", netpol("b", "deny", "podSelector: {}") + netpol("b", "np", "podSelector: {}, ingress: [{ports: [{port: 81}]}, {ports: [{port: 80}]}]"), "yes rule NetworkPolicy/b/np ingress[1] line 20"},
+		{"a first tier", admin("first", "Admin", "1", "Deny") + admin("second", "Admin", "2", "Accept"), "no rule ClusterNetworkPolicy.policy.networking.k8s.io/first ingress[0] line 15"},
+		{"handed over", admin("first", "Admin", "1", "Pass") + admin("second", "Admin", "2", "Deny") + netpol("b", "np", "podSelector: {}, ingress: [{}]"), "yes rule NetworkPolicy/b/np ingress[0] line 25"},
 		{"handed over to nobody", admin("first", "Admin", "1", "Pass") + admin("second", "Admin", "2", "Deny"), "yes default"},
-		{"equal priorities", admin("first", "Admin", "1", "Deny") + admin("second", "Admin", "1", "Accept"), "maybe rule ClusterNetworkPolicy.policy.networking.k8s.io/first 0 line 15"},
-		{"denied by Cilium", cilium, "no rule CiliumNetworkPolicy.cilium.io/b/c 0 line 15"},
+		{"equal priorities", admin("first", "Admin", "1", "Deny") + admin("second", "Admin", "1", "Accept"), "maybe rule ClusterNetworkPolicy.policy.networking.k8s.io/first ingress[0] line 15"},
+		{"allowed by Cilium", strings.Replace(cilium, "port: '80'", "port: '81'", 1), "yes rule CiliumNetworkPolicy.cilium.io/b/c ingress[0] line 15"},
+		{"denied by Cilium", cilium, "no rule CiliumNetworkPolicy.cilium.io/b/c ingressDeny[0] line 15"},
 	} {
 		g := graph(t, true, pods, c.text)
 		e := g.Why(find(t, g, "a/one"), find(t, g, "b/two"), Port{TCP, 80})
@@ -217,7 +218,7 @@ func TestWhyNamesWhatDecides(t *testing.T) {
 		}
 		if s := e.Ingress.Rule; s.Policy != nil {
 			place := s.Policy.Object.Source.Place(s.Rule)
-			got += fmt.Sprintf(" %s %d line %d", s.Policy.Object.Key, s.Index, place.Line)
+			got += fmt.Sprintf(" %s %s[%d] line %d", s.Policy.Object.Key, s.List, s.Index, place.Line)
 		}
 		if got != c.want || e.Egress.Cause != ByDefault {
 			t.Errorf("%s: %s, want %s", c.name, got, c.want)

@@ -129,7 +129,9 @@ func readNetworkPolicy(_ *reader, o *model.Object) []*Policy {
 			continue // rules of a direction that is not among the types do nothing
 		}
 		for i := range rules.Children() {
-			p.rules[d] = append(p.rules[d], readNetworkRule(o.Key.Namespace, rules.At(i), keys[1]))
+			r := readNetworkRule(o.Key.Namespace, rules.At(i), keys[1])
+			r.list, r.index = keys[0], i
+			p.rules[d] = append(p.rules[d], r)
 		}
 	}
 	return []*Policy{p}

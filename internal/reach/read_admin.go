@@ -25,6 +25,7 @@ func readAdminPolicy(_ *reader, o *model.Object) []*Policy {
 		rules := spec.Get(keys[0])
 		for i := range rules.Children() {
 			if r := readAdminRule(rules.At(i), keys[1], Direction(d)); r != nil {
+				r.list, r.index = keys[0], i
 				p.rules[d] = append(p.rules[d], r)
 			}
 		}

@@ -69,17 +69,17 @@ func (c *ciliumReader) direction(d Direction, key, prefix string) {
 		p.isolates[d] = set.True()
 	}
 	for i := range deny.Children() {
-		c.add(d, deny.At(i), Deny, prefix)
+		c.add(d, &rule{node: deny.At(i), list: key + "Deny", index: i, action: Deny}, prefix)
 	}
 	for i := range allow.Children() {
-		c.add(d, allow.At(i), Allow, prefix)
+		c.add(d, &rule{node: allow.At(i), list: key, index: i, action: Allow}, prefix)
 	}
 }
 
-// add reads one entry of a section. Without peers it is about every peer if it
+// add reads the entry of a section that is the node of a rule. Without peers it is about every peer if it
 // has ports, and about none otherwise.
-func (c *ciliumReader) add(d Direction, n *tree.Node, action Action, prefix string) {
-	r := &rule{node: n, action: action}
+func (c *ciliumReader) add(d Direction, r *rule, prefix string) {
+	n := r.node
 	r.ports, r.requests = readCiliumPorts(n)
 	listed := false
 	for i := range n.Children() {

@@ -43,7 +43,8 @@ type Decision struct {
 type Step struct {
 	Policy   *Policy
 	Rule     *tree.Node // nil for a policy that is not decided
-	Index    int        // of the rule, within its policy and direction
+	List     string     // of the policy that the rule stands in, such as ingressDeny
+	Index    int        // of the rule in it
 	Action   Action
 	Requests bool    // the requests are looked into as well, which is not decided
 	Why      Reasons // it is not known whether it matches
@@ -120,8 +121,8 @@ func (t *tracer) run(list []applied) {
 // ordered follows the rules of one policy of a tier of priorities. It reports
 // whether one hands over.
 func (t *tracer) ordered(a applied) (passed bool) {
-	for i, r := range a.rules[t.direction] {
-		s, sure := t.match(a, r, i)
+	for _, r := range a.rules[t.direction] {
+		s, sure := t.match(a, r)
 		if sure {
 			t.first = &s
 		}
@@ -141,8 +142,8 @@ func (t *tracer) ordered(a applied) (passed bool) {
 // rival notes what a policy would do that has the priority of the one that decides,
 // and might come first.
 func (t *tracer) rival(a applied) {
-	for i, r := range a.rules[t.direction] {
-		s, sure := t.match(a, r, i)
+	for _, r := range a.rules[t.direction] {
+		s, sure := t.match(a, r)
 		if !sure {
 			continue
 		}
@@ -166,11 +167,11 @@ func (t *tracer) network(list []applied) {
 			if action == Deny && a.sure && a.isolates[t.direction] {
 				isolating = append(isolating, a.Policy)
 			}
-			for i, r := range a.rules[t.direction] {
+			for _, r := range a.rules[t.direction] {
 				if r.action != action {
 					continue
 				}
-				if s, sure := t.match(a, r, i); sure {
+				if s, sure := t.match(a, r); sure {
 					t.found.Cause, t.found.Rule, t.done = ByRule, s, true
 					break
 				}
@@ -184,8 +185,8 @@ func (t *tracer) network(list []applied) {
 
 // match reports whether a rule matches for certain; one that may match is among
 // the doubts.
-func (t *tracer) match(a applied, r *rule, index int) (Step, bool) {
-	s := Step{Policy: a.Policy, Rule: r.node, Index: index, Action: r.action, Requests: r.requests}
+func (t *tracer) match(a applied, r *rule) (Step, bool) {
+	s := Step{Policy: a.Policy, Rule: r.node, List: r.list, Index: r.index, Action: r.action, Requests: r.requests}
 	if !r.ports.at(t.portMaps[t.portMapOf(t.to)]).Contains(t.port) {
 		return s, false
 	}
