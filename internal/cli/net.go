@@ -34,6 +34,7 @@ type network struct {
 	exposure *reach.Exposure
 	closed   bool
 	hint     string // what would close the world, or why it stays open
+	doubt    string // that it is open, and why it stays so, in a row of a table
 }
 
 func netCommand(p *Program) *cobra.Command {
@@ -145,7 +146,10 @@ func (f *netFlags) network(cmd *cobra.Command, p *Program) (*network, error) {
 	}
 	close(f.read)
 	n := newNetwork(s)
-	n.hint = worldHint(&f.input)
+	n.hint, n.doubt = worldHint(&f.input), "policies and workloads may live elsewhere"
+	if !f.mayClose() {
+		n.doubt += ": " + strings.ToLower(n.hint[:1]) + n.hint[1:]
+	}
 	if len(slices.Collect(n.workloads())) == 0 {
 		return nil, fmt.Errorf("no workloads in %s: there is no network to ask about", what(&f.input))
 	}
@@ -153,10 +157,13 @@ func (f *netFlags) network(cmd *cobra.Command, p *Program) (*network, error) {
 }
 
 // worldHint says what would close an open world: nothing, where something could not
-// be read.
+// be read that bears on networks.
 func worldHint(in *input) string {
 	var kinds []string
 	for _, gap := range in.gaps {
+		if !slices.ContainsFunc(reach.DecidingKinds(), gap.Holds) {
+			continue
+		}
 		if kind := cmp.Or(gap.Kind.Kind, gap.Kind.Group); !slices.Contains(kinds, kind) {
 			kinds = append(kinds, kind)
 		}
@@ -211,6 +218,15 @@ func (n *network) workloads() func(func(reach.ID) bool) {
 func (f *netFlags) printer(p *Program) *accessPrinter {
 	a := accessFlags{color: f.color}
 	return a.printer(p)
+}
+
+// whyCell writes why a row of a table may not hold: the reasons, and that the world
+// is open.
+func (n *network) whyCell(reasons []string) string {
+	if !n.closed {
+		reasons = append(slices.Clip(reasons), n.doubt)
+	}
+	return cell(strings.Join(reasons, "; "))
 }
 
 // openWorld writes what the world being open means for a list.

@@ -187,7 +187,7 @@ func (n *network) blastCSV(out io.Writer, b *reach.Blast) error {
 	}{{"reaches", b.Reached}, {"reached by", b.From}} {
 		for _, p := range side.peers {
 			e, v := n.Endpoint(p.ID), asVerdict(p.Verdict)
-			rows = append(rows, []string{side.word, cell(endText(&e)), v.Certain, v.Possible, cell(strings.Join(v.Why, "; "))})
+			rows = append(rows, []string{side.word, cell(endText(&e)), v.Certain, v.Possible, n.whyCell(v.Why)})
 		}
 	}
 	return w.WriteAll(rows)

@@ -334,15 +334,15 @@ func (n *network) exposedCSV(out io.Writer, ways []reach.Exposed, handmade []rea
 	var rows [][]string
 	for i := range ways {
 		j := n.wayJSON(&ways[i])
-		rows = append(rows, []string{j.Workload, j.Audience, j.State, string(j.Via), j.Object, j.Service, j.Certain, j.Possible, strings.Join(j.From, " "), j.Place.String(), strings.Join(j.Why, "; ")})
+		rows = append(rows, []string{j.Workload, j.Audience, j.State, string(j.Via), j.Object, j.Service, j.Certain, j.Possible, strings.Join(j.From, " "), j.Place.String(), n.whyCell(j.Why)})
 	}
 	for _, h := range handmade {
 		key, via := h.Service.Key.String(), h.Service.Root.Dig("spec", "type").Str()
 		if !h.Known {
-			rows = append(rows, []string{"", "", answerWords[reach.Maybe], via, key, key, "", "", "", placeOf(h.Service).String(), "no EndpointSlice of it was read"})
+			rows = append(rows, []string{"", "", answerWords[reach.Maybe], via, key, key, "", "", "", placeOf(h.Service).String(), n.whyCell([]string{"no EndpointSlice of it was read"})})
 		}
 		for _, to := range h.To {
-			rows = append(rows, []string{to.Address.String(), "", answerWords[reach.Yes], via, key, key, to.Ports.String(), to.Ports.String(), "", placeIn(to.Object, to.Node).String(), ""})
+			rows = append(rows, []string{to.Address.String(), "", answerWords[reach.Yes], via, key, key, to.Ports.String(), to.Ports.String(), "", placeIn(to.Object, to.Node).String(), n.whyCell(nil)})
 		}
 	}
 	for _, row := range rows {

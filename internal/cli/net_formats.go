@@ -78,11 +78,8 @@ func (l *listing) csv(out io.Writer) error {
 	}
 	names := l.endTexts(cell)
 	for pair, v := range l.pairs() {
-		why := ""
-		if !v.Must.Equal(v.May) {
-			why = v.Why.String()
-		}
-		if err := w.Write([]string{names[pair[0]], names[pair[1]], v.Must.String(), v.May.String(), why}); err != nil {
+		j := asVerdict(v)
+		if err := w.Write([]string{names[pair[0]], names[pair[1]], j.Certain, j.Possible, l.whyCell(j.Why)}); err != nil {
 			return err
 		}
 	}

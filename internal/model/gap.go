@@ -20,6 +20,11 @@ type Gap struct {
 	Told bool
 }
 
+// Holds reports whether the gap is in a kind.
+func (g *Gap) Holds(gk GroupKind) bool {
+	return g.Kind == gk || g.Kind == GroupKind{Group: gk.Group}
+}
+
 func byKind(gaps []Gap) map[GroupKind]*Gap {
 	index := make(map[GroupKind]*Gap, len(gaps))
 	for i := range gaps {

@@ -64,7 +64,7 @@ type selectorKey struct {
 func New(s *model.Snapshot) *Graph {
 	b := &builder{
 		Graph: &Graph{
-			Closed: s.Complete("", append(PolicyKinds(), model.WorkloadKinds()...)...), classOf: map[*tree.Node]int32{}, standIn: map[model.Key]ID{}, several: map[ID]bool{},
+			Closed: s.Complete("", DecidingKinds()...), classOf: map[*tree.Node]int32{}, standIn: map[model.Key]ID{}, several: map[ID]bool{},
 			shared: &shared{sets: newInterner(), named: map[namedRule]setID{}},
 			basis: &basis{
 				labels: map[string]map[string]bool{}, portNames: map[string]bool{}, names: map[string]bool{}, addresses: newAddresses(),

@@ -254,6 +254,10 @@ func protocolOf(n *tree.Node) (Protocol, bool) {
 	return ParseProtocol(n.Str())
 }
 
+// DecidingKinds returns the kinds of all that decides who may connect to whom: of
+// policies and of workloads. While some of them were not read, [Graph.Closed] is false.
+func DecidingKinds() []model.GroupKind { return append(PolicyKinds(), model.WorkloadKinds()...) }
+
 // PolicyKinds returns the kinds of policies that change who may connect to whom,
 // those included that are not understood: while some of them were not read,
 // there may be more policies.
