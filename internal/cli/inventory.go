@@ -19,6 +19,7 @@ type inventory struct {
 	output, color string
 	verbose       bool
 	baseline      word
+	kinds         []model.GroupKind // that are listed
 
 	world *model.Snapshot // what was read
 }
@@ -114,6 +115,7 @@ type inventoryPrinter struct {
 	accessPrinter
 	verbose bool
 	closed  bool           // nothing that counts lives elsewhere
+	missing string         // why what is listed may not be all that was asked for
 	shown   int            // entries
 	left    map[string]int // entries that were left out, by severity
 }
@@ -144,7 +146,25 @@ func (p *inventoryPrinter) rest() {
 }
 
 func (f *inventory) printer(p *Program) *inventoryPrinter {
-	return &inventoryPrinter{accessPrinter: newPrinter(p, f.color), verbose: f.verbose, closed: f.world.Closed, left: map[string]int{}}
+	return &inventoryPrinter{accessPrinter: newPrinter(p, f.color), verbose: f.verbose, closed: f.world.Closed, missing: f.missing(), left: map[string]int{}}
+}
+
+// missing says why there may be more of the kinds that are listed, where something
+// could not be read.
+func (f *inventory) missing() string {
+	namespaces := f.namespaces
+	if len(namespaces) == 0 {
+		namespaces = []string{""}
+	}
+	for _, ns := range namespaces {
+		if gap := f.world.Gap(ns, f.kinds...); gap != nil {
+			return gap.Reason
+		}
+	}
+	if !f.live() && len(f.problems) > 0 {
+		return "not everything could be read"
+	}
+	return ""
 }
 
 // head writes the first line of an entry: how bad it is, and what it is.
@@ -202,7 +222,8 @@ func (p *inventoryPrinter) label(name, text string) {
 	}
 }
 
-// summary writes the last line: what was looked at, and the findings by severity.
+// summary writes the last line: what was looked at, the findings by severity, and what
+// is not known.
 func (p *inventoryPrinter) summary(what string, t *tally) {
 	var parts []string
 	for s, n := range slices.Backward(t.counts[:]) {
@@ -210,15 +231,27 @@ func (p *inventoryPrinter) summary(what string, t *tally) {
 			parts = append(parts, fmt.Sprintf("%d %s", n, model.Severity(s)))
 		}
 	}
-	if len(parts) == 0 {
-		parts = []string{"nothing wrong found"}
-	} else {
+	switch {
+	case len(parts) > 0:
 		parts[0] = "findings: " + parts[0]
+	case p.missing != "":
+		parts = []string{"nothing wrong found in what was read"}
+	case t.unknown > 0:
+		parts = []string{"nothing wrong found in what is known"}
+	default:
+		parts = []string{"nothing wrong found"}
+	}
+	if t.unknown > 0 {
+		parts = append(parts, fmt.Sprintf("%d unknown", t.unknown))
 	}
 	if t.passed > 0 {
 		parts = append(parts, fmt.Sprintf("%d let pass by an exception or the baseline", t.passed))
 	}
-	p.wrapped(0, bold, what+"; "+strings.Join(parts, ", "))
+	line := what + "; " + strings.Join(parts, ", ")
+	if p.missing != "" {
+		line += ": " + p.missing
+	}
+	p.wrapped(0, bold, line)
 }
 
 // plural writes a count of each thing, most first.

@@ -205,9 +205,14 @@ type tally struct {
 	seen   map[*model.Finding]bool
 	counts [model.Critical + 1]int
 	passed int
+	// unknown counts the entries that are neither found wrong nor known to be right.
+	unknown int
 }
 
 func (t *tally) add(v *verdict) {
+	if !v.bad() && len(v.unknowns) > 0 {
+		t.unknown++
+	}
 	for _, f := range slices.Concat(v.findings, v.passed) {
 		switch {
 		case t.seen[f]:

@@ -307,3 +307,28 @@ spec:
 		t.Errorf("%q\nwant\n%q", got, want)
 	}
 }
+
+// The last line says what is not known, and does not sum up what was not seen.
+func TestInventorySumsUpWhatIsUnknown(t *testing.T) {
+	secret := `{"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "db", "namespace": "shop", "uid": "5b0c1f64-6a4b-4f63-9f0a-1f2b3c4d5e6f"}}`
+	forbidden := func(kind, resource string) []model.Gap {
+		return []model.Gap{{Kind: model.GroupKind{Kind: kind}, Reason: resource + " may not be listed"}}
+	}
+	for _, c := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"secrets", "--from", savedCluster(t, "v1.37.0", forbidden("Secret", "secrets"), livePod("shop"))}, "0 Secrets; nothing wrong found in what was read: secrets may not be listed"},
+		{[]string{"secrets", "--from", savedCluster(t, "v1.37.0", nil, livePod("shop"), secret)}, "1 Secret; nothing wrong found in what is known, 1 unknown"},
+		{[]string{"secrets", "--from", savedCluster(t, "v1.37.0", nil, livePod("shop"))}, "0 Secrets; nothing wrong found"},
+		{[]string{"storage", "--from", savedCluster(t, "v1.37.0", forbidden("PersistentVolumeClaim", "persistentvolumeclaims"), livePod("shop"))},
+			"0 volumes, 0 volume snapshots; nothing wrong found in what was read: persistentvolumeclaims may not be listed"},
+		{[]string{"storage", "--closed-world", write(t, map[string]string{"a.yaml": "apiVersion: snapshot.storage.k8s.io/v1\nkind: VolumeSnapshot\nmetadata: {name: snap, namespace: shop}\nspec: {source: {persistentVolumeClaimName: data}}\n" +
+			"---\napiVersion: v1\nkind: PersistentVolumeClaim\nmetadata: {name: data, namespace: shop}\nspec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}\n"})}, "1 volume, 1 volume snapshot; findings: 1 low, 1 unknown"},
+	} {
+		o := ullage(t, c.args...)
+		if lines := strings.Fields(o.stdout); !strings.HasSuffix(strings.Join(lines, " "), c.want) {
+			t.Errorf("%v: want %q at the end of\n%s%s", c.args[0], c.want, o.stdout, o.stderr)
+		}
+	}
+}

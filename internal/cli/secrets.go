@@ -14,7 +14,7 @@ import (
 )
 
 func secretsCommand(p *Program) *cobra.Command {
-	var f inventory
+	f := inventory{kinds: []model.GroupKind{model.SecretKind}}
 	cmd := &cobra.Command{
 		Use:   "secrets [PATH...] | --cluster | --from FILE",
 		Short: "Who consumes each Secret, and who may read it?",

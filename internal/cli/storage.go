@@ -12,7 +12,7 @@ import (
 )
 
 func storageCommand(p *Program) *cobra.Command {
-	var f inventory
+	f := inventory{kinds: append(model.WorkloadKinds(), model.PersistentVolumeClaimKind, model.PersistentVolumeKind, model.VolumeSnapshotKind, model.VolumeSnapshotContentKind)}
 	cmd := &cobra.Command{
 		Use:   "storage [PATH...] | --cluster | --from FILE",
 		Short: "Which storage is there, who mounts and shares it, is it encrypted?",
@@ -71,7 +71,13 @@ func newStorageListing(view *storage.View, j *judgements, closed bool) *storageL
 		l.volumes = append(l.volumes, listedVolume{v, said, absent})
 	}
 	for _, s := range view.Snapshots {
-		l.snapshots = append(l.snapshots, listedSnapshot{s, j.of(spot{object: s.Object}, spot{object: s.Content})})
+		said := j.of(spot{object: s.Object}, spot{object: s.Content})
+		for _, reason := range s.Unknowns {
+			if !slices.Contains(said.unknowns, reason) {
+				said.unknowns = append(said.unknowns, reason)
+			}
+		}
+		l.snapshots = append(l.snapshots, listedSnapshot{s, said})
 	}
 	for _, c := range view.Classes {
 		l.classes = append(l.classes, listedClass{c, j.of(spot{object: c.Object})})
