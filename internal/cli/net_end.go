@@ -420,26 +420,31 @@ func (n *network) suggest(text string) string {
 
 func abs(n int) int { return max(n, -n) }
 
-// editDistance counts the letters to insert, delete or replace between two words.
+// editDistance counts the letters to insert, delete or replace between two words, and
+// the neighbours to swap.
 func editDistance(a, b string) int {
 	if len(a) > 200 || len(b) > 200 {
 		return 200
 	}
+	var before []int
 	row := make([]int, len(b)+1)
 	for j := range row {
 		row[j] = j
 	}
 	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
+		next := make([]int, len(b)+1)
+		next[0] = i + 1
 		for j := range len(b) {
-			change := diagonal
+			change := row[j]
 			if a[i] != b[j] {
 				change++
 			}
-			diagonal = row[j+1]
-			row[j+1] = min(change, row[j]+1, row[j+1]+1)
+			next[j+1] = min(change, next[j]+1, row[j+1]+1)
+			if i > 0 && j > 0 && a[i] == b[j-1] && a[i-1] == b[j] {
+				next[j+1] = min(next[j+1], before[j-1]+1)
+			}
 		}
+		before, row = row, next
 	}
 	return row[len(b)]
 }
