@@ -304,7 +304,11 @@ spec: {parentRefs: [{name: gw}], rules: [{backendRefs: [{name: web, port: 80}]}]
 	{UseAdmin, role(true, rule("'*'", "*", "'*'")) + "\n---\n{apiVersion: v1, kind: PersistentVolumeClaim, metadata: {name: data, namespace: shop}}", "cluster-admin -> volume shop/data, certain", []string{"name: data, => name: other,"}},
 	{ReadSecrets, role(false, rule("list", "", "secrets")), "service account shop/default -> all secrets in namespace shop, certain", []string{"[list] => [create]", "[secrets] => [configmaps]"}},
 	{ReadSecrets, role(false, "{apiGroups: [''], resources: [secrets], verbs: [get], resourceNames: [key]}"), "service account shop/default -> secret shop/key, certain", []string{"[key] => [other]", "[get] => [update]"}},
-	{ExecPods, role(false, rule("get", "", "pods/exec")), "service account shop/default -> all pods in namespace shop, certain", []string{"pods/exec => pods", "[get] => [list]"}},
+	{ExecPods, role(false, rule("create", "", "pods/exec")), "service account shop/default -> all pods in namespace shop, certain", []string{"pods/exec => pods", "[create] => [list]", "~[create] => [get]"}},
+	{ExecPods, role(false, rule("get", "", "pods/attach")), "service account shop/default -> all pods in namespace shop, unknown", []string{"pods/attach => pods", "[get] => [list]"}},
+	{ExecPods, "---\n{apiVersion: v1, kind: Pod, metadata: {name: db, namespace: shop}, spec: {containers: [{name: c, image: x}]}}" +
+		role(false, "{apiGroups: [''], resources: [pods/exec], verbs: [create], resourceNames: [db]}"), "service account shop/default -> Pod shop/db, certain", []string{"[db] => [web]", "~[create] => [get]"}},
+	{ForwardPorts, role(true, rule("get", "", "pods/portforward")), "service account shop/default -> ports of pods of the cluster, unknown", []string{"[get] => [list]"}},
 	{DebugPods, role(false, rule("patch", "", "pods/ephemeralcontainers")), "service account shop/default -> running pods in namespace shop, certain", []string{"[patch] => [get]"}},
 	{PatchPods, role(false, rule("patch", "", "pods")), "service account shop/default -> all pods in namespace shop, certain", []string{"[patch] => [get]"}},
 	{CreatePods, role(false, rule("create", "batch", "jobs")), "service account shop/default -> own pods in namespace shop, certain", []string{"[create] => [get]", "batch => other"}},

@@ -120,7 +120,8 @@ func (b *builder) namedRight(s access.Subject, r access.NamedRight) {
 		b.lookups += 1 + len(namespaces)
 		for _, ns := range namespaces {
 			exists := r.Namespace != "" || name == aggregationController && b.namespaces[ns] == systemNamespace && b.assumesSystem()
-			b.namedIn(r.Right, r.Resource, name, ns, exists, give)
+			of := b.upgrades(s, step{right: r.Right, certainty: Certain}, b.namespaces[ns], name)
+			b.namedIn(r.Right, r.Resource, name, ns, exists, func(to ID, kind EdgeKind, c Certainty) { give(to, kind, max(c, of)) })
 		}
 		if r.Right == access.ReadSecrets {
 			b.forgesNamed(s, r, name)

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"ullage.dev/ullage/internal/access"
 	"ullage.dev/ullage/internal/model"
 	"ullage.dev/ullage/internal/reach"
 )
@@ -230,6 +231,20 @@ func TestStepsConnect(t *testing.T) {
 	for id := range g.Len() {
 		if v := g.Vertex(ID(id)); v.Kind != Internet && v.Held() == v.String() {
 			t.Errorf("%s says not how it is held", v)
+		}
+	}
+}
+
+// TestUpgrades holds that get alone runs commands before the version that asks for
+// create.
+func TestUpgrades(t *testing.T) {
+	s := model.NewSnapshot(parse(t, role(false, rule("get", "", "pods/exec, pods/portforward"))), true)
+	for minor, want := range map[int]string{34: "certain", 35: "unknown"} {
+		told := New(s, reach.New(s), access.New(s), Options{KubernetesMinor: minor}).told()
+		for _, edge := range []string{"exec-pods: service account shop/default -> all pods in namespace shop, ", "forward-ports: service account shop/default -> ports of pods in namespace shop, "} {
+			if !slices.Contains(told, edge+want) {
+				t.Errorf("1.%d: no %s in\n%s", minor, edge+want, strings.Join(told, "\n"))
+			}
 		}
 	}
 }

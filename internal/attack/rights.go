@@ -125,7 +125,7 @@ func (b *builder) clusterRights(v ID, rights access.Rights) {
 		if s.to == ClusterAdmin {
 			b.give(v, b.admin, s.kind, s.certainty, s.right, none)
 		} else {
-			b.give(v, b.target(s.to, none), s.kind, s.certainty, s.right, none)
+			b.give(v, b.target(s.to, none), s.kind, b.upgrades(b.accounts[b.vertices[v].at], s, "", ""), s.right, none)
 		}
 	}
 	if rights.Has(access.ModifyControllers) {
@@ -156,6 +156,33 @@ func (b *builder) clusterRights(v ID, rights access.Rights) {
 	}
 }
 
+// createsUpgrades is the minor version since which the API server asks for create,
+// too, where a client gets a connection to a pod: with get alone it is the request
+// of a WebSocket (the feature AuthorizePodWebsocketUpgradeCreatePermission, which
+// can be switched off).
+const createsUpgrades = 35
+
+// upgrades says how certain a step is that may be a connection to a pod, or to the
+// one of a name. The version is assumed, so what get alone gives since is unknown.
+func (b *builder) upgrades(s access.Subject, of step, namespace, name string) Certainty {
+	var parts []string
+	switch of.right {
+	case access.ExecPods:
+		parts = []string{"exec", "attach"}
+	case access.PortForward:
+		parts = []string{"portforward"}
+	}
+	if len(parts) == 0 || b.options.KubernetesMinor < createsUpgrades {
+		return of.certainty
+	}
+	for _, part := range parts {
+		if _, ok := b.asked(s, access.Request{Resource: "pods", Subresource: part, Namespace: namespace, Name: name}, "create"); ok {
+			return of.certainty
+		}
+	}
+	return Unknown
+}
+
 // target returns the vertex of what a right leads to.
 func (b *builder) target(kind VertexKind, ns int32) ID {
 	if kind == AnyUser {
@@ -172,7 +199,7 @@ func (b *builder) namespaceRights(v ID, rights, cluster access.Rights, ns int32)
 	rights &^= cluster
 	for _, s := range steps {
 		if rights.Has(s.right) && !s.wide {
-			b.give(v, b.target(s.to, ns), s.kind, s.certainty, s.right, ns)
+			b.give(v, b.target(s.to, ns), s.kind, b.upgrades(b.accounts[b.vertices[v].at], s, b.namespaces[ns], ""), s.right, ns)
 		}
 	}
 	if rights.Has(access.ModifyControllers) && b.rewriter(v, b.namespaces[ns]).some(b.inNamespace[ns]) {
