@@ -131,7 +131,7 @@ func TestImageDiff(t *testing.T) {
 	}
 	object, _, code := runImage(t, "diff", "-o", "json", "--db", db, older, path)
 	var j imageDiffJSON
-	if err := json.Unmarshal([]byte(object), &j); err != nil || code != exitFindings || !j.Worse || j.Compared || len(j.Vulnerabilities.Came) != 1 || len(j.Packages) != 1 || strings.Contains(object, imageCanary) {
+	if err := json.Unmarshal([]byte(object), &j); err != nil || code != exitFindings || (j.Worse == nil || !*j.Worse) || j.Compared || len(j.Vulnerabilities.Came) != 1 || len(j.Packages) != 1 || strings.Contains(object, imageCanary) {
 		t.Errorf("exit %d, %v: %s", code, err, object)
 	}
 	if object, _, _ := runImage(t, "diff", "-o", "json", "--db", t.TempDir(), older, path); !strings.Contains(object, `"vulnerabilities": null`) {

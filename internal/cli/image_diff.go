@@ -29,7 +29,7 @@ and whom to believe, whether they are signed.
 Exit code: 0 nothing is worse, 1 something is: a vulnerability that is not accepted,
 a shell or another program that helps an intruder, a path that anybody may write to,
 a secret, root as the user, or no signature where the old one has it; 2 usage, or an image cannot be read, 3 a part of one could not,
-whether or not something is worse.`,
+or there are no advisories to say what became of the vulnerabilities, whether or not something is worse.`,
 		Example: `  ullage image diff registry.example/web:1.4.1 registry.example/web:1.4.2
   ullage image diff web-1.4.1.cdx.json web.tar -o json`,
 		Args: exactlyPaths("OLD NEW", 2),
@@ -92,6 +92,8 @@ func (f *imageFlags) diff(ctx context.Context, p *Program, refs []string) error 
 		return &codeError{exitUsage, err}
 	case len(sides[0].Image.Problems)+len(sides[1].Image.Problems)+len(decider.wrong) > 0:
 		return incomplete("a part of the images")
+	case !d.Known():
+		return &codeError{exitIncomplete, errors.New("what became of the vulnerabilities is not known: fetch advisories on both images with ullage db update")}
 	case d.Worse():
 		return &codeError{code: exitFindings}
 	}
@@ -134,6 +136,8 @@ func (p *imagePrinter) diff(d *scan.Diff, sides [2]*imageAnswer) error {
 	switch {
 	case d.Worse():
 		p.line(0, yellow, "something is worse")
+	case !d.Known():
+		p.line(0, yellow, "nothing else is worse, and of the vulnerabilities it is not known"+p.asRead(sides))
 	case len(d.Packages)+len(d.Came)+len(d.Went)+len(d.Programs)+len(d.Config)+len(d.Secrets) == 0 && d.Signed[0] == d.Signed[1]:
 		p.line(0, "", "nothing that is compared has changed"+p.asRead(sides))
 	default:
@@ -209,7 +213,7 @@ func (p *imagePrinter) vulnerabilityChanges(d *scan.Diff, sides [2]*imageAnswer)
 		return
 	}
 	p.some("no data on", d.NoData, yellow)
-	if len(d.Came)+len(d.Went) == 0 {
+	if len(d.Came)+len(d.Went)+len(d.Open) == 0 {
 		text := "the same"
 		if len(d.NoData) > 0 {
 			text = "none came or went in packages that there is data on"
@@ -217,11 +221,15 @@ func (p *imagePrinter) vulnerabilityChanges(d *scan.Diff, sides [2]*imageAnswer)
 		p.line(2, "", text+p.asRead(sides))
 		return
 	}
-	p.line(2, "", fmt.Sprintf("%d came, %d went", len(d.Came), len(d.Went)))
+	text := fmt.Sprintf("%d came, %d went", len(d.Came), len(d.Went))
+	if len(d.Open) > 0 {
+		text += fmt.Sprintf(", %d not known: the new image was not judged on what has them", len(d.Open))
+	}
+	p.wrapped(2, "", text)
 	for _, side := range []struct {
 		name string
 		list []scan.Vulnerable
-	}{{"came", d.Came}, {"went", d.Went}} {
+	}{{"came", d.Came}, {"went", d.Went}, {"not known", d.Open}} {
 		few(p, side.list, func(v *scan.Vulnerable) {
 			text, style := fmt.Sprintf("%s %s in %s %s", strings.ToUpper(v.Match.Severity.Level.String()), v.Match.ID, v.Package.Name, v.Package.Version), levelStyles[v.Match.Severity.Level]
 			if v.Match.State == vuln.FixAvailable {
@@ -296,7 +304,7 @@ type imageDiffJSON struct {
 	Version         int                 `json:"version"`
 	Old             string              `json:"old"`
 	New             string              `json:"new"`
-	Worse           bool                `json:"worse"`
+	Worse           *bool               `json:"worse"` // null when it is not known
 	Packages        []packageChangeJSON `json:"packages"`
 	Vulnerabilities *changedVulnsJSON   `json:"vulnerabilities"` // null when nothing is known
 	Compared        bool                `json:"compared"`        // programs, writable, configuration and size
@@ -322,6 +330,7 @@ type packageChangeJSON struct {
 type changedVulnsJSON struct {
 	Came []changedVulnJSON `json:"came"`
 	Went []changedVulnJSON `json:"went"`
+	Open []changedVulnJSON `json:"open"` // of the old image, not known of the new one
 	// NoData are ecosystems on which there are no advisories.
 	NoData []string `json:"noData"`
 }
@@ -352,16 +361,20 @@ type settingChangeJSON struct {
 
 func newImageDiffJSON(d *scan.Diff, sides [2]*imageAnswer) *imageDiffJSON {
 	j := &imageDiffJSON{
-		Version: 1, Old: sides[0].Image.Reference, New: sides[1].Image.Reference, Worse: d.Worse(), Compared: d.Unread == "",
+		Version: 1, Old: sides[0].Image.Reference, New: sides[1].Image.Reference, Compared: d.Unread == "",
 		Secrets: newSecretChangesJSON(d.Secrets), Searched: d.Unread == "" && !d.Unsearched, Base: newOriginsJSON(d), Signed: [2]string{string(d.Signed[0]), string(d.Signed[1])},
 		Packages: []packageChangeJSON{}, Programs: []programChangeJSON{}, Writable: listOf(d.Writable),
 		Complete: !slices.ContainsFunc(sides[:], func(a *imageAnswer) bool { return len(a.Image.Problems) > 0 }),
 	}
+	if worse := d.Worse(); worse || d.Known() {
+		j.Worse = &worse
+	}
+	j.Complete = j.Complete && d.Known()
 	for _, c := range d.Packages {
 		j.Packages = append(j.Packages, packageChangeJSON{string(c.Kind), c.Ecosystem, c.Name, c.Old, c.New})
 	}
 	if d.Unmatched == "" {
-		j.Vulnerabilities = &changedVulnsJSON{changedVulns(d.Came), changedVulns(d.Went), listOf(d.NoData)}
+		j.Vulnerabilities = &changedVulnsJSON{changedVulns(d.Came), changedVulns(d.Went), changedVulns(d.Open), listOf(d.NoData)}
 	}
 	for _, c := range d.Programs {
 		j.Programs = append(j.Programs, programChangeJSON{string(c.Kind), c.Helps(), newProgramJSON(c.Old), newProgramJSON(c.New)})

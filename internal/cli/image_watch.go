@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -33,7 +34,8 @@ With -o json each line is an object, its field event one of new, moved, advisori
 same and failed.
 
 Exit code: 0 interrupted, or with --once all was looked at, 2 usage, or the store
-cannot be used, 3 with --once a reference could not be read wholly.`,
+cannot be used, 3 with --once a reference could not be read wholly,
+or a tag moved to an image without data on what was found before.`,
 		Example: `  ullage image watch registry.example/web:1 registry.example/api:1 --interval 15m
   ullage image watch registry.example/web:1 --once -o json | jq 'select(.event == "moved")'`,
 		Args: func(_ *cobra.Command, args []string) error {
@@ -84,7 +86,7 @@ func (f *watchFlags) watch(ctx context.Context, p *Program, refs []string) error
 			if ctx.Err() != nil {
 				return nil
 			}
-			if e.err != nil || e.result != nil && len(e.result.Image.Problems) > 0 {
+			if e.err != nil || e.result != nil && len(e.result.Image.Problems) > 0 || len(e.moved.Open) > 0 {
 				failed++
 			}
 			if err := w.tell(e); err != nil {
@@ -113,11 +115,11 @@ type watcher struct {
 
 // event is what one look at a reference found.
 type event struct {
-	kind, ref  string
-	at         time.Time
-	result     *scan.Result
-	came, went []store.Finding // with another image
-	err        error
+	kind, ref string
+	at        time.Time
+	result    *scan.Result
+	moved     store.Moved // with another image
+	err       error
 }
 
 func (w *watcher) look(ctx context.Context, ref string) event {
@@ -136,7 +138,7 @@ func (w *watcher) look(ctx context.Context, ref string) event {
 	case e.result.Memory.Before != e.result.Image.Identity.Config:
 		e.kind = "moved"
 		if e.result.Vulnerabilities != nil {
-			e.came, e.went, e.err = w.scanner.Store.Difference(ctx, e.result.Memory.Before, e.result.Image.Identity.Config)
+			e.moved, e.err = w.scanner.Store.Difference(ctx, e.result.Memory.Before, e.result.Image.Identity.Config)
 		}
 	case !e.result.Memory.Change.Empty():
 		e.kind = "advisories"
@@ -157,10 +159,7 @@ func (w *watcher) tell(e event) error {
 		out.wrapped(0, red, head+": "+e.err.Error())
 	case "moved":
 		out.line(0, bold, fmt.Sprintf("%s  moved from %s to %s", head, shortDigest(e.result.Memory.Before), shortDigest(e.result.Image.Identity.Config)))
-		out.change(&store.Change{New: e.came, Gone: e.went})
-		if len(e.came)+len(e.went) == 0 && e.result.Vulnerabilities != nil {
-			out.line(2, "", "no vulnerability came or went")
-		}
+		out.moved(&e.moved, e.result)
 	case "advisories":
 		out.line(0, bold, head+"  the same image, and advisories say something new")
 		out.change(&e.result.Memory.Change)
@@ -178,6 +177,23 @@ func (w *watcher) tell(e event) error {
 		out.wrapped(2, red, "not read: "+problem)
 	}
 	return out.w.Flush()
+}
+
+// moved tells what came and went with another image.
+func (p *imagePrinter) moved(m *store.Moved, r *scan.Result) {
+	p.change(&store.Change{New: m.Came, Gone: m.Went})
+	switch {
+	case len(m.Open) > 0:
+		p.wrapped(2, yellow, fmt.Sprintf("not known of %s of the image before: this one was not judged on what has them", counted(len(m.Open), "vulnerability")))
+		few(p, m.Open, func(f *store.Finding) {
+			p.painted("not known", fmt.Sprintf("%s %s in %s %s", strings.ToUpper(f.Severity), f.Vulnerability, f.Package, f.Version), yellow)
+		})
+	case len(m.Came)+len(m.Went) == 0 && r.Vulnerabilities != nil:
+		p.line(2, "", "no vulnerability came or went")
+	}
+	if r.Vulnerabilities != nil {
+		p.some("no data on", r.Vulnerabilities.NoData, yellow)
+	}
 }
 
 func problemsOf(r *scan.Result) []string {
@@ -202,6 +218,7 @@ func (w *watcher) json(e event) error {
 		Came      []storedFindingJSON `json:"came"`             // null when nothing is known of vulnerabilities
 		Fixes     []storedFindingJSON `json:"fixes,omitempty"`  // got a version that mends them
 		Went      []storedFindingJSON `json:"went"`
+		Open      []storedFindingJSON `json:"open,omitempty"` // of the image before, not known of this one
 		Problems  []string            `json:"problems,omitempty"`
 		Error     string              `json:"error,omitempty"`
 	}{Version: 1, Event: e.kind, At: e.at.UTC(), Reference: e.ref, Problems: problemsOf(e.result)}
@@ -216,7 +233,8 @@ func (w *watcher) json(e event) error {
 			}
 			j.Came, j.Fixes, j.Went = storedFindingsJSON(m.Change.New), storedFindingsJSON(m.Change.Fixes), storedFindingsJSON(m.Change.Gone)
 			if e.kind == "moved" {
-				j.Came, j.Fixes, j.Went = storedFindingsJSON(e.came), nil, storedFindingsJSON(e.went)
+				j.Came, j.Fixes, j.Went = storedFindingsJSON(e.moved.Came), nil, storedFindingsJSON(e.moved.Went)
+				j.Open = storedFindingsJSON(e.moved.Open)
 			}
 		}
 	}

@@ -19,8 +19,14 @@ type Diff struct {
 	// Came and Went are vulnerabilities of packages in one of the images only. Both
 	// are empty when Unmatched says why nothing is known of them.
 	Came, Went []Vulnerable
-	Unmatched  string
-	NoData     []string // ecosystems on which there are no advisories in one of the images
+	// Open are vulnerabilities of the first image on which the second was not judged,
+	// such as those of a distribution in the place of which is one without data.
+	Open      []Vulnerable
+	Unmatched string
+	// Unjudged are ecosystems on which there are no advisories in the second image,
+	// and are in the first.
+	Unjudged []string
+	NoData   []string // ecosystems on which there are no advisories in one of the images
 	// Unread says why programs, configuration and size were not compared, "" when
 	// they were.
 	Unread   string
@@ -86,7 +92,8 @@ type Setting struct{ Name, Old, New string }
 // Worse says whether the second image is worse than the first in what is compared:
 // with vulnerabilities, programs that help an intruder, writable paths or secrets that
 // were not there, running as root when it did not, or not signed as the first one is.
-// Accepted vulnerabilities do not make it worse, and neither do secrets in doubt.
+// Accepted vulnerabilities do not make it worse, and neither do secrets in doubt. That
+// it is not worse says nothing of vulnerabilities unless they are [Diff.Known].
 func (d *Diff) Worse() bool {
 	return slices.ContainsFunc(d.Came, func(v Vulnerable) bool { return v.Match.Exception == nil }) ||
 		slices.ContainsFunc(d.Programs, func(c ProgramChange) bool { return c.Helps() }) || len(d.Writable) > 0 || lessTrusted(d.Signed) ||
@@ -109,7 +116,8 @@ func Compare(from, to *Result) *Diff {
 	if from.Vulnerabilities == nil || to.Vulnerabilities == nil {
 		d.Unmatched = "there is no database of advisories"
 	} else {
-		d.Came, d.Went = onlyIn(to, from), onlyIn(from, to)
+		d.Came = onlyIn(to, from)
+		d.left(from, to)
 		d.NoData = slices.Concat(from.Vulnerabilities.NoData, to.Vulnerabilities.NoData)
 		slices.Sort(d.NoData)
 		d.NoData = slices.Compact(d.NoData)
@@ -136,6 +144,28 @@ func Compare(from, to *Result) *Diff {
 	}
 	return d
 }
+
+// left tells what the second image does not have any more from what is not known.
+func (d *Diff) left(from, to *Result) {
+	j := judged(to, len(to.Image.Problems) == 0)
+	proves := j.Proves()
+	for _, v := range onlyIn(from, to) {
+		if key := KeyOf(from.Image, v.Match); proves(&key) {
+			d.Went = append(d.Went, v)
+		} else {
+			d.Open = append(d.Open, v)
+		}
+	}
+	for _, scope := range to.Vulnerabilities.NoData {
+		if !slices.Contains(from.Vulnerabilities.NoData, scope) {
+			d.Unjudged = append(d.Unjudged, scope)
+		}
+	}
+}
+
+// Known says whether it is known of the vulnerabilities of the first image, and of
+// what was judged in it, what became of them.
+func (d *Diff) Known() bool { return d.Unmatched == "" && len(d.Open)+len(d.Unjudged) == 0 }
 
 // comparePackages pairs the versions of a name that are in one image only, in their
 // order: what is left over was added or removed.

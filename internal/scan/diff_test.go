@@ -39,7 +39,7 @@ func TestCompare(t *testing.T) {
 			Config:   image.Config{User: "0:0", Entrypoint: []string{"/web"}, Env: []image.Variable{{Name: "A", Value: "3"}, {Name: "C", Value: "2"}}, Labels: map[string]string{"l": "1"}},
 			Layers:   []image.Layer{{Size: 10}, {Size: 5}},
 		},
-		Vulnerabilities: &vuln.Result{Matches: []vuln.Match{{Package: 0, ID: "CVE-1"}, {Package: 3, ID: "CVE-4", Priority: 1}, {Package: 2, ID: "CVE-5", Priority: 9}}, NoData: []string{"npm"}},
+		Vulnerabilities: &vuln.Result{Matches: []vuln.Match{{Package: 0, ID: "CVE-1"}, {Package: 3, ID: "CVE-4", Priority: 1}, {Package: 2, ID: "CVE-5", Priority: 9}}, NoData: []string{"Go"}},
 	}
 	d := Compare(from, to)
 	var got []string
@@ -155,6 +155,40 @@ func TestCompareTurned(t *testing.T) {
 		}
 		if len(there) != len(back) || len(Compare(&sides[0], &sides[0]).Packages) != 0 {
 			t.Fatalf("%d changes there, %d back", len(there), len(back))
+		}
+	}
+}
+
+// TestCompareUnjudged: what the second image was not judged on did not go.
+func TestCompareUnjudged(t *testing.T) {
+	side := func(ecosystem string, found bool, noData ...string) *Result {
+		r := &Result{Image: &image.Image{Bill: true, Packages: []image.Package{{Ecosystem: ecosystem, Name: "libssl3", Version: "1"}}}, Vulnerabilities: &vuln.Result{NoData: noData}}
+		if found {
+			r.Vulnerabilities.Matches = []vuln.Match{{ID: "CVE-1"}}
+		}
+		return r
+	}
+	none := side("Debian", false)
+	none.Vulnerabilities = nil
+	for name, c := range map[string]struct {
+		from, to         *Result
+		went, open, came int
+		known            bool
+	}{
+		"mended":                        {side("Debian", true), side("Debian", false), 1, 0, 0, true},
+		"the next release":              {side("Debian", true), side("Debian", false, "Debian:13"), 0, 1, 0, false},
+		"another system":                {side("Debian", true), side("Ubuntu", false, "Ubuntu:24.04:LTS"), 0, 1, 0, false},
+		"another system with data":      {side("Debian", true), side("Ubuntu", false), 1, 0, 0, true},
+		"another language without data": {side("Debian", true), side("Debian", false, "npm"), 1, 0, 0, false},
+		"a language and a system":       {side("npm", true), side("npm", false, "Ubuntu:24.04:LTS"), 1, 0, 0, false},
+		"nothing found before":          {side("Debian", false), side("Ubuntu", false, "Ubuntu:24.04:LTS"), 0, 0, 0, false},
+		"no data in either":             {side("npm", false, "npm"), side("npm", false, "npm"), 0, 0, 0, true},
+		"data came":                     {side("Ubuntu", false, "Ubuntu:24.04:LTS"), side("Debian", true), 0, 0, 1, true},
+		"no database":                   {side("Debian", true), none, 0, 0, 0, false},
+	} {
+		d := Compare(c.from, c.to)
+		if len(d.Went) != c.went || len(d.Open) != c.open || len(d.Came) != c.came || d.Known() != c.known {
+			t.Errorf("%s: went %v, open %v, came %v, known %v", name, d.Went, d.Open, d.Came, d.Known())
 		}
 	}
 }

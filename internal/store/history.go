@@ -121,29 +121,45 @@ func (c *Course) fixedBy(l lineage, later []Seen) {
 	}
 }
 
-// Difference compares what is found in two images, as far as they were matched:
-// what only the second has, and what only the first has. A finding is the same
-// when package and vulnerability are.
-func (s *Store) Difference(ctx context.Context, first, second string) (came, went []Finding, err error) {
-	err = s.change(ctx, func(tx *sql.Tx) error {
-		a, err := present(ctx, tx, first)
-		if err != nil {
-			return err
-		}
-		b, err := present(ctx, tx, second)
-		if err != nil {
-			return err
-		}
-		came, went = missing(b, a), missing(a, b)
-		return nil
-	})
-	return came, went, err
+// Moved is what is found in one of two images only. A finding is the same when
+// package and vulnerability are.
+type Moved struct {
+	Came, Went []Finding
+	// Open were found in the first image, and the second was not judged on them.
+	Open []Finding
 }
 
-func present(ctx context.Context, tx *sql.Tx, config string) (map[lineage]Finding, error) {
+// Difference compares what is found in two images, as far as they were matched.
+func (s *Store) Difference(ctx context.Context, first, second string) (m Moved, err error) {
+	err = s.change(ctx, func(tx *sql.Tx) error {
+		m = Moved{}
+		a, _, err := present(ctx, tx, first)
+		if err != nil {
+			return err
+		}
+		b, open, err := present(ctx, tx, second)
+		if err != nil {
+			return err
+		}
+		m.Came = missing(b, a)
+		for _, f := range missing(a, b) {
+			if open.proves(f.lineage()) {
+				m.Went = append(m.Went, f)
+			} else {
+				m.Open = append(m.Open, f)
+			}
+		}
+		return nil
+	})
+	return m, err
+}
+
+// present gives what is there in an image, and what it was not judged on.
+func present(ctx context.Context, tx *sql.Tx, config string) (map[lineage]Finding, openness, error) {
 	var id int64
-	if err := tx.QueryRowContext(ctx, "SELECT id FROM image WHERE config = ?", config).Scan(&id); err != nil {
-		return nil, err
+	var open string
+	if err := tx.QueryRowContext(ctx, "SELECT id, CASE WHEN found IS NULL THEN ? ELSE open END FROM image WHERE config = ?", everything, config).Scan(&id, &open); err != nil {
+		return nil, openness{}, err
 	}
 	found, err := findings(ctx, tx, id)
 	all := map[lineage]Finding{}
@@ -152,7 +168,7 @@ func present(ctx context.Context, tx *sql.Tx, config string) (map[lineage]Findin
 			all[l.lineage()] = l.Finding
 		}
 	}
-	return all, err
+	return all, parseOpen(open), err
 }
 
 // missing gives what only the first has, sorted.

@@ -5,6 +5,8 @@ import (
 	"hash/fnv"
 	"slices"
 	"strings"
+
+	"ullage.dev/ullage/internal/vuln"
 )
 
 // Judged says how far an image was judged: of what was not, nothing is taken for
@@ -16,9 +18,12 @@ type Judged struct {
 	Why       string   // all of that for people, "" when everything was judged
 }
 
-// proves says whether it means something that a finding is missing.
-func (j *Judged) proves(k *Key) bool {
-	return !j.Partly && !slices.Contains(j.NoData, k.Ecosystem) && !slices.ContainsFunc(j.Undecided, func(u Key) bool { return u.lineage() == k.lineage() })
+// Proves returns what says whether it means something that a finding is missing. Of
+// an image of which an operating system was not judged it means nothing for packages
+// of any operating system: one may have taken the place of another.
+func (j *Judged) Proves() func(*Key) bool {
+	o := parseOpen(j.open())
+	return func(k *Key) bool { return o.proves(k.lineage()) }
 }
 
 // everything stands for all ecosystems in what [Judged.open] returns.
@@ -41,19 +46,25 @@ func (j *Judged) open() string {
 func (l lineage) text() string { return l.ecosystem + "\t" + l.name + "\t" + l.vulnerability }
 
 // openness is what open wrote, to look up.
-type openness map[string]bool
+type openness struct {
+	lines  map[string]bool
+	system bool // there is no data on the operating system
+}
 
 func parseOpen(text string) openness {
-	o := openness{}
+	o := openness{lines: map[string]bool{}}
 	for line := range strings.SplitSeq(text, "\n") {
 		if line != "" {
-			o[line] = true
+			o.lines[line] = true
+			o.system = o.system || vuln.IsDistribution(line)
 		}
 	}
 	return o
 }
 
-func (o openness) proves(l lineage) bool { return !o[everything] && !o[l.ecosystem] && !o[l.text()] }
+func (o *openness) proves(l lineage) bool {
+	return !o.lines[everything] && !o.lines[l.ecosystem] && !o.lines[l.text()] && !(o.system && vuln.IsDistribution(l.ecosystem))
+}
 
 func digestOf(found []Finding, j *Judged) string {
 	h := fnv.New128a()

@@ -144,7 +144,7 @@ func (s *Store) reconcile(ctx context.Context, tx *sql.Tx, id int64, found []Fin
 	}
 	defer put.Close()
 	now := s.now()
-	there := map[Key]bool{}
+	there, proves := map[Key]bool{}, judged.Proves()
 	for i := range found {
 		f := &found[i]
 		if there[f.Key] {
@@ -173,7 +173,7 @@ func (s *Store) reconcile(ctx context.Context, tx *sql.Tx, id int64, found []Fin
 		}
 	}
 	for key, was := range before {
-		if there[key] || !was.life.Gone.IsZero() || !judged.proves(&key) {
+		if there[key] || !was.life.Gone.IsZero() || !proves(&key) {
 			continue
 		}
 		c.Gone = append(c.Gone, was.Finding)

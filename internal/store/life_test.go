@@ -79,9 +79,9 @@ func TestLife(t *testing.T) {
 	if lives, err = s.Lives(t.Context(), "B"); err != nil || lives[newer.Key].Since != day(2) {
 		t.Errorf("a new image makes an old finding young: %+v, %v", lives, err)
 	}
-	came, went, err := s.Difference(t.Context(), "A", "B")
-	if err != nil || len(came) != 0 || !slices.Equal(went, []Finding{fixed}) {
-		t.Errorf("difference: %v, %v, %v", came, went, err)
+	moved, err := s.Difference(t.Context(), "A", "B")
+	if err != nil || len(moved.Came)+len(moved.Open) != 0 || !slices.Equal(moved.Went, []Finding{fixed}) {
+		t.Errorf("difference: %+v, %v", moved, err)
 	}
 	h, err := s.History(t.Context(), ref, "linux/amd64")
 	if err != nil || len(h.Images) != 2 || h.Images[0].Config != "B" || !h.Images[0].Current || h.Images[1].Current || !h.Images[1].First.Equal(day(0)) {
@@ -218,6 +218,7 @@ func TestGoneAsFarAsJudged(t *testing.T) {
 	}{
 		{Judged{NoData: []string{"npm"}}, []string{"CVE-1", "CVE-3"}},
 		{Judged{NoData: []string{"Debian"}}, []string{"CVE-2"}},
+		{Judged{NoData: []string{"Alpine"}}, []string{"CVE-2"}},
 		{Judged{Undecided: []Key{{"Debian", "zlib", "1", "CVE-3"}}}, []string{"CVE-1", "CVE-2"}},
 		{Judged{Undecided: []Key{{"npm", "zlib", "1", "CVE-3"}}}, []string{"CVE-1", "CVE-2", "CVE-3"}},
 		{Judged{Partly: true}, nil},
@@ -234,6 +235,31 @@ func TestGoneAsFarAsJudged(t *testing.T) {
 		}
 		if slices.Sort(gone); !slices.Equal(gone, x.gone) {
 			t.Errorf("%+v: gone %v, want %v", x.judged, gone, x.gone)
+		}
+	}
+}
+
+// TestMovedToAnotherSystem leads a tag to an image of a distribution without data: what
+// was found before is neither gone nor there.
+func TestMovedToAnotherSystem(t *testing.T) {
+	s := open(t, t.TempDir(), Options{})
+	npm := finding("left-pad", "1", "CVE-2", "")
+	npm.Ecosystem = "npm"
+	see(t, s, "a", "A")
+	match(t, s, "A", finding("zlib", "1", "CVE-1", ""), npm)
+	see(t, s, "a", "B")
+	for _, x := range []struct {
+		judged     *Judged // nil: not held against advisories
+		went, open int
+	}{{nil, 0, 2}, {&Judged{NoData: []string{"Ubuntu"}}, 1, 1}, {&Judged{NoData: []string{"npm"}}, 1, 1}, {&Judged{}, 2, 0}} {
+		if x.judged != nil {
+			if _, err := s.Match(t.Context(), "B", nil, *x.judged); err != nil {
+				t.Fatal(err)
+			}
+		}
+		m, err := s.Difference(t.Context(), "A", "B")
+		if err != nil || len(m.Went) != x.went || len(m.Open) != x.open {
+			t.Errorf("%+v: %+v, %v", x.judged, m, err)
 		}
 	}
 }

@@ -132,6 +132,7 @@ func TestRunningNotKnown(t *testing.T) {
 		"not read":            {Judged{}, false, "unread B; open CVE-1 in B"},
 		"read":                {Judged{}, true, "B clean; gone CVE-1 on day 2"},
 		"no data on it":       {Judged{NoData: []string{"Debian"}}, true, "B clean; open CVE-1 in B"},
+		"another system":      {Judged{NoData: []string{"Ubuntu"}}, true, "B clean; open CVE-1 in B"},
 		"no data on another":  {Judged{NoData: []string{"npm"}}, true, "B clean; gone CVE-1 on day 2"},
 		"read in part":        {Judged{Partly: true}, true, "B clean; open CVE-1 in B"},
 		"undecided":           {Judged{Undecided: []Key{{"Debian", "zlib", "2", "CVE-1"}}}, true, "B clean; open CVE-1 in B"},

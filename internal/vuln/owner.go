@@ -23,7 +23,7 @@ func (w *word) of(id string) (why string, stands bool) {
 // one, nil when none does or there is no data on it.
 func (m *matcher) ownersWord(i int) (*word, error) {
 	k := m.packages[i].Owner
-	if k < 0 || k >= len(m.packages) || k == i || isDistribution(m.packages[i].Ecosystem) || !isDistribution(m.packages[k].Ecosystem) {
+	if k < 0 || k >= len(m.packages) || k == i || IsDistribution(m.packages[i].Ecosystem) || !IsDistribution(m.packages[k].Ecosystem) {
 		return nil, nil
 	}
 	owner := &m.packages[k]

@@ -13,7 +13,7 @@ func (m *matcher) made(i int, h *hit, reasons []string) (*Match, error) {
 		return x, err
 	}
 	urgency, from := "", ""
-	if isDistribution(m.packages[i].Ecosystem) {
+	if IsDistribution(m.packages[i].Ecosystem) {
 		for _, a := range h.said {
 			if urgency == "" && levelOfWord(a.Urgency) != UnknownLevel {
 				urgency, from = a.Urgency, a.Feed

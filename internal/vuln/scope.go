@@ -125,8 +125,9 @@ func normalPyPI(name string) string {
 	return string(b)
 }
 
-// distributions own what they package: their word stands over upstream's.
-func isDistribution(ecosystem string) bool {
+// IsDistribution says whether the packages of an ecosystem are those of an operating
+// system. Distributions own what they package: their word stands over upstream's.
+func IsDistribution(ecosystem string) bool {
 	switch OrderOf(ecosystem) {
 	case Dpkg, Apk, Rpm:
 		return true
@@ -135,4 +136,4 @@ func isDistribution(ecosystem string) bool {
 }
 
 // hasOwnWord says whether those who build a package speak on it besides OSV.
-func hasOwnWord(ecosystem string) bool { return ecosystem == kubernetes || isDistribution(ecosystem) }
+func hasOwnWord(ecosystem string) bool { return ecosystem == kubernetes || IsDistribution(ecosystem) }

@@ -36,7 +36,7 @@ func (r *Result) Upgrades(packages []Package, layers []int) []Upgrade {
 		m := &r.Matches[i]
 		p := &packages[m.Package]
 		k := key{ecosystem: p.Ecosystem, name: p.Name, version: p.Version, layer: layers[m.Package]}
-		if isDistribution(p.Ecosystem) {
+		if IsDistribution(p.Ecosystem) {
 			k.name, k.version = cmp.Or(p.Source, p.Name), ""
 		}
 		at, known := index[k]
