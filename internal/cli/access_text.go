@@ -67,6 +67,15 @@ func printable(text string) string {
 	}, text)
 }
 
+// printableLines is printable of each line.
+func printableLines(text string) string {
+	lines := strings.Split(text, "\n")
+	for i := range lines {
+		lines[i] = printable(lines[i])
+	}
+	return strings.Join(lines, "\n")
+}
+
 // asked says a request in words.
 func asked(q *access.Request) string {
 	if q.URL != "" {

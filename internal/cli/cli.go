@@ -90,7 +90,7 @@ func Run(ctx context.Context, p *Program) int {
 	var coded *codeError
 	if errors.As(err, &coded) {
 		if message := coded.Error(); message != "" {
-			fmt.Fprintln(p.Stderr, "ullage: "+message)
+			fmt.Fprintln(p.Stderr, "ullage: "+printableLines(message))
 		}
 		return coded.code
 	}
@@ -98,7 +98,7 @@ func Run(ctx context.Context, p *Program) int {
 	if !strings.Contains(err.Error(), "\n") && !strings.Contains(err.Error(), "(see ") {
 		hint = " (see " + cmd.CommandPath() + " --help)"
 	}
-	fmt.Fprintf(p.Stderr, "ullage: %s%s\n", err, hint)
+	fmt.Fprintf(p.Stderr, "ullage: %s%s\n", printableLines(err.Error()), hint)
 	return exitUsage
 }
 

@@ -90,7 +90,7 @@ func (p *imagePrinter) painted(name, text, style string) { p.columns(18, name, d
 // columns writes a name in a column of some width, and what belongs to it behind it.
 // A name that fills its column has a line of its own.
 func (p *imagePrinter) columns(column int, name, nameStyle, text, style string) {
-	if utf8.RuneCountInString(name) >= column {
+	if name = printable(name); utf8.RuneCountInString(name) >= column {
 		fmt.Fprintf(p.w, "  %s\n", p.paintUnless(nameStyle, name))
 		name = ""
 	}
