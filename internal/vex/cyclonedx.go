@@ -31,6 +31,7 @@ type (
 		PURL       string
 		Type, Name string
 		Hashes     []struct{ Alg, Content string }
+		Properties []struct{ Name, Value string }
 		Components []cdxComponent
 	}
 	cdxVulnerability struct {
@@ -64,6 +65,7 @@ func (d *Document) cyclonedx(text []byte, name string) error {
 	refs := map[string]*cdxComponent{}
 	note(refs, []cdxComponent{doc.Metadata.Component})
 	note(refs, doc.Components)
+	whole := &doc.Metadata.Component
 	by := cmp.Or(doc.Metadata.Manufacturer.Name, doc.Metadata.Supplier.Name)
 	if len(doc.Metadata.Authors) > 0 {
 		by = cmp.Or(doc.Metadata.Authors[0].Name, by)
@@ -98,11 +100,15 @@ func (d *Document) cyclonedx(text []byte, name string) error {
 				}
 				versions = append(versions, version.Version)
 			}
+			all := ofVersions(vuln.Product{ID: affected.Ref, PURL: u, Digests: digests}, versions)
+			if c := refs[affected.Ref]; why == "" && whole.Type == "container" && c != nil && c.Type != "container" {
+				all, why = inImage(whole, all)
+			}
 			if why != "" {
 				lost = append(lost, why)
 				continue
 			}
-			s.Products = append(s.Products, ofVersions(vuln.Product{ID: affected.Ref, PURL: u, Digests: digests}, versions)...)
+			s.Products = append(s.Products, all...)
 		}
 		d.add(s, lost)
 	}
@@ -123,11 +129,7 @@ func note(refs map[string]*cdxComponent, all []cdxComponent) {
 // package URL.
 func target(refs map[string]*cdxComponent, ref string) (u purl.URL, digests []string, why string) {
 	if c := refs[ref]; c != nil {
-		for _, h := range c.Hashes {
-			if digest := digest(h.Alg, h.Content); digest != "" && c.Type == "container" {
-				digests = append(digests, digest)
-			}
-		}
+		digests = c.digests()
 		u, err := purl.Parse(c.PURL)
 		if err != nil && len(digests) == 0 {
 			return u, nil, fmt.Sprintf("the component %q has neither a package URL nor the digest of an image", cmp.Or(c.Name, ref))
@@ -144,6 +146,44 @@ func target(refs map[string]*cdxComponent, ref string) (u purl.URL, digests []st
 		return u, nil, fmt.Sprintf("%q is neither a component of the document nor a package URL", ref)
 	}
 	return u, nil, ""
+}
+
+// digests are those by which an image is known; our own bills, and those of Trivy,
+// have that of its configuration in a property.
+func (c *cdxComponent) digests() []string {
+	if c.Type != "container" {
+		return nil
+	}
+	var list []string
+	for _, h := range c.Hashes {
+		if digest := digest(h.Alg, h.Content); digest != "" {
+			list = append(list, digest)
+		}
+	}
+	for _, p := range c.Properties {
+		if (p.Name == "ullage:image:config" || p.Name == "aquasecurity:trivy:ImageID") && p.Value != "" {
+			list = append(list, p.Value)
+		}
+	}
+	return list
+}
+
+// inImage makes products parts of the image that a document is about: what it says of
+// them need not be true of the same packages elsewhere.
+func inImage(whole *cdxComponent, parts []vuln.Product) ([]vuln.Product, string) {
+	u, err := purl.Parse(whole.PURL)
+	digests := whole.digests()
+	if err != nil && len(digests) == 0 {
+		return nil, fmt.Sprintf("the image %q that it is about has neither a package URL nor a digest", cmp.Or(whole.Name, whole.Ref))
+	}
+	product := vuln.Product{ID: whole.Name, PURL: u, Digests: digests}
+	for i := range parts {
+		if parts[i].PURL.Type == "" {
+			return nil, fmt.Sprintf("the component %q has no package URL", parts[i].ID)
+		}
+		product.Components = append(product.Components, parts[i].PURL)
+	}
+	return []vuln.Product{product}, ""
 }
 
 // ofVersions limits a product that is known without its version to some.

@@ -135,6 +135,9 @@ func productOf(c *openComponent, parts []openComponent) (vuln.Product, string) {
 			p.Digests = append(p.Digests, digest)
 		}
 	}
+	if strings.HasPrefix(c.ID, contentPrefix) {
+		p.Digests = append(p.Digests, c.ID)
+	}
 	if !ok && len(p.Digests) == 0 {
 		return p, fmt.Sprintf("the product %q has neither a package URL nor a digest", p.ID)
 	}

@@ -163,6 +163,9 @@ func SubjectOf(img *image.Image) *vuln.Subject {
 			s.Digests = append(s.Digests, digest)
 		}
 	}
+	if len(s.Digests) == 0 {
+		s.Digests = []string{contentPrefix + contentDigest(img)}
+	}
 	for i := range img.Packages {
 		s.Packages[i], _ = purl.Parse(img.Packages[i].PURL) // one without a URL is nobody's product
 	}

@@ -67,13 +67,21 @@ var documents = map[string]struct {
 			{"id": "CVE-2", "analysis": {"state": "exploitable", "response": ["update"]}, "recommendation": "Upgrade a", "affects": [{"ref": "1", "versions": [{"version": "1", "status": "affected"}, {"version": "2"}]}]},
 			{"id": "CVE-3", "analysis": {"state": "resolved"}, "affects": [{"ref": "urn:cdx:0-0/1#pkg%3Anpm%2Fc%401"}, {"ref": "3"}, {"ref": "4"}, {"ref": "1", "versions": [{"range": "vers:npm/<2"}]}]},
 			{"id": "CVE-4", "affects": [{"ref": "1"}]}, {"id": "CVE-5", "analysis": {"state": "hm"}}]}`, []string{
-		"CVE-1 [GHSA-1] not_affected code_not_reachable|never called| by Shop at 1767225600: [sha256:aa] pkg:npm/b@1 []",
-		"CVE-2 [] affected ||Upgrade a by Shop at 1767225600: pkg:npm/a@1 [] pkg:npm/a@2 []",
+		"CVE-1 [GHSA-1] not_affected code_not_reachable|never called| by Shop at 1767225600: [sha256:aa] [sha256:aa] with pkg:npm/b@1",
+		"CVE-2 [] affected ||Upgrade a by Shop at 1767225600: [sha256:aa] with pkg:npm/a@1 with pkg:npm/a@2",
 		"CVE-3 [] fixed || by Shop at 1767225600: pkg:npm/c@1 []",
 		`problem: CVE-3: the component "nameless" has neither a package URL nor the digest of an image`,
 		`problem: CVE-3: "4" is neither a component of the document nor a package URL`,
 		`problem: CVE-3: "1" is limited to the range "vers:npm/<2", which is not read`,
 		`problem: CVE-5: the state "hm" is none of CycloneDX`,
+	}},
+	"CycloneDX of an image": {`{"bomFormat": "CycloneDX", "metadata": {"component": {"bom-ref": "image", "type": "container", "name": "web", "properties": [{"name": "ullage:image:config", "value": "sha256:bb"}]}},
+		"components": [{"bom-ref": "1", "purl": "pkg:npm/a@1"}], "vulnerabilities": [{"id": "CVE-1", "analysis": {"state": "not_affected"}, "affects": [{"ref": "1"}]}]}`, []string{
+		"CVE-1 [] not_affected || by  at 0: [sha256:bb] with pkg:npm/a@1",
+	}},
+	"CycloneDX of an image without a digest": {`{"bomFormat": "CycloneDX", "metadata": {"component": {"bom-ref": "image", "type": "container", "name": "web"}},
+		"components": [{"bom-ref": "1", "purl": "pkg:npm/a@1"}], "vulnerabilities": [{"id": "CVE-1", "analysis": {"state": "not_affected"}, "affects": [{"ref": "1"}]}]}`, []string{
+		`problem: CVE-1: the image "web" that it is about has neither a package URL nor a digest`,
 	}},
 	"CSAF": {`{"document": {"category": "csaf_vex", "csaf_version": "2.0", "title": "t", "publisher": {"category": "vendor", "name": "Shop", "namespace": "https://shop.example"}, "tracking": {"id": "1", "status": "final", "version": "1", "current_release_date": "2026-01-01T00:00:00Z", "initial_release_date": "2026-01-01T00:00:00Z", "revision_history": []}},
 		"product_tree": {
@@ -204,6 +212,31 @@ func TestWrite(t *testing.T) {
 	fresh := &vuln.Result{Matches: []vuln.Match{{Package: 2, ID: "CVE-4"}, {Package: 0, ID: "CVE-5"}, {Package: 1, ID: "CVE-5"}}}
 	if after, _ := fresh.Apply(SubjectOf(img), d.Statements); len(after.RuledOut) != 2 || len(after.Matches) != 1 || after.Matches[0].Package != 1 {
 		t.Errorf("%+v", after)
+	}
+}
+
+// TestWriteOwnImage: what is written of one image says nothing of the same packages
+// in another, however the image is known.
+func TestWriteOwnImage(t *testing.T) {
+	digest := "sha256:" + strings.Repeat("c", 64)
+	for name, id := range map[string]image.Identity{"manifest": {Manifest: digest}, "index": {Index: digest}, "configuration": {Config: digest}, "none": {}} {
+		img, result := found()
+		img.Identity = id
+		other := &image.Image{Packages: append([]image.Package{{Name: "b", PURL: "pkg:npm/b@1"}}, img.Packages...)}
+		var b bytes.Buffer
+		if err := OpenVEX(&b, img, result, Options{}); err != nil {
+			t.Fatal(err)
+		}
+		d, err := Read(bytes.NewReader(b.Bytes()), "own.json")
+		if err != nil || len(d.Problems) > 0 {
+			t.Fatalf("%s: %v: %v\n%s", name, err, d.Problems, b.String())
+		}
+		if after, _ := (&vuln.Result{Matches: []vuln.Match{{Package: 2, ID: "CVE-4"}}}).Apply(SubjectOf(img), d.Statements); len(after.RuledOut) != 1 {
+			t.Errorf("%s: it says nothing of its own image: %s", name, b.String())
+		}
+		if after, _ := (&vuln.Result{Matches: []vuln.Match{{Package: 3, ID: "CVE-4"}}}).Apply(SubjectOf(other), d.Statements); len(after.RuledOut) != 0 {
+			t.Errorf("%s: it speaks of another image: %s", name, b.String())
+		}
 	}
 }
 

@@ -34,14 +34,10 @@ func OpenVEX(w io.Writer, img *image.Image, found *vuln.Result, o Options) error
 	add := func(s openStatement, id string, aliases []string, pkg int) {
 		s.Vulnerability = openVulnerability{Name: id, Aliases: aliases}
 		part := openComponent{ID: img.Packages[pkg].PURL}
-		switch {
-		case part.ID == "": // nobody could tell what it is about
+		if part.ID == "" { // nobody could tell what it is about
 			return
-		case whole == nil:
-			s.Products = []openProduct{{openComponent: part}}
-		default:
-			s.Products = []openProduct{{openComponent: *whole, Subcomponents: []openComponent{part}}}
 		}
+		s.Products = []openProduct{{openComponent: whole, Subcomponents: []openComponent{part}}}
 		d.Statements = append(d.Statements, s)
 	}
 	for i := range found.Matches {
@@ -116,36 +112,55 @@ func (d *openDocument) join() {
 	for _, s := range d.Statements {
 		k := key{s.Vulnerability.Name, s.Notes, s.Impact, s.Action, s.Justification, s.Status}
 		i, known := index[k]
-		switch {
-		case !known:
+		if !known {
 			index[k] = len(list)
 			list = append(list, s)
-		case s.Products[0].Subcomponents != nil:
-			of := &list[i].Products[0]
-			if part := s.Products[0].Subcomponents[0]; !slices.ContainsFunc(of.Subcomponents, func(c openComponent) bool { return c.ID == part.ID }) {
-				of.Subcomponents = append(of.Subcomponents, part)
-			}
-		case !slices.ContainsFunc(list[i].Products, func(p openProduct) bool { return p.ID == s.Products[0].ID }):
-			list[i].Products = append(list[i].Products, s.Products[0])
+			continue
+		}
+		of := &list[i].Products[0]
+		if part := s.Products[0].Subcomponents[0]; !slices.ContainsFunc(of.Subcomponents, func(c openComponent) bool { return c.ID == part.ID }) {
+			of.Subcomponents = append(of.Subcomponents, part)
 		}
 	}
 	slices.SortStableFunc(list, func(a, b openStatement) int { return strings.Compare(a.Vulnerability.Name, b.Vulnerability.Name) })
 	d.Statements = append([]openStatement{}, list...)
 }
 
-// imageProduct names an image by its digest; nil when it has none, as a root file
-// system: then its packages are the products.
-func imageProduct(img *image.Image) *openComponent {
-	digest := cmp.Or(img.Manifest, img.Index)
-	hash, ok := strings.CutPrefix(digest, "sha256:")
-	if !ok {
-		return nil
+// imageProduct names an image by its digest: what is true of a package in it need not
+// be of the same package elsewhere, so a package alone is never the product. An image
+// without a manifest, as of an archive of Docker, is named by its configuration, and
+// a root file system by its packages.
+func imageProduct(img *image.Image) openComponent {
+	u := purl.URL{Type: "oci", Name: path.Base(img.Repository), Version: cmp.Or(img.Manifest, img.Index)}
+	if u.Version == "" {
+		u.Type, u.Version = "docker", img.Identity.Config
 	}
-	name := path.Base(img.Repository)
+	if u.Version == "" {
+		return openComponent{ID: contentPrefix + contentDigest(img)}
+	}
 	if img.Repository == "" { // of a file: it has no name that others know
-		name = "image"
+		u.Name = "image"
 	}
-	u := purl.URL{Type: "oci", Name: name, Version: digest}
-	u.Set("repository_url", img.Repository)
-	return &openComponent{ID: u.String(), Hashes: map[string]string{"sha-256": hash}}
+	if u.Type == "oci" {
+		u.Set("repository_url", img.Repository)
+	}
+	c := openComponent{ID: u.String()}
+	if hash, ok := strings.CutPrefix(u.Version, "sha256:"); ok {
+		c.Hashes = map[string]string{"sha-256": hash}
+	}
+	return c
+}
+
+// contentPrefix begins the id of an image that has no digest: what follows is made of
+// its packages.
+const contentPrefix = "urn:ullage:packages:"
+
+func contentDigest(img *image.Image) string {
+	var urls []string
+	for i := range img.Packages {
+		urls = append(urls, fmt.Sprintf("%s %q", img.Packages[i].PURL, img.Packages[i].Where))
+	}
+	slices.Sort(urls)
+	sum := sha256.Sum256([]byte(strings.Join(urls, "\n")))
+	return "sha256:" + hex.EncodeToString(sum[:])
 }
