@@ -410,7 +410,12 @@ func (pl *plan) verdict(r *model.Report) error {
 
 // counted writes a number with its noun.
 func counted(n int, noun string) string {
-	if n != 1 {
+	stem, ies := strings.CutSuffix(noun, "y")
+	switch {
+	case n == 1:
+	case ies && !strings.ContainsAny(stem[len(stem)-1:], "aeiou"):
+		noun = stem + "ies"
+	default:
 		noun += "s"
 	}
 	return fmt.Sprintf("%d %s", n, noun)

@@ -224,6 +224,12 @@ func (p *imagePrinter) upgrades(r *imageAnswer) {
 			text += fmt.Sprintf("; %d known to be exploited", u.Exploited)
 		}
 		text += ")"
+		if u.Left > 0 {
+			text += fmt.Sprintf(", leaves %d", u.Left)
+		}
+		if len(u.Comes) > 0 {
+			text += ", and brings " + p.few(u.Comes)
+		}
 		if u.Layer >= 0 {
 			text += fmt.Sprintf(", %slayer %d", whose(&r.Image.Base, u.Layer), u.Layer+1)
 		}

@@ -78,7 +78,8 @@ type upgradeJSON struct {
 	Packages  []int    `json:"packages"`
 	Mends     []string `json:"mends"`
 	Exploited int      `json:"exploited"`
-	Left      int      `json:"left"` // vulnerabilities of these packages without a fix
+	Left      int      `json:"left"`            // vulnerabilities of these packages that it does not mend
+	Comes     []string `json:"comes,omitempty"` // vulnerabilities that it has and these packages do not
 }
 
 type feedAgeJSON struct {
@@ -142,7 +143,7 @@ func newVulnerabilitiesJSON(r *imageAnswer) *vulnerabilitiesJSON {
 		j.Undecided = append(j.Undecided, undecidedJSON{u.Package, u.ID, u.Why})
 	}
 	for _, u := range r.Upgrades() {
-		j.Upgrades = append(j.Upgrades, upgradeJSON{u.Ecosystem, u.Name, u.From, u.To, u.Layer + 1, inBase(&r.Image.Base, u.Layer), u.Packages, u.Mends, u.Exploited, u.Left})
+		j.Upgrades = append(j.Upgrades, upgradeJSON{u.Ecosystem, u.Name, u.From, u.To, u.Layer + 1, inBase(&r.Image.Base, u.Layer), u.Packages, u.Mends, u.Exploited, u.Left, u.Comes})
 	}
 	for _, e := range r.expired {
 		j.Expired = append(j.Expired, *newExceptionJSON(e))

@@ -63,6 +63,8 @@ type Result struct {
 	// NoData are ecosystems, with the release where that matters, of packages of
 	// which no source says anything: nothing found there means nothing.
 	NoData []string
+
+	ranges map[int][]ranged // by package, where an upgrade mends something
 }
 
 // Run matches packages against a source. An error is of the source; the result is
@@ -261,7 +263,11 @@ func (m *matcher) match(i int, scope string) error {
 			return err
 		}
 	}
-	return m.weigh(i, hits)
+	before := len(m.matches)
+	if err := m.weigh(i, hits); err != nil {
+		return err
+	}
+	return m.keep(i, list, m.matches[before:])
 }
 
 // objections adds to hits what says that they are not there.

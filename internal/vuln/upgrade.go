@@ -12,11 +12,15 @@ type Upgrade struct {
 	Ecosystem string
 	Name      string   // of the source package for distributions
 	From      []string // the versions that are there, in order
-	To        string   // the lowest version that mends all that can be mended
-	Layer     int      // index of the layer that brought the packages, -1 when not known
+	// To is for distributions the lowest version that mends all that can be mended; for
+	// languages the one of the versions with a fix that has the fewest vulnerabilities,
+	// and of these the lowest.
+	To        string
+	Layer     int // index of the layer that brought the packages, -1 when not known
 	Packages  []int
 	Mends     []string // ids, sorted
-	Left      int      // vulnerabilities of these packages that no version mends
+	Left      int      // vulnerabilities of these packages that To does not mend
+	Comes     []string // vulnerabilities that To has and the packages do not, sorted
 	Exploited int      // of Mends, known to be exploited
 	Levels    [Critical + 1]int
 }
@@ -32,6 +36,7 @@ func (r *Result) Upgrades(packages []Package, layers []int) []Upgrade {
 	}
 	index := map[key]int{}
 	var list []Upgrade
+	var matches [][]*Match
 	for i := range r.Matches {
 		m := &r.Matches[i]
 		p := &packages[m.Package]
@@ -44,8 +49,15 @@ func (r *Result) Upgrades(packages []Package, layers []int) []Upgrade {
 			at = len(list)
 			index[k] = at
 			list = append(list, Upgrade{Ecosystem: k.ecosystem, Name: k.name, Layer: k.layer})
+			matches = append(matches, nil)
 		}
+		matches[at] = append(matches[at], m)
 		list[at].count(m, p)
+	}
+	for i := range list {
+		if len(list[i].Mends) > 0 {
+			list[i].choose(r, matches[i])
+		}
 	}
 	list = slices.DeleteFunc(list, func(u Upgrade) bool { return len(u.Mends) == 0 })
 	for i := range list {

@@ -77,7 +77,7 @@ func (r *Result) Apply(s *Subject, statements []Statement) (*Result, []Unused) {
 			unused = append(unused, Unused{&statements[i], why})
 		}
 	}
-	out := &Result{NoData: r.NoData, Undecided: r.Undecided, RuledOut: slices.Clone(r.RuledOut)}
+	out := &Result{NoData: r.NoData, Undecided: r.Undecided, RuledOut: slices.Clone(r.RuledOut), ranges: r.ranges}
 	for i := range r.Matches {
 		m, said := r.Matches[i], a.said[i]
 		if m.Said = cmp.Or(said, m.Said); said == nil || said.Status != SaidNotAffected && said.Status != SaidFixed {
