@@ -393,7 +393,7 @@ func TestVersion(t *testing.T) {
 func TestCacheKnowsAll(t *testing.T) {
 	for of, want := range map[reflect.Type]string{
 		reflect.TypeFor[layerRead]():  "tree entries kept charged raw blob size plain complete whole problems search",
-		reflect.TypeFor[Tree]():       "nodes contents whiteouts opaques",
+		reflect.TypeFor[Tree]():       "origins nodes contents whiteouts opaques",
 		reflect.TypeFor[content]():    "users bytes path found problem",
 		reflect.TypeFor[node]():       "attributes flags parent first next name",
 		reflect.TypeFor[attributes](): "size uid gid link content mode layer kind",

@@ -144,6 +144,9 @@ func (r *packageReader) dpkg() {
 				break
 			}
 		}
+		if o := r.tree.origins; o != nil {
+			p.Layer = o.dpkg.of(&p, p.Layer)
+		}
 		divert(p.Files, p.Name, diverted)
 		p.Files = r.owned.files(p.Files)
 		r.packages = append(r.packages, p)
@@ -187,6 +190,10 @@ func (r *packageReader) apk() {
 		r.damaged(file, damaged)
 		for _, p := range packages {
 			r.addWhole(p, entry.Layer)
+			if o := r.tree.origins; o != nil {
+				added := &r.packages[len(r.packages)-1]
+				added.Layer = o.apk.of(added, added.Layer)
+			}
 		}
 	}
 }

@@ -9,6 +9,7 @@ type squash struct {
 	limits   Limits
 	layer    int // index of the one that is added
 	kept     int64
+	origins  origins
 	cut      bool // paths were left out
 	problems problems
 }
@@ -30,6 +31,8 @@ func (s *squash) add(layer *Tree, index int, away bool) {
 		s.layOver(layer, links)
 	}
 	s.tidy()
+	s.origins.note(s.tree, index)
+	s.tree.origins = &s.origins
 }
 
 // layOver carries a layer into the tree.

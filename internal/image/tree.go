@@ -14,6 +14,7 @@ import (
 //
 // A Tree is safe for concurrent use as long as nobody changes it.
 type Tree struct {
+	origins *origins // of the packages in it, nil when layers were not laid over one another
 	nodes
 	contents []content
 
