@@ -107,7 +107,7 @@ func Run(packages []Package, r Release, source Source) (*Result, error) {
 
 // noRelease says of which system packages are whose ecosystem has no such release.
 func noRelease(r Release) string {
-	if r.ID == "" && r.Version == "" {
+	if r.Version == "" {
 		return " of a release that is not known"
 	}
 	return " of " + strings.TrimSpace(r.ID+" "+r.Version)

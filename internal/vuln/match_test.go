@@ -195,6 +195,14 @@ func TestIntervals(t *testing.T) {
 	}
 }
 
+// TestNoRelease: a testing or unstable Debian names no release.
+func TestNoRelease(t *testing.T) {
+	r, err := Run([]Package{{Ecosystem: "Debian", Name: "zlib", Version: "1", Owner: -1}}, Release{ID: "debian"}, &memory{})
+	if err != nil || !slices.Equal(r.NoData, []string{"Debian of a release that is not known"}) || EcosystemOf(r.NoData[0]) != "Debian" {
+		t.Errorf("%+v, %v", r, err)
+	}
+}
+
 func TestScope(t *testing.T) {
 	for _, c := range []struct {
 		ecosystem string
