@@ -62,6 +62,9 @@ func (e *netEnd) portText() string {
 // destination reads DST[:PORT[/PROTOCOL]].
 func (n *network) destination(text string) (*netEnd, error) {
 	name, port, proto := text, "", reach.TCP
+	if strings.Contains(text, "://") {
+		return nil, malformed(text)
+	}
 	if i := strings.LastIndexByte(text, ':'); i >= 0 && !isAddress(text) {
 		name, port = text[:i], text[i+1:]
 		if strings.Contains(name, ":") && !strings.HasPrefix(name, "[") && !isAddress(name) {
@@ -125,6 +128,12 @@ func likeAddress(text string) bool {
 }
 
 func malformed(text string) error {
+	switch i := strings.LastIndexByte(text, ':'); {
+	case strings.Contains(text, "://"):
+		return fmt.Errorf("%q is a URL: write the host and the port, such as api.example.com:443", text)
+	case i > 0 && !strings.Contains(text[:i], ":"):
+		return fmt.Errorf("%q has a port, which only the destination may have: leave it out of the source", text)
+	}
 	return fmt.Errorf("%q is a malformed address: write one such as 192.0.2.7 or 2001:db8::7, or a range such as 192.0.2.0/24", text)
 }
 
