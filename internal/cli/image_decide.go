@@ -159,6 +159,8 @@ func notJudged(r *scan.Result) string {
 	switch v := r.Vulnerabilities; {
 	case v == nil:
 		return "there is no database of advisories: run ullage db update"
+	case len(r.Image.Packages) == 0:
+		return "none was identified in it"
 	case len(v.NoData) > 0:
 		return "there are no advisories on " + strings.Join(v.NoData, ", ") + ": fetch a feed that has some with ullage db update"
 	case len(v.Undecided) > 0:

@@ -62,6 +62,10 @@ func TestImageDecisions(t *testing.T) {
 	if _, stderr, code := runImage(t, "--db", t.TempDir(), "--fail-on", "high", path); code != exitIncomplete || !strings.Contains(stderr, "not judged") {
 		t.Errorf("without a database: exit %d: %s", code, stderr)
 	}
+	empty := scratch(t, "empty.json", `{"bomFormat": "CycloneDX", "specVersion": "1.5", "components": []}`)
+	if text, stderr, code := runImage(t, "--db", db, "--fail-on", "any", empty); code != exitIncomplete || !strings.Contains(stderr, "none was identified") || strings.Contains(text, "passes") || !strings.Contains(text, "no package was identified") {
+		t.Errorf("without packages: exit %d: %s\n%s", code, stderr, text)
+	}
 	bad := scratch(t, "bad.yaml", strings.Replace(zlibException, "packages: [zlib]", "namespaces: [a]", 1))
 	if _, stderr, code := runImage(t, "--db", db, "--exceptions", bad, path); code != exitIncomplete || !strings.Contains(stderr, "images and packages only") {
 		t.Errorf("an exception that cannot work: exit %d: %s", code, stderr)

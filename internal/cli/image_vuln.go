@@ -29,6 +29,9 @@ func (p *imagePrinter) vulnerabilities(r *imageAnswer, now time.Time) {
 		return
 	}
 	p.some("no data on", v.NoData, yellow)
+	if len(r.Image.Packages) == 0 {
+		p.wrapped(2, yellow, "nothing was matched: no package was identified in it")
+	}
 	found := foundText(r.Distinct(v.Matches))
 	switch {
 	case len(v.NoData) > 0:
