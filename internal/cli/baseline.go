@@ -115,7 +115,7 @@ func (f *checkFlags) saveBaseline(p *Program, r *model.Report) error {
 		return fmt.Errorf("--write-baseline: %w", plainly(f.writeBaseline, err))
 	}
 	for _, problem := range r.Problems {
-		fmt.Fprintln(p.Stderr, "ullage: not in the baseline: "+problem.String())
+		fmt.Fprintln(p.Stderr, "ullage: not in the baseline: "+printable(problem.String()))
 	}
 	written, symptoms := 0, 0
 	for _, finding := range r.Findings {

@@ -74,7 +74,7 @@ func (f *checkFlags) fixes(ctx context.Context, p *Program, v *judged, paths []s
 		return err
 	}
 	for _, problem := range v.report.Problems {
-		fmt.Fprintln(p.Stderr, "ullage: "+problem.String())
+		fmt.Fprintln(p.Stderr, "ullage: "+printable(problem.String()))
 	}
 	return v.plan.verdict(v.report)
 }
