@@ -1,180 +1,218 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
-	"errors"
+	"slices"
+	"strings"
 	"time"
 )
 
-// Run is an image in the containers of a workload.
-type Run struct {
-	Namespace  string
-	Workload   string // with its kind and namespace: Deployment shop/web
-	Container  string
-	Reference  string // as the containers name the image, in full where that can be
-	Digest     string // as the runtime says it: of an index, a manifest or a configuration
-	Platform   string // os/architecture of the nodes, "" when not known
-	Containers int    // that run
+// Running is what runs in the clusters that were looked at, met with the images of
+// the store.
+type Running struct {
+	Looks  []Looked
+	Images []RunningImage // that run, those with the most places first
+	// Unread are runs of what is not in the store, one for each digest and place.
+	Unread []Ran
+	// Gone are findings that are gone from places where they ran, the last first.
+	Gone []GoneFinding
+	// Open are findings that ran in a place of which is not known whether it still has
+	// them, by run: it runs an image that was not read, or not judged on them.
+	Open []OpenRun
 }
 
-// Ran is a run over time.
-type Ran struct {
-	Run
-	Cluster     string    // its name
-	First, Last time.Time // looks that found it
-	Gone        time.Time // the first look that did not find it, zero while it runs
-
-	cluster string
+// RunningImage is an image of the store that runs.
+type RunningImage struct {
+	Config, Platform string
+	References       []string // that lead to it, or led
+	Matched          bool     // it was held against advisories
+	Unjudged         string   // why the findings may not be all, "" when everything was judged
+	Runs             []Ran
+	Findings         []RunningFinding
 }
 
-// Look is one look at what runs in a cluster.
-type Look struct {
-	Cluster string // what tells it from others
-	Name    string
-	At      time.Time
-	Gap     string // why there may be more, "" when all pods were read
-	Runs    []Run
-	// Ended says whether it is known that something that is not in Runs does not run.
-	Ended func(*Run) bool
+// RunningFinding is a finding of an image that runs.
+type RunningFinding struct {
+	Finding
+	Life
+	// FixedIn is the configuration of the image that a reference of the image leads to
+	// now, and that is known not to have the finding; "" when there is none.
+	FixedIn string
+	FixedAs string    // that reference
+	FixedAt time.Time // when it was first seen to lead there
 }
 
-// Looked is a cluster as it was last looked at.
-type Looked struct {
-	Cluster, Name string
-	At            time.Time
-	Gap           string
+// GoneFinding is a finding that a container of a workload had, and has no more.
+type GoneFinding struct {
+	Finding
+	From Ran // the last run with it; its Gone is when the finding was
 }
 
-// keptRuns is how long it is remembered what ran, and does not any more.
-const keptRuns = 400 * 24 * time.Hour
+// OpenRun is a run in the place of another one, of which not all is known.
+type OpenRun struct {
+	Run      Ran
+	Findings []Finding // that its predecessors had
+}
 
-// Observe notes what runs in a cluster. It does nothing, and returns false, when a
-// later look was noted.
-func (s *Store) Observe(ctx context.Context, l *Look) (noted bool, err error) {
+// Running tells what runs in a cluster, by what tells it from others, or in all when
+// that is "".
+func (s *Store) Running(ctx context.Context, cluster string) (r Running, err error) {
 	err = s.change(ctx, func(tx *sql.Tx) error {
-		noted = false
-		var last int64
-		err := tx.QueryRowContext(ctx, "SELECT at FROM look WHERE cluster = ?", l.Cluster).Scan(&last)
-		if err != nil && !errors.Is(err, sql.ErrNoRows) || err == nil && last > l.At.Unix() {
+		f, err := loadFleet(ctx, tx, cluster)
+		if err != nil {
 			return err
 		}
-		noted = true
-		if _, err := tx.ExecContext(ctx, "INSERT INTO look (cluster, name, at, gap) VALUES (?1, ?2, ?3, ?4) ON CONFLICT (cluster) DO UPDATE SET name = ?2, at = ?3, gap = ?4",
-			l.Cluster, l.Name, l.At.Unix(), l.Gap); err != nil {
+		all, err := seen(ctx, tx, f)
+		if err != nil {
 			return err
 		}
-		if err := l.put(ctx, tx); err != nil {
+		r = Running{Looks: f.looks}
+		if err := r.runs(ctx, tx, f, all); err != nil {
 			return err
 		}
-		return l.end(ctx, tx)
+		return r.gone(ctx, tx, f)
 	})
-	return noted && err == nil, err
+	return r, err
 }
 
-// runKey tells the runs of a cluster apart.
-type runKey struct{ workload, container, digest, platform string }
+// runs finds the images that run.
+func (r *Running) runs(ctx context.Context, tx *sql.Tx, f *fleet, all []Seen) error {
+	at := map[int64]int{}
+	for i := range f.runs {
+		run := &f.runs[i]
+		if !run.Gone.IsZero() {
+			continue
+		}
+		images := f.imagesOf(run)
+		if len(images) == 0 {
+			r.Unread = append(r.Unread, *run)
+		}
+		for _, x := range images {
+			k, known := at[x.id]
+			if !known {
+				k = len(r.Images)
+				at[x.id] = k
+				r.Images = append(r.Images, RunningImage{Config: x.config, Platform: x.platform, Matched: x.matched})
+			}
+			r.Images[k].Runs = append(r.Images[k].Runs, *run)
+		}
+	}
+	for id, k := range at {
+		if err := r.Images[k].complete(ctx, tx, f, f.images[id], all); err != nil {
+			return err
+		}
+	}
+	slices.SortFunc(r.Images, func(a, b RunningImage) int {
+		return cmp.Or(len(b.Runs)-len(a.Runs), strings.Compare(a.Config, b.Config))
+	})
+	return nil
+}
 
-func (r *Run) key() runKey { return runKey{r.Workload, r.Container, r.Digest, r.Platform} }
-
-func (l *Look) put(ctx context.Context, tx *sql.Tx) error {
-	put, err := tx.PrepareContext(ctx, `INSERT INTO run (cluster, namespace, workload, container, digest, platform, reference, containers, first, last)
-		VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9) ON CONFLICT DO UPDATE SET reference = ?7, containers = ?8, last = ?9, gone = NULL`)
+// complete adds the findings of an image and where they are fixed.
+func (m *RunningImage) complete(ctx context.Context, tx *sql.Tx, f *fleet, x *fleetImage, all []Seen) error {
+	names := map[string]bool{}
+	for i := range m.Runs {
+		names[m.Runs[i].Reference] = true
+	}
+	for i := range all {
+		if all[i].id == x.id {
+			m.References, m.Unjudged = append(m.References, all[i].Reference), all[i].Unjudged
+			names[all[i].Reference] = true
+		}
+	}
+	found, err := f.findingsOf(ctx, tx, x)
 	if err != nil {
 		return err
 	}
-	defer put.Close()
-	for _, r := range l.Runs {
-		if _, err := put.ExecContext(ctx, l.Cluster, r.Namespace, r.Workload, r.Container, r.Digest, r.Platform, r.Reference, r.Containers, l.At.Unix()); err != nil {
+	fixed := map[lineage]*Seen{}
+	for i := range all {
+		next := &all[i]
+		if !next.Current || !next.Matched || next.id == x.id || next.Platform != x.platform || !names[next.Reference] {
+			continue
+		}
+		there, err := findings(ctx, tx, next.id)
+		if err != nil {
 			return err
 		}
+		has := map[lineage]bool{}
+		for _, l := range there {
+			has[l.lineage()] = has[l.lineage()] || l.life.Gone.IsZero()
+		}
+		for l := range found {
+			if !has[l] && next.open.proves(l) && fixed[l] == nil {
+				fixed[l] = next
+			}
+		}
+	}
+	for key, l := range found {
+		finding := RunningFinding{Finding: l.Finding, Life: l.life}
+		if next := fixed[key]; next != nil {
+			finding.FixedIn, finding.FixedAs, finding.FixedAt = next.Config, next.Reference, next.First
+		}
+		m.Findings = append(m.Findings, finding)
+	}
+	slices.SortFunc(m.Findings, func(a, b RunningFinding) int { return compareFindings(a.Finding, b.Finding) })
+	return nil
+}
+
+// gone finds what is gone from the places where it ran, and what may be.
+func (r *Running) gone(ctx context.Context, tx *sql.Tx, f *fleet) error {
+	open := map[runKey]int{}
+	type gone struct {
+		place
+		lineage
+	}
+	last := map[gone]*GoneFinding{}
+	for i := range f.runs {
+		run := &f.runs[i]
+		if run.Gone.IsZero() {
+			continue
+		}
+		for _, x := range f.imagesOf(run) {
+			found, err := f.findingsOf(ctx, tx, x)
+			if err != nil {
+				return err
+			}
+			for key, l := range found {
+				o, err := f.outcome(ctx, tx, key, []Ran{*run})
+				switch {
+				case err != nil:
+					return err
+				case !o.Gone.IsZero():
+					k := gone{run.place(), key}
+					if was := last[k]; was == nil || was.From.Gone.Before(run.Gone) {
+						last[k] = &GoneFinding{l.Finding, *run}
+					}
+				}
+				for _, unknown := range o.Unknown {
+					r.open(open, unknown, l.Finding)
+				}
+			}
+		}
+	}
+	for _, g := range last {
+		r.Gone = append(r.Gone, *g)
+	}
+	slices.SortFunc(r.Gone, func(a, b GoneFinding) int {
+		return cmp.Or(b.From.Gone.Compare(a.From.Gone), strings.Compare(a.From.Workload, b.From.Workload), strings.Compare(a.From.Container, b.From.Container), compareFindings(a.Finding, b.Finding))
+	})
+	for i := range r.Open {
+		sortFindings(r.Open[i].Findings)
+		r.Open[i].Findings = slices.CompactFunc(r.Open[i].Findings, func(a, b Finding) bool { return a.lineage() == b.lineage() })
 	}
 	return nil
 }
 
-// end marks what does not run any more, and forgets what has not for long.
-func (l *Look) end(ctx context.Context, tx *sql.Tx) error {
-	runs, err := loadRuns(ctx, tx, l.Cluster)
-	if err != nil {
-		return err
+func (r *Running) open(at map[runKey]int, run Ran, found Finding) {
+	key := run.key()
+	key.workload = run.cluster + " " + key.workload
+	i, known := at[key]
+	if !known {
+		i = len(r.Open)
+		at[key] = i
+		r.Open = append(r.Open, OpenRun{Run: run})
 	}
-	there := map[runKey]bool{}
-	for i := range l.Runs {
-		there[l.Runs[i].key()] = true
-	}
-	for i := range runs {
-		r := &runs[i]
-		if !r.Gone.IsZero() || there[r.key()] || !l.Ended(&r.Run) {
-			continue
-		}
-		if _, err := tx.ExecContext(ctx, "UPDATE run SET gone = ?, containers = 0 WHERE cluster = ? AND workload = ? AND container = ? AND digest = ? AND platform = ?",
-			l.At.Unix(), l.Cluster, r.Workload, r.Container, r.Digest, r.Platform); err != nil {
-			return err
-		}
-	}
-	_, err = tx.ExecContext(ctx, "DELETE FROM run WHERE cluster = ? AND gone < ?", l.Cluster, l.At.Add(-keptRuns).Unix())
-	return err
-}
-
-// Looks lists the clusters that were looked at, by name.
-func (s *Store) Looks(ctx context.Context) (all []Looked, err error) {
-	err = s.change(ctx, func(tx *sql.Tx) error {
-		all, err = looks(ctx, tx)
-		return err
-	})
-	return all, err
-}
-
-func looks(ctx context.Context, tx *sql.Tx) ([]Looked, error) {
-	rows, err := tx.QueryContext(ctx, "SELECT cluster, name, at, gap FROM look ORDER BY name, cluster")
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var all []Looked
-	for rows.Next() {
-		var l Looked
-		var at int64
-		if err := rows.Scan(&l.Cluster, &l.Name, &at, &l.Gap); err != nil {
-			return nil, err
-		}
-		l.At = time.Unix(at, 0)
-		all = append(all, l)
-	}
-	return all, rows.Err()
-}
-
-// ForgetCluster drops what ran in clusters of a name, and says whether there were any.
-func (s *Store) ForgetCluster(ctx context.Context, name string) (bool, error) {
-	var n int64
-	err := s.change(ctx, func(tx *sql.Tx) error {
-		gone, err := tx.ExecContext(ctx, "DELETE FROM look WHERE name = ?", name)
-		if err == nil {
-			n, err = gone.RowsAffected()
-		}
-		return err
-	})
-	return n > 0, err
-}
-
-// loadRuns gives the runs of a cluster, of all when it is "".
-func loadRuns(ctx context.Context, tx *sql.Tx, cluster string) ([]Ran, error) {
-	rows, err := tx.QueryContext(ctx, `SELECT cluster, name, namespace, workload, container, digest, platform, reference, containers, first, last, gone
-		FROM run JOIN look USING (cluster) WHERE ?1 = '' OR cluster = ?1 ORDER BY name, cluster, workload, container, first, digest, platform`, cluster)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var all []Ran
-	for rows.Next() {
-		var r Ran
-		var first, last int64
-		var gone sql.NullInt64
-		if err := rows.Scan(&r.cluster, &r.Cluster, &r.Namespace, &r.Workload, &r.Container, &r.Digest, &r.Platform, &r.Reference, &r.Containers, &first, &last, &gone); err != nil {
-			return nil, err
-		}
-		r.First, r.Last, r.Gone = time.Unix(first, 0), time.Unix(last, 0), timeOf(gone)
-		all = append(all, r)
-	}
-	return all, rows.Err()
+	r.Open[i].Findings = append(r.Open[i].Findings, found)
 }
