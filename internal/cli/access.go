@@ -122,10 +122,12 @@ nothing found, but not all is known.`,
 
 // exactly refuses any other number of arguments, and says where paths belong.
 func exactly(names string, count int) cobra.PositionalArgs {
-	return func(_ *cobra.Command, args []string) error {
+	return func(cmd *cobra.Command, args []string) error {
 		switch {
 		case len(args) < count:
 			return fmt.Errorf("name %s", names)
+		case len(args) > count && cmd.Flags().ShorthandLookup("f") == nil:
+			return fmt.Errorf("%q is one argument too many", args[count])
 		case len(args) > count:
 			return fmt.Errorf("%q is one argument too many: name files with -f %s", args[count], args[count])
 		}
