@@ -163,6 +163,9 @@ func (n *network) writeCuts(w *accessPrinter, b *reach.Blast, verbose bool) {
 		}
 		w.entry(2, "", fmt.Sprintf("%d.", i+1), c.Text, place)
 		w.wrapped(6, "", fmt.Sprintf("directly %s instead of %s, step by step %s instead of %s", extent(c.Direct), extent(b.Direct), extent(c.Further), extent(b.Further)))
+		if c.Assumed != "" {
+			w.wrapped(6, dim, c.Assumed)
+		}
 	}
 	if left := len(b.Cuts) - len(shown); left > 0 {
 		w.line(2, dim, counted(left, "more change")+" shrink it less; -v lists all")
@@ -201,6 +204,7 @@ type blastPeerJSON struct {
 type cutJSON struct {
 	Change  string        `json:"change"`
 	Policy  string        `json:"policy,omitempty"` // YAML to apply
+	Assumed string        `json:"assumed,omitempty"`
 	Removes []string      `json:"removes,omitempty"`
 	Place   []model.Place `json:"places,omitempty"`
 	Direct  extentJSON    `json:"direct"`
@@ -228,7 +232,7 @@ func (n *network) blastJSON(e *netEnd, b *reach.Blast) any {
 		Cuts    []cutJSON       `json:"cuts"`
 	}{e.text, extentJSON(b.Direct), extentJSON(b.Further), answerWords[b.Outside], answerWords[b.Nodes], b.Why.Texts(), peers(b.Reached), peers(b.From), []cutJSON{}}
 	for _, c := range b.Cuts {
-		one := cutJSON{Change: c.Text, Policy: c.YAML, Direct: extentJSON(c.Direct), Further: extentJSON(c.Further)}
+		one := cutJSON{Change: c.Text, Policy: c.YAML, Assumed: c.Assumed, Direct: extentJSON(c.Direct), Further: extentJSON(c.Further)}
 		for _, o := range c.Removes {
 			one.Removes, one.Place = append(one.Removes, o.Key.String()), append(one.Place, o.Place())
 		}

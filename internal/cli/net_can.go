@@ -145,14 +145,17 @@ func (n *network) ask(from, to *netEnd) (*netAnswer, error) {
 	if outside(n.Endpoint(from.ids[0])) && outside(n.Endpoint(to.ids[0])) {
 		return nil, errors.New("both ends are outside the cluster: no policy is about them")
 	}
-	seen := map[string]bool{}
+	seen := map[string]int{}
 	add := func(x, y reach.ID, count int) {
 		pair := n.pair(x, y, to)
 		a.counts[pair.Answer] += count
 		a.read[pair.Read] += count
 		a.answer = max(a.answer, pair.Answer)
-		if key := pair.key(); !seen[key] && len(a.pairs) < manyPairs {
-			seen[key] = true
+		key := pair.key()
+		if i, ok := seen[key]; ok {
+			a.pairs[i].widen(&pair)
+		} else if len(a.pairs) < manyPairs {
+			seen[key] = len(a.pairs)
 			a.pairs = append(a.pairs, pair)
 		}
 	}
@@ -215,6 +218,17 @@ func (n *network) pairsOf(some, others []reach.ID, add func(x, y reach.ID, count
 			x = some[1]
 		}
 		add(x, y, count)
+	}
+}
+
+// widen takes in the addresses of a pair that the same decides and that differs in
+// them only.
+func (x *netPair) widen(more *netPair) {
+	switch from, to := x.From.ID == more.From.ID, x.To.ID == more.To.ID; {
+	case to && !from && x.From.Kind == reach.Addresses && more.From.Kind == reach.Addresses:
+		x.From.Prefixes = slices.Concat(x.From.Prefixes, more.From.Prefixes)
+	case from && !to && x.To.Kind == reach.Addresses && more.To.Kind == reach.Addresses:
+		x.To.Prefixes = slices.Concat(x.To.Prefixes, more.To.Prefixes)
 	}
 }
 

@@ -19,7 +19,7 @@ func endText(e *reach.Endpoint) string {
 	case e.Kind == reach.Addresses:
 		return rangesText(e.Prefixes)
 	case e.Kind == reach.Name && e.Name == "":
-		return "names that no policy has"
+		return "any other name outside"
 	case e.Kind == reach.Node:
 		return "a node"
 	case e.Kind == reach.APIServer:

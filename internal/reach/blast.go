@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 
 	"ullage.dev/ullage/internal/model"
 	"ullage.dev/ullage/internal/tree"
@@ -37,6 +38,7 @@ type Cut struct {
 	Text    string
 	Changes []model.Change
 	YAML    string // of what is added; "" when something is taken away
+	Assumed string // what the change takes for granted, as a sentence without a full stop
 	Removes []*model.Object
 	Direct  Extent
 	Further Extent
@@ -245,12 +247,19 @@ func splitCut(s *model.Snapshot, namespace string, d Direction, text string) Cut
 	if d == Egress {
 		name, key, peers = "split-egress", "egress", "to"
 	}
-	yaml := fmt.Sprintf("apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata:\n  name: %s\n  namespace: %s\nspec:\n  podSelector: {}\n  policyTypes: [%s]\n  %s:\n    - %s:\n        - podSelector: {}\n",
+	var t strings.Builder
+	fmt.Fprintf(&t, "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata:\n  name: %s\n  namespace: %s\nspec:\n  podSelector: {}\n  policyTypes: [%s]\n  %s:\n    - %s:\n        - podSelector: {}\n",
 		name, quoted(namespace), d, key, peers)
+	assumed := ""
 	if d == Egress {
-		yaml += "    - ports: [{protocol: UDP, port: 53}, {protocol: TCP, port: 53}]\n      to:\n" +
-			"        - namespaceSelector:\n            matchLabels: {" + nameLabel + ": kube-system}\n          podSelector: {matchLabels: {k8s-app: kube-dns}}\n"
+		names := resolverOf(s)
+		if names.assumed {
+			assumed = assumedResolver
+		}
+		fmt.Fprintf(&t, "    # %s\n", comment(names.because))
+		writeRule(&t, peers, allowance{peer: names.peers, ports: names.ports})
 	}
+	yaml := t.String()
 	cluster := ""
 	if index := s.Workloads(namespace); index != nil {
 		cluster = index.Workloads[0].Object.Key.Cluster
@@ -259,7 +268,7 @@ func splitCut(s *model.Snapshot, namespace string, d Direction, text string) Cut
 	if o == nil || s.Get(o.Key) != nil {
 		return Cut{}
 	}
-	return Cut{Text: text, YAML: yaml, Changes: []model.Change{{Key: o.Key, Object: o}}}
+	return Cut{Text: text, YAML: yaml, Assumed: assumed, Changes: []model.Change{{Key: o.Key, Object: o}}}
 }
 
 // parsePolicy reads a policy that was generated.

@@ -14,19 +14,29 @@ import (
 
 type portList = []intstr.IntOrString
 
-// resolver returns the peers and pod ports by which names are looked up.
-func (b *isolator) resolver() (peers []string, ports PortSet, because string) {
-	for o := range b.snapshot.Kind(model.ServiceKind) {
+// resolver is the peers and their ports by which pods look up names.
+type resolver struct {
+	peers   []string
+	ports   PortSet
+	because string
+	assumed bool // nothing that resolves names was read
+}
+
+const assumedResolver = "the pods that resolve names were not read: port 53 of those in kube-system with the label k8s-app: kube-dns is assumed, which is not so on OpenShift"
+
+func resolverOf(s *model.Snapshot) resolver {
+	var r resolver
+	for o := range s.Kind(model.ServiceKind) {
 		selector, ok := ServiceSelector(o)
 		if !ok || !resolves(o) {
 			continue
 		}
-		var s podSelector
+		var by podSelector
 		for i := range selector.Children() {
-			s.labels = append(s.labels, labelValue{selector.Children()[i].Key(), selector.Children()[i].Str()})
+			by.labels = append(by.labels, labelValue{selector.Children()[i].Key(), selector.Children()[i].Str()})
 		}
 		found := PortSet(nil)
-		for _, w := range b.snapshot.Workloads(o.Key.Namespace).Select(model.MatchLabels(selector)) {
+		for _, w := range s.Workloads(o.Key.Namespace).Select(model.MatchLabels(selector)) {
 			for _, number := range resolverPorts(o) {
 				found = found.union(targetPorts(o.Root.Get("spec"), w.Pod, number))
 			}
@@ -34,19 +44,19 @@ func (b *isolator) resolver() (peers []string, ports PortSet, because string) {
 		if found.Empty() {
 			continue // its pods were not read, or declare no such port
 		}
-		peers, ports = append(peers, podPeerText(o.Key.Namespace, s)), ports.union(found)
-		because = fmt.Sprintf("%s answers on %s of its pods", o.Key, found)
+		r.peers, r.ports = append(r.peers, podPeerText(o.Key.Namespace, by)), r.ports.union(found)
+		r.because = fmt.Sprintf("%s answers on %s of its pods", o.Key, found)
 	}
-	if len(peers) == 0 {
-		peers = []string{podPeerText("kube-system", podSelector{labels: []labelValue{{"k8s-app", "kube-dns"}}})}
-		ports = portsFrom(UDP, 53, 53).union(portsFrom(TCP, 53, 53))
-		because = "assumed: the pods that resolve names were not read"
-		b.note("the pods that resolve names were not read: port 53 of those in kube-system with the label k8s-app: kube-dns is assumed, which is not so on OpenShift")
+	if len(r.peers) == 0 {
+		r = resolver{
+			[]string{podPeerText("kube-system", podSelector{labels: []labelValue{{"k8s-app", "kube-dns"}}})},
+			portsFrom(UDP, 53, 53).union(portsFrom(TCP, 53, 53)), "assumed: the pods that resolve names were not read", true,
+		}
 	}
-	if b.nodeLocalResolver() {
-		peers = append(peers, blockText(netip.MustParsePrefix("169.254.20.10/32")))
+	if nodesResolve(s) {
+		r.peers = append(r.peers, blockText(netip.MustParsePrefix("169.254.20.10/32")))
 	}
-	return peers, ports, because
+	return r
 }
 
 // resolves reports whether a Service is one by which pods look up names.
@@ -65,9 +75,10 @@ func resolverPorts(o *model.Object) []*tree.Node {
 	return ports
 }
 
-// nodeLocalResolver reports whether nodes cache names at an address of their own.
-func (b *isolator) nodeLocalResolver() bool {
-	return slices.ContainsFunc(b.workloads("kube-system"), func(w model.Workload) bool {
+// nodesResolve reports whether nodes cache names at an address of their own.
+func nodesResolve(s *model.Snapshot) bool {
+	index := s.Workloads("kube-system")
+	return index != nil && slices.ContainsFunc(index.Workloads, func(w model.Workload) bool {
 		return w.Pod.Labels().Get("k8s-app").Str() == "node-local-dns"
 	})
 }

@@ -233,8 +233,11 @@ func (b *isolator) write() {
 	if in == nil || out == nil || in.Tier != TierNetwork || out.Tier != TierNetwork {
 		b.policy("default-deny", "Nothing is allowed but what other policies allow.", podSelector{}, [2][]allowance{}, true)
 	}
-	peers, ports, because := b.resolver()
-	dns := [2][]allowance{Egress: {{peers, ports, []string{because}}}}
+	r := resolverOf(b.snapshot)
+	if r.assumed {
+		b.note(assumedResolver)
+	}
+	dns := [2][]allowance{Egress: {{r.peers, r.ports, []string{r.because}}}}
 	b.policy("allow-dns", "Names can be looked up.", podSelector{}, dns, false)
 	for _, gr := range b.groups {
 		if len(gr.allows[Ingress])+len(gr.allows[Egress]) > 0 {
