@@ -4,7 +4,6 @@ import (
 	"encoding/csv"
 	"errors"
 	"fmt"
-	"hash/maphash"
 	"io"
 	"os"
 	"slices"
@@ -15,14 +14,14 @@ import (
 	"ullage.dev/ullage/internal/cluster"
 	"ullage.dev/ullage/internal/model"
 	"ullage.dev/ullage/internal/reach"
-	"ullage.dev/ullage/internal/tree"
 )
 
 func (f *netFlags) netDiffCommand(p *Program) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "diff OLD NEW", Short: "What does a change open and close?",
 		Long: `Compare the networks of two sets of files: directories, files, charts, overlays,
-or files that --save wrote. It says what connections open and what close.
+or files that --save wrote. It says what connections open and what close, those
+of workloads that one side only has apart; what is new opens.
 
 Exit code: 0 nothing opens, 1 something opens, 2 usage or internal error, 3
 something could not be read.`,
@@ -86,20 +85,20 @@ func (f *netFlags) diff(cmd *cobra.Command, p *Program, args []string) error {
 	if err := f.checkNamespaces(cmd, sides[:]...); err != nil {
 		return err
 	}
-	changes := f.changesIn(reach.Diff(sides[0].Graph, sides[1].Graph))
-	opens := slices.ContainsFunc(changes, func(c reach.Change) bool { return !c.Opens().Empty() })
+	c := f.compare(sides[0], sides[1])
+	opens := slices.ContainsFunc(c.changes, func(c reach.Change) bool { return !c.Opens().Empty() })
 	var err error
 	switch f.output {
 	case "json":
-		err = writeJSON(p.Stdout, diffJSON(changes))
+		err = writeJSON(p.Stdout, c.json())
 	case "csv":
-		err = diffCSV(p.Stdout, changes)
+		err = c.csv(p.Stdout)
 	case "dot":
-		err = diffDOT(p.Stdout, changes)
+		err = c.dot(p.Stdout)
 	case "svg":
-		err = diffSVG(p.Stdout, changes, sides[0].closed && sides[1].closed)
+		err = c.svg(p.Stdout)
 	default:
-		err = writeDiff(f.printer(p), sides, changes)
+		err = c.text(f.printer(p))
 	}
 	switch {
 	case opens:
@@ -141,153 +140,6 @@ func readSaved(path string) *cluster.Input {
 	return in
 }
 
-// diffEntry is connections that open or close together.
-type diffEntry struct {
-	From, To []*reach.Endpoint
-	Ports    reach.PortSet
-	Old, New reach.Verdict
-	Opens    bool
-}
-
-// diffEntries divides changes into what opens and what closes, and puts together
-// those that differ in one end only.
-func diffEntries(changes []reach.Change) (opens, closes []diffEntry, unsure []reach.Change) {
-	sets := endSets{known: map[**reach.Endpoint]uint64{}, ends: map[*reach.Endpoint]uint64{}}
-	o, c := newJoiner(), newJoiner()
-	for i := range changes {
-		change := &changes[i]
-		from, to := sets.of(change.From), sets.of(change.To)
-		if ports := change.Opens(); !ports.Empty() {
-			o.add(&sets, diffEntry{change.From, change.To, ports, change.Old, change.New, true}, from, to)
-		}
-		if ports := change.Closes(); !ports.Empty() {
-			c.add(&sets, diffEntry{change.From, change.To, ports, change.Old, change.New, false}, from, to)
-		}
-		if change.Opens().Empty() && change.Closes().Empty() {
-			unsure = append(unsure, *change)
-		}
-	}
-	return o.list, c.list, unsure
-}
-
-// endSets names lists of endpoints, so that equal ones are found fast.
-type endSets struct {
-	known map[**reach.Endpoint]uint64 // by the first of a list, whose length is the same wherever it is the first
-	ends  map[*reach.Endpoint]uint64
-}
-
-// of returns the name of a list, which other lists with as many and the same
-// endpoints in the same order have.
-func (s *endSets) of(list []*reach.Endpoint) uint64 {
-	if len(list) == 0 {
-		return 0
-	}
-	name, ok := s.known[&list[0]]
-	if !ok {
-		name = s.more(0, list)
-		s.known[&list[0]] = name
-	}
-	return name
-}
-
-// more returns the name of a list with further endpoints behind it.
-func (s *endSets) more(name uint64, list []*reach.Endpoint) uint64 {
-	for _, e := range list {
-		hash, ok := s.ends[e]
-		if !ok {
-			hash = maphash.Comparable(endSeed, idOf(e))
-			s.ends[e] = hash
-		}
-		name = tree.Mix(name, hash)
-	}
-	return name
-}
-
-var endSeed = maphash.MakeSeed()
-
-// joiner puts entries together.
-type joiner struct {
-	list     []diffEntry
-	names    []joined
-	byTo     map[joined][]int // positions of entries, without from
-	byFrom   map[joined][]int // without to
-	verdicts map[[2]string]int
-}
-
-// joined names the sides of an entry.
-type joined struct {
-	verdicts int
-	from, to uint64
-	own      [2]bool // the lists of from and to are the entry's own
-}
-
-func newJoiner() *joiner {
-	return &joiner{byTo: map[joined][]int{}, byFrom: map[joined][]int{}, verdicts: map[[2]string]int{}}
-}
-
-// add puts an entry to the first one that has the same verdicts and the same
-// sources or destinations, or behind all.
-func (j *joiner) add(sets *endSets, e diffEntry, from, to uint64) {
-	name := joined{verdicts: j.verdict(&e), from: from, to: to}
-	byTo, byFrom := j.byTo[name.destination()], j.byFrom[name.source()]
-	switch {
-	case len(byTo) > 0 && (len(byFrom) == 0 || byTo[0] <= byFrom[0]):
-		at := byTo[0]
-		x, n := &j.list[at], &j.names[at]
-		j.byFrom[n.source()] = without(j.byFrom[n.source()], at)
-		x.From, n.own[0] = joinEnds(x.From, e.From, n.own[0]), true
-		n.from = sets.more(n.from, e.From)
-		j.byFrom[n.source()] = with(j.byFrom[n.source()], at)
-	case len(byFrom) > 0:
-		at := byFrom[0]
-		x, n := &j.list[at], &j.names[at]
-		j.byTo[n.destination()] = without(j.byTo[n.destination()], at)
-		x.To, n.own[1] = joinEnds(x.To, e.To, n.own[1]), true
-		n.to = sets.more(n.to, e.To)
-		j.byTo[n.destination()] = with(j.byTo[n.destination()], at)
-	default:
-		at := len(j.list)
-		j.list, j.names = append(j.list, e), append(j.names, name)
-		j.byTo[name.destination()] = append(byTo, at)
-		j.byFrom[name.source()] = append(byFrom, at)
-	}
-}
-
-func (n joined) destination() joined { return joined{verdicts: n.verdicts, to: n.to} }
-func (n joined) source() joined      { return joined{verdicts: n.verdicts, from: n.from} }
-
-// verdict returns a number for what an entry is before and after.
-func (j *joiner) verdict(e *diffEntry) int {
-	text := func(v reach.Verdict) string { return v.Must.String() + " " + v.May.String() }
-	key := [2]string{text(e.Old), text(e.New)}
-	n, ok := j.verdicts[key]
-	if !ok {
-		n = len(j.verdicts)
-		j.verdicts[key] = n
-	}
-	return n
-}
-
-func joinEnds(list, more []*reach.Endpoint, own bool) []*reach.Endpoint {
-	if !own {
-		list = slices.Clone(list)
-	}
-	return append(list, more...)
-}
-
-// without and with take a position out of a sorted list, and put it in.
-func without(list []int, at int) []int {
-	if i, found := slices.BinarySearch(list, at); found {
-		return slices.Delete(list, i, i+1)
-	}
-	return list
-}
-
-func with(list []int, at int) []int {
-	i, _ := slices.BinarySearch(list, at)
-	return slices.Insert(list, i, at)
-}
-
 // changesIn returns what has an end in the namespaces that were asked for.
 func (f *netFlags) changesIn(changes []reach.Change) []reach.Change {
 	if len(f.namespaces) == 0 {
@@ -311,32 +163,96 @@ func (f *netFlags) changesIn(changes []reach.Change) []reach.Change {
 		fromIn, fromOut := divide(c.From)
 		toIn, _ := divide(c.To)
 		if len(fromIn) > 0 {
-			kept = append(kept, reach.Change{From: fromIn, To: c.To, Old: c.Old, New: c.New})
+			kept = append(kept, reach.Change{From: fromIn, To: c.To, Old: c.Old, New: c.New, In: c.In})
 		}
 		if len(fromOut) > 0 && len(toIn) > 0 {
-			kept = append(kept, reach.Change{From: fromOut, To: toIn, Old: c.Old, New: c.New})
+			kept = append(kept, reach.Change{From: fromOut, To: toIn, Old: c.Old, New: c.New, In: c.In})
 		}
 	}
 	return kept
 }
 
-func writeDiff(w *accessPrinter, sides [2]*network, changes []reach.Change) error {
-	opens, closes, unsure := diffEntries(changes)
-	if len(changes) == 0 {
+// compared is what diff tells.
+type compared struct {
+	old, new    *network
+	fresh, gone []*reach.Endpoint // workloads that one side only has
+	changes     []reach.Change
+}
+
+func (f *netFlags) compare(old, new *network) *compared {
+	c := &compared{old: old, new: new, changes: f.changesIn(reach.Diff(old.Graph, new.Graph))}
+	c.fresh, c.gone = f.workloadsIn(new.Beyond(old.Graph)), f.workloadsIn(old.Beyond(new.Graph))
+	return c
+}
+
+// workloadsIn returns those in the namespaces that were asked for.
+func (f *netFlags) workloadsIn(all []*reach.Endpoint) []*reach.Endpoint {
+	if len(f.namespaces) == 0 {
+		return all
+	}
+	return slices.DeleteFunc(all, func(e *reach.Endpoint) bool {
+		return !slices.Contains(f.namespaces, e.Workload.Object.Key.Namespace)
+	})
+}
+
+func (c *compared) closed() bool { return c.old.closed && c.new.closed }
+
+func (c *compared) text(w *accessPrinter) error {
+	before, after := c.old.sizes(), c.new.sizes()
+	writeMoved(w, after, "new", c.fresh)
+	writeMoved(w, before, "gone", c.gone)
+	if len(c.fresh)+len(c.gone) > 0 {
+		fmt.Fprintln(w.w)
+	}
+	opens, closes, unsure := diffEntries(c.changes)
+	divide := func(list []diffEntry, in reach.Presence) (these, others []diffEntry) {
+		for _, e := range list {
+			if e.In == in {
+				these = append(these, e)
+			} else {
+				others = append(others, e)
+			}
+		}
+		return these, others
+	}
+	appear, opens := divide(opens, reach.OnlyNew)
+	vanish, closes := divide(closes, reach.OnlyOld)
+	switch {
+	case len(opens)+len(closes)+len(unsure) > 0:
+	case len(c.fresh)+len(c.gone) > 0:
+		w.wrapped(0, bold, "Nothing opens and nothing closes between what both sides have.")
+		fmt.Fprintln(w.w)
+	default:
 		w.line(0, bold, "Nothing opens and nothing closes.")
 	}
-	writeEntries(w, sides[1].sizes(), "open", "+ ", red, opens)
-	writeEntries(w, sides[0].sizes(), "close", "- ", green, closes)
+	notes := &footnotes{}
+	writeEntries(w, after, notes, "open", opens)
+	writeEntries(w, before, notes, "close", closes)
+	writeEntries(w, after, notes, "of new workloads", appear)
+	writeEntries(w, before, notes, "of workloads that are gone", vanish)
+	notes.write(w)
 	if len(unsure) > 0 {
 		w.wrapped(0, dim, fmt.Sprintf("%s only in how certain: -o json has them", counted(len(unsure), "more group")+" of connections change"))
 	}
-	if !sides[0].closed || !sides[1].closed {
+	if !c.closed() {
 		w.wrapped(0, dim, "By what was read on both sides; policies and workloads may live elsewhere.")
 	}
 	return w.w.Flush()
 }
 
-func writeEntries(w *accessPrinter, names *naming, word, mark, style string, list []diffEntry) {
+// writeMoved tells of workloads that one side only has.
+func writeMoved(w *accessPrinter, names *naming, word string, list []*reach.Endpoint) {
+	if len(list) == 0 {
+		return
+	}
+	are := "are "
+	if len(list) == 1 {
+		are = "is "
+	}
+	w.wrapped(0, "", counted(len(list), "workload")+" "+are+word+": "+names.ends(list))
+}
+
+func writeEntries(w *accessPrinter, names *naming, notes *footnotes, title string, list []diffEntry) {
 	if len(list) == 0 {
 		return
 	}
@@ -344,13 +260,19 @@ func writeEntries(w *accessPrinter, names *naming, word, mark, style string, lis
 	for _, e := range list {
 		pairs += len(e.From) * len(e.To)
 	}
-	w.line(0, bold, fmt.Sprintf("%s %s", counted(pairs, "connection"), word))
+	if pairs == 1 && !strings.HasPrefix(title, "of ") {
+		title += "s"
+	}
+	w.line(0, bold, counted(pairs, "connection")+" "+title)
 	for _, e := range list {
-		v := e.Old
+		v, mark, style := e.Old, "- ", green
 		if e.Opens {
-			v = e.New
+			v, mark, style = e.New, "+ ", red
 		}
-		text := fmt.Sprintf("%s -> %s on %s%s", names.ends(e.From), names.ends(e.To), onPorts(e.Ports), perhaps(v, e.Ports))
+		text := fmt.Sprintf("%s -> %s on %s", names.ends(e.From), names.ends(e.To), howCertain(v, e.Ports))
+		if !e.Ports.Minus(v.Must).Empty() {
+			text += notes.mark(v.Why)
+		}
 		for i, line := range strings.Split(hang(printable(text), 0, w.width-4), "\n") {
 			if i == 0 {
 				fmt.Fprintln(w.w, w.paint(style, mark)+line)
@@ -362,17 +284,30 @@ func writeEntries(w *accessPrinter, names *naming, word, mark, style string, lis
 	fmt.Fprintln(w.w)
 }
 
+// howCertain writes ports that a verdict allows, those apart that it allows in some
+// case only.
+func howCertain(v reach.Verdict, ports reach.PortSet) string {
+	must := v.Must.Intersect(ports)
+	switch {
+	case must.Equal(ports):
+		return onPorts(ports)
+	case must.Empty():
+		return onPorts(ports) + " perhaps"
+	}
+	return onPorts(must) + ", perhaps " + onPorts(ports.Minus(must))
+}
+
 type changeJSON struct {
 	From   []endJSON   `json:"from"`
 	To     []endJSON   `json:"to"`
+	In     string      `json:"in"` // both; new or gone when one end of each pair is
 	Opens  string      `json:"opens"`
 	Closes string      `json:"closes"`
 	Old    verdictJSON `json:"old"`
 	New    verdictJSON `json:"new"`
 }
 
-func diffJSON(changes []reach.Change) any {
-	list := []changeJSON{}
+func (c *compared) json() any {
 	ends := func(all []*reach.Endpoint) []endJSON {
 		list := []endJSON{}
 		for _, e := range all {
@@ -380,25 +315,40 @@ func diffJSON(changes []reach.Change) any {
 		}
 		return list
 	}
-	for i := range changes {
-		c := &changes[i]
-		list = append(list, changeJSON{ends(c.From), ends(c.To), c.Opens().String(), c.Closes().String(), asVerdict(c.Old), asVerdict(c.New)})
-	}
-	return struct {
+	j := struct {
+		Closed  bool         `json:"closedWorld"`
+		New     []endJSON    `json:"new"` // workloads that one side only has
+		Gone    []endJSON    `json:"gone"`
 		Changes []changeJSON `json:"changes"`
-	}{list}
+	}{c.closed(), ends(c.fresh), ends(c.gone), []changeJSON{}}
+	for i := range c.changes {
+		x := &c.changes[i]
+		j.Changes = append(j.Changes, changeJSON{ends(x.From), ends(x.To), x.In.String(), x.Opens().String(), x.Closes().String(), asVerdict(x.Old), asVerdict(x.New)})
+	}
+	return j
 }
 
-func diffCSV(out io.Writer, changes []reach.Change) error {
+// csv writes a line for each pair that changes.
+func (c *compared) csv(out io.Writer) error {
 	w := csv.NewWriter(out)
-	if err := w.Write([]string{"from", "to", "opens", "closes"}); err != nil {
+	if err := w.Write([]string{"from", "to", "in", "opens", "closes", "certain before", "possible before", "certain after", "possible after", "why"}); err != nil {
 		return err
 	}
-	for i := range changes {
-		c := &changes[i]
-		for j := range c.From {
-			for k := range c.To {
-				if err := w.Write([]string{cell(endText(c.From[j])), cell(endText(c.To[k])), c.Opens().String(), c.Closes().String()}); err != nil {
+	whole := &network{closed: c.closed(), doubt: "policies and workloads may live elsewhere"}
+	for i := range c.changes {
+		x := &c.changes[i]
+		old, now := asVerdict(x.Old), asVerdict(x.New)
+		reasons := slices.Clone(old.Why)
+		for _, reason := range now.Why {
+			if !slices.Contains(reasons, reason) {
+				reasons = append(reasons, reason)
+			}
+		}
+		row := []string{"", "", x.In.String(), x.Opens().String(), x.Closes().String(), old.Certain, old.Possible, now.Certain, now.Possible, whole.whyCell(reasons)}
+		for j := range x.From {
+			for k := range x.To {
+				row[0], row[1] = cell(endText(x.From[j])), cell(endText(x.To[k]))
+				if err := w.Write(row); err != nil {
 					return err
 				}
 			}

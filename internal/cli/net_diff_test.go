@@ -18,7 +18,7 @@ func joinedOneByOne(list []diffEntry, e diffEntry) []diffEntry {
 	for i := range list {
 		x := &list[i]
 		switch {
-		case !x.Old.Equal(e.Old) || !x.New.Equal(e.New):
+		case !x.Old.Equal(e.Old) || !x.New.Equal(e.New), x.In != e.In:
 		case same(x.To, e.To):
 			x.From = slices.Concat(x.From, e.From)
 			return list
@@ -39,7 +39,7 @@ func tellEntries(list []diffEntry) string {
 			}
 			text += "-> "
 		}
-		text += fmt.Sprintln(e.Ports, e.Opens, e.Old.May, e.New.May)
+		text += fmt.Sprintln(e.Ports, e.Opens, e.In, e.Old.May, e.New.May)
 	}
 	return text
 }
@@ -68,17 +68,17 @@ func TestDiffEntriesAsOneByOne(t *testing.T) {
 		verdicts := []reach.Verdict{{}, {Must: ports, May: ports}, {May: ports}}
 		var changes []reach.Change
 		for range r.IntN(30) {
-			changes = append(changes, reach.Change{From: ends(), To: ends(), Old: verdicts[r.IntN(3)], New: verdicts[r.IntN(3)]})
+			changes = append(changes, reach.Change{From: ends(), To: ends(), Old: verdicts[r.IntN(3)], New: verdicts[r.IntN(3)], In: reach.Presence(r.IntN(2))})
 		}
 		before := tellChanges(changes)
 		var opens, closes []diffEntry
 		for i := range changes {
 			c := &changes[i]
 			if ports := c.Opens(); !ports.Empty() {
-				opens = joinedOneByOne(opens, diffEntry{c.From, c.To, ports, c.Old, c.New, true})
+				opens = joinedOneByOne(opens, diffEntry{c.From, c.To, ports, c.Old, c.New, true, c.In})
 			}
 			if ports := c.Closes(); !ports.Empty() {
-				closes = joinedOneByOne(closes, diffEntry{c.From, c.To, ports, c.Old, c.New, false})
+				closes = joinedOneByOne(closes, diffEntry{c.From, c.To, ports, c.Old, c.New, false, c.In})
 			}
 		}
 		gotOpens, gotCloses, _ := diffEntries(changes)

@@ -18,8 +18,16 @@ type changePicture struct {
 	used [2]map[endID]*reach.Endpoint // by side, each endpoint once
 }
 
-func newChangePicture(changes []reach.Change) *changePicture {
+func newChangePicture(c *compared) *changePicture {
 	p := &changePicture{used: [2]map[endID]*reach.Endpoint{{}, {}}}
+	p.marks = map[endID]string{}
+	for _, e := range c.fresh {
+		p.marks[idOf(e)] = " (new)"
+	}
+	for _, e := range c.gone {
+		p.marks[idOf(e)] = " (gone)"
+	}
+	changes := c.changes
 	workloads, ranges := map[endID]bool{}, map[endID]bool{}
 	for i := range changes {
 		for side, ends := range [][]*reach.Endpoint{changes[i].From, changes[i].To} {
@@ -68,6 +76,12 @@ func (c *changeCell) add(change *reach.Change, pairs int) {
 		c.certain = c.certain || perhaps(change.Old, ports) == ""
 		text = strings.TrimPrefix(text+", closes ", ", ") + ports.String() + perhaps(change.Old, ports)
 	}
+	switch change.In {
+	case reach.OnlyNew:
+		text += ", of new workloads"
+	case reach.OnlyOld:
+		text += ", of workloads that are gone"
+	}
 	if text == "" {
 		c.unsure += pairs
 		text = "only how certain it is"
@@ -111,13 +125,13 @@ func (c *changeCell) draw() drawnCell {
 	return d
 }
 
-func diffSVG(out io.Writer, changes []reach.Change, closed bool) error {
-	p := newChangePicture(changes)
+func (c *compared) svg(out io.Writer) error {
+	p, changes := newChangePicture(c), c.changes
 	m := &matrix{rows: p.axis(0), columns: p.axis(1), cells: map[[2]int]drawnCell{}, title: "What the change opens and closes",
 		note: "Rows connect to columns; what does not change is left out. By what was read on both sides; more may live elsewhere.", empty: "Nothing opens and nothing closes.",
 		legend: []legendEntry{{"w", "+", "opens"}, {"w f", "+", "opens perhaps"}, {"x", "−", "closes"}, {"x f", "−", "closes what was perhaps open"},
 			{"y", "±", "opens and closes"}, {"y f", "±", "both perhaps"}, {"m", "?", "changes in how certain it is"}}}
-	if closed {
+	if c.closed() {
 		m.note = "Rows connect to columns; what does not change is left out."
 	}
 	if err := m.fits("compare parts of them, or take -o json"); err != nil {
@@ -137,8 +151,8 @@ func diffSVG(out io.Writer, changes []reach.Change, closed bool) error {
 		}
 	}
 	used := map[string]bool{}
-	for at, c := range cells {
-		m.cells[at] = c.draw()
+	for at, cell := range cells {
+		m.cells[at] = cell.draw()
 		used[m.cells[at].class] = true
 	}
 	m.legend = slices.DeleteFunc(m.legend, func(e legendEntry) bool { return !used[e.class] })
@@ -156,8 +170,8 @@ func (p *changePicture) counts(a *axis, ends []*reach.Endpoint) map[int]int {
 	return counts
 }
 
-func diffDOT(out io.Writer, changes []reach.Change) error {
-	p := newChangePicture(changes)
+func (c *compared) dot(out io.Writer) error {
+	p := newChangePicture(c)
 	g := newDot(p.drawing)
 	nodes := func(ends []*reach.Endpoint) map[int]int {
 		counts := map[int]int{}
@@ -166,16 +180,16 @@ func diffDOT(out io.Writer, changes []reach.Change) error {
 		}
 		return counts
 	}
-	for i := range changes {
-		c := &changes[i]
-		from, to := nodes(c.From), nodes(c.To)
+	for i := range c.changes {
+		change := &c.changes[i]
+		from, to := nodes(change.From), nodes(change.To)
 		for x, n := range from {
 			for y, k := range to {
-				if ports := c.Opens(); !ports.Empty() {
-					g.edge(dotEdge{x, y, dotOpens, "+ "}, ports.String()+perhaps(c.New, ports), n*k)
+				if ports := change.Opens(); !ports.Empty() {
+					g.edge(dotEdge{x, y, dotOpens, "+ "}, ports.String()+perhaps(change.New, ports), n*k)
 				}
-				if ports := c.Closes(); !ports.Empty() {
-					g.edge(dotEdge{x, y, dotCloses, "- "}, ports.String()+perhaps(c.Old, ports), n*k)
+				if ports := change.Closes(); !ports.Empty() {
+					g.edge(dotEdge{x, y, dotCloses, "- "}, ports.String()+perhaps(change.Old, ports), n*k)
 				}
 			}
 		}

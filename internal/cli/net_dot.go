@@ -45,7 +45,7 @@ func (g *dotGraph) node(e *reach.Endpoint) int {
 	}
 	end := g.end(e)
 	if e.Kind == reach.Pods && !g.byNamespace {
-		end.label = e.Workload.Object.Key.Kind + "\n" + end.label
+		end.label = e.Workload.Object.Key.Kind + "\n" + end.label + end.mark
 	}
 	i, ok := g.index[end]
 	if !ok {

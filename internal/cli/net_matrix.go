@@ -30,7 +30,7 @@ const (
 type matrixEnd struct {
 	rank         int // workloads, then the cluster, then what is outside
 	group, label string
-	key          string // of workloads that are drawn one by one
+	key, mark    string // of workloads that are drawn one by one
 	size         int
 	at           int // offset from the first
 }
@@ -43,6 +43,7 @@ func (e matrixEnd) compare(f matrixEnd) int {
 type drawing struct {
 	byNamespace bool
 	ranges      bool // addresses one by one
+	marks       map[endID]string
 }
 
 // end returns what an endpoint is drawn as.
@@ -53,7 +54,7 @@ func (d drawing) end(e *reach.Endpoint) matrixEnd {
 		if d.byNamespace {
 			return matrixEnd{group: key.Namespace, label: key.Namespace}
 		}
-		return matrixEnd{group: key.Namespace, label: key.Name, key: key.String() + e.Workload.Pod.SpecPath.String()}
+		return matrixEnd{group: key.Namespace, label: key.Name, key: key.String() + e.Workload.Pod.SpecPath.String(), mark: d.marks[idOf(e)]}
 	case reach.Node, reach.APIServer:
 		return matrixEnd{rank: 1, group: "cluster", label: endText(e)}
 	case reach.Addresses:
@@ -175,7 +176,7 @@ func extentOf(ends []matrixEnd) int {
 func (a *axis) labelWidth() int {
 	longest := 4
 	for _, e := range a.ends {
-		longest = max(longest, min(utf8.RuneCountInString(a.full(e)), longLabel))
+		longest = max(longest, min(utf8.RuneCountInString(a.full(e)), longLabel)+len(e.mark))
 	}
 	return int(float64(longest) * letter)
 }
@@ -195,9 +196,9 @@ func (a *axis) label(e matrixEnd) string {
 	}
 	text := string(full)
 	if prefix := printable(e.group) + "/"; !a.byNamespace && strings.HasPrefix(text, prefix) {
-		return `<tspan class="s">` + html.EscapeString(prefix) + "</tspan>" + html.EscapeString(text[len(prefix):])
+		return `<tspan class="s">` + html.EscapeString(prefix) + "</tspan>" + html.EscapeString(text[len(prefix):]+e.mark)
 	}
-	return html.EscapeString(text)
+	return html.EscapeString(text + e.mark)
 }
 
 const pictureStyle = `
@@ -272,7 +273,7 @@ func (m *matrix) cell(w *stickyWriter, i, j int) {
 		}
 		return
 	}
-	drawCell(w, x, y, c, fmt.Sprintf("%s -> %s: %s", m.rows.full(row), m.columns.full(column), c.text))
+	drawCell(w, x, y, c, fmt.Sprintf("%s%s -> %s%s: %s", m.rows.full(row), row.mark, m.columns.full(column), column.mark, c.text))
 }
 
 // drawCell draws a square, or a circle for some ports, with its sign.

@@ -10,7 +10,6 @@ import (
 
 	"ullage.dev/ullage/internal/manifest"
 	"ullage.dev/ullage/internal/model"
-	"ullage.dev/ullage/internal/reach"
 )
 
 // pictured returns the network of a text with a number of workloads in namespaces
@@ -76,15 +75,16 @@ func TestDiffPicture(t *testing.T) {
 	open := "---\napiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: more, namespace: ns-0}\nspec: {podSelector: {}, ingress: [{from: [{namespaceSelector: {}}], ports: [{port: 443}]}]}\n"
 	shut := "---\napiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: less, namespace: ns-1}\nspec: {podSelector: {}, ingress: [{from: [{podSelector: {}}]}]}\n"
 	for _, workloads := range []int{30, 120} {
-		changes := reach.Diff(pictured(t, workloads, "").Graph, pictured(t, workloads, open+shut).Graph)
+		c := (&netFlags{}).compare(pictured(t, workloads, ""), pictured(t, workloads, open+shut))
+		changes := c.changes
 		var svg, dot bytes.Buffer
-		if err := diffSVG(&svg, changes, true); err != nil || !wellFormed(svg.String()) {
+		if err := c.svg(&svg); err != nil || !wellFormed(svg.String()) {
 			t.Fatal(err, svg.String())
 		}
-		if err := diffDOT(&dot, changes); err != nil {
+		if err := c.dot(&dot); err != nil {
 			t.Fatal(err)
 		}
-		p := newChangePicture(changes)
+		p := newChangePicture(c)
 		rows, columns := p.axis(0), p.axis(1)
 		signs := map[[2]int]string{}
 		for i := range changes {

@@ -16,7 +16,20 @@ import (
 type Change struct {
 	From, To []*Endpoint
 	Old, New Verdict
+	In       Presence // of the ends of each pair
 }
+
+// Presence says which of two graphs have all ends of something.
+type Presence uint8
+
+// The presences. A workload that got another kind or name is gone and new.
+const (
+	InBoth  Presence = iota
+	OnlyNew          // a workload that connects or is connected to is in the new graph only
+	OnlyOld
+)
+
+func (p Presence) String() string { return [...]string{"both", "new", "gone"}[p] }
 
 // Opens returns the ports that are or may be allowed now, and were not.
 func (c *Change) Opens() PortSet { return c.New.May.minus(c.Old.May) }
@@ -67,9 +80,15 @@ type differ struct {
 	alike [][]*Endpoint // the same, once they are asked for
 }
 
+// difference is one way in which a pair of ends differs.
+type difference struct {
+	pair [2]answerID
+	in   Presence
+}
+
 // apart is ends that differ in one way from another end.
 type apart struct {
-	pair [2]answerID
+	difference
 	ends []*Endpoint
 }
 
@@ -130,6 +149,25 @@ type workloadKey struct {
 func (g *Graph) key(id ID) workloadKey {
 	w := g.workloads[id]
 	return workloadKey{w.Object.Key, w.Pod.SpecPath.String()}
+}
+
+// Beyond returns the workloads that another graph does not have, by id.
+func (g *Graph) Beyond(other *Graph) []*Endpoint {
+	if g.basis == other.basis {
+		return nil
+	}
+	has := make(map[workloadKey]bool, len(other.workloads))
+	for id := range other.workloads {
+		has[other.key(ID(id))] = true
+	}
+	var found []*Endpoint
+	for id := range g.workloads {
+		if !has[g.key(ID(id))] {
+			e := g.Endpoint(ID(id))
+			found = append(found, &e)
+		}
+	}
+	return found
 }
 
 // alignShared pairs the endpoints of graphs that divide everything alike.
@@ -259,7 +297,7 @@ func (d *differ) destination(n, i int32) {
 // accepts, and puts together those that differ in the same way.
 func (d *differ) compare(n int32, dir Direction, with func(int32) bool) {
 	for _, gr := range d.groups(d.first[n], dir, with) {
-		c := Change{From: d.endsOf(n), To: gr.ends, Old: d.old.verdict(gr.pair[0]), New: d.new.verdict(gr.pair[1])}
+		c := Change{From: d.endsOf(n), To: gr.ends, Old: d.old.verdict(gr.pair[0]), New: d.new.verdict(gr.pair[1]), In: gr.in}
 		if dir == Ingress {
 			c.From, c.To = c.To, c.From
 		}
@@ -271,7 +309,7 @@ func (d *differ) compare(n int32, dir Direction, with func(int32) bool) {
 func (d *differ) groups(i int32, dir Direction, with func(int32) bool) []apart {
 	const unasked, same = -2, -1
 	var groups []apart
-	at := map[[2]answerID]int32{}
+	at := map[difference]int32{}
 	of := make([]int32, len(d.first)) // the group of ends by their number
 	for n := range of {
 		of[n] = unasked
@@ -281,11 +319,12 @@ func (d *differ) groups(i int32, dir Direction, with func(int32) bool) []apart {
 		if *n == unasked {
 			*n = same
 			if pair, differs := d.differ(i, int32(j), dir, with); differs {
-				to, ok := at[pair]
+				way := difference{pair, presence(&d.ends[i], &d.ends[j])}
+				to, ok := at[way]
 				if !ok {
 					to = int32(len(groups))
-					at[pair] = to
-					groups = append(groups, apart{pair: pair})
+					at[way] = to
+					groups = append(groups, apart{difference: way})
 				}
 				*n = to
 			}
@@ -295,6 +334,18 @@ func (d *differ) groups(i int32, dir Direction, with func(int32) bool) []apart {
 		}
 	}
 	return groups
+}
+
+// presence returns that of both of two ends that differ. An end that is new and one
+// that is gone never do, as neither graph has both.
+func presence(x, y *pairedEnd) Presence {
+	switch {
+	case x.old < 0 || y.old < 0:
+		return OnlyNew
+	case x.new < 0 || y.new < 0:
+		return OnlyOld
+	}
+	return InBoth
 }
 
 // differ returns what a pair allows before and after, where that differs.

@@ -78,6 +78,9 @@ func (s PortSet) Contains(p Port) bool {
 // Intersect returns the ports that are in both sets.
 func (s PortSet) Intersect(t PortSet) PortSet { return s.intersect(t) }
 
+// Minus returns what is in the first set and not in the second.
+func (s PortSet) Minus(t PortSet) PortSet { return s.minus(t) }
+
 // Union returns what is in one of two sets.
 func (s PortSet) Union(t PortSet) PortSet { return s.union(t) }
 

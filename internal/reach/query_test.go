@@ -142,7 +142,7 @@ func flat(changes []Change) map[string][2]Verdict {
 }
 
 func TestDiffAgreesWithTables(t *testing.T) {
-	changed := 0
+	changed, moved := 0, 0
 	for seed := range uint64(200) {
 		r := random(t, seed, int(seed%5))
 		before := r.snapshot(true)
@@ -153,7 +153,9 @@ func TestDiffAgreesWithTables(t *testing.T) {
 			a.Count() // rows that are there already are another way
 			b.Count()
 		}
-		got := flat(Diff(a, b))
+		changes := Diff(a, b)
+		moved += checkPresence(t, a, b, changes)
+		got := flat(changes)
 		// Only what both know under one name can be compared by name.
 		x, y := table(a), table(b)
 		for pair, v := range x {
@@ -178,9 +180,62 @@ func TestDiffAgreesWithTables(t *testing.T) {
 			t.Fatalf("seed %d: a graph differs from itself", seed)
 		}
 	}
-	if changed < 200 {
-		t.Errorf("%d pairs changed only", changed)
+	if changed < 200 || moved < 200 {
+		t.Errorf("%d pairs changed only, and %d came or went", changed, moved)
 	}
+}
+
+// checkPresence holds the presence of changes against the workloads of both graphs,
+// and returns how many pairs have an end in one only.
+func checkPresence(t *testing.T, a, b *Graph, changes []Change) (moved int) {
+	t.Helper()
+	names := func(g *Graph) map[string]bool {
+		all := map[string]bool{}
+		for e := range g.Endpoints() {
+			if e.Kind == Pods {
+				all[e.String()] = true
+			}
+		}
+		return all
+	}
+	old, now := names(a), names(b)
+	beyond := func(g, other *Graph, known map[string]bool) {
+		for _, e := range g.Beyond(other) {
+			if known[e.String()] {
+				t.Fatalf("%s is in both", e)
+			}
+			known[e.String()] = true
+		}
+	}
+	for i := range changes {
+		c := &changes[i]
+		for _, from := range c.From {
+			for _, to := range c.To {
+				in := InBoth
+				for _, e := range []*Endpoint{from, to} {
+					switch name := e.String(); {
+					case e.Kind != Pods || old[name] && now[name]:
+					case now[name]:
+						in = OnlyNew
+					default:
+						in = OnlyOld
+					}
+				}
+				if c.In != in {
+					t.Fatalf("%s -> %s: %s, want %s", from, to, c.In, in)
+				}
+				moved += boolToInt(in != InBoth)
+			}
+		}
+	}
+	union := maps.Clone(old)
+	maps.Copy(union, now)
+	beyond(b, a, old)
+	beyond(a, b, now)
+	if !maps.Equal(old, union) || !maps.Equal(now, union) {
+		t.Fatalf("workloads of one graph only are missing: %v and %v", old, now)
+	}
+	return moved
 }
 
 // change changes, adds or removes one object.
