@@ -33,6 +33,7 @@ type Facts struct {
 	consumers      func() map[used][]consumer
 	claimTemplates func() map[objectName]bool // their claims without the number of the replica
 	created        func() map[secrets.Name][]*model.Object
+	namedAnywhere  func() map[used]bool // without their namespaces
 	runs           func() runCounts
 	access         func() *access.Analysis
 	network        func() *reach.Graph
@@ -62,6 +63,7 @@ func NewFacts(s *model.Snapshot, declared func(*model.Object) *tree.Node) *Facts
 	f.consumers = sync.OnceValue(f.indexConsumers)
 	f.claimTemplates = sync.OnceValue(f.indexClaimTemplates)
 	f.created = sync.OnceValue(func() map[secrets.Name][]*model.Object { return secrets.MadeIn(s) })
+	f.namedAnywhere = sync.OnceValue(f.indexNames)
 	f.runs = sync.OnceValue(f.countRuns)
 	f.access = sync.OnceValue(func() *access.Analysis { return access.New(s) })
 	f.mostScopes = sync.OnceValue(f.scopesListed)

@@ -12,9 +12,7 @@ import (
 	"ullage.dev/ullage/internal/tree"
 )
 
-var (
-	gatewayGroup = "gateway.networking.k8s.io"
-)
+const gatewayGroup = "gateway.networking.k8s.io"
 
 // References returns the names by which an object refers to others, as maps of
 // kind, name, namespace, path, optional and found. What an object refers to
@@ -37,12 +35,6 @@ func (f *Facts) References(o *model.Object) []policy.Reference {
 		}
 	case model.ServiceKind:
 		r.targetPorts()
-	case model.ServiceAccountKind:
-		for _, key := range []string{"secrets", "imagePullSecrets"} {
-			for path := range items(o.Root, tree.Keys(key)) {
-				r.name(model.SecretKind, o.Key.Namespace, path.Join(tree.Step{Key: "name"}))
-			}
-		}
 	case model.SecretKind:
 		if o.Root.Get("type").Str() == "kubernetes.io/service-account-token" {
 			r.name(model.ServiceAccountKind, o.Key.Namespace, tree.Keys("metadata", "annotations", "kubernetes.io/service-account.name"))
@@ -62,8 +54,8 @@ func (f *Facts) References(o *model.Object) []policy.Reference {
 	if slices.Contains(routingKinds, o.Key.GroupKind) {
 		r.route()
 	}
-	for _, c := range secrets.Certificates(o) {
-		r.add(model.SecretKind, c.Namespace, c.Name.Name, c.Path, false)
+	if len(pods) == 0 {
+		r.secrets()
 	}
 	return r.found
 }
@@ -73,6 +65,16 @@ type referrer struct {
 	f     *Facts
 	o     *model.Object
 	found []policy.Reference
+}
+
+// secrets adds the Secrets that an object without pods names. What only looks like
+// the name of one is left out.
+func (r *referrer) secrets() {
+	for _, u := range secrets.Consumed(r.o) {
+		if u.How != secrets.Custom {
+			r.add(model.SecretKind, u.Namespace, u.Name.Name, u.Path, u.Optional)
+		}
+	}
 }
 
 // name adds the reference written at a path, if there is one.
@@ -237,66 +239,17 @@ func declaresPort(pod *model.PodTemplate, name string) bool {
 	return false
 }
 
-// cluster adds the references of kinds that configure the cluster, and of
-// custom resources whose references are well known.
-func (r *referrer) cluster() {
-	ns := r.o.Key.Namespace
-	admission := "admissionregistration.k8s.io"
-	switch r.o.Key.GroupKind.String() {
-	case "ValidatingWebhookConfiguration", "MutatingWebhookConfiguration":
-		for path := range items(r.o.Root, tree.Keys("webhooks")) {
-			r.service(path.Join(tree.Keys("clientConfig", "service")...))
-		}
-	case "APIService":
-		r.service(tree.Keys("spec", "service"))
-	case "CustomResourceDefinition":
-		r.service(tree.Keys("spec", "conversion", "webhook", "clientConfig", "service"))
-	case "ValidatingAdmissionPolicyBinding":
-		r.name(model.GroupKind{Group: admission, Kind: "ValidatingAdmissionPolicy"}, "", tree.Keys("spec", "policyName"))
-	case "MutatingAdmissionPolicyBinding":
-		r.name(model.GroupKind{Group: admission, Kind: "MutatingAdmissionPolicy"}, "", tree.Keys("spec", "policyName"))
-	case "Gateway.gateway.networking.k8s.io":
-		r.name(model.GroupKind{Group: gatewayGroup, Kind: "GatewayClass"}, "", tree.Keys("spec", "gatewayClassName"))
-	case "ExternalSecret.external-secrets.io":
-		kind := r.o.Root.Dig("spec", "secretStoreRef", "kind").Str()
-		if kind == "" {
-			kind = "SecretStore"
-		}
-		r.name(model.GroupKind{Group: "external-secrets.io", Kind: kind}, ns, tree.Keys("spec", "secretStoreRef", "name"))
-	case "Certificate.cert-manager.io":
-		issuer := r.o.Root.Dig("spec", "issuerRef")
-		kind := issuer.Get("kind").Str()
-		if kind == "" {
-			kind = "Issuer"
-		}
-		if group := issuer.Get("group").Str(); group == "" || group == "cert-manager.io" {
-			r.name(model.GroupKind{Group: "cert-manager.io", Kind: kind}, ns, tree.Keys("spec", "issuerRef", "name"))
-		}
-	}
-}
-
-// service adds the reference to the Service of a webhook or of an API.
-func (r *referrer) service(at tree.Path) {
-	n := r.o.Root.Follow(at)
-	name := objectName{n.Get("namespace").Str(), n.Get("name").Str()}
-	path := at.Join(tree.Step{Key: "name"})
-	r.name(model.ServiceKind, name.namespace, path)
-	port := n.Get("port")
-	if port == nil && name.name != "" {
-		https := tree.Of(443) // what the API server uses
-		port = &https
-	}
-	r.servicePort(name, port, path)
-}
-
 // found reports whether an object exists: it was read, Kubernetes makes it, or
-// something that was read will make it.
+// something that was read will make it. Of an object whose namespace is not known,
+// only that none of its name exists anywhere is.
 func (f *Facts) found(o *model.Object, gk model.GroupKind, namespace, name string) tree.Node {
 	switch {
 	case f.get(o, gk, namespace, name) != nil, exists(gk, namespace, name), gk == model.SecretKind && len(f.created()[secrets.Name{Namespace: namespace, Name: name}]) > 0:
 		return tree.Of(true)
 	case gk == model.PersistentVolumeClaimKind && f.claimTemplate(namespace, name):
 		return tree.Of(true)
+	case namespace == "" && !gk.ClusterScoped() && f.namedAnywhere()[used{gk, "", name}]:
+		return tree.UnknownBecause("the namespace of the " + gk.String() + " that is meant is not written here")
 	case f.snapshot.Complete(namespace, gk):
 		return tree.Of(false)
 	}
@@ -320,6 +273,21 @@ func exists(gk model.GroupKind, namespace, name string) bool {
 		return namespace == "kube-system" && (name == "extension-apiserver-authentication-reader" || strings.HasPrefix(name, "system:"))
 	}
 	return false
+}
+
+// indexNames gathers what a cluster-wide object may name without its namespace, by
+// kind and name.
+func (f *Facts) indexNames() map[used]bool {
+	index := map[used]bool{}
+	for _, gk := range []model.GroupKind{model.SecretKind, model.ConfigMapKind, model.ServiceAccountKind} {
+		for o := range f.snapshot.Kind(gk) {
+			index[used{gk, "", o.Key.Name}] = true
+		}
+	}
+	for name := range f.created() {
+		index[used{model.SecretKind, "", name.Name}] = true
+	}
+	return index
 }
 
 // claimTemplate reports whether a StatefulSet makes the claim.

@@ -90,7 +90,39 @@ Secret cert shop ? false`},
 		"Service hook infra true true\nServicePort hook:443 infra false false"},
 	{"policy binding", object("admissionregistration.k8s.io/v1", "ValidatingAdmissionPolicyBinding", "b", "spec: {policyName: p, validationActions: [Deny]}"), "ValidatingAdmissionPolicy p ? false"},
 	{"external secret", object("external-secrets.io/v1", "ExternalSecret", "e", "spec: {secretStoreRef: {kind: ClusterSecretStore, name: vault}}"), "ClusterSecretStore vault ? false"},
-	{"certificate", object("cert-manager.io/v1", "Certificate", "c", "spec: {secretName: s, issuerRef: {name: ca}}"), "Issuer ca shop ? false"},
+	{"certificate", object("cert-manager.io/v1", "Certificate", "c", "spec: {secretName: s, issuerRef: {name: ca}, keystores: {jks: {create: true, passwordSecretRef: {name: p, key: k}}}}"),
+		"Issuer ca shop ? false\nSecret p shop ? false"},
+	{"secret store", object("external-secrets.io/v1", "SecretStore", "s", `spec: {provider: {vault: {server: x, caProvider: {type: ConfigMap, name: kube-root-ca.crt, key: k},
+  auth: {kubernetes: {serviceAccountRef: {name: eso}, secretRef: {name: t, key: k}}}}, webhook: {caProvider: {type: Secret, name: c, key: k}}}}`),
+		"ConfigMap kube-root-ca.crt shop true true\nServiceAccount eso shop ? false\nSecret t shop ? false\nSecret c shop ? false"},
+	{"cluster-wide secret store", object("external-secrets.io/v1", "ClusterSecretStore", "s", `spec: {provider: {gcpsm: {auth: {workloadIdentity: {serviceAccountRef: {name: eso, namespace: eso}},
+  secretRef: {secretAccessKeySecretRef: {name: there, key: k}}}}, aws: {auth: {secretRef: {accessKeyIDSecretRef: {name: nowhere, key: k}, secretAccessKeySecretRef: {name: nowhere, key: l, namespace: eso}}}}}}`) +
+		object("v1", "Secret", "there", ""),
+		"ServiceAccount eso eso ? false\nSecret there ? ?\nSecret nowhere ? false\nSecret nowhere eso ? false"},
+	{"pushed secret", object("external-secrets.io/v1alpha1", "PushSecret", "p", "spec: {selector: {secret: {name: s}}}"), "Secret s shop ? false"},
+	{"issuer", object("cert-manager.io/v1", "Issuer", "i", "spec: {vault: {auth: {kubernetes: {role: r, serviceAccountRef: {name: v}}}, caBundleSecretRef: {name: ca, key: k}}}"),
+		"ServiceAccount v shop ? false\nSecret ca shop ? false"},
+	{"issuer for all namespaces", object("cert-manager.io/v1", "ClusterIssuer", "i", `spec: {acme: {privateKeySecretRef: {name: account}, solvers: [{dns01: {cloudflare: {apiTokenSecretRef: {name: token, key: k}}}}]}}`),
+		"Secret token ? false"},
+	{"a field of a resource that nobody knows", object("db.example/v1", "Database", "d", "spec: {adminSecretName: s}"), ""},
+	{"annotations of an Ingress", "---\napiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata: {name: i, annotations: {nginx.ingress.kubernetes.io/auth-secret: p, nginx.ingress.kubernetes.io/auth-tls-secret: infra/ca}}\nspec: {}\n",
+		"Secret p shop ? false\nSecret ca infra ? false"},
+	{"Gateway's other ends", object("gateway.networking.k8s.io/v1", "Gateway", "g", `spec:
+  infrastructure: {parametersRef: {group: "", kind: ConfigMap, name: options}}
+  tls:
+    backend: {clientCertificateRef: {name: own}}
+    frontend: {default: {validation: {caCertificateRefs: [{group: "", kind: ConfigMap, name: a}]}}, perPort: [{port: 443, tls: {validation: {caCertificateRefs: [{name: b, namespace: infra}]}}}]}
+  listeners: [{name: l, port: 443, protocol: HTTPS, tls: {frontendValidation: {caCertificateRefs: [{kind: Bundle, group: x.example, name: c}, {kind: Secret, group: "", name: d}]}}}]`),
+		"ConfigMap options shop ? false\nSecret d shop ? false\nConfigMap a shop ? false\nConfigMap b infra ? false\nSecret own shop ? false"},
+	{"TLS to backends", object("gateway.networking.k8s.io/v1", "BackendTLSPolicy", "b", "spec: {targetRefs: [{group: '', kind: Service, name: web}, {group: x.example, kind: Bucket, name: y}], validation: {caCertificateRefs: [{group: '', kind: ConfigMap, name: ca}]}}"),
+		"Service web shop ? false\nConfigMap ca shop ? false"},
+	{"volume with a driver's Secret", object("v1", "PersistentVolume", "v", "spec: {csi: {driver: d, volumeHandle: h, nodeStageSecretRef: {name: s, namespace: csi}}}"), "Secret s csi ? false"},
+	{"class with a driver's Secret", object("storage.k8s.io/v1", "StorageClass", "c", "provisioner: d\nparameters: {csi.storage.k8s.io/node-stage-secret-name: s, csi.storage.k8s.io/node-stage-secret-namespace: csi, csi.storage.k8s.io/provisioner-secret-name: '${pvc.name}'}"), "Secret s csi ? false"},
+	{"policy parameters", object("admissionregistration.k8s.io/v1", "ValidatingAdmissionPolicyBinding", "b", "spec: {policyName: p, paramRef: {name: c, namespace: other, parameterNotFoundAction: Allow}}") +
+		object("admissionregistration.k8s.io/v1", "ValidatingAdmissionPolicy", "p", "spec: {paramKind: {apiVersion: v1, kind: ConfigMap}, validations: []}"),
+		"ValidatingAdmissionPolicy p true true\nConfigMap c other optional ? false"},
+	{"authorities to inject", "---\napiVersion: apiregistration.k8s.io/v1\nkind: APIService\nmetadata: {name: v1.x, annotations: {cert-manager.io/inject-ca-from: infra/cert}}\nspec: {service: {name: s, namespace: infra}}\n",
+		"Service s infra ? false\nCertificate cert infra ? false"},
 }
 
 func TestReferences(t *testing.T) {
@@ -125,7 +157,8 @@ func referenceLines(t *testing.T, text string, closed bool) []string {
 			t.Errorf("path %s is said to be %s", r.Path, v.Get("path").Str())
 		}
 		// The path leads to the name, or to the key within the object named.
-		if at := o.Root.Follow(r.Path); at == nil || !strings.Contains(v.Get("name").Str(), at.Text()) {
+		// Annotations write the namespace before it.
+		if at := o.Root.Follow(r.Path); at == nil || !strings.Contains(v.Get("namespace").Str()+"/"+v.Get("name").Str(), at.Text()) {
 			t.Errorf("path %s does not lead to %s", r.Path, v.Get("name").Str())
 		}
 	}

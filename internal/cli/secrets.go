@@ -148,7 +148,7 @@ func (p *inventoryPrinter) secret(s *listedSecret) {
 
 var howWords = map[secrets.How]string{
 	secrets.Mount: "as files", secrets.Env: "in the environment", secrets.EnvFrom: "all of it in the environment", secrets.ImagePull: "to pull images",
-	secrets.Account: "as its token", secrets.TLS: "as its certificate", secrets.Driver: "for its storage driver", secrets.Manager: "for the secret manager",
+	secrets.Account: "as its token", secrets.TLS: "as its certificate", secrets.Ingress: "for its controller", secrets.Driver: "for its storage driver", secrets.Manager: "for the secret manager",
 	secrets.Custom: "named by it",
 }
 

@@ -96,7 +96,7 @@ scheduling.k8s.io: *PriorityClass/pc
 storage.k8s.io: *CSIDriver *CSINode CSIStorageCapacity *StorageClass/sc *VolumeAttachment *VolumeAttributesClass/vac
 storagemigration.k8s.io: *StorageVersionMigration
 
-gateway.networking.k8s.io: Gateway/gtw *GatewayClass/gc GRPCRoute HTTPRoute ReferenceGrant/refgrant TCPRoute TLSRoute UDPRoute
+gateway.networking.k8s.io: BackendTLSPolicy/btlspolicy Gateway/gtw *GatewayClass/gc GRPCRoute HTTPRoute ReferenceGrant/refgrant TCPRoute TLSRoute UDPRoute
 policy.networking.k8s.io: *AdminNetworkPolicy/anp *BaselineAdminNetworkPolicy/banp *ClusterNetworkPolicy/cnp
 cilium.io: *CiliumCIDRGroup/ccg *CiliumClusterwideNetworkPolicy/ccnp CiliumNetworkPolicy/cnp
 crd.antrea.io: *ClusterNetworkPolicy/acnp NetworkPolicy/annp

@@ -18,9 +18,9 @@ type source struct {
 
 var sources = map[model.GroupKind]source{
 	model.ServiceAccountKind:      {accountUses, false},
-	model.IngressKind:             {Certificates, false},
-	model.OldIngressKind:          {Certificates, false},
-	model.GatewayKind:             {Certificates, true},
+	model.IngressKind:             {ingressUses, true},
+	model.OldIngressKind:          {ingressUses, true},
+	model.GatewayKind:             {gatewayUses, true},
 	model.PersistentVolumeKind:    {volumeUses, true},
 	model.StorageClassKind:        {classUses, true},
 	model.VolumeSnapshotClassKind: {classUses, true},
@@ -152,8 +152,8 @@ func each(root *tree.Node, at tree.Path, do func(tree.Path, *tree.Node)) {
 	}
 }
 
-// Certificates returns the Secrets that an Ingress or a Gateway serves TLS with.
-func Certificates(o *model.Object) []Use {
+// certificates returns the Secrets that an Ingress or a Gateway serves TLS with.
+func certificates(o *model.Object) []Use {
 	var found []Use
 	switch o.Key.GroupKind {
 	case model.IngressKind, model.OldIngressKind:
@@ -171,6 +171,37 @@ func Certificates(o *model.Object) []Use {
 				}
 			})
 		})
+	}
+	return found
+}
+
+// ingressSecrets are the annotations by which controllers take Secrets of an Ingress:
+// those of passwords, of clients' authorities and of what is shown to backends. The
+// Secret is NAME or NAMESPACE/NAME.
+var ingressSecrets = []string{
+	"nginx.ingress.kubernetes.io/auth-secret", "nginx.ingress.kubernetes.io/auth-tls-secret", "nginx.ingress.kubernetes.io/proxy-ssl-secret",
+	"nginx.org/basic-auth-secret", "nginx.com/jwt-key",
+}
+
+func ingressUses(o *model.Object) []Use {
+	found := certificates(o)
+	for _, annotation := range ingressSecrets {
+		namespace, name, ok := strings.Cut(o.Annotation(annotation), "/")
+		if !ok {
+			namespace, name = o.Key.Namespace, namespace
+		}
+		if name != "" {
+			found = append(found, Use{Name: Name{namespace, name}, How: Ingress, Path: tree.Keys("metadata", "annotations", annotation)})
+		}
+	}
+	return found
+}
+
+func gatewayUses(o *model.Object) []Use {
+	found := certificates(o)
+	at := tree.Keys("spec", "tls", "backend", "clientCertificateRef")
+	if n := o.Root.Follow(at); n.Get("name").Str() != "" && cmp.Or(n.Get("kind").Str(), "Secret") == "Secret" && n.Get("group").Str() == "" {
+		found = append(found, Use{Name: Name{namespaceOr(n, o), n.Get("name").Str()}, How: TLS, Path: at.Join(tree.Step{Key: "name"})})
 	}
 	return found
 }
@@ -214,6 +245,9 @@ func hasSuffixFold(s, suffix string) bool {
 	return len(s) >= len(suffix) && strings.EqualFold(s[len(s)-len(suffix):], suffix)
 }
 
+// accountKey is where an issuer says to which Secret it writes the key of its account.
+var accountKey = tree.Keys("spec", "acme", "privateKeySecretRef", "name")
+
 // customUses looks in a custom resource for what looks like a reference to a
 // Secret, and takes out what the resource has made.
 func customUses(o *model.Object) []Use {
@@ -229,7 +263,9 @@ func customUses(o *model.Object) []Use {
 	for _, name := range Created(o) {
 		created[name] = true
 	}
-	return slices.DeleteFunc(w.found, func(u Use) bool { return created[u.Name] })
+	return slices.DeleteFunc(w.found, func(u Use) bool {
+		return created[u.Name] || o.Key.Group == "cert-manager.io" && slices.Equal(u.Path, accountKey)
+	})
 }
 
 type customWalker struct {
@@ -286,7 +322,7 @@ func (w *customWalker) names(n *tree.Node, path tree.Path) bool {
 		return kind == "Secret"
 	}
 	for i, step := range path[max(0, len(path)-2):] { // authSecretRef: {clientId: {name, key}}
-		if hasSuffixFold(step.Key, "secretRef") || hasSuffixFold(step.Key, "secretKeyRef") || i == 0 && step.Key == "imagePullSecrets" {
+		if hasSuffixFold(step.Key, "secretRef") || hasSuffixFold(step.Key, "secretKeyRef") || i == 0 && (step.Key == "imagePullSecrets" || step.Key == "secretTargetRef") {
 			return true
 		}
 	}

@@ -179,7 +179,7 @@ func issued(o *model.Object) []Name {
 		return nil
 	}
 	var found []Name
-	for _, c := range Certificates(o) {
+	for _, c := range certificates(o) {
 		if c.Namespace == o.Key.Namespace {
 			found = append(found, c.Name)
 		}

@@ -31,6 +31,7 @@ const (
 	ImagePull How = "imagePull"      // the credentials for a registry
 	Account   How = "serviceAccount" // listed by a ServiceAccount as one of its own
 	TLS       How = "tls"            // the certificate of an Ingress or a Gateway
+	Ingress   How = "ingress"        // what the annotations of an Ingress have its controller take, such as passwords
 	Driver    How = "storageDriver"  // the credentials of a storage driver
 	Manager   How = "secretManager"  // the credentials for an external secret manager, or what it pushes there
 	Custom    How = "customResource" // named by a custom resource of which no more is known
