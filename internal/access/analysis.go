@@ -24,6 +24,7 @@ import (
 // It is immutable.
 type Analysis struct {
 	snapshot     *model.Snapshot
+	clusterName  string // of the roles and bindings
 	roles        []Role
 	roleIDs      table
 	bindings     []binding
@@ -54,7 +55,7 @@ type span struct{ first, last int32 }
 
 // New reads the roles and bindings of a snapshot.
 func New(s *model.Snapshot) *Analysis {
-	a := &Analysis{snapshot: s}
+	a := &Analysis{snapshot: s, clusterName: clusterOf(s)}
 	a.namespace("", emptyHash)
 	a.readRoles()
 	a.readBindings()

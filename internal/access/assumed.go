@@ -115,7 +115,7 @@ func (a *Analysis) assumeBindings() {
 		return
 	}
 	for _, b := range builtinBindings {
-		if a.snapshot.Get(model.Key{Cluster: a.clusterName(), GroupKind: model.ClusterRoleBindingKind, Name: b.name}) != nil {
+		if a.snapshot.Get(model.Key{Cluster: a.clusterName, GroupKind: model.ClusterRoleBindingKind, Name: b.name}) != nil {
 			continue
 		}
 		made := binding{role: a.roleIDs.get(identity(clusterRoleHash, emptyHash, hashOf(b.name))), first: int32(len(a.holders))}

@@ -181,7 +181,7 @@ func (a *Analysis) relevant(s source, namespace string) bool {
 		return true
 	}
 	const name, in = "aws-auth", "kube-system"
-	key := model.Key{Cluster: a.clusterName(), Namespace: in, GroupKind: model.ConfigMapKind, Name: name}
+	key := model.Key{Cluster: a.clusterName, Namespace: in, GroupKind: model.ConfigMapKind, Name: name}
 	return s.names == nil && (namespace == "" || namespace == in) && (slices.Contains(s.rule.Names(), name) || a.snapshot.Get(key) != nil)
 }
 

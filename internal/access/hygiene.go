@@ -81,7 +81,7 @@ func (a *Analysis) untidy(s Subject) string {
 	case s.Kind == kindAccount && s.Name == "default":
 		return "default-account-bound"
 	case s.Kind == kindAccount:
-		key := model.Key{Cluster: a.clusterName(), Namespace: s.Namespace, GroupKind: model.GroupKind{Kind: kindAccount}, Name: s.Name}
+		key := model.Key{Cluster: a.clusterName, Namespace: s.Namespace, GroupKind: model.GroupKind{Kind: kindAccount}, Name: s.Name}
 		if a.snapshot.Complete(s.Namespace, key.GroupKind) && a.snapshot.Get(key) == nil {
 			return "missing-account"
 		}

@@ -2,6 +2,7 @@ package access
 
 import (
 	"iter"
+	"slices"
 
 	"ullage.dev/ullage/internal/model"
 	"ullage.dev/ullage/internal/tree"
@@ -63,7 +64,7 @@ func (a *Analysis) readRoles() {
 	a.roleIDs = newTable(cap(a.roles))
 	if !a.complete() {
 		for _, r := range builtinRoles() {
-			if a.snapshot.Get(model.Key{Cluster: a.clusterName(), GroupKind: model.ClusterRoleKind, Name: r.Name}) == nil {
+			if a.snapshot.Get(model.Key{Cluster: a.clusterName, GroupKind: model.ClusterRoleKind, Name: r.Name}) == nil {
 				r.id, _ = a.roleIDs.add(identity(clusterRoleHash, emptyHash, hashOf(r.Name)))
 				a.roles = append(a.roles, r)
 			}
@@ -86,10 +87,11 @@ func (a *Analysis) addRoles(gk model.GroupKind, kind uint64) {
 	}
 }
 
-// clusterName returns the name of the cluster that the objects are of.
-func (a *Analysis) clusterName() string {
-	for _, gk := range []model.GroupKind{model.ClusterRoleKind, model.ClusterRoleBindingKind, model.RoleKind, model.RoleBindingKind} {
-		for o := range a.snapshot.Kind(gk) {
+// clusterOf returns the name of the cluster that the roles and bindings are of.
+// Looking for one goes through the whole snapshot, so it is done once.
+func clusterOf(s *model.Snapshot) string {
+	for _, gk := range slices.Concat(roleKinds, bindingKinds) {
+		for o := range s.Kind(gk) {
 			return o.Key.Cluster
 		}
 	}
@@ -99,7 +101,7 @@ func (a *Analysis) clusterName() string {
 // complete reports whether the snapshot has the roles that every cluster has: it
 // was read from a cluster, and what it does not have is not there.
 func (a *Analysis) complete() bool {
-	return a.snapshot.Get(model.Key{Cluster: a.clusterName(), GroupKind: model.ClusterRoleKind, Name: "cluster-admin"}) != nil
+	return a.snapshot.Get(model.Key{Cluster: a.clusterName, GroupKind: model.ClusterRoleKind, Name: "cluster-admin"}) != nil
 }
 
 // Role returns a role that was read, or one that every cluster has; nil

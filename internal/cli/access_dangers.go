@@ -24,6 +24,14 @@ type holding struct {
 	namespace string
 	worst     model.Severity
 	parts     []holdingPart
+	byProof   map[partKey][]int // positions in parts
+}
+
+// partKey is what parts are looked up by: those with one key may differ in their
+// further proofs and in their names.
+type partKey struct {
+	binding access.Binding
+	rule    access.Rule
 }
 
 // holdingPart is what a subject holds by the same rules.
@@ -52,7 +60,7 @@ func holdings(dangers []access.Danger) []holding {
 			if !ok {
 				i = len(all)
 				at[scope{h.Subject, h.Namespace}] = i
-				all = append(all, holding{subject: h.Subject, namespace: h.Namespace})
+				all = append(all, holding{subject: h.Subject, namespace: h.Namespace, byProof: map[partKey][]int{}})
 			}
 			if len(h.Names) == 0 {
 				all[i].worst = max(all[i].worst, severity)
@@ -81,7 +89,8 @@ func (h *holding) sort() {
 
 func (h *holding) add(r access.Right, holder access.Holder) {
 	proofs := slices.CompactFunc(slices.Clone(holder.Proofs), sameRule)
-	for i := range h.parts {
+	key := partKey{proofs[0].Binding, proofs[0].Rule}
+	for _, i := range h.byProof[key] {
 		if p := &h.parts[i]; slices.EqualFunc(p.proofs, proofs, sameRule) && slices.Equal(p.names, holder.Names) {
 			if !slices.Contains(p.rights, r) {
 				p.rights = append(p.rights, r)
@@ -89,6 +98,7 @@ func (h *holding) add(r access.Right, holder access.Holder) {
 			return
 		}
 	}
+	h.byProof[key] = append(h.byProof[key], len(h.parts))
 	h.parts = append(h.parts, holdingPart{proofs, holder.Names, []access.Right{r}})
 }
 
@@ -133,12 +143,12 @@ var severityStyles = map[model.Severity]string{model.Critical: "1;31", model.Hig
 func (p *accessPrinter) holding(h holding, verbose bool) {
 	fmt.Fprint(p.w, p.paint(severityStyles[h.worst], strings.ToUpper(h.worst.String()))+"  ")
 	p.subject(len(h.worst.String())+2, h.subject, scopeText(h.namespace))
+	most := len(h.parts)
+	if !verbose {
+		most = min(most, shownParts)
+	}
 	var last access.Proof
-	for i, part := range h.parts {
-		if i == shownParts && !verbose {
-			p.line(4, dim, "and by "+counted(len(h.parts)-i, "more rule")+"; -v lists them")
-			break
-		}
+	for _, part := range byBinding(h.parts[:most]) {
 		for _, proof := range part.proofs {
 			p.short(4, proof, h.subject, proof.Binding == last.Binding)
 			last = proof
@@ -158,7 +168,25 @@ func (p *accessPrinter) holding(h holding, verbose bool) {
 			p.wrapped(8, dim, fmt.Sprintf("and %d more: %s", len(rest), strings.Join(names, ", ")))
 		}
 	}
+	if rest := len(h.parts) - most; rest > 0 {
+		p.line(4, dim, "and by "+counted(rest, "more rule")+"; -v lists them")
+	}
 	fmt.Fprintln(p.w)
+}
+
+// byBinding returns the parts with those of one binding together, where the first
+// of them stands. One with several proofs is of the last binding.
+func byBinding(parts []holdingPart) []holdingPart {
+	binding := func(p holdingPart) access.Binding { return p.proofs[len(p.proofs)-1].Binding }
+	first := map[access.Binding]int{}
+	for i, part := range parts {
+		if _, seen := first[binding(part)]; !seen {
+			first[binding(part)] = i
+		}
+	}
+	grouped := slices.Clone(parts)
+	slices.SortStableFunc(grouped, func(a, b holdingPart) int { return first[binding(a)] - first[binding(b)] })
+	return grouped
 }
 
 // right writes what a right means, behind its name, or below it where there is

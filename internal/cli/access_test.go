@@ -1,7 +1,11 @@
 package cli
 
 import (
+	"fmt"
+	"io"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -258,5 +262,52 @@ func TestDangersForNames(t *testing.T) {
 	}
 	if o := ullage(t, "access", "list", "user:pat", "-f", dir, "-o", "json"); !strings.Contains(o.stdout, `"givesNothingOn"`) {
 		t.Errorf("pods/*:\n%s", o.stdout)
+	}
+}
+
+// Where rights of two bindings alternate by severity, each binding is named once,
+// and a right of several proofs keeps them together.
+func TestDangersNameBindingsOnce(t *testing.T) {
+	const text = `
+---
+{apiVersion: rbac.authorization.k8s.io/v1, kind: Role, metadata: {name: one, namespace: shop}, rules: [
+  {apiGroups: [""], resources: [serviceaccounts/token], verbs: [create]}, {apiGroups: [""], resources: [pods/log], verbs: [get]}, {apiGroups: [""], resources: [services], verbs: [update]}]}
+---
+{apiVersion: rbac.authorization.k8s.io/v1, kind: Role, metadata: {name: two, namespace: shop}, rules: [
+  {apiGroups: [""], resources: [secrets], verbs: [get]}, {apiGroups: [""], resources: [events], verbs: [delete]}, {apiGroups: [""], resources: [endpoints], verbs: [update]}]}
+---
+{apiVersion: rbac.authorization.k8s.io/v1, kind: RoleBinding, metadata: {name: b1, namespace: shop}, roleRef: {kind: Role, name: one}, subjects: [{kind: User, name: pat}]}
+---
+{apiVersion: rbac.authorization.k8s.io/v1, kind: RoleBinding, metadata: {name: b2, namespace: shop}, roleRef: {kind: Role, name: two}, subjects: [{kind: User, name: pat}]}
+`
+	dangers := ullage(t, "access", "dangers", "-f", write(t, map[string]string{"a.yaml": text})).stdout
+	for _, b := range []string{"by RoleBinding b1,", "by RoleBinding b2,"} {
+		if n := strings.Count(dangers, b); n != 1 {
+			t.Errorf("%q stands %d times:\n%s", b, n, dangers)
+		}
+	}
+	for _, says := range []string{"mint-tokens", "read-logs", "write-services", "read-secrets", "delete-events", "write-endpoints"} {
+		if !strings.Contains(dangers, says) {
+			t.Errorf("%s is not said", says)
+		}
+	}
+	if strings.Index(dangers, "mint-tokens") > strings.Index(dangers, "read-secrets") {
+		t.Error("the worst is not first")
+	}
+}
+
+// BenchmarkDangersText prints what one user holds by ten thousand rules.
+func BenchmarkDangersText(b *testing.B) {
+	var text strings.Builder
+	for i := range 10000 {
+		fmt.Fprintf(&text, "---\n{apiVersion: rbac.authorization.k8s.io/v1, kind: Role, metadata: {name: r%d, namespace: shop}, rules: [{apiGroups: [''], resources: [secrets], verbs: [get]}]}\n"+
+			"---\n{apiVersion: rbac.authorization.k8s.io/v1, kind: RoleBinding, metadata: {name: b%d, namespace: shop}, roleRef: {kind: Role, name: r%d}, subjects: [{kind: User, name: pat}]}\n", i, i, i)
+	}
+	path := filepath.Join(b.TempDir(), "a.yaml")
+	if err := os.WriteFile(path, []byte(text.String()), 0o600); err != nil {
+		b.Fatal(err)
+	}
+	for b.Loop() {
+		Run(b.Context(), &Program{Args: []string{"access", "dangers", "-f", path}, Stdout: io.Discard, Stderr: io.Discard, Getenv: func(string) string { return "" }})
 	}
 }
