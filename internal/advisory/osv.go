@@ -228,13 +228,12 @@ func (f *osvAffected) statement(a *vuln.Advisory) (*statement, error) {
 }
 
 func osvEvents(list []map[string]string) ([]vuln.Event, error) {
-	kinds := map[string]vuln.EventKind{"introduced": vuln.Introduced, "fixed": vuln.Fixed, "last_affected": vuln.LastAffected}
+	kinds := map[string]vuln.EventKind{"introduced": vuln.Introduced, "fixed": vuln.Fixed, "last_affected": vuln.LastAffected, "limit": vuln.Limit}
 	var events []vuln.Event
 	for _, e := range list {
 		for name, version := range e {
 			kind, known := kinds[name]
 			switch {
-			case name == "limit": // of where to look, not of what is affected
 			case !known:
 				return nil, fmt.Errorf("an event of a range is %.40q, which is not known", name)
 			case !fits(version):

@@ -125,17 +125,27 @@ func appendTexts(b []byte, list []string) []byte {
 	return b
 }
 
+// What stands at the end of an interval.
+const (
+	endFixed byte = iota
+	endLast
+	endLimit
+)
+
 // appendAffected writes a statement without its id and feed, which are in the key.
 func appendAffected(b []byte, a *vuln.Affected) []byte {
 	b = append(b, byte(a.Verdict))
 	b = appendText(b, a.Urgency)
 	b = binary.AppendUvarint(b, uint64(len(a.Intervals)))
 	for _, i := range a.Intervals {
-		last := byte(0)
-		if i.Last {
-			last = 1
+		end := endFixed
+		switch {
+		case i.Last:
+			end = endLast
+		case i.Limit:
+			end = endLimit
 		}
-		b = appendText(appendText(append(b, last), i.From), i.To)
+		b = appendText(appendText(append(b, end), i.From), i.To)
 	}
 	return appendTexts(b, a.Versions)
 }
@@ -147,8 +157,8 @@ func readAffected(value string, a *vuln.Affected) error {
 	if n := r.count(); n > 0 {
 		a.Intervals = make([]vuln.Interval, n)
 		for i := range a.Intervals {
-			last := r.number() != 0
-			a.Intervals[i] = vuln.Interval{From: r.part(), To: r.part(), Last: last}
+			end := byte(r.number())
+			a.Intervals[i] = vuln.Interval{From: r.part(), To: r.part(), Last: end == endLast, Limit: end == endLimit}
 		}
 	}
 	a.Versions = texts(&r)

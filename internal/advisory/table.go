@@ -31,7 +31,7 @@ import (
 // found where it is.
 const (
 	fileMagic  = "ULLAGEDB"
-	fileFormat = 2
+	fileFormat = 3
 	pageBytes  = 1 << 10
 	entryBytes = 16
 	fanCount   = 1<<16 + 1

@@ -114,7 +114,8 @@ func TestTraps(t *testing.T) {
 		record("GO-1", "Go", "example.com/v0", `{"introduced":"0"},{"fixed":"2.0.0+incompatible"}`, ""),
 		record("GO-2", "Go", "example.com/windows", `{"introduced":"0"}`, `,"ecosystem_specific":{"imports":[{"path":"x","goos":["windows"]}]}`),
 		record("GO-3", "Go", "example.com/both", `{"introduced":"0"}`, `,"ecosystem_specific":{"imports":[{"path":"x","goos":["windows"]},{"path":"y"}]}`),
-		record("GO-4", "Go", "stdlib", `{"introduced":"0"},{"fixed":"1.21.10"},{"introduced":"1.22.0-0"},{"fixed":"1.22.3"}`, "")))
+		record("GO-4", "Go", "stdlib", `{"introduced":"0"},{"fixed":"1.21.10"},{"introduced":"1.22.0-0"},{"fixed":"1.22.3"}`, ""),
+		record("GO-5", "Go", "example.com/limit", `{"introduced":"0"},{"limit":"1.5.0"}`, "")))
 	m.update(t, s, noon, "osv/npm", "osv/Packagist", "osv/Maven", "osv/Go", "debian", "alpine/v3.20/main")
 	debian, alpine := vuln.Release{ID: "debian", Version: "12"}, vuln.Release{ID: "alpine", Version: "3.20.1"}
 	for _, c := range []struct {
@@ -141,6 +142,8 @@ func TestTraps(t *testing.T) {
 		{vuln.Package{Ecosystem: "Go", Name: "example.com/v0", Version: "v2.0.0+incompatible"}, debian, ""},
 		{vuln.Package{Ecosystem: "Go", Name: "example.com/windows", Version: "v1.0.0"}, debian, ""}, // no code of it is built for Linux
 		{vuln.Package{Ecosystem: "Go", Name: "example.com/both", Version: "v1.0.0"}, debian, "GO-3 not fixed"},
+		{vuln.Package{Ecosystem: "Go", Name: "example.com/limit", Version: "v1.4.9"}, debian, "GO-5 not fixed"}, // a limit is no fix
+		{vuln.Package{Ecosystem: "Go", Name: "example.com/limit", Version: "v1.5.0"}, debian, ""},
 		{vuln.Package{Ecosystem: "Go", Name: "stdlib", Version: "go1.22.2"}, debian, "GO-4 fixed 1.22.3"},
 		{vuln.Package{Ecosystem: "Go", Name: "stdlib", Version: "1.22.3"}, debian, ""},
 		{vuln.Package{Ecosystem: "Go", Name: "stdlib", Version: "1.22rc1"}, debian, "GO-4 fixed 1.22.3"},
@@ -363,7 +366,7 @@ func TestOldFormat(t *testing.T) {
 		}
 	}
 	format(fileFormat - 1)
-	if _, err := Open(s.Path()); !errors.Is(err, ErrOldFormat) || !strings.HasSuffix(Mend(err).Error(), "reads 2: run ullage db update") {
+	if _, err := Open(s.Path()); !errors.Is(err, ErrOldFormat) || !strings.HasSuffix(Mend(err).Error(), "reads 3: run ullage db update") {
 		t.Errorf("opened as %v", err)
 	}
 	before := read(t, s.Path())

@@ -57,6 +57,16 @@ func plainVulnerable(p Package, rec plainRecord) bool {
 // plainIncluded goes through the sorted events of a range: introduced and below
 // turns on, fixed and above, and beyond the last affected one, turns off.
 func plainIncluded(o Order, version string, r plainRange) bool {
+	limited, before := false, false
+	for _, e := range r.events {
+		if e.Kind == Limit {
+			limited = true
+			before = before || e.Version == "*" || e.Version != "0" && o.Compare(version, e.Version) < 0
+		}
+	}
+	if limited && !before {
+		return false
+	}
 	compare := func(a, b string) int {
 		switch {
 		case a == b:
@@ -205,7 +215,7 @@ var bruteVersions = map[string][]string{
 }
 
 // TestBruteForce holds matching against the plain evaluation of the OSV schema, on
-// random records and packages: events in any order, several ranges, listed versions,
+// random records and packages: events in any order, several ranges, limits, listed versions,
 // aliases, withdrawn records.
 func TestBruteForce(t *testing.T) {
 	r := rand.New(rand.NewPCG(7, 7))
@@ -256,7 +266,8 @@ func TestBruteForce(t *testing.T) {
 }
 
 // randomRange is a range with pairs of events, in any order. A range has no two
-// events on one version, as the schema leaves their order open.
+// events on one version, as the schema leaves their order open, but that a limit may
+// stand anywhere.
 func randomRange(r *rand.Rand, pick func() string) plainRange {
 	var events []Event
 	seen := map[string]bool{}
@@ -274,6 +285,9 @@ func randomRange(r *rand.Rand, pick func() string) plainRange {
 		if r.IntN(4) > 0 {
 			add([]EventKind{Fixed, LastAffected}[r.IntN(2)], pick())
 		}
+	}
+	for range max(0, r.IntN(5)-2) {
+		events = append(events, Event{Limit, append([]string{"0", "*"}, pick(), pick(), pick(), pick())[r.IntN(6)]})
 	}
 	r.Shuffle(len(events), func(i, j int) { events[i], events[j] = events[j], events[i] })
 	return plainRange{events}
@@ -320,7 +334,7 @@ func realRecords(t *testing.T, ecosystem string) []plainRecord {
 				var events []Event
 				for _, e := range g.Events {
 					for kind, v := range e {
-						events = append(events, Event{map[string]EventKind{"introduced": Introduced, "fixed": Fixed, "last_affected": LastAffected}[kind], v})
+						events = append(events, Event{map[string]EventKind{"introduced": Introduced, "fixed": Fixed, "last_affected": LastAffected, "limit": Limit}[kind], v})
 					}
 				}
 				x.ranges = append(x.ranges, plainRange{events})

@@ -105,8 +105,8 @@ func (u *Upgrade) candidates(o Order, list []ranged) []string {
 	all := []string{u.To}
 	for k := range list {
 		for _, v := range list[k].Intervals {
-			if v.To != "" && !v.Last && o.Valid(v.To) && o.Compare(v.To, u.From[0]) > 0 {
-				all = append(all, v.To)
+			if fix := v.fix(); fix != "" && o.Valid(fix) && o.Compare(fix, u.From[0]) > 0 {
+				all = append(all, fix)
 			}
 		}
 	}

@@ -1,6 +1,9 @@
 package vuln
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // EventKind is what an event of an OSV range says of its version.
 type EventKind uint8
@@ -11,6 +14,7 @@ const (
 	Fixed EventKind = iota
 	Introduced
 	LastAffected
+	Limit // nothing from here on is affected, whatever the other events say
 )
 
 // Event is an event of an OSV range.
@@ -20,7 +24,9 @@ type Event struct {
 }
 
 // Intervals turns the events of a range into the intervals that they stand for, as
-// the evaluation in the OSV schema does. Events may come in any order.
+// the evaluation in the OSV schema does. Events may come in any order. Of several
+// limits the highest one counts. One with a "*" is infinity, and one that is no
+// version of the order is taken for it.
 func Intervals(o Order, events []Event) []Interval {
 	sorted := slices.Clone(events)
 	slices.SortStableFunc(sorted, func(a, b Event) int {
@@ -35,13 +41,42 @@ func Intervals(o Order, events []Event) []Interval {
 		switch {
 		case e.Kind == Introduced && !open:
 			open, from = true, e.Version
-		case e.Kind != Introduced && open:
-			list = append(list, Interval{from, e.Version, e.Kind == LastAffected})
+		case (e.Kind == Fixed || e.Kind == LastAffected) && open:
+			list = append(list, Interval{From: from, To: e.Version, Last: e.Kind == LastAffected})
 			open = false
 		}
 	}
 	if open {
 		list = append(list, Interval{From: from})
+	}
+	if limit := highestLimit(o, events); limit != "" {
+		list = below(o, list, limit)
+	}
+	return list
+}
+
+// highestLimit returns the version before which a range ends, "" when it has none.
+func highestLimit(o Order, events []Event) (limit string) {
+	for _, e := range events {
+		switch {
+		case e.Kind != Limit:
+		case strings.Contains(e.Version, "*") || !o.Valid(e.Version):
+			return ""
+		case limit == "" || compareEvents(o, limit, e.Version) < 0:
+			limit = e.Version
+		}
+	}
+	return limit
+}
+
+// below cuts intervals off at a version.
+func below(o Order, list []Interval, limit string) []Interval {
+	list = slices.DeleteFunc(list, func(i Interval) bool { return compareEvents(o, i.From, limit) >= 0 })
+	for k := range list {
+		i := &list[k]
+		if c := compareEvents(o, i.To, limit); i.To == "" || c > 0 || c == 0 && i.Last {
+			*i = Interval{From: i.From, To: limit, Limit: true}
+		}
 	}
 	return list
 }
@@ -110,7 +145,7 @@ func (a *Affected) stands(o Order, version string) (s standing, fix string) {
 		}
 		s = inside
 		switch {
-		case i.To == "" || i.Last:
+		case i.fix() == "":
 			endless = true
 		case fix == "" || o.Compare(fix, i.To) < 0:
 			fix = i.To

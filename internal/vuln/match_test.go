@@ -177,17 +177,21 @@ func TestRun(t *testing.T) {
 }
 
 func TestIntervals(t *testing.T) {
-	i, f, l := Introduced, Fixed, LastAffected
+	i, f, l, limit := Introduced, Fixed, LastAffected, Limit
 	for _, c := range []struct {
 		events []Event
 		want   []Interval
 	}{
 		{[]Event{{i, "0"}}, []Interval{{From: "0"}}},
-		{[]Event{{f, "5.4"}, {i, "6.0"}, {f, "6.2"}, {i, "0"}}, []Interval{{"0", "5.4", false}, {"6.0", "6.2", false}}}, // as PYSEC-2023-159 writes it
-		{[]Event{{i, "1.0"}, {l, "1.0"}}, []Interval{{"1.0", "1.0", true}}},
-		{[]Event{{i, "0"}, {f, "2"}, {i, "2"}}, []Interval{{"0", "2", false}, {From: "2"}}},
+		{[]Event{{f, "5.4"}, {i, "6.0"}, {f, "6.2"}, {i, "0"}}, []Interval{{From: "0", To: "5.4"}, {From: "6.0", To: "6.2"}}}, // as PYSEC-2023-159 writes it
+		{[]Event{{i, "1.0"}, {l, "1.0"}}, []Interval{{From: "1.0", To: "1.0", Last: true}}},
+		{[]Event{{i, "0"}, {f, "2"}, {i, "2"}}, []Interval{{From: "0", To: "2"}, {From: "2"}}},
 		{[]Event{{f, "1"}}, nil},
-		{[]Event{{i, "1.10"}, {i, "1.9"}, {f, "1.11"}}, []Interval{{"1.9", "1.11", false}}}, // an open one is not opened again
+		{[]Event{{i, "1.10"}, {i, "1.9"}, {f, "1.11"}}, []Interval{{From: "1.9", To: "1.11"}}}, // an open one is not opened again
+		{[]Event{{i, "0"}, {limit, "2"}}, []Interval{{From: "0", To: "2", Limit: true}}},
+		{[]Event{{i, "0"}, {f, "1"}, {i, "2"}, {limit, "2"}}, []Interval{{From: "0", To: "1"}}},
+		{[]Event{{i, "0"}, {l, "2"}, {limit, "2"}, {limit, "1"}}, []Interval{{From: "0", To: "2", Limit: true}}}, // the highest limit counts
+		{[]Event{{i, "0"}, {limit, "1"}, {limit, "*"}}, []Interval{{From: "0"}}},
 	} {
 		if got := Intervals(PEP440, c.events); !reflect.DeepEqual(got, c.want) {
 			t.Errorf("%v gives %v, not %v", c.events, got, c.want)

@@ -64,9 +64,17 @@ type Affected struct {
 type Interval struct {
 	From string // the first one; "" or "0" from the beginning
 	To   string // where it ends; "" when it has no end
-	// Last says that To is the last one affected. Otherwise To is the first one
-	// that is fixed.
-	Last bool
+	// Last says that To is the last one affected, and Limit that it is the first one
+	// of which the interval does not speak. Otherwise it is the first one that is fixed.
+	Last, Limit bool
+}
+
+// fix is the version that mends what the interval holds, "" when none is known.
+func (i *Interval) fix() string {
+	if i.Last || i.Limit {
+		return ""
+	}
+	return i.To
 }
 
 // Verdict is what a feed says beyond ranges.
