@@ -1,6 +1,7 @@
 package advisory
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -49,7 +50,9 @@ func build(path string, old *Database, changes []*change) error {
 		return fmt.Errorf("write the database: %w", err)
 	}
 	defer f.Close()
-	if err := write(f, sources, feeds); err != nil {
+	folded := newSorter(filepath.Dir(path))
+	defer folded.close()
+	if err := write(f, sources, feeds, folded); err != nil {
 		return fmt.Errorf("write the database: %w", err)
 	}
 	if err := f.Sync(); err != nil {
@@ -67,7 +70,8 @@ func build(path string, old *Database, changes []*change) error {
 	return t.verify()
 }
 
-func write(f *os.File, sources []rowSource, feeds map[string]*Provenance) error {
+// write writes rows, and what is folded of them, which goes through a sorter.
+func write(f *os.File, sources []rowSource, feeds map[string]*Provenance, folded *sorter) error {
 	w, err := newTableWriter(f)
 	if err != nil {
 		return err
@@ -76,25 +80,32 @@ func write(f *os.File, sources []rowSource, feeds map[string]*Provenance) error 
 	for _, p := range feeds {
 		p.Records, p.Withdrawn = 0, 0
 	}
+	fold := &folding{to: folded}
 	err = merge(sources, func(r row) error {
-		group, feed, _, ok := parts(r.key)
+		group, feed, id, ok := parts(r.key)
 		if !ok || feeds[feed] == nil || len(r.value) == 0 {
 			return errDamaged
 		}
-		if rest, isPackage := strings.CutPrefix(group, "p"); isPackage {
+		if err := fold.row(group, feed, id, r.value); err != nil {
+			return err
+		}
+		if rest, isPackage := strings.CutPrefix(group, packagePrefix); isPackage {
 			scope, _, _ := strings.Cut(rest, scopeEnd)
 			if feed != feedUbuntu {
 				d.Scopes[scope]++
 			}
 		} else {
-			feeds[feed].Records++
-			if feed != feedKEV && feed != feedEPSS && r.value[0] == 1 {
-				feeds[feed].Withdrawn++
-			}
+			count(feeds[feed], r.value[0])
 		}
 		return w.add(r)
 	})
-	if err != nil {
+	if err := errors.Join(err, fold.flush()); err != nil {
+		return err
+	}
+	if sources, err = folded.sources(); err != nil {
+		return err
+	}
+	if err := merge(sources, w.add); err != nil {
 		return err
 	}
 	for _, p := range feeds {
@@ -102,6 +113,18 @@ func write(f *os.File, sources []rowSource, feeds map[string]*Provenance) error 
 	}
 	slices.SortFunc(d.Feeds, func(a, b Provenance) int { return strings.Compare(a.Feed, b.Feed) })
 	return w.close(d)
+}
+
+// count counts the row of an id, by its first byte.
+func count(p *Provenance, flags byte) {
+	joined := p.Feed == feedKEV || p.Feed == feedEPSS
+	if !joined && flags&rowNames != 0 {
+		return
+	}
+	p.Records++
+	if !joined && flags&rowWithdrawn != 0 {
+		p.Withdrawn++
+	}
 }
 
 // install puts a file in the place of another one, on disk for good.

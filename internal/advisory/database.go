@@ -50,7 +50,7 @@ type Provenance struct {
 type Database struct {
 	file  *os.File
 	unmap func()
-	found []vuln.Advisory // of a record that is read; reused
+	found idRows // of an id; reused
 	*table
 }
 
@@ -144,25 +144,39 @@ func (d *Database) Affected(scope, name string, yield func(*vuln.Affected)) erro
 
 // Record returns what is known under an id, and where that has a CVE in its name
 // under the CVE.
-func (d *Database) Record(id string) (vuln.Record, error) {
-	var rec vuln.Record
-	d.found = d.found[:0]
-	err := d.rows(idGroup(id), func(rest, value string) (err error) {
-		feed, its, ok := strings.Cut(rest, partEnd)
-		switch {
-		case !ok:
-			return errDamaged
-		case feed == feedKEV:
-			rec.Exploited, err = readExploited(value)
-		case feed == feedEPSS:
-			rec.EPSS, err = readEPSS(value)
-		default:
-			a := vuln.Advisory{ID: its, Feed: feed}
-			err = readAdvisory(value, &a)
-			d.found = append(d.found, a)
+func (d *Database) Record(id string) (rec vuln.Record, err error) {
+	if cve := vuln.CVE(id); cve != "" {
+		id = cve
+		folded := false
+		err := d.rows(foldedGroup(cve), func(_, value string) (err error) {
+			folded = true
+			rec, err = readRecord(value)
+			return err
+		})
+		if folded || err != nil {
+			return rec, err
 		}
-		return err
+	}
+	if err := d.gather(id); err != nil {
+		return vuln.Record{}, err
+	}
+	return d.found.record(), nil
+}
+
+// Advisories returns those that bear an id, by feed. They are good until the next
+// question.
+func (d *Database) Advisories(id string) ([]vuln.Advisory, error) {
+	err := d.gather(id)
+	return d.found.advisories, err
+}
+
+func (d *Database) gather(id string) error {
+	d.found.begin(id)
+	return d.rows(idGroup(id), func(rest, value string) error {
+		feed, its, ok := strings.Cut(rest, partEnd)
+		if !ok {
+			return errDamaged
+		}
+		return d.found.add(feed, its, value)
 	})
-	rec.Advisories = append(rec.Advisories, d.found...)
-	return rec, err
 }

@@ -92,7 +92,7 @@ func (u *updater) listed(ctx context.Context, f *Feed, before *Provenance) ([]ch
 		return nil, err
 	}
 	for _, x := range gone {
-		if rec, err := u.old.Record(x.id); err == nil && !slices.ContainsFunc(rec.Advisories, func(a vuln.Advisory) bool { return a.Feed == f.Name && a.ID == x.id }) {
+		if list, err := u.old.Advisories(x.id); err == nil && !slices.ContainsFunc(list, func(a vuln.Advisory) bool { return a.Feed == f.Name && a.ID == x.id }) {
 			continue
 		}
 		list = slices.DeleteFunc(list, func(y changed) bool { return y.id == x.id })
@@ -139,8 +139,8 @@ func (u *updater) modified(ctx context.Context, f *Feed, before *Provenance, lis
 			break
 		}
 		known := false
-		if rec, err := u.old.Record(x.id); err == nil {
-			for _, a := range rec.Advisories {
+		if list, err := u.old.Advisories(x.id); err == nil {
+			for _, a := range list {
 				known = known || a.Feed == f.Name && a.ID == x.id && a.Modified == when.Unix()
 			}
 		}

@@ -61,9 +61,9 @@ type statement struct {
 	vuln.Affected
 }
 
-// advisory adds an advisory and its statements; those on one package are one. An
-// error is of the disk.
-func (in *intake) advisory(a *vuln.Advisory, statements []statement) error {
+// advisory adds an advisory and its statements; those on one package are one. The
+// names in mutual are to lead to it. An error is of the disk.
+func (in *intake) advisory(a *vuln.Advisory, statements []statement, mutual ...string) error {
 	if !fits(a.ID) {
 		in.fail(a.ID, errors.New("its id is empty, too long or has control characters"))
 		return nil
@@ -85,6 +85,11 @@ func (in *intake) advisory(a *vuln.Advisory, statements []statement) error {
 	a.Summary = summary(a.Summary)
 	if err := in.row(idGroup(a.ID), a.ID, appendAdvisory(in.buf[:0], a)); err != nil {
 		return err
+	}
+	for _, name := range mutual {
+		if err := in.row(idGroup(name), a.ID, append(in.buf[:0], rowNames)); err != nil {
+			return err
+		}
 	}
 	for _, s := range joined(statements) {
 		prune(&s)

@@ -154,7 +154,8 @@ func osvOne(text []byte, name string, in *intake) error {
 			statements = append(statements, *s)
 		}
 	}
-	return in.advisory(a, statements)
+	mutual := slices.DeleteFunc(a.Mutual(), func(name string) bool { return !slices.Contains(rec.Aliases, name) })
+	return in.advisory(a, statements, mutual...)
 }
 
 // grade adds a severity: a CVSS vector, or a word.

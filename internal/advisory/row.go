@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"math"
+	"slices"
 	"strings"
 
 	"ullage.dev/ullage/internal/vuln"
@@ -14,10 +15,13 @@ import (
 // that is in none of them.
 //
 //	p SCOPE 0 NAME   1 FEED 1 ID    what an advisory says of a package
-//	i CVE or ID      1 FEED 1 ID    what an advisory says of itself
+//	i CVE or ID      1 FEED 1 ID    what an advisory says of itself, or that it names
+//	                                the id as an alias of its own
+//	r CVE            1 1            what all rows of a CVE say, where there are several
 //
 // What is named after a CVE, as DEBIAN-CVE-2026-1, stands with it: whoever asks for
-// the one wants the other.
+// the one wants the other. What is folded is made anew with each database: lookups read
+// it alone, and it stands apart, so that they touch few pages.
 const (
 	partEnd  = "\x01"
 	scopeEnd = "\x00"
@@ -25,14 +29,23 @@ const (
 
 type row struct{ key, value []byte }
 
-func packageGroup(scope, name string) string { return "p" + scope + scopeEnd + name }
+func packageGroup(scope, name string) string { return packagePrefix + scope + scopeEnd + name }
 
 func idGroup(id string) string {
 	if cve := vuln.CVE(id); cve != "" {
 		id = cve
 	}
-	return "i" + id
+	return idPrefix + id
 }
+
+func foldedGroup(cve string) string { return foldedPrefix + cve }
+
+// Prefixes of groups, in their order.
+const (
+	idPrefix      = "i"
+	packagePrefix = "p"
+	foldedPrefix  = "r"
+)
 
 // fits says whether a text can be part of a key.
 func fits(text string) bool {
@@ -168,10 +181,16 @@ func readAffected(value string, a *vuln.Affected) error {
 	return nil
 }
 
+// What the row of an advisory says besides.
+const (
+	rowWithdrawn byte = 1 << iota
+	rowNames          // only that it names the id
+)
+
 func appendAdvisory(b []byte, a *vuln.Advisory) []byte {
 	flags := byte(0)
 	if a.Withdrawn {
-		flags = 1
+		flags = rowWithdrawn
 	}
 	b = append(b, flags)
 	b = binary.AppendUvarint(b, uint64(max(a.Published, 0)))
@@ -183,7 +202,7 @@ func appendAdvisory(b []byte, a *vuln.Advisory) []byte {
 
 func readAdvisory(value string, a *vuln.Advisory) error {
 	r := reader[string]{rest: value}
-	a.Withdrawn = r.number() != 0
+	a.Withdrawn = byte(r.number())&rowWithdrawn != 0
 	a.Published, a.Modified = int64(r.number()), int64(r.number())
 	a.Aliases, a.Vectors = texts(&r), texts(&r)
 	a.Severity, a.Summary = r.part(), r.part()
@@ -201,14 +220,10 @@ func appendExploited(b []byte, e *vuln.Exploited) []byte {
 	return appendText(appendText(append(b, ransomware), e.Added), e.Due)
 }
 
-func readExploited(value string) (*vuln.Exploited, error) {
-	r := reader[string]{rest: value}
+func readExploited(r *reader[string]) *vuln.Exploited {
 	e := &vuln.Exploited{Ransomware: r.number() != 0}
 	e.Added, e.Due = r.part(), r.part()
-	if r.bad {
-		return nil, errDamaged
-	}
-	return e, nil
+	return e
 }
 
 // EPSS has five decimals.
@@ -217,11 +232,67 @@ func appendEPSS(b []byte, e *vuln.EPSS) []byte {
 	return binary.AppendUvarint(b, uint64(math.Round(e.Percentile*1e5)))
 }
 
-func readEPSS(value string) (*vuln.EPSS, error) {
-	r := reader[string]{rest: value}
-	e := &vuln.EPSS{Probability: float64(r.number()) / 1e5, Percentile: float64(r.number()) / 1e5}
-	if r.bad {
-		return nil, errDamaged
+func readEPSS(r *reader[string]) *vuln.EPSS {
+	return &vuln.EPSS{Probability: float64(r.number()) / 1e5, Percentile: float64(r.number()) / 1e5}
+}
+
+// What the row of a folded record has.
+const (
+	rowSameNames byte = 1 << iota
+	rowExploited
+	rowEPSS
+)
+
+func appendRecord(b []byte, r *vuln.Record) []byte {
+	flags := byte(0)
+	if slices.Equal(r.Names, r.Aliases) {
+		flags |= rowSameNames
 	}
-	return e, nil
+	if r.Exploited != nil {
+		flags |= rowExploited
+	}
+	if r.EPSS != nil {
+		flags |= rowEPSS
+	}
+	b = appendTexts(append(b, flags), r.Aliases)
+	if flags&rowSameNames == 0 {
+		b = appendTexts(b, r.Names)
+	}
+	b = appendText(binary.AppendUvarint(b, uint64(max(r.Published, 0))), r.Summary)
+	b = binary.AppendUvarint(b, uint64(math.Round(r.Rating.Score*10)))
+	for _, s := range []string{r.Rating.Vector, r.Rating.By, r.Rating.Word, r.Rating.WordBy} {
+		b = appendText(b, s)
+	}
+	if r.Exploited != nil {
+		b = appendExploited(b, r.Exploited)
+	}
+	if r.EPSS != nil {
+		b = appendEPSS(b, r.EPSS)
+	}
+	return b
+}
+
+func readRecord(value string) (rec vuln.Record, err error) {
+	r := &reader[string]{rest: value}
+	flags := byte(r.number())
+	rec.Aliases = texts(r)
+	rec.Names = rec.Aliases
+	if flags&rowSameNames == 0 {
+		rec.Names = texts(r)
+	}
+	rec.Published, rec.Summary = int64(r.number()), r.part()
+	rec.Rating.Score = float64(r.number()) / 10
+	for _, to := range []*string{&rec.Rating.Vector, &rec.Rating.By, &rec.Rating.Word, &rec.Rating.WordBy} {
+		*to = r.part()
+	}
+	if flags&rowExploited != 0 {
+		rec.Exploited = readExploited(r)
+	}
+	if flags&rowEPSS != 0 {
+		rec.EPSS = readEPSS(r)
+	}
+	if r.bad {
+		return vuln.Record{}, errDamaged
+	}
+	return rec, nil
 }

@@ -329,13 +329,17 @@ func (s *scan) load() error {
 		}
 	}
 	s.group = append(s.group[:0], h.key...)
+	s.offset += h.length + h.stored
+	stored := s.window[h.length : h.length+h.stored]
+	s.window = s.window[h.length+h.stored:]
+	if s.rest = nil; bytes.HasPrefix(s.group, []byte(foldedPrefix)) {
+		return nil // made anew
+	}
 	var err error
-	if s.body, err = s.t.unpack(s.body[:0], &h, s.window[h.length:h.length+h.stored]); err != nil {
+	if s.body, err = s.t.unpack(s.body[:0], &h, stored); err != nil {
 		return err
 	}
 	s.rest = s.body
-	s.offset += h.length + h.stored
-	s.window = s.window[h.length+h.stored:]
 	return nil
 }
 

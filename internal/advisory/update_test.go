@@ -116,7 +116,14 @@ func TestTraps(t *testing.T) {
 		record("GO-3", "Go", "example.com/both", `{"introduced":"0"}`, `,"ecosystem_specific":{"imports":[{"path":"x","goos":["windows"]},{"path":"y"}]}`),
 		record("GO-4", "Go", "stdlib", `{"introduced":"0"},{"fixed":"1.21.10"},{"introduced":"1.22.0-0"},{"fixed":"1.22.3"}`, ""),
 		record("GO-5", "Go", "example.com/limit", `{"introduced":"0"},{"limit":"1.5.0"}`, "")))
-	m.update(t, s, noon, "osv/npm", "osv/Packagist", "osv/Maven", "osv/Go", "debian", "alpine/v3.20/main")
+	both := func(id, aliases string) [2]string {
+		r := record(id, "PyPI", "both", upTo2, "")
+		r[1] = strings.Replace(r[1], `"modified"`, `"aliases":[`+aliases+`],"modified"`, 1)
+		return r
+	}
+	m.put("osv/PyPI/all.zip", archive(t, both("GHSA-a", `"CVE-2026-1","PYSEC-1"`), both("PYSEC-1", ``), both("GHSA-b", ``), both("PYSEC-2", `"GHSA-b"`),
+		both("PYSEC-3", `"CVE-2026-2","CVE-2026-3","GHSA-c"`), both("GHSA-c", ``)))
+	m.update(t, s, noon, "osv/npm", "osv/Packagist", "osv/Maven", "osv/Go", "osv/PyPI", "debian", "alpine/v3.20/main")
 	debian, alpine := vuln.Release{ID: "debian", Version: "12"}, vuln.Release{ID: "alpine", Version: "3.20.1"}
 	for _, c := range []struct {
 		p       vuln.Package
@@ -144,6 +151,8 @@ func TestTraps(t *testing.T) {
 		{vuln.Package{Ecosystem: "Go", Name: "example.com/both", Version: "v1.0.0"}, debian, "GO-3 not fixed"},
 		{vuln.Package{Ecosystem: "Go", Name: "example.com/limit", Version: "v1.4.9"}, debian, "GO-5 not fixed"}, // a limit is no fix
 		{vuln.Package{Ecosystem: "Go", Name: "example.com/limit", Version: "v1.5.0"}, debian, ""},
+		// An alias holds both ways, but of what is on several vulnerabilities.
+		{vuln.Package{Ecosystem: "PyPI", Name: "both", Version: "1.0.0"}, debian, "CVE-2026-1 fixed 2.0.0, CVE-2026-2 fixed 2.0.0, CVE-2026-3 fixed 2.0.0, GHSA-b fixed 2.0.0, GHSA-c fixed 2.0.0"},
 		{vuln.Package{Ecosystem: "Go", Name: "stdlib", Version: "go1.22.2"}, debian, "GO-4 fixed 1.22.3"},
 		{vuln.Package{Ecosystem: "Go", Name: "stdlib", Version: "1.22.3"}, debian, ""},
 		{vuln.Package{Ecosystem: "Go", Name: "stdlib", Version: "1.22rc1"}, debian, "GO-4 fixed 1.22.3"},

@@ -150,7 +150,7 @@ func (m memory) Affected(scope, name string, yield func(*vuln.Affected)) error {
 
 func (m memory) Record(id string) (vuln.Record, error) {
 	if id == "GO-2026-1" {
-		return vuln.Record{Advisories: []vuln.Advisory{{ID: id, Aliases: []string{"CVE-2026-1"}}}}, nil
+		return vuln.Record{Names: []string{"CVE-2026-1"}, Aliases: []string{"CVE-2026-1"}}, nil
 	}
 	return vuln.Record{}, nil
 }

@@ -101,23 +101,20 @@ func plainIncluded(o Order, version string, r plainRange) bool {
 
 // plainIDs are the ids of all records that hold, folded as aliases say.
 func plainIDs(p Package, records []plainRecord) []string {
-	byID := map[string]plainRecord{}
-	for _, r := range records {
-		byID[r.id] = r
-	}
+	edges := plainEdges(records)
 	var ids []string
 	for _, r := range records {
 		if !plainVulnerable(p, r) {
 			continue
 		}
-		ids = append(ids, plainNames(r, byID)...)
+		ids = append(ids, plainNames(r, edges)...)
 	}
 	slices.Sort(ids)
 	return slices.Compact(ids)
 }
 
 // plainNames follows aliases until CVEs are met, all of the same distance.
-func plainNames(r plainRecord, byID map[string]plainRecord) []string {
+func plainNames(r plainRecord, edges map[string][]string) []string {
 	if strings.HasPrefix(r.id, "CVE-") {
 		return []string{r.id}
 	}
@@ -128,7 +125,7 @@ func plainNames(r plainRecord, byID map[string]plainRecord) []string {
 			if strings.HasPrefix(id, "CVE-") {
 				continue
 			}
-			for _, alias := range byID[id].aliases {
+			for _, alias := range edges[id] {
 				if old, known := distance[alias]; !known || d+1 < old {
 					distance[alias], changed = d+1, true
 				}
@@ -162,13 +159,42 @@ func plainNames(r plainRecord, byID map[string]plainRecord) []string {
 	return others[:1]
 }
 
+// plainEdges are the other names of each id. An alias of a record that is on one
+// vulnerability holds both ways.
+func plainEdges(records []plainRecord) map[string][]string {
+	edges := map[string][]string{}
+	for _, r := range records {
+		edges[r.id] = append(edges[r.id], r.aliases...)
+		cves := 0
+		for _, name := range append([]string{r.id}, r.aliases...) {
+			if strings.HasPrefix(name, "CVE-") {
+				cves++
+			}
+		}
+		for _, alias := range r.aliases {
+			if !r.withdrawn && cves < 2 {
+				edges[alias] = append(edges[alias], r.id)
+			}
+		}
+	}
+	return edges
+}
+
 // sourceOf is a source with what a database would make of the records.
 func sourceOf(records []plainRecord) *memory {
 	m := &memory{map[string][]Affected{}, map[string]Record{}}
+	advisories, namedBy := map[string][]Advisory{}, map[string][]string{}
 	for _, r := range records {
-		rec := m.records[r.id]
-		rec.Advisories = append(rec.Advisories, Advisory{ID: r.id, Aliases: r.aliases, Withdrawn: r.withdrawn})
-		m.records[r.id] = rec
+		a := Advisory{ID: r.id, Aliases: r.aliases, Withdrawn: r.withdrawn}
+		advisories[r.id] = append(advisories[r.id], a)
+		for _, name := range a.Mutual() {
+			namedBy[name] = append(namedBy[name], r.id)
+		}
+	}
+	for _, id := range append(slices.Collect(maps.Keys(advisories)), slices.Collect(maps.Keys(namedBy))...) {
+		m.records[id] = new(Folder).Fold(id, advisories[id], namedBy[id])
+	}
+	for _, r := range records {
 		if r.withdrawn {
 			continue
 		}

@@ -8,7 +8,7 @@ import (
 
 func TestInContext(t *testing.T) {
 	severe := func(id string) Record {
-		return Record{Advisories: []Advisory{{ID: id, Vectors: []string{"CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H"}}}}
+		return folded(id, Advisory{ID: id, Vectors: []string{"CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H"}})
 	}
 	source := &memory{map[string][]Affected{
 		"npm a": {{ID: "CVE-2024-1", Intervals: []Interval{{}}}, {ID: "CVE-2024-2", Intervals: []Interval{{}}}},

@@ -70,7 +70,7 @@ type Result struct {
 // Run matches packages against a source. An error is of the source; the result is
 // then nil.
 func Run(packages []Package, r Release, source Source) (*Result, error) {
-	m := &matcher{packages: packages, release: r, source: source, records: map[string]*Record{}, scores: scoreCache{}, result: &Result{}, byID: map[string]*hit{}, said: make([]said, 0, 256)}
+	m := &matcher{packages: packages, release: r, source: source, records: map[string]*Record{}, result: &Result{}, byID: map[string]*hit{}, said: make([]said, 0, 256)}
 	noData := map[string]bool{}
 	for i := range packages {
 		scope := Scope(packages[i].Ecosystem, r)
@@ -131,25 +131,6 @@ type matcher struct {
 	said []said          // of the package that is matched; reused
 	byID map[string]*hit // of it, too
 	word []said          // of its owner
-
-	scores   scoreCache
-	gathered []*Advisory // on the vulnerability that is weighed; reused
-}
-
-// said is a statement that was held against a version.
-type said struct {
-	Affected
-	version  string
-	standing standing
-	fix      string
-	pro      bool // of what is mended for subscribers only
-}
-
-// hit is one vulnerability as the statements on a package give it, before it is
-// weighed.
-type hit struct {
-	id   string
-	said []*said
 }
 
 func (m *matcher) record(id string) (*Record, error) {
@@ -296,86 +277,6 @@ func (m *matcher) objections(list []said, ecosystem string) error {
 	return nil
 }
 
-// disputable says whether statements that do not hold can speak against the hit.
-// They cannot where the distribution's own feed reports it, with versions.
-func (h *hit) disputable() bool { return h.has(func(s *said) bool { return s.pro || !s.ranges() }) }
-
-// mostNames bounds how many names of an advisory without a CVE are followed: more
-// than real ones have.
-const mostNames = 32
-
-// names returns the ids under which a vulnerability is known: every CVE that an
-// advisory names, or else those of the nearest of its other names that have one.
-// Without any it is the first GHSA of all that lead to each other, else the first id,
-// so that each of them gives the same.
-func (m *matcher) names(id string) ([]string, error) {
-	if cve := CVE(id); cve != "" {
-		return []string{cve}, nil
-	}
-	names := append(make([]string, 0, 4), id)
-	for from := 0; from < len(names); {
-		level := names[from:]
-		from = len(names)
-		var cves []string
-		for _, name := range level {
-			r, err := m.record(name)
-			if err != nil {
-				return nil, err
-			}
-			found, others := r.aliases()
-			cves = append(cves, found...)
-			for _, other := range others {
-				if len(names) < mostNames {
-					names = queued(names, other)
-				}
-			}
-		}
-		if len(cves) > 0 {
-			slices.Sort(cves)
-			return slices.Compact(cves), nil
-		}
-	}
-	slices.SortFunc(names, func(a, b string) int { return cmp.Or(rankOf(a)-rankOf(b), strings.Compare(a, b)) })
-	return names[:1], nil
-}
-
-// rankOf puts the ids first that most know.
-func rankOf(id string) int {
-	if strings.HasPrefix(id, "GHSA-") {
-		return 0
-	}
-	return 1
-}
-
-// aliases returns the CVEs that advisories name, and their other names.
-func (r *Record) aliases() (cves, others []string) {
-	for i := range r.Advisories {
-		for _, alias := range r.Advisories[i].Aliases {
-			if cve := CVE(alias); cve != "" {
-				cves = append(cves, cve)
-			} else {
-				others = append(others, alias)
-			}
-		}
-	}
-	return cves, others
-}
-
-// CVE returns the CVE id that an id is or ends with, as DEBIAN-CVE-2024-1 does;
-// "" when it is another.
-func CVE(id string) string {
-	i := strings.Index(id, "CVE-")
-	if i < 0 || i > 0 && id[i-1] != '-' {
-		return ""
-	}
-	rest := id[i+4:]
-	n := digits(rest)
-	if n != 4 || len(rest) < 6 || rest[n] != '-' || digits(rest[n+1:]) != len(rest)-n-1 {
-		return ""
-	}
-	return id[i:]
-}
-
 func (m *matcher) undecided(i int, id, why string) {
 	m.result.Undecided = append(m.result.Undecided, Ruled{Package: i, ID: id, Why: why})
 }
@@ -435,98 +336,4 @@ func (m *matcher) weigh(i int, hits []*hit) error {
 		m.matches = append(m.matches, match)
 	}
 	return nil
-}
-
-// doubt says why it is not known whether a statement holds.
-func (s *said) doubt(ecosystem string) string {
-	if s.Verdict == Undecided {
-		return fmt.Sprintf("%s says in prose which versions are affected, and it was not understood", s.Feed)
-	}
-	return fmt.Sprintf("%s gives ranges, and %q is not a version of %s", s.ID, s.version, ecosystem)
-}
-
-// isNative says whether a statement is the distribution's own, and not what OSV
-// made of it.
-func (a *Affected) isNative() bool { return !strings.HasPrefix(a.Feed, "osv/") }
-
-// settle weighs what a distribution says of its package: its own feed stands over
-// conversions of it, and that a package never was affected over all. It returns why
-// the vulnerability does not count, "" when it may.
-func (h *hit) settle() string {
-	reported := h.reported()
-	for _, s := range h.said {
-		if s.isNative() && s.Verdict == NotAffected {
-			return fmt.Sprintf("%s reports it, and by %s the package is not affected", reported, s.Feed)
-		}
-	}
-	for _, s := range h.said { // built for subscribers, of which the version tells
-		if s.pro && s.standing == outside && strings.Contains(s.version, "esm") {
-			return fmt.Sprintf("%s reports it, and %s says that it is not in %s, which is built for subscribers", reported, s.ID, s.version)
-		}
-	}
-	for _, pro := range []bool{false, true} {
-		if h.has(func(s *said) bool { return s.pro == pro && s.ranges() }) {
-			h.drop(func(s *said) bool { return s.pro == pro && !s.isNative() })
-		}
-	}
-	if h.has(func(s *said) bool { return !s.isNative() }) {
-		h.drop(func(s *said) bool { return s.Feed == proseFeed })
-	}
-	if a := h.absent(); a != nil {
-		return fmt.Sprintf("%s reports it, and by %s it is not in %s", reported, a.Feed, a.version)
-	}
-	return ""
-}
-
-// absent returns a statement for everybody that names versions and not this one,
-// nil when there is none, or another one names this version.
-func (h *hit) absent() (a *said) {
-	for _, s := range h.said {
-		switch {
-		case s.pro || s.Feed == verdictFeed || s.Feed == proseFeed:
-		case s.standing != outside:
-			return nil
-		case a == nil:
-			a = s
-		}
-	}
-	return a
-}
-
-// ranges says whether a statement is the distribution's own word on which versions
-// are affected, and not only on what becomes of it.
-func (s *said) ranges() bool { return s.isNative() && s.Feed != verdictFeed && s.Feed != proseFeed }
-
-const (
-	// verdictFeed says what becomes of a vulnerability and not in which version it is
-	// mended: that is in the conversion beside it.
-	verdictFeed = "ubuntu"
-	// proseFeed says which components have a vulnerability, and in which versions in
-	// prose: where another source has ranges, these count.
-	proseFeed = "kubernetes"
-)
-
-func (h *hit) has(which func(*said) bool) bool { return slices.ContainsFunc(h.said, which) }
-
-func (h *hit) drop(which func(*said) bool) { h.said = slices.DeleteFunc(h.said, which) }
-
-// reported names the advisories that report the hit.
-func (h *hit) reported() string {
-	var list []string
-	for _, s := range h.said {
-		if s.standing != outside {
-			list = append(list, s.ID)
-		}
-	}
-	slices.Sort(list)
-	return strings.Join(slices.Compact(list), ", ")
-}
-
-// decide keeps the statements that hold; where there are none, those of which it is
-// not known.
-func (h *hit) decide() {
-	h.drop(func(s *said) bool { return s.standing == outside })
-	if h.has(func(s *said) bool { return s.standing == inside }) {
-		h.drop(func(s *said) bool { return s.standing == unclear })
-	}
 }

@@ -33,8 +33,11 @@ func (m *memory) Record(id string) (Record, error) { return m.records[id], nil }
 
 func upTo(version string) []Interval { return []Interval{{To: version}} }
 
+// folded is the record of an id that advisories bear.
+func folded(id string, advisories ...Advisory) Record { return new(Folder).Fold(id, advisories, nil) }
+
 func advisory(id string, aliases ...string) Record {
-	return Record{Advisories: []Advisory{{ID: id, Aliases: aliases}}}
+	return folded(id, Advisory{ID: id, Aliases: aliases})
 }
 
 var bookworm = Release{"debian", "12"}
@@ -255,16 +258,18 @@ func TestScore(t *testing.T) {
 // TestPriority holds who comes before whom, and that the reasons say why.
 func TestPriority(t *testing.T) {
 	p := Package{Ecosystem: "npm", Name: "x", Version: "1.0.0", Owner: -1}
-	severe := func(vector string) []Advisory { return []Advisory{{ID: "GHSA-x", Vectors: []string{vector}}} }
 	critical, low := "CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H", "CVSS:3.1/AV:L/AC:H/PR:L/UI:N/S:U/C:L/I:N/A:N"
+	severe := func(vector string) Record { return folded("", Advisory{ID: "GHSA-x", Vectors: []string{vector}}) }
+	exploited, likely := severe(low), severe(critical)
+	exploited.Exploited, likely.EPSS = &Exploited{Added: "2024-05-01", Ransomware: true}, &EPSS{Probability: 0.94, Percentile: 0.99}
 	source := &memory{map[string][]Affected{"npm x": {
 		{ID: "CVE-2024-1", Intervals: []Interval{{}}}, {ID: "CVE-2024-2", Intervals: upTo("2.0.0")}, {ID: "CVE-2024-3", Intervals: []Interval{{}}},
 		{ID: "CVE-2024-4", Intervals: []Interval{{}}}, {ID: "CVE-2024-5", Intervals: []Interval{{}}},
 	}}, map[string]Record{
-		"CVE-2024-1": {Advisories: severe(critical)},
-		"CVE-2024-2": {Advisories: severe(critical)},
-		"CVE-2024-3": {Advisories: severe(low), Exploited: &Exploited{Added: "2024-05-01", Ransomware: true}},
-		"CVE-2024-4": {Advisories: severe(critical), EPSS: &EPSS{Probability: 0.94, Percentile: 0.99}},
+		"CVE-2024-1": severe(critical),
+		"CVE-2024-2": severe(critical),
+		"CVE-2024-3": exploited,
+		"CVE-2024-4": likely,
 	}}
 	r, err := Run([]Package{p}, Release{}, source)
 	if err != nil {

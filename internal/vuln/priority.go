@@ -1,6 +1,7 @@
 package vuln
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 )
@@ -8,7 +9,7 @@ import (
 // made gives a hit its severity, state, rank and reasons.
 func (m *matcher) made(i int, h *hit, reasons []string) (*Match, error) {
 	x := &Match{Package: i, ID: h.id}
-	advisories, err := m.gather(h, x)
+	rating, err := m.gather(h, x)
 	if err != nil {
 		return x, err
 	}
@@ -20,7 +21,7 @@ func (m *matcher) made(i int, h *hit, reasons []string) (*Match, error) {
 			}
 		}
 	}
-	x.Severity = m.scores.severity(urgency, from, advisories)
+	x.Severity = severityOf(urgency, from, &rating)
 	var pro bool
 	if x.State, x.Fixed, pro = h.state(OrderOf(m.packages[i].Ecosystem)); pro {
 		reasons = append(reasons, "the fix is for subscribers of Ubuntu Pro")
@@ -28,23 +29,14 @@ func (m *matcher) made(i int, h *hit, reasons []string) (*Match, error) {
 	if why := ofOlderMinor(m.packages[i].Ecosystem, m.packages[i].Version, x.Fixed); why != "" {
 		reasons = append(reasons, why)
 	}
-	for k := range advisories {
-		a := advisories[k]
-		if x.Summary == "" {
-			x.Summary = a.Summary
-		}
-		if a.Published != 0 && (x.Published == 0 || a.Published < x.Published) {
-			x.Published = a.Published
-		}
-	}
 	x.notes = reasons
 	x.rank()
 	return x, nil
 }
 
-// gather collects every advisory on the vulnerability: those that matched, and
-// those that share its id. The list is good until it is called again.
-func (m *matcher) gather(h *hit, x *Match) ([]*Advisory, error) {
+// gather collects what all advisories on the vulnerability say: those that matched, and
+// those that share its id.
+func (m *matcher) gather(h *hit, x *Match) (rating Rating, err error) {
 	queue := append(make([]string, 0, 4), h.id)
 	for _, a := range h.said {
 		if !slices.Contains(x.Advisories, a.ID) {
@@ -53,39 +45,33 @@ func (m *matcher) gather(h *hit, x *Match) ([]*Advisory, error) {
 		queue = queued(queue, a.ID)
 	}
 	slices.Sort(x.Advisories)
-	list := m.gathered[:0]
 	for n := 0; n < len(queue); n++ {
 		if n > 0 && CVE(queue[n]) == h.id {
 			continue // known under it
 		}
 		r, err := m.record(queue[n])
 		if err != nil {
-			return nil, err
+			return rating, err
 		}
 		if n == 0 {
 			x.Exploited, x.EPSS = r.Exploited, r.EPSS
 		}
-		for k := range r.Advisories {
-			a := &r.Advisories[k]
-			if a.Withdrawn {
-				continue
-			}
-			list = append(list, a)
-			if soleCVE(a) {
-				for _, alias := range a.Aliases {
-					if c := CVE(alias); c == "" || c == h.id {
-						queue = queued(queue, alias)
-					}
-				}
+		rating.add(&r.Rating)
+		x.Summary = cmp.Or(x.Summary, r.Summary)
+		if r.Published != 0 && (x.Published == 0 || r.Published < x.Published) {
+			x.Published = r.Published
+		}
+		for _, alias := range r.Aliases {
+			if c := CVE(alias); c == "" || c == h.id {
+				queue = queued(queue, alias)
 			}
 		}
 	}
-	m.gathered = list
 	if len(queue) > 1 {
 		x.Aliases = queue[1:]
 		slices.Sort(x.Aliases)
 	}
-	return list, nil
+	return rating, nil
 }
 
 // queued adds an id that is not there yet.
@@ -94,21 +80,6 @@ func queued(queue []string, id string) []string {
 		return queue
 	}
 	return append(queue, id)
-}
-
-// soleCVE says whether an advisory names one CVE at most. One that names several is on
-// more than one vulnerability, so its other names are not those of each.
-func soleCVE(a *Advisory) bool {
-	cves := 0
-	if a.ID != "" && CVE(a.ID) == a.ID {
-		cves++
-	}
-	for _, alias := range a.Aliases {
-		if alias != "" && CVE(alias) == alias {
-			cves++
-		}
-	}
-	return cves <= 1
 }
 
 // state returns what can be done: where statements differ, the latest of the fixed

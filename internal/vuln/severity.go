@@ -110,47 +110,18 @@ func levelOfWord(word string) Level {
 	return UnknownLevel
 }
 
-// scoreCache holds the scores of vectors, of which few are given to many
-// vulnerabilities: below 0 for what is none.
-type scoreCache map[string]float64
-
-func (c scoreCache) score(vector string) (score float64, ok bool) {
-	score, known := c[vector]
-	if !known {
-		if score, ok = Score(vector); !ok {
-			score = -1
-		}
-		c[vector] = score
-	}
-	return score, score >= 0
-}
-
-// severity weighs what all advisories of one vulnerability say. For a package of a
+// severityOf weighs what advisories of a vulnerability say. For a package of a
 // distribution the distribution's word counts, as it knows how it builds; then the
 // newest CVSS vector; then any other word.
-func (c scoreCache) severity(urgency, urgencyFrom string, advisories []*Advisory) Severity {
-	var s Severity
-	best, scored := 0, ""
-	word, wordFrom := "", ""
-	for _, a := range advisories {
-		for _, vector := range a.Vectors {
-			score, ok := c.score(vector)
-			if ok && (newer(vector) > best || newer(vector) == best && score > s.Score) {
-				best, s.Score, s.Vector, scored = newer(vector), score, vector, a.ID
-			}
-		}
-		if word == "" && levelOfWord(a.Severity) != UnknownLevel {
-			word, wordFrom = a.Severity, a.ID
-		}
-	}
-	s.Word = word
+func severityOf(urgency, urgencyFrom string, r *Rating) Severity {
+	s := Severity{Score: r.Score, Vector: r.Vector, Word: r.Word}
 	switch {
 	case levelOfWord(urgency) != UnknownLevel:
 		s.Word, s.Level, s.From, s.ByWord = urgency, levelOfWord(urgency), urgencyFrom, true
-	case s.Vector != "":
-		s.Level, s.From = LevelOf(s.Score), scored
+	case r.Vector != "":
+		s.Level, s.From = LevelOf(r.Score), r.By
 	default:
-		s.Level, s.From, s.ByWord = levelOfWord(word), wordFrom, true
+		s.Level, s.From, s.ByWord = levelOfWord(r.Word), r.WordBy, true
 	}
 	return s
 }

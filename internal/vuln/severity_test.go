@@ -147,11 +147,8 @@ func TestWhoseSeverity(t *testing.T) {
 		{"", []Advisory{{ID: "X", Severity: "grave", Vectors: []string{"CVSS:3.1/AV:N"}}}, "unknown by word of , 0.0"},
 		{"unimportant", nil, "negligible by word of feed, 0.0"},
 	} {
-		var advisories []*Advisory
-		for i := range c.advisories {
-			advisories = append(advisories, &c.advisories[i])
-		}
-		s := scoreCache{}.severity(c.urgency, "feed", advisories)
+		r := folded("", c.advisories...)
+		s := severityOf(c.urgency, "feed", &r.Rating)
 		by := "score"
 		if s.ByWord {
 			by = "word"

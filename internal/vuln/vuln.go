@@ -91,13 +91,6 @@ const (
 	Undecided                    // the feed says in which versions, and could not be understood
 )
 
-// Record is what is known of one id, over all feeds.
-type Record struct {
-	Advisories []Advisory // that bear the id, in order of feed
-	Exploited  *Exploited
-	EPSS       *EPSS
-}
-
 // Advisory is what an advisory says of itself.
 type Advisory struct {
 	ID        string
