@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Holds what internal/image reads of images against dpkg, rpm, npm and Python, on file systems that they install. What is missing on this machine is
+# Holds what internal/image reads of images against dpkg, rpm, npm, Python, RubyGems and Composer, on file systems that they install. What is missing on this machine is
 # installed with apt-get, which takes root; where there is no apt-get, or it is somebody else, those tests are skipped and the output says which.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 # tool:package
-wanted="debootstrap:debootstrap dpkg-deb:dpkg rpmbuild:rpm rpm:rpm npm:npm python3:python3 sqlite3:sqlite3 db5.3_load:db5.3-util /usr/share/distro-info/debian.csv:distro-info-data"
+wanted="debootstrap:debootstrap dpkg-deb:dpkg rpmbuild:rpm rpm:rpm npm:npm python3:python3 gem:ruby composer:composer sqlite3:sqlite3 db5.3_load:db5.3-util /usr/share/distro-info/debian.csv:distro-info-data"
 missing=""
 for pair in $wanted; do
   command -v "${pair%%:*}" >/dev/null || [ -e "${pair%%:*}" ] || missing="$missing ${pair##*:}"
