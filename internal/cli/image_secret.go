@@ -82,9 +82,20 @@ func (p *imagePrinter) secret(img *image.Image, group []image.Secret) {
 		where = s.Path + ":" + linesText(group) + ", " + s.Shown
 	}
 	p.painted(s.Severity.String(), s.Kind+": "+where, style)
-	if s.Path != "" {
-		p.painted("", layerText(img, s), dim)
+	switch {
+	case s.Path != "":
+		p.painted("", layerText(img, s)+doubtText("; ", s), dim)
+	case s.Doubt != "":
+		p.painted("", doubtText("", s), dim)
 	}
+}
+
+// doubtText says why a secret may be none, behind a sign, and nothing without a doubt.
+func doubtText(sign string, s *image.Secret) string {
+	if s.Doubt == "" {
+		return ""
+	}
+	return sign + "in doubt: " + printable(s.Doubt)
 }
 
 // linesText lists the lines of a file, the first ones where there are many.
@@ -116,9 +127,6 @@ func layerText(img *image.Image, s *image.Secret) string {
 		text += fmt.Sprintf(", replaced in layer %d, which does not take it out of the image", s.Gone+1)
 	default:
 		text += fmt.Sprintf(", deleted in layer %d, which does not take it out of the image", s.Gone+1)
-	}
-	if s.Doubt != "" {
-		text += "; in doubt: " + printable(s.Doubt)
 	}
 	return text
 }

@@ -31,6 +31,10 @@ func TestImageSecretsEach(t *testing.T) {
 			t.Errorf("exit %d %s: %q is missing:\n%s", code, stderr, want, text)
 		}
 	}
+	verbose, _, _ := runImage(t, path, "-v")
+	if _, rest, _ := strings.Cut(verbose, "GitHub token: label wrong\n"); !strings.HasPrefix(strings.TrimSpace(rest), "in doubt: its checksum is wrong\n") {
+		t.Errorf("no reason for the doubt in a label:\n%s", verbose)
+	}
 	object, _, _ := runImage(t, path, "-o", "json")
 	var j imageJSON
 	if err := json.Unmarshal([]byte(object), &j); err != nil {

@@ -44,6 +44,9 @@ func formOf(path string) fileForm {
 		".psql_history", ".mysql_history", ".bashrc", ".profile", ".bash_profile", ".zshrc", ".envrc", "dockerfile", "containerfile", "makefile", "jenkinsfile", "kubeconfig", "my.cnf", ".gitconfig":
 		return settings
 	}
+	if strings.HasPrefix(base, "dockerfile.") || strings.HasPrefix(base, "containerfile.") {
+		return settings
+	}
 	if base == ".env" || strings.HasPrefix(base, ".env.") || strings.HasSuffix(base, ".env") {
 		return environment
 	}
@@ -51,7 +54,7 @@ func formOf(path string) fileForm {
 		return plain
 	}
 	switch base[strings.LastIndexByte(base, '.')+1:] {
-	case "env", "properties", "ini", "cfg", "conf", "config", "cnf", "yaml", "yml", "json", "toml", "xml", "tf", "tfvars", "tfstate", "sh", "bash", "ps1", "bat", "cmd", "service", "hcl", "plist":
+	case "env", "properties", "ini", "cfg", "conf", "config", "cnf", "yaml", "yml", "json", "toml", "xml", "tf", "tfvars", "tfstate", "reg", "dockerfile", "sh", "bash", "ps1", "bat", "cmd", "service", "hcl", "plist":
 		return settings
 	case "py", "js", "mjs", "cjs", "ts", "rb", "php", "java", "go", "cs", "kt", "scala", "groovy", "gradle", "pl", "lua", "rs", "swift", "ex", "exs", "clj":
 		return program

@@ -45,12 +45,16 @@ func RedactArguments(args []string) (shown, credentials []string) {
 	return shown, credentials
 }
 
-// RedactCommand takes secrets out of a line of shell or of a Dockerfile. Of words
-// that assign one, NAME=value, the name stays; if that is not enough to be rid of
-// what looks like a secret, all of the line goes.
+// RedactCommand takes secrets out of a line of shell, of a Dockerfile or of an image's
+// history. Of words that assign one, NAME=value, the name stays; if that is not enough
+// to be rid of what looks like a secret, all of the line goes.
 func RedactCommand(line string) (shown, credential string) {
+	how := declaresVariables(line)
+	if head, name := how.single(line); name != "" && Named(name, line[len(head):]) {
+		return head + " " + Mask, ByName
+	}
 	var out strings.Builder
-	rest, declares, hiding := line, declaresVariables(line), false
+	rest, hiding := line, false
 	for rest != "" {
 		space := len(rest) - len(strings.TrimLeft(rest, " \t\r\n"))
 		out.WriteString(rest[:space])
@@ -63,10 +67,10 @@ func RedactCommand(line string) (shown, credential string) {
 		rest = rest[end:]
 		if name, ok := assignedSecret(word); ok {
 			out.WriteString(name + "=" + Mask)
-			credential, hiding = ByName, declares
+			credential, hiding = ByName, how != noVariables
 			continue
 		}
-		if hiding = hiding && !strings.Contains(word, "="); hiding {
+		if hiding = hiding && !how.endValue(word); hiding {
 			out.WriteString(Mask)
 			continue
 		}
@@ -82,16 +86,46 @@ func RedactCommand(line string) (shown, credential string) {
 	return shown, credential
 }
 
-// declaresVariables reports whether a line of an image's history sets variables.
-// It does not quote there: a value may go on after a space.
-func declaresVariables(line string) bool {
-	line = strings.TrimLeft(strings.TrimPrefix(strings.TrimSpace(line), "/bin/sh -c #(nop)"), " ")
-	for _, instruction := range []string{"ENV ", "ARG ", "LABEL "} {
-		if strings.HasPrefix(line, instruction) {
-			return true
+// variables is how a line of an image's history sets them. It does not quote: a value
+// may go on after a space.
+type variables uint8
+
+const (
+	noVariables    variables = iota
+	instruction              // ENV, ARG or LABEL, with NAME=value or NAME value behind
+	buildArguments           // "|1 NAME=value /bin/sh -c command": what a step was run with
+)
+
+const noOperation = "/bin/sh -c #(nop)"
+
+func declaresVariables(line string) variables {
+	line = strings.TrimLeft(strings.TrimPrefix(strings.TrimSpace(line), noOperation), " ")
+	for _, name := range []string{"ENV ", "ARG ", "LABEL "} {
+		if strings.HasPrefix(line, name) {
+			return instruction
 		}
 	}
-	return false
+	if count, ok := strings.CutPrefix(strings.TrimPrefix(line, "RUN "), "|"); ok && count != "" && isDigit(count[0]) {
+		return buildArguments
+	}
+	return noVariables
+}
+
+// single returns the line up to the name that it sets in the form NAME value, and the
+// name, "" when it is of another.
+func (v variables) single(line string) (head, name string) {
+	words := strings.Fields(strings.TrimPrefix(strings.TrimSpace(line), noOperation))
+	if v != instruction || len(words) < 3 || words[0] == "ARG" || strings.Contains(words[1], "=") {
+		return "", ""
+	}
+	end := strings.Index(line, words[0]) + len(words[0])
+	end += strings.Index(line[end:], words[1]) + len(words[1])
+	return line[:end], words[1]
+}
+
+// endValue reports whether a word is the next variable, or the shell that ends them.
+func (v variables) endValue(word string) bool {
+	return strings.Contains(word, "=") || v == buildArguments && word[0] == '/' && strings.HasSuffix(word, "sh")
 }
 
 // assignedSecret returns the name of a word NAME=value, when the value is a

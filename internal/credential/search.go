@@ -30,6 +30,7 @@ type Search struct {
 	line    int   // its line
 	left    int   // hits that may still come
 	Omitted int   // hits beyond the most of a file
+	wide    wide
 }
 
 // mostOfFile is how many hits of one file are told.
@@ -53,8 +54,19 @@ type found struct {
 // Window searches text[from:to], which follows what was searched before. What is
 // around it is looked at where a value goes on there: up to [Before] bytes before
 // and [Ahead] behind, as far as the file has them. Hits come in order. The time
-// taken grows no faster than the text.
+// taken grows no faster than the text. Of a file in UTF-16 the characters are searched,
+// and as many bytes around are half as many of these.
 func (s *Search) Window(text []byte, from, to int) []Hit {
+	if s.wide.at == 0 && s.at == 0 {
+		s.wide.order = orderOf(text)
+	}
+	if s.wide.order != nil {
+		return s.wideWindow(text, from, to)
+	}
+	return s.window(text, from, to)
+}
+
+func (s *Search) window(text []byte, from, to int) []Hit {
 	var all []found
 	add := func(f found) {
 		if len(all) < 10*mostOfFile {

@@ -7,7 +7,7 @@ import (
 
 // Assigned reports whether a text of any kind (a script, a property file, a YAML
 // file in a ConfigMap) gives a name that says it is a secret a literal value:
-// name=value, name: value, --name value.
+// name=value, name: value, --name value, ENV name value.
 func Assigned(text string) bool {
 	if len(text) < shortest || !mayNameSecret(text) {
 		return false
@@ -48,7 +48,7 @@ func assignments(text string, from, to int, all bool) iter.Seq[assignment] {
 					continue
 				}
 			case ' ':
-				if !isAlphanumeric(text[i-1]) || !endsInFlag(text[max(0, i-60):i]) {
+				if before := text[max(0, i-60):i]; !isAlphanumeric(text[i-1]) || !endsInFlag(before) && !endsInVariable(before) {
 					continue
 				}
 			case '>':
@@ -89,7 +89,7 @@ func namesConstant(text string, i int) bool {
 	if quote := text[i-1]; quote != '\'' && quote != '"' {
 		return false
 	}
-	before, ok := strings.CutSuffix(strings.TrimRight(text[max(0, i-longestName):i-1], "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_"), text[i-1:i])
+	before, ok := strings.CutSuffix(strings.TrimRight(text[max(0, i-longestName):i-1], nameCharacters), text[i-1:i])
 	return ok && strings.HasSuffix(strings.TrimRight(before, " \t"), "define(")
 }
 
@@ -126,6 +126,16 @@ func endsInFlag(text string) bool {
 	}
 	return !strings.ContainsAny(text[dashes:], " \t\n=\"'")
 }
+
+// endsInVariable reports whether a text ends in the name of a variable that a line of
+// a Dockerfile sets in the form without a sign: ENV NAME value.
+func endsInVariable(text string) bool {
+	line, ok := strings.CutSuffix(strings.TrimRight(text, nameCharacters), "ENV ")
+	line = strings.TrimRight(line, " \t")
+	return ok && (line == "" || line[len(line)-1] == '\n')
+}
+
+const nameCharacters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_"
 
 // nameBefore returns the name that ends before the separator at i.
 func nameBefore(text string, i int) string {

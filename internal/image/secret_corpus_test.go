@@ -8,6 +8,7 @@ import (
 	"crypto/rsa"
 	"crypto/x509"
 	"encoding/base64"
+	"encoding/binary"
 	"encoding/json"
 	"encoding/pem"
 	"fmt"
@@ -15,6 +16,7 @@ import (
 	mathrand "math/rand/v2"
 	"strings"
 	"testing"
+	"unicode/utf16"
 
 	"golang.org/x/crypto/ssh"
 )
@@ -108,6 +110,15 @@ func (g generator) login() (encoded, password string) {
 	return base64.StdEncoding.EncodeToString([]byte("deployer:" + password)), password
 }
 
+// inUTF16 is a text as Windows writes it.
+func inUTF16(text string, order binary.AppendByteOrder) string {
+	out := order.AppendUint16(nil, 0xfeff)
+	for _, unit := range utf16.Encode([]rune(text)) {
+		out = order.AppendUint16(out, unit)
+	}
+	return string(out)
+}
+
 func jsonString(s string) string {
 	text, _ := json.Marshal(s)
 	return string(text)
@@ -154,6 +165,12 @@ func (g generator) seeds() []seed {
 	one("named credential", "build/Jenkinsfile", "sh \"sshpass -p '%s' scp web.tar deploy@acme.dev:\"\n", g.of(base62, 12))
 	one("named credential", "app/health.json", `{"test": ["CMD", "redis-cli", "-a", "%s", "ping"]}`, g.of(base62, 16))
 	one("named credential", "entrypoint", "#!/usr/bin/env bash\nexport DB_PASSWORD=%s\nexec web\n", g.of(base62, 14))
+	one("named credential", "build/Dockerfile", "FROM web\nENV LANG C\nENV DB_PASSWORD %s\n", g.of(base62, 14))
+	one("named credential", "build/web.dockerfile", "FROM web\nENV DB_PASSWORD=%s\n", g.of(base62, 14))
+	password = g.of(base62, 14)
+	add("named credential", "srv/app.ini", inUTF16("[db]\r\npassword = "+password+"\r\n", binary.LittleEndian), password)
+	password = g.of(base62, 14)
+	add("named credential", "srv/putty.reg", inUTF16("Windows Registry Editor Version 5.00\r\n\r\n[HKEY_CURRENT_USER\\Software\\Shop]\r\n\"Password\"=\""+password+"\"\r\n", binary.BigEndian), password)
 	// Those that are hard: a word of another language, an encoding, a long file.
 	one("named credential", "app/conf/base.ini", "[db]\nkennwort = %s\n", g.of(base62, 14))
 	token := g.checked("ghp_")
@@ -265,6 +282,8 @@ func (g generator) decoys() []seed {
 		"decoy/i18n.json":          `{"password": "Kennwort", "password.reset": "Set a new password", "token": "Token expired"}`,
 		"decoy/Main.java":          "String password = request.getParameter(\"password\");\nString apiKey = config.getString(\"api.key\");\n",
 		"decoy/test.py":            "def test_login():\n    client.login(password='S3cr3t-of-the-test-1')\n",
+		"decoy/Dockerfile":         "ENV DB_PASSWORD ${DB_PASSWORD}\nENV TOKEN_FILE /run/secrets/token\nENV GPG_KEY " + g.of("0123456789ABCDEF", 40) + "\nCOPY password.txt /etc/\n",
+		"decoy/wide.reg":           inUTF16("Windows Registry Editor Version 5.00\r\n\r\n[HKEY_CURRENT_USER\\Software\\Shop]\r\n\"PasswordFile\"=\"c:\\\\shop\\\\pw\"\r\n", binary.LittleEndian),
 		"decoy/sed.sh":             "PASSWORD=$(cat /run/secrets/db)\nif [ \"$TOKEN\" = \"\" ]; then exit 1; fi\nPGPASSWORD=$DB_PASS psql\n",
 		"decoy/min.js":             "var a=" + jsonString(g.of(base64ed, 3000)) + ";function b(c){return c.token=d.key}\n",
 		"decoy/known_hosts":        "|1|" + g.of(base64ed, 27) + "=|" + g.of(base64ed, 27) + "= ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI" + g.of(base64ed, 43) + "\n",

@@ -2,6 +2,7 @@ package image
 
 import (
 	"crypto/md5"
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"math/big"
@@ -217,12 +218,14 @@ func TestSecretsOfDirectories(t *testing.T) {
 	}
 }
 
-// However a file is cut into windows, the same is found.
+// However a file is cut into windows, the same is found, also where each character
+// takes two bytes: then at twice the place.
 func TestSecretsOfWindows(t *testing.T) {
 	g := generator{t, mathrand.New(mathrand.NewPCG(8, 9))}
 	var text strings.Builder
+	text.WriteByte('\n') // where the mark of UTF-16 stands
 	for _, s := range slices.Concat(g.seeds(), g.decoys()) {
-		if len(s.text) < streamBuffer {
+		if len(s.text) < streamBuffer && s.text[0] < 0x80 {
 			text.WriteString(s.text + "\n\n" + strings.Repeat("filler of a line\n", g.r.IntN(200)))
 		}
 	}
@@ -232,11 +235,24 @@ func TestSecretsOfWindows(t *testing.T) {
 	if len(want) < 40 {
 		t.Fatalf("%d found", len(want))
 	}
+	cutSearches(t, g.r, whole, want)
+	for i := range want {
+		want[i].Offset *= 2
+		want[i].Line-- // the mark is no line
+	}
+	for _, order := range []binary.AppendByteOrder{binary.LittleEndian, binary.BigEndian} {
+		cutSearches(t, g.r, []byte(inUTF16(text.String()[1:], order)+"x"), want)
+	}
+}
+
+// cutSearches cuts a text into windows in several ways.
+func cutSearches(t *testing.T, r *mathrand.Rand, whole []byte, want []credential.Hit) {
+	t.Helper()
 	for range 20 {
 		s, got := credential.NewSearch("/app/settings.conf"), []credential.Hit(nil)
 		for from := 0; from < len(whole); {
-			to := min(len(whole), from+1+g.r.IntN(20_000))
-			low, high := max(0, from-credential.Before), min(len(whole), to+credential.Ahead)
+			to := min(len(whole), from+1+r.IntN(20_000))
+			low, high := max(0, from-2*credential.Before), min(len(whole), to+2*credential.Ahead)
 			got = append(got, s.Window(whole[low:high], from-low, to-low)...)
 			from = to
 		}
