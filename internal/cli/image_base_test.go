@@ -72,6 +72,30 @@ func TestImageBase(t *testing.T) {
 	}
 }
 
+// TestImageUser says of a user's name which number it has.
+func TestImageUser(t *testing.T) {
+	passwd := map[string]string{"etc/passwd": "root:x:0:0::/:\nother:x:0:0::/:\napp:x:1000:7::/:\n"}
+	for user, want := range map[string]string{
+		"":          "none set: runs as root unless the pod says otherwise",
+		"0:7":       "0:7: runs as root unless the pod says otherwise",
+		"root":      "root: runs as root unless the pod says otherwise",
+		"other:web": "other:web, 0 by /etc/passwd of the image: runs as root unless the pod says otherwise",
+		"app":       "app, 1000 by /etc/passwd of the image",
+		"10001":     "10001",
+		"nobody":    "nobody, which /etc/passwd of the image does not have: its number is not known",
+	} {
+		path := filepath.Join(t.TempDir(), "user.tar")
+		if err := tarball.WriteToFile(path, must(name.NewTag("registry.example/web:1")), builtImage(t, v1.Config{User: user}, passwd)); err != nil {
+			t.Fatal(err)
+		}
+		text, _, _ := runImage(t, path)
+		_, got, _ := strings.Cut(strings.Join(strings.Fields(text), " "), "What runs user ")
+		if got, _, _ = strings.Cut(got, " entrypoint "); got != want {
+			t.Errorf("USER %s is told as %q, not %q", user, got, want)
+		}
+	}
+}
+
 // TestImageRootFileSystem: a directory has no configuration, so that nothing is said
 // of what it does not hold.
 func TestImageRootFileSystem(t *testing.T) {
@@ -83,7 +107,7 @@ func TestImageRootFileSystem(t *testing.T) {
 		t.Fatal(err)
 	}
 	text, stderr, code := runImage(t, "dir:"+root)
-	if code != exitClean || !strings.Contains(text, "a root file system has no configuration") || strings.Contains(text, "runs as root") || strings.Contains(text, "none\n") || !strings.Contains(text, "not known: there is no history") {
+	if code != exitClean || !strings.Contains(text, "a root file system has no configuration") || strings.Contains(text, "runs as root") || strings.Contains(text, "none\n") || !strings.Contains(text, "made of           a root file system, ") || strings.Contains(text, "layer 1") {
 		t.Errorf("exit %d: %s\n%s", code, stderr, text)
 	}
 	var j imageJSON

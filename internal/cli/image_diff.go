@@ -124,7 +124,7 @@ func (p *imagePrinter) diff(d *scan.Diff, sides [2]*imageAnswer) error {
 	}
 	for _, s := range d.Config {
 		style := ""
-		if s.Name == "user" && scan.IsRoot(s.New) && !scan.IsRoot(s.Old) {
+		if d.BecameRoot && strings.HasPrefix(s.Name, "user") {
 			style = yellow
 		}
 		p.painted(s.Name, valueOf(s.Old)+" to "+valueOf(s.New), style)

@@ -35,7 +35,7 @@ func baseText(b *image.Base) string {
 		return name
 	}
 	if b.Layers > 0 {
-		return "one without a name, " + counted(b.Layers, "layer")
+		return "the lowest " + counted(b.Layers, "layer")
 	}
 	return "not known"
 }

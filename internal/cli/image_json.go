@@ -40,6 +40,7 @@ type systemJSON struct {
 type settingsJSON struct {
 	Created     *time.Time        `json:"created,omitempty"`
 	User        string            `json:"user"`
+	UserID      *int64            `json:"userID,omitempty"` // by /etc/passwd of the image for a name; absent when not known
 	Entrypoint  []string          `json:"entrypoint"`
 	Command     []string          `json:"command"`
 	WorkingDir  string            `json:"workingDir,omitempty"`
@@ -147,6 +148,9 @@ func (j *imageJSON) configured(c *image.Config) {
 	j.Settings = &settingsJSON{
 		User: c.User, Entrypoint: listOf(c.Entrypoint), Command: listOf(c.Command), WorkingDir: c.WorkingDir, Environment: []variableJSON{},
 		Ports: listOf(c.Ports), Volumes: listOf(c.Volumes), Labels: c.Labels, Health: c.Health,
+	}
+	if c.UID >= 0 {
+		j.Settings.UserID = &c.UID
 	}
 	if !c.Created.IsZero() {
 		j.Settings.Created = &c.Created

@@ -82,20 +82,16 @@ func (p *imagePrinter) secret(img *image.Image, group []image.Secret) {
 		where = s.Path + ":" + linesText(group) + ", " + s.Shown
 	}
 	p.painted(s.Severity.String(), s.Kind+": "+where, style)
-	switch {
-	case s.Path != "":
-		p.painted("", layerText(img, s)+doubtText("; ", s), dim)
-	case s.Doubt != "":
-		p.painted("", doubtText("", s), dim)
+	var notes []string
+	if s.Path != "" && img.Configured() { // a root file system has one layer, which nobody made
+		notes = append(notes, layerText(img, s))
 	}
-}
-
-// doubtText says why a secret may be none, behind a sign, and nothing without a doubt.
-func doubtText(sign string, s *image.Secret) string {
-	if s.Doubt == "" {
-		return ""
+	if s.Doubt != "" {
+		notes = append(notes, "in doubt: "+printable(s.Doubt))
 	}
-	return sign + "in doubt: " + printable(s.Doubt)
+	if len(notes) > 0 {
+		p.painted("", strings.Join(notes, "; "), dim)
+	}
 }
 
 // linesText lists the lines of a file, the first ones where there are many.

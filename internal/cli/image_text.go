@@ -11,7 +11,7 @@ import (
 	"unicode/utf8"
 
 	"ullage.dev/ullage/internal/image"
-	"ullage.dev/ullage/internal/scan"
+	"ullage.dev/ullage/internal/signature"
 )
 
 // imagePrinter writes an image for people.
@@ -41,8 +41,12 @@ func (p *imagePrinter) image(r *imageAnswer, now time.Time) error {
 		p.painted("known from", "a bill of materials: packages only. Its configuration, programs, files and secrets are not known.", yellow)
 	} else {
 		p.entry("made of", madeOf(img))
-		p.base(img)
-		p.signed(&r.Signatures)
+		if img.Configured() { // a root file system says nothing of where it is from
+			p.base(img)
+		}
+		if img.Configured() || r.Signatures.State != signature.NotLookedFor {
+			p.signed(&r.Signatures)
+		}
 		p.config(img)
 	}
 	p.packages(img.Packages)
@@ -52,7 +56,7 @@ func (p *imagePrinter) image(r *imageAnswer, now time.Time) error {
 		p.signatures(&r.Signatures)
 	}
 	p.vulnerabilities(r, now)
-	if !img.Bill {
+	if img.Configured() {
 		p.layers(img)
 	}
 	p.problems(img)
@@ -66,7 +70,11 @@ func madeOf(img *image.Image) string {
 	for i := range img.Layers {
 		files, size = files+img.Layers[i].Files, size+img.Layers[i].Size
 	}
-	made := counted(len(img.Layers), "layer") + ", " + counted(files, "entry")
+	made := counted(len(img.Layers), "layer")
+	if !img.Configured() {
+		made = "a root file system"
+	}
+	made += ", " + counted(files, "entry")
 	if made = strings.Replace(made, "entrys", "entries", 1); size > 0 {
 		made += ", " + bytesText(size)
 	}
@@ -125,15 +133,11 @@ func system(d image.Distro, now time.Time) string {
 func (p *imagePrinter) config(img *image.Image) {
 	p.section("What runs")
 	if !img.Configured() {
-		p.painted("not known", "a root file system has no configuration, which names user, entrypoint, command and environment", yellow)
+		p.painted("not known", "a root file system has no configuration, which names user, entrypoint, command and environment, and no layers to tell a base image from", yellow)
 		return
 	}
 	c := &img.Config
-	user, style := c.User, ""
-	if scan.IsRoot(user) {
-		user, style = strings.TrimSpace(cmp.Or(user, "none set:")+" runs as root unless the pod says otherwise"), yellow
-	}
-	p.painted("user", user, style)
+	p.user(c)
 	p.entry("entrypoint", argv(c.Entrypoint))
 	p.entry("command", argv(c.Command))
 	if len(c.Ports) > 0 {
@@ -150,6 +154,24 @@ func (p *imagePrinter) config(img *image.Image) {
 	if len(c.Health) > 0 {
 		p.entry("health check", argv(c.Health))
 	}
+}
+
+// user says as whom the image starts, with the number that its /etc/passwd gives a
+// name: any name may be root's.
+func (p *imagePrinter) user(c *image.Config) {
+	name, _, _ := strings.Cut(c.User, ":")
+	text, style := c.User, ""
+	switch _, err := strconv.ParseUint(name, 10, 32); {
+	case name == "" || err == nil:
+	case c.UID >= 0 && name != "root":
+		text += fmt.Sprintf(", %d by /etc/passwd of the image", c.UID)
+	case c.UID < 0:
+		text, style = text+", which /etc/passwd of the image does not have: its number is not known", yellow
+	}
+	if c.AsRoot() {
+		text, style = cmp.Or(text, "none set")+": runs as root unless the pod says otherwise", yellow
+	}
+	p.painted("user", text, style)
 }
 
 // argv writes a command as it was given, in quotes where a part needs them.

@@ -115,6 +115,13 @@ func (c *configSecrets) arguments(place string, args []string) []string {
 	return shown
 }
 
+// AsRoot reports whether what the configuration starts runs as root, by the user's
+// number, or by the name where the number is not known.
+func (c *Config) AsRoot() bool {
+	name, _, _ := strings.Cut(c.User, ":")
+	return c.UID == 0 || c.UID < 0 && name == "root"
+}
+
 // attribute says of each layer which step made it, when the history accounts for
 // all of them.
 func (c *Config) attribute(layers []Layer) {

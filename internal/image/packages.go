@@ -127,7 +127,7 @@ func (r *packageReader) dpkg() {
 	diversions, _ := r.tree.Content(dpkgDiversions)
 	diverted := parseDiversions(diversions)
 	layer := r.layer(dpkgStatus)
-	packages, damaged := parseDpkg(status, dpkgStatus, r.distro)
+	packages, damaged := parseDpkg(status, dpkgStatus, r.distro.withManager("deb"))
 	r.damaged(dpkgStatus, damaged)
 	for _, p := range packages {
 		p.Layer = layer
@@ -166,7 +166,7 @@ func (r *packageReader) distroless() {
 		if !ok || entry.Kind != File || strings.HasSuffix(entry.Path, ".md5sums") {
 			continue
 		}
-		packages, damaged := parseDpkg(data, entry.Path, r.distro)
+		packages, damaged := parseDpkg(data, entry.Path, r.distro.withManager("deb"))
 		r.damaged(entry.Path, damaged)
 		for _, p := range packages {
 			p.Layer = entry.Layer
@@ -186,7 +186,7 @@ func (r *packageReader) apk() {
 			continue
 		}
 		data, _ := r.tree.Content(file)
-		packages, damaged := parseApk(data, file, r.distro)
+		packages, damaged := parseApk(data, file, r.distro.withManager("apk"))
 		r.damaged(file, damaged)
 		for _, p := range packages {
 			r.addWhole(p, entry.Layer)

@@ -28,7 +28,7 @@ func parseApk(data []byte, where string, d Distro) (packages []Package, damaged 
 			}
 			continue
 		}
-		record.Ecosystem = d.apkEcosystem()
+		record.Ecosystem = d.ecosystem("apk")
 		record.Where = []string{where}
 		record.PURL = purlText("apk", d.purlNamespace("alpine"), record.Name, record.Version,
 			"arch", record.Arch, "upstream", record.upstream(), "distro", d.purlDistro())

@@ -2,14 +2,28 @@ package image
 
 import "strings"
 
-// The names that OSV gives to distributions, by their ID in os-release. Those
-// that OSV does not have keep their own name.
-var distroEcosystems = map[string]string{
-	"debian": "Debian", "ubuntu": "Ubuntu", "alpine": "Alpine", "wolfi": "Wolfi", "chainguard": "Chainguard",
-	"rhel": "Red Hat", "centos": "CentOS", "rocky": "Rocky Linux", "almalinux": "AlmaLinux", "amzn": "Amazon Linux",
-	"fedora": "Fedora", "ol": "Oracle Linux", "sles": "SUSE", "opensuse-leap": "openSUSE", "opensuse-tumbleweed": "openSUSE",
-	"mageia": "Mageia", "openEuler": "openEuler", "photon": "Photon OS", "azurelinux": "Azure Linux", "mariner": "Azure Linux",
-	"minimos": "MinimOS", "alpaquita": "Alpaquita",
+// distroEcosystems are the names that OSV gives to distributions, by the package
+// manager that they have and their ID in os-release. Those that are not among them
+// keep their own name.
+var distroEcosystems = map[string]map[string]string{
+	"deb": {"debian": "Debian", "ubuntu": "Ubuntu"},
+	"apk": {"alpine": "Alpine", "wolfi": "Wolfi", "chainguard": "Chainguard", "minimos": "MinimOS", "alpaquita": "Alpaquita"},
+	"rpm": {
+		"rhel": "Red Hat", "centos": "CentOS", "rocky": "Rocky Linux", "almalinux": "AlmaLinux", "amzn": "Amazon Linux",
+		"fedora": "Fedora", "ol": "Oracle Linux", "sles": "SUSE", "opensuse-leap": "openSUSE", "opensuse-tumbleweed": "openSUSE",
+		"mageia": "Mageia", "openEuler": "openEuler", "photon": "Photon OS", "azurelinux": "Azure Linux", "mariner": "Azure Linux",
+	},
+}
+
+// withManager returns the distribution that the packages of a manager are of: none
+// that is known where the image's is one that has another, as apk in Debian.
+func (d Distro) withManager(manager string) Distro {
+	for other, names := range distroEcosystems {
+		if names[d.ID] != "" && other != manager {
+			return Distro{}
+		}
+	}
+	return d
 }
 
 // OfLanguage reports whether a package is one of a language's package manager, and
@@ -22,21 +36,17 @@ func (p *Package) OfLanguage() bool {
 	return false
 }
 
-func (d Distro) ecosystem(otherwise string) string {
-	if name, ok := distroEcosystems[d.ID]; ok {
+// ecosystem returns the one that the packages of a manager are of. An rpm without
+// os-release may be anybody's.
+func (d Distro) ecosystem(manager string) string {
+	if name := distroEcosystems[manager][d.ID]; name != "" {
 		return name
 	}
 	if d.ID != "" {
 		return d.ID
 	}
-	return otherwise
+	return map[string]string{"deb": "Debian", "apk": "Alpine", "rpm": "RPM"}[manager]
 }
-
-func (d Distro) dpkgEcosystem() string { return d.ecosystem("Debian") }
-func (d Distro) apkEcosystem() string  { return d.ecosystem("Alpine") }
-
-// rpmEcosystem has no fallback: without os-release an rpm may be anybody's.
-func (d Distro) rpmEcosystem() string { return d.ecosystem("RPM") }
 
 func (d Distro) purlNamespace(otherwise string) string {
 	switch d.ID {

@@ -97,7 +97,7 @@ func (s dpkgStanza) inPlace() bool {
 }
 
 func (s dpkgStanza) asPackage(where string, d Distro) Package {
-	p := Package{Ecosystem: d.dpkgEcosystem(), Name: s.name, Version: s.version, Arch: s.arch, Where: []string{where}}
+	p := Package{Ecosystem: d.ecosystem("deb"), Name: s.name, Version: s.version, Arch: s.arch, Where: []string{where}}
 	source, version, _ := strings.Cut(s.source, " ")
 	if source != s.name {
 		p.Source = source

@@ -47,13 +47,8 @@ func (p *Package) ofDistribution(u *purl.URL, d Distro) {
 		d = Distro{ID: id}
 	}
 	p.Arch = u.Get("arch")
-	switch u.Type {
-	case "deb":
-		p.Ecosystem = d.dpkgEcosystem()
-	case "apk":
-		p.Ecosystem = d.apkEcosystem()
-	case "rpm":
-		p.Ecosystem = d.rpmEcosystem()
+	if t := u.Type; t == "deb" || t == "apk" || t == "rpm" {
+		p.Ecosystem = d.withManager(t).ecosystem(t)
 	}
 	epoch := u.Get("epoch")
 	if epoch == "0" || strings.Contains(p.Version, ":") {

@@ -64,7 +64,7 @@ func parseRPMHeader(blob []byte, where string, d Distro) (p Package, ok bool, er
 	if n := h.numbers(rpmEpoch); len(n) > 0 && n[0] > 0 {
 		epoch = strconv.FormatUint(uint64(n[0]), 10)
 	}
-	p = Package{Ecosystem: d.rpmEcosystem(), Name: name, Arch: h.text(rpmArch), Where: []string{where}, Files: h.files()}
+	p = Package{Ecosystem: d.ecosystem("rpm"), Name: name, Arch: h.text(rpmArch), Where: []string{where}, Files: h.files()}
 	p.Version = withRelease(version, release)
 	p.PURL = purlText("rpm", d.purlNamespace("unknown"), name, p.Version, "arch", p.Arch, "epoch", epoch, "upstream", h.text(rpmSourceRPM), "distro", d.purlDistro())
 	if source, sourceVersion := splitSourceRPM(h.text(rpmSourceRPM)); source != "" {

@@ -168,3 +168,30 @@ func (b *treeBuilder) elf(data []byte) int {
 	}
 	return -1
 }
+
+// A distribution's os-release says nothing of packages of another manager: they are
+// held against no advisories of it.
+func TestOtherManager(t *testing.T) {
+	root := t.TempDir()
+	writeFile(t, root+apkInstalled, "P:musl\nV:1.2.4-r2\nA:x86_64\n\n")
+	writeFile(t, root+dpkgStatus, "Package: libc6\nStatus: install ok installed\nArchitecture: amd64\nVersion: 2.36-9\n\n")
+	for _, test := range []struct{ id, apk, deb string }{
+		{"debian", "Alpine", "Debian"}, {"wolfi", "Wolfi", "Debian"}, {"houselinux", "houselinux", "houselinux"}, {"", "Alpine", "Debian"}, {"fedora", "Alpine", "Debian"},
+	} {
+		got := map[string]string{}
+		for _, p := range read(t, treeOf(t, root), Distro{ID: test.id, Version: "12"}) {
+			got[p.Name] = p.Ecosystem
+		}
+		if got["musl"] != test.apk || got["libc6"] != test.deb {
+			t.Errorf("%s: %v", test.id, got)
+		}
+	}
+	p, err := FromPURL("pkg:apk/alpine/musl@1.2.4-r2?distro=debian-12", Distro{ID: "debian", Version: "12"})
+	if err != nil || p.Ecosystem != "Alpine" {
+		t.Errorf("%+v %v", p, err)
+	}
+	p, err = FromPURL("pkg:apk/musl@1.2.4-r2", Distro{ID: "debian", Version: "12"})
+	if err != nil || p.Ecosystem != "Alpine" {
+		t.Errorf("%+v %v", p, err)
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"ullage.dev/ullage/internal/image"
@@ -36,6 +37,7 @@ type Diff struct {
 	// "" when it was.
 	Unconfigured string
 	Config       []Setting
+	BecameRoot   bool     // what the second image starts runs as root, and the first image's did not
 	Size         [2]int64 // of all layers, 0 when not known
 	Secrets      []SecretChange
 	// Unsearched says that files were not searched for secrets in one of the images;
@@ -98,16 +100,7 @@ func (d *Diff) Worse() bool {
 	return slices.ContainsFunc(d.Came, func(v Vulnerable) bool { return v.Match.Exception == nil }) ||
 		slices.ContainsFunc(d.Programs, func(c ProgramChange) bool { return c.Helps() }) || len(d.Writable) > 0 || lessTrusted(d.Signed) ||
 		slices.ContainsFunc(d.Secrets, func(c SecretChange) bool { return c.Kind == Added && c.Secret.Doubt == "" }) ||
-		slices.ContainsFunc(d.Config, func(s Setting) bool { return s.Name == settingUser && IsRoot(s.New) && !IsRoot(s.Old) })
-}
-
-const settingUser = "user"
-
-// IsRoot says whether a user of a configuration is root: by number, by name, or
-// because none is set.
-func IsRoot(user string) bool {
-	name, _, _ := strings.Cut(user, ":")
-	return name == "" || name == "0" || name == "root"
+		d.BecameRoot
 }
 
 // Compare says what changed from one image to another.
@@ -137,6 +130,7 @@ func Compare(from, to *Result) *Diff {
 		d.Base = [2]*image.Base{&from.Image.Base, &to.Image.Base}
 	}
 	d.Config = compareConfig(from.Image, to.Image, d.Unconfigured == "")
+	d.BecameRoot = d.Unconfigured == "" && to.Image.Config.AsRoot() && !from.Image.Config.AsRoot()
 	for i, img := range []*image.Image{from.Image, to.Image} {
 		for k := range img.Layers {
 			d.Size[i] += img.Layers[k].Size
@@ -320,7 +314,10 @@ func settings(img *image.Image, configured bool) (names []string, values map[str
 		return names, values
 	}
 	add("platform", img.Platform)
-	add(settingUser, c.User)
+	add("user", c.User)
+	if c.UID >= 0 {
+		add("user id", strconv.FormatInt(c.UID, 10))
+	}
 	add("entrypoint", fmt.Sprintf("%q", c.Entrypoint))
 	add("command", fmt.Sprintf("%q", c.Command))
 	add("working directory", c.WorkingDir)

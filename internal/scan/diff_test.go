@@ -75,7 +75,7 @@ func TestCompare(t *testing.T) {
 // TestWorse: each thing by itself makes an image worse, and its going does not.
 func TestWorse(t *testing.T) {
 	plain := func() *Result {
-		return &Result{Image: &image.Image{Identity: image.Identity{Config: "sha256:0"}, Packages: []image.Package{pkg("a", "1.0.0")}, Config: image.Config{User: "1"}, Search: image.SecretSearch{Done: true}},
+		return &Result{Image: &image.Image{Identity: image.Identity{Config: "sha256:0"}, Packages: []image.Package{pkg("a", "1.0.0")}, Config: image.Config{User: "1", UID: 1}, Search: image.SecretSearch{Done: true}},
 			Vulnerabilities: &vuln.Result{}, Signatures: signature.Result{State: signature.Verified}}
 	}
 	for name, change := range map[string]func(*Result){
@@ -83,7 +83,9 @@ func TestWorse(t *testing.T) {
 		"a shell":         func(r *Result) { r.Image.Programs = []image.Program{{Path: "/sh", Class: image.Shell}} },
 		"capabilities":    func(r *Result) { r.Image.Programs = []image.Program{{Path: "/x", Capable: true}} },
 		"a writable path": func(r *Result) { r.Image.Writable = []image.Writable{{Path: "/x"}} },
-		"root":            func(r *Result) { r.Image.Config.User = "" },
+		"root":            func(r *Result) { r.Image.Config.User, r.Image.Config.UID = "", 0 },
+		"another's root":  func(r *Result) { r.Image.Config.UID = 0 },
+		"root by name":    func(r *Result) { r.Image.Config.User, r.Image.Config.UID = "root:web", -1 },
 		"a secret":        func(r *Result) { r.Image.Secrets = []image.Secret{{Kind: "GitHub token", Path: "/a"}} },
 		"one more secret": func(r *Result) { r.Image.Secrets = []image.Secret{{Where: "label x"}, {Where: "label x"}} },
 		"no signature":    func(r *Result) { r.Signatures.State = signature.Unsigned },
@@ -100,6 +102,7 @@ func TestWorse(t *testing.T) {
 		"a secret where the other one was not searched": func(r *Result) {
 			r.Image.Secrets, r.Image.Search.Done = []image.Secret{{Path: "/a"}}, false
 		},
+		"a user that is not known":          func(r *Result) { r.Image.Config.User, r.Image.Config.UID = "app", -1 },
 		"signatures that nobody looked for": func(r *Result) { r.Signatures.State = signature.NotLookedFor },
 		"signatures that are not known":     func(r *Result) { r.Signatures.State = signature.Unknown },
 	} {

@@ -77,7 +77,7 @@ func Run(packages []Package, r Release, source Source) (*Result, error) {
 		covered := func(l look) bool { return source.Covers(l.scope) }
 		if scope == "" || !slices.ContainsFunc(packages[i].looks(scope), covered) {
 			if scope == "" {
-				scope = packages[i].Ecosystem + noRelease(r)
+				scope = packages[i].Ecosystem + noRelease(packages[i].Ecosystem, r)
 			}
 			noData[scope] = true
 			continue
@@ -106,11 +106,15 @@ func Run(packages []Package, r Release, source Source) (*Result, error) {
 }
 
 // noRelease says of which system packages are whose ecosystem has no such release.
-func noRelease(r Release) string {
-	if r.Version == "" {
+func noRelease(ecosystem string, r Release) string {
+	switch system := strings.TrimSpace(r.ID + " " + r.Version); {
+	case r.Version == "":
 		return " of a release that is not known"
+	case Scope(ecosystem, Release{ID: r.ID, Version: "1.1"}) == "": // no version of it is one of these
+		return " of a release that " + system + " does not tell"
+	default:
+		return " of " + system
 	}
-	return " of " + strings.TrimSpace(r.ID+" "+r.Version)
 }
 
 // EcosystemOf returns the ecosystem of an entry of [Result.NoData].

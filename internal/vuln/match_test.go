@@ -164,7 +164,7 @@ func TestRun(t *testing.T) {
 		{
 			name: "no data is said", packages: []Package{openssl, {Ecosystem: "Alpine", Name: "musl", Version: "1.2.4-r0", Owner: -1}, {Ecosystem: "npm", Name: "x", Version: "1.0.0", Owner: -1}},
 			release: Release{"debian", "13"},
-			want:    []string{"no data Alpine of debian 13", "no data Debian:13", "no data npm"},
+			want:    []string{"no data Alpine of a release that debian 13 does not tell", "no data Debian:13", "no data npm"},
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
