@@ -7,7 +7,9 @@ import (
 	"io"
 	"os"
 	"path"
+	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -179,7 +181,7 @@ func (l *loader) object(r *result, root *tree.Node, doc tree.Document, source *m
 	case model.IsDeclaration(root):
 		l.declaration(r, root, source)
 		return
-	case model.GroupOf(apiVersion) == "ullage.dev":
+	case model.GroupOf(apiVersion) == "ullage.dev" && !likeDeclaration(root, source.File.Name):
 		r.counts.PassedOver++
 		doc.Root = root // that of a list holds all of its items
 		r.own = append(r.own, doc)
@@ -188,7 +190,7 @@ func (l *loader) object(r *result, root *tree.Node, doc tree.Document, source *m
 		r.counts.PassedOver++ // overlays are built, see Load
 		return
 	}
-	if why := nearMiss(root, apiVersion, kind, depth > 0); why != "" {
+	if why := nearMiss(root, source.File.Name, depth > 0); why != "" {
 		r.fail(source.Place(root), "", "%s", why)
 		return
 	}
@@ -240,10 +242,13 @@ func (l *loader) items(r *result, list *tree.Node, doc tree.Document, source *mo
 }
 
 // nearMiss says what a document lacks that was surely meant to be an object.
-func nearMiss(root *tree.Node, apiVersion, kind string, inList bool) string {
+func nearMiss(root *tree.Node, file string, inList bool) string {
+	apiVersion, kind := root.Get("apiVersion").Str(), root.Get("kind").Str()
 	metadata := root.Get("metadata")
 	named := metadata.Get("name").Is(tree.String) || metadata.Get("generateName").Is(tree.String)
 	switch {
+	case likeDeclaration(root, file):
+		return "it looks like a declaration, which has apiVersion: " + model.DeclarationVersion + " and kind: Declaration"
 	case apiVersion != "" && kind != "":
 		return ""
 	case apiVersion == "" && kind == "" && inList:
@@ -252,10 +257,27 @@ func nearMiss(root *tree.Node, apiVersion, kind string, inList bool) string {
 		return "apiVersion is missing or not a string"
 	case kind == "" && apiVersion != "" && (named || inList):
 		return "kind is missing or not a string"
-	case root.Get("workloads").Is(tree.List) && root.Get("peers").Is(tree.Map):
-		return "it looks like a declaration, which has apiVersion: " + model.DeclarationVersion + " and kind: Declaration"
 	}
 	return ""
+}
+
+// likeDeclaration reports whether a document that is none was meant to be a
+// declaration: by its kind or version, by the name of its file, or by what it says.
+func likeDeclaration(root *tree.Node, file string) bool {
+	apiVersion, kind, workloads := root.Get("apiVersion").Str(), root.Get("kind").Str(), root.Get("workloads")
+	switch {
+	case model.GroupOf(apiVersion) == "ullage.dev":
+		return strings.EqualFold(kind, "Declaration") || kind == "" && workloads != nil
+	case apiVersion != "" || kind != "":
+		return apiVersion == "" && kind == "Declaration"
+	}
+	if base := filepath.Base(file); base == "ullage.yaml" || base == "ullage.yml" {
+		return true
+	}
+	named := workloads.Len() > 0 && !slices.ContainsFunc(workloads.Children(), func(w tree.Node) bool {
+		return !w.Get("name").Is(tree.String) || !w.Get("kind").Is(tree.String)
+	})
+	return named || workloads.Is(tree.List) && root.Get("peers").Is(tree.Map)
 }
 
 // unrendered returns a field of an object's identity that is a template, or
