@@ -34,7 +34,7 @@ nothing that is known, but not all is known.`,
 		},
 	}
 	f.namespaceFlag(cmd)
-	cmd.Flags().BoolVarP(&f.verbose, "verbose", "v", false, "list ways too that network policies close")
+	cmd.Flags().BoolVarP(&f.verbose, "verbose", "v", false, "list ways too that network policies close, and each of many that are alike")
 	f.formats(cmd, "text", "json", "csv")
 	return cmd
 }
@@ -109,13 +109,15 @@ func (n *network) writeExposed(w *accessPrinter, ways []reach.Exposed, handmade 
 			workloads[way.Endpoint] = true
 		}
 		w.line(0, bold, counted(len(workloads), "workload")+" "+title)
-		last := reach.ID(-1)
-		for i := range here {
-			if e := n.Endpoint(here[i].Endpoint); here[i].Endpoint != last {
-				last = here[i].Endpoint
-				w.line(2, "", endText(&e))
+		for len(here) > 0 {
+			e := n.Endpoint(here[0].Endpoint)
+			own := slices.IndexFunc(here, func(way reach.Exposed) bool { return way.Endpoint != e.ID })
+			if own < 0 {
+				own = len(here)
 			}
-			writeWay(w, &here[i])
+			w.line(2, "", endText(&e))
+			writeWays(w, here[:own], verbose)
+			here = here[own:]
 		}
 		fmt.Fprintln(w.w)
 	}
@@ -160,6 +162,36 @@ func closedBy(ways []reach.Exposed, one bool) string {
 		return "lead to no port of the pods"
 	}
 	return "network policies close"
+}
+
+// sameWays is how many ways that differ in nothing but their routes are shown.
+const sameWays = 4
+
+// writeWays writes the ways to one workload. Of routes to the same Service that are
+// open alike there may be thousands.
+func writeWays(w *accessPrinter, ways []reach.Exposed, verbose bool) {
+	type likeness struct {
+		via              reach.Via
+		service, gateway *model.Object
+		ports            string
+	}
+	counts := map[likeness]int{}
+	like := func(way *reach.Exposed) likeness {
+		return likeness{way.Via, way.Service, way.Gateway, fmt.Sprint(way.Must, way.May, way.Why, way.AnyPort, way.From)}
+	}
+	for i := range ways {
+		counts[like(&ways[i])]++
+	}
+	shown := map[likeness]int{}
+	for i := range ways {
+		kind := like(&ways[i])
+		switch shown[kind]++; {
+		case verbose || counts[kind] <= sameWays+1 || shown[kind] <= sameWays:
+			writeWay(w, &ways[i])
+		case shown[kind] == sameWays+1:
+			w.wrapped(6, dim, fmt.Sprintf("and %s like it of kind %s; -v lists them", counted(counts[kind]-sameWays, "more way"), ways[i].Object.Key.Kind))
+		}
+	}
 }
 
 func writeWay(w *accessPrinter, way *reach.Exposed) {

@@ -139,12 +139,18 @@ func (c *commenter) line(text string) {
 	}
 }
 
+// mostItems is how many entries of a list are told.
+const mostItems = 100
+
 func (c *commenter) list(title string, items []string) {
 	if len(items) == 0 {
 		return
 	}
 	c.line("")
 	c.line(title)
+	if extra := len(items) - mostItems; extra > 1 {
+		items = append(items[:mostItems:mostItems], fmt.Sprintf("and %d more; -o json has them", extra))
+	}
 	for _, item := range items {
 		for i, line := range strings.Split(hang(printable(item), 0, c.width-8), "\n") {
 			fmt.Fprintln(c.w, "# "+[]string{"- ", "  "}[min(i, 1)]+line)

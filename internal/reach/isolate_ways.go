@@ -10,12 +10,19 @@ import (
 // exposed allows what leads in from outside. A way that policies close today is no
 // more than a question: nobody declares that it shall be open.
 func (b *isolator) exposed() {
+	declared := map[*podGroup]PortSet{} // what routes and other ways open comes on top of it
+	for _, gr := range b.groups {
+		for _, a := range gr.allows[Ingress] {
+			declared[gr] = declared[gr].union(a.ports)
+		}
+	}
 	for id, ways := range b.graph.Exposed(b.exposure) {
 		w := b.graph.workloads[id]
 		gr := b.groupOf(w)
 		if gr == nil {
 			continue
 		}
+		var unforwarded []routesWithout
 		for i := range ways {
 			switch way := &ways[i]; {
 			case way.Ports.Empty():
@@ -23,13 +30,54 @@ func (b *isolator) exposed() {
 				b.question(w.Object, "shall it be open to everybody at the node ports of %s? The source ranges of its load balancer do not hold there, and allocateLoadBalancerNodePorts: false takes them away", way.Service.Key)
 			case way.State() == No:
 				b.closedWay(w, way.Way)
+			case (way.Via == ViaIngress || way.Via == ViaGateway) && len(way.controllers) == 0:
+				unforwarded = b.unforwarded(unforwarded, id, way.Way, !declared[gr].intersect(way.Ports).Empty())
 			case way.Via == ViaIngress || way.Via == ViaGateway:
 				b.routedWay(gr, id, way.Way)
 			default:
 				b.addressWay(gr, id, way.Way)
 			}
 		}
+		for _, r := range unforwarded {
+			b.routeWithout(gr, w, r)
+		}
 	}
+}
+
+// routesWithout is routes to a workload on the same ports, the pods that forward the
+// requests of which were not read. There may be thousands.
+type routesWithout struct {
+	first    Way
+	more     int
+	declared bool // peers of the workload are declared on its ports
+}
+
+// unforwarded puts one more route to those of a workload.
+func (b *isolator) unforwarded(routes []routesWithout, id ID, way Way, declared bool) []routesWithout {
+	if !declared && b.graph.signOf[Ingress][b.graph.unit(id)] >= 0 {
+		b.unsureWay(b.graph.workloads[id], way)
+		return routes
+	}
+	i := slices.IndexFunc(routes, func(r routesWithout) bool { return r.declared == declared && r.first.Ports.Equal(way.Ports) })
+	if i < 0 {
+		return append(routes, routesWithout{first: way, declared: declared})
+	}
+	routes[i].more++
+	return routes
+}
+
+// routeWithout allows everybody what routes lead to, unless peers are declared.
+func (b *isolator) routeWithout(gr *podGroup, w model.Workload, r routesWithout) {
+	name, leads := r.first.Object.Key.String(), "leads"
+	if r.more > 0 {
+		name, leads = fmt.Sprintf("%s and %d more", name, r.more), "lead"
+	}
+	if r.declared {
+		b.note("%s %s to %s, and the pods that forward requests were not read: what is declared is taken to name them", name, leads, w.Object.Key)
+		return
+	}
+	b.note("%s %s to %s, and the pods that forward requests were not read: everybody is allowed on %s", name, leads, w.Object.Key, r.first.Ports)
+	gr.allow(Ingress, nil, r.first.Ports, fmt.Sprintf("%s %s %s in from outside; the pods that forward were not read", r.first.Via, name, leads))
 }
 
 func (b *isolator) closedWay(w model.Workload, way Way) {
@@ -53,18 +101,6 @@ func viaText(w Way) string {
 func (b *isolator) routedWay(gr *podGroup, id ID, way Way) {
 	w := b.graph.workloads[id]
 	because := fmt.Sprintf("%s %s leads in from outside", way.Via, way.Object.Key)
-	if len(way.controllers) == 0 {
-		switch {
-		case hasRule(gr, Ingress, way.Ports):
-			b.note("%s leads to %s, and the pods that forward its requests were not read: what is declared is taken to name them", way.Object.Key, w.Object.Key)
-		case b.graph.signOf[Ingress][b.graph.unit(id)] >= 0:
-			b.unsureWay(w, way)
-		default:
-			b.note("%s leads to %s, and the pods that forward its requests were not read: everybody is allowed on %s", way.Object.Key, w.Object.Key, way.Ports)
-			gr.allow(Ingress, nil, way.Ports, because+"; the pods that forward were not read")
-		}
-		return
-	}
 	sure := false
 	for _, c := range way.controllers {
 		open := way.Ports

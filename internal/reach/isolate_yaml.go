@@ -246,6 +246,10 @@ func (b *isolator) write() {
 	}
 }
 
+// mostReasons is how many reasons of one rule are told, as thousands of routes may
+// lead to one Service.
+const mostReasons = 6
+
 // policy writes one policy.
 func (b *isolator) policy(name, about string, subject podSelector, allows [2][]allowance, both bool) {
 	var types []string
@@ -263,7 +267,11 @@ func (b *isolator) policy(name, about string, subject podSelector, allows [2][]a
 		}
 		fmt.Fprintf(&t, "  %s:\n", key)
 		for _, a := range allows[d] {
-			for _, because := range a.because {
+			told := a.because
+			if len(told) > mostReasons+1 {
+				told = append(told[:mostReasons:mostReasons], fmt.Sprintf("and %d more reasons", len(a.because)-mostReasons))
+			}
+			for _, because := range told {
 				fmt.Fprintf(&t, "    # %s\n", comment(because))
 			}
 			writeRule(&t, [...]string{Ingress: "from", Egress: "to"}[d], a)
