@@ -19,7 +19,7 @@ const module = "ullage.dev/ullage/"
 var layers = [][]string{
 	{"internal/tree", "internal/credential", "internal/purl"},
 	{"internal/model"},
-	{"internal/policy", "internal/reach", "internal/access", "internal/storage", "internal/secrets", "internal/vuln"},
+	{"internal/policy", "internal/reach", "internal/access", "internal/storage", "internal/secrets", "internal/vuln", "internal/behavior"},
 	{"internal/comply", "internal/attack", "internal/csaf", "internal/platform"},
 	{"internal/manifest", "internal/cluster", "internal/image", "internal/advisory", "internal/signature", "internal/signature/signaturetest", "internal/store"},
 	{"internal/check", "internal/fix", "internal/report", "internal/scan", "internal/sbom", "internal/vex"},
