@@ -76,6 +76,9 @@ func known(name, version string) *Component {
 	case modules[name] != nil:
 		for _, module := range modules[name] {
 			if !ofMajor(module, modules[name], parts[1]) {
+				if isLater(module, parts[1]) {
+					c.later = append(c.later, module)
+				}
 				continue
 			}
 			c.low = append(c.low, vuln.Package{Ecosystem: "Go", Name: module, Version: upstream, Owner: -1})
@@ -95,6 +98,13 @@ func ofMajor(module string, all []string, version string) bool {
 		return base != "" && n == major
 	}
 	return !separate[module] || !slices.Contains(all, module+"/v"+major)
+}
+
+// isLater says whether a module is one of a later major version, by its name.
+func isLater(module, version string) bool {
+	major, _, _ := strings.Cut(version, ".")
+	_, n, named := strings.Cut(module, "/v")
+	return named && vuln.SemVer.Compare(n, major) > 0
 }
 
 // separate are the modules whose name without a major version is not used for newer

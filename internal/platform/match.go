@@ -70,6 +70,9 @@ func (j *Judged) match(source vuln.Source) error {
 		seen[m.ID] = len(j.Matches)
 		j.Matches = append(j.Matches, m)
 	}
+	if err := j.branches(source); err != nil {
+		return err
+	}
 	for _, u := range low.Undecided {
 		if _, match := seen[u.ID]; !match {
 			j.Undecided = append(j.Undecided, u)
@@ -79,6 +82,56 @@ func (j *Judged) match(source vuln.Source) error {
 	slices.SortFunc(j.Undecided, func(a, b vuln.Ruled) int { return strings.Compare(a.ID, b.ID) })
 	j.Undecided = slices.CompactFunc(j.Undecided, func(a, b vuln.Ruled) bool { return a.ID == b.ID })
 	return nil
+}
+
+// branches names the fix of a later major version where there is no other, and says of
+// each fix that is of another branch than the version that it is.
+func (j *Judged) branches(source vuln.Source) error {
+	if j.System != "" || len(j.low) == 0 { // a distribution has one version a release
+		return nil
+	}
+	version := j.low[0].Version
+	for i := range j.Matches {
+		m := &j.Matches[i]
+		if m.State == vuln.NotFixed {
+			fix, err := j.laterFix(source, m)
+			if err != nil {
+				return err
+			}
+			if fix == "" {
+				continue
+			}
+			m.MendLater(fix)
+		}
+		m.Later = m.Fixed != "" && branch(version) != branch(m.Fixed)
+	}
+	return nil
+}
+
+// laterFix returns the lowest version of the later major versions that mends a match, by
+// the same advisories.
+func (j *Judged) laterFix(source vuln.Source, m *vuln.Match) (fix string, err error) {
+	for _, module := range j.later {
+		err := source.Affected("Go", module, func(a *vuln.Affected) {
+			if !slices.Contains(m.Advisories, a.ID) {
+				return
+			}
+			if later := a.FixAfter(vuln.SemVer, j.low[0].Version); later != "" && (fix == "" || vuln.SemVer.Compare(later, fix) < 0) {
+				fix = later
+			}
+		})
+		if err != nil {
+			return "", err
+		}
+	}
+	return fix, nil
+}
+
+// branch is what a version has before its second point.
+func branch(version string) string {
+	major, rest, _ := strings.Cut(strings.TrimPrefix(version, "v"), ".")
+	minor, _, _ := strings.Cut(rest, ".")
+	return major + "." + minor
 }
 
 // later returns that of two matches of one vulnerability, under two names of the

@@ -35,6 +35,8 @@ type Component struct {
 	// highest version that the cluster's word can stand for. Both are the same but for
 	// kernels.
 	low, high []vuln.Package
+	// later are the names of its later major versions, where these have names of their own.
+	later []string
 }
 
 // Components finds the components in the objects of a cluster. server is the version

@@ -183,6 +183,18 @@ func TestMatch(t *testing.T) {
 			{ID: "CVE-2026-14", Feed: "osv/Ubuntu", Intervals: []vuln.Interval{{}}},
 			{ID: "CVE-2026-15", Feed: "osv/Ubuntu", Intervals: from("5.15.0-105.100", "")},
 		},
+		"Go github.com/containerd/containerd": {
+			{ID: "CVE-2026-31", Feed: "osv/Go", Intervals: from("0", "1.6.38", "1.7.0", "1.7.27")},
+			{ID: "CVE-2026-32", Feed: "osv/Go", Intervals: from("0", "")},
+			{ID: "CVE-2026-33", Feed: "osv/Go", Intervals: from("0", "")},
+			{ID: "CVE-2026-34", Feed: "osv/Go", Intervals: from("0", "1.8.1")},
+			{ID: "CVE-2026-35", Feed: "osv/Go", Intervals: []vuln.Interval{{From: "0", To: "1.7.99", Last: true}, {From: "2.0.0", To: "2.0.3"}}},
+		},
+		"Go github.com/containerd/containerd/v2": {
+			{ID: "CVE-2026-31", Feed: "osv/Go", Intervals: from("2.0.0", "2.0.4")},
+			{ID: "CVE-2026-32", Feed: "osv/Go", Intervals: from("2.2.0", "2.2.5", "2.1.0", "2.1.9")}, // the nearest one
+			{ID: "CVE-2026-33", Feed: "osv/Go", Intervals: from("2.0.0", "")},
+		},
 		"Go go.etcd.io/etcd/v3":        {{ID: "CVE-2026-21", Feed: "osv/Go", Intervals: from("0", "3.5.13")}},
 		"Go go.etcd.io/etcd/server/v3": {{ID: "CVE-2026-21", Feed: "osv/Go", Intervals: from("0", "3.5.14")}},
 	}
@@ -195,7 +207,11 @@ func TestMatch(t *testing.T) {
 	var got []string
 	for _, j := range judged {
 		for _, m := range j.Matches {
-			got = append(got, strings.TrimSpace(j.Name+" "+m.ID+" "+string(m.State)+" "+m.Fixed))
+			line := strings.TrimSpace(j.Name + " " + m.ID + " " + string(m.State) + " " + m.Fixed)
+			if slices.Contains(m.Reasons(), m.Fixed+" is of a later branch; none is known of its own") {
+				line += " later"
+			}
+			got = append(got, line)
 		}
 		for _, u := range j.Undecided {
 			got = append(got, j.Name+" undecided "+u.ID+": "+u.Why)
@@ -205,6 +221,8 @@ func TestMatch(t *testing.T) {
 		}
 	}
 	want := []string{
+		"containerd CVE-2026-31 fixed 1.7.27", "containerd CVE-2026-32 fixed 2.1.9 later", "containerd CVE-2026-34 fixed 1.8.1 later", "containerd CVE-2026-35 fixed 2.0.3 later",
+		"containerd CVE-2026-33 not fixed",
 		"etcd CVE-2026-21 fixed 3.5.14",
 		"kernel CVE-2026-11 fixed 5.15.0-106.116", "kernel CVE-2026-14 not fixed",
 		`kernel undecided CVE-2026-12: "5.15.0-105-generic" can be a build before and after the fix in 5.15.0-105.115`,

@@ -157,6 +157,21 @@ func (a *Affected) stands(o Order, version string) (s standing, fix string) {
 	return s, fix
 }
 
+// FixAfter returns the lowest version above one that the statement calls fixed and does
+// not call affected: "" when there is none.
+func (a *Affected) FixAfter(o Order, version string) (fix string) {
+	for k := range a.Intervals {
+		to := a.Intervals[k].fix()
+		if !o.Valid(to) || o.Compare(to, version) <= 0 || fix != "" && o.Compare(to, fix) >= 0 {
+			continue
+		}
+		if s, _ := a.stands(o, to); s == outside {
+			fix = to
+		}
+	}
+	return fix
+}
+
 // always says whether one of the intervals holds every version.
 func always(list []Interval) bool {
 	return slices.ContainsFunc(list, func(i Interval) bool { return i.To == "" && (i.From == "" || i.From == "0") })

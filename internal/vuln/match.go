@@ -31,6 +31,7 @@ type Match struct {
 	Severity   Severity
 	State      State
 	Fixed      string // the version that mends it, "" unless FixAvailable
+	Later      bool   // Fixed is of a later branch, as none of its own is known to mend it
 	Exploited  *Exploited
 	EPSS       *EPSS
 	Summary    string

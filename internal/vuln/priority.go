@@ -26,6 +26,9 @@ func (m *matcher) made(i int, h *hit, reasons []string) (*Match, error) {
 	if x.State, x.Fixed, pro = h.state(OrderOf(m.packages[i].Ecosystem)); pro {
 		reasons = append(reasons, "the fix is for subscribers of Ubuntu Pro")
 	}
+	if later := h.later(m.packages[i].Ecosystem); x.State == NotFixed && later != "" {
+		x.State, x.Fixed, x.Later = FixAvailable, later, true
+	}
 	if why := ofOlderMinor(m.packages[i].Ecosystem, m.packages[i].Version, x.Fixed); why != "" {
 		reasons = append(reasons, why)
 	}
@@ -111,6 +114,30 @@ func (h *hit) state(o Order) (state State, fix string, pro bool) {
 	return NotFixed, "", false
 }
 
+// later returns the latest of the versions beyond the range of versions that holds the
+// package by which statements call it fixed, "" when there is none. Distributions have
+// one range a release.
+func (h *hit) later(ecosystem string) (fix string) {
+	o := OrderOf(ecosystem)
+	if IsDistribution(ecosystem) {
+		return ""
+	}
+	for _, s := range h.said {
+		if later := s.FixAfter(o, s.version); later != "" && (fix == "" || o.Compare(fix, later) < 0) {
+			fix = later
+		}
+	}
+	return fix
+}
+
+// MendLater gives a match a fix of a later branch.
+func (x *Match) MendLater(version string) {
+	if x.State != FixAvailable {
+		x.Priority += weightFix
+	}
+	x.State, x.Fixed, x.Later = FixAvailable, version, true
+}
+
 // Weights of the rank. Known exploitation counts most, as it is no estimate.
 const (
 	weightExploited  = 50
@@ -164,6 +191,9 @@ func (x *Match) Reasons() []string {
 	}
 	if x.State == FixAvailable {
 		list = append(list, "fixed in "+x.Fixed)
+		if x.Later {
+			list = append(list, x.Fixed+" is of a later branch; none is known of its own")
+		}
 	} else {
 		list = append(list, string(x.State))
 	}
