@@ -221,7 +221,11 @@ func (p *imagePrinter) upgrades(r *imageAnswer) {
 	}
 	for i := range shown {
 		u := &shown[i]
-		text := fmt.Sprintf("%s %s to %s mends %d", u.Name, strings.Join(u.From, ", "), u.To, len(u.Mends))
+		text := fmt.Sprintf("%s %s to %s", u.Name, strings.Join(u.From, ", "), u.To)
+		if u.Owner >= 0 {
+			text = fmt.Sprintf("%s, which brings %s %s, to a build of the distribution that has the fixes of %s", r.Image.Packages[u.Owner].Name, u.Name, strings.Join(u.From, ", "), u.To)
+		}
+		text += fmt.Sprintf(" mends %d", len(u.Mends))
 		text += " (" + levelsText(u.Levels)
 		if u.Exploited > 0 {
 			text += fmt.Sprintf("; %d known to be exploited", u.Exploited)

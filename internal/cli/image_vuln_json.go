@@ -73,8 +73,9 @@ type upgradeJSON struct {
 	Name      string   `json:"name"`
 	From      []string `json:"from"`
 	To        string   `json:"to"`
-	Layer     int      `json:"layer,omitempty"` // from 1
-	InBase    *bool    `json:"inBase"`          // whether that layer is of the base image; null when not known
+	OwnedBy   string   `json:"ownedBy,omitempty"` // the distribution's package to upgrade, which brings it
+	Layer     int      `json:"layer,omitempty"`   // from 1
+	InBase    *bool    `json:"inBase"`            // whether that layer is of the base image; null when not known
 	Packages  []int    `json:"packages"`
 	Mends     []string `json:"mends"`
 	Exploited int      `json:"exploited"`
@@ -143,7 +144,11 @@ func newVulnerabilitiesJSON(r *imageAnswer) *vulnerabilitiesJSON {
 		j.Undecided = append(j.Undecided, undecidedJSON{u.Package, u.ID, u.Why})
 	}
 	for _, u := range r.Upgrades() {
-		j.Upgrades = append(j.Upgrades, upgradeJSON{u.Ecosystem, u.Name, u.From, u.To, u.Layer + 1, inBase(&r.Image.Base, u.Layer), u.Packages, u.Mends, u.Exploited, u.Left, u.Comes})
+		owner := ""
+		if u.Owner >= 0 {
+			owner = r.Image.Packages[u.Owner].Name
+		}
+		j.Upgrades = append(j.Upgrades, upgradeJSON{u.Ecosystem, u.Name, u.From, u.To, owner, u.Layer + 1, inBase(&r.Image.Base, u.Layer), u.Packages, u.Mends, u.Exploited, u.Left, u.Comes})
 	}
 	for _, e := range r.expired {
 		j.Expired = append(j.Expired, *newExceptionJSON(e))

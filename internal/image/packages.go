@@ -298,6 +298,16 @@ func (r *packageReader) found() {
 	}
 }
 
+// UpgradeTo says what to upgrade so that a package is as a version of it, to follow the
+// word upgrade: what the distribution brought is upgraded with its package, whose builds
+// mend without changing the version of what is in them.
+func (p *Package) UpgradeTo(version string) string {
+	if p.OwnedBy != "" {
+		return fmt.Sprintf("%s to a build of the distribution that has the fix of %s %s", p.OwnedBy, p.Name, version)
+	}
+	return cmp.Or(p.Source, p.Name) + " to " + version
+}
+
 // installedInto says whether npm installed packages into a directory.
 func (r *packageReader) installedInto(dir string) bool {
 	entry, ok := r.tree.Resolve(path.Join(dir, "node_modules"))

@@ -402,3 +402,15 @@ func TestPURL(t *testing.T) {
 		}
 	}
 }
+
+func TestUpgradeTo(t *testing.T) {
+	for want, p := range map[string]Package{
+		"openssl to 2":  {Ecosystem: "Debian", Name: "libssl3", Source: "openssl"},
+		"requests to 2": {Ecosystem: "PyPI", Name: "requests"},
+		"python3-requests to a build of the distribution that has the fix of requests 2": {Ecosystem: "PyPI", Name: "requests", OwnedBy: "python3-requests"},
+	} {
+		if got := p.UpgradeTo("2"); got != want {
+			t.Errorf("upgrade %s, not %s", got, want)
+		}
+	}
+}

@@ -96,7 +96,7 @@ func (s *imageSARIF) match(m *vuln.Match) {
 		text = fmt.Sprintf("%s %s has %s: %s.", p.Name, p.Version, m.ID, strings.TrimSuffix(m.Summary, "."))
 	}
 	if m.Fixed != "" {
-		text += "\nFix: upgrade " + cmp.Or(p.Source, p.Name) + " to " + m.Fixed + "."
+		text += "\nFix: upgrade " + p.UpgradeTo(m.Fixed) + "."
 	} else {
 		text += "\nNo version without it is known (" + string(m.State) + ")."
 	}

@@ -95,7 +95,7 @@ func ofMatch(m *vuln.Match, p *image.Package) openStatement {
 	case m.Exception != nil:
 		s.Action = fmt.Sprintf("Accepted by %s until %s: %s", m.Exception.Owner, m.Exception.Expires.Format(time.DateOnly), m.Exception.Reason)
 	case m.Fixed != "":
-		s.Action = "Upgrade " + cmp.Or(p.Source, p.Name) + " to " + m.Fixed + "."
+		s.Action = "Upgrade " + p.UpgradeTo(m.Fixed) + "."
 	}
 	return s
 }

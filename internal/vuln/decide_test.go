@@ -171,16 +171,17 @@ func sum(list []int) (n int) {
 }
 
 func TestUpgradesRanked(t *testing.T) {
-	packages := []Package{{Ecosystem: "Debian", Name: "libssl3", Source: "openssl", Version: "3.0.9"}, {Ecosystem: "Debian", Name: "openssl", Version: "3.0.9"}, {Ecosystem: "npm", Name: "a", Version: "1.0.0"}, {Ecosystem: "npm", Name: "b", Version: "1.0.0"}}
+	packages := []Package{{Ecosystem: "Debian", Name: "libssl3", Source: "openssl", Version: "3.0.9"}, {Ecosystem: "Debian", Name: "openssl", Version: "3.0.9"}, {Ecosystem: "npm", Name: "a", Version: "1.0.0", Owner: -1}, {Ecosystem: "npm", Name: "b", Version: "1.0.0", Owner: -1}, {Ecosystem: "PyPI", Name: "requests", Version: "2.20.0", Owner: 1}}
 	high, low := Severity{Level: High}, Severity{Level: Low}
 	result := &Result{Matches: []Match{
 		{Package: 0, ID: "CVE-1", State: FixAvailable, Fixed: "3.0.11", Severity: high}, {Package: 1, ID: "CVE-1", State: FixAvailable, Fixed: "3.0.11", Severity: high},
 		{Package: 1, ID: "CVE-2", State: FixAvailable, Fixed: "3.0.9+deb12u3", Severity: low}, {Package: 1, ID: "CVE-3", State: Declined, Severity: low},
 		{Package: 2, ID: "CVE-4", State: FixAvailable, Fixed: "1.0.1", Severity: low, Exploited: &Exploited{}},
 		{Package: 3, ID: "CVE-5", State: NotFixed, Severity: high},
+		{Package: 4, ID: "CVE-6", State: FixAvailable, Fixed: "2.31.0", Severity: Severity{Level: Negligible}},
 	}}
-	got := result.Upgrades(packages, []int{0, 0, 1, 1})
-	if len(got) != 2 || got[0].Name != "a" || got[0].Exploited != 1 || got[1].Name != "openssl" || got[1].To != "3.0.11" || len(got[1].Mends) != 2 || got[1].Left != 1 || len(got[1].Packages) != 2 {
+	got := result.Upgrades(packages, []int{0, 0, 1, 1, 1})
+	if len(got) != 3 || got[0].Owner != -1 || got[1].Owner != -1 || got[2].Owner != 1 || got[2].To != "2.31.0" || got[0].Name != "a" || got[0].Exploited != 1 || got[1].Name != "openssl" || got[1].To != "3.0.11" || len(got[1].Mends) != 2 || got[1].Left != 1 || len(got[1].Packages) != 2 {
 		t.Errorf("%+v", got)
 	}
 }

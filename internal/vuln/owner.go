@@ -19,11 +19,21 @@ func (w *word) of(id string) (why string, stands bool) {
 	return fmt.Sprintf("its files are of the package %s %s, and the distribution says nothing of it there", w.owner.Name, w.owner.Version), false
 }
 
+// ownerOf returns the index of the distribution's package that brings a language's, -1
+// when none does.
+func ownerOf(packages []Package, i int) int {
+	k := packages[i].Owner
+	if k < 0 || k >= len(packages) || k == i || IsDistribution(packages[i].Ecosystem) || !IsDistribution(packages[k].Ecosystem) {
+		return -1
+	}
+	return k
+}
+
 // ownersWord returns what the distribution says of the package that owns another
 // one, nil when none does or there is no data on it.
 func (m *matcher) ownersWord(i int) (*word, error) {
-	k := m.packages[i].Owner
-	if k < 0 || k >= len(m.packages) || k == i || IsDistribution(m.packages[i].Ecosystem) || !IsDistribution(m.packages[k].Ecosystem) {
+	k := ownerOf(m.packages, i)
+	if k < 0 {
 		return nil, nil
 	}
 	owner := &m.packages[k]

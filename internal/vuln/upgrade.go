@@ -16,6 +16,7 @@ type Upgrade struct {
 	// languages the one of the versions with a fix that has the fewest vulnerabilities,
 	// and of these the lowest.
 	To        string
+	Owner     int // index of the distribution's package that brings a language's, -1 when none does
 	Layer     int // index of the layer that brought the packages, -1 when not known
 	Packages  []int
 	Mends     []string // ids, sorted
@@ -32,7 +33,7 @@ type Upgrade struct {
 func (r *Result) Upgrades(packages []Package, layers []int) []Upgrade {
 	type key struct {
 		ecosystem, name, version string
-		layer                    int
+		owner, layer             int
 	}
 	index := map[key]int{}
 	var list []Upgrade
@@ -40,15 +41,15 @@ func (r *Result) Upgrades(packages []Package, layers []int) []Upgrade {
 	for i := range r.Matches {
 		m := &r.Matches[i]
 		p := &packages[m.Package]
-		k := key{ecosystem: p.Ecosystem, name: p.Name, version: p.Version, layer: layers[m.Package]}
+		k := key{ecosystem: p.Ecosystem, name: p.Name, version: p.Version, owner: ownerOf(packages, m.Package), layer: layers[m.Package]}
 		if IsDistribution(p.Ecosystem) {
-			k.name, k.version = cmp.Or(p.Source, p.Name), ""
+			k.name, k.version, k.owner = cmp.Or(p.Source, p.Name), "", -1
 		}
 		at, known := index[k]
 		if !known {
 			at = len(list)
 			index[k] = at
-			list = append(list, Upgrade{Ecosystem: k.ecosystem, Name: k.name, Layer: k.layer})
+			list = append(list, Upgrade{Ecosystem: k.ecosystem, Name: k.name, Owner: k.owner, Layer: k.layer})
 			matches = append(matches, nil)
 		}
 		matches[at] = append(matches[at], m)
