@@ -92,6 +92,7 @@ type expression struct {
 	stored     string    // its checked form, where the library has it
 	want       *cel.Type // nil for any
 	trusted    bool      // of the rule library
+	wide       bool      // a variable that is the same for all elements of a pod
 
 	checked, planned sync.Once
 	ast              *cel.Ast
@@ -194,6 +195,7 @@ func (c *compiler) compile(r *Rule) (*compiled, error) {
 			return nil, fmt.Errorf("%s is an optional value; end it with orValue", x.what)
 		}
 		a.define(r.Variables[i].Name, e)
+		x.wide = x.trusted && a.wide(r.Variables[i].Name)
 	}
 	for _, x := range out.conditions {
 		e, err := x.check()

@@ -83,6 +83,18 @@ func (a *analysis) define(name string, e ast.Expr) {
 	a.reads = before
 }
 
+// wide reports whether a variable of the rule reads only what is the same for all
+// elements of a pod.
+func (a *analysis) wide(name string) bool {
+	read := a.computed[name]
+	if access := a.variables[name]; access != nil {
+		read = append(slices.Clip(read), *access)
+	}
+	return !slices.ContainsFunc(read, func(x Access) bool {
+		return !slices.Contains([]string{"object", "podSpec", "podMetadata", "containers"}, x.Root)
+	})
+}
+
 // footprint reduces what was read to the paths that contain the rest.
 func (a *analysis) footprint() Footprint {
 	slices.SortFunc(a.reads, func(x, y Access) int { return strings.Compare(x.String(), y.String()) })

@@ -24,11 +24,12 @@ type frame struct {
 	facts  Facts
 	minor  int
 
-	related map[factKey]*tree.Node // facts about the object asked for so far; nil values are absent
-	rule    *built                 // whose variables are in force
-	cost    uint64                 // of its expressions so far; 0 for the rule library
-	cached  []ref.Val              // its own variables computed so far, nil where not yet
-	all     ref.Val                // variables.containers, once asked for
+	related map[factKey]*tree.Node  // facts about the object asked for so far; nil values are absent
+	rule    *built                  // whose variables are in force
+	cost    uint64                  // of its expressions so far; 0 for the rule library
+	cached  []ref.Val               // its own variables computed so far, nil where not yet
+	all     ref.Val                 // variables.containers, once asked for
+	wide    map[*expression]ref.Val // variables of rules that are the same for all elements of the pod
 
 	judged *model.Element // what the frame is bound to, once asked for
 	kept   *kept
@@ -184,7 +185,7 @@ func (v *variablesValue) Find(key ref.Val) (ref.Val, bool) {
 			continue
 		}
 		if f.cached[i] == nil {
-			f.cached[i] = evaluate(f.rule.compiled.variables[i], f)
+			f.cached[i] = f.variable(f.rule.compiled.variables[i])
 		}
 		return f.cached[i], true
 	}
@@ -202,6 +203,23 @@ func (v *variablesValue) Find(key ref.Val) (ref.Val, bool) {
 		return types.Int(f.minor), true
 	}
 	return nil, false
+}
+
+// variable computes a variable of a rule, once for a pod where that is enough: what
+// each of many elements is looked up in would else be made again for each.
+func (f *frame) variable(x *expression) ref.Val {
+	if !x.wide {
+		return evaluate(x, f)
+	}
+	if v := f.wide[x]; v != nil {
+		return v
+	}
+	v := evaluate(x, f)
+	if f.wide == nil {
+		f.wide = map[*expression]ref.Val{}
+	}
+	f.wide[x] = v
+	return v
 }
 
 // params returns the settings of a rule or, for a native policy, what the server

@@ -119,7 +119,7 @@ func (r *run) subject(groups []*group) {
 	case s.Pod:
 		pods := r.object.Pods()
 		for i := range pods {
-			f.pod, f.all = &pods[i], nil
+			f.pod, f.all, f.wide = &pods[i], nil, nil
 			f.bind(podScope)
 			r.levels(groups, s.Levels, pods[i].Spec)
 		}
