@@ -26,7 +26,7 @@ type component struct {
 	grants   [2]lazy[[]Grant] // in one namespace, in the whole cluster
 	sources  lazy[listed]
 	names    lazy[namedRights]
-	powers   lazy[[]allowance]
+	powers   lazy[*rolePowers]
 	bindings lazy[[]int32]
 }
 

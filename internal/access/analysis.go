@@ -48,6 +48,7 @@ type Analysis struct {
 	everybody  Held             // what the groups give that hold every service account
 	accountsIn []int32          // the group of a namespace's service accounts, or none
 	byRole     func() [][]int32 // bindings of each role
+	powers     func() *powerIndex
 }
 
 // span is a part of a list.
@@ -61,6 +62,7 @@ func New(s *model.Snapshot) *Analysis {
 	a.readBindings()
 	a.index()
 	a.byRole = sync.OnceValue(a.indexRoles)
+	a.powers = sync.OnceValue(func() *powerIndex { return newPowerIndex(a) })
 	return a
 }
 

@@ -298,7 +298,7 @@ var catalogue = [rightCount]definition{
 		gain: "Binds itself to any role: cluster-admin in the scope of the binding.",
 		all:  []Rights{1 << BindRoles, 1 << WriteBindings}},
 	RewriteRoles: {name: "rewrite-roles", group: "become someone", severity: model.Critical, attack: "T1098.006",
-		gain: "Writes any rule into a role that it is bound to.",
+		gain: "Writes any rule into a role that it is bound to, or binds itself to.",
 		all:  []Rights{1 << EscalateRoles, 1 << WriteRoles}},
 	ForgeCertificate: {name: "forge-certificate", group: "become someone", severity: model.Critical, attack: "T1649",
 		gain: "Asks for a client certificate in any name and approves it: any user, any node.",

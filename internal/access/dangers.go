@@ -188,7 +188,8 @@ func (a *Analysis) relevant(s source, namespace string) bool {
 // ByRoles are what [Analysis.Takeovers] decides by looking at the roles.
 const ByRoles Rights = 1<<GrantAnyRole | 1<<RewriteRoles
 
-// together lists the rights that others make together.
+// together lists the rights that others make together, where a binding of the
+// subject's own gives one of these.
 func (l *lister) together(id int32) {
 	held, subject := l.a.rights(id), l.a.subject(id)
 	if held.Cluster.Has(WildcardAll) {
@@ -197,7 +198,11 @@ func (l *lister) together(id int32) {
 	for _, r := range (held.Cluster & Combined &^ ByRoles).All() {
 		l.combined(r, subject, "")
 	}
+	own := l.a.own(id)
 	for _, scoped := range held.Namespaces {
+		if !own.In(scoped.Namespace).partOfCombined() {
+			continue
+		}
 		if rights := held.In(scoped.Namespace); !rights.Has(WildcardAll) {
 			for _, r := range (rights & Combined &^ ByRoles &^ held.Cluster).All() {
 				l.combined(r, subject, scoped.Namespace)

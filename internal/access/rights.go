@@ -122,6 +122,19 @@ const Combined = everything &^ (1<<firstTogether - 1)
 // left out where their parts cover them, and parts where they do not.
 const Reported = everything &^ (1<<Impersonate | 1<<ModifyWorkloads | 1<<ApproveCSR | 1<<ListSecrets | 1<<CreateSecrets | 1<<PatchNamespaces)
 
+// partOfCombined reports whether the set holds a right that makes others together
+// with more.
+func (s Rights) partOfCombined() bool {
+	for r := firstTogether; r < rightCount; r++ {
+		for _, any := range catalogue[r].all {
+			if s&any != 0 {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // Complete adds the rights that those of the set make together.
 func (s Rights) Complete() Rights {
 	for r := firstTogether; r < rightCount; r++ {

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"ullage.dev/ullage/internal/model"
+	"ullage.dev/ullage/internal/tree"
 )
 
 // Takeover is a way of a subject to rights that it does not hold, by what it may
@@ -18,126 +19,135 @@ type Takeover struct {
 	Proofs    []Proof
 }
 
-const (
-	reshaping     = 1<<EscalateRoles | 1<<BindRoles
-	inCluster     = ""
-	roleWord      = "roles"
-	clRoleWord    = "clusterroles"
-	bindingWord   = "rolebindings"
-	clBindingWord = "clusterrolebindings"
-)
+const inCluster = ""
 
 // Takeovers yields the subjects that may escalate or bind, those of them left out
-// that hold every right, with the ways that lead somewhere. What a group may by
-// itself, its members may too: a way of a member is one that takes a binding of its
-// own.
+// that hold every right, with the ways that lead somewhere; of two ways by the same
+// right, not the one that the other makes needless. What a group may by itself, its
+// members may too: a way of a member is one that takes a binding of its own.
 //
 // A role gives its rights to who is bound to it, where the binding holds. So to
-// write all rights into a role helps those who are bound to it, to make one helps
-// where a binding names it already or a bound role aggregates it, and a
-// RoleBinding gives nothing outside of its namespace.
+// write all rights into a role helps those who are bound to it or may bind
+// themselves to it, to make one helps where a binding names it already or a bound
+// role aggregates it, and a RoleBinding gives nothing outside of its namespace.
+// Who may write into a role may bind itself to it: it takes the rules out before.
 func (a *Analysis) Takeovers() iter.Seq2[Subject, []Takeover] {
 	return func(yield func(Subject, []Takeover) bool) {
-		reader := &powerReader{a, map[int32]*powers{}}
-		for id := range a.subjects {
-			t := taker{a: a, subject: a.subject(int32(id)), own: reader.of(int32(id)), found: map[found]bool{}}
-			for _, group := range groupsOf(t.subject) {
-				if in := a.id(Group(group)); in != none {
-					t.groups = append(t.groups, reader.of(in))
+		x := a.powers()
+		groups := map[int32]*powers{}
+		known := map[uint64][]way{}
+		for id := range int32(len(a.subjects)) {
+			t := taker{x: x, subject: a.subject(id), own: x.powers(id)}
+			sign := tree.Mix(uint64(len(t.own.held)), a.signature(t.own.held))
+			for _, name := range groupsOf(t.subject) {
+				in := a.id(Group(name))
+				if in == none {
+					continue
 				}
+				if groups[in] == nil {
+					groups[in] = x.powers(in)
+				}
+				t.groups, t.groupNames = append(t.groups, groups[in]), append(t.groupNames, Group(name))
+				sign = tree.Mix(sign, uint64(in))
 			}
-			if !t.reshapes() || a.rights(int32(id)).Cluster.Has(WildcardAll) {
+			if !t.reshapes() || a.rights(id).Cluster.Has(WildcardAll) {
 				continue
 			}
-			t.rewrites()
-			t.grants()
-			if len(t.ways) > 0 && !yield(t.subject, t.ways) {
+			ways, ok := known[sign]
+			if !ok {
+				t.look()
+				ways = t.ways
+				known[sign] = ways
+			}
+			if len(ways) > 0 && !yield(t.subject, t.takeovers(ways)) {
 				return
 			}
 		}
 	}
+}
+
+// signature returns a hash of the roles that bindings give and where. Subjects with
+// equal ones, in the same groups, have the same ways.
+func (a *Analysis) signature(held []int32) uint64 {
+	var sign uint64
+	for _, id := range held {
+		kind, name := Binding{a, id}.RoleRef()
+		sign = tree.Mix(sign, tree.Mix(uint64(a.bindings[id].namespace), identity(hashOf(kind), hashOf(name.Namespace), hashOf(name.Name))))
+	}
+	return sign
+}
+
+// way is a Takeover with what is asked for, in place of the proofs.
+type way struct {
+	right     Right
+	namespace string
+	rights    Rights
+	asks      []ask
+}
+
+// scopedRight is a right in a scope.
+type scopedRight struct {
+	right     Right
+	namespace string
 }
 
 // taker finds the takeovers of a subject.
 type taker struct {
-	a       *Analysis
-	subject Subject
-	own     *powers
-	groups  []*powers
-	ways    []Takeover
-	found   map[found]bool
+	x          *powerIndex
+	subject    Subject
+	own        *powers
+	groups     []*powers
+	groupNames []Subject
+	ways       []way
+	found      map[scopedRight]Rights // by the ways
 }
 
-// found tells ways apart.
-type found struct {
-	right     Right
-	namespace string
-	rights    Rights
-}
+// all returns the powers of the groups and those of the subject's own bindings.
+func (t *taker) all() []*powers { return append(slices.Clip(t.groups), t.own) }
 
-// reshapes reports whether there may be a way: some power, and the right to
-// escalate or bind among them.
+// reshapes reports whether there may be a way.
 func (t *taker) reshapes() bool {
-	for p := range t.holders() {
-		for of := range p.by {
-			if of.verb == "escalate" || of.verb == "bind" {
-				return true
-			}
-		}
+	var set powerSet
+	for _, p := range t.all() {
+		set |= p.set
 	}
-	return false
+	const some = 1<<powerResources - 1
+	any := func(v powerVerb) bool { return set>>v.on(0)&some != 0 }
+	return (any(verbEscalate) || any(verbBind)) && (any(verbCreate) || any(verbUpdate) || any(verbPatch))
 }
 
-// holders yields the powers of the subject, then those of its groups.
-func (t *taker) holders() iter.Seq[*powers] {
-	return func(yield func(*powers) bool) {
-		if !yield(t.own) {
-			return
-		}
-		for _, p := range t.groups {
-			if !yield(p) {
-				return
-			}
+// first returns the first binding that allows a request: one of a group, where there
+// is one, else one of the subject's own.
+func (t *taker) first(q ask) (binding int32, by Subject) {
+	first := int32(none)
+	for i, p := range t.groups {
+		if at := p.first(t.x, q); at != none && (first == none || at < first) {
+			first, by = at, t.groupNames[i]
 		}
 	}
+	if first == none {
+		first, by = t.own.first(t.x, q), t.subject
+	}
+	return first, by
 }
 
-// first returns by what the subject may make a request: of several bindings the
-// first.
-func (t *taker) first(verb, resource, namespace, name string) (first Proof, ok bool) {
-	look := func(p *powers, key power) {
-		if proof, has := p.by[key]; has && (!ok || proof.Binding.id < first.Binding.id) {
-			first, ok = proof, true
-		}
-	}
-	for p := range t.holders() {
-		if len(p.by) == 0 {
-			continue
-		}
-		look(p, power{verb, resource, "", ""})
-		if name != "" {
-			look(p, power{verb, resource, "", name})
-		}
-		if namespace == "" {
-			continue
-		}
-		look(p, power{verb, resource, namespace, ""})
-		if name != "" {
-			look(p, power{verb, resource, namespace, name})
-		}
-	}
-	return first, ok
-}
+var (
+	toEscalate = []powerVerb{verbEscalate}
+	toBind     = []powerVerb{verbBind}
+	toCreate   = []powerVerb{verbCreate}
+	toChange   = []powerVerb{verbUpdate, verbPatch}
+)
 
-// may returns the proofs that a request with each of the verbs is allowed; a verb
-// may be several, any of which will do. It is nil where one is not.
-func (t *taker) may(resource, namespace, name string, verbs ...[]string) []Proof {
-	var all []Proof
+// may returns what is asked for requests with each of the verbs, if all of them are
+// allowed, else nil; a verb may be several, any of which will do.
+func (t *taker) may(resource powerResource, namespace, name string, verbs ...[]powerVerb) []ask {
+	var all []ask
 	for _, any := range verbs {
 		found := false
 		for _, verb := range any {
-			if proof, ok := t.first(verb, resource, namespace, name); ok {
-				all, found = append(all, proof), true
+			q := ask{verb.on(resource), namespace, name}
+			if at, _ := t.first(q); at != none {
+				all, found = append(all, q), true
 				break
 			}
 		}
@@ -148,82 +158,49 @@ func (t *taker) may(resource, namespace, name string, verbs ...[]string) []Proof
 	return all
 }
 
-var (
-	toEscalate = []string{"escalate"}
-	toBind     = []string{"bind"}
-	toCreate   = []string{"create"}
-	toChange   = []string{"update", "patch"}
-)
-
 // direct reports whether a way takes a binding of the subject's own.
-func (t *taker) direct(proofs []Proof) bool {
-	return slices.ContainsFunc(proofs, func(p Proof) bool { return p.Subject == t.subject })
+func (t *taker) direct(asks []ask) bool {
+	return slices.ContainsFunc(asks, func(q ask) bool {
+		_, by := t.first(q)
+		return by == t.subject
+	})
 }
 
-func (t *taker) take(r Right, namespace string, rights Rights, proofs []Proof) {
-	if way := (found{r, namespace, rights}); !t.found[way] {
-		t.found[way] = true
-		t.ways = append(t.ways, Takeover{r, namespace, rights, proofs})
+// take keeps a way, unless known ones by the same right give all that it does.
+func (t *taker) take(r Right, namespace string, rights Rights, asks []ask) {
+	known := t.found[scopedRight{r, namespace}] | t.found[scopedRight{r, inCluster}]
+	if namespace != inCluster {
+		known |= t.found[scopedRight{r, AnyNamespace}]
 	}
+	if known&rights == rights {
+		return
+	}
+	if t.found == nil {
+		t.found = map[scopedRight]Rights{}
+	}
+	t.found[scopedRight{r, namespace}] |= rights
+	t.ways = append(t.ways, way{r, namespace, rights, asks})
 }
 
-// rewrites finds the roles that give the subject what it writes into them.
-func (t *taker) rewrites() {
-	for _, id := range t.own.held {
-		t.rewriteBound(Binding{t.a, id}, true)
-	}
-	for _, p := range t.groups {
-		for _, scope := range t.own.scopes {
-			list := p.held
-			if scope != inCluster { // roles of the cluster are not written by powers in a namespace
-				_, list = t.a.in(scope, p.held)
-			}
-			for _, id := range list {
-				t.rewriteBound(Binding{t.a, id}, false)
-			}
-			if scope == inCluster {
-				break
-			}
+// done reports whether no further way by a right can lead anywhere.
+func (t *taker) done(r Right) bool {
+	return t.found[scopedRight{r, inCluster}] == everything
+}
+
+// takeovers proves ways.
+func (t *taker) takeovers(ways []way) []Takeover {
+	all := make([]Takeover, len(ways))
+	for i, w := range ways {
+		all[i] = Takeover{w.right, w.namespace, w.rights, make([]Proof, 0, len(w.asks))}
+		for _, q := range w.asks {
+			at, by := t.first(q)
+			b := Binding{t.x.a, at}
+			request := q.request()
+			source, rule, _ := request.finder().In(b.Role())
+			all[i].Proofs = append(all[i].Proofs, Proof{by, b, source, rule})
 		}
 	}
-	t.rewriteParts()
-	t.rewriteNew()
-}
-
-func (t *taker) rewriteNew() {
-	for _, scope := range t.own.scopes { // makes a role without rules, binds itself to it and writes into it then
-		p := t.may(roleWord, scope, "", toEscalate, toChange, toCreate)
-		q := t.may(bindingWord, scope, "", toCreate)
-		if p != nil && q != nil && t.direct(slices.Concat(p, q)) {
-			t.take(RewriteRoles, everywhere(scope), everything, append(p, q...))
-		}
-	}
-}
-
-// rewriteBound looks at the role of a binding that holds for the subject.
-func (t *taker) rewriteBound(b Binding, own bool) {
-	kind, name := b.RoleRef()
-	t.rewrite(kind, name, b.Role(), b.Namespace(), own)
-}
-
-// rewrite looks whether the subject may write into a role that it is bound to in
-// a scope; own says that the binding names it. The role is nil where it is not
-// there.
-func (t *taker) rewrite(kind string, name RoleName, role *Role, scope string, own bool) {
-	resource := clRoleWord
-	if kind == model.RoleKind.Kind {
-		resource = roleWord
-	}
-	p := t.may(resource, name.Namespace, name.Name, toEscalate, toChange)
-	if p == nil {
-		if role != nil && len(role.selectors) == 0 {
-			return
-		}
-		p = t.may(resource, name.Namespace, "", toEscalate, toCreate)
-	}
-	if p != nil && (own || t.direct(p)) {
-		t.take(RewriteRoles, scope, everything, p)
-	}
+	return all
 }
 
 // Alone returns the rights that a role gives by itself to who is bound to it and to
@@ -234,61 +211,30 @@ func (a *Analysis) Alone(role *Role, namespace string) Rights {
 	if rights.Has(WildcardAll) {
 		return rights | ByRoles
 	}
-	own := &powers{}
-	for _, w := range role.allowed() {
-		own.add(w, namespace, Proof{Source: w.from, Rule: w.rule})
-	}
-	t := taker{a: a, own: own, found: map[found]bool{}}
+	t := taker{x: a.powers(), own: &powers{}}
+	t.own.add(t.x, role, namespace, 0)
 	if !t.reshapes() {
 		return rights
 	}
-	t.rewrite(role.Kind(), role.RoleName, role, namespace, true)
-	t.rewriteNew()
-	t.grants()
+	t.rewriteBound(role.resource(), role.RoleName, role, namespace, true)
+	t.scopes()
 	for _, way := range t.ways {
-		if way.Rights == everything {
-			rights |= 1 << way.Right
+		if way.rights == everything {
+			rights |= 1 << way.right
 		}
 	}
 	return rights
 }
 
-// rewriteParts finds roles that those which the subject is bound to aggregate.
-func (t *taker) rewriteParts() {
-	for p := range t.holders() {
-		if p != t.own && !t.own.any() && !t.boundToAggregates() {
-			continue
-		}
-		for _, name := range p.parts {
-			proofs := t.may(clRoleWord, "", name, toEscalate, toChange)
-			if proofs == nil {
-				continue
-			}
-			bound, _ := t.a.BindingsTo(t.a.Role(RoleName{Name: name}))
-			for _, b := range bound {
-				_, own := slices.BinarySearch(t.own.held, b.id)
-				if own || t.direct(proofs) && t.bound(b) {
-					t.take(RewriteRoles, b.Namespace(), everything, proofs)
-				}
-			}
-		}
+// resource returns the resource of the RBAC API that a role is of.
+func (r *Role) resource() powerResource { return resourceOf(r.Kind()) }
+
+// resourceOf returns the resource of roles of a kind.
+func resourceOf(kind string) powerResource {
+	if kind == model.RoleKind.Kind {
+		return onRoles
 	}
-}
-
-func (t *taker) bound(b Binding) bool {
-	return slices.ContainsFunc(t.groups, func(p *powers) bool {
-		_, held := slices.BinarySearch(p.held, b.id)
-		return held
-	})
-}
-
-// boundToAggregates reports whether a binding of the subject's own is to a role
-// that aggregates or is aggregated.
-func (t *taker) boundToAggregates() bool {
-	return slices.ContainsFunc(t.own.held, func(id int32) bool {
-		role := Binding{t.a, id}.Role()
-		return role != nil && role.component != nil
-	})
+	return onClusterRoles
 }
 
 func everywhere(scope string) string {
@@ -296,114 +242,4 @@ func everywhere(scope string) string {
 		return AnyNamespace
 	}
 	return scope
-}
-
-// grants finds the roles that the subject may bind itself to.
-func (t *taker) grants() {
-	if !t.own.any() {
-		return
-	}
-	scopes := t.own.scopes
-	if scopes[0] == inCluster {
-		for _, p := range t.groups {
-			scopes = append(slices.Clip(scopes), p.scopes...)
-		}
-	}
-	slices.Sort(scopes)
-	scopes = slices.Compact(scopes)
-	t.grantClusterRole("cluster-admin", scopes)
-	for p := range t.holders() {
-		for _, b := range p.bound {
-			at := scopes
-			if b.namespace != "" {
-				if _, here := slices.BinarySearch(scopes, b.namespace); !here {
-					continue
-				}
-				at = []string{b.namespace}
-			}
-			if b.resource == clRoleWord {
-				t.grantClusterRole(b.name, at)
-				continue
-			}
-			for _, scope := range at {
-				if role := t.a.Role(RoleName{scope, b.name}); role != nil && scope != inCluster {
-					t.grantRole(role)
-				}
-			}
-		}
-	}
-	for _, scope := range scopes {
-		if _, ok := t.first("bind", roleWord, scope, ""); ok {
-			t.grantRoles(scope)
-		}
-	}
-}
-
-// grantRoles looks at the Roles of a namespace, or at all.
-func (t *taker) grantRoles(scope string) {
-	for i := range t.a.roles {
-		if role := &t.a.roles[i]; role.Namespace != "" && (scope == inCluster || role.Namespace == scope) {
-			t.grantRole(role)
-		}
-	}
-}
-
-func (t *taker) grantRole(role *Role) {
-	rights := role.Rights(false).Complete()
-	if rights.Has(WildcardAll) {
-		rights = everything
-	}
-	t.grant(roleWord, role.RoleName, bindingWord, role.Namespace, role.Namespace, rights)
-}
-
-func (t *taker) grantClusterRole(name string, scopes []string) {
-	role := t.a.Role(RoleName{Name: name})
-	if role == nil {
-		return
-	}
-	rights, within := role.Rights(true).Complete(), role.Rights(false).Complete()
-	if t.may(clRoleWord, "", name, toEscalate, toChange) != nil || rights.Has(WildcardAll) {
-		rights, within = everything, everything
-	}
-	t.grant(clRoleWord, role.RoleName, clBindingWord, inCluster, inCluster, rights)
-	for _, scope := range scopes {
-		t.grant(clRoleWord, role.RoleName, bindingWord, scope, everywhere(scope), within)
-	}
-}
-
-// grant looks for a binding to a role that the subject may make, or be added to.
-func (t *taker) grant(resource string, role RoleName, bindings, scope, holds string, rights Rights) {
-	if t.found[found{GrantAnyRole, holds, rights}] {
-		return
-	}
-	p := t.may(resource, scope, role.Name, toBind)
-	if p == nil {
-		return
-	}
-	how := t.may(bindings, scope, "", toCreate)
-	if how == nil {
-		how = t.joins(role, bindings, scope)
-	}
-	if p = append(p, how...); how != nil && t.direct(p) {
-		t.take(GrantAnyRole, holds, rights, p)
-	}
-}
-
-// joins returns the proofs that the subject may add itself to a binding.
-func (t *taker) joins(role RoleName, bindings, scope string) []Proof {
-	known := t.a.Role(role)
-	if known == nil || bindings == bindingWord && scope == inCluster {
-		return nil
-	}
-	cluster, within := t.a.in(scope, t.a.byRole()[known.id])
-	list := within
-	if bindings == clBindingWord {
-		list = cluster
-	}
-	for _, id := range list {
-		if p := t.may(bindings, scope, Binding{t.a, id}.Name(), toChange); p != nil {
-			return p
-		}
-	}
-	return nil
 }
