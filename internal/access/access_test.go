@@ -36,6 +36,10 @@ func TestRightsOfRules(t *testing.T) {
 	for _, c := range []struct{ rules, cluster, namespaced string }{
 		{`[{apiGroups: [""], resources: [secrets], verbs: [watch]}]`, "read-secrets list-secrets", "read-secrets list-secrets"},
 		{`[{apiGroups: [""], resources: [secrets], verbs: [get], resourceNames: [one]}]`, "", ""},
+		{`[{apiGroups: [""], resources: [secrets], verbs: [get], resourceNames: [""]}]`, "", ""},
+		{`[{apiGroups: [""], resources: [secrets], verbs: [list], resourceNames: [""]}]`, "read-secrets list-secrets", "read-secrets list-secrets"},
+		{`[{apiGroups: [""], resources: [pods], verbs: [create], resourceNames: ["", one]}]`, "create-pods", "create-pods"},
+		{`[{apiGroups: [""], resources: [pods], verbs: [create, patch], resourceNames: [one]}]`, "", ""},
 		{`[{apiGroups: [apps], resources: [secrets], verbs: [get]}]`, "", ""},
 		{`[{apiGroups: [""], resources: [pods], verbs: [get, list]}]`, "", ""},
 		{`[{apiGroups: [""], resources: [pods/exec], verbs: [get]}]`, "exec-pods", "exec-pods"},

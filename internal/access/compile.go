@@ -29,6 +29,8 @@ type need struct {
 	group    uint64
 	verbs    verbSet
 	byName   verbSet // those of verbs that a rule restricted to names can allow
+	unnamed  verbSet // those of verbs that requests without a name have
+	applied  bool    // what is created may be created by apply, with its name
 	right    Right
 	cluster  bool
 	resource string
@@ -38,6 +40,7 @@ type need struct {
 type compiledCatalogue struct {
 	verbs map[uint64]verbSet
 	read  verbSet
+	patch verbSet
 	// byResource holds, for each way to name a resource in a rule, the needs
 	// that it may meet.
 	byResource map[uint64][]need
@@ -54,12 +57,20 @@ func compile() compiledCatalogue {
 			}
 		}
 	}
+	c.patch = c.verbs[hashOf("patch")]
 	c.read = c.verbs[hashOf("get")] | c.verbs[hashOf("list")] | c.verbs[hashOf("watch")]
 	return c
 }
 
+// unnamedVerbs are those of requests without a name: for collections, and to post
+// an object.
+var unnamedVerbs = []string{"create", "list", "watch", "deletecollection"}
+
+// neverStored are resources of which objects are posted and not kept.
+var neverStored = []string{"tokenreviews", "subjectaccessreviews", "bindings"}
+
 func (c *compiledCatalogue) add(r Right, from *Need, resource string) {
-	n := need{right: r, group: hashOf(from.Group), cluster: from.Cluster, resource: resource}
+	n := need{right: r, group: hashOf(from.Group), cluster: from.Cluster, resource: resource, applied: !slices.Contains(neverStored, resource)}
 	for _, name := range from.Names {
 		n.names = append(n.names, hashOf(name))
 	}
@@ -70,8 +81,11 @@ func (c *compiledCatalogue) add(r Right, from *Need, resource string) {
 			c.verbs[h] = 1 << (len(c.verbs) - 1)
 		}
 		n.verbs |= c.verbs[h]
-		if verb != "create" || isSub { // what is created has no name yet when it is authorized
+		if verb != "create" || isSub { // what is posted has no name yet when it is authorized
 			n.byName |= c.verbs[h]
+		}
+		if !isSub && slices.Contains(unnamedVerbs, verb) {
+			n.unnamed |= c.verbs[h]
 		}
 	}
 	ways := []string{resource, "*"}
@@ -155,14 +169,27 @@ func (r Rule) rights(give func(given)) {
 				continue
 			}
 			g := given{right: n.right, resource: resource, need: n, cluster: n.cluster}
-			if names.Len() > 0 && !slices.ContainsFunc(n.names, func(h uint64) bool { return hasHash(names, h) }) {
-				if g.named = true; n.byName&verbs == 0 {
+			if names.Len() > 0 && !n.wideBy(verbs, names) {
+				if g.named = true; !n.namedBy(verbs) {
 					continue
 				}
 			}
 			give(g)
 		}
 	}
+}
+
+// wideBy reports whether a rule that is restricted to names gives the right all the
+// same: by a name that is enough, or by the name "", which is that of a request
+// without one.
+func (n *need) wideBy(verbs verbSet, names *tree.Node) bool {
+	return n.unnamed&verbs != 0 && hasHash(names, emptyHash) || slices.ContainsFunc(n.names, func(h uint64) bool { return hasHash(names, h) })
+}
+
+// namedBy reports whether a rule that is restricted to names gives the right for
+// these. To apply an object that there is not takes patch and create for its name.
+func (n *need) namedBy(verbs verbSet) bool {
+	return n.byName&verbs != 0 || n.applied && verbs&compiled.patch != 0 && n.unnamed&n.verbs&verbs != 0
 }
 
 func hasHash(list *tree.Node, hash uint64) bool {

@@ -292,3 +292,20 @@ subjects: [{kind: User, name: jo}]
 		}
 	}
 }
+
+// A subject that the API server refuses is told.
+func TestUnknownSubjects(t *testing.T) {
+	for subject, want := range map[string]bool{
+		"{kind: user, name: jo}": true, "{kind: Role, name: jo}": true, "{name: jo}": true, "{kind: ServiceAccount, name: web}": true,
+		"{kind: User, name: jo}": false, "{kind: Group, name: ops}": false, "{kind: ServiceAccount, name: web, namespace: shop}": false,
+		"{kind: User, name: 'system:serviceaccount:shop:web'}": false,
+	} {
+		got := false
+		for _, n := range New(snapshot(t, "{apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRoleBinding, metadata: {name: b}, roleRef: {kind: ClusterRole, name: view}, subjects: ["+subject+"]}")).Notes() {
+			got = got || n.ID == "unknown-subject" && n.Binding.Name() == "b" && n.Text != ""
+		}
+		if got != want {
+			t.Errorf("%s: told %t", subject, got)
+		}
+	}
+}

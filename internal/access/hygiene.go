@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"ullage.dev/ullage/internal/model"
+	"ullage.dev/ullage/internal/tree"
 )
 
 // Note is something about roles and bindings that is not a right, but leads to
@@ -25,6 +26,7 @@ var notes = []struct{ id, text string }{
 	{"masters-bound", "Members of system:masters are above all rules already; a binding for them hides who they are."},
 	{"default-account-bound", "Every pod that names no service account has these rights."},
 	{"dangling-binding", "The role was not read: whoever may create it decides what the binding gives."},
+	{"unknown-subject", "A subject is none that RBAC knows: a User, a Group, or a ServiceAccount with a namespace. The API server refuses the binding."},
 	{"missing-account", "The service account does not exist: whoever may create it has these rights."},
 	{"replaced-rules", "Rules beside an aggregationRule give nothing: the controller replaces them by those of the ClusterRoles that it selects."},
 	{"aggregated-role", "Whoever may label a ClusterRole adds its rules to this role."},
@@ -54,6 +56,9 @@ func (a *Analysis) Notes() []Note {
 		if b.Role() == nil {
 			add("dangling-binding", Note{Binding: b})
 		}
+		if b.refused() {
+			add("unknown-subject", Note{Binding: b, Role: b.Role()})
+		}
 		for _, s := range b.Subjects() {
 			if id := a.untidy(s); id != "" {
 				add(id, Note{Binding: b, Role: b.Role(), Subject: s})
@@ -73,6 +78,16 @@ func (a *Analysis) Notes() []Note {
 	}
 	slices.SortStableFunc(found, func(x, y Note) int { return position(x.ID) - position(y.ID) })
 	return found
+}
+
+// refused reports whether the binding has a subject that was not taken for one.
+func (b Binding) refused() bool {
+	r := bindingReader{&writtenBindings{namespace: hashOf(b.Namespace())}, b.Namespace() == ""}
+	list := b.Object().Root.Get("subjects").Children()
+	return slices.ContainsFunc(list, func(n tree.Node) bool {
+		_, ok := r.subject(&n)
+		return !ok
+	})
 }
 
 // untidy returns the id of the note about a subject of a binding, or "".

@@ -21,7 +21,7 @@ func (r Right) requests(namespace string, ask func(Request)) {
 		}
 		for _, verb := range n.Verbs {
 			for _, resource := range n.Resources {
-				for _, name := range append([]string{freshName}, n.Names...) {
+				for _, name := range namesAsked(verb, resource, n) {
 					q := Request{Verb: verb, Group: n.Group, Namespace: namespace, Name: name}
 					q.Resource, q.Subresource, _ = strings.Cut(resource, "/")
 					ask(q)
@@ -29,6 +29,17 @@ func (r Right) requests(namespace string, ask func(Request)) {
 			}
 		}
 	}
+}
+
+// namesAsked are the names of requests each of which gives a right for every name:
+// one that nothing mentions, those that are enough alone, and none, for collections
+// and to post an object.
+func namesAsked(verb, resource string, n Need) []string {
+	names := append([]string{freshName}, n.Names...)
+	if !strings.Contains(resource, "/") && slices.Contains([]string{"create", "list", "watch", "deletecollection"}, verb) {
+		names = append(names, "")
+	}
+	return names
 }
 
 // TestMasksAsRequests asks the oracle, for each subject and scope, for every
@@ -88,11 +99,20 @@ func (r Right) allowedFor(rules []rbacv1.PolicyRule, resource, name string) bool
 		for _, verb := range n.Verbs {
 			q := Request{Verb: verb, Group: n.Group, Namespace: "a", Name: name}
 			q.Resource, q.Subresource, _ = strings.Cut(resource, "/")
-			if verb == "create" && q.Subresource == "" {
-				q.Name = "" // what is created has no name yet
+			if verb != "create" || q.Subresource != "" {
+				if anyRule(rules, q) {
+					return true
+				}
+				continue
 			}
-			if anyRule(rules, q) {
-				return true
+			byPost, byApply := q, q
+			byPost.Name, byApply.Verb = "", "patch"
+			for _, rule := range rules { // by apply an object is created with its name, by one rule here
+				one := []rbacv1.PolicyRule{rule}
+				kept := resource != "bindings" && resource != "tokenreviews" && resource != "subjectaccessreviews"
+				if anyRule(one, byPost) || kept && anyRule(one, q) && anyRule(one, byApply) {
+					return true
+				}
 			}
 		}
 	}

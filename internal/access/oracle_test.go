@@ -165,7 +165,7 @@ type universe struct{ verbs, groups, resources, names, urls []string }
 func newUniverse() universe {
 	u := universe{
 		verbs: []string{"get", "deletecollection"}, groups: []string{"", "example.org"}, resources: []string{"widgets", "widgets/status"},
-		names: []string{"one", "two"}, urls: []string{"/metrics", "/healthz", "/healthz/etcd"},
+		names: []string{"one", "two", ""}, urls: []string{"/metrics", "/healthz", "/healthz/etcd"},
 	}
 	for r := range catalogue {
 		for _, n := range catalogue[r].needs {
@@ -409,7 +409,7 @@ func (u *universe) wantRights(rules []rbacv1.PolicyRule, clusterWide bool) Right
 			}
 			for _, verb := range n.Verbs {
 				for _, resource := range n.Resources {
-					for _, name := range append([]string{freshName}, n.Names...) {
+					for _, name := range namesAsked(verb, resource, n) {
 						ask(Right(r), verb, n.Group, resource, name)
 					}
 				}

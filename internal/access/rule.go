@@ -60,12 +60,13 @@ type Request struct {
 	URL  string // such as /healthz; set for requests without a resource only
 }
 
-// BindsClusterRole reports whether the request is to bind a ClusterRole. The API
-// server makes it in the namespace of the RoleBinding, or across all of them for a
-// ClusterRoleBinding, though a ClusterRole is in none: the only one of that kind.
-// The request to escalate one is in none.
-func (q *Request) BindsClusterRole() bool {
-	return q.Verb == "bind" && q.Group == rbacGroup && q.Resource == clRoleWord && q.Subresource == ""
+// AskedInNamespaces reports whether the request is made in namespaces though its
+// resource may be in none: to bind a ClusterRole, in the namespace of the
+// RoleBinding, or across all of them for a ClusterRoleBinding; and to use something,
+// such as a SecurityContextConstraints, in the namespace of the pod that is let in by
+// it. The request to escalate a ClusterRole is in none.
+func (q *Request) AskedInNamespaces() bool {
+	return q.Subresource == "" && (q.Verb == "bind" && q.Group == rbacGroup && q.Resource == clRoleWord || q.Verb == "use")
 }
 
 // Allows reports whether the rule allows the request, wherever the rule holds.

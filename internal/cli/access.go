@@ -169,7 +169,7 @@ func (f *accessFlags) request(s *model.Snapshot, a *access.Analysis, verb, text,
 	if err := checkVerb(a, verb); err != nil {
 		return nil, false, err
 	}
-	scoped = scoped || q.BindsClusterRole()
+	scoped = scoped || q.AskedInNamespaces()
 	itself := q.Resource == "namespaces" && q.Group == "" && q.Name != "" && !ofAll(q)
 	switch {
 	case itself && f.namespace != "" && f.namespace != q.Name:

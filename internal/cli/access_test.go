@@ -311,3 +311,23 @@ func BenchmarkDangersText(b *testing.B) {
 		Run(b.Context(), &Program{Args: []string{"access", "dangers", "-f", path}, Stdout: io.Discard, Stderr: io.Discard, Getenv: func(string) string { return "" }})
 	}
 }
+
+// A RoleBinding lets use policies for pods, which are in no namespace.
+func TestUseInNamespaces(t *testing.T) {
+	dir := write(t, map[string]string{"a.yaml": patRules(`{apiGroups: [policy], resources: [podsecuritypolicies], verbs: [use]}`)})
+	for question, code := range map[string]int{
+		"can user:pat use podsecuritypolicies.policy -n shop":             0,
+		"can user:pat use podsecuritypolicies.policy -n default":          exitFindings,
+		"can user:pat use podsecuritypolicies.policy":                     exitFindings,
+		"who-can use podsecuritypolicies.policy":                          0,
+		"can user:pat update podsecuritypolicies.policy -n shop":          exitUsage,
+		"who-can update podsecuritypolicies.policy/privileged -n default": exitUsage,
+	} {
+		if o := ullage(t, append(strings.Fields("access "+question+" --closed-world -f"), dir)...); o.code != code {
+			t.Errorf("%s: code %d\n%s%s", question, o.code, o.stdout, o.stderr)
+		}
+	}
+	if o := ullage(t, "access", "list", "user:pat", "-f", dir); strings.Contains(o.stdout, "gives nothing") {
+		t.Errorf("to use gives nothing:\n%s", o.stdout)
+	}
+}

@@ -370,8 +370,8 @@ func (p *accessPrinter) granted(b access.Binding, subject access.Subject, groups
 }
 
 // inVain returns what a rule names that a RoleBinding cannot give: URLs and
-// resources that are in no namespace. Of namespaces it gives its own, and of
-// ClusterRoles to bind them there.
+// resources that are in no namespace. Of namespaces it gives its own, of
+// ClusterRoles to bind them there, and of PodSecurityPolicies to use them.
 func inVain(rule access.Rule, clusterScoped map[model.GroupKind]bool) []string {
 	idle := rule.URLs()
 	for _, resource := range rule.Resources() {
@@ -380,11 +380,12 @@ func inVain(rule access.Rule, clusterScoped map[model.GroupKind]bool) []string {
 			return clusterScoped[model.GroupKind{Group: group, Kind: name}] && !(group == "" && name == "namespaces")
 		}
 		if groups := rule.Groups(); len(groups) > 0 && !slices.ContainsFunc(groups, func(g string) bool { return !known(g) }) {
-			if resource == "clusterroles" && (slices.Contains(rule.Verbs(), "bind") || slices.Contains(rule.Verbs(), "*")) {
-				if len(rule.Verbs()) == 1 && rule.Verbs()[0] == "bind" {
+			verb := map[string]string{"clusterroles": "bind", "podsecuritypolicies": "use"}[resource]
+			if verb != "" && (slices.Contains(rule.Verbs(), verb) || slices.Contains(rule.Verbs(), "*")) {
+				if len(rule.Verbs()) == 1 && rule.Verbs()[0] == verb {
 					continue
 				}
-				resource += " but to bind them"
+				resource += " but to " + verb + " them"
 			}
 			idle = append(idle, resource)
 		}
