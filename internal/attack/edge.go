@@ -70,7 +70,7 @@ func (g *Graph) Vertex(id ID) Vertex {
 	v := g.vertices[id]
 	out := Vertex{ID: id, Kind: v.kind}
 	switch v.kind {
-	case Container, AnyContainer, PodData, Position, NodesOf, FilesOf:
+	case Container, AnyContainer, PodData, Position, NodesOf, FilesOf, Processes:
 		o := g.workloads[v.at].Object
 		out.Namespace, out.Name, out.Object = o.Key.Namespace, o.Key.Name, o
 		if v.kind == Container {
@@ -121,6 +121,8 @@ func (v Vertex) String() string {
 		return v.Name
 	case NodeFiles:
 		return "the files of " + v.Name
+	case Processes:
+		return "the processes of " + v.Object.Key.Kind + " " + scope
 	case AnyNode:
 		return "any node"
 	case Account, Secret, Volume:

@@ -26,6 +26,7 @@ const (
 	NodeIdentity                    // to act as the cloud identity of nodes
 	Kubelet                         // to act as the kubelet of a node of its choice
 	MovablePods                     // pods that can be drawn to a node
+	Processes                       // the processes of a pod, or those of one user
 	CustomObjects                   // to change the custom objects of the cluster
 	ClusterAdmin                    // everything in the cluster
 	AnyPod                          // code in any pod of a namespace, or of all
@@ -46,7 +47,7 @@ var vertexNames = [vertexKinds]string{
 	Internet: "internet", Container: "container", AnyContainer: "workload", PodData: "pod", Position: "network position",
 	NodesOf: "node of workload", FilesOf: "files of node of workload", NodeRoot: "node", NodeFiles: "node files", AnyNode: "any node",
 	Account: "service account", User: "user", Group: "group", AnyUser: "any user", Secret: "secret", Volume: "volume", SharedVolume: "shared volume",
-	CloudIdentity: "cloud identity", NodeIdentity: "cloud identity of nodes", Kubelet: "kubelet of any node", MovablePods: "pods that can move", CustomObjects: "custom objects", ClusterAdmin: "cluster-admin", AnyPod: "any pod", AnyAccount: "any service account",
+	CloudIdentity: "cloud identity", NodeIdentity: "cloud identity of nodes", Kubelet: "kubelet of any node", MovablePods: "pods that can move", Processes: "processes", CustomObjects: "custom objects", ClusterAdmin: "cluster-admin", AnyPod: "any pod", AnyAccount: "any service account",
 	AnySecret: "any secret", RunPods: "own pods", Connect: "any port", Debug: "debug containers",
 }
 

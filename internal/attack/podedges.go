@@ -128,26 +128,38 @@ func (b *builder) consumes(w *workload, from, data ID, u *use) {
 }
 
 // sharedProcesses leads between the containers of a pod that see each other's
-// processes.
+// processes, over a vertex for all of them, which root reaches, or for those of one
+// user.
 func (b *builder) sharedProcesses(w *workload) {
-	if w.sharedPIDs == nil {
+	if w.sharedPIDs == nil || w.last-w.first < 2 {
 		return
 	}
-	for from := w.first; from < w.last; from++ {
-		for to := w.first; to < w.last; to++ {
-			if from == to {
-				continue
+	at := b.Graph.containers[w.first].workload
+	all := ID(none)
+	of := map[int64]ID{} // users other than root
+	for c := w.first; c < w.last; c++ {
+		k := &b.Graph.containers[c]
+		uid, known := k.user.Int()
+		switch {
+		case k.root != no:
+			if all == none {
+				all = b.vertex(Processes, at, 0)
 			}
-			x, y := &b.Graph.containers[from], &b.Graph.containers[to]
-			uid, known := x.user.Int()
-			other, knownToo := y.user.Int()
-			switch {
-			case x.root == yes, known && knownToo && uid == other:
-				b.because(b.containerVertex(from), b.containerVertex(to), SharedProcesses, Certain, w.Object, w.sharedPIDs)
-			case x.root == perhaps:
-				b.because(b.containerVertex(from), b.containerVertex(to), SharedProcesses, Likely, w.Object, w.sharedPIDs)
+			certainty := Certain
+			if k.root == perhaps {
+				certainty = Likely
 			}
+			b.because(b.containerVertex(c), all, SharedProcesses, certainty, w.Object, w.sharedPIDs)
+		case known:
+			if _, ok := of[uid]; !ok {
+				of[uid] = b.vertex(Processes, at, 0)
+			}
+			b.because(b.containerVertex(c), of[uid], SharedProcesses, Certain, w.Object, w.sharedPIDs)
+			b.edge(of[uid], b.containerVertex(c), Member, Given, none)
 		}
+	}
+	for c := w.first; c < w.last && all != none; c++ {
+		b.edge(all, b.containerVertex(c), Member, Given, none)
 	}
 }
 
