@@ -244,9 +244,18 @@ func (b *builder) index() {
 // Between returns the edges from one vertex to another, the most certain first.
 func (g *Graph) Between(from, to ID) []Edge {
 	var all []Edge
-	for i := range g.out(from) {
-		if e := &g.out(from)[i]; e.to == to {
-			all = append(all, g.public(e))
+	out, in := g.out(from), g.back[g.backAt[to]:g.backAt[to+1]]
+	if len(out) <= len(in) {
+		for i := range out {
+			if out[i].to == to {
+				all = append(all, g.public(&out[i]))
+			}
+		}
+	} else { // few lead to what a group leads to besides many others
+		for _, i := range in {
+			if g.edges[i].from == from {
+				all = append(all, g.public(&g.edges[i]))
+			}
 		}
 	}
 	if e, ok := g.networkEdge(from, to); ok {

@@ -251,7 +251,7 @@ func (g *guards) judge(ns int32, debug bool) guardVerdict {
 			if debug && !c.debug {
 				continue
 			}
-			pod := g.pod(at, c.name, name, c.spec)
+			pod := g.pod(at, c.name, g.seen(name, at), c.spec)
 			if restricts && !baseline(pod.Root.Get("metadata"), pod.Root.Get("spec"), minor) {
 				continue
 			}
@@ -296,13 +296,27 @@ func (g *guards) level(name string) (open Certainty, restricts bool, minor int, 
 	return open, restricts, minor, level
 }
 
+// seen returns the namespace of candidates where something looks at it, so that
+// one of each kind does elsewhere.
+func (g *guards) seen(namespace string, at slot) string {
+	if g.judging(at) == nil {
+		return ""
+	}
+	return namespace
+}
+
+// judging returns what judges the candidates of a slot, or nil.
+func (g *guards) judging(at slot) *policy.Worker {
+	if at == asDebug {
+		return g.debugger
+	}
+	return g.worker
+}
+
 // refused reports whether an admission policy refuses a pod for what is
 // dangerous in it.
 func (g *guards) refused(pod *model.Object, namespace string, at slot) answer {
-	worker := g.worker
-	if at == asDebug {
-		worker = g.debugger
-	}
+	worker := g.judging(at)
 	if worker == nil {
 		return no
 	}

@@ -117,11 +117,8 @@ func readsAny(rule access.Rule, groups map[string]bool) bool {
 	return reads && slices.ContainsFunc(rule.Groups(), func(group string) bool { return groups[group] })
 }
 
-// certificates adds what a subject wins by certificates for who asks.
+// certificates adds what a subject that may ask for certificates wins by them.
 func (b *builder) certificates(v ID, rights access.Rights) {
-	if !rights.Has(access.CreateCSR) {
-		return
-	}
 	s := b.accounts[b.vertices[v].at]
 	if p, ok := b.asked(s, access.Request{Group: csrGroup, Resource: csrResource, Subresource: "nodeclient"}, "create"); ok {
 		b.proven(v, b.kubelet(), KubeletCertificate, Likely, p)

@@ -288,6 +288,9 @@ spec: {parentRefs: [{name: gw}], rules: [{backendRefs: [{name: web, port: 80}]}]
 		[]string{"[patch] => [get]", "[create] => [get]"}},
 	{HostPathVolume, namespaceOf("shop", enforce+"restricted") + role(true, rule("create", "", "pods, persistentvolumes, persistentvolumeclaims")), "service account shop/default -> any node, likely",
 		[]string{"pods, persistent => services, persistent", ", persistentvolumeclaims => ", "persistentvolumes, => "}},
+	{HostPathVolume, namespaceOf("shop", enforce+"restricted") + everybody(rule("create", "", "persistentvolumes")) + role(false, rule("create", "", "pods, persistentvolumeclaims")), "service account shop/default -> any node, likely",
+		[]string{"pods, persistent => services, persistent", ", persistentvolumeclaims => ", "resources: [persistentvolumes] => resources: [services]"}},
+
 	// What holds without a step, and what steps of some kinds lead to besides.
 	{Member, deploy("web", "", ""), "Deployment shop/web -> container app of Deployment shop/web, given", []string{gone}},
 	{Member, deploy("web", "", ""), "container app of Deployment shop/web -> Deployment shop/web, given", []string{gone}},
@@ -309,6 +312,7 @@ spec: {parentRefs: [{name: gw}], rules: [{backendRefs: [{name: web, port: 80}]}]
 	{Member, deploy("web", "", "") + role(false, rule("patch", "", "pods/ephemeralcontainers")), "running pods in namespace shop -> Deployment shop/web, given", []string{gone, "[patch] => [get]"}},
 	{Member, role(true, rule("impersonate", "", "users")), "any user -> user system:kube-scheduler, given", []string{"[impersonate] => [get]"}},
 	{Member, role(true, rule("impersonate", "", "users")), "any user -> all service accounts of the cluster, given", []string{"[impersonate] => [get]"}},
+	{Member, everybody(rule("get", "", "secrets")) + role(false, rule("create", "", "pods")), "service account shop/default -> group system:serviceaccounts, given", []string{"'system:serviceaccounts' => 'others'", "[get] => [delete]"}},
 	{CloudRole, cloudAccount + deploy("web", "serviceAccountName: web", ""), "Deployment shop/web -> cloud identity arn:aws:iam::1:role/web, likely", []string{"eks.amazonaws.com => eks.example.com", gone}},
 	{TokenMount, deploy("web", "serviceAccountName: web", ""), "Deployment shop/web -> service account shop/web, certain", []string{"serviceAccountName: web => automountServiceAccountToken: false", gone}},
 	{VolumeMount, deploy("web", claim, mounted), "Deployment shop/web -> volume shop/data, certain", []string{"name: host, mountPath => name: other, mountPath"}},

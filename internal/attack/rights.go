@@ -55,8 +55,8 @@ const (
 // rights adds what subjects may do through the API.
 func (b *builder) rights() {
 	b.subjects = map[access.Subject]int32{}
-	b.subjectEdges(access.Group(mastersGroup), access.Held{Cluster: 1 << access.WildcardAll})
-	for subject, held := range b.access.Subjects() {
+	b.subjectEdges(access.Group(mastersGroup), access.Own{Held: access.Held{Cluster: 1 << access.WildcardAll}})
+	for subject, held := range b.access.Own() {
 		if subject != access.Group(mastersGroup) {
 			b.subjectEdges(subject, held)
 		}
@@ -86,8 +86,9 @@ func (b *builder) subject(s access.Subject) ID {
 	return b.accountAt(id)
 }
 
-func (b *builder) subjectEdges(s access.Subject, held access.Held) {
-	if held.Cluster&stepRights == 0 && len(held.Namespaces) == 0 {
+// subjectEdges adds what a subject has beyond its groups, of which it is a member.
+func (b *builder) subjectEdges(s access.Subject, held access.Own) {
+	if held.Cluster&(stepRights|1<<access.UpdateApproval|1<<access.ApproveSigners) == 0 && len(held.Namespaces) == 0 {
 		if s.Kind == "ServiceAccount" {
 			b.bound(s)
 		}
@@ -96,6 +97,7 @@ func (b *builder) subjectEdges(s access.Subject, held access.Held) {
 	v := b.subject(s)
 	b.bound(s)
 	b.clusterRights(v, held.Cluster)
+	b.sharedRights(v, held)
 	if held.Cluster.Has(access.WildcardAll) {
 		return
 	}
@@ -137,11 +139,6 @@ func (b *builder) clusterRights(v ID, rights access.Rights) {
 		}
 		b.systemWorkloads(v, none)
 	}
-	if rights.Has(access.ImpersonateGroups) {
-		if c := b.asSomebody(b.accounts[b.vertices[v].at]); c != Given {
-			b.give(v, b.subject(access.Group(mastersGroup)), ImpersonateGroup, c, access.ImpersonateGroups, none)
-		}
-	}
 	if rights.Has(access.WriteAWSAuth) && b.awsAuth() != nil {
 		b.give(v, b.admin, MapAWSIdentity, Likely, access.WriteAWSAuth, none)
 	}
@@ -149,9 +146,26 @@ func (b *builder) clusterRights(v ID, rights access.Rights) {
 		b.relabels(v, none)
 	}
 	b.noteRights(v, rights, none)
-	b.certificates(v, rights)
 	b.hijacks(v, rights)
-	if rights.Has(access.WritePersistentVolumes) {
+}
+
+// sharedRights adds what takes several rights in the whole cluster, of which a
+// subject has one at least by itself and may have the others by its groups.
+func (b *builder) sharedRights(v ID, held access.Own) {
+	all, own := held.Cluster|held.Inherited, held.Cluster
+	for _, scoped := range held.Namespaces {
+		own |= scoped.Rights
+	}
+	with := func(key access.Right, others access.Rights) bool { return all.Has(key) && own&(1<<key|others) != 0 }
+	if with(access.ImpersonateGroups, somebody) {
+		if c := b.asSomebody(b.accounts[b.vertices[v].at]); c != Given {
+			b.give(v, b.subject(access.Group(mastersGroup)), ImpersonateGroup, c, access.ImpersonateGroups, none)
+		}
+	}
+	if with(access.CreateCSR, 1<<access.UpdateApproval|1<<access.ApproveSigners) {
+		b.certificates(v, all)
+	}
+	if with(access.WritePersistentVolumes, runs) {
 		b.hostVolumes = append(b.hostVolumes, v)
 	}
 }

@@ -59,11 +59,13 @@ func (b *builder) gains(w access.Takeover) []ID {
 	return all
 }
 
+// somebody are the rights to impersonate a user or a service account.
+const somebody access.Rights = 1<<access.ImpersonateUsers | 1<<access.ImpersonateAccounts
+
 // asSomebody says how certain it is that a subject may impersonate some user or
 // service account: the API server takes a group with one only. It is Given where
 // it may not.
 func (b *builder) asSomebody(s access.Subject) Certainty {
-	const somebody = 1<<access.ImpersonateUsers | 1<<access.ImpersonateAccounts
 	held := b.access.Rights(s)
 	any := held.Cluster
 	for _, scoped := range held.Namespaces {

@@ -177,6 +177,9 @@ func (b *builder) users() {
 	b.edge(b.anyUser, b.at(AnyAccount, none), Member, Given, none)
 }
 
+// runs are the rights to have pods of one's own.
+const runs access.Rights = 1<<access.CreatePods | 1<<access.CreateWorkloads | 1<<access.ModifyControllers
+
 // persistentVolumes adds host path volumes, for who may make the volume, a claim
 // and a pod.
 func (b *builder) persistentVolumes() {
@@ -184,8 +187,7 @@ func (b *builder) persistentVolumes() {
 		s := b.accounts[b.vertices[v].at]
 		held := b.access.Rights(s)
 		for _, name := range b.namespaces {
-			const run = 1<<access.CreatePods | 1<<access.CreateWorkloads | 1<<access.ModifyControllers
-			if held.In(name)&run == 0 {
+			if held.In(name)&runs == 0 {
 				continue
 			}
 			claim := b.access.Can(s, &access.Request{Verb: "create", Resource: "persistentvolumeclaims", Namespace: name})
