@@ -13,6 +13,10 @@ type Distances struct {
 	order     []ID // reached vertices, the nearest first
 	listening []ID // of these, containers that listen
 	lists     map[ID]*hops
+	target    []ID
+	measure   measure
+	work      int // what looking for paths has cost, see yen.complete
+	effort    int // how much of it one path may cost before it is looked for otherwise
 }
 
 const unreachable = int32(1<<31 - 1)
@@ -55,7 +59,7 @@ type queue [maxWeight + 1][]ID
 
 func (g *Graph) distances(target []ID, m measure) *Distances {
 	n := len(g.vertices)
-	d := &Distances{g: g, of: make([]int32, n), next: make([]ID, n), order: make([]ID, 0, n)}
+	d := &Distances{g: g, target: target, measure: m, effort: cheapSearch, of: make([]int32, n), next: make([]ID, n), order: make([]ID, 0, n)}
 	for i := range d.of {
 		d.of[i] = unreachable
 	}

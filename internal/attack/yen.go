@@ -15,7 +15,8 @@ import (
 //
 // It is Yen's algorithm: every path is the best one that leaves an earlier path
 // at some vertex. Each search for that is led by the exact distances, so it
-// rarely looks at more than it returns.
+// rarely looks at more than it returns. Where it does, because all that is near
+// leads over what the path has passed, distances without that are made.
 func (d *Distances) Paths(from []ID, k int) []Path {
 	starts := make([]hop, len(from))
 	for i, v := range from {
@@ -154,13 +155,28 @@ func (h *branches) Pop() any {
 // a banned vertex from there.
 func (y *yen) complete(prefix []ID, weight int32, banned map[ID]bool) (Path, bool) {
 	end := ID(none) // before the sources
-	cameFrom := make(map[ID]ID, 16)
-	for _, v := range prefix {
-		cameFrom[v] = none
-		end = v
+	if len(prefix) > 0 {
+		end = prefix[len(prefix)-1]
 	}
 	if end != none && y.d.next[end] == none {
 		return Path{}, false // the prefix ends at a target
+	}
+	if path, ok, cheap := y.led(prefix, end, weight, banned); cheap {
+		return path, ok
+	}
+	return y.anew(prefix, end, weight, banned)
+}
+
+// cheapSearch is how many steps are looked at for one path before distances are
+// made anew: it is little against what these cost where that many are.
+const cheapSearch = 2048
+
+// led looks for the path by the distances, as long as that is cheap.
+func (y *yen) led(prefix []ID, end ID, weight int32, banned map[ID]bool) (path Path, ok, cheap bool) {
+	most := y.d.work + y.d.effort
+	cameFrom := make(map[ID]ID, 16)
+	for _, v := range prefix {
+		cameFrom[v] = none
 	}
 	var q branches
 	turn := 0
@@ -174,6 +190,9 @@ func (y *yen) complete(prefix []ID, weight int32, banned map[ID]bool) (Path, boo
 	}
 	push(end, 0, 0)
 	for q.Len() > 0 {
+		if y.d.work++; y.d.work > most {
+			return Path{}, false, false
+		}
 		o := heap.Pop(&q).(branch)
 		h, _ := y.hop(o.from, o.index)
 		push(o.from, o.index+1, o.so)
@@ -182,11 +201,33 @@ func (y *yen) complete(prefix []ID, weight int32, banned map[ID]bool) (Path, boo
 		}
 		cameFrom[h.to] = o.from
 		if y.d.next[h.to] == none {
-			return y.trace(prefix, end, h.to, cameFrom, weight+o.so+h.weight), true
+			return y.trace(prefix, end, h.to, cameFrom, weight+o.so+h.weight), true, true
 		}
 		push(h.to, 0, o.so+h.weight)
 	}
-	return Path{}, false
+	return Path{}, false, true
+}
+
+// anew looks for the path by distances without the prefix.
+func (y *yen) anew(prefix []ID, end ID, weight int32, banned map[ID]bool) (Path, bool) {
+	m := y.d.measure
+	m.without = slices.Concat(m.without, prefix)
+	rest := y.d.g.distances(y.d.target, m)
+	best := hop{total: unreachable}
+	for i := 0; ; i++ {
+		h, ok := y.hop(end, i)
+		if !ok || h.total >= best.total { // without the prefix nothing is nearer
+			break
+		}
+		if rest.of[h.to] != unreachable && !banned[h.to] && h.weight+rest.of[h.to] < best.total {
+			best = hop{h.to, h.weight, h.weight + rest.of[h.to]}
+		}
+	}
+	if best.total == unreachable {
+		return Path{}, false
+	}
+	tail := rest.Shortest(best.to)
+	return Path{append(slices.Clone(prefix), tail.Vertices...), int(weight + best.total)}, true
 }
 
 func (y *yen) hop(from ID, index int) (hop, bool) {
@@ -298,6 +339,7 @@ func (l *hops) more(d *Distances) bool {
 		}
 		to := d.listening[l.next]
 		l.next++
+		d.work++
 		weight := int32(NeedsExploit)
 		switch d.g.reaches(l.endpoints, d.g.vertices[to].part) {
 		case reach.No:
