@@ -20,9 +20,7 @@ func (b *builder) escapes(i int32, w *workload, c int32) {
 	if n := hostProcess(w, k); n != nil {
 		b.wayOut(i, c, w.Object)(HostProcess, asWindowsUser(w, k), n)
 	}
-	if !w.userns {
-		b.capabilityEscapes(w, k, b.wayOut(i, c, w.Object))
-	}
+	b.capabilityEscapes(w, k, b.wayOut(i, c, w.Object))
 	if k.root == no && k.privileged == nil { // root's files and sockets stay closed
 		return
 	}
@@ -70,6 +68,14 @@ func windows(n *tree.Node) *tree.Node { return n.Dig("securityContext", "windows
 // object give.
 func (b *builder) wayOut(i, c int32, o *model.Object) func(EdgeKind, Certainty, *tree.Node) {
 	return func(kind EdgeKind, certainty Certainty, n *tree.Node) {
+		if kind >= EscapeMount && kind <= EscapeCorePattern { // in a user namespace root is nobody here
+			switch b.Graph.workloads[i].userns {
+			case yes:
+				return
+			case perhaps:
+				certainty = Unknown
+			}
+		}
 		root, files := b.nodesOf(i)
 		to := root
 		if kind == EscapeFileHandle || kind == EscapeLogSymlink || kind == EscapeHostRead {
@@ -155,7 +161,7 @@ func (b *builder) hostPath(w *workload, c int32, m *use, o *model.Object, add fu
 		writable := !m.readOnly || !m.recursive && path.Clean(at) == "/" && strings.HasPrefix(e.Path, "/proc")
 		switch {
 		case e.Path == "/proc/sys/kernel" || e.Path == "/proc":
-			if writable && e.WriteTakes && !w.userns {
+			if writable && e.WriteTakes {
 				once(EscapeCorePattern, max(sure, Likely))
 			}
 		case e.Socket && e.WriteTakes:

@@ -2,6 +2,7 @@ package attack
 
 import (
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -115,6 +116,9 @@ func (g *Graph) explain(e Edge, from, to Vertex) Step {
 			break
 		}
 	}
+	if e.Certainty == Unknown && e.Kind >= ExposeService && e.Kind <= ExposeHost {
+		s.Evidence = append(s.Evidence, g.mayBeClosed(e)...)
+	}
 	if g.unread != nil && (e.Kind == ExploitService || e.Kind >= ExposeService && e.Kind <= ExposeHost) {
 		s.Evidence = append(s.Evidence, Evidence{Text: g.unread.Reason + ", so what closes the connection may not have been read"})
 	}
@@ -173,6 +177,7 @@ func (g *Graph) whyConnected(w, c int32) []Evidence {
 		return all
 	}
 	why := g.network.Why(from.endpoint, to.endpoint, first)
+	all = append(all, doubted(why.Egress, why.Ingress)...)
 	for _, d := range []struct {
 		name string
 		reach.Decision
@@ -181,12 +186,46 @@ func (g *Graph) whyConnected(w, c int32) []Evidence {
 		switch {
 		case d.Cause == reach.ByRule && d.Rule.Policy != nil:
 			all = append(all, Evidence{d.Rule.Policy.Object.Key.String() + " lets the connection pass", d.Rule.Policy.Object, d.Rule.Rule})
-		case d.Cause == reach.ByDefault:
+		case d.Cause == reach.ByDefault && len(d.Doubts) == 0:
 			all = append(all, Evidence{"no network policy limits " + d.name + " of " + d.w.Object.Key.String(), nil, nil})
 		}
 	}
 	for _, text := range why.Why.Texts() {
 		all = append(all, Evidence{Text: text})
+	}
+	return all
+}
+
+// doubted names the policies that may close a connection, which is not known.
+func doubted(decisions ...reach.Decision) []Evidence {
+	var all []Evidence
+	for _, d := range decisions {
+		for _, s := range d.Doubts {
+			if s.Policy == nil || s.Policy.Object == nil {
+				continue
+			}
+			e := Evidence{s.Policy.Object.Key.String() + " makes it unknown whether the connection passes", s.Policy.Object, s.Rule}
+			if !slices.Contains(all, e) {
+				all = append(all, e)
+			}
+		}
+	}
+	return all
+}
+
+// mayBeClosed names the policies that may close a way in from outside.
+func (g *Graph) mayBeClosed(e Edge) []Evidence {
+	outside := g.network.Address(netip.AddrFrom4([4]byte{203, 0, 113, 1})) // any of the internet's
+	to := &g.vertices[e.To]
+	var all []Evidence
+	for _, endpoint := range g.endpointsOf(to.at) {
+		for _, p := range g.ports(to.part) {
+			for _, found := range doubted(g.network.Why(outside, endpoint, p).Ingress) {
+				if !slices.Contains(all, found) {
+					all = append(all, found)
+				}
+			}
+		}
 	}
 	return all
 }

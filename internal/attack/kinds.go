@@ -83,13 +83,13 @@ const (
 	ExploitService
 	ForwardPorts
 	ProxyService
-	EscapeMount
+	EscapeMount // the first of those that a user namespace closes
 	EscapeNsenter
 	EscapeModule
 	EscapePtrace
 	EscapeCgroup
 	EscapeFileHandle
-	EscapeCorePattern
+	EscapeCorePattern // the last of these
 	EscapeLogSymlink
 	EscapeSocket
 	EscapeHostWrite

@@ -23,7 +23,7 @@ type workload struct {
 	endpoint    reach.ID // of the network, or none
 	sharedPIDs  *tree.Node
 	hostPID     *tree.Node
-	userns      bool // hostUsers is false
+	userns      answer // hostUsers is false
 	hostNetwork *tree.Node
 	everyNode   bool   // a DaemonSet that no selector keeps from nodes
 	onControl   answer // its pods run on nodes of the control plane
@@ -154,7 +154,7 @@ func (r *podReader) read(w *workload, spec *tree.Node) {
 		case "hostNetwork":
 			w.hostNetwork = whenTrue(kid)
 		case "hostUsers":
-			w.userns = kid.False()
+			w.userns = r.userNamespace(kid)
 		case "shareProcessNamespace":
 			w.sharedPIDs = whenTrue(kid)
 		case "volumes":
@@ -175,6 +175,21 @@ func (r *podReader) read(w *workload, spec *tree.Node) {
 		r.collect(w, &r.Graph.containers[c])
 	}
 	r.placement(w)
+}
+
+// userNamespaces is the minor version since which hostUsers needs no feature gate.
+const userNamespaces = 33
+
+// userNamespace says whether the field hostUsers gives pods a user namespace of
+// their own.
+func (b *builder) userNamespace(hostUsers *tree.Node) answer {
+	switch {
+	case !hostUsers.False():
+		return no
+	case b.options.KubernetesMinor < userNamespaces:
+		return perhaps
+	}
+	return yes
 }
 
 func whenTrue(n *tree.Node) *tree.Node {

@@ -107,6 +107,34 @@ func (g *Graph) Target(text string) ([]ID, error) {
 	return nil, fmt.Errorf("%q is none of %s", text, Targets)
 }
 
+// endKinds are the types that hold the places of a query, by their words.
+var endKinds = map[string][]model.GroupKind{
+	"secret": {model.SecretKind}, "volume": {model.PersistentVolumeClaimKind}, "node": {model.NodeKind}, "sa": {model.ServiceAccountKind},
+	"pod": model.WorkloadKinds(),
+}
+
+// UnreadEnd says why a place of a query that is not in the graph may be in the
+// cluster all the same: objects of its type were not read. It is "" otherwise.
+func (g *Graph) UnreadEnd(q Query) string {
+	for _, end := range []struct {
+		text string
+		find func(string) ([]ID, error)
+	}{{q.To, g.Target}, {q.From, g.Source}} {
+		word, name, _ := strings.Cut(end.text, "/")
+		namespace, _, namespaced := strings.Cut(name, "/")
+		if !namespaced {
+			namespace = ""
+		}
+		if _, err := end.find(end.text); !errors.Is(err, ErrUnknownPlace) {
+			continue
+		}
+		if gap := g.snapshot.Gap(namespace, endKinds[word]...); gap != nil {
+			return gap.Reason
+		}
+	}
+	return ""
+}
+
 func (g *Graph) all(kind VertexKind) []ID {
 	var all []ID
 	for id := range g.vertices {

@@ -97,10 +97,10 @@ func (b *builder) subjectEdges(s access.Subject, held access.Own) {
 	v := b.subject(s)
 	b.bound(s)
 	b.clusterRights(v, held.Cluster)
-	b.sharedRights(v, held)
 	if held.Cluster.Has(access.WildcardAll) {
 		return
 	}
+	b.sharedRights(v, held)
 	for i := range held.Namespaces {
 		if rights := held.Namespaces[i].Rights | held.Cluster; rights&^held.Cluster != 0 {
 			b.namespaceRights(v, held.In(held.Namespaces[i].Namespace), held.Cluster, b.namespace(held.Namespaces[i].Namespace))

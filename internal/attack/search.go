@@ -163,6 +163,19 @@ func (d *Distances) From(v ID) (weight int, ok bool) {
 	return int(d.of[v]), d.of[v] != unreachable
 }
 
+// Unheard returns the containers from which a path leads to the target and on
+// which nothing is known to listen: that none is reached over the network hangs on
+// that.
+func (d *Distances) Unheard() []ID {
+	var all []ID
+	for c := range d.g.containers {
+		if v := d.g.containerVertex(int32(c)); d.of[v] != unreachable && len(d.g.ports(int32(c))) == 0 {
+			all = append(all, v)
+		}
+	}
+	return all
+}
+
 // Path is a way to the target: vertices in order, none twice.
 type Path struct {
 	Vertices []ID

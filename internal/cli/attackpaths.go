@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -58,8 +59,10 @@ func (f *attackFlags) flags(cmd *cobra.Command) {
 	flags.StringVar(&f.From, "start", "internet", "where the attacker starts")
 	flags.StringVar(&f.To, "to", "cluster-admin", "what the attacker is after")
 	flags.StringSliceVarP(&f.Namespaces, "namespace", "n", nil, "only what starts in these namespaces")
+	wordVar(flags, &f.settings.kubeVersion, "kube-version", "", fmt.Sprintf("Kubernetes version to assume of files (default 1.%d)", LatestMinor))
 	flags.BoolVar(&f.known, "known", false, "leave out steps that hang on what the input does not say")
-	flags.IntVar(&f.top, "top", 3, fmt.Sprintf("how many paths to show, at most %d", mostPaths))
+	f.top = 3
+	flags.Var((*topFlag)(&f.top), "top", fmt.Sprintf("how many paths to show, at most %d", mostPaths))
 	flags.StringVarP(&f.output, "output", "o", "text", "format: text, json, svg")
 	flags.StringVar(&f.color, "color", "auto", "auto, always or never")
 }
@@ -67,19 +70,24 @@ func (f *attackFlags) flags(cmd *cobra.Command) {
 // attackReport is the answer of the command.
 type attackReport struct {
 	attack.Query
-	Closed   bool // the input is all there is
-	MayClose bool // --closed-world would make it so
-	Paths    [][]attack.Stage
-	Weights  []int
-	Reaching int // starting points that have a path
-	Entries  int // starting points
-	Chokes   []attackChoke
-	Remedies []attack.Remedy
-	Plan     *attack.Plan
+	Kubernetes string // the version that is judged by
+	Closed     bool   // the input is all there is
+	MayClose   bool   // --closed-world would make it so
+	Paths      [][]attack.Stage
+	Weights    []int
+	Reaching   int // starting points that have a path
+	Entries    int // starting points
+	Chokes     []attackChoke
+	Remedies   []attack.Remedy
+	Plan       *attack.Plan
 	// Incomplete says why more paths may be there than were looked for; or empty.
 	Incomplete string
+	Missing    bool   // an end of the paths was not read, of which Unread says why
 	Unread     string // why a path may be there although none was found: what a cluster did not show; or empty
 	Problems   []model.Problem
+	// Unheard are containers from which there would be a path, and of which no port is
+	// known, where no path was found.
+	Unheard []attack.Vertex
 }
 
 // attackChoke is a choke point with what it is.
@@ -100,12 +108,6 @@ func (f *attackFlags) run(cmd *cobra.Command, p *Program, args []string) error {
 	)
 	if err != nil {
 		return err
-	}
-	if f.top < 1 {
-		return fmt.Errorf("--top %d shows nothing: give 1 or more", f.top)
-	}
-	if f.top > mostPaths {
-		return fmt.Errorf("--top %d is more than anybody reads: give %d or less", f.top, mostPaths)
 	}
 	if err := f.notAFile(); err != nil {
 		return err
@@ -147,13 +149,20 @@ func (f *attackFlags) run(cmd *cobra.Command, p *Program, args []string) error {
 }
 
 func (f *attackFlags) report(s *model.Snapshot) (*attackReport, error) {
-	g := attack.New(s, reach.New(s), access.New(s), attack.Options{KubernetesMinor: LatestMinor, Known: f.known})
+	minor, err := f.kubernetes()
+	if err != nil {
+		return nil, err
+	}
+	g := attack.New(s, reach.New(s), access.New(s), attack.Options{KubernetesMinor: minor, Known: f.known})
 	ends, err := g.Ends(f.Query)
+	if unread := g.UnreadEnd(f.Query); unread != "" {
+		return &attackReport{Query: f.Query, Kubernetes: fmt.Sprintf("1.%d", minor), Closed: s.Closed, Missing: true, Unread: unread, Problems: f.problems}, nil
+	}
 	if wrong, ok := errors.AsType[*attack.EndError](err); ok {
 		return nil, fmt.Errorf("%s %w", map[bool]string{false: "--start", true: "--to"}[wrong.Target], err)
 	}
 	d := g.Distances(ends.To...)
-	r := &attackReport{Query: f.Query, Closed: s.Closed, MayClose: f.mayClose(), Problems: f.problems}
+	r := &attackReport{Query: f.Query, Kubernetes: fmt.Sprintf("1.%d", minor), Closed: s.Closed, MayClose: f.mayClose(), Problems: f.problems}
 	r.Incomplete = g.Incomplete()
 	if gap := s.Gap("", attack.Kinds()...); gap != nil {
 		r.Unread = gap.Reason
@@ -168,6 +177,9 @@ func (f *attackFlags) report(s *model.Snapshot) (*attackReport, error) {
 		}
 	}
 	if r.Reaching == 0 {
+		for _, v := range d.Unheard() {
+			r.Unheard = append(r.Unheard, g.Vertex(v))
+		}
 		return r, nil
 	}
 	for _, c := range d.Chokes(ends.Entries, ends.To, shownChokes) {
@@ -194,6 +206,24 @@ func (f *attackFlags) notAFile() error {
 
 // mostPaths bounds --top: many paths differ in one step only.
 const mostPaths = 100
+
+// topFlag is the value of --top.
+type topFlag int
+
+func (t *topFlag) String() string { return strconv.Itoa(int(*t)) }
+
+// Type names the value in the help.
+func (t *topFlag) Type() string { return "int" }
+
+// Set takes a number of paths that somebody reads.
+func (t *topFlag) Set(text string) error {
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 1 || n > mostPaths {
+		return fmt.Errorf("give a number from 1 to %d", mostPaths)
+	}
+	*t = topFlag(n)
+	return nil
+}
 
 // consideredPaths is how many paths are looked at for each that is shown.
 const consideredPaths = 12

@@ -72,6 +72,7 @@ type attackReportJSON struct {
 	To       string             `json:"to"`
 	Within   []string           `json:"namespaces,omitempty"` // in which paths start
 	World    string             `json:"world"`
+	Version  string             `json:"kubernetes"` // that is judged by
 	Entries  int                `json:"entries"`
 	Reaching int                `json:"reaching"`
 	Paths    []attackPathJSON   `json:"paths"`
@@ -80,8 +81,11 @@ type attackReportJSON struct {
 	Plan     attackPlanJSON     `json:"plan"`
 	Unread   string             `json:"unread,omitempty"`
 	// Incomplete says why there may be more paths.
-	Incomplete string   `json:"incomplete,omitempty"`
-	Problems   []string `json:"problems"`
+	Incomplete string `json:"incomplete,omitempty"`
+	// Unheard are containers from which there would be a path, and of which no port is
+	// known, where no path was found.
+	Unheard  []attackVertexJSON `json:"undeclaredListeners,omitempty"`
+	Problems []string           `json:"problems"`
 }
 
 func asAttackVertex(v attack.Vertex) attackVertexJSON {
@@ -94,7 +98,7 @@ func asAttackVertex(v attack.Vertex) attackVertexJSON {
 
 func attackJSON(r *attackReport) attackReportJSON {
 	out := attackReportJSON{
-		From: r.From, To: r.To, Within: r.Namespaces, World: "open", Unread: r.Unread, Incomplete: r.Incomplete, Entries: r.Entries, Reaching: r.Reaching,
+		From: r.From, To: r.To, Within: r.Namespaces, World: "open", Version: r.Kubernetes, Unread: r.Unread, Incomplete: r.Incomplete, Entries: r.Entries, Reaching: r.Reaching,
 		Paths: []attackPathJSON{}, Chokes: []attackChokeJSON{}, Changes: []attackRemedyJSON{}, Problems: []string{},
 	}
 	if r.Closed {
@@ -120,6 +124,9 @@ func attackJSON(r *attackReport) attackReportJSON {
 			s := &r.Plan.Steps[i]
 			out.Plan.Steps = append(out.Plan.Steps, attackPlanStepJSON{asAttackRemedy(&s.Remedy), s.Left})
 		}
+	}
+	for _, v := range r.Unheard {
+		out.Unheard = append(out.Unheard, asAttackVertex(v))
 	}
 	for _, problem := range r.Problems {
 		out.Problems = append(out.Problems, problem.String())

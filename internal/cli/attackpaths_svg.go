@@ -193,6 +193,9 @@ func writeAttackSVG(w io.Writer, r *attackReport) error {
 	title := fmt.Sprintf("From %s to %s: %s", r.from(), r.To, counted(len(r.Paths), "path"))
 	if len(r.Paths) == 0 {
 		title = fmt.Sprintf("No path from %s to %s", r.from(), r.To)
+		if r.Missing {
+			title = fmt.Sprintf("Whether a path leads from %s to %s is unknown", r.from(), r.To)
+		}
 		d.width, d.height = 640, svgHead
 	}
 	d.width = max(d.width, 640)

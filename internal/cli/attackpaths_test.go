@@ -27,11 +27,23 @@ func TestAttackPathsOfSavedCluster(t *testing.T) {
 	whole, gapped := savedCluster(t, "v1.34.1", nil, objects...), savedCluster(t, "v1.34.1", []model.Gap{policies}, objects...)
 	secrets := model.Gap{Kind: model.GroupKind{Kind: "Secret"}, Reason: "secrets may not be listed"}
 	secretless := savedCluster(t, "v1.34.1", []model.Gap{secrets}, objects[:2]...)
+	exec := func(server string) string {
+		return savedCluster(t, server, nil, objects[0], `{"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": {"name": "web", "namespace": "shop"},
+			"roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "web"}, "subjects": [{"kind": "ServiceAccount", "name": "web", "namespace": "shop"}]}`,
+			`{"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": {"name": "web", "namespace": "shop"}, "rules": [{"apiGroups": [""], "resources": ["pods/exec"], "verbs": ["get"]}]}`)
+	}
 	for _, c := range []struct {
 		args string
 		code int
 		want string
 	}{
+		{"attack-paths --start sa/shop/web --to pod/shop/web --from " + exec("v1.34.1"), exitFindings, "takes no flaw in a program"},
+		{"attack-paths --start sa/shop/web --to pod/shop/web --from " + exec("v1.35.0"), exitFindings, "hangs on what the input does not say"},
+		{"attack-paths --start sa/shop/web --to pod/shop/web -o json --from " + exec("v1.34.1"), exitFindings, `"kubernetes": "1.34"`},
+		{"attack-paths --to secret/shop/key --from " + secretless, exitIncomplete, "Whether there is a path from internet to secret/shop/key is unknown: secrets may not be listed."},
+		{"attack-paths --to secret/shop/key -o json --from " + secretless, exitIncomplete, `"unread": "secrets may not be listed"`},
+		{"attack-paths --to secret/shop/key --from " + whole, exitUsage, ""},
+		{"attack-paths --kube-version 1.34 --from " + whole, exitUsage, ""},
 		{"attack-paths --from " + whole, exitFindings, "takes a flaw in a program"},
 		{"attack-paths --start sa/shop/web --from " + whole, exitFindings, "takes no flaw in a program"},
 		{"attack-paths --from " + gapped, exitFindings, "networkpolicies may not be listed, so what closes the connection may not have been read"},

@@ -18,8 +18,13 @@ var certaintyStyles = map[attack.Certainty]string{attack.Certain: red, attack.Li
 
 func (p *attackPrinter) report(r *attackReport) error {
 	if len(r.Paths) == 0 {
+		if r.Missing {
+			p.wrapped(0, bold, "Whether there is a path from "+r.from()+" to "+r.To+" is unknown: "+r.Unread+".")
+			return p.w.Flush()
+		}
 		p.wrapped(0, bold, "No path from "+r.from()+" to "+r.To+".")
 		p.incomplete(r)
+		p.unheard(r)
 		switch {
 		case r.Unread != "":
 			p.wrapped(0, yellow, r.Unread+", so there may be one.")
@@ -46,6 +51,18 @@ func (p *attackPrinter) incomplete(r *attackReport) {
 	if r.Incomplete != "" {
 		p.wrapped(0, yellow, "There may be more paths: "+r.Incomplete+".")
 	}
+}
+
+// unheard says which listeners were left aside.
+func (p *attackPrinter) unheard(r *attackReport) {
+	if len(r.Unheard) == 0 {
+		return
+	}
+	which := r.Unheard[0].String() + " declares no port"
+	if more := len(r.Unheard) - 1; more > 0 {
+		which = fmt.Sprintf("%s and %s declare none", r.Unheard[0], counted(more, "other container"))
+	}
+	p.wrapped(0, yellow, "Connections to ports that nothing declares were left aside: "+which+", and a path would lead on from there.")
 }
 
 // from says where paths begin.

@@ -63,12 +63,21 @@ func (in *input) mayClose() bool {
 	return !in.live() && !in.closedWorld() && len(in.problems) == 0
 }
 
+// kubernetes returns the minor version of Kubernetes to judge by: that of the
+// server where a cluster was read.
+func (in *input) kubernetes() (minor int, err error) {
+	if in.live() {
+		return min(max(in.minor, OldestMinor), LatestMinor), nil
+	}
+	return in.settings.minor()
+}
+
 // snapshot reads what the flags name. Where not all of a cluster may be read, the
 // namespaces are that the question is about; "" is none. What could not be read is
 // a gap: it is told on standard error, and makes answers unknown that hang on it.
 func (in *input) snapshot(cmd *cobra.Command, p *Program, namespaces ...string) (*model.Snapshot, error) {
 	ctx := cmd.Context()
-	if err := in.validate(cmd.Flags(), in.paths, "default-namespace", "closed-world", "exclude", "values", "set"); err != nil {
+	if err := in.validate(cmd.Flags(), in.paths, "default-namespace", "closed-world", "exclude", "values", "set", "kube-version"); err != nil {
 		return nil, err
 	}
 	if err := in.configure(ctx, p); err != nil {
