@@ -88,7 +88,7 @@ func (p *proposer) edit(kind EdgeKind, why evidence) {
 	case SharedProcesses:
 		set("set shareProcessNamespace: false in "+name, at, false)
 	case VolumeMount, VolumeTaint:
-		if n.Get("readOnly") == nil || !n.Get("readOnly").True() {
+		if n.Get("devicePath") == nil && !n.Get("readOnly").True() { // a raw device has no such field
 			set("mount "+n.Get("name").Str()+" read-only in "+name, at.Join(tree.Step{Key: "readOnly"}), true)
 		}
 	case ExposeService:

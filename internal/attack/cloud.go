@@ -5,6 +5,7 @@ import (
 
 	"ullage.dev/ullage/internal/access"
 	"ullage.dev/ullage/internal/model"
+	"ullage.dev/ullage/internal/tree"
 )
 
 // The annotations that map a service account to a cloud identity, with how
@@ -21,12 +22,17 @@ var cloudAnnotations = []struct{ key, prefix string }{
 var associations = []struct {
 	kind model.GroupKind
 	spec []string
-	role string
+	// roles are where the role stands of which pods get the credentials: the target
+	// role, which the other one assumes for them, comes first. What names an object
+	// that stands for the role comes last.
+	roles [][]string
 }{
-	{model.GroupKind{Group: "eks.services.k8s.aws", Kind: "PodIdentityAssociation"}, []string{"spec"}, "roleARN"},
-	{model.GroupKind{Group: "eks.aws.upbound.io", Kind: "PodIdentityAssociation"}, []string{"spec", "forProvider"}, "roleArn"},
-	{model.GroupKind{Group: "eks.aws.m.upbound.io", Kind: "PodIdentityAssociation"}, []string{"spec", "forProvider"}, "roleArn"},
+	{model.GroupKind{Group: "eks.services.k8s.aws", Kind: "PodIdentityAssociation"}, []string{"spec"}, [][]string{{"targetRoleARN"}, {"roleARN"}, {"roleRef", "from", "name"}}},
+	{model.GroupKind{Group: "eks.aws.upbound.io", Kind: "PodIdentityAssociation"}, []string{"spec", "forProvider"}, crossplaneRoles},
+	{model.GroupKind{Group: "eks.aws.m.upbound.io", Kind: "PodIdentityAssociation"}, []string{"spec", "forProvider"}, crossplaneRoles},
 }
+
+var crossplaneRoles = [][]string{{"targetRoleArn"}, {"roleArn"}, {"roleArnRef", "name"}}
 
 // mapping is a cloud identity of a service account, and where it is written.
 type mapping struct {
@@ -40,8 +46,8 @@ func (b *builder) readAssociations() {
 	for _, a := range associations {
 		for o := range b.snapshot.Kind(a.kind) {
 			spec := o.Root.Dig(a.spec...)
-			role, name, namespace := spec.Get(a.role), spec.Get("serviceAccount"), spec.Get("namespace").Str()
-			if role.Str() == "" || name.Str() == "" || namespace == "" {
+			role, name, namespace := firstOf(spec, a.roles), spec.Get("serviceAccount"), spec.Get("namespace").Str()
+			if role == nil || name.Str() == "" || namespace == "" {
 				continue
 			}
 			id := b.account(b.namespace(namespace), name.Hash(), name.Str())
@@ -50,11 +56,24 @@ func (b *builder) readAssociations() {
 	}
 }
 
+// firstOf returns the first of some fields that says something, or nil.
+func firstOf(spec *tree.Node, fields [][]string) *tree.Node {
+	for _, field := range fields {
+		if n := spec.Dig(field...); n.Str() != "" {
+			return n
+		}
+	}
+	return nil
+}
+
 // cloud returns the cloud identities of an account.
 func (b *builder) cloud(account int32) []mapping {
 	var all []mapping
 	add := func(prefix string, why evidence) {
 		name := prefix + why.node.Str()
+		if why.node.Key() == "name" { // of an object
+			name = "role " + name
+		}
 		id, ok := b.cloudIDs[name]
 		if !ok {
 			b.clouds = append(b.clouds, name)

@@ -153,8 +153,11 @@ func (b *builder) hostPath(w *workload, c int32, m *use, o *model.Object, add fu
 		}
 	}
 	sure := byRoot(k, Certain)
+	if m.device {
+		sure = Unknown // the disk may hold nothing of the node's
+	}
 	for _, e := range storage.HostPath(at) {
-		if isDevice(e.Path) && k.privileged == nil {
+		if isDevice(e.Path) && k.privileged == nil && !m.device {
 			continue
 		}
 		// A read-only mount does not make what is mounted below it read-only.
@@ -189,8 +192,8 @@ func (b *builder) hostPath(w *workload, c int32, m *use, o *model.Object, add fu
 }
 
 // isDevice reports whether what a place of a node gives is devices. A mount does
-// not let a container open them: its device cgroup does, for privileged ones, and
-// a device plugin for its own.
+// not let a container open them: its device cgroup does, for privileged ones, for
+// those that are its volumes, and for those of a device plugin.
 func isDevice(at string) bool { return at == "/dev" || strings.HasPrefix(at, "/dev/") }
 
 // controlPlanePath leads to cluster-admin where the pod runs on a node of the

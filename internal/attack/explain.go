@@ -140,6 +140,8 @@ func written(e evidence) Evidence {
 		out.Text += ": " + e.node.Text()
 	case e.node.Get("mountPath") != nil:
 		out.Text += ": mounted at " + e.node.Get("mountPath").Text()
+	case e.node.Get("devicePath") != nil:
+		out.Text += ": raw device at " + e.node.Get("devicePath").Text()
 	case e.node.Key() == "spec" || e.node.Key() == "":
 	default:
 		out.Text += ": " + e.node.Key()

@@ -176,6 +176,11 @@ spec: {parentRefs: [{name: gw}], rules: [{backendRefs: [{name: web, port: 80}]}]
 	{SecretToken, "{apiVersion: v1, kind: Secret, type: kubernetes.io/service-account-token, metadata: {name: t, namespace: shop, annotations: {kubernetes.io/service-account.name: web}}}", "secret shop/t -> service account shop/web, certain",
 		[]string{"type: kubernetes.io/service-account-token => type: Opaque", "service-account.name => other", "namespace: shop, => namespace: shop, labels: {kubernetes.io/legacy-token-invalid-since: '2026-01-02'},"}},
 	{VolumeMount, deploy("web", "volumes: [{name: host, persistentVolumeClaim: {claimName: data}}]", mounted), "container app of Deployment shop/web -> volume shop/data, certain", []string{"name: host, mountPath => name: other, mountPath"}},
+	{VolumeMount, deploy("web", claim, "volumeDevices: [{name: host, devicePath: /dev/xvda}]"), "container app of Deployment shop/web -> volume shop/data, certain", []string{"name: host, devicePath => name: other, devicePath"}},
+	{VolumeTaint, deploy("web", claim, "volumeDevices: [{name: host, devicePath: /dev/xvda}]") + deploy("reader", claim, "volumeDevices: [{name: host, devicePath: /dev/xvda}]"),
+		"shared volume shop/data -> container app of Deployment shop/reader, needs an exploit", []string{"claimName: data => claimName: other"}},
+	{EscapeHostWrite, deploy("web", claim, "securityContext: {runAsUser: 0}\n          volumeDevices: [{name: host, devicePath: /dev/xvda}]") + strings.Replace(hostVolume, "path: /etc", "path: /dev/sda", 1),
+		"container app of Deployment shop/web -> a node of Deployment shop/web, unknown", []string{"volumeDevices: [{name: host, devicePath => volumeMounts: [{name: host, mountPath", "runAsUser: 0 => runAsUser: 1", "path: /dev/sda => path: /opt/data"}},
 	{VolumeTaint, deploy("web", "volumes: [{name: host, persistentVolumeClaim: {claimName: data}}]", mounted) +
 		deploy("reader", "volumes: [{name: host, persistentVolumeClaim: {claimName: other, readOnly: true}}]", mounted) +
 		deploy("reader2", "volumes: [{name: host, persistentVolumeClaim: {claimName: data, readOnly: true}}]", mounted),
@@ -193,6 +198,15 @@ spec: {parentRefs: [{name: gw}], rules: [{backendRefs: [{name: web, port: 80}]}]
 	{CloudRole, deploy("web", "serviceAccountName: web", "") +
 		"\n---\n{apiVersion: eks.aws.upbound.io/v1beta1, kind: PodIdentityAssociation, metadata: {name: web}, spec: {forProvider: {clusterName: c, namespace: shop, serviceAccount: web, roleArn: 'arn:aws:iam::1:role/web'}}}",
 		"container app of Deployment shop/web -> cloud identity arn:aws:iam::1:role/web, likely", []string{"forProvider => other", "roleArn => roleARN"}},
+	{CloudRole, deploy("web", "serviceAccountName: web", "") +
+		"\n---\n{apiVersion: eks.services.k8s.aws/v1alpha1, kind: PodIdentityAssociation, metadata: {name: web, namespace: ack}, spec: {clusterName: c, namespace: shop, serviceAccount: web, roleARN: 'arn:aws:iam::1:role/hop', targetRoleARN: 'arn:aws:iam::2:role/web'}}",
+		"container app of Deployment shop/web -> cloud identity arn:aws:iam::2:role/web, likely", []string{"serviceAccount: web, => serviceAccount: other,"}},
+	{CloudRole, deploy("web", "serviceAccountName: web", "") +
+		"\n---\n{apiVersion: eks.services.k8s.aws/v1alpha1, kind: PodIdentityAssociation, metadata: {name: web, namespace: ack}, spec: {clusterName: c, namespace: shop, serviceAccount: web, roleRef: {from: {name: web-role}}}}",
+		"container app of Deployment shop/web -> cloud identity role web-role, likely", []string{"roleRef => other"}},
+	{CloudRole, deploy("web", "serviceAccountName: web", "") +
+		"\n---\n{apiVersion: eks.aws.m.upbound.io/v1beta1, kind: PodIdentityAssociation, metadata: {name: web}, spec: {forProvider: {clusterName: c, namespace: shop, serviceAccount: web, roleArnRef: {name: hop}, targetRoleArn: 'arn:aws:iam::2:role/web'}}}",
+		"container app of Deployment shop/web -> cloud identity arn:aws:iam::2:role/web, likely", []string{"serviceAccount: web, => serviceAccount: other,"}},
 	{NodeMetadata, deploy("web", "", web) + otherPolicy + "\n---\n{apiVersion: v1, kind: Node, metadata: {name: one}, spec: {providerID: 'aws:///a/i-1'}}", "Deployment shop/web -> cloud identity of nodes, unknown",
 		[]string{"app: nothing => app: web", "aws:/// => own:///"}},
 	{RunAs, role(false, rule("create", "", "pods")), "own pods in namespace shop -> all service accounts in namespace shop, certain", []string{"[create] => [get]"}},

@@ -96,6 +96,7 @@ type container struct {
 	root         answer     // its user is root
 	user         *tree.Node // runAsUser; of the pod where the container says nothing
 	mounts       *tree.Node
+	devices      *tree.Node // raw block volumes
 	env, envFrom *tree.Node
 	ports        *tree.Node
 	declared     span // its ports, in Graph.listens
@@ -224,6 +225,8 @@ func (r *podReader) container(c *container) {
 			c.name = kid.Str()
 		case "volumeMounts":
 			c.mounts = kid
+		case "volumeDevices":
+			c.devices = kid
 		case "env":
 			c.env = kid
 		case "envFrom":

@@ -12,6 +12,7 @@ type use struct {
 	kind      useKind
 	readOnly  bool
 	recursive bool       // read-only below other mounts as well
+	device    bool       // a raw block device, which the container may open
 	hash      uint64     // of name
 	name      string     // of a Secret or a claim; the path on the node
 	node      *tree.Node // where it stands
@@ -31,7 +32,10 @@ const (
 func (r *podReader) collect(w *workload, c *container) {
 	c.uses.first = int32(len(r.Graph.uses))
 	for i := range c.mounts.Children() {
-		r.mount(w, c.mounts.At(i))
+		r.mount(w, c.mounts.At(i), false)
+	}
+	for i := range c.devices.Children() {
+		r.mount(w, c.devices.At(i), true)
 	}
 	for i := range c.env.Children() {
 		if source := c.env.At(i).Get("valueFrom"); source != nil {
@@ -50,9 +54,9 @@ func (r *podReader) secretUse(name *tree.Node) {
 	}
 }
 
-// mount follows a mount to its volume.
-func (r *podReader) mount(w *workload, mount *tree.Node) {
-	u := use{node: mount}
+// mount follows a mount, or a device, to its volume.
+func (r *podReader) mount(w *workload, mount *tree.Node, device bool) {
+	u := use{node: mount, device: device}
 	var name string
 	kids := mount.Children()
 	for i := range kids {
