@@ -272,8 +272,11 @@ func (d *svgDrawing) legend(b *strings.Builder) {
 // svgArea is the place of a label.
 type svgArea struct{ x, y, width float64 }
 
+// drawSteps draws the labels over all steps: their outlines keep the curves of
+// others away.
 func (d *svgDrawing) drawSteps(b *strings.Builder) {
 	var taken []svgArea
+	var labels strings.Builder
 	for i := range d.steps {
 		s := &d.steps[i]
 		x1, y1 := s.from.x+svgBoxWidth, d.joint(s, true)
@@ -290,8 +293,9 @@ func (d *svgDrawing) drawSteps(b *strings.Builder) {
 			area.y -= 13
 		}
 		taken = append(taken, area)
-		fmt.Fprintf(b, `<text class="label %s" text-anchor="middle" x="%g" y="%g">%s</text>`+"\n", class, area.x, area.y-6, svgText(label))
+		fmt.Fprintf(&labels, `<text class="label %s" text-anchor="middle" x="%g" y="%g">%s</text>`+"\n", class, area.x, area.y-6, svgText(label))
 	}
+	b.WriteString(labels.String())
 }
 
 // joint returns where along the side of a box a step leaves it, or comes to it:

@@ -46,6 +46,9 @@ func TestAttackDrawing(t *testing.T) {
 			t.Errorf("a step is labelled %q", text)
 		}
 	}
+	if first, last := strings.Index(o.stdout, `<text class="label`), strings.LastIndex(o.stdout, "</title></path>"); last > first {
+		t.Errorf("a step at %d is drawn over the label at %d", last, first)
+	}
 	if name := regexp.MustCompile(`…`).FindString(o.stdout); name != "" {
 		t.Error("a name of ordinary length is cut")
 	}

@@ -111,7 +111,7 @@ func worst(stages []attack.Stage) attack.Certainty {
 func (p *attackPrinter) path(number int, stages []attack.Stage) {
 	c := worst(stages)
 	fmt.Fprintf(p.w, "%s  %s\n", p.paint(bold, fmt.Sprintf("Path %d: %s", number, counted(len(stages)-1, "step"))), p.paint(certaintyStyles[c], hardest(c)))
-	p.line(2, "", "From "+stages[0].At.String())
+	p.wrapped(2, "", "From "+stages[0].At.String())
 	for i, s := range stages[1:] {
 		step := s.Step
 		p.numbered(i+1, step.Does)
@@ -178,7 +178,7 @@ func (p *attackPrinter) remedies(r *attackReport) {
 	for i := range r.Remedies {
 		m := &r.Remedies[i]
 		p.numbered(i+1, m.Title)
-		p.line(5, green, effect(m))
+		p.wrapped(5, green, effect(m))
 		if place, ok := m.Place(); ok {
 			p.line(5, dim, place.String())
 		}
@@ -209,7 +209,7 @@ func (p *attackPrinter) plan(r *attackReport) {
 		if place, ok := s.Place(); ok {
 			p.line(5, dim, place.String())
 		}
-		p.line(5, green, left(s))
+		p.wrapped(5, green, left(s))
 	}
 	if r.Plan.Closed < r.Plan.Sources {
 		rest := fmt.Sprintf("For the other %d no change was found.", r.Plan.Sources-r.Plan.Closed)
