@@ -172,8 +172,8 @@ func (f Fact) Deed() Fact {
 	return f
 }
 
-// check says what is wrong with a fact that was read.
-func (f *Fact) check() error {
+// Check says what is wrong with a fact that was read.
+func (f *Fact) Check() error {
 	if !slices.Contains(Kinds, f.Kind) {
 		return fmt.Errorf("kind %q is not known", f.Kind)
 	}

@@ -23,9 +23,9 @@ type behaviorFile struct {
 }
 
 type behaviorJSON struct {
-	Subject  Subject      `json:"subject"`
-	Facts    []factJSON   `json:"facts"`
-	Coverage coverageJSON `json:"coverage"`
+	Subject  Subject    `json:"subject"`
+	Facts    []factJSON `json:"facts"`
+	Coverage Coverage   `json:"coverage"`
 }
 
 type factJSON struct {
@@ -100,19 +100,16 @@ func notBehavior(err error) error {
 	case errors.As(err, &syntax):
 		return fmt.Errorf("it is no behavior: it is not JSON at byte %d", syntax.Offset)
 	case errors.As(err, &kind):
-		return fmt.Errorf("%s at %s does not belong there", kind.Value, cmp.Or(kind.Field, "its start"))
+		return fmt.Errorf("it is no behavior: %s at %s does not belong there", kind.Value, cmp.Or(kind.Field, "its start"))
 	}
 	return err
 }
 
 // MarshalJSON writes all that a behavior knows.
 func (b *Behavior) MarshalJSON() ([]byte, error) {
-	j := behaviorJSON{Subject: b.Subject, Facts: []factJSON{}, Coverage: coverageJSON{b.Coverage.intervals, b.Coverage.earlier}}
+	j := behaviorJSON{Subject: b.Subject, Facts: []factJSON{}, Coverage: b.Coverage}
 	for f, s := range b.Facts() {
 		j.Facts = append(j.Facts, factJSON{f, *s})
-	}
-	if j.Coverage.Intervals == nil {
-		j.Coverage.Intervals = []Interval{}
 	}
 	return json.Marshal(j)
 }
@@ -129,17 +126,37 @@ func (b *Behavior) UnmarshalJSON(text []byte) error {
 	*b = *New(j.Subject)
 	for i := range j.Facts {
 		f := &j.Facts[i]
-		if err := errors.Join(f.Fact.check(), f.Seen.check()); err != nil {
+		if err := errors.Join(f.Fact.Check(), f.Seen.Check()); err != nil {
 			return fmt.Errorf("%s: fact %d: %w", &j.Subject, i+1, err)
 		}
 		b.Observe(f.Fact, f.Seen)
 	}
-	for i := range j.Coverage.Intervals {
-		if err := j.Coverage.Intervals[i].check(); err != nil {
-			return fmt.Errorf("%s: interval %d: %w", &j.Subject, i+1, err)
+	b.Coverage = j.Coverage
+	return nil
+}
+
+// MarshalJSON writes what is covered.
+func (c Coverage) MarshalJSON() ([]byte, error) {
+	j := coverageJSON{c.intervals, c.earlier}
+	if j.Intervals == nil {
+		j.Intervals = []Interval{}
+	}
+	return json.Marshal(j)
+}
+
+// UnmarshalJSON reads what MarshalJSON wrote, strictly.
+func (c *Coverage) UnmarshalJSON(text []byte) error {
+	var j coverageJSON
+	if err := strictly(text, &j); err != nil {
+		return err
+	}
+	for i := range j.Intervals {
+		if err := j.Intervals[i].check(); err != nil {
+			return fmt.Errorf("interval %d: %w", i+1, err)
 		}
 	}
-	b.Coverage.Merge(&Coverage{j.Coverage.Intervals, j.Coverage.Earlier})
+	*c = Coverage{}
+	c.Merge(&Coverage{j.Intervals, j.Earlier})
 	return nil
 }
 

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-var start = At(time.Date(2026, 11, 1, 8, 0, 0, 0, time.UTC))
+var start = At(time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC))
 
 const (
 	hour = 3600

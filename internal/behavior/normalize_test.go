@@ -140,7 +140,7 @@ func TestPeers(t *testing.T) {
 		if f.Peer != c.want {
 			t.Errorf("%+v, not %+v", f.Peer, c.want)
 		}
-		if err := f.check(); err != nil {
+		if err := f.Check(); err != nil {
 			t.Error(err)
 		}
 	}
@@ -153,7 +153,7 @@ func FuzzFact(f *testing.F) {
 		o := Observation{Kind: Kinds[uint(kind)%uint(len(Kinds))], Program: File{path, Added}, Parent: file, Arguments: strings.Split(args, "\x00"),
 			File: File{file, OtherMount}, Name: name, Peer: Peer{Name: name, Protocol: "tcp", Port: 1}}
 		fact := o.Fact()
-		if err := fact.check(); err != nil {
+		if err := fact.Check(); err != nil {
 			t.Fatalf("%+v: %v", fact, err)
 		}
 		if fact.Folded() {

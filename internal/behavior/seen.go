@@ -278,8 +278,8 @@ func (s *IDs) equal(o *IDs) bool { return s.more == o.more && slices.Equal(s.has
 // IsZero reports whether the set is empty.
 func (s IDs) IsZero() bool { return len(s.hashes) == 0 && !s.more }
 
-// check says what is wrong with what was read.
-func (s *Seen) check() error {
+// Check says what is wrong with what was read.
+func (s *Seen) Check() error {
 	if s.Last < s.First || s.Days.Empty() || s.Days.last != s.Last.Day() {
 		return fmt.Errorf("first, last and days do not fit each other")
 	}

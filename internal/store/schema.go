@@ -80,4 +80,19 @@ CREATE TABLE run ( -- an image in the containers of a workload
 	PRIMARY KEY (cluster, workload, container, digest, platform)
 ) WITHOUT ROWID;
 CREATE INDEX run_of_digest ON run (digest);
+`, `
+CREATE TABLE behavior ( -- what a container was seen to do
+	id         INTEGER PRIMARY KEY,
+	subject    TEXT NOT NULL UNIQUE,
+	normalizer INTEGER NOT NULL, -- version of the rules that its facts are written by
+	coverage   BLOB NOT NULL,
+	last       INTEGER NOT NULL  -- when it was told of
+);
+CREATE INDEX behavior_by_last ON behavior (last);
+CREATE TABLE fact (
+	behavior INTEGER NOT NULL REFERENCES behavior (id) ON DELETE CASCADE,
+	fact     TEXT NOT NULL,
+	seen     TEXT NOT NULL,
+	PRIMARY KEY (behavior, fact)
+) WITHOUT ROWID;
 `}
