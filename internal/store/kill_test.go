@@ -9,10 +9,12 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
+
+	"ullage.dev/ullage/internal/behavior"
 )
 
 // writeUntilKilled writes for ever: for each number an image with five findings, what
-// runs it and a cached value, and says the number when all of it was acknowledged.
+// runs it, what it does and a cached value, and says the number when all of it was acknowledged.
 func writeUntilKilled(dir string) error {
 	ctx := context.Background()
 	s, err := Open(ctx, dir, Options{})
@@ -33,6 +35,13 @@ func writeUntilKilled(dir string) error {
 			return err
 		}
 		if _, err := s.Observe(ctx, &Look{Cluster: "1", Name: "dev", At: s.now(), Runs: []Run{web(config, "")}, Ended: func(*Run) bool { return true }}); err != nil {
+			return err
+		}
+		b := behavior.New(shopWeb(""))
+		b.Coverage.Watch(behavior.Interval{Replica: config, Session: "1", From: heard + behavior.Moment(n), To: heard + behavior.Moment(n)})
+		deed := behavior.Observation{Kind: behavior.Resolve, Program: behavior.File{Path: "/bin/web"}, Name: fmt.Sprintf("n%d.example", n)}
+		b.Observe(deed.Fact(), behavior.SeenAt(heard, config, ""))
+		if err := s.Learn(ctx, b); err != nil {
 			return err
 		}
 		s.Put(ctx, config, []byte(strings.Repeat("x", 5000)))
@@ -115,6 +124,13 @@ func whole(t *testing.T, s *Store, acknowledged int) {
 		runs[digest] = true
 	}
 	rows.Close()
+	b, err := s.Behavior(t.Context(), shopWeb(""))
+	if err != nil || b == nil {
+		t.Fatalf("%v, %v", b, err)
+	}
+	if n := len(b.Coverage.Intervals()); n <= acknowledged || n > acknowledged+2 || b.Len() != n {
+		t.Errorf("%d intervals and %d facts, %d acknowledged", n, b.Len(), acknowledged+1)
+	}
 	for n := range acknowledged + 1 {
 		config := fmt.Sprint("image ", n)
 		value, cached := s.Get(t.Context(), config)
