@@ -26,9 +26,9 @@ type Approved struct {
 	Deeds   []Fact
 }
 
-// Approve makes what may be approved of a profile: all that the workload was seen to
-// do, whatever is expected of it. What was denied, and what people did, is not in it.
-func (p *Profile) Approve() *Approved {
+// Approve makes what may be approved of a profile: what is expected of the workload,
+// and with what is new, that too. What was denied, and what people did, is not in it.
+func (p *Profile) Approve(withNew bool) *Approved {
 	a := &Approved{Subject: p.Subject, Seen: p.Summary.Words()}
 	a.Subject.Epoch = 0
 	for _, image := range p.Images {
@@ -38,7 +38,7 @@ func (p *Profile) Approve() *Approved {
 	}
 	slices.Sort(a.Images)
 	for i := range p.Deeds {
-		if p.Deeds[i].Outcome == Allowed {
+		if d := &p.Deeds[i]; d.Outcome == Allowed && (withNew || d.State != StateNew) {
 			a.Deeds = append(a.Deeds, p.Deeds[i].Fact)
 		}
 	}

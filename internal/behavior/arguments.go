@@ -34,6 +34,9 @@ var interpreters = map[string]interpreter{
 	"dotnet": {module: []string{"exec"}},
 }
 
+// noScript is the class of an interpreter that is not told what to run.
+const noScript = "no script"
+
 // multiCall are programs that are many, by the name that they are run by.
 var multiCall = map[string]bool{"busybox": true, "toybox": true, "coreutils": true, "uutils": true}
 
@@ -111,12 +114,12 @@ func (p *interpreter) class(args []string, isShell bool) string {
 		case slices.Contains(p.value, arg):
 			i++
 		case arg == "-":
-			return "no script"
+			return noScript
 		case arg != "" && arg[0] != '-' && arg[0] != '+':
 			return "script " + scriptName(arg)
 		}
 	}
-	return "no script"
+	return noScript
 }
 
 // isOptionCluster reports whether an argument is several short options, one of them c.

@@ -58,8 +58,8 @@ type Deed struct {
 	// known on whose behalf.
 	Start, Steady, Unsure bool
 	Images                []int // of the profile that did it, in order
-	// WithImage says that a new deed came with an image that was not watched before
-	// enough was learned.
+	// WithImage says that a new deed came with an image that is new, too: within a day
+	// after it was first watched.
 	WithImage bool
 	// Only names the one replica that did it, where all should do the same.
 	Only string
@@ -175,6 +175,9 @@ func foldOf(expected map[Fact]bool, f Fact) bool {
 // cameWith reports whether the image that did something first is one that was new
 // then.
 func (p *Profile) cameWith(d *Deed) bool {
+	if d.Seen.First > p.Images[d.Images[0]].Summary.From+86400 {
+		return false
+	}
 	if p.Approved != nil {
 		return !slices.Contains(p.Approved.Images, p.Images[d.Images[0]].Digest)
 	}
@@ -247,23 +250,25 @@ func (p *Profile) Latest() int {
 	return last
 }
 
-// Containers sorts behaviors by container, those of one together, and leaves out
-// epochs that were ended by a later one.
-func Containers(all []*Behavior) [][]*Behavior {
-	byContainer := map[Subject][]*Behavior{}
+// Containers puts subjects of one container together, whatever their image, in their
+// order, and leaves out epochs that a later one ended.
+func Containers(all []Subject) [][]Subject {
 	latest := map[Subject]uint32{}
-	for _, b := range all {
-		s := b.Subject
+	container := func(s Subject) Subject {
 		s.Image, s.Epoch = "", 0
-		byContainer[s] = append(byContainer[s], b)
-		latest[s] = max(latest[s], b.Subject.Epoch)
+		return s
 	}
-	var lists [][]*Behavior
-	for s, list := range byContainer {
-		list = slices.DeleteFunc(list, func(b *Behavior) bool { return b.Subject.Epoch < latest[s] })
-		slices.SortFunc(list, func(a, b *Behavior) int { return a.Subject.Compare(&b.Subject) })
-		lists = append(lists, list)
+	for _, s := range all {
+		latest[container(s)] = max(latest[container(s)], s.Epoch)
 	}
-	slices.SortFunc(lists, func(a, b []*Behavior) int { return a[0].Subject.Compare(&b[0].Subject) })
+	all = slices.DeleteFunc(slices.Clone(all), func(s Subject) bool { return s.Epoch < latest[container(s)] })
+	slices.SortFunc(all, func(a, b Subject) int { return a.Compare(&b) })
+	var lists [][]Subject
+	for i, s := range all {
+		if i == 0 || container(s) != container(all[i-1]) {
+			lists = append(lists, nil)
+		}
+		lists[len(lists)-1] = append(lists[len(lists)-1], s)
+	}
 	return lists
 }

@@ -133,7 +133,10 @@ func TestLifeOfAServer(t *testing.T) {
 		t.Errorf("the latest image is %s", p.Images[p.Latest()].Digest)
 	}
 
-	approved := p.Approve()
+	if n := len(p.Approve(false).Deeds); n != len(p.Deeds)-1 {
+		t.Errorf("%d deeds are approved of %d, one of which is new", n, len(p.Deeds))
+	}
+	approved := p.Approve(true)
 	l.does("sha256:v2", 20, 22, []string{"web-h"}, v2...)
 	wants(t, "approved", said(l.profile(Options{Approved: approved}).Differences()))
 	l.does("sha256:v2", 22, 23, []string{"web-h"}, Observation{Kind: Execute, Origin: Entrypoint, Program: File{"/tmp/x", Added}, Parent: "/usr/sbin/nginx"})
@@ -198,7 +201,7 @@ func TestFoldsAreUnclear(t *testing.T) {
 	l.does("sha256:1", 7, 9, []string{"a"}, many[3])
 	p := l.profile(Options{})
 	wants(t, "a fold", said(p.Differences()), "unclear: /bin/x writes /data/*")
-	wants(t, "an approved fold", said(l.profile(Options{Approved: p.Approve()}).Differences()))
+	wants(t, "an approved fold", said(l.profile(Options{Approved: p.Approve(true)}).Differences()))
 }
 
 func TestSummaryWords(t *testing.T) {
@@ -247,7 +250,7 @@ func TestApproved(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		want := p.Approve()
+		want := p.Approve(true)
 		text := want.YAML()
 		all, err := ParseApproved(&tree.File{Name: "profile.yaml", Text: string(text)})
 		if err != nil || len(all) != 1 {

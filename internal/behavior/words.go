@@ -30,6 +30,8 @@ func (f *Fact) what() string {
 		text := "runs"
 		if f.Program.Arguments == Many {
 			text += " with many different arguments"
+		} else if f.Program.Arguments == noScript {
+			text += " without a script"
 		} else if f.Program.Arguments != "" {
 			text += " " + f.Program.Arguments
 		}

@@ -1,10 +1,10 @@
 // Package store keeps on disk what was learned of images: results, so that what is
 // known by its content is not read again, and which images were seen with which
-// vulnerabilities and when.
+// vulnerabilities and when. And what containers were seen to do.
 //
 // It is one SQLite database in a directory of the user. Several processes may use
 // it at the same time. What the process acknowledged is there after it was killed,
-// and what is there is whole. Sightings, findings and what runs are on disk when they
+// and what is there is whole. Sightings, findings, behavior and what runs are on disk when they
 // are acknowledged, and so survive a loss of power; of what is cached, which can be
 // read anew, the last seconds may be missing then.
 package store

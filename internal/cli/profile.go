@@ -1,0 +1,297 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"ullage.dev/ullage/internal/behavior"
+	"ullage.dev/ullage/internal/model"
+	"ullage.dev/ullage/internal/store"
+)
+
+// profileFlags are those of the commands below ullage profile.
+type profileFlags struct {
+	store         storeFlags
+	from          []string // files with behaviors, in place of the store
+	namespaces    []string
+	container     string
+	approved      string
+	output, color string
+	enough        behavior.Enough
+	manifests     input
+	verbose       bool
+	withNew       bool
+	write         string
+}
+
+func profileCommand(p *Program) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "profile",
+		Short: "What were workloads seen to do, what is expected of them, and what is new?",
+		Long: `Tell what containers were seen to do, over how much time, and what of it is new.
+It is known from the store, or from files that ullage profile export wrote.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(profileListCommand(p), profileShowCommand(p), profileDiffCommand(p), profileApproveCommand(p), profileExportCommand(p), profileImportCommand(p))
+	return cmd
+}
+
+// reading adds the flags that say what is known.
+func (f *profileFlags) reading(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	f.store.flags(flags)
+	flags.StringSliceVar(&f.from, "from", nil, "files that ullage profile export wrote, in place of the store")
+}
+
+// judging adds those that say what is expected.
+func (f *profileFlags) judging(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	flags.IntVar(&f.enough.Days, "days", behavior.DefaultEnough.Days, "days that must be watched before what was seen is expected")
+	flags.IntVar(&f.enough.Runs, "runs", behavior.DefaultEnough.Runs, "runs of a job that must be watched before")
+	flags.StringVar(&f.approved, "approved", "", "file of ullage profile approve that says what is expected, in place of what was learned")
+	flags.StringVar(&f.container, "container", "", "only this container")
+	flags.StringArrayVarP(&f.manifests.paths, "path", "f", nil, "manifests, and ullage.yaml beside them: what is declared and granted")
+}
+
+func (f *profileFlags) printing(cmd *cobra.Command) {
+	cmd.Flags().StringVarP(&f.output, "output", "o", "text", "format: text, json")
+	cmd.Flags().StringVar(&f.color, "color", "auto", "auto, always or never")
+}
+
+func (f *profileFlags) check() error {
+	if f.enough.Days < 1 || f.enough.Runs < 1 {
+		return errors.New("--days and --runs begin at 1")
+	}
+	return errors.Join(word{f.output, "--output"}.oneOf("text", "json"), word{f.color, "--color"}.oneOf("auto", "always", "never"))
+}
+
+// known is what the store or files know: containers, each with its behaviors.
+type known struct {
+	subjects [][]behavior.Subject
+	load     func(behavior.Subject) (*behavior.Behavior, error)
+	close    func()
+}
+
+func (f *profileFlags) known(cmd *cobra.Command, p *Program) (*known, error) {
+	if len(f.from) > 0 {
+		if f.store.dir != "" {
+			return nil, errors.New("--from and --store exclude each other")
+		}
+		return f.knownFiles()
+	}
+	dir := f.store.directory(p)
+	if dir == "" {
+		return nil, errors.New("there is no directory for the store: name one with --store, or files with --from")
+	}
+	if !store.Exists(dir) {
+		return nil, nothingWatched(dir)
+	}
+	s, err := store.Open(cmd.Context(), dir, store.Options{})
+	if err != nil {
+		return nil, &codeError{exitUsage, err}
+	}
+	subjects, err := s.Subjects(cmd.Context())
+	if err == nil && len(subjects) == 0 {
+		err = nothingWatched(dir)
+	}
+	if err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	load := func(subject behavior.Subject) (*behavior.Behavior, error) { return s.Behavior(cmd.Context(), subject) }
+	return &known{behavior.Containers(subjects), load, func() { s.Close() }}, nil
+}
+
+func nothingWatched(dir string) error {
+	return &codeError{exitIncomplete, fmt.Errorf("no behavior is stored in %s: ullage profile import FILE adds what was recorded, --from FILE reads it as it is", dir)}
+}
+
+// mostRecorded is how large a file with behaviors may be.
+const mostRecorded = 256 << 20
+
+func readBehaviors(path string) ([]*behavior.Behavior, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, plainly(path, err)
+	}
+	defer file.Close()
+	info, err := file.Stat()
+	if err != nil {
+		return nil, plainly(path, err)
+	}
+	if !info.Mode().IsRegular() || info.Size() > mostRecorded {
+		return nil, fmt.Errorf("%s is not a regular file of at most %d MiB", path, mostRecorded>>20)
+	}
+	all, err := behavior.Decode(file)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return all, nil
+}
+
+func (f *profileFlags) knownFiles() (*known, error) {
+	bySubject := map[behavior.Subject]*behavior.Behavior{}
+	for _, path := range f.from {
+		all, err := readBehaviors(path)
+		if err != nil {
+			return nil, err
+		}
+		for _, b := range all {
+			if there := bySubject[b.Subject]; there == nil {
+				bySubject[b.Subject] = b
+			} else if err := there.Merge(b); err != nil {
+				return nil, err
+			}
+		}
+	}
+	if len(bySubject) == 0 {
+		return nil, &codeError{exitIncomplete, fmt.Errorf("%s: no behavior is in it", strings.Join(f.from, ", "))}
+	}
+	var subjects []behavior.Subject
+	for s := range bySubject {
+		subjects = append(subjects, s)
+	}
+	load := func(s behavior.Subject) (*behavior.Behavior, error) { return bySubject[s], nil }
+	return &known{behavior.Containers(subjects), load, func() {}}, nil
+}
+
+// wanted finds the containers of a workload by its name: Deployment/shop/web, or a
+// part of that from its end that is of one workload only.
+func (k *known) wanted(name, container string) ([][]behavior.Subject, error) {
+	var found [][]behavior.Subject
+	workloads := map[string]bool{}
+	for _, list := range k.subjects {
+		s := &list[0]
+		if !isNamed(s, name) {
+			continue
+		}
+		workloads[strings.TrimPrefix(s.Cluster+" "+s.Workload(), " ")] = true
+		if container == "" || container == s.Container {
+			found = append(found, list)
+		}
+	}
+	switch {
+	case len(workloads) == 0:
+		return nil, &codeError{exitIncomplete, fmt.Errorf("nothing is known of %q: ullage profile list names what there is", name)}
+	case len(workloads) > 1:
+		return nil, fmt.Errorf("%q may be %s: name one in full", name, strings.Join(slices.Sorted(maps.Keys(workloads)), " or "))
+	case len(found) == 0:
+		return nil, &codeError{exitIncomplete, fmt.Errorf("nothing is known of a container %q of %s: ullage profile list names what there is", container, slices.Sorted(maps.Keys(workloads))[0])}
+	}
+	return found, nil
+}
+
+// isNamed reports whether a name is one of a subject's workload.
+func isNamed(s *behavior.Subject, name string) bool {
+	return slices.Contains([]string{s.Workload(), s.Cluster + " " + s.Workload(), s.Namespace + "/" + s.Name, s.Kind + "/" + s.Name, s.Name}, name)
+}
+
+// profile makes the profile of a container, and finds what is declared of it.
+func (f *profileFlags) profile(k *known, list []behavior.Subject, world *world) (*behavior.Profile, *behavior.Need, error) {
+	var all []*behavior.Behavior
+	for _, s := range list {
+		b, err := k.load(s)
+		if err != nil {
+			return nil, nil, &codeError{exitUsage, err}
+		}
+		if b != nil { // nil was forgotten meanwhile
+			all = append(all, b)
+		}
+	}
+	if len(all) == 0 {
+		return nil, nil, &codeError{exitIncomplete, fmt.Errorf("nothing is known any more of %s", &list[0])}
+	}
+	o := behavior.Options{Enough: f.enough, Approved: world.approvedFor(&list[0])}
+	if f.approved != "" && o.Approved == nil {
+		return nil, nil, &codeError{exitIncomplete, fmt.Errorf("%s holds no profile of container %q of %s: ullage profile approve makes one, --container leaves others out", f.approved, list[0].Container, list[0].Workload())}
+	}
+	object := world.object(&list[0])
+	var need *behavior.Need
+	if object != nil {
+		if n, ok := object.Root.Get("spec").Get("replicas").Int(); ok {
+			o.Replicas = int(n)
+		}
+		need = behavior.NeedOf(object, list[0].Container, world.declarations)
+	}
+	profile, err := behavior.NewProfile(all, o)
+	return profile, need, err
+}
+
+// world is what else is known: manifests, and what was approved.
+type world struct {
+	snapshot     *model.Snapshot // nil when none was named
+	declarations []*model.Declaration
+	problems     bool
+	approved     []*behavior.Approved
+}
+
+func (f *profileFlags) world(cmd *cobra.Command, p *Program) (*world, error) {
+	w := &world{}
+	if f.approved != "" {
+		file, err := readFile(f.approved)
+		if err == nil {
+			w.approved, err = behavior.ParseApproved(file)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("--approved: %w", err)
+		}
+	}
+	if len(f.manifests.paths) == 0 {
+		return w, nil
+	}
+	var err error
+	if w.snapshot, err = f.manifests.snapshot(cmd, p); err != nil {
+		return nil, err
+	}
+	w.declarations, w.problems = f.manifests.declarations, len(f.manifests.problems) > 0
+	return w, nil
+}
+
+// approvedFor is what was approved of a container. A profile that names no cluster is
+// for all.
+func (w *world) approvedFor(s *behavior.Subject) *behavior.Approved {
+	var found *behavior.Approved
+	for _, a := range w.approved {
+		mine := behavior.Subject{Cluster: a.Subject.Cluster, Namespace: s.Namespace, Kind: s.Kind, Name: s.Name, Container: s.Container}
+		if a.Subject == mine && (a.Subject.Cluster == "" && found == nil || a.Subject.Cluster == s.Cluster) {
+			found = a
+		}
+	}
+	return found
+}
+
+func (w *world) object(s *behavior.Subject) *model.Object {
+	if w.snapshot == nil {
+		return nil
+	}
+	for _, o := range w.snapshot.All() {
+		if o.Key.Kind == s.Kind && o.Key.Name == s.Name && o.Key.Namespace == s.Namespace && len(o.Pods()) > 0 {
+			return o
+		}
+	}
+	return nil
+}
+
+// each calls what is to be done with each profile.
+func (f *profileFlags) each(ctx context.Context, k *known, lists [][]behavior.Subject, w *world, do func(*behavior.Profile, *behavior.Need) error) error {
+	for _, list := range lists {
+		if err := ctx.Err(); err != nil {
+			return errInterrupted
+		}
+		profile, need, err := f.profile(k, list, w)
+		if err == nil {
+			err = do(profile, need)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
