@@ -2,7 +2,7 @@ package behavior
 
 import (
 	"fmt"
-	"net"
+	"net/netip"
 	"strconv"
 	"strings"
 )
@@ -82,7 +82,7 @@ func (p Peer) String() string {
 	case p.Port == 0:
 		return who + " at any port, " + p.Protocol
 	case p.Address.IsValid():
-		return net.JoinHostPort(who, port) + "/" + p.Protocol
+		return netip.AddrPortFrom(p.Address, p.Port).String() + "/" + p.Protocol
 	}
 	return who + ":" + port + "/" + p.Protocol
 }
