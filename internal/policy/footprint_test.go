@@ -92,6 +92,7 @@ func TestHashOfKeys(t *testing.T) {
 		{"{a: {x: 1}}", "{a: {x: 2}}", "*", false}, {"{a: {x: 1}}", "{a: {x: 2}}", "#", false}, {"{a: {x: 1}}", "{a: {x: 2}}", "**", true},
 		{"{a: {x: 1}}", "{a: {y: 1}}", "*", true}, {"{a: {x: 1}}", "{a: {y: 1}}", "#", true}, {"{a: {x: 1}}", "{a: {x: 1, y: null}}", "*", false},
 		{"{a: {}}", "{}", "*", true}, {"{a: {}}", "{a: []}", "#", true}, {"{a: {x: 1}}", "{a: [x]}", "*", true}, {"{a: [1]}", "{a: [2]}", "**", true},
+		{"{a: [1]}", "{a: [1, 2]}", "#", true}, {"{a: [1]}", "{a: [2]}", "#", false}, {"{a: []}", "{}", "#", true}, {"{a: []}", "{}", "*", true},
 	} {
 		a, b := hash(parse(t, pair.a)[0].Seal(), []string{"a", pair.step}), hash(parse(t, pair.b)[0].Seal(), []string{"a", pair.step})
 		if (a != b) != pair.distinguish {
@@ -110,6 +111,7 @@ func TestVerdictsOfWrongTypes(t *testing.T) {
 		check(t, "quantity(object.spec.a).isGreaterThan(quantity('1'))"), check(t, "object.spec.a.split(',').size() == 1"),
 		check(t, "object.spec.a.exists(k, k == 'b')"), check(t, "object.spec.a.all(k, object.spec.a[k] == 0)"), check(t, "'b' in object.spec.a"),
 		check(t, "object.spec.a.map(k, k) == ['b']"), check(t, "object.spec.a.all(k, k.b == 0)"),
+		check(t, "object.spec.a.size() == 1"), check(t, "size(object.spec.?a.orValue([])) < 2"),
 	}
 	for i, r := range rules {
 		r.ID = string(rune('a' + i))
@@ -118,7 +120,7 @@ func TestVerdictsOfWrongTypes(t *testing.T) {
 	shared := e.NewWorker(world{})
 	var tally Tally
 	contents := []string{
-		"{}", "{a: {}}", "{a: {b: 0}}", "{a: {b: x}}", "{a: {b: {c: x}}}", "{a: []}", "{a: [1]}", "{a: [{b: 2}]}", "{a: [null]}", "{a: null}", "{a: 1}",
+		"{}", "{a: {}}", "{a: {b: 0}}", "{a: {b: x}}", "{a: {b: {c: x}}}", "{a: []}", "{a: [1]}", "{a: [1, 1]}", "{a: [{b: 2}]}", "{a: [null]}", "{a: null}", "{a: 1}",
 		"{a: '1'}", "{a: true}", "{a: 1e300}", "{a: 123456789012345678901234567890}", "{a: {b: [1, '2', {}]}}", "{a: {b: null}}", "{a: {c: 0}}", "{a: {c: 0, b: 1}}", "{a: {b: 0, c: null}}", "{a: [[[]]]}", "null", "[]", "1", "''",
 	}
 	errors := 0
