@@ -41,8 +41,8 @@ func ReadFile(path string) (*image.Image, error) {
 	return Read(f, path)
 }
 
-// Read reads a bill of materials, CycloneDX 1.0 to 1.7 in JSON or XML, or SPDX 2.2
-// and 2.3 in JSON or tags and values, as an image of which only the packages are
+// Read reads a bill of materials, CycloneDX 1.0 to 1.7 in JSON or XML, SPDX 2.2
+// and 2.3 in JSON or tags and values, or SPDX 3 in JSON-LD, as an image of which only the packages are
 // known. What cannot be matched becomes a problem of the image. The name stands for
 // an image that the bill does not name.
 func Read(r io.Reader, name string) (*image.Image, error) {
@@ -96,6 +96,7 @@ type bill struct {
 	owned     map[string][]string
 	brought   map[string]string // a package, by the id of one that it brought
 	described string            // id of what an SPDX document is about
+	graph     graph
 	elements  int
 }
 

@@ -106,10 +106,9 @@ func (b *bill) json(r io.Reader) error {
 		"files":         func() error { return d.list(func() error { return b.spdxFile(d) }) },
 		"relationships": func() error { return d.list(func() error { return b.spdxRelationship(d) }) },
 		"annotations":   func() error { return b.annotations(d, &b.root.properties) },
+
+		"@graph": func() error { return d.list(func() error { return b.spdx3Element(d) }) },
 	})
-	if strings.Contains(context, "spdx.org/rdf/3.") {
-		return errors.New("it is SPDX 3, which is not read: write it as SPDX 2.3 or CycloneDX")
-	}
 	if err = b.cut(err, "JSON"); err != nil {
 		return err
 	}
@@ -120,6 +119,8 @@ func (b *bill) json(r io.Reader) error {
 		}
 	case spdxVersion != "":
 		return b.spdxDone(spdxVersion)
+	case strings.Contains(context, "spdx.org/rdf/3."):
+		return b.spdx3Done()
 	default:
 		return ErrOther
 	}

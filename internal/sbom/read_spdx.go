@@ -127,8 +127,13 @@ func (b *bill) own(owner, what string) error {
 // spdxDone resolves what elements say of one another.
 func (b *bill) spdxDone(version string) error {
 	if version != "SPDX-2.2" && version != "SPDX-2.3" {
-		return fmt.Errorf("it is %.20q: SPDX-2.2 and SPDX-2.3 are read", version)
+		return fmt.Errorf("it is %.20q: SPDX-2.2, SPDX-2.3 and SPDX 3 in JSON-LD are read", version)
 	}
+	b.spdxResolve()
+	return nil
+}
+
+func (b *bill) spdxResolve() {
 	if i := slices.IndexFunc(b.components, func(c component) bool { return c.id == b.described }); i >= 0 && b.root.kind == "" {
 		c := b.components[i]
 		c.properties = append(c.properties, b.root.properties...)
@@ -158,7 +163,6 @@ func (b *bill) spdxDone(version string) error {
 			delete(b.owned, owner)
 		}
 	}
-	return nil
 }
 
 // tags reads lines of tags and values.

@@ -135,7 +135,7 @@ func TestRefused(t *testing.T) {
 		"hello: world":  "neither CycloneDX nor SPDX",
 		`{"bomFormat": "CycloneDX", "specVersion": "2.0"}`: `CycloneDX "2.0"`,
 		`{"spdxVersion": "SPDX-1.2"}`:                      "SPDX-1.2",
-		`{"@context": "https://spdx.org/rdf/3.0.1/spdx-context.jsonld", "@graph": [{"type": "Person"}]}`:           "it is SPDX 3",
+		`{"@context": "https://spdx.org/rdf/3.0.1/spdx-context.jsonld", "@graph": [{"type": "Person"}]}`:           "it is SPDX 3 without a software_Package",
 		`{"bomFormat": "CycloneDX", "specVersion": "1.6", "components": {}}`:                                       "where a list belongs",
 		`{"bomFormat": "CycloneDX", "specVersion": "1.6", "components": [` + strings.Repeat(`{"components":[`, 50): "nested more than 32 deep",
 	} {
@@ -158,7 +158,51 @@ func TestRefused(t *testing.T) {
 	}
 }
 
+// spdx3 is a bill in which the parts stand in an order that no reader wants.
+const spdx3 = `{"@context": "https://spdx.org/rdf/3.0.1/spdx-context.jsonld", "@graph": [
+	{"type": "Relationship", "spdxId": "r:1", "from": "p:x", "relationshipType": "hasConcludedLicense", "to": ["l:1"]},
+	{"type": "Relationship", "spdxId": "r:2", "from": "p:x", "relationshipType": "hasDeclaredLicense", "to": "l:2"},
+	{"type": "Relationship", "spdxId": "r:3", "from": "p:x", "relationshipType": "hasConcludedLicense", "to": ["l:1"]},
+	{"type": "LifecycleScopedRelationship", "spdxId": "r:4", "from": "p:d", "relationshipType": "contains", "to": ["f:1", "p:x", {"type": "Person"}]},
+	{"type": "CreationInfo", "@id": "_:c", "specVersion": "3.0.1"},
+	{"spdxId": "p:d", "externalIdentifier": [{"type": "ExternalIdentifier", "externalIdentifierType": "cpe23", "identifier": "cpe:2.3:a"},
+		{"externalIdentifierType": "packageUrl", "identifier": "pkg:deb/debian/python3-x@1-1?distro=debian-12"}], "name": "python3-x", "software_packageVersion": "1-1", "type": "software_Package"},
+	{"type": "software_Package", "spdxId": "p:x", "name": "x", "software_packageVersion": "1", "software_packageUrl": "pkg:pypi/x@1"},
+	{"type": "software_Package", "spdxId": "p:os", "name": "debian", "software_packageVersion": "12", "software_primaryPurpose": "operatingSystem"},
+	{"type": "software_Package", "spdxId": "p:web", "name": "web", "software_packageVersion": "1.4.2", "software_primaryPurpose": "container"},
+	{"type": "software_File", "spdxId": "f:1", "name": "/usr/lib/x.py"},
+	{"type": "simplelicensing_LicenseExpression", "spdxId": "l:1", "simplelicensing_licenseExpression": "MIT"},
+	{"type": "simplelicensing_LicenseExpression", "spdxId": "l:2", "simplelicensing_licenseExpression": "Apache-2.0"},
+	{"type": "software_Sbom", "spdxId": "b:1", "rootElement": ["p:web"]},
+	{"type": "SpdxDocument", "spdxId": "b:0", "rootElement": ["b:1"], "import": [{"type": "ExternalMap", "externalSpdxId": "e:1"}]}]}`
+
+// TestSPDX3 reads a bill that is a graph.
+func TestSPDX3(t *testing.T) {
+	img, err := Read(strings.NewReader(spdx3), "x")
+	if err != nil || len(img.Packages) != 2 {
+		t.Fatalf("%v, %+v", err, img)
+	}
+	d, p := &img.Packages[0], &img.Packages[1]
+	if d.Ecosystem != "Debian" || d.Version != "1-1" || !slices.Equal(d.Files, []string{"/usr/lib/x.py"}) {
+		t.Errorf("%+v", d)
+	}
+	if p.Ecosystem != "PyPI" || p.OwnedBy != "python3-x" || !slices.Equal(p.Licenses, []string{"Apache-2.0"}) {
+		t.Errorf("%+v", p)
+	}
+	if img.Distro.ID != "debian" || img.Distro.Version != "12" || !strings.HasPrefix(img.Reference, "web") {
+		t.Errorf("%+v of %s", img.Distro, img.Reference)
+	}
+	if len(img.Problems) != 1 || !strings.Contains(img.Problems[0].Reason, "other documents") {
+		t.Errorf("%+v", img.Problems)
+	}
+	cut, err := Read(strings.NewReader(spdx3[:strings.Index(spdx3, `{"type": "software_File"`)]), "x")
+	if err != nil || len(cut.Packages) != 2 || len(cut.Problems) == 0 {
+		t.Errorf("cut short: %v, %+v", err, cut)
+	}
+}
+
 func FuzzRead(f *testing.F) {
+	f.Add([]byte(spdx3))
 	for _, pattern := range []string{"testdata/syft/*"} {
 		files, err := filepath.Glob(pattern)
 		if err != nil || len(files) == 0 {
