@@ -50,7 +50,7 @@ FUZZTIME ?= 30s
 fuzz: ## run each fuzz target for FUZZTIME
 	@grep -rlE '^func Fuzz' --include='*_test.go' internal | while read -r file; do \
 		for target in $$(grep -oE '^func Fuzz[A-Za-z0-9]+' $$file | cut -d' ' -f2); do \
-			echo "$$target"; $(GO) test -run='^$$' -fuzz="^$$target\$$" -fuzztime=$(FUZZTIME) ./$$(dirname $$file) || exit 1; \
+			echo "$$target"; $(GO) test -run='^$$' -fuzz="^$$target\$$" -fuzztime=$(FUZZTIME) -fuzzminimizetime=10x ./$$(dirname $$file) || exit 1; \
 		done; \
 	done
 

@@ -179,7 +179,7 @@ func decompress(r io.Reader) (raw io.Reader, done func(), err error) {
 	case bytes.HasPrefix(head, gzipMagic):
 		z, err := gzip.NewReader(bufio.NewReaderSize(s, streamBuffer))
 		if err != nil {
-			return nil, nil, fmt.Errorf("gzip: %w", err)
+			return nil, nil, err // which begins with gzip
 		}
 		return named{"gzip", z}, func() { _ = z.Close() }, nil
 	case bytes.HasPrefix(head, zstdMagic), len(head) == 4 && head[0]>>4 == 5 && bytes.Equal(head[1:], []byte{0x2a, 0x4d, 0x18}):

@@ -51,7 +51,10 @@ type jarReader struct {
 }
 
 func (r *jarReader) fail(place string, err error) {
-	if r.problem == nil {
+	if r.problem != nil {
+		return
+	}
+	if r.problem = err; strings.Contains(place, "!/") { // of the file itself, whoever tells it names it
 		r.problem = fmt.Errorf("%s: %w", place, err)
 	}
 }

@@ -252,6 +252,17 @@ func TestNPM(t *testing.T) {
 	}
 }
 
+// TestPythonDamaged: that something is installed is told where its name cannot be read.
+func TestPythonDamaged(t *testing.T) {
+	for name, text := range map[string]string{"METADATA": "Version: 1\n", "PKG-INFO": "\x00garbage"} {
+		path := "/usr/lib/python3/site-packages/broken-1." + map[string]string{"METADATA": "dist-info", "PKG-INFO": "egg-info"}[name] + "/" + name
+		found := memory{path: text}.tree(t).Found()
+		if len(found) != 1 || found[0].Problem == "" {
+			t.Errorf("%s: %+v", path, found)
+		}
+	}
+}
+
 func TestPython(t *testing.T) {
 	const site = "/usr/lib/python3/site-packages"
 	tree := memory{
@@ -272,7 +283,6 @@ func TestPython(t *testing.T) {
 		"/src/PKG-INFO":                              "Name: source\nVersion: 9\n",
 		"/src/METADATA":                              "Name: source\nVersion: 9\n",
 		"/src/requirements.txt":                      "ghost==1\n",
-		site + "/broken-1.dist-info/METADATA":        "Version: 1\n",
 		dpkgStatus:                                   "Package: python3-egg\nVersion: 2-1\nStatus: install ok installed\n",
 		dpkgInfo + "/python3-egg.list":               site + "\n" + site + "/egg-2.egg-info\n" + site + "/egg-2.egg-info/PKG-INFO\n",
 	}.tree(t)

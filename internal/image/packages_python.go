@@ -3,6 +3,7 @@ package image
 import (
 	"bytes"
 	"encoding/csv"
+	"errors"
 	"path"
 	"regexp"
 	"strings"
@@ -18,7 +19,11 @@ func extractPython(f *FileContent) ([]Package, error) {
 	if !ok {
 		return nil, errNotWhole
 	}
-	return parsePython(data, f.Path), nil
+	packages := parsePython(data, f.Path)
+	if packages == nil {
+		return nil, errors.New("metadata of a distribution without a name and a version")
+	}
+	return packages, nil
 }
 
 func pythonInstalled(file string) bool {

@@ -169,12 +169,12 @@ const spdx3 = `{"@context": "https://spdx.org/rdf/3.0.1/spdx-context.jsonld", "@
 		{"externalIdentifierType": "packageUrl", "identifier": "pkg:deb/debian/python3-x@1-1?distro=debian-12"}], "name": "python3-x", "software_packageVersion": "1-1", "type": "software_Package"},
 	{"type": "software_Package", "spdxId": "p:x", "name": "x", "software_packageVersion": "1", "software_packageUrl": "pkg:pypi/x@1"},
 	{"type": "software_Package", "spdxId": "p:os", "name": "debian", "software_packageVersion": "12", "software_primaryPurpose": "operatingSystem"},
-	{"type": "software_Package", "spdxId": "p:web", "name": "web", "software_packageVersion": "1.4.2", "software_primaryPurpose": "container"},
+	{"type": "software_Package", "spdxId": "p:web", "name": "web", "software_packageVersion": "1.4.2"},
 	{"type": "software_File", "spdxId": "f:1", "name": "/usr/lib/x.py"},
 	{"type": "simplelicensing_LicenseExpression", "spdxId": "l:1", "simplelicensing_licenseExpression": "MIT"},
 	{"type": "simplelicensing_LicenseExpression", "spdxId": "l:2", "simplelicensing_licenseExpression": "Apache-2.0"},
-	{"type": "software_Sbom", "spdxId": "b:1", "rootElement": ["p:web"]},
-	{"type": "SpdxDocument", "spdxId": "b:0", "rootElement": ["b:1"], "import": [{"type": "ExternalMap", "externalSpdxId": "e:1"}]}]}`
+	{"type": "SpdxDocument", "spdxId": "b:0", "rootElement": ["b:1"], "import": [{"type": "ExternalMap", "externalSpdxId": "e:1"}]},
+	{"type": "software_Sbom", "spdxId": "b:1", "rootElement": ["p:web"]}]}`
 
 // TestSPDX3 reads a bill that is a graph.
 func TestSPDX3(t *testing.T) {
