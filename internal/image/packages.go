@@ -226,7 +226,7 @@ func (r *packageReader) rpmDatabase(file string, db, wal []byte, layer int) {
 	}
 	var bad error
 	for _, blob := range blobs {
-		p, ok, err := parseRPMHeader(blob, file, r.distro)
+		p, ok, err := parseRPMHeader(blob, file, r.distro.withManager("rpm"))
 		if err != nil {
 			bad = err
 		}

@@ -175,14 +175,19 @@ func TestOtherManager(t *testing.T) {
 	root := t.TempDir()
 	writeFile(t, root+apkInstalled, "P:musl\nV:1.2.4-r2\nA:x86_64\n\n")
 	writeFile(t, root+dpkgStatus, "Package: libc6\nStatus: install ok installed\nArchitecture: amd64\nVersion: 2.36-9\n\n")
-	for _, test := range []struct{ id, apk, deb string }{
-		{"debian", "Alpine", "Debian"}, {"wolfi", "Wolfi", "Debian"}, {"houselinux", "houselinux", "houselinux"}, {"", "Alpine", "Debian"}, {"fedora", "Alpine", "Debian"},
+	writeFile(t, root+rpmDirs[0]+"/"+rpmSQLite, string(fixture(t, "small.sqlite")))
+	for _, test := range []struct{ id, apk, deb, rpm string }{
+		{"debian", "Alpine", "Debian", "RPM"}, {"wolfi", "Wolfi", "Debian", "RPM"}, {"houselinux", "houselinux", "houselinux", "houselinux"},
+		{"", "Alpine", "Debian", "RPM"}, {"fedora", "Alpine", "Debian", "Fedora"},
 	} {
 		got := map[string]string{}
 		for _, p := range read(t, treeOf(t, root), Distro{ID: test.id, Version: "12"}) {
 			got[p.Name] = p.Ecosystem
+			if strings.HasPrefix(p.PURL, "pkg:rpm/") {
+				got["rpm"] = p.Ecosystem
+			}
 		}
-		if got["musl"] != test.apk || got["libc6"] != test.deb {
+		if got["musl"] != test.apk || got["libc6"] != test.deb || got["rpm"] != test.rpm {
 			t.Errorf("%s: %v", test.id, got)
 		}
 	}
