@@ -297,7 +297,7 @@ func (s *Source) setConfig(config []byte) error {
 		s.Platform = v1.Platform{OS: c.OS, Architecture: c.Architecture, Variant: c.Variant}.String()
 	}
 	if n := len(c.RootFS.DiffIDs); n != len(s.layers) {
-		s.problems.add("the number of layers is %d by the manifest and %d by the configuration", len(s.layers), n)
+		s.problems.add("the number of layers is %d by the manifest, by the configuration %d", len(s.layers), n)
 	}
 	for i := range s.layers {
 		if i < len(c.RootFS.DiffIDs) {
