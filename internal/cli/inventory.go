@@ -31,7 +31,7 @@ type judgedList interface {
 }
 
 // run reads, judges and lists.
-func (f *inventory) run(cmd *cobra.Command, p *Program, args []string, list func(*judgements) judgedList) error {
+func (f *inventory) run(cmd *cobra.Command, p *Program, args []string, list func(judgements) judgedList) error {
 	if err := f.read(cmd, p, args); err != nil {
 		return err
 	}

@@ -18,14 +18,11 @@ var listedCategories = []string{"access", "correctness", "host", "secrets", "sto
 
 // judgements are what ullage check says of the objects of an inventory. Nothing is
 // found here that the check does not find.
-type judgements struct {
-	findings map[*model.Object][]*model.Finding
-	unknowns map[*model.Object][]model.Unknown
-}
+type judgements map[*model.Object]*sayings
 
 // judge runs the rules, with the exceptions, the baseline and the parameters of the
 // configuration.
-func (f *inventory) judge(ctx context.Context, p *Program) (*judgements, error) {
+func (f *inventory) judge(ctx context.Context, p *Program) (judgements, error) {
 	now := time.Now()
 	c := checkFlags{configPath: f.configPath, output: "text", color: "auto"}
 	c.baseline = f.baseline
@@ -59,12 +56,18 @@ func (f *inventory) judge(ctx context.Context, p *Program) (*judgements, error) 
 	problems := slices.Concat(plan.problems, report.Problems)
 	tellProblems(p, problems)
 	f.problems = append(f.problems, problems...)
-	j := &judgements{map[*model.Object][]*model.Finding{}, map[*model.Object][]model.Unknown{}}
+	j := judgements{}
+	about := func(o *model.Object) *sayings {
+		if j[o] == nil {
+			j[o] = &sayings{}
+		}
+		return j[o]
+	}
 	for _, found := range report.Findings {
-		j.findings[found.Object] = append(j.findings[found.Object], found)
+		about(found.Object).finding(found)
 	}
 	for _, u := range report.Unknowns {
-		j.unknowns[u.Object] = append(j.unknowns[u.Object], u)
+		about(u.Object).add(saying{u.Element, nil, u.Reason, -1})
 	}
 	return j, nil
 }
@@ -114,43 +117,28 @@ type verdict struct {
 }
 
 // of returns what the rules say of the spots.
-func (j *judgements) of(spots ...spot) verdict {
+func (j judgements) of(spots ...spot) verdict {
 	var v verdict
-	seen := map[*model.Finding]bool{}
-	add := func(f *model.Finding) {
-		if seen[f] {
-			return
-		}
-		seen[f] = true
-		if f.Active() {
-			v.findings = append(v.findings, f)
-		} else {
-			v.passed = append(v.passed, f)
-		}
-	}
-	done := map[*model.Object]bool{}
+	seen := map[string]bool{}
+	var objects []*model.Object
+	at := map[*model.Object][]spot{}
 	for _, s := range spots {
-		if s.object == nil || done[s.object] {
-			continue
+		if s.object != nil && at[s.object] == nil {
+			objects = append(objects, s.object)
 		}
-		done[s.object] = true
-		held := func(e *model.Element) bool {
-			return slices.ContainsFunc(spots, func(s spot) bool { return s.holds(e) })
-		}
-		for _, f := range j.findings[s.object] {
-			if held(f.Element) {
-				add(f)
-				continue
-			}
-			for _, symptom := range f.Symptoms { // of a cause that lies elsewhere in the object
-				if held(symptom.Element) {
-					add(symptom)
-				}
-			}
-		}
-		for _, u := range j.unknowns[s.object] {
-			if held(u.Element) && !slices.Contains(v.unknowns, u.Reason) {
-				v.unknowns = append(v.unknowns, u.Reason)
+		at[s.object] = append(at[s.object], s)
+	}
+	for _, o := range objects {
+		for _, what := range j[o].of(at[o]) {
+			switch {
+			case what.finding == nil && !seen[what.unknown]:
+				seen[what.unknown] = true
+				v.unknowns = append(v.unknowns, what.unknown)
+			case what.finding == nil:
+			case what.finding.Active():
+				v.findings = append(v.findings, what.finding)
+			default:
+				v.passed = append(v.passed, what.finding)
 			}
 		}
 	}

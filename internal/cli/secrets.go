@@ -28,7 +28,7 @@ Exit code: 0 told, 2 usage or internal error, 3 something could not be read.`,
   ullage secrets -n shop --cluster
   ullage secrets -o json deploy/ | jq '.secrets[] | select(.consumers == [])'`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return f.run(cmd, p, args, func(j *judgements) judgedList {
+			return f.run(cmd, p, args, func(j judgements) judgedList {
 				view := secrets.New(f.world, check.SecretReaders(access.New(f.world)))
 				view.Secrets = slices.DeleteFunc(view.Secrets, func(s *secrets.Secret) bool {
 					namespaces := []string{s.Namespace}
@@ -57,7 +57,7 @@ type listedSecret struct {
 	verdict
 }
 
-func newSecretsListing(world *model.Snapshot, view *secrets.View, j *judgements) *secretsListing {
+func newSecretsListing(world *model.Snapshot, view *secrets.View, j judgements) *secretsListing {
 	l := &secretsListing{View: view}
 	for _, s := range view.Secrets {
 		spots := []spot{{object: s.Object}}

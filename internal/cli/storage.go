@@ -25,7 +25,7 @@ Exit code: 0 told, 2 usage or internal error, 3 something could not be read.`,
   ullage storage -n shop --cluster
   ullage storage -o json deploy/ | jq '.volumes[] | select(.encryption.state == "no")'`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return f.run(cmd, p, args, func(j *judgements) judgedList {
+			return f.run(cmd, p, args, func(j judgements) judgedList {
 				view := storage.New(f.world)
 				f.filterStorage(view)
 				return newStorageListing(view, j, f.world.Closed)
@@ -60,7 +60,7 @@ type listedClass struct {
 	verdict
 }
 
-func newStorageListing(view *storage.View, j *judgements, closed bool) *storageListing {
+func newStorageListing(view *storage.View, j judgements, closed bool) *storageListing {
 	l := &storageListing{View: view}
 	for _, v := range view.Volumes {
 		said := j.of(volumeSpots(v)...)
