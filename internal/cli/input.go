@@ -121,14 +121,31 @@ func (in *input) snapshot(cmd *cobra.Command, p *Program, namespaces ...string) 
 // toldProblems is how many problems are told one by one.
 const toldProblems = 10
 
-// tellProblems writes on standard error what could not be read.
+// toldWhole is how long a line may be that no terminal shows, for those who search
+// in lines.
+const toldWhole = 400
+
+// tellProblems writes on standard error what could not be read, and what to do.
 func tellProblems(p *Program, problems []model.Problem) {
 	for i, problem := range problems {
 		if i == toldProblems {
 			fmt.Fprintf(p.Stderr, "ullage: not read: and %d more\n", len(problems)-i)
 			return
 		}
-		fmt.Fprintln(p.Stderr, "ullage: not read: "+printable(problem.String()))
+		longest := toldWhole
+		if p.Terminal.Width > 0 {
+			longest = p.width()
+		}
+		tell := func(indent int, text string) {
+			if text = printable(text); len(text) > longest {
+				text = hang(text, indent, p.width())
+			}
+			fmt.Fprintln(p.Stderr, text)
+		}
+		tell(4, "ullage: not read: "+problem.String())
+		if problem.Hint != "" {
+			tell(6, "    hint: "+problem.Hint)
+		}
 	}
 }
 

@@ -396,7 +396,7 @@ func (c *realCluster) oneNamespace() {
 		{"storage -n odd", exitIncomplete, ""},
 	} {
 		o := ullage(t, append(strings.Fields(ask.command), "--cluster", "--kubeconfig", config)...)
-		if o.code != ask.code || !strings.Contains(strings.Join(strings.Fields(o.stdout), " "), ask.want) || !strings.Contains(o.stderr, "may not be listed outside of namespace odd") {
+		if o.code != ask.code || !strings.Contains(strings.Join(strings.Fields(o.stdout), " "), ask.want) || !strings.Contains(strings.Join(strings.Fields(o.stderr), " "), "may not be listed outside of namespace odd") {
 			t.Errorf("%s: exit code %d\n%s%s", ask.command, o.code, o.stdout, o.stderr)
 		}
 	}

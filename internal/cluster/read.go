@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -122,7 +123,7 @@ func (r *reader) progress(n int) {
 // collect joins the answers.
 func (r *reader) collect(served *served, answers []answer) (*Input, error) {
 	in := &Input{Name: r.c.Name, Server: r.c.Server, Time: r.o.Now}
-	failed := map[string][]string{} // resources by reason
+	failed := map[string][]resource{} // by reason
 	refused := 0
 	for i, a := range answers {
 		res := served.wanted[i]
@@ -146,7 +147,7 @@ func (r *reader) collect(served *served, answers []answer) (*Input, error) {
 		if len(a.except) > 0 {
 			why = "may not be listed outside of namespace " + strings.Join(a.except, ", ")
 		}
-		failed[why] = append(failed[why], res.String())
+		failed[why] = append(failed[why], res)
 		in.Gaps = append(in.Gaps, model.Gap{Kind: res.groupKind(), Resource: res.name, Except: a.except, Told: true,
 			Reason: strings.Join(append([]string{gapReason(res, why)}, a.within...), "; ")})
 	}
@@ -194,18 +195,48 @@ const (
 )
 
 // problems makes one problem of each reason.
-func problems(failed map[string][]string) []model.Problem {
+func problems(failed map[string][]resource) []model.Problem {
 	var all []model.Problem
 	for why, resources := range failed {
-		names := strings.Join(resources, ", ")
+		names, which := named(resources)
 		p := model.Problem{Reason: names + " could not be read: " + why, Hint: gapHint}
+		if which != "" {
+			p.Reason += "; these are " + which
+		}
 		if strings.HasPrefix(why, "may not") {
 			p.Reason, p.Hint = names+" "+why, rightHint
+			if which != "" {
+				p.Reason += ": " + which
+			}
 		}
 		all = append(all, p)
 	}
 	slices.SortFunc(all, func(a, b model.Problem) int { return cmp.Compare(a.Reason, b.Reason) })
 	return all
+}
+
+// mostNamed is how many resources are named in a clause.
+const mostNamed = 4
+
+// named names resources. Many are counted, and which they are is told by API group.
+func named(resources []resource) (names, which string) {
+	if len(resources) <= mostNamed {
+		all := make([]string, len(resources))
+		for i, res := range resources {
+			all[i] = res.String()
+		}
+		return strings.Join(all, ", "), ""
+	}
+	groups := map[string][]string{}
+	for _, res := range resources {
+		group := cmp.Or(res.group, "core")
+		groups[group] = append(groups[group], res.name)
+	}
+	var parts []string
+	for _, group := range slices.Sorted(maps.Keys(groups)) {
+		parts = append(parts, group+" ("+strings.Join(groups[group], ", ")+")")
+	}
+	return fmt.Sprintf("%d kinds", len(resources)), strings.Join(parts, ", ")
 }
 
 // finish orders the objects and makes the digest.

@@ -107,6 +107,31 @@ func TestForbidden(t *testing.T) {
 	}
 }
 
+// What is refused altogether is told in one problem, by API group.
+func TestAllForbidden(t *testing.T) {
+	f := newFake(t)
+	f.fault = func(w http.ResponseWriter, r *http.Request) bool {
+		listed := r.URL.Query().Has("limit")
+		if listed {
+			status(w, http.StatusForbidden, "Forbidden")
+		}
+		return listed
+	}
+	in := f.read(Options{})
+	if len(in.Problems) != 1 || len(in.Gaps) < 6 || !strings.Contains(in.Problems[0].Hint, "ullage cluster rbac") {
+		t.Fatalf("problems %+v, gaps %v", in.Problems, in.Gaps)
+	}
+	reason := in.Problems[0].Reason
+	if !strings.Contains(reason, " kinds may not be listed: ") || !strings.Contains(reason, "core (") || strings.Count(reason, "apps") != 1 {
+		t.Error(reason)
+	}
+	for _, gap := range in.Gaps {
+		if gap.Told && !strings.Contains(reason, gap.Resource) {
+			t.Errorf("%s is not named in %s", gap.Resource, reason)
+		}
+	}
+}
+
 func TestForbiddenOutsideOfANamespace(t *testing.T) {
 	f := newFake(t)
 	f.items["/api/v1/namespaces/shop/pods"] = f.items["/api/v1/pods"][:2]
