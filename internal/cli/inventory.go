@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"ullage.dev/ullage/internal/model"
+	"ullage.dev/ullage/internal/policy"
 )
 
 // inventory is what the commands have in common that list what there is, worst
@@ -19,6 +20,8 @@ type inventory struct {
 	output, color string
 	verbose       bool
 	baseline      word
+	profile       word
+	rules         string            // that judged: a profile, or what else chose them
 	kinds         []model.GroupKind // that are listed
 
 	world *model.Snapshot // what was read
@@ -57,6 +60,7 @@ func (f *inventory) flags(cmd *cobra.Command) {
 	flags.StringSliceVarP(&f.namespaces, "namespace", "n", nil, "show only what is in these namespaces, or used there")
 	flags.StringVarP(&f.output, "output", "o", "text", "format: text, json")
 	wordVar(flags, &f.baseline, "baseline", "", "let findings pass that are in this file of ullage check")
+	wordVar(flags, &f.profile, "profile", "", "judge by these rules, as ullage check does: "+strings.Join(policy.ProfileNames, ", ")+", or a file (default: all, and recommended with a baseline)")
 	flags.StringVar(&f.color, "color", "auto", "auto, always or never")
 	flags.BoolVarP(&f.verbose, "verbose", "v", false, "show everything, what is in order included")
 }
@@ -115,6 +119,7 @@ type inventoryPrinter struct {
 	accessPrinter
 	verbose bool
 	closed  bool           // nothing that counts lives elsewhere
+	rules   string         // that judged
 	missing string         // why what is listed may not be all that was asked for
 	shown   int            // entries
 	left    map[string]int // entries that were left out, by severity
@@ -146,7 +151,7 @@ func (p *inventoryPrinter) rest() {
 }
 
 func (f *inventory) printer(p *Program) *inventoryPrinter {
-	return &inventoryPrinter{accessPrinter: newPrinter(p, f.color), verbose: f.verbose, closed: f.world.Closed, missing: f.missing(), left: map[string]int{}}
+	return &inventoryPrinter{accessPrinter: newPrinter(p, f.color), verbose: f.verbose, closed: f.world.Closed, rules: f.rules, missing: f.missing(), left: map[string]int{}}
 }
 
 // missing says why there may be more of the kinds that are listed, where something
@@ -252,6 +257,9 @@ func (p *inventoryPrinter) summary(what string, t *tally) {
 		line += ": " + p.missing
 	}
 	p.wrapped(0, bold, line)
+	if p.rules != "all" {
+		p.wrapped(0, dim, "Judged by less than all rules ("+p.rules+"); --profile all asks the others, too.")
+	}
 }
 
 // plural writes a count of each thing, most first.

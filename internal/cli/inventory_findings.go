@@ -20,16 +20,18 @@ var listedCategories = []string{"access", "correctness", "host", "secrets", "sto
 // found here that the check does not find.
 type judgements map[*model.Object]*sayings
 
-// judge runs the rules, with the exceptions, the baseline and the parameters of the
-// configuration.
+// judge runs the rules that the check of the same profile runs, with the exceptions,
+// the baseline and the parameters of the configuration.
 func (f *inventory) judge(ctx context.Context, p *Program) (judgements, error) {
 	now := time.Now()
 	c := checkFlags{configPath: f.configPath, output: "text", color: "auto"}
-	c.baseline = f.baseline
+	c.baseline, c.profile = f.baseline, f.profile
 	if err := c.merge(p.Getenv("HOME")); err != nil {
 		return nil, err
 	}
-	c.profile, c.rules, c.frameworks = word{text: "all"}, nil, nil
+	if c.profile.from == "" && c.baseline.text == "" && len(c.rules)+len(c.frameworks) == 0 {
+		c.profile.text = "all" // else as the check that made the baseline
+	}
 	c.severity, c.failOn, c.world = word{text: model.Info.String()}, word{text: "never"}, word{text: "open"}
 	if f.world.Closed {
 		c.world.text = "closed"
@@ -44,6 +46,7 @@ func (f *inventory) judge(ctx context.Context, p *Program) (judgements, error) {
 	plan.rules = slices.DeleteFunc(slices.Clone(plan.rules), func(r *policy.Rule) bool {
 		return !r.Builtin || !slices.Contains(listedCategories, r.Category)
 	})
+	f.rules = plan.profile
 	plan.readOwn(f.loaded)
 	report, err := check.Run(ctx, f.loaded.Objects, check.Options{
 		Rules: plan.rules, Settings: plan.settings, KubernetesMinor: plan.minor, Closed: f.world.Closed, Gaps: f.gaps,

@@ -39,7 +39,9 @@ func TestSayingsAreThoseOfAScan(t *testing.T) {
 		for i := range spots {
 			spots[i] = spot{o, path()}
 		}
-		held := func(e *model.Element) bool { return slices.ContainsFunc(spots, func(s spot) bool { return s.holds(e) }) }
+		held := func(e *model.Element) bool {
+			return slices.ContainsFunc(spots, func(s spot) bool { return s.holds(e) })
+		}
 		for _, what := range s.all {
 			if held(what.element) && (what.cause < 0 || !held(s.all[what.cause].element)) {
 				plain = append(plain, what)

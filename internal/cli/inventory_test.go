@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -330,5 +332,39 @@ func TestInventorySumsUpWhatIsUnknown(t *testing.T) {
 		if lines := strings.Fields(o.stdout); !strings.HasSuffix(strings.Join(lines, " "), c.want) {
 			t.Errorf("%v: want %q at the end of\n%s%s", c.args[0], c.want, o.stdout, o.stderr)
 		}
+	}
+}
+
+// TestBaselineOfACheckSilencesTheList has a baseline hold what the check that wrote it
+// found: with the same rules nothing is left.
+func TestBaselineOfACheckSilencesTheList(t *testing.T) {
+	for _, profile := range []string{"", "all"} {
+		file := filepath.Join(t.TempDir(), "baseline.json")
+		flags := []string{"../../examples/chandlery"}
+		if profile != "" {
+			flags = append(flags, "--profile", profile)
+		}
+		if o := ullage(t, append([]string{"check", "--write-baseline", file}, flags...)...); o.code != exitClean {
+			t.Fatal(o.stderr)
+		}
+		for _, command := range []string{"storage", "secrets"} {
+			active := func(more ...string) int {
+				return strings.Count(ullage(t, append([]string{command, "-o", "json"}, append(flags, more...)...)...).stdout, `"active": true`)
+			}
+			if before, after := active(), active("--baseline", file); before == 0 || after != 0 {
+				t.Errorf("%s of profile %q: %d findings, and %d that the baseline does not hold", command, profile, before, after)
+			}
+			text := ullage(t, append([]string{command, "--baseline", file}, flags...)...).stdout
+			if less := strings.Contains(text, "--profile all asks the others"); less != (profile == "") {
+				t.Errorf("%s of profile %q:\n%s", command, profile, text)
+			}
+		}
+	}
+	config := filepath.Join(t.TempDir(), "c.yaml")
+	if err := os.WriteFile(config, []byte("apiVersion: ullage.dev/v1alpha1\nkind: Config\nprofile: baseline\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if text := ullage(t, "secrets", "--config", config, "../../examples/chandlery").stdout; !strings.Contains(text, "less than all rules (baseline)") || strings.Contains(text, "[secrets-in-env]") {
+		t.Errorf("the configured profile does not hold:\n%s", text)
 	}
 }
