@@ -9,6 +9,7 @@
 package cluster
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -61,6 +62,13 @@ func Connect(ctx context.Context, kubeconfig, kubeContext, userAgent string) (*C
 	rules := clientcmd.NewDefaultClientConfigLoadingRules()
 	rules.ExplicitPath = kubeconfig
 	loader := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, &clientcmd.ConfigOverrides{CurrentContext: kubeContext})
+	raw, err := loader.RawConfig()
+	if err == nil {
+		kubeContext = cmp.Or(kubeContext, raw.CurrentContext)
+		if err := validate(&raw, kubeContext); err != nil {
+			return nil, fmt.Errorf("kubeconfig: %w", err)
+		}
+	}
 	config, err := loader.ClientConfig()
 	if err != nil {
 		if clientcmd.IsEmptyConfig(err) {
@@ -69,13 +77,8 @@ func Connect(ctx context.Context, kubeconfig, kubeContext, userAgent string) (*C
 		return nil, fmt.Errorf("kubeconfig: %w", err)
 	}
 	name := "in-cluster"
-	if raw, err := loader.RawConfig(); err == nil {
-		if kubeContext == "" {
-			kubeContext = raw.CurrentContext
-		}
-		if c := raw.Contexts[kubeContext]; c != nil {
-			name = c.Cluster
-		}
+	if c := raw.Contexts[kubeContext]; c != nil {
+		name = c.Cluster
 	}
 	config.UserAgent = userAgent
 	config.WarningHandler = rest.NoWarnings{}
@@ -100,7 +103,7 @@ func connect(ctx context.Context, config *rest.Config, name string) (*Client, er
 			return nil
 		})
 	}); err != nil {
-		return nil, &UnreachableError{name, err}
+		return nil, &UnreachableError{name, explained(config, err)}
 	}
 	if _, ok := minor(version.GitVersion); !ok {
 		return nil, &UnreachableError{name, errors.New("it says no version of Kubernetes")}
