@@ -63,6 +63,9 @@ func (f *netFlags) blast(cmd *cobra.Command, p *Program, text string) error {
 	default:
 		err = n.writeBlast(f.printer(p), e, b, f.verbose)
 	}
+	if b.Untried > 0 {
+		return errors.Join(err, &codeError{code: exitIncomplete})
+	}
 	return errors.Join(err, f.incomplete())
 }
 
@@ -145,9 +148,17 @@ func (n *network) writePeers(w *accessPrinter, peers []reach.BlastPeer, verbose 
 	fmt.Fprintln(w.w)
 }
 
+// writeUntried tells that not every change was tried.
+func (n *network) writeUntried(w *accessPrinter, b *reach.Blast) {
+	if b.Untried > 0 {
+		w.wrapped(2, yellow, counted(b.Untried, "change")+" not tried: policies allow other ports between nearly all pairs, so that each takes very long. Ask about fewer workloads.")
+	}
+}
+
 func (n *network) writeCuts(w *accessPrinter, b *reach.Blast, verbose bool) {
 	if len(b.Cuts) == 0 {
 		w.wrapped(0, bold, "No single change that was tried makes it smaller.")
+		n.writeUntried(w, b)
 		return
 	}
 	w.wrapped(0, bold, "what shrinks it most, each computed again with the change made")
@@ -167,6 +178,7 @@ func (n *network) writeCuts(w *accessPrinter, b *reach.Blast, verbose bool) {
 			w.wrapped(6, dim, c.Assumed)
 		}
 	}
+	n.writeUntried(w, b)
 	if left := len(b.Cuts) - len(shown); left > 0 {
 		w.line(2, dim, counted(left, "more change")+" shrink it less; -v lists all")
 	}
@@ -230,7 +242,8 @@ func (n *network) blastJSON(e *netEnd, b *reach.Blast) any {
 		Reaches []blastPeerJSON `json:"reaches"`
 		From    []blastPeerJSON `json:"reachedBy"`
 		Cuts    []cutJSON       `json:"cuts"`
-	}{e.text, extentJSON(b.Direct), extentJSON(b.Further), answerWords[b.Outside], answerWords[b.Nodes], b.Why.Texts(), peers(b.Reached), peers(b.From), []cutJSON{}}
+		Untried int             `json:"untried"` // changes that take too long in this network
+	}{e.text, extentJSON(b.Direct), extentJSON(b.Further), answerWords[b.Outside], answerWords[b.Nodes], b.Why.Texts(), peers(b.Reached), peers(b.From), []cutJSON{}, b.Untried}
 	for _, c := range b.Cuts {
 		one := cutJSON{Change: c.Text, Policy: c.YAML, Assumed: c.Assumed, Direct: extentJSON(c.Direct), Further: extentJSON(c.Further)}
 		for _, o := range c.Removes {

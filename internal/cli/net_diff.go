@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bufio"
 	"encoding/csv"
 	"errors"
 	"fmt"
@@ -90,7 +91,8 @@ func (f *netFlags) diff(cmd *cobra.Command, p *Program, args []string) error {
 	var err error
 	switch f.output {
 	case "json":
-		err = writeJSON(p.Stdout, c.json())
+		out := bufio.NewWriter(p.Stdout)
+		err = errors.Join(c.json(out), out.Flush())
 	case "csv":
 		err = c.csv(p.Stdout)
 	case "dot":
@@ -298,8 +300,8 @@ func howCertain(v reach.Verdict, ports reach.PortSet) string {
 }
 
 type changeJSON struct {
-	From   []endJSON   `json:"from"`
-	To     []endJSON   `json:"to"`
+	From   []int       `json:"from"` // indexes of endpoints
+	To     []int       `json:"to"`
 	In     string      `json:"in"` // both; new or gone when one end of each pair is
 	Opens  string      `json:"opens"`
 	Closes string      `json:"closes"`
@@ -307,25 +309,52 @@ type changeJSON struct {
 	New    verdictJSON `json:"new"`
 }
 
-func (c *compared) json() any {
-	ends := func(all []*reach.Endpoint) []endJSON {
-		list := []endJSON{}
-		for _, e := range all {
-			list = append(list, asEnd(e))
+// json streams the endpoints and the changes, which may be very many.
+func (c *compared) json(w io.Writer) error {
+	out := &stickyWriter{w: w}
+	known, index := map[*reach.Endpoint]int{}, map[endID]int{}
+	out.print(`{"closedWorld":%t,"endpoints":[`, c.closed())
+	indexes := func(all []*reach.Endpoint) []int {
+		list := make([]int, len(all))
+		for i, e := range all {
+			at, ok := known[e]
+			if !ok {
+				id := idOf(e)
+				if at, ok = index[id]; !ok {
+					if at = len(index); at > 0 {
+						out.print(",")
+					}
+					index[id] = at
+					out.encode(asEnd(e))
+				}
+				known[e] = at
+			}
+			list[i] = at
 		}
 		return list
 	}
-	j := struct {
-		Closed  bool         `json:"closedWorld"`
-		New     []endJSON    `json:"new"` // workloads that one side only has
-		Gone    []endJSON    `json:"gone"`
-		Changes []changeJSON `json:"changes"`
-	}{c.closed(), ends(c.fresh), ends(c.gone), []changeJSON{}}
+	fresh, gone := indexes(c.fresh), indexes(c.gone)
 	for i := range c.changes {
-		x := &c.changes[i]
-		j.Changes = append(j.Changes, changeJSON{ends(x.From), ends(x.To), x.In.String(), x.Opens().String(), x.Closes().String(), asVerdict(x.Old), asVerdict(x.New)})
+		indexes(c.changes[i].From)
+		indexes(c.changes[i].To)
 	}
-	return j
+	out.print(`],"new":`)
+	out.encode(fresh)
+	out.print(`,"gone":`)
+	out.encode(gone)
+	out.print(`,"changes":[`)
+	for i := range c.changes {
+		if i > 0 {
+			out.print(",")
+		}
+		x := &c.changes[i]
+		out.encode(changeJSON{indexes(x.From), indexes(x.To), x.In.String(), x.Opens().String(), x.Closes().String(), asVerdict(x.Old), asVerdict(x.New)})
+		if out.err != nil {
+			break
+		}
+	}
+	out.print("]}\n")
+	return out.err
 }
 
 // csv writes a line for each pair that changes.

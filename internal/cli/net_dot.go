@@ -2,6 +2,7 @@ package cli
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -164,6 +165,9 @@ func (l *listing) dot(out io.Writer) error {
 				g.edge(dotEdge{i, j, style, ""}, ports, n*k)
 			}
 		}
+	}
+	if l.omitted > 0 {
+		return errors.New(tooManyFlows)
 	}
 	return g.write(out)
 }

@@ -38,7 +38,7 @@ func (l *listing) json(w io.Writer) error {
 			break
 		}
 	}
-	out.print("]}\n")
+	out.print(`],"omittedSources":%d}`+"\n", l.omitted)
 	return out.err
 }
 

@@ -43,6 +43,7 @@ more than 70 workloads; dot with --exhaustive shows each workload.`,
 // listing is what list shows of a network.
 type listing struct {
 	*network
+	omitted    int               // sources left out as there are too many flows, see mostFlows
 	src, dst   map[reach.ID]bool // nil for all
 	namespaces map[string]bool   // nil for all
 	exhaustive bool
@@ -70,7 +71,7 @@ func (f *netFlags) list(cmd *cobra.Command, p *Program) error {
 		return err
 	}
 	if f.output == "text" {
-		return errors.Join(l.text(f.printer(p)), f.incomplete())
+		return errors.Join(l.text(f.printer(p)), f.incomplete(), l.incomplete())
 	}
 	out := bufio.NewWriter(p.Stdout)
 	switch f.output {
@@ -83,7 +84,18 @@ func (f *netFlags) list(cmd *cobra.Command, p *Program) error {
 	case "svg":
 		err = l.svg(out)
 	}
-	return errors.Join(err, out.Flush(), f.incomplete())
+	if err != nil {
+		return err
+	}
+	return errors.Join(out.Flush(), f.incomplete(), l.incomplete())
+}
+
+// incomplete is the exit code when flows were left out.
+func (l *listing) incomplete() error {
+	if l.omitted > 0 {
+		return &codeError{code: exitIncomplete}
+	}
+	return nil
 }
 
 // filter returns the endpoints that a flag names, nil when it names none.
@@ -139,15 +151,32 @@ func (l *listing) flows() func(func(reach.Flow) bool) {
 			}
 			return
 		}
-		for flow := range l.Graph.Compact() {
+		told, from := 0, reach.ID(-1)
+		var wants func(reach.ID) bool
+		if l.src != nil {
+			wants = func(id reach.ID) bool { return l.src[id] }
+		}
+		for flow := range l.Graph.Compact(wants) {
+			if told >= mostFlows && flow.From[0] != from {
+				l.omitted = l.Graph.Len() - int(flow.From[0])
+				return
+			}
+			from = flow.From[0]
 			for _, part := range l.cut(flow) {
-				if !yield(part) {
+				if told++; !yield(part) {
 					return
 				}
 			}
 		}
 	}
 }
+
+// mostFlows is about how many flows are told together. Networks in which policies
+// allow other ports between nearly all pairs have as many as pairs, which nobody reads
+// and which take very long.
+const mostFlows = 200_000
+
+const tooManyFlows = "policies allow other ports between more than 200,000 groups of workloads: choose some with --src, --dst or -n, or take --exhaustive"
 
 // cut returns what of a flow is asked for.
 func (l *listing) cut(flow reach.Flow) []reach.Flow {
@@ -248,6 +277,9 @@ func (l *listing) text(w *accessPrinter) error {
 	}
 	if len(blocks) == 0 {
 		w.line(0, "", "Nothing of what was asked for is open.")
+	}
+	if l.omitted > 0 {
+		w.wrapped(0, yellow, fmt.Sprintf("%s not listed: %s.", counted(l.omitted, "more source"), tooManyFlows))
 	}
 	notes.write(w)
 	l.openWorld(w)

@@ -1,7 +1,9 @@
 package cli
 
 import (
+	"encoding/json"
 	"fmt"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -35,5 +37,43 @@ func TestManyRoutesAreFolded(t *testing.T) {
 		if got := strings.Count(ullage(t, append([]string{"net", "exposed", dir}, args...)...).stdout, "Ingress/a/i-"); got != routes {
 			t.Errorf("%v: %d routes, want %d", args, got, routes)
 		}
+	}
+}
+
+// Networks in which policies allow other ports between nearly all pairs are told in
+// part, and that is said.
+func TestTooManyFlowsAreCut(t *testing.T) {
+	const pods = 700
+	var b strings.Builder
+	for i := range pods {
+		fmt.Fprintf(&b, "---\napiVersion: v1\nkind: Pod\nmetadata: {name: p-%d, namespace: n%d, labels: {app: a-%[1]d}}\nspec: {containers: [{name: c, image: a}]}\n"+
+			"---\napiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: p-%[1]d, namespace: n%[2]d}\n"+
+			"spec: {podSelector: {matchLabels: {app: a-%[1]d}}, policyTypes: [Ingress, Egress], ingress: [{ports: [{port: %[3]d, endPort: %[4]d}]}], egress: [{ports: [{port: %[5]d, endPort: %[6]d}]}]}\n",
+			i, i%20, 1000+3*i, 60000-2*i, 1500+i, 50000+i)
+	}
+	path := filepath.Join(write(t, map[string]string{"pods.yaml": b.String()}), "pods.yaml")
+	o := ullage(t, "net", "list", "--closed-world", "-f", path)
+	if text := strings.Join(strings.Fields(o.stdout), " "); o.code != exitIncomplete || !strings.Contains(text, "more sources not listed: "+tooManyFlows) {
+		t.Errorf("exit code %d: %s", o.code, text[max(0, len(text)-500):])
+	}
+	o = ullage(t, "net", "list", "--closed-world", "-o", "json", "-f", path)
+	var list struct {
+		Connections    []struct{ From, To []int }
+		OmittedSources int
+	}
+	if err := json.Unmarshal([]byte(o.stdout), &list); err != nil || o.code != exitIncomplete || list.OmittedSources == 0 || len(list.Connections) < mostFlows {
+		t.Errorf("exit code %d, %d connections, %d sources omitted: %v", o.code, len(list.Connections), list.OmittedSources, err)
+	}
+	last := list.Connections[len(list.Connections)-1].From[0]
+	if last+1+list.OmittedSources < pods {
+		t.Errorf("%d sources omitted behind %d", list.OmittedSources, last)
+	}
+	for _, format := range []string{"svg", "dot"} {
+		if o := ullage(t, "net", "list", "-o", format, "-f", path); o.code != exitUsage || o.stdout != "" || !strings.Contains(o.stderr, "choose some with --src") {
+			t.Errorf("%s: exit code %d: %.200s%s", format, o.code, o.stdout, o.stderr)
+		}
+	}
+	if o := ullage(t, "net", "list", "--closed-world", "--src", "n0/p-0", "-f", path); o.code != 0 || strings.Contains(o.stdout, "not listed") {
+		t.Errorf("exit code %d: %.500s", o.code, o.stdout)
 	}
 }

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"io"
 
@@ -45,6 +46,9 @@ func (l *listing) matrix() (*matrix, error) {
 		for _, id := range flow.To {
 			used[1][id] = true
 		}
+	}
+	if l.omitted > 0 {
+		return nil, errors.New(tooManyFlows)
 	}
 	rows, columns := m.rows.fill(ends, used[0]), m.columns.fill(ends, used[1])
 	if err := m.fits("choose some with -n, --src or --dst"); err != nil {

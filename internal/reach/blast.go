@@ -21,6 +21,7 @@ type Blast struct {
 	From    []BlastPeer    // endpoints that reach them, by id
 	Why     Reasons        // why the extents differ
 	Cuts    []Cut          // what makes Direct smaller, most first
+	Untried int            // changes that FindCuts left out, as each takes very long in this network
 	own     map[ID]bool    // Of
 	graph   *Graph         // that it was computed in
 	spaces  map[string]int // number of reached workloads by namespace
@@ -186,7 +187,11 @@ func (b *Blast) FindCuts(s *model.Snapshot) {
 	cuts = append(cuts, b.removals()...)
 	cuts = append(cuts, b.splits(s)...)
 	kept := cuts[:0]
-	for _, c := range cuts {
+	for i, c := range cuts {
+		if b.graph.full() {
+			b.Untried = len(cuts) - i
+			break
+		}
 		g := b.graph.With(s.With(c.Changes...), c.Changes...)
 		after := newBlast(g, b.sameIn(g))
 		after.reach()

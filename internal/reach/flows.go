@@ -14,12 +14,13 @@ type mixer struct {
 	*Graph
 	keys   []uint64
 	values []answerID
+	asked  [2][]uint8 // for cells of rows, see cell
 }
 
 const mixerSize = 1 << 14
 
 func (g *Graph) newMixer() *mixer {
-	return &mixer{g, make([]uint64, mixerSize), make([]answerID, mixerSize)}
+	return &mixer{Graph: g, keys: make([]uint64, mixerSize), values: make([]answerID, mixerSize)}
 }
 
 func (m *mixer) meet(out, in answerID) answerID {
@@ -40,6 +41,24 @@ func (m *mixer) meet(out, in answerID) answerID {
 		m.keys[slot] = key
 	}
 	return m.values[slot]
+}
+
+// fewCells is how many cells of a row are computed one by one before all of them are.
+const fewCells = 32
+
+// cell returns one answer of a row, and computes the others once some were asked for.
+func (m *mixer) cell(d Direction, sign, peer int32) answerID {
+	if sign < 0 {
+		return allowed
+	}
+	if m.asked[d] == nil {
+		m.asked[d] = make([]uint8, len(m.signatures[d]))
+	}
+	if m.asked[d][sign] >= fewCells {
+		return m.rowOf(d, sign)[peer]
+	}
+	m.asked[d][sign]++
+	return m.Graph.cell(d, sign, peer)
 }
 
 func (m *mixer) get(id answerID) answer {
@@ -85,16 +104,20 @@ func (g *Graph) follow(self ID, own, other Direction) iter.Seq2[ID, Verdict] {
 			end = g.firstName()
 		}
 		mine := g.row(own, unit)
-		answers := make([]answerID, end)
-		for i := range answers {
-			answers[i] = m.meet(mine.at(int32(i)), g.row(other, int32(i)).at(unit))
-		}
+		full := g.full()
 		for id := range ID(g.Len()) {
 			i := g.unit(id)
 			if i >= end {
 				return
 			}
-			a := answers[i]
+			x, y := mine.at(i), g.row(other, i).at(unit)
+			if full && x != y && x > denied && y > denied && id != self {
+				if v := g.meeting(x, y); !v.May.Empty() && !yield(id, v) {
+					return
+				}
+				continue
+			}
+			a := m.meet(x, y)
 			if id == self && g.isOnePod(id) {
 				a = g.loopback(a)
 			}
@@ -103,6 +126,23 @@ func (g *Graph) follow(self ID, own, other Direction) iter.Seq2[ID, Verdict] {
 			}
 		}
 	}
+}
+
+// full reports whether what pairs allow is no longer remembered.
+func (g *Graph) full() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.sets.full()
+}
+
+// meeting returns what two answers allow together, without remembering it.
+func (g *Graph) meeting(a, b answerID) Verdict {
+	x, y := g.verdict(a), g.verdict(b)
+	v := Verdict{Must: x.Must.intersect(y.Must), May: x.May.intersect(y.May), Why: x.Why | y.Why}
+	if v.Must.Equal(v.May) {
+		v.Why = 0
+	}
+	return v
 }
 
 // All yields every pair of endpoints between which some port is or may be
@@ -235,13 +275,14 @@ type Flow struct {
 // Compact yields what All yields, with endpoints together that have the same
 // peers: those that neither as sources nor as destinations any pair tells apart.
 // The connections of a Pod with itself are those of two alike. Groups come by
-// the id of their first member.
-func (g *Graph) Compact() iter.Seq[Flow] {
+// the id of their first member. Groups of sources of which none is wanted are left
+// out; nil wants all.
+func (g *Graph) Compact(wants func(ID) bool) iter.Seq[Flow] {
 	return func(yield func(Flow) bool) {
 		groups := g.alike()
 		m, verdict := g.newMixer(), g.verdicts()
 		for _, from := range groups {
-			if from.unit >= g.firstName() {
+			if from.unit >= g.firstName() || wants != nil && !slices.ContainsFunc(from.members, wants) {
 				continue
 			}
 			to := map[answerID][]ID{}

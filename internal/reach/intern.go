@@ -36,6 +36,7 @@ type interner struct {
 	answers []answer
 	known   map[answer]answerID
 	both    map[[2]answerID]answerID
+	limit   int // of both, see mostMeets
 }
 
 type operator uint8
@@ -53,7 +54,7 @@ type operation struct {
 
 func newInterner() *interner {
 	in := &interner{
-		ids: map[string]setID{}, memo: map[operation]setID{}, known: map[answer]answerID{}, both: map[[2]answerID]answerID{},
+		ids: map[string]setID{}, memo: map[operation]setID{}, known: map[answer]answerID{}, both: map[[2]answerID]answerID{}, limit: mostMeets,
 	}
 	in.set(nil)
 	in.set(everyPort)
@@ -159,6 +160,14 @@ func (in *interner) minus(a, b setID) setID {
 	}
 	return in.apply(opMinus, a, b)
 }
+
+// mostMeets is how many pairs of answers are remembered with what they allow
+// together. Where nearly each pair of endpoints allows other ports, there may be as
+// many as pairs.
+const mostMeets = 1 << 21
+
+// full reports whether there are too many answers to remember more.
+func (in *interner) full() bool { return len(in.both) >= in.limit }
 
 // meet returns what two directions allow together.
 func (in *interner) meet(a, b answerID) answerID {

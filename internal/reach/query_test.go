@@ -44,7 +44,7 @@ func TestIterationsAgreeWithPorts(t *testing.T) {
 		for pair, v := range g.All() {
 			got[name(pair[0], pair[1])] = v
 		}
-		for flow := range g.Compact() {
+		for flow := range g.Compact(nil) {
 			for _, from := range flow.From {
 				for _, to := range flow.To {
 					compact[name(from, to)] = flow.Verdict
@@ -319,6 +319,42 @@ func TestWithIsNew(t *testing.T) {
 	}
 	if shared < 15 {
 		t.Errorf("%d graphs shared only", shared)
+	}
+}
+
+// What is no longer remembered is answered all the same, and changes are not tried.
+func TestFullIsTheSame(t *testing.T) {
+	unsure := 0
+	for seed := range uint64(60) {
+		s := random(t, seed, int(seed%5)).snapshot(true)
+		normal, full := New(s), New(s)
+		full.sets.limit = 0
+		for id := range ID(normal.Len()) {
+			want := map[ID]Verdict{}
+			for to, v := range normal.From(id) {
+				want[to] = v
+			}
+			for to, v := range full.From(id) {
+				if w, ok := want[to]; !ok || !w.Equal(v) || w.Why != v.Why {
+					t.Fatalf("seed %d: %d to %d: %v, want %v", seed, id, to, v, w)
+				}
+				unsure += boolToInt(!v.Must.Equal(v.May))
+				delete(want, to)
+			}
+			if len(want) > 0 {
+				t.Fatalf("seed %d: from %d: %v missing", seed, id, want)
+			}
+		}
+		ids := normal.InNamespace(normal.namespaces[0].name)
+		if b := full.Blast(ids); len(ids) > 0 {
+			b.FindCuts(s)
+			if len(b.Cuts) > 0 || b.Untried != len(b.removals())+len(b.splits(s)) {
+				t.Fatalf("seed %d: %d changes, %d untried", seed, len(b.Cuts), b.Untried)
+			}
+		}
+	}
+	if unsure < 100 {
+		t.Errorf("%d verdicts are unsure only", unsure)
 	}
 }
 

@@ -186,7 +186,7 @@ func FuzzPolicy(f *testing.F) {
 				}
 			}
 			g.Idle()
-			for range g.Compact() {
+			for range g.Compact(nil) {
 			}
 		}
 	})
