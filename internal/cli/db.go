@@ -186,24 +186,73 @@ func (f *dbFlags) tellUpdate(p *Program, store *advisory.Store, r *advisory.Repo
 	for _, problem := range r.Problems {
 		fmt.Fprintln(p.Stderr, "ullage: "+printable(problem.String()))
 	}
+	db, err := advisory.Open(store.Path())
+	if err == nil {
+		defer db.Close()
+		p.tellDatabase(db, r.Built)
+	}
 	switch {
 	case failed == len(r.Outcomes) && failed > 0:
-		return &codeError{exitUsage, errors.New("no feed could be fetched, and the database stays as it was: check the network, or name a mirror with --mirror")}
+		return &codeError{exitUsage, errors.New("no feed could be fetched, and " + leftAs(err) + ": check the network, or name a mirror with --mirror")}
 	case failed > 0:
-		return &codeError{exitIncomplete, errors.New(kept(failed) + ": run ullage db update again, or name with --feed those to fetch")}
+		return &codeError{exitIncomplete, errors.New(kept(r, db) + ": run ullage db update again, or name with --feed those to fetch")}
 	case unread > 0:
 		return &codeError{exitIncomplete, fmt.Errorf("%s could not be read, and the database goes without: tell the makers of the feed", counted(unread, "record"))}
 	}
 	return nil
 }
 
+// tellDatabase ends an update with what it came to.
+func (p *Program) tellDatabase(db *advisory.Database, built bool) {
+	total, feeds := 0, db.Describe().Feeds
+	for i := range feeds {
+		total += feeds[i].Records
+	}
+	text := fmt.Sprintf("the database has %s of %s (%s)", counted(total, "record"), counted(len(feeds), "feed"), megabytes(db.Size()))
+	if !built {
+		text = "nothing changed: " + text
+	}
+	fmt.Fprintln(p.Stdout, "\n"+text)
+}
+
+// leftAs says what there is after an update that could fetch nothing, by the error of
+// opening the database.
+func leftAs(err error) string {
+	switch {
+	case err == nil:
+		return "the database stays as it was"
+	case errors.Is(err, advisory.ErrNone):
+		return "there is no database"
+	}
+	return "the database that is there cannot be read (" + err.Error() + ")"
+}
+
 // mostAlike is how many feeds that fail for one reason have a line each.
 const mostAlike = 3
 
-// kept says that feeds failed, and what that leaves.
-func kept(failed int) string {
-	if failed == 1 {
-		return "1 feed could not be fetched and stays as it was"
+// kept says that feeds failed, and what that leaves of them: what the database had
+// before, or nothing.
+func kept(r *advisory.Report, db *advisory.Database) string {
+	stay, lack := 0, 0
+	for _, o := range r.Outcomes {
+		switch {
+		case o.State != advisory.Failed:
+		case db != nil && db.Describe().Feed(o.Feed) != nil:
+			stay++
+		default:
+			lack++
+		}
 	}
-	return fmt.Sprintf("%d feeds could not be fetched and stay as they were", failed)
+	text := counted(stay+lack, "feed") + " could not be fetched"
+	switch {
+	case lack == 0 && stay == 1:
+		return text + " and stays as it was"
+	case lack == 0:
+		return text + " and stay as they were"
+	case stay == 0 && lack == 1:
+		return text + " and is not in the database"
+	case stay == 0:
+		return text + " and are not in the database"
+	}
+	return fmt.Sprintf("%s: %d as they were before, %d not in the database", text, stay, lack)
 }

@@ -156,7 +156,10 @@ func (f *imageFlags) run(ctx context.Context, p *Program, ref string) error {
 	if err := f.signer.hold(result); err != nil {
 		return err
 	}
-	return decider.verdict(p, answer)
+	if err := decider.verdict(p, answer); err != nil || f.output != "openvex" {
+		return err
+	}
+	return unstated(p, result)
 }
 
 // scanner reads images as the flags say; kept is nil without a store.

@@ -162,11 +162,31 @@ func notJudged(r *scan.Result) string {
 	case len(r.Image.Packages) == 0:
 		return "none was identified in it"
 	case len(v.NoData) > 0:
-		return "there are no advisories on " + strings.Join(v.NoData, ", ") + ": fetch a feed that has some with ullage db update"
+		return noAdvisories(v)
 	case len(v.Undecided) > 0:
 		return counted(len(v.Undecided), "advisory") + " could not be decided (--verbose lists them)"
 	}
 	return ""
+}
+
+func noAdvisories(v *vuln.Result) string {
+	return "there are no advisories on " + strings.Join(v.NoData, ", ") + ": fetch a feed that has some with ullage db update"
+}
+
+// unstated is the error of a document that has no place for what nobody knows: it says
+// nothing of it, and must not be taken for a clean one. It is nil when there is no such.
+func unstated(p *Program, r *scan.Result) error {
+	var why string
+	switch v := r.Vulnerabilities; {
+	case len(r.Image.Packages) == 0:
+		why = "the document states nothing: no package was identified in the image"
+	case len(v.NoData) > 0:
+		why = "the document states nothing of some packages: " + noAdvisories(v)
+	default:
+		return nil
+	}
+	fmt.Fprintln(p.Stderr, "ullage: "+printable(why))
+	return &codeError{code: exitIncomplete}
 }
 
 // excepted is a match as exceptions know it.

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bytes"
 	"encoding/json"
 	"os"
 	"path/filepath"
@@ -8,6 +9,7 @@ import (
 	"testing"
 
 	"ullage.dev/ullage/internal/image"
+	"ullage.dev/ullage/internal/scan"
 	"ullage.dev/ullage/internal/vuln"
 )
 
@@ -187,5 +189,49 @@ func TestNoDataFirst(t *testing.T) {
 	text, _, _ = runImage(t, "diff", "--db", db, path, path)
 	if at := strings.Index(text, "Vulnerabilities"); at < 0 || !strings.Contains(text[at:], "none came or went in packages that there is data on") || strings.Contains(text[at:], "the same\n") {
 		t.Errorf("%s", text)
+	}
+}
+
+// TestUnstated holds that a document without statements is not taken for a clean image
+// where nothing is known of its packages.
+func TestUnstated(t *testing.T) {
+	for want, r := range map[string]*scan.Result{
+		"":                              {Image: &image.Image{Packages: make([]image.Package, 1)}, Vulnerabilities: &vuln.Result{}},
+		"no package was identified":     {Image: &image.Image{}, Vulnerabilities: &vuln.Result{}},
+		"there are no advisories on x:": {Image: &image.Image{Packages: make([]image.Package, 1)}, Vulnerabilities: &vuln.Result{NoData: []string{"x"}}},
+	} {
+		var stderr bytes.Buffer
+		err := unstated(&Program{Stderr: &stderr}, r)
+		if (err != nil) != (want != "") || !strings.Contains(stderr.String(), want) {
+			t.Errorf("%q: %v, %q", want, err, stderr.String())
+		}
+	}
+}
+
+// TestLeftAfterUpdate holds what is said of feeds that could not be fetched.
+func TestLeftAfterUpdate(t *testing.T) {
+	m := newFeedMirror(t)
+	db := t.TempDir()
+	o := ullage(t, "db", "update", "--db", db, "--mirror", m.URL, "--feed", "kev")
+	if o.code != exitUsage || !strings.Contains(o.stderr, "and there is no database") {
+		t.Errorf("%d, %s", o.code, o.stderr)
+	}
+	m.mu.Lock()
+	m.files["/kev/known_exploited_vulnerabilities.json"] = []byte(`{"vulnerabilities":[{"cveID":"CVE-2024-1234","dateAdded":"2024-01-01"}]}`)
+	m.mu.Unlock()
+	o = ullage(t, "db", "update", "--db", db, "--mirror", m.URL, "--feed", "kev", "--feed", "epss")
+	if o.code != exitIncomplete || !strings.Contains(o.stderr, "1 feed could not be fetched and is not in the database") || !strings.Contains(o.stdout, "\nthe database has 1 record of 1 feed") {
+		t.Errorf("%d, %s%s", o.code, o.stdout, o.stderr)
+	}
+	o = ullage(t, "db", "update", "--db", db, "--mirror", m.URL)
+	if o.code != exitClean || !strings.Contains(o.stdout, "nothing changed: the database has 1 record") {
+		t.Errorf("%d, %s%s", o.code, o.stdout, o.stderr)
+	}
+	m.mu.Lock()
+	clear(m.files)
+	m.mu.Unlock()
+	o = ullage(t, "db", "update", "--db", db, "--mirror", m.URL, "--feed", "kev")
+	if o.code != exitUsage || !strings.Contains(o.stderr, "the database stays as it was") {
+		t.Errorf("%d, %s%s", o.code, o.stdout, o.stderr)
 	}
 }

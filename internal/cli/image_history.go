@@ -1,11 +1,13 @@
 package cli
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -138,7 +140,7 @@ func (f *historyFlags) recent(h *store.History, now time.Time) {
 }
 
 func (p *imagePrinter) history(h *store.History, policy *lifePolicy, now time.Time) {
-	p.line(0, bold, h.Images[0].Reference+"  "+h.Images[0].Platform)
+	p.wrapped(0, bold, familiar(h.Images[0].Reference)+"  "+h.Images[0].Platform)
 	if owner := policy.owner(h.Images[0].Reference); owner != "" {
 		p.entry("owner", owner)
 	}
@@ -158,40 +160,60 @@ func (p *imagePrinter) history(h *store.History, policy *lifePolicy, now time.Ti
 	case len(h.Courses) == 0:
 		p.line(2, "", "none was found")
 	}
-	for i := range h.Courses {
-		c := &h.Courses[i]
-		text := fmt.Sprintf("%s %s %s, found %s", c.Vulnerability, c.Package, c.Version, day(c.Since))
-		if !c.FixSince.IsZero() {
-			text += ", fix since " + day(c.FixSince)
-		}
-		style := ""
-		switch due, isDue := policy.until(c.Severity, c.Life); {
-		case c.FixedIn != "":
-			text += ", fixed in " + shortDigest(c.FixedIn) + " on " + day(c.FixedAt)
-			style = green
-		case c.Open:
-			text += ", whether it is fixed is not known: no image since was judged on it"
-			style = yellow
-		case !c.Gone.IsZero():
-			text += ", not reported any more since " + day(c.Gone)
-			style = dim
-		case isDue:
-			text += ", " + dueText(due, now)
-			if now.After(due) {
-				style = red
-			}
-		}
-		if !c.Gone.IsZero() {
-			p.wrapped(2, style, text)
-			continue
-		}
-		running, openly := p.whatRuns(&c.Running)
-		if openly {
-			style = yellow
-		}
-		p.wrapped(2, style, text+running)
+	for _, c := range worstFirst(h.Courses) {
+		p.course(c, policy, now)
 	}
 	p.line(0, "", "")
+}
+
+// worstFirst puts what is there before what is not, or no more, and the severest first.
+func worstFirst(all []store.Course) []*store.Course {
+	list := make([]*store.Course, len(all))
+	for i := range all {
+		list[i] = &all[i]
+	}
+	there := func(c *store.Course) int {
+		if c.In || c.Open {
+			return 0
+		}
+		return 1
+	}
+	slices.SortStableFunc(list, func(a, b *store.Course) int {
+		return cmp.Or(there(a)-there(b), slices.Index(severities, a.Severity)-slices.Index(severities, b.Severity))
+	})
+	return list
+}
+
+// course writes what became of one vulnerability.
+func (p *imagePrinter) course(c *store.Course, policy *lifePolicy, now time.Time) {
+	text := fmt.Sprintf("%s %s %s, found %s", c.Vulnerability, c.Package, c.Version, day(c.Since))
+	if !c.FixSince.IsZero() {
+		text += ", fix since " + day(c.FixSince)
+	}
+	style := ""
+	switch due, isDue := policy.until(c.Severity, c.Life); {
+	case c.FixedIn != "":
+		text += ", fixed in " + shortDigest(c.FixedIn) + " on " + day(c.FixedAt)
+		style = green
+	case c.Open:
+		text += ", whether it is fixed is not known: no image since was judged on it"
+		style = yellow
+	case !c.Gone.IsZero():
+		text += ", not reported any more since " + day(c.Gone)
+		style = dim
+	case isDue:
+		text += ", " + dueText(due, now)
+		if now.After(due) {
+			style = red
+		}
+	}
+	if c.Gone.IsZero() {
+		running, openly := p.whatRuns(&c.Running)
+		if text += running; openly {
+			style = yellow
+		}
+	}
+	p.columns(levelColumn, strings.ToUpper(c.Severity), style, text, style)
 }
 
 // whereRuns says where an image runs, or until when it did.

@@ -187,7 +187,7 @@ func TestLifeRoundTrip(t *testing.T) {
 	}
 	contains(t, b.run(exitClean, "image", "watch", "--once", ref), "nothing new")
 	today := time.Now().UTC().Format(time.DateOnly)
-	contains(t, b.run(exitClean, "image", "history", ref), "CVE-2026-0001 zlib1g 1:1.2.13.dfsg-1, found "+today+", fix since "+today+", fixed in\n  sha256:", "CVE-2026-0003 zlib1g 1:1.2.13.dfsg-3, found "+today)
+	contains(t, b.run(exitClean, "image", "history", ref), "CVE-2026-0001 zlib1g 1:1.2.13.dfsg-1, found "+today+", fix since "+today+", fixed in\n              sha256:", "CVE-2026-0003 zlib1g 1:1.2.13.dfsg-3, found "+today)
 	contains(t, b.run(exitClean, "image", "list"), ref, "1 critical; 0 with a fix", "replaced images that are not listed: 1")
 	contains(t, b.run(exitClean, "image", "list", "--all"), "(replaced)")
 	b.run(exitIncomplete, "image", "history", "registry.example/never:1")

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -89,32 +88,34 @@ func (f *listFlags) list(cmd *cobra.Command, p *Program) error {
 }
 
 func imageListText(p *Program, shown []store.Seen, replaced int, looked bool) error {
-	now := time.Now()
-	w := tabwriter.NewWriter(p.Stdout, 0, 0, 2, ' ', 0)
-	runs := ""
-	if looked {
-		runs = "\tRUNS IN"
-	}
-	fmt.Fprintln(w, "REFERENCE\tPLATFORM\tIMAGE\tVULNERABILITIES\tFIRST SEEN\tLAST SEEN"+runs)
-	for _, x := range shown {
-		found := "not matched"
-		if x.Matched {
-			found = foundOf(&x)
-		}
-		reference := x.Reference
+	out, now := imagePrinter{newPrinter(p, "never"), false}, time.Now()
+	for i := range shown {
+		x := &shown[i]
+		name := familiar(x.Reference)
 		if !x.Current {
-			reference += " (replaced)"
+			name += " (replaced)"
+		}
+		out.wrapped(0, "", name+"  "+x.Platform+"  "+shortDigest(x.Config))
+		found := "not matched: ullage image rematch does"
+		if x.Matched {
+			found = foundOf(x)
+		}
+		out.wrapped(2, "", found)
+		text := "seen " + age(now.Sub(x.Last))
+		if first := age(now.Sub(x.First)); first != age(now.Sub(x.Last)) {
+			text += ", first " + first
 		}
 		if looked {
-			runs = "\t" + workloadsOf(x.Runs)
+			text += "; " + workloadsOf(x.Runs)
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s%s\n", printable(reference), printable(x.Platform), shortDigest(x.Config), found, age(now.Sub(x.First)), age(now.Sub(x.Last)), runs)
-	}
-	if err := w.Flush(); err != nil {
-		return &codeError{exitUsage, err}
+		out.wrapped(2, "", text)
 	}
 	if replaced > 0 {
-		fmt.Fprintf(p.Stdout, "\nreplaced images that are not listed: %d; --all lists them\n", replaced)
+		out.line(0, "", "")
+		out.line(0, "", fmt.Sprintf("replaced images that are not listed: %d; --all lists them", replaced))
+	}
+	if err := out.w.Flush(); err != nil {
+		return &codeError{exitUsage, err}
 	}
 	return nil
 }
@@ -128,11 +129,11 @@ func workloadsOf(runs []store.Ran) string {
 		}
 	}
 	if len(now) == 0 && len(runs) > 0 {
-		return "none any more"
+		return "runs nowhere any more"
 	} else if len(now) == 0 {
-		return "none seen"
+		return "not seen to run"
 	}
-	return counted(len(now), "workload")
+	return "runs in " + counted(len(now), "workload")
 }
 
 // foundOf tells what was found. Nothing found is none only where all was judged.
@@ -142,7 +143,7 @@ func foundOf(x *store.Seen) string {
 	case found != "":
 		found += fmt.Sprintf("; %d with a fix", x.Fixable)
 	case x.Unjudged == "":
-		return "none"
+		return "no vulnerabilities"
 	}
 	if x.Unjudged == "" {
 		return found
@@ -150,7 +151,7 @@ func foundOf(x *store.Seen) string {
 	if found != "" {
 		found += "; "
 	}
-	return found + printable(x.Unjudged)
+	return found + x.Unjudged
 }
 
 type storedJSON struct {

@@ -59,7 +59,7 @@ func TestGoneFromRunning(t *testing.T) {
 	old := b.registry + "/web@" + b.manifestOf(ref)
 	text := look(exitClean, nil, runningPod("web-1", ref, old), runningPod("other", b.registry+"/other:1", b.registry+"/other@sha256:"+strings.Repeat("0", 64)))
 	contains(t, text, "running images with vulnerabilities: 1 of 1; 2 critical; 1 not judged", "in Pod shop/web-1 (web)", "2 critical; 1 with a fix", "Not known", b.registry+"/other@sha256:"+strings.Repeat("0", 64))
-	contains(t, b.run(exitClean, "image", "list"), "RUNS IN", "1 workload")
+	contains(t, b.run(exitClean, "image", "list"), "runs in 1 workload")
 
 	b.push("web:1", "1:1.2.13.dfsg-3")
 	b.run(exitClean, "image", ref)

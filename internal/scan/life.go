@@ -115,6 +115,9 @@ func unjudged(r *Result, complete bool) string {
 	if !complete {
 		why = append(why, "a part of it could not be read")
 	}
+	if len(r.Image.Packages) == 0 {
+		why = append(why, "no package was identified in it")
+	}
 	if v := r.Vulnerabilities; len(v.NoData) > 0 {
 		why = append(why, "no data on "+strings.Join(v.NoData, ", "))
 	}

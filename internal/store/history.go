@@ -35,7 +35,7 @@ type History struct {
 // configuration of the image that came after the last one with the finding. It is
 // empty when there is no such reference.
 func (s *Store) History(ctx context.Context, reference, platform string) (h History, err error) {
-	err = s.change(ctx, func(tx *sql.Tx) error {
+	err = s.view(ctx, func(tx *sql.Tx) error {
 		h = History{}
 		f, err := loadFleet(ctx, tx, "")
 		if err != nil {
@@ -131,7 +131,7 @@ type Moved struct {
 
 // Difference compares what is found in two images, as far as they were matched.
 func (s *Store) Difference(ctx context.Context, first, second string) (m Moved, err error) {
-	err = s.change(ctx, func(tx *sql.Tx) error {
+	err = s.view(ctx, func(tx *sql.Tx) error {
 		m = Moved{}
 		a, _, err := present(ctx, tx, first)
 		if err != nil {

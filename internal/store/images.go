@@ -26,7 +26,7 @@ type Seen struct {
 
 // Seen lists what was seen, by reference and platform, the newest first.
 func (s *Store) Seen(ctx context.Context) (all []Seen, err error) {
-	err = s.change(ctx, func(tx *sql.Tx) error {
+	err = s.view(ctx, func(tx *sql.Tx) error {
 		f, err := loadFleet(ctx, tx, "")
 		if err != nil {
 			return err
@@ -102,7 +102,7 @@ type Stored struct {
 // all of them.
 func (s *Store) Images(ctx context.Context, all bool) ([]Stored, error) {
 	var list []Stored
-	err := s.change(ctx, func(tx *sql.Tx) error {
+	err := s.view(ctx, func(tx *sql.Tx) error {
 		rows, err := tx.QueryContext(ctx, `SELECT image.id, config, image.platform, inventory, reference, manifest, indexed FROM sighting JOIN image ON image.id = sighting.image
 			WHERE ? OR NOT EXISTS (SELECT 1 FROM sighting later WHERE later.reference = sighting.reference AND later.platform = sighting.platform AND later.turn > sighting.turn)
 			ORDER BY image.id, reference`, all)

@@ -248,7 +248,7 @@ func timeOf(n sql.NullInt64) time.Time {
 // are gone included.
 func (s *Store) Lives(ctx context.Context, config string) (map[Key]Life, error) {
 	all := map[Key]Life{}
-	err := s.change(ctx, func(tx *sql.Tx) error {
+	err := s.view(ctx, func(tx *sql.Tx) error {
 		var id int64
 		if err := tx.QueryRowContext(ctx, "SELECT id FROM image WHERE config = ?", config).Scan(&id); errors.Is(err, sql.ErrNoRows) {
 			return nil

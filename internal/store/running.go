@@ -59,7 +59,7 @@ type OpenRun struct {
 // Running tells what runs in a cluster, by what tells it from others, or in all when
 // that is "".
 func (s *Store) Running(ctx context.Context, cluster string) (r Running, err error) {
-	err = s.change(ctx, func(tx *sql.Tx) error {
+	err = s.view(ctx, func(tx *sql.Tx) error {
 		f, err := loadFleet(ctx, tx, cluster)
 		if err != nil {
 			return err

@@ -170,6 +170,16 @@ func version(ctx context.Context, db interface {
 	return version, nil
 }
 
+// view reads at one state of the store. It waits for nobody who changes it, and nobody for
+// it.
+func (s *Store) view(ctx context.Context, do func(*sql.Tx) error) error {
+	tx, err := s.db.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
+	if err != nil {
+		return err
+	}
+	return errors.Join(do(tx), tx.Rollback())
+}
+
 // change does something wholly or not at all.
 func (s *Store) change(ctx context.Context, do func(*sql.Tx) error) error {
 	tx, err := s.db.BeginTx(ctx, nil)

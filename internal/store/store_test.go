@@ -199,3 +199,37 @@ func TestDamage(t *testing.T) {
 		t.Error("no damage was noticed")
 	}
 }
+
+// TestReadsWaitForNobody reads while another one is in the middle of a change.
+func TestReadsWaitForNobody(t *testing.T) {
+	dir := t.TempDir()
+	writer, reader := open(t, dir, Options{}), open(t, dir, Options{})
+	if _, err := writer.See(t.Context(), Sighting{Reference: "web:1", Platform: "linux/amd64", Config: "sha256:1"}, "1", func() ([]byte, error) { return []byte("{}"), nil }); err != nil {
+		t.Fatal(err)
+	}
+	err := writer.change(t.Context(), func(tx *sql.Tx) error {
+		if _, err := tx.ExecContext(t.Context(), "DELETE FROM sighting"); err != nil {
+			return err
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), patience/2) // a change would wait that long for this one
+		defer cancel()
+		if seen, err := reader.Seen(ctx); err != nil || len(seen) != 1 {
+			t.Errorf("Seen: %v, %v", seen, err)
+		}
+		images, err := reader.Images(ctx, false)
+		if err != nil || len(images) != 1 {
+			t.Errorf("Images: %v, %v", images, err)
+		}
+		_, err1 := reader.Running(ctx, "")
+		_, err2 := reader.Lives(ctx, "sha256:1")
+		_, err3 := reader.History(ctx, "web:1", "linux/amd64")
+		_, err4 := reader.Difference(ctx, "sha256:1", "sha256:1")
+		return errors.Join(err1, err2, err3, err4)
+	})
+	if err != nil {
+		t.Error(err)
+	}
+	if seen, err := reader.Seen(t.Context()); err != nil || len(seen) != 0 {
+		t.Errorf("after the change: %v, %v", seen, err)
+	}
+}
