@@ -216,6 +216,17 @@ func incomplete(what string) error {
 	return &codeError{exitIncomplete, errors.New(what + " could not be read: what is in it is not known")}
 }
 
+// misread tells of exceptions that do not work, and is an error when there are some.
+func (d *decider) misread(p *Program) error {
+	for _, text := range d.wrong {
+		fmt.Fprintln(p.Stderr, "ullage: exception: "+printable(text))
+	}
+	if len(d.wrong) > 0 {
+		return &codeError{exitIncomplete, errors.New("not all exceptions could be read")}
+	}
+	return nil
+}
+
 // verdict turns the answer into the exit code. What was asked for and could not be
 // judged is not passed.
 func (d *decider) verdict(p *Program, a *imageAnswer) error {

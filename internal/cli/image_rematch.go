@@ -94,11 +94,8 @@ func (f *rematchFlags) rematch(cmd *cobra.Command, p *Program) error {
 	if err != nil {
 		return &codeError{exitUsage, err}
 	}
-	for _, text := range decider.wrong {
-		fmt.Fprintln(p.Stderr, "ullage: exception: "+printable(text))
-	}
-	if len(decider.wrong) > 0 {
-		return &codeError{exitIncomplete, errors.New("not all exceptions could be read")}
+	if err := decider.misread(p); err != nil {
+		return err
 	}
 	for _, x := range all {
 		if x.Err != nil {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"ullage.dev/ullage/internal/advisory"
 	"ullage.dev/ullage/internal/cluster"
 	"ullage.dev/ullage/internal/model"
 	"ullage.dev/ullage/internal/scan"
@@ -18,6 +19,8 @@ import (
 // runningFlags are those of ullage image running.
 type runningFlags struct {
 	source
+	decideFlags
+	db                    dbFlags
 	store                 storeFlags
 	output, color, forget string
 	verbose               bool
@@ -32,12 +35,14 @@ container's status has and the platform of its node, and meet them with the imag
 that are stored: what is found in images that run, what the image that a tag leads to
 now has mended and the workloads do not run yet, and what is gone from the containers
 that had it. The cluster is only read; what runs is remembered in the store, so that
-ullage image history and list know it, too.
+ullage image history and list know it, too. What exceptions accept and VEX statements
+(--vex) rule out does not count; with vulnerabilities.due in .ullage.yaml, what is
+overdue is told.
 
 Without --cluster or --from, tell what is remembered of all clusters.
 
-Exit code: 0 told, 2 usage, or the store cannot be used, 3 pods could not be read, or
-nothing is remembered.`,
+Exit code: 0 told, 2 usage, or the store cannot be used, 3 pods or exceptions could not
+be read, or nothing is remembered.`,
 		Example: `  ullage image running --cluster
   ullage image running --from cluster.ullage -o json
   ullage image running -o json | jq '.images[].found[] | select(.fixedIn)'`,
@@ -47,6 +52,8 @@ nothing is remembered.`,
 	flags := cmd.Flags()
 	f.source.flags(flags)
 	f.store.flags(flags)
+	f.decisions(flags)
+	flags.StringVar(&f.db.dir, "db", "", dbUsage)
 	flags.StringVar(&f.forget, "forget", "", "forget what ran in the cluster of this name, such as one that is no more")
 	flags.StringVarP(&f.output, "output", "o", "text", "format: text, json")
 	flags.BoolVarP(&f.verbose, "verbose", "v", false, "list every vulnerability and place")
@@ -59,6 +66,11 @@ func (f *runningFlags) run(cmd *cobra.Command, p *Program) error {
 	if err == nil && f.live() && f.forget != "" {
 		err = errors.New("--forget goes without a cluster to read")
 	}
+	if err != nil {
+		return err
+	}
+	f.failOn = "never"
+	decider, err := f.decider(p, f.output, time.Now())
 	if err != nil {
 		return err
 	}
@@ -78,7 +90,7 @@ func (f *runningFlags) run(cmd *cobra.Command, p *Program) error {
 			return err
 		}
 	}
-	return f.tell(ctx, p, s, look, now)
+	return f.tell(ctx, p, s, decider, look, now)
 }
 
 // open opens the store; what runs may be noted in a new one.
@@ -144,7 +156,7 @@ func identityOf(in *cluster.Input, s *model.Snapshot) string {
 	return "name " + in.Name
 }
 
-func (f *runningFlags) tell(ctx context.Context, p *Program, s *store.Store, look *store.Look, now *scan.Running) error {
+func (f *runningFlags) tell(ctx context.Context, p *Program, s *store.Store, d *decider, look *store.Look, now *scan.Running) error {
 	id := ""
 	if look != nil {
 		id = look.Cluster
@@ -156,11 +168,15 @@ func (f *runningFlags) tell(ctx context.Context, p *Program, s *store.Store, loo
 	if len(running.Looks) == 0 {
 		return &codeError{exitIncomplete, errors.New("no cluster was looked at: --cluster or --from FILE says what runs")}
 	}
+	view := &runningView{Running: &running, life: &d.life, at: time.Now()}
+	if view.decided, err = f.decide(ctx, p, s, d, &running); err != nil {
+		return err
+	}
 	if f.output == "json" {
-		err = writeJSON(p.Stdout, newRunningJSON(&running, now))
+		err = writeJSON(p.Stdout, newRunningJSON(view, now))
 	} else {
 		out := imagePrinter{newPrinter(p, f.color), f.verbose}
-		err = out.running(&running, now, time.Now())
+		err = out.running(view, now)
 	}
 	if err != nil {
 		return &codeError{exitUsage, err}
@@ -168,5 +184,50 @@ func (f *runningFlags) tell(ctx context.Context, p *Program, s *store.Store, loo
 	if slices.ContainsFunc(running.Looks, func(l store.Looked) bool { return l.Gap != "" }) {
 		return &codeError{exitIncomplete, errors.New("not all pods could be read: what else runs is not known")}
 	}
-	return nil
+	return d.misread(p)
+}
+
+// runningView is what runs, what does not count of it, and when it is due.
+type runningView struct {
+	*store.Running
+	decided map[string]decisions // by the configuration of the image
+	life    *lifePolicy
+	at      time.Time
+}
+
+// overdue says whether a finding is, and counts.
+func (v *runningView) overdue(m *store.RunningImage, f *store.RunningFinding) bool {
+	due, ok := v.life.until(f.Severity, f.Life)
+	return ok && v.decided[m.Config][f.Key] == "" && v.at.After(due)
+}
+
+// decide lets statements and exceptions speak of the images that run. What they are held
+// against is matched anew, as the store keeps no other names of vulnerabilities.
+func (f *runningFlags) decide(ctx context.Context, p *Program, s *store.Store, d *decider, r *store.Running) (map[string]decisions, error) {
+	if len(d.statements) == 0 && d.exceptions.Empty() {
+		return nil, nil
+	}
+	advisories, err := f.db.store(p)
+	if err != nil {
+		return nil, err
+	}
+	images, err := s.Images(ctx, true)
+	if err != nil {
+		return nil, &codeError{exitUsage, fmt.Errorf("store: %w", err)}
+	}
+	scanner, all := scan.Scanner{Advisories: advisories}, map[string]decisions{}
+	for i := range images {
+		if !slices.ContainsFunc(r.Images, func(m store.RunningImage) bool { return m.Config == images[i].Config }) {
+			continue
+		}
+		x, err := scanner.Recall(&images[i])
+		switch {
+		case errors.Is(err, advisory.ErrNone):
+			return nil, noDatabase(advisories)
+		case err != nil:
+			return nil, &codeError{exitUsage, fmt.Errorf("%s: %w", shortDigest(images[i].Config), err)}
+		}
+		all[x.Config] = d.decideStored(x)
+	}
+	return all, nil
 }

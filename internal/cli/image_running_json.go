@@ -54,6 +54,8 @@ type runningFindingJSON struct {
 	FixedIn  string     `json:"fixedIn,omitempty"` // the image that fixedAs leads to, and that is not rolled out here
 	FixedAs  string     `json:"fixedAs,omitempty"`
 	FixedAt  *time.Time `json:"fixedAt,omitempty"`
+	Due      *time.Time `json:"due,omitempty"`
+	Overdue  bool       `json:"overdue,omitempty"`
 }
 
 type goneJSON struct {
@@ -78,7 +80,7 @@ func newRunsJSON(runs []store.Ran) []runJSON {
 	return out
 }
 
-func newRunningJSON(r *store.Running, now *scan.Running) *runningJSON {
+func newRunningJSON(r *runningView, now *scan.Running) *runningJSON {
 	out := &runningJSON{Version: 1, Clusters: newLooksJSON(r.Looks), Images: []runningImageJSON{}, Unread: newRunsJSON(r.Unread), Gone: []goneJSON{}, Open: []openRunJSON{}}
 	for i := range r.Images {
 		m := &r.Images[i]
@@ -86,8 +88,14 @@ func newRunningJSON(r *store.Running, now *scan.Running) *runningJSON {
 		if m.Matched {
 			j.Found = []runningFindingJSON{}
 		}
-		for _, f := range m.Findings {
-			j.Found = append(j.Found, runningFindingJSON{storedFindingsJSON([]store.Finding{f.Finding})[0], f.Since.UTC(), utc(f.FixSince), f.FixedIn, f.FixedAs, utc(f.FixedAt)})
+		for k := range m.Findings {
+			f := &m.Findings[k]
+			x := runningFindingJSON{storedFindingJSON: decidedFindingsJSON([]store.Finding{f.Finding}, r.decided[m.Config])[0], Since: f.Since.UTC(), FixSince: utc(f.FixSince),
+				FixedIn: f.FixedIn, FixedAs: f.FixedAs, FixedAt: utc(f.FixedAt), Overdue: r.overdue(m, f)}
+			if due, ok := r.life.until(f.Severity, f.Life); ok && x.Decided == "" {
+				x.Due = utc(due)
+			}
+			j.Found = append(j.Found, x)
 		}
 		out.Images = append(out.Images, j)
 	}

@@ -92,3 +92,36 @@ func TestGoneFromRunning(t *testing.T) {
 	b.run(exitUsage, "image", "running", "--from", early, "--cluster")
 	b.run(exitIncomplete, "image", "running")
 }
+
+// TestRunningDecided holds that what exceptions accept and statements rule out does not
+// count where it runs, by any name of it, and that what is overdue is told.
+func TestRunningDecided(t *testing.T) {
+	b := newLifeBench(t)
+	ref := b.registry + "/web:1"
+	b.advise("CVE-2026-0001", "1:1.2.13.dfsg-2", "")
+	b.advise("CVE-2026-0002", "1:1.2.13.dfsg-2", "")
+	b.advise("CVE-2026-0003", "1:1.2.13.dfsg-2", "")
+	b.update()
+	b.push("web:1", "")
+	b.run(exitClean, "image", ref)
+	cluster := savedClusterAt(t, time.Now().UTC(), "v1.34.1", nil, runningPod("web-1", ref, b.registry+"/web@"+b.manifestOf(ref)), amd64Node)
+	contains(t, unwrapped(b.run(exitClean, "image", "running", "--from", cluster)), "1 of 1; 3 critical", "3 critical; 3 with a fix")
+
+	exceptions := scratch(t, "e.yaml", "apiVersion: ullage.dev/v1alpha1\nkind: Exceptions\nexceptions:\n- {id: a, rules: [DEBIAN-CVE-2026-0001], match: {images: ['"+b.registry+"/web:*']}, reason: not reached, owner: team shop, expires: 2100-01-01}\n")
+	statements := scratch(t, "v.json", `{"@context": "https://openvex.dev/ns/v0.2.0", "statements": [{"vulnerability": {"name": "CVE-2026-0002"}, "status": "not_affected", "justification": "vulnerable_code_not_present", "products": [{"@id": "pkg:deb/debian/zlib1g?distro=debian-12"}]}]}`)
+	config := scratch(t, ".ullage.yaml", "apiVersion: ullage.dev/v1alpha1\nkind: Config\nvulnerabilities:\n  due: {critical: 0d}\n  owners:\n  - {images: ['"+b.registry+"/*'], owner: payments}\n")
+	args := []string{"image", "running", "--exceptions", exceptions, "--vex", statements, "--config", config}
+	contains(t, unwrapped(b.run(exitClean, args...)), "1 of 1; 1 critical; 1 overdue", "owner: payments", "1 critical; 1 with a fix", "2 more accepted by exceptions or ruled out by VEX statements")
+	contains(t, unwrapped(b.run(exitClean, append(args, "-v")...)), "CVE-2026-0001 zlib1g 1:1.2.13.dfsg-1, found", "accepted by team shop until 2100-01-01: not reached", "CVE-2026-0002 zlib1g 1:1.2.13.dfsg-1, found", "ruled out: ", "CVE-2026-0003 zlib1g 1:1.2.13.dfsg-1, found", "overdue")
+	var doc runningJSON
+	if err := json.Unmarshal([]byte(b.run(exitClean, append(args, "-o", "json")...)), &doc); err != nil || len(doc.Images) != 1 || len(doc.Images[0].Found) != 3 {
+		t.Fatalf("%v: %+v", err, doc)
+	}
+	for _, f := range doc.Images[0].Found {
+		if counts := f.ID == "CVE-2026-0003"; counts != (f.Decided == "") || counts != f.Overdue || counts != (f.Due != nil) {
+			t.Errorf("%+v", f)
+		}
+	}
+	b.env["ULLAGE_DB"] = t.TempDir()
+	contains(t, b.run(exitIncomplete, args...), "there is no database of advisories")
+}

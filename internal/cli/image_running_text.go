@@ -11,17 +11,27 @@ import (
 )
 
 // running writes what runs for people. now is nil when no cluster was read.
-func (p *imagePrinter) running(r *store.Running, now *scan.Running, at time.Time) error {
-	counts, with, known := map[string]int{}, 0, 0
+func (p *imagePrinter) running(r *runningView, now *scan.Running) error {
+	counts, with, known, overdue := map[string]int{}, 0, 0, 0
 	for i := range r.Images {
 		if !r.Images[i].Matched {
 			continue
 		}
-		if known++; len(r.Images[i].Findings) > 0 {
-			with++
-		}
-		for _, f := range r.Images[i].Findings {
+		known++
+		open := 0
+		for k := range r.Images[i].Findings {
+			f := &r.Images[i].Findings[k]
+			if r.decided[r.Images[i].Config][f.Key] != "" {
+				continue
+			}
+			open++
 			counts[f.Severity]++
+			if r.overdue(&r.Images[i], f) {
+				overdue++
+			}
+		}
+		if open > 0 {
+			with++
 		}
 	}
 	title := "running images with vulnerabilities: none is known"
@@ -30,6 +40,9 @@ func (p *imagePrinter) running(r *store.Running, now *scan.Running, at time.Time
 	}
 	if text := inOrder(counts); text != "" {
 		title += "; " + text
+	}
+	if overdue > 0 {
+		title += fmt.Sprintf("; %d overdue", overdue)
 	}
 	unread := map[string]bool{}
 	for _, x := range r.Unread {
@@ -40,28 +53,47 @@ func (p *imagePrinter) running(r *store.Running, now *scan.Running, at time.Time
 	}
 	p.line(0, bold, title)
 	for _, l := range r.Looks {
-		p.entry("cluster", l.Name+", as of "+l.At.UTC().Format(time.DateTime)+" UTC, "+age(at.Sub(l.At)))
+		p.entry("cluster", l.Name+", as of "+l.At.UTC().Format(time.DateTime)+" UTC, "+age(r.at.Sub(l.At)))
 		if l.Gap != "" {
 			p.painted("", "there may be more: "+l.Gap, red)
 		}
 	}
 	for i := range r.Images {
-		p.runningImage(&r.Images[i])
+		p.runningImage(r, &r.Images[i])
 	}
-	p.gone(r.Gone, at)
-	p.notKnown(r, now)
+	p.gone(r.Gone, r.at)
+	p.notKnown(r.Running, now)
 	return p.w.Flush()
 }
 
-func (p *imagePrinter) runningImage(m *store.RunningImage) {
-	p.section(strings.Join(m.References, ", "))
+func (p *imagePrinter) runningImage(r *runningView, m *store.RunningImage) {
+	var names, owners []string
+	for _, reference := range m.References {
+		names = append(names, familiar(reference))
+		if owner := r.life.owner(reference); owner != "" && !slices.Contains(owners, owner) {
+			owners = append(owners, owner)
+		}
+	}
+	p.section(strings.Join(names, ", "))
 	p.line(2, dim, strings.TrimSpace(shortDigest(m.Config)+"  "+m.Platform))
 	p.wrapped(2, dim, "in "+p.placesOf(m.Runs))
+	if len(owners) > 0 {
+		p.wrapped(2, dim, "owner: "+strings.Join(owners, ", "))
+	}
 	x := store.Seen{Found: map[string]int{}, Unjudged: m.Unjudged}
 	type target struct{ in, as, on string }
 	mended := map[target][]string{}
 	var targets []target
-	for _, f := range m.Findings {
+	decided, overdue := 0, 0
+	for i := range m.Findings {
+		f := &m.Findings[i]
+		if r.decided[m.Config][f.Key] != "" {
+			decided++
+			continue
+		}
+		if r.overdue(m, f) {
+			overdue++
+		}
 		x.Found[f.Severity]++
 		if f.Fixed != "" {
 			x.Fixable++
@@ -78,17 +110,30 @@ func (p *imagePrinter) runningImage(m *store.RunningImage) {
 	case !m.Matched:
 		p.wrapped(2, yellow, "vulnerabilities are not known: it was never held against advisories. ullage db update fetches them, and ullage image rematch does so.")
 		return
-	case len(m.Findings) == 0 && m.Unjudged == "":
+	case len(m.Findings) == decided && m.Unjudged == "":
 		p.line(2, green, "none found")
 	default:
 		p.wrapped(2, yellow, foundOf(&x))
+	}
+	if overdue > 0 {
+		p.line(2, red, fmt.Sprintf("%d overdue", overdue))
+	}
+	if decided > 0 {
+		p.line(2, dim, fmt.Sprintf("%d more accepted by exceptions or ruled out by VEX statements", decided))
 	}
 	for _, t := range targets {
 		p.wrapped(2, green, fmt.Sprintf("mended and not rolled out: %s is %s since %s, without %s", t.as, shortDigest(t.in), t.on, p.few(mended[t])))
 	}
 	if p.verbose {
-		for _, f := range m.Findings {
-			p.line(4, "", fmt.Sprintf("%-8s  %s  %s %s, found %s", strings.ToUpper(f.Severity), f.Vulnerability, f.Package, f.Version, day(f.Since)))
+		for i := range m.Findings {
+			f := &m.Findings[i]
+			text, style := fmt.Sprintf("%s %s %s, found %s", f.Vulnerability, f.Package, f.Version, day(f.Since)), ""
+			if why := r.decided[m.Config][f.Key]; why != "" {
+				text, style = text+", "+why, dim
+			} else if due, ok := r.life.until(f.Severity, f.Life); ok {
+				text += ", " + dueText(due, r.at)
+			}
+			p.columns(levelColumn, strings.ToUpper(f.Severity), style, text, style)
 		}
 	}
 }

@@ -3,7 +3,6 @@ package scan
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"path/filepath"
 	"strings"
@@ -211,19 +210,34 @@ func (s *Scanner) Rematch(ctx context.Context, all bool, yield func(*Rematched))
 }
 
 func (s *Scanner) rematch(ctx context.Context, stored *store.Stored, x *Rematched) error {
-	var inv inventory
-	if err := json.Unmarshal(stored.Inventory, &inv); err != nil {
-		return fmt.Errorf("what is stored of it cannot be read: %w", err)
-	}
-	img := &image.Image{Identity: image.Identity{Config: stored.Config, Platform: stored.Platform, Manifest: stored.Manifest, Index: stored.Index}, Distro: inv.Distro, Packages: inv.Packages}
-	r, err := s.Match(img)
+	complete, err := s.recall(stored, x)
 	if err != nil {
 		return err
 	}
-	if r.Vulnerabilities == nil {
-		return errors.New("the database is gone")
-	}
-	x.Result = r
-	x.Change, err = s.Store.Match(ctx, stored.Config, findings(r), judged(r, inv.Complete))
+	x.Change, err = s.Store.Match(ctx, stored.Config, findings(x.Result), judged(x.Result, complete))
 	return err
+}
+
+// Recall holds an image of the store against the advisories as they are now, and
+// remembers nothing of it.
+func (s *Scanner) Recall(stored *store.Stored) (*Rematched, error) {
+	x := &Rematched{References: stored.References, Config: stored.Config, Platform: stored.Platform}
+	_, err := s.recall(stored, x)
+	return x, err
+}
+
+// recall says whether all of the image could be read when it was.
+func (s *Scanner) recall(stored *store.Stored, x *Rematched) (complete bool, err error) {
+	var inv inventory
+	if err := json.Unmarshal(stored.Inventory, &inv); err != nil {
+		return false, fmt.Errorf("what is stored of it cannot be read: %w", err)
+	}
+	img := &image.Image{Identity: image.Identity{Config: stored.Config, Platform: stored.Platform, Manifest: stored.Manifest, Index: stored.Index}, Distro: inv.Distro, Packages: inv.Packages}
+	if x.Result, err = s.Match(img); err != nil {
+		return false, err
+	}
+	if x.Result.Vulnerabilities == nil {
+		return false, advisory.ErrNone
+	}
+	return inv.Complete, nil
 }
