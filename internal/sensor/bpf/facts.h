@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0 */
+/* What is kept of a machine, and the maps that keep it. User space reads these
+ * types through Go twins that bpf2go writes. */
+#pragma once
+
+#define PATH_BYTES 512
+#define ARGV_BYTES 256
+#define GROUP_PATH_BYTES 384
+#define ANCESTORS 6
+#define PATH_DEPTH 64
+
+enum kind {
+	KIND_EXEC,
+	KIND_CONNECT,
+	KIND_ACCEPT,
+	KIND_LISTEN,
+	KINDS,
+};
+
+/* Each room of a control group has a quota of its own, so that strangers who
+ * connect to a server cannot use up what is for its executions. */
+enum room {
+	ROOM_EXEC,
+	ROOM_OUT, /* connect and listen */
+	ROOM_IN,
+	ROOMS,
+};
+
+enum origin {
+	ORIGIN_UNKNOWN, /* the root is not an overlay: image and change look alike */
+	ORIGIN_IMAGE,
+	ORIGIN_ADDED,
+	ORIGIN_MODIFIED,
+	ORIGIN_FILELESS,
+	ORIGIN_MOUNT, /* a mount of its own */
+};
+
+enum session {
+	SESSION_NONE, /* of the host, or not known */
+	SESSION_ENTRY,
+	SESSION_JOINED, /* came in from outside later: exec, probe, debug */
+};
+
+enum flag {
+	FLAG_PATH_CUT = 1 << 0,  /* only the end of the path is kept */
+	FLAG_ARGV_CUT = 1 << 1,  /* only the start of the arguments is kept */
+	FLAG_ARGV_NONE = 1 << 2, /* the arguments could not be read */
+	FLAG_SCRIPT = 1 << 3,    /* the file is the interpreter of a script */
+	FLAG_CONTAINED = 1 << 4, /* a mount namespace and a root other than the host's */
+	FLAG_HOST_MOUNTS = 1 << 5,
+	FLAG_ESCAPED = 1 << 6, /* was contained before, and now has the host's mounts */
+};
+
+struct key {
+	u64 cgroup;
+	u64 hash[2];
+	u32 kind;
+	u32 reserved;
+};
+
+/* Times are nanoseconds since boot. The last one may be a second late. */
+struct exec {
+	u64 first;
+	u64 last;
+	u64 program[2]; /* hash of path */
+	u64 parent[2];  /* hash of the parent's path, zeros when not known */
+	u64 inode;	/* only where the path is cut, to tell such files apart */
+	u32 uid;
+	u32 flags;
+	u32 origin;
+	u32 session;
+	u64 argv_bytes;
+	char argv[ARGV_BYTES];
+	char path[PATH_BYTES]; /* at the end; zeros before it */
+};
+
+struct flow {
+	u64 first;
+	u64 last;
+	u64 program[2];
+	u8 address[16]; /* of the peer, or bound when listening; IPv4 as ::ffff:a.b.c.d */
+	u16 port;	/* of the peer when connecting, own otherwise */
+	u8 protocol;
+	u8 session;
+	u32 reserved;
+};
+
+struct group {
+	u64 created; /* 0: before the sensor */
+	u64 removed; /* 0: lives */
+	u64 used[ROOMS];
+	u64 lost[KINDS]; /* observations that found no room */
+	u32 entered;
+	u32 path_cut;
+	char path[GROUP_PATH_BYTES]; /* within the cgroup v2 tree; empty when not known */
+};
+
+struct process {
+	u64 program[2];
+	u32 session;
+	u32 reserved;
+};
+
+struct listener {
+	u64 cgroup;
+	u32 port;
+	u32 reserved;
+};
+
+struct ancestor {
+	u32 pid;
+	u32 reserved;
+	u64 program[2];
+	char comm[16];
+};
+
+struct alert {
+	struct key fact;
+	u64 time;
+	u32 pid;
+	u32 uid;
+	u32 origin;
+	u32 flags;
+	struct ancestor ancestors[ANCESTORS];
+	char path[PATH_BYTES];
+};
+
+enum counter {
+	COUNT_HINTS_LOST,
+	COUNT_ALERTS_LOST,
+	COUNT_GROUPLESS_LOST, /* facts of control groups that found no room */
+	COUNT_PROCESSES_LOST, /* processes whose program will not be known */
+	COUNTERS,
+};

@@ -1,0 +1,602 @@
+// SPDX-License-Identifier: MIT OR GPL-2.0
+//
+// Facts about a machine, deduplicated where they arise. A hash map keeps each
+// fact once; a ring tells user space that there is a new one, and may overflow
+// without a loss. What finds no room in a map is counted.
+#include "vmlinux.h"
+
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_tracing.h>
+
+#include "facts.h"
+
+char LICENSE[] SEC("license") = "Dual MIT/GPL";
+
+/* Set by the loader. */
+volatile const u64 seed[2] = {};
+volatile const u32 quota[ROOMS] = {1024, 1024, 1024};
+volatile const u32 host_mounts = 0; /* inode of the host's mount namespace */
+volatile const u64 host_root_inode = 0;
+volatile const u32 host_root_device = 0; /* as the kernel encodes it */
+
+/* A name is never written beyond the path, but the verifier cannot know. */
+struct workspace {
+	struct exec exec;
+	char beyond[256];
+	u32 at; /* where the path begins */
+};
+
+/* Capacities are the loader's to change. */
+#define MAP(name, map_type, key_type, value_type, capacity) \
+	struct {                                            \
+		__uint(type, map_type);                     \
+		__type(key, key_type);                      \
+		__type(value, value_type);                  \
+		__uint(max_entries, capacity);              \
+	} name SEC(".maps")
+
+MAP(execs, BPF_MAP_TYPE_HASH, struct key, struct exec, 8192);
+MAP(flows, BPF_MAP_TYPE_HASH, struct key, struct flow, 16384);
+MAP(groups, BPF_MAP_TYPE_HASH, u64, struct group, 4096);
+MAP(processes, BPF_MAP_TYPE_HASH, u32, struct process, 32768);
+MAP(listeners, BPF_MAP_TYPE_HASH, struct listener, struct process, 8192);
+MAP(counters, BPF_MAP_TYPE_PERCPU_ARRAY, u32, u64, COUNTERS);
+MAP(exec_scratch, BPF_MAP_TYPE_PERCPU_ARRAY, u32, struct workspace, 1);
+MAP(group_scratch, BPF_MAP_TYPE_PERCPU_ARRAY, u32, struct group, 1);
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 256 * 1024);
+} hints SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 256 * 1024);
+} alerts SEC(".maps");
+
+/* So that bpf2go finds the types. */
+struct alert *unused_alert __attribute__((unused));
+struct key *unused_key __attribute__((unused));
+
+static const struct group new_group = {};
+
+static __always_inline void count(u32 counter)
+{
+	u64 *n = bpf_map_lookup_elem(&counters, &counter);
+
+	if (n)
+		__sync_fetch_and_add(n, 1);
+}
+
+/* Two lanes of 64 bits from a secret seed: whoever names files cannot make two
+ * facts meet. User space computes the same. */
+static __always_inline void mix(u64 hash[2], u64 word)
+{
+	hash[0] = (hash[0] ^ word) * 0x9fb21c651e98df25ULL;
+	hash[0] ^= hash[0] >> 32;
+	hash[1] = (hash[1] + word) * 0xd6e8feb86659fd93ULL;
+	hash[1] ^= hash[1] >> 29;
+}
+
+static __always_inline struct group *group_of(u64 cgroup)
+{
+	struct group *g = bpf_map_lookup_elem(&groups, &cgroup);
+
+	if (g)
+		return g;
+	bpf_map_update_elem(&groups, &cgroup, &new_group, BPF_NOEXIST);
+	return bpf_map_lookup_elem(&groups, &cgroup);
+}
+
+enum kept { SEEN, NEW, LOST };
+
+/* keep stores a fact that is not there yet. Both kinds of value begin with the
+ * times first and last. */
+static __always_inline enum kept keep(void *map, struct key *key, void *value, u64 now, enum room room)
+{
+	u64 *times = bpf_map_lookup_elem(map, key);
+	struct group *g;
+	long err;
+
+	if (times) {
+		/* Not each time: the line of memory is shared. */
+		if (now - times[1] > 1000000000ULL)
+			times[1] = now;
+		return SEEN;
+	}
+	g = group_of(key->cgroup);
+	if (!g) {
+		count(COUNT_GROUPLESS_LOST);
+		return LOST;
+	}
+	if (__sync_fetch_and_add(&g->used[room], 1) < quota[room]) {
+		err = bpf_map_update_elem(map, key, value, BPF_NOEXIST);
+		if (!err) {
+			if (bpf_ringbuf_output(&hints, key, sizeof(*key), 0))
+				count(COUNT_HINTS_LOST);
+			return NEW;
+		}
+		__sync_fetch_and_add(&g->used[room], -1);
+		if (err == -17) /* EEXIST: another processor was first */
+			return SEEN;
+	} else {
+		__sync_fetch_and_add(&g->used[room], -1);
+	}
+	__sync_fetch_and_add(&g->lost[key->kind & 3], 1);
+	return LOST;
+}
+
+/* ---- files ---- */
+
+/* path_of writes the path within the task's root to the end of e->path, and
+ * hashes it. Names are read one by one, so a rename meanwhile may mix two. */
+static __always_inline void path_of(struct workspace *work, struct file *file, struct fs_struct *fs)
+{
+	struct dentry *root = BPF_CORE_READ(fs, root.dentry), *d = BPF_CORE_READ(file, f_path.dentry);
+	struct vfsmount *root_mount = BPF_CORE_READ(fs, root.mnt), *vm = BPF_CORE_READ(file, f_path.mnt);
+	struct mount *m = (void *)vm - bpf_core_field_offset(struct mount, mnt), *up;
+	struct exec *e = &work->exec;
+	struct dentry *parent;
+	bool whole = false;
+	u32 at, length;
+
+	work->at = PATH_BYTES;
+	for (int i = 0; i < PATH_DEPTH; i++) {
+		/* In memory, so that the verifier sees the same at each turn. */
+		at = *(volatile u32 *)&work->at;
+		if (d == root && vm == root_mount) {
+			whole = true;
+			break;
+		}
+		parent = BPF_CORE_READ(d, d_parent);
+		if (d == BPF_CORE_READ(vm, mnt_root)) {
+			up = BPF_CORE_READ(m, mnt_parent);
+			if (up == m) {
+				whole = true; /* of a mount that is not below the root */
+				break;
+			}
+			d = BPF_CORE_READ(m, mnt_mountpoint);
+			m = up;
+			vm = (void *)m + bpf_core_field_offset(struct mount, mnt);
+			continue;
+		}
+		length = BPF_CORE_READ(d, d_name.len);
+		if (length > 255 || length + 1 > at)
+			break;
+		/* The masks say to the verifier what is so already. */
+		e->path[(at - length - 1) & (PATH_BYTES - 1)] = d == parent ? ':' : '/';
+		bpf_probe_read_kernel(&e->path[(at - length) & (PATH_BYTES - 1)], length & 255, BPF_CORE_READ(d, d_name.name));
+		*(volatile u32 *)&work->at = at - length - 1;
+		if (d == parent) {
+			whole = true; /* in no directory, such as a memfd: hence the ':' */
+			break;
+		}
+		d = parent;
+	}
+	at = work->at;
+	if (!whole) {
+		e->flags |= FLAG_PATH_CUT;
+		e->inode = BPF_CORE_READ(file, f_inode, i_ino);
+	}
+	e->program[0] = seed[0];
+	e->program[1] = seed[1];
+	for (u32 i = 0; i < PATH_BYTES / 8; i++) {
+		barrier_var(at); /* else the loop begins where the verifier cannot follow */
+		if (i >= at / 8)
+			mix(e->program, ((u64 *)e->path)[i]);
+	}
+}
+
+static __always_inline u32 lower_layers(struct ovl_inode *o, struct dentry *d)
+{
+	struct ovl_entry___before65 *old;
+
+	if (bpf_core_field_exists(o->oe))
+		return BPF_CORE_READ(o, oe, __numlower);
+	old = BPF_CORE_READ(d, d_fsdata);
+	return BPF_CORE_READ(old, numlower);
+}
+
+#define OVERLAY_MAGIC 0x794c7630
+
+/* origin_of says where the bytes of a file come from. */
+static __always_inline u32 origin_of(struct file *file, struct fs_struct *fs)
+{
+	struct inode *inode = BPF_CORE_READ(file, f_inode);
+	struct super_block *sb = BPF_CORE_READ(inode, i_sb);
+	struct ovl_inode *o;
+
+	if (!BPF_CORE_READ(inode, i_nlink))
+		return ORIGIN_FILELESS;
+	if (sb != BPF_CORE_READ(fs, root.mnt, mnt_sb))
+		return ORIGIN_MOUNT;
+	if (BPF_CORE_READ(sb, s_magic) != OVERLAY_MAGIC || !bpf_core_type_exists(struct ovl_inode))
+		return ORIGIN_UNKNOWN;
+	o = (void *)inode - bpf_core_field_offset(struct ovl_inode, vfs_inode);
+	if (!BPF_CORE_READ(o, __upperdentry))
+		return ORIGIN_IMAGE;
+	return lower_layers(o, BPF_CORE_READ(file, f_path.dentry)) ? ORIGIN_MODIFIED : ORIGIN_ADDED;
+}
+
+/* ---- processes ---- */
+
+static __always_inline u32 mounts_of(struct task_struct *task)
+{
+	return BPF_CORE_READ(task, nsproxy, mnt_ns, ns.inum);
+}
+
+static __always_inline bool contained(struct task_struct *task, struct fs_struct *fs)
+{
+	struct inode *root;
+
+	if (mounts_of(task) == host_mounts)
+		return false;
+	root = BPF_CORE_READ(fs, root.dentry, d_inode);
+	return BPF_CORE_READ(root, i_ino) != host_root_inode || BPF_CORE_READ(root, i_sb, s_dev) != host_root_device;
+}
+
+/* own_number is the task's number in its own process namespace. */
+static __always_inline u32 own_number(struct task_struct *task)
+{
+	struct pid *pid = BPF_CORE_READ(task, thread_pid);
+	u32 level = BPF_CORE_READ(pid, level);
+	struct upid *u = (void *)pid + bpf_core_field_offset(struct pid, numbers) + level * bpf_core_type_size(struct upid);
+
+	return BPF_CORE_READ(u, nr);
+}
+
+/* session_of says how the task came into its container. Who is inside stays what
+ * he was; who comes from outside is its first process, or one that joins. */
+static __always_inline u32 session_of(struct task_struct *task, u64 cgroup, u32 before)
+{
+	struct group *g;
+
+	if (before != SESSION_NONE || mounts_of(task) == host_mounts)
+		return before;
+	g = group_of(cgroup);
+	if (own_number(task) == 1 || !g || !g->entered) {
+		if (g)
+			g->entered = 1;
+		return SESSION_ENTRY;
+	}
+	return SESSION_JOINED;
+}
+
+static __always_inline void arguments_of(struct exec *e, struct task_struct *task)
+{
+	u64 start = BPF_CORE_READ(task, mm, arg_start), length = BPF_CORE_READ(task, mm, arg_end) - start;
+
+	if (length > ARGV_BYTES - 1) {
+		length = ARGV_BYTES - 1;
+		e->flags |= FLAG_ARGV_CUT;
+	}
+	if (bpf_probe_read_user(e->argv, length & (ARGV_BYTES - 1), (void *)start))
+		e->flags |= FLAG_ARGV_NONE;
+	else
+		e->argv_bytes = length;
+}
+
+static __always_inline void hash_exec(struct key *key, struct exec *e)
+{
+	key->hash[0] = seed[1];
+	key->hash[1] = seed[0];
+	mix(key->hash, e->program[0]);
+	mix(key->hash, e->program[1]);
+	mix(key->hash, e->parent[0]);
+	mix(key->hash, e->parent[1]);
+	mix(key->hash, e->inode);
+	mix(key->hash, (u64)e->uid << 32 | e->flags);
+	mix(key->hash, (u64)e->origin << 32 | e->session);
+	mix(key->hash, e->argv_bytes);
+	for (u32 i = 0; i < ARGV_BYTES / 8; i++) {
+		if (i * 8 >= e->argv_bytes)
+			break;
+		mix(key->hash, ((u64 *)e->argv)[i]);
+	}
+}
+
+static __always_inline void alert(struct key *key, struct exec *e, struct task_struct *task, u64 now)
+{
+	struct alert *a = bpf_ringbuf_reserve(&alerts, sizeof(*a), 0);
+	struct task_struct *up = BPF_CORE_READ(task, real_parent);
+
+	if (!a) {
+		count(COUNT_ALERTS_LOST);
+		return;
+	}
+	a->fact = *key;
+	a->time = now;
+	a->pid = BPF_CORE_READ(task, tgid);
+	a->uid = e->uid;
+	a->origin = e->origin;
+	a->flags = e->flags;
+	__builtin_memcpy(a->path, e->path, sizeof(a->path));
+	for (int i = 0; i < ANCESTORS; i++) {
+		struct ancestor *n = &a->ancestors[i];
+		struct process *p;
+
+		__builtin_memset(n, 0, sizeof(*n));
+		n->pid = BPF_CORE_READ(up, tgid);
+		if (!n->pid)
+			continue;
+		BPF_CORE_READ_STR_INTO(&n->comm, up, comm);
+		p = bpf_map_lookup_elem(&processes, &n->pid);
+		if (p) {
+			n->program[0] = p->program[0];
+			n->program[1] = p->program[1];
+		}
+		up = BPF_CORE_READ(up, real_parent);
+	}
+	bpf_ringbuf_submit(a, 0);
+}
+
+SEC("tp_btf/sched_process_exec")
+int BPF_PROG(on_exec, struct task_struct *task, int old_pid, struct linux_binprm *bprm)
+{
+	u64 cgroup = bpf_get_current_cgroup_id(), now = bpf_ktime_get_boot_ns();
+	u32 zero = 0, pid = BPF_CORE_READ(task, tgid), parent_pid = BPF_CORE_READ(task, real_parent, tgid);
+	struct workspace *work = bpf_map_lookup_elem(&exec_scratch, &zero);
+	struct fs_struct *fs = BPF_CORE_READ(task, fs);
+	struct file *file = BPF_CORE_READ(bprm, file);
+	struct process self = {}, *known;
+	struct key key = {.cgroup = cgroup, .kind = KIND_EXEC};
+	struct exec *e;
+	enum kept kept;
+
+	if (!work)
+		return 0;
+	e = &work->exec;
+	__builtin_memset(e, 0, sizeof(*e));
+	e->first = e->last = now;
+	e->uid = (u32)bpf_get_current_uid_gid();
+	known = bpf_map_lookup_elem(&processes, &pid);
+	e->session = session_of(task, cgroup, known ? known->session : SESSION_NONE);
+	known = bpf_map_lookup_elem(&processes, &parent_pid);
+	if (known) {
+		e->parent[0] = known->program[0];
+		e->parent[1] = known->program[1];
+	}
+	e->origin = origin_of(file, fs);
+	if (BPF_CORE_READ(bprm, filename) != BPF_CORE_READ(bprm, interp))
+		e->flags |= FLAG_SCRIPT;
+	if (contained(task, fs))
+		e->flags |= FLAG_CONTAINED;
+	if (mounts_of(task) == host_mounts)
+		e->flags |= e->session == SESSION_NONE ? FLAG_HOST_MOUNTS : FLAG_HOST_MOUNTS | FLAG_ESCAPED;
+	path_of(work, file, fs);
+	arguments_of(e, task);
+
+	self.program[0] = e->program[0];
+	self.program[1] = e->program[1];
+	self.session = e->session;
+	if (bpf_map_update_elem(&processes, &pid, &self, BPF_ANY))
+		count(COUNT_PROCESSES_LOST);
+	hash_exec(&key, e);
+	kept = keep(&execs, &key, e, now, ROOM_EXEC);
+	if (kept != SEEN && (e->flags & (FLAG_CONTAINED | FLAG_ESCAPED)) &&
+	    (e->flags & FLAG_ESCAPED || e->origin == ORIGIN_ADDED || e->origin == ORIGIN_MODIFIED || e->origin == ORIGIN_FILELESS))
+		alert(&key, e, task, now);
+	return 0;
+}
+
+SEC("tp_btf/sched_process_fork")
+int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
+{
+	u32 pid = BPF_CORE_READ(child, pid), tgid = BPF_CORE_READ(child, tgid), from = BPF_CORE_READ(parent, tgid);
+	struct process *known, copy;
+
+	if (pid != tgid)
+		return 0; /* a thread */
+	known = bpf_map_lookup_elem(&processes, &from);
+	if (!known) {
+		bpf_map_delete_elem(&processes, &tgid);
+		return 0;
+	}
+	copy = *known;
+	if (bpf_map_update_elem(&processes, &tgid, &copy, BPF_ANY))
+		count(COUNT_PROCESSES_LOST);
+	return 0;
+}
+
+SEC("tp_btf/sched_process_exit")
+int BPF_PROG(on_exit, struct task_struct *task)
+{
+	u32 tgid = BPF_CORE_READ(task, tgid);
+
+	if (BPF_CORE_READ(task, signal, live.counter) == 0)
+		bpf_map_delete_elem(&processes, &tgid);
+	return 0;
+}
+
+/* ---- control groups ---- */
+
+SEC("tp_btf/cgroup_mkdir")
+int BPF_PROG(on_cgroup_mkdir, struct cgroup *cgroup, const char *path)
+{
+	u64 id = BPF_CORE_READ(cgroup, kn, id);
+	u32 zero = 0;
+	struct group *g = bpf_map_lookup_elem(&group_scratch, &zero);
+
+	if (!g || BPF_CORE_READ(cgroup, root, hierarchy_id) != 0)
+		return 0; /* the unified tree alone counts */
+	__builtin_memset(g, 0, sizeof(*g));
+	g->created = bpf_ktime_get_boot_ns();
+	g->path_cut = bpf_probe_read_kernel_str(g->path, sizeof(g->path), path) == sizeof(g->path);
+	bpf_map_update_elem(&groups, &id, g, BPF_NOEXIST);
+	return 0;
+}
+
+SEC("tp_btf/cgroup_rmdir")
+int BPF_PROG(on_cgroup_rmdir, struct cgroup *cgroup, const char *path)
+{
+	u64 id = BPF_CORE_READ(cgroup, kn, id);
+	struct group *g = bpf_map_lookup_elem(&groups, &id);
+
+	if (g && BPF_CORE_READ(cgroup, root, hierarchy_id) == 0)
+		g->removed = bpf_ktime_get_boot_ns();
+	return 0;
+}
+
+/* ---- network ---- */
+
+#define AF_INET 2
+#define AF_INET6 10
+#define PROTOCOL_TCP 6
+#define PROTOCOL_UDP 17
+
+enum { TCP_ESTABLISHED = 1, TCP_SYN_SENT = 2, TCP_SYN_RECV = 3, TCP_LISTEN = 10 };
+
+static __always_inline void v4(struct flow *f, u32 address)
+{
+	f->address[10] = f->address[11] = 0xff;
+	__builtin_memcpy(&f->address[12], &address, 4);
+}
+
+static __always_inline void keep_flow(u64 cgroup, u32 kind, struct flow *f)
+{
+	struct key key = {.cgroup = cgroup, .kind = kind};
+	u64 *address = (u64 *)f->address;
+
+	f->first = f->last = bpf_ktime_get_boot_ns();
+	key.hash[0] = seed[1];
+	key.hash[1] = seed[0];
+	mix(key.hash, f->program[0]);
+	mix(key.hash, f->program[1]);
+	mix(key.hash, address[0]);
+	mix(key.hash, address[1]);
+	mix(key.hash, (u64)f->port << 32 | (u64)f->protocol << 8 | f->session);
+	keep(&flows, &key, f, f->first, kind == KIND_ACCEPT ? ROOM_IN : ROOM_OUT);
+}
+
+static __always_inline void by_current(struct flow *f, struct process *p)
+{
+	u32 pid = bpf_get_current_pid_tgid() >> 32;
+
+	p = p ?: bpf_map_lookup_elem(&processes, &pid);
+	if (!p)
+		return;
+	f->program[0] = p->program[0];
+	f->program[1] = p->program[1];
+	f->session = p->session;
+}
+
+static __always_inline u64 cgroup_of(struct sock *sk)
+{
+	struct sock_cgroup_data___before515 *old;
+	struct cgroup *c;
+
+	if (bpf_core_field_exists(sk->sk_cgrp_data.cgroup)) {
+		c = BPF_CORE_READ(sk, sk_cgrp_data.cgroup);
+	} else {
+		old = (void *)&sk->sk_cgrp_data;
+		c = (void *)BPF_CORE_READ(old, val);
+		if ((u64)c & 1) /* cgroup v1 has its numbers there */
+			return 0;
+	}
+	return BPF_CORE_READ(c, kn, id);
+}
+
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(on_tcp_state, struct sock *sk, int before, int after)
+{
+	struct listener listener = {};
+	struct process *p;
+	struct flow f = {.protocol = PROTOCOL_TCP};
+	bool peer = after != TCP_LISTEN;
+	u16 family;
+	u64 cgroup;
+	u32 kind;
+
+	if (after == TCP_SYN_SENT)
+		kind = KIND_CONNECT;
+	else if (after == TCP_LISTEN)
+		kind = KIND_LISTEN;
+	else if (before == TCP_SYN_RECV && after == TCP_ESTABLISHED)
+		kind = KIND_ACCEPT;
+	else
+		return 0;
+	if (BPF_CORE_READ(sk, sk_protocol) != PROTOCOL_TCP)
+		return 0;
+	family = BPF_CORE_READ(sk, __sk_common.skc_family);
+	if (family == AF_INET6) {
+		if (peer)
+			BPF_CORE_READ_INTO(&f.address, sk, __sk_common.skc_v6_daddr.in6_u.u6_addr8);
+		else
+			BPF_CORE_READ_INTO(&f.address, sk, __sk_common.skc_v6_rcv_saddr.in6_u.u6_addr8);
+	} else if (family == AF_INET) {
+		v4(&f, peer ? BPF_CORE_READ(sk, __sk_common.skc_daddr) : BPF_CORE_READ(sk, __sk_common.skc_rcv_saddr));
+	} else {
+		return 0;
+	}
+	f.port = kind == KIND_CONNECT ? bpf_ntohs(BPF_CORE_READ(sk, __sk_common.skc_dport)) : BPF_CORE_READ(sk, __sk_common.skc_num);
+	if (kind != KIND_ACCEPT) {
+		cgroup = bpf_get_current_cgroup_id();
+		by_current(&f, 0);
+		if (kind == KIND_LISTEN) {
+			struct process self = {.program = {f.program[0], f.program[1]}, .session = f.session};
+
+			listener.cgroup = cgroup_of(sk);
+			listener.port = f.port;
+			bpf_map_update_elem(&listeners, &listener, &self, BPF_ANY);
+		}
+	} else {
+		/* This runs for whoever was on the processor when the packet came:
+		 * the socket alone knows whose it is. */
+		cgroup = cgroup_of(sk);
+		listener.cgroup = cgroup;
+		listener.port = f.port;
+		p = bpf_map_lookup_elem(&listeners, &listener);
+		if (p)
+			by_current(&f, p);
+	}
+	keep_flow(cgroup, kind, &f);
+	return 0;
+}
+
+static __always_inline int udp(struct bpf_sock_addr *ctx, bool six)
+{
+	struct flow f = {.protocol = PROTOCOL_UDP};
+
+	if (ctx->protocol != PROTOCOL_UDP)
+		return 1;
+	if (six) {
+		u32 *to = (u32 *)f.address;
+
+		to[0] = ctx->user_ip6[0];
+		to[1] = ctx->user_ip6[1];
+		to[2] = ctx->user_ip6[2];
+		to[3] = ctx->user_ip6[3];
+	} else {
+		v4(&f, ctx->user_ip4);
+	}
+	f.port = bpf_ntohs((u16)ctx->user_port);
+	by_current(&f, 0);
+	keep_flow(bpf_get_current_cgroup_id(), KIND_CONNECT, &f);
+	return 1; /* nothing is denied here */
+}
+
+SEC("cgroup/connect4")
+int on_connect4(struct bpf_sock_addr *ctx)
+{
+	return udp(ctx, false);
+}
+
+SEC("cgroup/connect6")
+int on_connect6(struct bpf_sock_addr *ctx)
+{
+	return udp(ctx, true);
+}
+
+SEC("cgroup/sendmsg4")
+int on_sendmsg4(struct bpf_sock_addr *ctx)
+{
+	return udp(ctx, false);
+}
+
+SEC("cgroup/sendmsg6")
+int on_sendmsg6(struct bpf_sock_addr *ctx)
+{
+	return udp(ctx, true);
+}
