@@ -36,7 +36,7 @@ enum origin {
 };
 
 enum session {
-	SESSION_NONE, /* of the host, or not known */
+	SESSION_NONE, /* not in a container */
 	SESSION_ENTRY,
 	SESSION_JOINED, /* came in from outside later: exec, probe, debug */
 };
@@ -47,8 +47,8 @@ enum flag {
 	FLAG_ARGV_NONE = 1 << 2, /* the arguments could not be read */
 	FLAG_SCRIPT = 1 << 3,    /* the file is the interpreter of a script */
 	FLAG_CONTAINED = 1 << 4, /* a mount namespace and a root other than the host's */
-	FLAG_HOST_MOUNTS = 1 << 5,
-	FLAG_ESCAPED = 1 << 6, /* was contained before, and now has the host's mounts */
+	FLAG_ESCAPED = 1 << 5,   /* was contained before, and is not now */
+	FLAG_OWN_USERS = 1 << 6, /* a user namespace: the user's number means little outside */
 };
 
 struct key {

@@ -222,16 +222,11 @@ static __always_inline u32 origin_of(struct file *file, struct fs_struct *fs)
 
 /* ---- processes ---- */
 
-static __always_inline u32 mounts_of(struct task_struct *task)
-{
-	return BPF_CORE_READ(task, nsproxy, mnt_ns, ns.inum);
-}
-
 static __always_inline bool contained(struct task_struct *task, struct fs_struct *fs)
 {
 	struct inode *root;
 
-	if (mounts_of(task) == host_mounts)
+	if (BPF_CORE_READ(task, nsproxy, mnt_ns, ns.inum) == host_mounts)
 		return false;
 	root = BPF_CORE_READ(fs, root.dentry, d_inode);
 	return BPF_CORE_READ(root, i_ino) != host_root_inode || BPF_CORE_READ(root, i_sb, s_dev) != host_root_device;
@@ -249,14 +244,15 @@ static __always_inline u32 own_number(struct task_struct *task)
 
 /* session_of says how the task came into its container. Who is inside stays what
  * he was; who comes from outside is its first process, or one that joins. */
-static __always_inline u32 session_of(struct task_struct *task, u64 cgroup, u32 before)
+static __always_inline u32 session_of(struct task_struct *task, u64 cgroup, bool inside, u32 before)
 {
 	struct group *g;
 
-	if (before != SESSION_NONE || mounts_of(task) == host_mounts)
+	if (before != SESSION_NONE || !inside)
 		return before;
 	g = group_of(cgroup);
-	if (own_number(task) == 1 || !g || !g->entered) {
+	/* Of a group that was there before the sensor, the first one may have been missed. */
+	if (own_number(task) == 1 || !g || (g->created && !g->entered)) {
 		if (g)
 			g->entered = 1;
 		return SESSION_ENTRY;
@@ -344,6 +340,7 @@ int BPF_PROG(on_exec, struct task_struct *task, int old_pid, struct linux_binprm
 	struct key key = {.cgroup = cgroup, .kind = KIND_EXEC};
 	struct exec *e;
 	enum kept kept;
+	bool inside;
 
 	if (!work)
 		return 0;
@@ -352,7 +349,8 @@ int BPF_PROG(on_exec, struct task_struct *task, int old_pid, struct linux_binprm
 	e->first = e->last = now;
 	e->uid = (u32)bpf_get_current_uid_gid();
 	known = bpf_map_lookup_elem(&processes, &pid);
-	e->session = session_of(task, cgroup, known ? known->session : SESSION_NONE);
+	inside = contained(task, fs);
+	e->session = session_of(task, cgroup, inside, known ? known->session : SESSION_NONE);
 	known = bpf_map_lookup_elem(&processes, &parent_pid);
 	if (known) {
 		e->parent[0] = known->program[0];
@@ -361,10 +359,12 @@ int BPF_PROG(on_exec, struct task_struct *task, int old_pid, struct linux_binprm
 	e->origin = origin_of(file, fs);
 	if (BPF_CORE_READ(bprm, filename) != BPF_CORE_READ(bprm, interp))
 		e->flags |= FLAG_SCRIPT;
-	if (contained(task, fs))
+	if (inside)
 		e->flags |= FLAG_CONTAINED;
-	if (mounts_of(task) == host_mounts)
-		e->flags |= e->session == SESSION_NONE ? FLAG_HOST_MOUNTS : FLAG_HOST_MOUNTS | FLAG_ESCAPED;
+	else if (e->session != SESSION_NONE)
+		e->flags |= FLAG_ESCAPED;
+	if (BPF_CORE_READ(task, cred, user_ns, level))
+		e->flags |= FLAG_OWN_USERS;
 	path_of(work, file, fs);
 	arguments_of(e, task);
 

@@ -128,8 +128,17 @@ struct signal_struct {
 	atomic_t live;
 };
 
+struct user_namespace {
+	int level;
+};
+
+struct cred {
+	struct user_namespace *user_ns;
+};
+
 struct task_struct {
 	struct mm_struct *mm;
+	struct cred *cred;
 	int pid;
 	int tgid;
 	struct task_struct *real_parent;

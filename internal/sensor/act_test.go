@@ -1,0 +1,175 @@
+//go:build integration && linux && (amd64 || arm64)
+
+package sensor
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// actVariable says to the test binary which acts to perform instead of testing. In
+// a container it is /bin/act.
+const actVariable = "ULLAGE_SENSOR_ACTS"
+
+func TestMain(m *testing.M) {
+	if acts := os.Getenv(actVariable); acts != "" {
+		for act := range strings.SplitSeq(acts, ";") {
+			if err := perform(strings.Fields(act)); err != nil {
+				fmt.Fprintln(os.Stderr, act+":", err)
+				os.Exit(1)
+			}
+		}
+		os.Exit(0)
+	}
+	os.Exit(m.Run())
+}
+
+// perform does one act.
+func perform(act []string) error {
+	switch act[0] {
+	case "run": // run FILE ARG...
+		return exec.Command(act[1], act[2:]...).Run()
+	case "copy": // copy FROM TO
+		return copyFile(act[1], act[2])
+	case "append": // append FILE: a byte that no program minds
+		f, err := os.OpenFile(act[1], os.O_WRONLY|os.O_APPEND, 0)
+		if err != nil {
+			return err
+		}
+		_, err = f.Write([]byte{0})
+		return firstError(err, f.Close())
+	case "memory": // memory FILE: runs a copy of it that is in memory only
+		return runInMemory(act[1])
+	case "arguments": // arguments FILE N: runs it N times, each time with another argument
+		return runMany(act[1], act[2])
+	case "connect": // connect NETWORK ADDRESS...
+		for _, to := range act[2:] {
+			if c, err := net.Dial(act[1], to); err == nil {
+				_, _ = c.Write([]byte("x"))
+				c.Close()
+			}
+		}
+		return nil
+	case "ports": // ports FIRST N: connects to N ports at which nobody listens
+		return connectMany(act[1], act[2])
+	case "sendto": // sendto ADDRESS: a datagram without a connection
+		return sendTo(act[1])
+	case "serve": // serve NETWORK ADDRESS: accepts one connection, from itself
+		return serveOnce(act[1], act[2])
+	case "wait": // wait FIFO: until somebody writes to it
+		_, err := os.ReadFile(act[1])
+		return err
+	}
+	return fmt.Errorf("no such act")
+}
+
+func firstError(errs ...error) error {
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func copyFile(from, to string) error {
+	in, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	out, err := os.OpenFile(to, os.O_CREATE|os.O_WRONLY, 0o755)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(out, in)
+	return firstError(err, out.Close())
+}
+
+func runInMemory(file string) error {
+	fd, err := unix.MemfdCreate("hidden", 0)
+	if err != nil {
+		return err
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	if _, err := unix.Write(fd, text); err != nil {
+		return err
+	}
+	return exec.Command(filepath.Join("/proc", strconv.Itoa(os.Getpid()), "fd", strconv.Itoa(fd))).Run()
+}
+
+func runMany(file, number string) error {
+	n, err := strconv.Atoi(number)
+	for i := range n {
+		p, err := os.StartProcess(file, []string{file, strconv.Itoa(i)}, &os.ProcAttr{})
+		if err != nil {
+			return err
+		}
+		if _, err := p.Wait(); err != nil {
+			return err
+		}
+	}
+	return err
+}
+
+// connectMany is as fast as the machine is: sockets that need not wait.
+func connectMany(first, number string) error {
+	from, err := strconv.Atoi(first)
+	if err != nil {
+		return err
+	}
+	n, err := strconv.Atoi(number)
+	for i := range n {
+		fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_NONBLOCK, 0)
+		if err != nil {
+			return err
+		}
+		_ = unix.Connect(fd, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}, Port: from + i})
+		unix.Close(fd)
+	}
+	return err
+}
+
+func sendTo(address string) error {
+	to, err := net.ResolveUDPAddr("udp", address)
+	if err != nil {
+		return err
+	}
+	c, err := net.ListenPacket("udp", ":0")
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	_, _ = c.WriteTo([]byte("x"), to)
+	return nil
+}
+
+func serveOnce(network, address string) error {
+	l, err := net.Listen(network, address)
+	if err != nil {
+		return err
+	}
+	defer l.Close()
+	go func() {
+		if c, err := net.Dial(network, address); err == nil {
+			c.Close()
+		}
+	}()
+	c, err := l.Accept()
+	if err != nil {
+		return err
+	}
+	return c.Close()
+}

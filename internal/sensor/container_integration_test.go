@@ -1,0 +1,130 @@
+//go:build integration && linux && (amd64 || arm64)
+
+package sensor
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// bundle is a container of runc: its image is an overlay with the test binary as
+// /bin/act, and two programs that only end, /bin/image and /bin/tool.
+type bundle struct {
+	id, dir string
+}
+
+// requireMachine skips where there can be no sensor or no container.
+func requireMachine(t *testing.T) {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		t.Skip("needs root")
+	}
+	for _, program := range []string{"runc", "unshare", "mount"} {
+		if _, err := exec.LookPath(program); err != nil {
+			t.Skipf("needs %s", program)
+		}
+	}
+}
+
+// start starts a sensor, which is closed at the end of the test.
+func start(t *testing.T, o Options) *Sensor {
+	t.Helper()
+	s, err := Start(o)
+	if errors.Is(err, ErrUnavailable) {
+		t.Skip(err)
+	} else if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
+func newBundle(t *testing.T, annotations map[string]string) *bundle {
+	t.Helper()
+	b := &bundle{id: "ullage-test-" + strings.ToLower(rand.Text()[:8]), dir: t.TempDir()}
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, dir := range []string{"lower/bin", "lower/proc", "lower/dev", "lower/tmp", "lower/volume", "upper", "work", "root", "state"} {
+		if err := os.MkdirAll(filepath.Join(b.dir, dir), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	bin := filepath.Join(b.dir, "lower/bin")
+	for _, err := range []error{
+		copyFile(self, filepath.Join(bin, "act")),
+		os.WriteFile(filepath.Join(bin, "image"), endsAtOnce(), 0o755),
+		os.WriteFile(filepath.Join(bin, "tool"), endsAtOnce(), 0o755),
+	} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	config, err := json.Marshal(map[string]any{
+		"ociVersion":  "1.0.2",
+		"root":        map[string]any{"path": "root"},
+		"annotations": annotations,
+		"mounts": []map[string]any{
+			{"destination": "/proc", "type": "proc", "source": "proc"},
+			{"destination": "/dev", "type": "tmpfs", "source": "tmpfs"},
+			{"destination": "/volume", "type": "tmpfs", "source": "tmpfs"},
+		},
+		"process": map[string]any{
+			"args": []string{"/bin/act"}, "cwd": "/", "user": map[string]int{"uid": 0, "gid": 0},
+			"env": []string{actVariable + "=ACTS"},
+		},
+		"linux": map[string]any{
+			"cgroupsPath": "/" + b.id,
+			"namespaces":  []map[string]string{{"type": "pid"}, {"type": "mount"}, {"type": "ipc"}, {"type": "network"}},
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(b.dir, "config.template"), config, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// command is runc in a mount namespace of its own, so that nothing stays mounted.
+func (b *bundle) command(ctx context.Context, t *testing.T, acts ...string) *exec.Cmd {
+	t.Helper()
+	template, err := os.ReadFile(filepath.Join(b.dir, "config.template"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := strings.Replace(string(template), "=ACTS", "="+strings.Join(acts, ";"), 1)
+	if err := os.WriteFile(filepath.Join(b.dir, "config.json"), []byte(config), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	script := `ip link set lo up 2>/dev/null
+mount -t overlay overlay -o lowerdir=lower,upperdir=upper,workdir=work root && exec runc --root "$PWD/state" run "$1"`
+	c := exec.CommandContext(ctx, "unshare", "-m", "sh", "-c", script, "sh", b.id)
+	c.Dir = b.dir
+	c.WaitDelay = 10 * time.Second
+	return c
+}
+
+// run runs the container to its end.
+func (b *bundle) run(t *testing.T, acts ...string) {
+	t.Helper()
+	ctx, stop := context.WithTimeout(t.Context(), time.Minute)
+	defer stop()
+	if out, err := b.command(ctx, t, acts...).CombinedOutput(); err != nil {
+		t.Fatalf("runc: %v\n%s", err, out)
+	}
+}

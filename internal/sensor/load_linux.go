@@ -1,0 +1,190 @@
+//go:build amd64 || arm64
+
+package sensor
+
+import (
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/asm"
+	"github.com/cilium/ebpf/btf"
+	"github.com/cilium/ebpf/link"
+
+	"ullage.dev/ullage/internal/behavior"
+)
+
+// needed are the programs without which nothing is known of processes and containers.
+var needed = []string{kernelProgOnExec, kernelProgOnFork, kernelProgOnExit, kernelProgOnCgroupMkdir, kernelProgOnCgroupRmdir}
+
+// unseen says what is not seen without a program.
+var unseen = map[string]string{
+	kernelProgOnTcpState: "TCP connections and listening sockets",
+	kernelProgOnConnect4: "connected UDP over IPv4", kernelProgOnConnect6: "connected UDP over IPv6",
+	kernelProgOnSendmsg4: "UDP over IPv4", kernelProgOnSendmsg6: "UDP over IPv6",
+}
+
+// attachments of programs that belong to control groups.
+var attachments = map[string]ebpf.AttachType{
+	kernelProgOnConnect4: ebpf.AttachCGroupInet4Connect, kernelProgOnConnect6: ebpf.AttachCGroupInet6Connect,
+	kernelProgOnSendmsg4: ebpf.AttachCGroupUDP4Sendmsg, kernelProgOnSendmsg6: ebpf.AttachCGroupUDP6Sendmsg,
+}
+
+// prepare makes the kernel's half of the options and the machine.
+func prepare(o *Options, h *host) (*ebpf.CollectionSpec, error) {
+	if o.Executions < 1 || o.Flows < 1 || o.PerGroup < 1 || o.RingBytes < os.Getpagesize() || o.RingBytes&(o.RingBytes-1) != 0 {
+		return nil, errors.New("a capacity of the sensor is below 1, or its rings are not a power of two of at least a page")
+	}
+	spec, err := loadKernel()
+	if err != nil {
+		return nil, err
+	}
+	for name, entries := range map[string]int{kernelMapExecs: o.Executions, kernelMapFlows: o.Flows, kernelMapHints: o.RingBytes, kernelMapAlerts: o.RingBytes} {
+		spec.Maps[name].MaxEntries = uint32(entries)
+	}
+	var seed [16]byte
+	_, _ = rand.Read(seed[:]) // never fails
+	quota := uint32(o.PerGroup)
+	return spec, errors.Join(
+		spec.Variables[kernelVarSeed].Set([2]uint64{binary.NativeEndian.Uint64(seed[:]), binary.NativeEndian.Uint64(seed[8:])}),
+		spec.Variables[kernelVarQuota].Set([3]uint32{quota, quota, quota}),
+		spec.Variables[kernelVarHostMounts].Set(h.mounts),
+		spec.Variables[kernelVarHostRootInode].Set(h.rootInode),
+		spec.Variables[kernelVarHostRootDevice].Set(h.rootDevice),
+	)
+}
+
+// load gives the kernel its half. Programs that it refuses, and why, are told; when
+// one of them is needed that is an error.
+func load(spec *ebpf.CollectionSpec) (*ebpf.Collection, map[string]error, error) {
+	var options ebpf.CollectionOptions
+	if overlay := overlayTypes(); overlay != nil {
+		options.Programs.ExtraRelocationTargets = []*btf.Spec{overlay}
+	}
+	loaded, err := ebpf.NewCollectionWithOptions(spec, options)
+	if err == nil {
+		return loaded, nil, nil
+	}
+	if errors.Is(err, os.ErrPermission) && os.Geteuid() != 0 {
+		return nil, nil, because(err)
+	}
+	refused := map[string]error{}
+	for name := range spec.Programs {
+		alone := spec.Copy()
+		maps.DeleteFunc(alone.Programs, func(other string, _ *ebpf.ProgramSpec) bool { return other != name })
+		c, err := ebpf.NewCollectionWithOptions(alone, options)
+		if err != nil {
+			refused[name] = err
+			continue
+		}
+		c.Close()
+	}
+	for _, name := range needed {
+		if refused[name] != nil {
+			return nil, refused, because(refused[name])
+		}
+	}
+	if len(refused) == 0 { // each alone, but not all
+		return nil, nil, because(err)
+	}
+	rest := spec.Copy()
+	maps.DeleteFunc(rest.Programs, func(name string, _ *ebpf.ProgramSpec) bool { return refused[name] != nil })
+	if loaded, err = ebpf.NewCollectionWithOptions(rest, options); err != nil {
+		return nil, refused, because(err)
+	}
+	return loaded, refused, nil
+}
+
+// because says what is missing where BPF does not work.
+func because(err error) error {
+	switch {
+	case errors.Is(err, os.ErrPermission) && os.Geteuid() != 0:
+		return unavailable("the kernel takes BPF programs from root only: run it as root")
+	case errors.Is(err, os.ErrPermission):
+		return unavailable("the kernel refuses BPF programs even from this root (a container without CAP_BPF and CAP_PERFMON, or a lockdown): %w", err)
+	case errors.Is(err, ebpf.ErrNotSupported):
+		return unavailable("Linux 5.12 or newer with BTF is needed, and /sys/kernel/btf/vmlinux readable: %w", err)
+	}
+	return unavailable("%w", err)
+}
+
+// attach lets the programs run until their links are closed.
+func attach(c *ebpf.Collection, cgroups string) (links []link.Link, err error) {
+	// What other programs rely on comes first.
+	order := append(slices.Clone(needed), slices.Sorted(maps.Keys(unseen))...)
+	for _, name := range order {
+		program := c.Programs[name]
+		if program == nil {
+			continue
+		}
+		var l link.Link
+		if at, ok := attachments[name]; ok {
+			l, err = link.AttachCgroup(link.CgroupOptions{Path: cgroups, Attach: at, Program: program})
+		} else {
+			l, err = link.AttachTracing(link.TracingOptions{Program: program})
+		}
+		if err != nil {
+			for _, l := range links {
+				l.Close()
+			}
+			return nil, because(fmt.Errorf("attach %s: %w", name, err))
+		}
+		links = append(links, l)
+	}
+	return links, nil
+}
+
+// tiers says which tier is active, and what of the others is known.
+func tiers(refused map[string]error, failed error) []TierState {
+	security := TierState{Tier: behavior.TierLSM, Reason: "this version has no program for it; the kernel would take one"}
+	if err := probeSecurityHook(); err != nil {
+		security.Reason = "this version has no program for it, and the kernel refuses such: " + oneLine(err)
+	}
+	tracing := TierState{Tier: behavior.TierTracing, Active: failed == nil}
+	switch {
+	case failed != nil:
+		tracing.Reason = oneLine(failed)
+	case len(refused) == 0:
+		tracing.Reason = "all programs are loaded"
+	default:
+		var missing []string
+		for _, name := range slices.Sorted(maps.Keys(refused)) {
+			missing = append(missing, unseen[name]+" ("+oneLine(refused[name])+")")
+		}
+		tracing.Reason = "not seen: " + strings.Join(missing, ", ")
+	}
+	return []TierState{security, tracing, {Tier: behavior.TierTracepoint, Reason: "this version has no programs for it"}}
+}
+
+// probeSecurityHook loads a program of the LSM type that allows everything, and
+// drops it without attaching it.
+func probeSecurityHook() error {
+	program, err := ebpf.NewProgram(&ebpf.ProgramSpec{
+		Type: ebpf.LSM, AttachType: ebpf.AttachLSMMac, AttachTo: "file_open", License: "GPL",
+		Instructions: asm.Instructions{asm.Mov.Imm(asm.R0, 0), asm.Return()},
+	})
+	if err != nil {
+		return err
+	}
+	return program.Close()
+}
+
+func oneLine(err error) string {
+	line, _, _ := strings.Cut(err.Error(), "\n")
+	return line
+}
+
+// overlayTypes are the kernel's types of overlayfs when it is a module.
+func overlayTypes() *btf.Spec {
+	spec, err := btf.LoadKernelModuleSpec("overlay")
+	if err != nil {
+		return nil // built in, or not there
+	}
+	return spec
+}

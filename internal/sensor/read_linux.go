@@ -1,0 +1,280 @@
+//go:build amd64 || arm64
+
+package sensor
+
+import (
+	"cmp"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/ringbuf"
+
+	"ullage.dev/ullage/internal/behavior"
+)
+
+// reader turns what the kernel keeps into events. It knows what it has told.
+type reader struct {
+	sensor *Sensor
+	seed   [2]uint64
+	told   map[kernelKey]struct{}
+	groups *groups
+	names  *names
+	host   *group // what runs outside of containers, and what runtimes do
+	handle func(Event)
+
+	mu   sync.Mutex
+	lost Losses // of groups that are gone
+}
+
+func newReader(s *Sensor, seed [2]uint64) *reader {
+	return &reader{sensor: s, seed: seed, told: map[kernelKey]struct{}{}, groups: newGroups(s), names: newNames(), host: &group{facts: map[behavior.Fact]struct{}{}}}
+}
+
+// losses are those of all control groups, with those that are gone.
+func (r *reader) losses() (Losses, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	sum := r.lost
+	err := each(r.sensor.maps.Groups, func(_ *uint64, g *kernelGroup) {
+		lost := lossesOf(g)
+		sum.add(&lost)
+	})
+	return sum, err
+}
+
+// Run tells what is new until the context ends; then it looks a last time, and
+// returns nil. Events come one at a time.
+func (s *Sensor) Run(ctx context.Context, handle func(Event)) error {
+	r := s.reader
+	r.handle = handle
+	hints, err := ringbuf.NewReader(s.maps.Hints)
+	if err != nil {
+		return err
+	}
+	alerts, err := ringbuf.NewReader(s.maps.Alerts)
+	if err != nil {
+		return errors.Join(err, hints.Close())
+	}
+	keys, raised := make(chan kernelKey, 64), make(chan kernelAlert, 16)
+	var wait sync.WaitGroup
+	wait.Go(func() { forward(hints, keys) })
+	wait.Go(func() { forward(alerts, raised) })
+	err = r.loop(ctx, keys, raised)
+	err = errors.Join(err, hints.Close(), alerts.Close())
+	go func() {
+		wait.Wait()
+		close(keys)
+		close(raised)
+	}()
+	for range keys { // each is found by the walk
+	}
+	for a := range raised {
+		r.alert(&a)
+	}
+	return errors.Join(err, r.walk())
+}
+
+// forward gives what a ring holds to a channel, until the ring is closed.
+func forward[T any](ring *ringbuf.Reader, to chan<- T) {
+	var record ringbuf.Record
+	for ring.ReadInto(&record) == nil {
+		var value T
+		if _, err := binary.Decode(record.RawSample, binary.NativeEndian, &value); err == nil {
+			to <- value
+		}
+	}
+}
+
+func (r *reader) loop(ctx context.Context, keys <-chan kernelKey, raised <-chan kernelAlert) error {
+	tick := time.NewTicker(r.sensor.options.Interval)
+	defer tick.Stop()
+	if err := r.walk(); err != nil {
+		return err
+	}
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case key := <-keys:
+			if err := r.hinted(key); err != nil {
+				return err
+			}
+		case a := <-raised:
+			r.alert(&a)
+		case <-tick.C:
+			if err := r.walk(); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// hinted tells the fact of one key.
+func (r *reader) hinted(key kernelKey) error {
+	if _, told := r.told[key]; told {
+		return nil
+	}
+	var err error
+	if key.Kind == kindExec {
+		var e kernelExec
+		if err = r.sensor.maps.Execs.Lookup(&key, &e); err == nil {
+			r.exec(key, &e)
+		}
+	} else {
+		var f kernelFlow
+		if err = r.sensor.maps.Flows.Lookup(&key, &f); err == nil {
+			r.flow(key, &f)
+		}
+	}
+	if errors.Is(err, ebpf.ErrKeyNotExist) {
+		return nil // its group is gone, and it was told
+	}
+	return err
+}
+
+// walk tells each fact that was not told, and lets go of groups that are gone.
+func (r *reader) walk() error {
+	gone, err := r.groups.gone()
+	if err != nil {
+		return err
+	}
+	r.names.forgetUnknown()
+	if err := errors.Join(r.execs(), r.flows()); err != nil || len(gone) == 0 {
+		return err
+	}
+	return r.end(gone)
+}
+
+// execs tells the executions that were not told, in the order in which they came.
+func (r *reader) execs() error {
+	type untold struct {
+		key kernelKey
+		kernelExec
+	}
+	var list []untold
+	err := each(r.sensor.maps.Execs, func(key *kernelKey, e *kernelExec) {
+		if _, told := r.told[*key]; !told {
+			r.name(key, e)
+			list = append(list, untold{*key, *e})
+		}
+	})
+	slices.SortFunc(list, func(a, b untold) int { return cmp.Compare(a.First, b.First) })
+	for i := range list {
+		r.exec(list[i].key, &list[i].kernelExec)
+	}
+	return err
+}
+
+func (r *reader) flows() error {
+	type untold struct {
+		key kernelKey
+		kernelFlow
+	}
+	var list []untold
+	err := each(r.sensor.maps.Flows, func(key *kernelKey, f *kernelFlow) {
+		if _, told := r.told[*key]; !told {
+			list = append(list, untold{*key, *f})
+		}
+	})
+	slices.SortFunc(list, func(a, b untold) int { return cmp.Compare(a.First, b.First) })
+	for i := range list {
+		r.flow(list[i].key, &list[i].kernelFlow)
+	}
+	return err
+}
+
+// name remembers what program an execution is of.
+func (r *reader) name(key *kernelKey, e *kernelExec) {
+	r.names.add(key.Cgroup, e.Program, behavior.File{Path: programPath(e), Layer: layerOf(e.Origin)})
+}
+
+// resolve learns of a program whose execution was not told yet: the ring was full
+// when it came.
+func (r *reader) resolve(hash [2]uint64) {
+	if hash == [2]uint64{} || r.names.known(hash) {
+		return
+	}
+	// What is not found has found no room, or is older than the sensor. It is not
+	// looked for until the next walk.
+	r.names.paths[hash] = ""
+	_ = each(r.sensor.maps.Execs, r.name) // an error comes again with the next walk
+}
+
+// batch is how many entries of a map are read at once.
+const batch = 256
+
+// each reads a map, bucket by bucket: entries that come meanwhile do not hide those
+// that are there.
+func each[K, V any](m *ebpf.Map, do func(*K, *V)) error {
+	keys, values := make([]K, batch), make([]V, batch)
+	var at ebpf.MapBatchCursor
+	for {
+		n, err := m.BatchLookup(&at, keys, values, nil)
+		if err != nil && !errors.Is(err, ebpf.ErrKeyNotExist) {
+			return fmt.Errorf("read what the kernel kept: %w", err)
+		}
+		for i := range n {
+			do(&keys[i], &values[i])
+		}
+		if err != nil {
+			return nil
+		}
+	}
+}
+
+// end lets go of a control group that is gone and whose facts were told.
+func (r *reader) end(ids map[uint64]bool) error {
+	for key := range r.told {
+		if !ids[key.Cgroup] {
+			continue
+		}
+		m := r.sensor.maps.Flows
+		if key.Kind == kindExec {
+			m = r.sensor.maps.Execs
+		}
+		if err := m.Delete(&key); err != nil && !errors.Is(err, ebpf.ErrKeyNotExist) {
+			return err
+		}
+		delete(r.told, key)
+	}
+	var listening []kernelListener
+	if err := each(r.sensor.maps.Listeners, func(l *kernelListener, _ *kernelProcess) {
+		if ids[l.Cgroup] {
+			listening = append(listening, *l)
+		}
+	}); err != nil {
+		return err
+	}
+	for _, l := range listening {
+		_ = r.sensor.maps.Listeners.Delete(&l) // who is gone already is no matter
+	}
+	for id := range ids {
+		var g kernelGroup
+		if err := r.sensor.maps.Groups.Lookup(id, &g); err != nil {
+			continue
+		}
+		lost := lossesOf(&g)
+		r.mu.Lock() // so that Coverage counts them once
+		err := r.sensor.maps.Groups.Delete(id)
+		if err == nil {
+			r.lost.add(&lost)
+		}
+		r.mu.Unlock()
+		if err != nil {
+			return err
+		}
+		r.names.forget(id)
+		if c := r.groups.end(id); c != nil {
+			ended := *c
+			ended.Removed = r.sensor.wall(g.Removed)
+			r.handle(Event{Kind: Ended, At: ended.Removed, Container: &ended, Lost: lost})
+		}
+	}
+	return nil
+}

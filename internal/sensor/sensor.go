@@ -1,0 +1,145 @@
+// Package sensor sees what the processes of this machine do, and tells it as
+// facts of package behavior.
+//
+// The kernel's half (bpf/sensor.c) keeps each fact once, in maps of a stated
+// capacity with a quota for each control group, so that a fact outlasts a reader
+// that is slow or stopped. A ring only says that there is a new one: when it is
+// full, the next walk over the maps finds what it did not say. An observation
+// for which there is no room is counted, and [Coverage] says so. Only what was
+// seen is told; what a tier cannot see is in [Tier.Unseen].
+//
+// A sensor needs Linux 5.12 or newer with BTF, the unified control group tree,
+// and the capabilities CAP_BPF, CAP_PERFMON, CAP_NET_ADMIN and CAP_SYS_PTRACE:
+// root has them. It changes nothing and denies nothing.
+package sensor
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"ullage.dev/ullage/internal/behavior"
+)
+
+// ErrUnavailable is wrapped by errors that say why there can be no sensor here.
+var ErrUnavailable = errors.New("the sensor cannot run here")
+
+// Options are capacities. Zero values stand for the defaults.
+type Options struct {
+	Executions int // facts about executions that are kept: 8,192
+	Flows      int // facts about connections and listening sockets: 16,384
+	// PerGroup is how many facts of one control group are kept: that many about
+	// executions, that many about what it connects to and listens at, and that many
+	// about who connects to it. 1,024.
+	PerGroup  int
+	RingBytes int           // of each ring, a power of two and at least a page: 256 KiB
+	Interval  time.Duration // between walks over the maps: 2 s
+	// RuntimeRoots are directories in which an OCI runtime keeps its state, beside
+	// those that are usual.
+	RuntimeRoots []string
+}
+
+func (o *Options) setDefaults() {
+	for _, d := range []struct {
+		value    *int
+		standard int
+	}{{&o.Executions, 8192}, {&o.Flows, 16384}, {&o.PerGroup, 1024}, {&o.RingBytes, 256 << 10}} {
+		if *d.value == 0 {
+			*d.value = d.standard
+		}
+	}
+	if o.Interval == 0 {
+		o.Interval = 2 * time.Second
+	}
+}
+
+// TierState is what became of one tier.
+type TierState struct {
+	Tier   behavior.Tier
+	Active bool
+	Reason string // why it is active or not, for people
+}
+
+// Losses are observations that found no room and programs that did not run. The
+// facts that they would have been are unknown; they are at most as many.
+type Losses struct {
+	Executions uint64 `json:"executions"`
+	Outgoing   uint64 `json:"outgoing"` // connections out
+	Incoming   uint64 `json:"incoming"` // connections accepted
+	Listening  uint64 `json:"listening"`
+	// Elsewhere are observations that are in no container's figures: of control
+	// groups for which there was no room, and runs of a program that the kernel
+	// left out because it was running on that processor already.
+	Elsewhere uint64 `json:"elsewhere"`
+	Alerts    uint64 `json:"alerts"` // their facts are kept
+}
+
+// Total is how many observations were lost. An alert is none.
+func (l *Losses) Total() uint64 {
+	return l.Executions + l.Outgoing + l.Incoming + l.Listening + l.Elsewhere
+}
+
+func (l *Losses) add(o *Losses) {
+	l.Executions += o.Executions
+	l.Outgoing += o.Outgoing
+	l.Incoming += o.Incoming
+	l.Listening += o.Listening
+	l.Elsewhere += o.Elsewhere
+	l.Alerts += o.Alerts
+}
+
+// Coverage is how a sensor looked at the whole machine since it began.
+type Coverage struct {
+	Session  string
+	From, To time.Time
+	Tier     behavior.Tier
+	Lost     Losses
+	// LateHints is how often the ring had no room for a hint. Nothing is lost by it.
+	LateHints uint64
+	// Unnamed is how many processes found no room in the table that knows the program
+	// of a process: what they connect to has no program.
+	Unnamed uint64
+}
+
+// EventKind says what an [Event] tells.
+type EventKind string
+
+// The kinds of events.
+const (
+	Began   EventKind = "container" // a container that was not known
+	Did     EventKind = "fact"
+	Alerted EventKind = "alert" // a program ran that the image does not have, or with the host's mounts
+	Ended   EventKind = "ended" // a container's control group is gone, and all of its facts were told
+)
+
+// Event is something new. Each fact of a container is told once for each time that
+// the kernel keeps it: a sensor that begins anew tells it anew.
+type Event struct {
+	Kind      EventKind
+	At        time.Time
+	Container *Container // shared by its events, and not to be changed
+
+	// Of Did and Alerted.
+	Fact behavior.Fact
+	// Of Did: when it was first and last seen.
+	First, Last time.Time
+
+	// Of Alerted.
+	PID       uint32
+	Escaped   bool // the program has the host's mounts, and its process was in the container before
+	Ancestors []Ancestor
+
+	// Of Ended, and of the container's coverage.
+	Lost Losses
+}
+
+// Ancestor is a process above one that an alert is about, the nearest first.
+type Ancestor struct {
+	PID     uint32 `json:"pid"`
+	Command string `json:"command"`           // as the kernel names it, up to 15 bytes
+	Program string `json:"program,omitempty"` // path, "" when it is not known
+}
+
+func unavailable(format string, args ...any) error {
+	return fmt.Errorf("%w: %w", ErrUnavailable, fmt.Errorf(format, args...))
+}
