@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -65,6 +66,12 @@ func perform(act []string) error {
 		return sendTo(act[1])
 	case "serve": // serve NETWORK ADDRESS: accepts one connection, from itself
 		return serveOnce(act[1], act[2])
+	case "loopback": // takes the loopback interface up
+		return loopbackUp()
+	case "chroot": // chroot DIRECTORY FILE: runs a file below another root
+		c := exec.Command(act[2])
+		c.SysProcAttr = &syscall.SysProcAttr{Chroot: act[1]}
+		return c.Run()
 	case "wait": // wait FIFO: until somebody writes to it
 		_, err := os.ReadFile(act[1])
 		return err
@@ -154,6 +161,20 @@ func sendTo(address string) error {
 	defer c.Close()
 	_, _ = c.WriteTo([]byte("x"), to)
 	return nil
+}
+
+func loopbackUp() error {
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	request, err := unix.NewIfreq("lo")
+	if err != nil {
+		return err
+	}
+	request.SetUint16(unix.IFF_UP)
+	return unix.IoctlIfreq(fd, unix.SIOCSIFFLAGS, request)
 }
 
 func serveOnce(network, address string) error {

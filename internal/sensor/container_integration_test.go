@@ -5,6 +5,7 @@ package sensor
 import (
 	"context"
 	"crypto/rand"
+	"debug/elf"
 	"encoding/json"
 	"errors"
 	"os"
@@ -51,14 +52,19 @@ func start(t *testing.T, o Options) *Sensor {
 	return s
 }
 
-func newBundle(t *testing.T, annotations map[string]string) *bundle {
+func newBundle(t *testing.T) *bundle {
+	return bundleOf(t, "ullage-test-"+strings.ToLower(rand.Text()[:8]), "", nil)
+}
+
+// bundleOf is a bundle with an id, in a control group below a path.
+func bundleOf(t *testing.T, id, group string, annotations map[string]string) *bundle {
 	t.Helper()
-	b := &bundle{id: "ullage-test-" + strings.ToLower(rand.Text()[:8]), dir: t.TempDir()}
-	self, err := os.Executable()
+	b := &bundle{id: id, dir: t.TempDir()}
+	self, err := staticSelf()
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, dir := range []string{"lower/bin", "lower/proc", "lower/dev", "lower/tmp", "lower/volume", "upper", "work", "root", "state"} {
+	for _, dir := range []string{"lower/bin", "lower/proc", "lower/dev", "lower/tmp", "lower/volume", "lower/shared", "lower/host", "shared", "upper", "work", "root", "state"} {
 		if err := os.MkdirAll(filepath.Join(b.dir, dir), 0o755); err != nil {
 			t.Fatal(err)
 		}
@@ -73,6 +79,7 @@ func newBundle(t *testing.T, annotations map[string]string) *bundle {
 			t.Fatal(err)
 		}
 	}
+	capabilities := []string{"CAP_NET_ADMIN", "CAP_SYS_CHROOT", "CAP_DAC_OVERRIDE"}
 	config, err := json.Marshal(map[string]any{
 		"ociVersion":  "1.0.2",
 		"root":        map[string]any{"path": "root"},
@@ -81,13 +88,16 @@ func newBundle(t *testing.T, annotations map[string]string) *bundle {
 			{"destination": "/proc", "type": "proc", "source": "proc"},
 			{"destination": "/dev", "type": "tmpfs", "source": "tmpfs"},
 			{"destination": "/volume", "type": "tmpfs", "source": "tmpfs"},
+			{"destination": "/shared", "type": "bind", "source": filepath.Join(b.dir, "shared"), "options": []string{"bind"}},
+			{"destination": "/host", "type": "bind", "source": "/", "options": []string{"bind", "ro"}},
 		},
 		"process": map[string]any{
 			"args": []string{"/bin/act"}, "cwd": "/", "user": map[string]int{"uid": 0, "gid": 0},
-			"env": []string{actVariable + "=ACTS"},
+			"env":          []string{actVariable + "=ACTS"},
+			"capabilities": map[string]any{"bounding": capabilities, "effective": capabilities, "permitted": capabilities},
 		},
 		"linux": map[string]any{
-			"cgroupsPath": "/" + b.id,
+			"cgroupsPath": group + "/" + b.id,
 			"namespaces":  []map[string]string{{"type": "pid"}, {"type": "mount"}, {"type": "ipc"}, {"type": "network"}},
 		},
 	})
@@ -111,12 +121,28 @@ func (b *bundle) command(ctx context.Context, t *testing.T, acts ...string) *exe
 	if err := os.WriteFile(filepath.Join(b.dir, "config.json"), []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	script := `ip link set lo up 2>/dev/null
-mount -t overlay overlay -o lowerdir=lower,upperdir=upper,workdir=work root && exec runc --root "$PWD/state" run "$1"`
+	script := `mount -t overlay overlay -o lowerdir=lower,upperdir=upper,workdir=work root && exec runc --root "$PWD/state" run "$1"`
 	c := exec.CommandContext(ctx, "unshare", "-m", "sh", "-c", script, "sh", b.id)
 	c.Dir = b.dir
 	c.WaitDelay = 10 * time.Second
 	return c
+}
+
+// staticSelf is the test binary, which must run where there are no libraries.
+func staticSelf() (string, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return "", err
+	}
+	f, err := elf.Open(self)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	if f.Section(".interp") != nil {
+		return "", errors.New("the test needs CGO_ENABLED=0, as make sets it: its binary runs in containers without libraries")
+	}
+	return self, nil
 }
 
 // run runs the container to its end.

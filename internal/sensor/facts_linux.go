@@ -16,6 +16,7 @@ const (
 	kindConnect
 	kindAccept
 	kindListen
+	kindGroup // of hints
 )
 
 const (
@@ -91,13 +92,17 @@ func (r *reader) owner(cgroup uint64, contained, runtime bool) *group {
 	}
 	g, began := r.groups.of(cgroup, contained)
 	if began {
-		at := g.container.Created
-		if at.IsZero() {
-			at = time.Now()
-		}
-		r.handle(Event{Kind: Began, At: at, Container: g.container})
+		r.began(g.container)
 	}
 	return g
+}
+
+func (r *reader) began(c *Container) {
+	at := c.Created
+	if at.IsZero() {
+		at = time.Now()
+	}
+	r.handle(Event{Kind: Began, At: at, Container: c})
 }
 
 // did tells an observation, when it makes a fact that is new to its container.

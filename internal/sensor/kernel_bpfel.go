@@ -96,33 +96,37 @@ type kernelProcess struct {
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
-	kernelMapAlerts         = "alerts"
-	kernelMapCounters       = "counters"
-	kernelMapExecScratch    = "exec_scratch"
-	kernelMapExecs          = "execs"
-	kernelMapFlows          = "flows"
-	kernelMapGroupScratch   = "group_scratch"
-	kernelMapGroups         = "groups"
-	kernelMapHints          = "hints"
-	kernelMapListeners      = "listeners"
-	kernelMapProcesses      = "processes"
-	kernelProgOnCgroupMkdir = "on_cgroup_mkdir"
-	kernelProgOnCgroupRmdir = "on_cgroup_rmdir"
-	kernelProgOnConnect4    = "on_connect4"
-	kernelProgOnConnect6    = "on_connect6"
-	kernelProgOnExec        = "on_exec"
-	kernelProgOnExit        = "on_exit"
-	kernelProgOnFork        = "on_fork"
-	kernelProgOnSendmsg4    = "on_sendmsg4"
-	kernelProgOnSendmsg6    = "on_sendmsg6"
-	kernelProgOnTcpState    = "on_tcp_state"
-	kernelVarHostMounts     = "host_mounts"
-	kernelVarHostRootDevice = "host_root_device"
-	kernelVarHostRootInode  = "host_root_inode"
-	kernelVarQuota          = "quota"
-	kernelVarSeed           = "seed"
-	kernelVarUnusedAlert    = "unused_alert"
-	kernelVarUnusedKey      = "unused_key"
+	kernelMapAlerts           = "alerts"
+	kernelMapCounters         = "counters"
+	kernelMapExecScratch      = "exec_scratch"
+	kernelMapExecs            = "execs"
+	kernelMapFlows            = "flows"
+	kernelMapGroupScratch     = "group_scratch"
+	kernelMapGroups           = "groups"
+	kernelMapHints            = "hints"
+	kernelMapListeners        = "listeners"
+	kernelMapProcesses        = "processes"
+	kernelProgOnCgroupMkdir   = "on_cgroup_mkdir"
+	kernelProgOnCgroupRmdir   = "on_cgroup_rmdir"
+	kernelProgOnConnect4      = "on_connect4"
+	kernelProgOnConnect6      = "on_connect6"
+	kernelProgOnExec          = "on_exec"
+	kernelProgOnExit          = "on_exit"
+	kernelProgOnFork          = "on_fork"
+	kernelProgOnSendmsg4      = "on_sendmsg4"
+	kernelProgOnSendmsg6      = "on_sendmsg6"
+	kernelProgOnTcpState      = "on_tcp_state"
+	kernelVarDescribedAlert   = "described_alert"
+	kernelVarDescribedCounter = "described_counter"
+	kernelVarDescribedFlag    = "described_flag"
+	kernelVarDescribedKind    = "described_kind"
+	kernelVarDescribedOrigin  = "described_origin"
+	kernelVarDescribedSession = "described_session"
+	kernelVarHostMounts       = "host_mounts"
+	kernelVarHostRootDevice   = "host_root_device"
+	kernelVarHostRootInode    = "host_root_inode"
+	kernelVarQuota            = "quota"
+	kernelVarSeed             = "seed"
 )
 
 // loadKernel returns the embedded CollectionSpec for kernel.
@@ -199,13 +203,17 @@ type kernelMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type kernelVariableSpecs struct {
-	HostMounts     *ebpf.VariableSpec `ebpf:"host_mounts"`
-	HostRootDevice *ebpf.VariableSpec `ebpf:"host_root_device"`
-	HostRootInode  *ebpf.VariableSpec `ebpf:"host_root_inode"`
-	Quota          *ebpf.VariableSpec `ebpf:"quota"`
-	Seed           *ebpf.VariableSpec `ebpf:"seed"`
-	UnusedAlert    *ebpf.VariableSpec `ebpf:"unused_alert"`
-	UnusedKey      *ebpf.VariableSpec `ebpf:"unused_key"`
+	DescribedAlert   *ebpf.VariableSpec `ebpf:"described_alert"`
+	DescribedCounter *ebpf.VariableSpec `ebpf:"described_counter"`
+	DescribedFlag    *ebpf.VariableSpec `ebpf:"described_flag"`
+	DescribedKind    *ebpf.VariableSpec `ebpf:"described_kind"`
+	DescribedOrigin  *ebpf.VariableSpec `ebpf:"described_origin"`
+	DescribedSession *ebpf.VariableSpec `ebpf:"described_session"`
+	HostMounts       *ebpf.VariableSpec `ebpf:"host_mounts"`
+	HostRootDevice   *ebpf.VariableSpec `ebpf:"host_root_device"`
+	HostRootInode    *ebpf.VariableSpec `ebpf:"host_root_inode"`
+	Quota            *ebpf.VariableSpec `ebpf:"quota"`
+	Seed             *ebpf.VariableSpec `ebpf:"seed"`
 }
 
 // kernelObjects contains all objects after they have been loaded into the kernel.
@@ -259,13 +267,17 @@ func (m *kernelMaps) Close() error {
 //
 // It can be passed to loadKernelObjects or ebpf.CollectionSpec.LoadAndAssign.
 type kernelVariables struct {
-	HostMounts     *ebpf.Variable `ebpf:"host_mounts"`
-	HostRootDevice *ebpf.Variable `ebpf:"host_root_device"`
-	HostRootInode  *ebpf.Variable `ebpf:"host_root_inode"`
-	Quota          *ebpf.Variable `ebpf:"quota"`
-	Seed           *ebpf.Variable `ebpf:"seed"`
-	UnusedAlert    *ebpf.Variable `ebpf:"unused_alert"`
-	UnusedKey      *ebpf.Variable `ebpf:"unused_key"`
+	DescribedAlert   *ebpf.Variable `ebpf:"described_alert"`
+	DescribedCounter *ebpf.Variable `ebpf:"described_counter"`
+	DescribedFlag    *ebpf.Variable `ebpf:"described_flag"`
+	DescribedKind    *ebpf.Variable `ebpf:"described_kind"`
+	DescribedOrigin  *ebpf.Variable `ebpf:"described_origin"`
+	DescribedSession *ebpf.Variable `ebpf:"described_session"`
+	HostMounts       *ebpf.Variable `ebpf:"host_mounts"`
+	HostRootDevice   *ebpf.Variable `ebpf:"host_root_device"`
+	HostRootInode    *ebpf.Variable `ebpf:"host_root_inode"`
+	Quota            *ebpf.Variable `ebpf:"quota"`
+	Seed             *ebpf.Variable `ebpf:"seed"`
 }
 
 // kernelPrograms contains all programs after they have been loaded into the kernel.

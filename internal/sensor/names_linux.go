@@ -5,6 +5,7 @@ package sensor
 import (
 	"encoding/binary"
 	"maps"
+	"path/filepath"
 
 	"github.com/cilium/ebpf"
 
@@ -93,8 +94,23 @@ func (r *reader) inherit() {
 			r.names.paths[hash] = trimMemory(p.program)
 		}
 		known := kernelProcess{Program: hash, Session: p.session(byPID)}
+		r.inheritContainer(p)
 		// One that finds no room stays unnamed, as if it had begun before.
 		_ = r.sensor.maps.Processes.Update(p.pid, &known, ebpf.UpdateNoExist)
+	}
+}
+
+// inheritContainer reads what is known of a process's container while it is there.
+func (r *reader) inheritContainer(p *running) {
+	if !p.contained || p.group == "" {
+		return
+	}
+	id, err := inodeOf(filepath.Join(r.sensor.host.cgroups, p.group))
+	if err != nil {
+		return
+	}
+	if g, began := r.groups.of(id, true); began {
+		r.inherited = append(r.inherited, g.container)
 	}
 }
 

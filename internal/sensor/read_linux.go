@@ -27,6 +27,8 @@ type reader struct {
 	names  *names
 	host   *group // what runs outside of containers, and what runtimes do
 	handle func(Event)
+	// Containers that were there before the sensor, until they are told.
+	inherited []*Container
 
 	mu   sync.Mutex
 	lost Losses // of groups that are gone
@@ -53,6 +55,10 @@ func (r *reader) losses() (Losses, error) {
 func (s *Sensor) Run(ctx context.Context, handle func(Event)) error {
 	r := s.reader
 	r.handle = handle
+	for _, c := range r.inherited {
+		r.began(c)
+	}
+	r.inherited = nil
 	hints, err := ringbuf.NewReader(s.maps.Hints)
 	if err != nil {
 		return err
@@ -121,12 +127,15 @@ func (r *reader) hinted(key kernelKey) error {
 		return nil
 	}
 	var err error
-	if key.Kind == kindExec {
+	switch key.Kind {
+	case kindGroup:
+		r.owner(key.Cgroup, false, false) // while its bundle is there to be read
+	case kindExec:
 		var e kernelExec
 		if err = r.sensor.maps.Execs.Lookup(&key, &e); err == nil {
 			r.exec(key, &e)
 		}
-	} else {
+	default:
 		var f kernelFlow
 		if err = r.sensor.maps.Flows.Lookup(&key, &f); err == nil {
 			r.flow(key, &f)

@@ -15,6 +15,7 @@ enum kind {
 	KIND_ACCEPT,
 	KIND_LISTEN,
 	KINDS,
+	KIND_GROUP = KINDS, /* of hints only: a control group was made */
 };
 
 /* Each room of a control group has a quota of its own, so that strangers who

@@ -56,9 +56,13 @@ struct {
 	__uint(max_entries, 256 * 1024);
 } alerts SEC(".maps");
 
-/* So that bpf2go finds the types. */
-struct alert *unused_alert __attribute__((unused));
-struct key *unused_key __attribute__((unused));
+/* So that the object file describes the types, which the Go half is held against. */
+struct alert *described_alert __attribute__((unused));
+enum kind *described_kind __attribute__((unused));
+enum origin *described_origin __attribute__((unused));
+enum session *described_session __attribute__((unused));
+enum flag *described_flag __attribute__((unused));
+enum counter *described_counter __attribute__((unused));
 
 static const struct group new_group = {};
 
@@ -418,13 +422,18 @@ int BPF_PROG(on_cgroup_mkdir, struct cgroup *cgroup, const char *path)
 	u64 id = BPF_CORE_READ(cgroup, kn, id);
 	u32 zero = 0;
 	struct group *g = bpf_map_lookup_elem(&group_scratch, &zero);
+	struct key hint = {.kind = KIND_GROUP};
 
 	if (!g || BPF_CORE_READ(cgroup, root, hierarchy_id) != 0)
 		return 0; /* the unified tree alone counts */
 	__builtin_memset(g, 0, sizeof(*g));
 	g->created = bpf_ktime_get_boot_ns();
 	g->path_cut = bpf_probe_read_kernel_str(g->path, sizeof(g->path), path) == sizeof(g->path);
-	bpf_map_update_elem(&groups, &id, g, BPF_NOEXIST);
+	if (bpf_map_update_elem(&groups, &id, g, BPF_NOEXIST))
+		return 0; /* its facts will be counted, or find it when there is room */
+	hint.cgroup = id;
+	if (bpf_ringbuf_output(&hints, &hint, sizeof(hint), 0))
+		count(COUNT_HINTS_LOST);
 	return 0;
 }
 
