@@ -11,6 +11,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
@@ -175,7 +176,12 @@ func probeSecurityHook() error {
 	return program.Close()
 }
 
+// oneLine is what the kernel answered, or the first line of an error.
 func oneLine(err error) string {
+	var number syscall.Errno
+	if errors.As(err, &number) {
+		return number.Error()
+	}
 	line, _, _ := strings.Cut(err.Error(), "\n")
 	return line
 }

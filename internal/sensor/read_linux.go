@@ -280,9 +280,8 @@ func (r *reader) end(ids map[uint64]bool) error {
 		}
 		r.names.forget(id)
 		if c := r.groups.end(id); c != nil {
-			ended := *c
-			ended.Removed = r.sensor.wall(g.Removed)
-			r.handle(Event{Kind: Ended, At: ended.Removed, Container: &ended, Lost: lost})
+			c.Removed = r.sensor.wall(g.Removed)
+			r.handle(Event{Kind: Ended, At: c.Removed, Container: c, Lost: lost})
 		}
 	}
 	return nil

@@ -108,16 +108,18 @@ type EventKind string
 const (
 	Began   EventKind = "container" // a container that was not known
 	Did     EventKind = "fact"
-	Alerted EventKind = "alert" // a program ran that the image does not have, or with the host's mounts
+	Alerted EventKind = "alert" // a program ran that the image does not have, or with the root of the host// a program ran that the image does not have, or with the host's mounts
 	Ended   EventKind = "ended" // a container's control group is gone, and all of its facts were told
 )
 
 // Event is something new. Each fact of a container is told once for each time that
 // the kernel keeps it: a sensor that begins anew tells it anew.
 type Event struct {
-	Kind      EventKind
-	At        time.Time
-	Container *Container // shared by its events, and not to be changed
+	Kind EventKind
+	At   time.Time
+	// Container is the same for all of its events, and not to be changed. It is
+	// removed by the time of Ended.
+	Container *Container
 
 	// Of Did and Alerted.
 	Fact behavior.Fact
@@ -126,7 +128,7 @@ type Event struct {
 
 	// Of Alerted.
 	PID       uint32
-	Escaped   bool // the program has the host's mounts, and its process was in the container before
+	Escaped   bool // it has the root of the host, and its process was in the container before
 	Ancestors []Ancestor
 
 	// Of Ended, and of the container's coverage.

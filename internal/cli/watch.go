@@ -1,0 +1,192 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"ullage.dev/ullage/internal/behavior"
+	"ullage.dev/ullage/internal/sensor"
+)
+
+// machineFlags are those of ullage watch.
+type machineFlags struct {
+	output, color string
+	duration      time.Duration
+	host, tiers   bool
+	roots         []string
+}
+
+func watchCommand(p *Program) *cobra.Command {
+	f := machineFlags{}
+	cmd := &cobra.Command{
+		Use: "watch", Short: "What do the containers of this machine do?",
+		Long: `See what the containers of this machine do, as it happens: which programs they run
+and where those come from, whom they connect to, who connects to them, where they
+listen. Each thing is told once for each container. What runs that the image does
+not have, or with the mounts of the host, is an alert with its ancestors. Nothing is
+changed or denied. See docs/watch.md.
+
+It needs root, and Linux 5.12 or newer with BTF; --tiers says what of it there is.
+
+Exit code: 0 the time is over or it was interrupted, 2 usage or it cannot run here,
+3 the same as 0, but not all that was seen could be kept.`,
+		Example: `  ullage watch
+  ullage watch --duration 10m -o json | jq 'select(.event == "alert")'`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return f.run(cmd.Context(), p) },
+	}
+	flags := cmd.Flags()
+	flags.DurationVar(&f.duration, "duration", 0, "how long to watch, such as 10m (default until it is interrupted)")
+	flags.BoolVar(&f.host, "host", false, "tell what runs outside of containers, too")
+	flags.BoolVar(&f.tiers, "tiers", false, "say which ways to watch this kernel has, and end")
+	flags.StringSliceVar(&f.roots, "runtime-root", nil, "a directory with the state of an OCI runtime, beside the usual ones")
+	flags.StringVarP(&f.output, "output", "o", "text", "format: text, json (one object a line)")
+	flags.StringVar(&f.color, "color", "auto", "auto, always, never")
+	return cmd
+}
+
+func (f *machineFlags) run(ctx context.Context, p *Program) error {
+	if err := errors.Join(word{f.output, "--output"}.oneOf("text", "json"), word{f.color, "--color"}.oneOf("auto", "always", "never")); err != nil {
+		return err
+	}
+	if f.duration < 0 {
+		return fmt.Errorf("--duration %s is negative", f.duration)
+	}
+	w := &machineWatcher{flags: f, text: watchPrinter{accessPrinter: newPrinter(p, f.color)}, json: json.NewEncoder(p.Stdout), sums: map[*sensor.Container]*watched{}}
+	if f.tiers {
+		return w.tell(sensor.Tiers())
+	}
+	s, err := sensor.Start(sensor.Options{RuntimeRoots: f.roots})
+	if err != nil {
+		return &codeError{exitUsage, err}
+	}
+	if f.output == "text" {
+		w.keep(w.text.begin(s.Tiers()))
+	}
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	if f.duration > 0 {
+		var done context.CancelFunc
+		ctx, done = context.WithTimeout(ctx, f.duration)
+		defer done()
+	}
+	w.stop = stop
+	err = s.Run(ctx, w.event)
+	coverage, coverageErr := s.Coverage()
+	err = errors.Join(w.err, err, coverageErr, s.Close())
+	if err != nil {
+		return &codeError{exitUsage, err}
+	}
+	return w.end(&coverage)
+}
+
+// machineWatcher tells what a sensor tells it.
+type machineWatcher struct {
+	flags *machineFlags
+	text  watchPrinter
+	json  *json.Encoder
+	stop  context.CancelCauseFunc
+	once  sync.Once
+	err   error // of writing
+
+	order []*sensor.Container
+	sums  map[*sensor.Container]*watched
+}
+
+// watched is how many different things were seen of one container.
+type watched struct {
+	facts  map[behavior.Kind]int
+	alerts int
+	lost   uint64
+}
+
+// keep remembers the first error of writing, and ends the watch by it.
+func (w *machineWatcher) keep(err error) {
+	if err != nil {
+		w.once.Do(func() {
+			w.err = err
+			w.stop(err)
+		})
+	}
+}
+
+func (w *machineWatcher) sum(c *sensor.Container) *watched {
+	known := w.sums[c]
+	if known == nil {
+		known = &watched{facts: map[behavior.Kind]int{}}
+		w.sums[c] = known
+		w.order = append(w.order, c)
+	}
+	return known
+}
+
+func (w *machineWatcher) event(e sensor.Event) {
+	sum := w.sum(e.Container)
+	switch e.Kind {
+	case sensor.Did:
+		sum.facts[e.Fact.Kind]++
+	case sensor.Alerted:
+		sum.alerts++
+	case sensor.Ended:
+		sum.lost = e.Lost.Total()
+	}
+	if e.Container.Host && !w.flags.host || w.err != nil {
+		return
+	}
+	if w.flags.output == "json" {
+		w.keep(w.json.Encode(watchJSON(&e)))
+		return
+	}
+	w.keep(w.text.event(&e))
+}
+
+func (w *machineWatcher) end(c *sensor.Coverage) error {
+	if w.flags.output == "json" {
+		w.keep(w.json.Encode(coverageJSON(c)))
+	} else {
+		w.keep(w.text.end(w, c))
+	}
+	if w.err != nil {
+		return &codeError{exitUsage, w.err}
+	}
+	if c.Lost.Total() > 0 {
+		return &codeError{exitIncomplete, nil}
+	}
+	return nil
+}
+
+func (w *machineWatcher) tell(tiers []sensor.TierState) error {
+	active := false
+	for _, t := range tiers {
+		active = active || t.Active
+	}
+	if w.flags.output == "json" {
+		type tier struct {
+			Tier   behavior.Tier `json:"tier"`
+			Active bool          `json:"active"`
+			Reason string        `json:"reason"`
+		}
+		j := struct {
+			Version int    `json:"version"`
+			Tiers   []tier `json:"tiers"`
+		}{Version: 1}
+		for _, t := range tiers {
+			j.Tiers = append(j.Tiers, tier(t))
+		}
+		if err := w.json.Encode(j); err != nil {
+			return &codeError{exitUsage, err}
+		}
+	} else if err := w.text.tiers(tiers); err != nil {
+		return &codeError{exitUsage, err}
+	}
+	if !active {
+		return &codeError{exitUsage, nil}
+	}
+	return nil
+}

@@ -1,0 +1,75 @@
+package cli
+
+import (
+	"time"
+
+	"ullage.dev/ullage/internal/behavior"
+	"ullage.dev/ullage/internal/sensor"
+)
+
+// containerJSON is a container in the lines of ullage watch -o json.
+type containerJSON struct {
+	Host      bool       `json:"host,omitempty"`
+	ID        string     `json:"id,omitempty"`
+	Runtime   string     `json:"runtime,omitempty"`
+	Name      string     `json:"name,omitempty"`
+	Image     string     `json:"image,omitempty"`
+	Namespace string     `json:"namespace,omitempty"`
+	Pod       string     `json:"pod,omitempty"`
+	PodUID    string     `json:"podUID,omitempty"`
+	Group     string     `json:"controlGroup,omitempty"`
+	Created   *time.Time `json:"created,omitempty"` // absent: before the watch
+	Removed   *time.Time `json:"removed,omitempty"`
+}
+
+type eventJSON struct {
+	Version   int               `json:"version"`
+	Event     sensor.EventKind  `json:"event"`
+	At        time.Time         `json:"at"`
+	Container containerJSON     `json:"container"`
+	Fact      *behavior.Fact    `json:"fact,omitempty"`
+	First     *time.Time        `json:"first,omitempty"`
+	Last      *time.Time        `json:"last,omitempty"`
+	PID       uint32            `json:"pid,omitempty"`
+	Escaped   bool              `json:"escaped,omitempty"`
+	Ancestors []sensor.Ancestor `json:"ancestors,omitempty"`
+	Lost      *sensor.Losses    `json:"lost,omitempty"`
+}
+
+func watchJSON(e *sensor.Event) *eventJSON {
+	c := e.Container
+	j := &eventJSON{Version: 1, Event: e.Kind, At: e.At.UTC(), PID: e.PID, Escaped: e.Escaped, Ancestors: e.Ancestors}
+	j.Container = containerJSON{c.Host, c.ID, c.Runtime, c.Name, c.Image, c.Namespace, c.Pod, c.PodUID, c.Path, someTime(c.Created), someTime(c.Removed)}
+	switch e.Kind {
+	case sensor.Did:
+		j.Fact, j.First, j.Last = &e.Fact, someTime(e.First), someTime(e.Last)
+	case sensor.Alerted:
+		j.Fact = &e.Fact
+	case sensor.Ended:
+		j.Lost = &e.Lost
+	}
+	return j
+}
+
+func someTime(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	t = t.UTC()
+	return &t
+}
+
+// coverageJSON is the last line.
+func coverageJSON(c *sensor.Coverage) any {
+	return struct {
+		Version   int           `json:"version"`
+		Event     string        `json:"event"`
+		Session   string        `json:"session"`
+		From      time.Time     `json:"from"`
+		To        time.Time     `json:"to"`
+		Tier      behavior.Tier `json:"tier"`
+		Lost      sensor.Losses `json:"lost"`
+		LateHints uint64        `json:"lateHints"`
+		Unnamed   uint64        `json:"unnamed"`
+	}{1, "coverage", c.Session, c.From.UTC(), c.To.UTC(), c.Tier, c.Lost, c.LateHints, c.Unnamed}
+}
