@@ -4,7 +4,7 @@ GO ?= go
 export CGO_ENABLED = 0
 BIN := bin/ullage
 
-.PHONY: help run build test kubernetes integration scale lint bench fuzz generate clean
+.PHONY: help run build test kubernetes integration scale lint bench fuzz generate sensor clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -27,6 +27,7 @@ integration: kubernetes ## against the API server's own code, and a real one
 	$(GO) test -tags integration -run 'ContainerdStore|DockerStore' ./internal/image
 	cd test/sigstore && $(GO) test ./...
 	./test/oracles.sh
+	./test/sensor.sh
 
 lint: ## formatting, vet, staticcheck, layers, generated files
 	@test -z "$$(gofmt -l cmd internal policies frameworks test)" || { echo "not gofmt-ed:"; gofmt -l cmd internal policies frameworks test; exit 1; }
@@ -35,6 +36,11 @@ lint: ## formatting, vet, staticcheck, layers, generated files
 	$(GO) run ./test/layers
 	@$(MAKE) --no-print-directory generate
 	@git diff --exit-code -- docs/rule-library.md policies/checked.txt || { echo "generated files are stale: commit what make generate wrote"; exit 1; }
+	@if command -v clang-14 >/dev/null && [ -e /usr/include/bpf/bpf_helpers.h ]; then $(MAKE) --no-print-directory sensor && \
+		git diff --exit-code --stat -- internal/sensor || { echo "the sensor's objects are stale: commit what make sensor wrote"; exit 1; }; fi
+
+sensor: ## compile the kernel's half of the sensor; takes clang-14, llvm-14 and libbpf-dev
+	$(GO) generate ./internal/sensor
 
 generate: build ## write docs/rule-library.md and policies/checked.txt from the rules
 	@$(BIN) policy list -o markdown > docs/rule-library.md

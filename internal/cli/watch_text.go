@@ -247,7 +247,7 @@ func (p *watchPrinter) summary(w *machineWatcher) {
 	for _, c := range rows {
 		name = max(name, utf8.RuneCountInString(c.Label()))
 	}
-	name = min(name, p.width-4*10-8)
+	name = max(12, min(name, p.width-4*10-8))
 	head := fmt.Sprintf("%-*s", name, "container")
 	for _, c := range columns {
 		head += fmt.Sprintf("%10s", c.name)

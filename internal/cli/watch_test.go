@@ -1,0 +1,132 @@
+package cli
+
+import (
+	"encoding/json"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"ullage.dev/ullage/internal/behavior"
+	"ullage.dev/ullage/internal/sensor"
+)
+
+// happened is one run of a watcher over made-up events.
+func happened(t *testing.T, f *machineFlags, width int, lost sensor.Losses) (string, error) {
+	t.Helper()
+	var out strings.Builder
+	p := &Program{Stdout: &out, Terminal: Terminal{Width: width}, Getenv: func(string) string { return "" }}
+	w := &machineWatcher{flags: f, text: watchPrinter{accessPrinter: newPrinter(p, "never")}, json: json.NewEncoder(&out), sums: map[*sensor.Container]*watched{}}
+	at := time.Date(2026, 11, 23, 8, 0, 0, 0, time.Local)
+	web := &sensor.Container{ID: strings.Repeat("0123456789abcdef", 4), Runtime: "containerd", Name: "web", Pod: "web-0", Namespace: "shop", Image: "registry.example/web:1", Created: at}
+	host := &sensor.Container{Host: true}
+	fact := func(k behavior.Kind, path string, layer behavior.Layer, peer behavior.Peer, args ...string) behavior.Fact {
+		o := behavior.Observation{Kind: k, Origin: behavior.Entrypoint, Program: behavior.File{Path: path, Layer: layer}, Peer: peer, Arguments: args}
+		return o.Fact()
+	}
+	database := behavior.Peer{Address: netip.MustParseAddr("2001:db8::5"), Protocol: "tcp", Port: 5432}
+	dropped := fact(behavior.Execute, "/tmp/a very long name that has spaces, and a \x1b[31mcommand for the terminal/dropped", behavior.Added, behavior.Peer{})
+	for _, e := range []sensor.Event{
+		{Kind: sensor.Began, At: at, Container: web},
+		{Kind: sensor.Did, Container: web, Fact: fact(behavior.Execute, "/usr/bin/dash", behavior.InImage, behavior.Peer{}, "sh", "-c", "PASSWORD=not-a-secret-1 nginx")},
+		{Kind: sensor.Did, Container: web, Fact: fact(behavior.Listen, "/usr/sbin/nginx", behavior.InImage, behavior.Peer{Protocol: "tcp", Port: 80})},
+		{Kind: sensor.Did, Container: host, Fact: fact(behavior.Execute, "/usr/bin/apt", "", behavior.Peer{})},
+		{Kind: sensor.Did, Container: web, Fact: fact(behavior.Connect, "/usr/sbin/nginx", behavior.InImage, database)},
+		{Kind: sensor.Did, Container: web, Fact: dropped},
+		{Kind: sensor.Alerted, Container: web, Fact: dropped, PID: 40, Ancestors: []sensor.Ancestor{{PID: 39, Command: "sh", Program: "/usr/bin/dash"}, {PID: 30, Command: "nginx"}}},
+		{Kind: sensor.Alerted, Container: web, Fact: fact(behavior.Execute, "/usr/bin/id", "", behavior.Peer{}), PID: 41, Escaped: true},
+		{Kind: sensor.Ended, Container: web, Lost: lost},
+	} {
+		e.At = at
+		if e.Kind == sensor.Ended {
+			web.Removed = at.Add(90 * time.Second)
+		}
+		w.event(e)
+	}
+	err := w.end(&sensor.Coverage{From: at, To: at.Add(2 * time.Minute), Tier: behavior.TierTracing, Lost: lost})
+	return out.String(), err
+}
+
+func TestWatchInText(t *testing.T) {
+	text, err := happened(t, &machineFlags{output: "text"}, 80, sensor.Losses{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const want = `shop/web-0/web  registry.example/web:1, containerd, 0123456789ab
+  08:00:00  began
+  08:00:00  runs     /usr/bin/dash -c nginx #`
+	if !strings.HasPrefix(text, want) {
+		t.Errorf("%s", text)
+	}
+	for _, line := range []string{
+		"  08:00:00  listens  tcp 80 by /usr/sbin/nginx",
+		"  08:00:00  connects tcp [2001:db8::5]:5432 by /usr/sbin/nginx",
+		"                     process 40, by /usr/bin/dash (39), by nginx (30)",
+		"  08:00:00  ALERT    runs /usr/bin/id, with the root of the host",
+		"  08:00:00  ended    after 1m30s",
+		"container           runs  connects   accepts   listens  alerts",
+		"shop/web-0/web         2         1         0         1       2",
+		"host                   1         0         0         0       0",
+		"watched for 2m0s by BTF tracepoints and cgroup programs; nothing was lost",
+	} {
+		if !strings.Contains(text, "\n"+line+"\n") {
+			t.Errorf("there is no line %q in\n%s", line, text)
+		}
+	}
+	if strings.Contains(text, "/usr/bin/apt") || strings.Contains(text, "\x1b") || strings.Contains(text, "not-a-secret") {
+		t.Errorf("the host, an escape or an argument is shown:\n%s", text)
+	}
+}
+
+func TestWatchFitsTheTerminal(t *testing.T) {
+	for _, width := range []int{40, 80, 100} {
+		text, _ := happened(t, &machineFlags{output: "text", host: true}, width, sensor.Losses{Executions: 1, Elsewhere: 12})
+		for line := range strings.Lines(text) {
+			words := strings.Fields(line)
+			if utf8.RuneCountInString(strings.TrimRight(line, "\n")) > max(width, 62) && len(words) > 3 {
+				t.Errorf("at %d columns: %s", width, line)
+			}
+		}
+		if !strings.Contains(text, "/usr/bin/apt") {
+			t.Error("--host does not tell of the host")
+		}
+	}
+}
+
+func TestWatchSaysWhatIsLost(t *testing.T) {
+	lost := sensor.Losses{Executions: 3, Outgoing: 1}
+	text, err := happened(t, &machineFlags{output: "text"}, 100, lost)
+	if strings.Contains(text, "nothing was lost") || strings.Count(text, "3 executions, 1 outgoing connection found no room") != 2 {
+		t.Error(text)
+	}
+	if coded, ok := err.(*codeError); !ok || coded.code != exitIncomplete {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestWatchInJSON(t *testing.T) {
+	text, err := happened(t, &machineFlags{output: "json"}, 0, sensor.Losses{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var kinds []string
+	for line := range strings.Lines(text) {
+		var j struct {
+			Version   int
+			Event     string
+			Container struct{ Name, Pod string }
+			Fact      *behavior.Fact
+		}
+		if err := json.Unmarshal([]byte(line), &j); err != nil || j.Version != 1 {
+			t.Fatalf("%s: %v", line, err)
+		}
+		if j.Event != "coverage" && j.Container.Pod != "web-0" || (j.Event == "fact" || j.Event == "alert") != (j.Fact != nil) {
+			t.Error(line)
+		}
+		kinds = append(kinds, j.Event)
+	}
+	if got := strings.Join(kinds, " "); got != "container fact fact fact fact alert alert ended coverage" {
+		t.Error(got)
+	}
+}

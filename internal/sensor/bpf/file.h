@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: MIT OR GPL-2.0
+/* What file a program is, and where its bytes come from. Of sensor.c. */
+#pragma once
+
+/* path_of writes the path within the task's root to the end of e->path, and
+ * hashes it. Names are read one by one, so a rename meanwhile may mix two. */
+static __always_inline void path_of(struct workspace *work, struct file *file, struct fs_struct *fs)
+{
+	struct dentry *root = BPF_CORE_READ(fs, root.dentry), *d = BPF_CORE_READ(file, f_path.dentry);
+	struct vfsmount *root_mount = BPF_CORE_READ(fs, root.mnt), *vm = BPF_CORE_READ(file, f_path.mnt);
+	struct mount *m = (void *)vm - bpf_core_field_offset(struct mount, mnt), *up;
+	struct exec *e = &work->exec;
+	struct dentry *parent;
+	bool whole = false;
+	u32 at, length;
+
+	work->at = PATH_BYTES;
+	for (int i = 0; i < PATH_DEPTH; i++) {
+		/* In memory, so that the verifier sees the same at each turn. */
+		at = *(volatile u32 *)&work->at;
+		if (d == root && vm == root_mount) {
+			whole = true;
+			break;
+		}
+		parent = BPF_CORE_READ(d, d_parent);
+		if (d == BPF_CORE_READ(vm, mnt_root)) {
+			up = BPF_CORE_READ(m, mnt_parent);
+			if (up == m) {
+				whole = true; /* of a mount that is not below the root */
+				break;
+			}
+			d = BPF_CORE_READ(m, mnt_mountpoint);
+			m = up;
+			vm = (void *)m + bpf_core_field_offset(struct mount, mnt);
+			continue;
+		}
+		length = BPF_CORE_READ(d, d_name.len);
+		if (length > 255 || length + 1 > at)
+			break;
+		/* The masks say to the verifier what is so already. */
+		e->path[(at - length - 1) & (PATH_BYTES - 1)] = d == parent ? ':' : '/';
+		bpf_probe_read_kernel(&e->path[(at - length) & (PATH_BYTES - 1)], length & 255, BPF_CORE_READ(d, d_name.name));
+		*(volatile u32 *)&work->at = at - length - 1;
+		if (d == parent) {
+			whole = true; /* in no directory, such as a memfd: hence the ':' */
+			break;
+		}
+		d = parent;
+	}
+	at = work->at;
+	if (!whole) {
+		e->flags |= FLAG_PATH_CUT;
+		e->inode = BPF_CORE_READ(file, f_inode, i_ino);
+	}
+	e->program[0] = seed[0];
+	e->program[1] = seed[1];
+	for (u32 i = 0; i < PATH_BYTES / 8; i++) {
+		barrier_var(at); /* else the loop begins where the verifier cannot follow */
+		if (i >= at / 8)
+			mix(e->program, ((u64 *)e->path)[i]);
+	}
+}
+
+static __always_inline u32 lower_layers(struct ovl_inode *o, struct dentry *d)
+{
+	struct ovl_entry___before65 *old;
+
+	if (bpf_core_field_exists(o->oe))
+		return BPF_CORE_READ(o, oe, __numlower);
+	old = BPF_CORE_READ(d, d_fsdata);
+	return BPF_CORE_READ(old, numlower);
+}
+
+#define OVERLAY_MAGIC 0x794c7630
+
+/* origin_of says where the bytes of a file come from. */
+static __always_inline u32 origin_of(struct file *file, struct fs_struct *fs)
+{
+	struct inode *inode = BPF_CORE_READ(file, f_inode);
+	struct super_block *sb = BPF_CORE_READ(inode, i_sb);
+	struct ovl_inode *o;
+
+	if (!BPF_CORE_READ(inode, i_nlink))
+		return ORIGIN_FILELESS;
+	if (sb != BPF_CORE_READ(fs, root.mnt, mnt_sb))
+		return ORIGIN_MOUNT;
+	if (BPF_CORE_READ(sb, s_magic) != OVERLAY_MAGIC || !bpf_core_type_exists(struct ovl_inode))
+		return ORIGIN_UNKNOWN;
+	o = (void *)inode - bpf_core_field_offset(struct ovl_inode, vfs_inode);
+	if (!BPF_CORE_READ(o, __upperdentry))
+		return ORIGIN_IMAGE;
+	return lower_layers(o, BPF_CORE_READ(file, f_path.dentry)) ? ORIGIN_MODIFIED : ORIGIN_ADDED;
+}
