@@ -23,7 +23,7 @@ type bundle struct {
 }
 
 // requireMachine skips where there can be no sensor or no container.
-func requireMachine(t *testing.T) {
+func requireMachine(t testing.TB) {
 	t.Helper()
 	if os.Geteuid() != 0 {
 		t.Skip("needs root")

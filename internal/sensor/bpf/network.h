@@ -49,7 +49,7 @@ static __always_inline u64 cgroup_of(struct sock *sk)
 	struct cgroup *c;
 
 	if (bpf_core_field_exists(sk->sk_cgrp_data.cgroup)) {
-		c = BPF_CORE_READ(sk, sk_cgrp_data.cgroup);
+		return sk->sk_cgrp_data.cgroup->kn->id;
 	} else {
 		old = (void *)&sk->sk_cgrp_data;
 		c = (void *)BPF_CORE_READ(old, val);
@@ -78,20 +78,20 @@ int BPF_PROG(on_tcp_state, struct sock *sk, int before, int after)
 		kind = KIND_ACCEPT;
 	else
 		return 0;
-	if (BPF_CORE_READ(sk, sk_protocol) != PROTOCOL_TCP)
+	if (sk->sk_protocol != PROTOCOL_TCP)
 		return 0;
-	family = BPF_CORE_READ(sk, __sk_common.skc_family);
+	family = sk->__sk_common.skc_family;
 	if (family == AF_INET6) {
 		if (peer)
-			BPF_CORE_READ_INTO(&f.address, sk, __sk_common.skc_v6_daddr.in6_u.u6_addr8);
+			bpf_core_read(&f.address, sizeof(f.address), &sk->__sk_common.skc_v6_daddr);
 		else
-			BPF_CORE_READ_INTO(&f.address, sk, __sk_common.skc_v6_rcv_saddr.in6_u.u6_addr8);
+			bpf_core_read(&f.address, sizeof(f.address), &sk->__sk_common.skc_v6_rcv_saddr);
 	} else if (family == AF_INET) {
-		v4(&f, peer ? BPF_CORE_READ(sk, __sk_common.skc_daddr) : BPF_CORE_READ(sk, __sk_common.skc_rcv_saddr));
+		v4(&f, peer ? sk->__sk_common.skc_daddr : sk->__sk_common.skc_rcv_saddr);
 	} else {
 		return 0;
 	}
-	f.port = kind == KIND_CONNECT ? bpf_ntohs(BPF_CORE_READ(sk, __sk_common.skc_dport)) : BPF_CORE_READ(sk, __sk_common.skc_num);
+	f.port = kind == KIND_CONNECT ? bpf_ntohs(sk->__sk_common.skc_dport) : sk->__sk_common.skc_num;
 	if (kind != KIND_ACCEPT) {
 		cgroup = bpf_get_current_cgroup_id();
 		by_current(&f, 0);
