@@ -56,3 +56,5 @@ fi
 ./test/bench-images.sh "$work"
 go test -run '^$' -bench . -benchtime 200ms ./internal/tree ./internal/model ./internal/policy ./internal/reach ./internal/access ./internal/attack ./internal/check | grep -E '^(Benchmark|pkg)'
 go test -run '^$' -bench 'Lookup|Full|Ubuntu|Import' -benchtime 20x ./internal/advisory | grep -E '^Benchmark'
+# What the sensor costs those who are watched; skipped where this is not root, or the kernel takes no BPF.
+CGO_ENABLED=0 go test -tags integration -run '^$' -bench Overhead -benchtime 1x ./internal/sensor | grep -E '^Benchmark|SKIP|needs' || true

@@ -3,6 +3,7 @@
 package sensor
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"net"
@@ -66,6 +67,8 @@ func perform(act []string) error {
 		return sendTo(act[1])
 	case "serve": // serve NETWORK ADDRESS: accepts one connection, from itself
 		return serveOnce(act[1], act[2])
+	case "sensor": // reads a sensor until its input ends; says when it is there
+		return readSensor()
 	case "loopback": // takes the loopback interface up
 		return loopbackUp()
 	case "chroot": // chroot DIRECTORY FILE: runs a file below another root
@@ -161,6 +164,20 @@ func sendTo(address string) error {
 	defer c.Close()
 	_, _ = c.WriteTo([]byte("x"), to)
 	return nil
+}
+
+func readSensor() error {
+	s, err := Start(Options{})
+	if err != nil {
+		return err
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	go func() {
+		_, _ = io.Copy(io.Discard, os.Stdin)
+		stop()
+	}()
+	fmt.Println("ready")
+	return firstError(s.Run(ctx, func(Event) {}), s.Close())
 }
 
 func loopbackUp() error {

@@ -3,9 +3,10 @@
 package sensor
 
 import (
-	"context"
+	"bufio"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"syscall"
@@ -22,7 +23,7 @@ const overheadRounds = 9
 
 // BenchmarkExecOverhead and its sibling print the CPU of this process and its
 // children for one operation: without a sensor, and the ratio to it with one, which
-// reads in the same process. ns/bpf-op is what the kernel measures of the programs
+// another process reads. bpf-ns/op is what the kernel measures of the programs
 // themselves, in a round of its own.
 func BenchmarkExecOverhead(b *testing.B) {
 	program := filepath.Join(b.TempDir(), "ends")
@@ -72,6 +73,11 @@ func BenchmarkConnectOverhead(b *testing.B) {
 
 func overhead(b *testing.B, operations int, do func() error) {
 	requireMachine(b)
+	if s, err := Start(Options{}); err != nil {
+		b.Skip(err)
+	} else if err := s.Close(); err != nil {
+		b.Fatal(err)
+	}
 	round := func() float64 {
 		before := cpu(b)
 		for range operations {
@@ -85,7 +91,7 @@ func overhead(b *testing.B, operations int, do func() error) {
 		var without, ratios []float64
 		for range overheadRounds {
 			base := round()
-			_, stop := watching(b)
+			stop := watching(b)
 			with := round()
 			stop()
 			without, ratios = append(without, base), append(ratios, with/base)
@@ -98,19 +104,33 @@ func overhead(b *testing.B, operations int, do func() error) {
 	b.ReportMetric(0, "ns/op")
 }
 
-// watching starts a sensor that is read.
-func watching(b *testing.B) (*Sensor, func()) {
+// watching starts a sensor in a process of its own, and waits until it has read what
+// there is.
+func watching(b *testing.B) (stop func()) {
 	b.Helper()
-	s, err := Start(Options{})
+	self, err := os.Executable()
 	if err != nil {
-		b.Skip(err)
+		b.Fatal(err)
 	}
-	ctx, stop := context.WithCancel(b.Context())
-	done := make(chan error, 1)
-	go func() { done <- s.Run(ctx, func(Event) {}) }()
-	return s, func() {
-		stop()
-		if err := firstError(<-done, s.Close()); err != nil {
+	c := exec.CommandContext(b.Context(), self)
+	c.Env = append(os.Environ(), actVariable+"=sensor")
+	c.Stderr = os.Stderr
+	end, err := c.StdinPipe()
+	if err != nil {
+		b.Fatal(err)
+	}
+	ready, err := c.StdoutPipe()
+	if err != nil {
+		b.Fatal(err)
+	}
+	if err := c.Start(); err != nil {
+		b.Fatal(err)
+	}
+	if _, err := bufio.NewReader(ready).ReadString('\n'); err != nil {
+		b.Fatal("the sensor does not start: ", err, c.Wait())
+	}
+	return func() {
+		if err := firstError(end.Close(), c.Wait()); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -125,8 +145,11 @@ func inKernel(b *testing.B, operations int, round func() float64) float64 {
 		return 0
 	}
 	defer stats.Close()
-	s, stop := watching(b)
-	defer stop()
+	s, err := Start(Options{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer s.Close()
 	sum := func() (d time.Duration) {
 		for _, p := range s.programs {
 			st, err := p.Stats()

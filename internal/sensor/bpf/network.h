@@ -48,14 +48,12 @@ static __always_inline u64 cgroup_of(struct sock *sk)
 	struct sock_cgroup_data___before515 *old;
 	struct cgroup *c;
 
-	if (bpf_core_field_exists(sk->sk_cgrp_data.cgroup)) {
+	if (bpf_core_field_exists(sk->sk_cgrp_data.cgroup))
 		return sk->sk_cgrp_data.cgroup->kn->id;
-	} else {
-		old = (void *)&sk->sk_cgrp_data;
-		c = (void *)BPF_CORE_READ(old, val);
-		if ((u64)c & 1) /* cgroup v1 has its numbers there */
-			return 0;
-	}
+	old = (void *)&sk->sk_cgrp_data;
+	c = (void *)BPF_CORE_READ(old, val);
+	if ((u64)c & 1) /* cgroup v1 has its numbers there */
+		return 0;
 	return BPF_CORE_READ(c, kn, id);
 }
 
