@@ -153,6 +153,29 @@ func lossesOfContainer(t *testing.T, s *Sensor, id string) (lost Losses) {
 	return lost
 }
 
+// usedByContainer counts all that is kept of a container, and what it is charged for.
+func usedByContainer(t *testing.T, s *Sensor, id string) (executions, flows int, used [3]uint64) {
+	t.Helper()
+	var cgroup uint64
+	err := errors.Join(each(s.maps.Groups, func(number *uint64, g *kernelGroup) {
+		if text(g.Path[:]) == "/"+id {
+			cgroup, used = *number, g.Used
+		}
+	}), each(s.maps.Execs, func(key *kernelKey, _ *kernelExec) {
+		if key.Cgroup == cgroup {
+			executions++
+		}
+	}), each(s.maps.Flows, func(key *kernelKey, _ *kernelFlow) {
+		if key.Cgroup == cgroup {
+			flows++
+		}
+	}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return executions, flows, used
+}
+
 const manyExecutions, manyPorts = 700, 900
 
 func manyActs() []string {
@@ -212,6 +235,10 @@ func TestLossBeyondCapacityIsExact(t *testing.T) {
 			}
 			if lost.Executions != uint64(manyExecutions-executions) || lost.Outgoing != uint64(manyPorts-connections) {
 				t.Errorf("lost are %d executions and %d connections, said is %+v", manyExecutions-executions, manyPorts-connections, lost)
+			}
+			executions, flows, used := usedByContainer(t, s, b.id)
+			if used != [3]uint64{uint64(executions), uint64(flows), 0} {
+				t.Errorf("%d executions and %d connections are kept, and count as %v", executions, flows, used)
 			}
 			// Who is gone takes his figures with him, but not out of the sum.
 			var ended Losses
