@@ -148,7 +148,7 @@ func (w *machineWatcher) event(e sensor.Event) {
 
 func (w *machineWatcher) end(c *sensor.Coverage) error {
 	if w.flags.output == "json" {
-		w.keep(w.json.Encode(coverageJSON(c)))
+		w.keep(w.json.Encode(watchCoverageJSON(c)))
 	} else {
 		w.keep(w.text.end(w, c))
 	}

@@ -59,8 +59,8 @@ func someTime(t time.Time) *time.Time {
 	return &t
 }
 
-// coverageJSON is the last line.
-func coverageJSON(c *sensor.Coverage) any {
+// watchCoverageJSON is the last line.
+func watchCoverageJSON(c *sensor.Coverage) any {
 	return struct {
 		Version   int           `json:"version"`
 		Event     string        `json:"event"`
