@@ -122,9 +122,6 @@ func (b *Behavior) Observe(f Fact, s Seen) (folded int) {
 	own, wider := f.folds()
 	if into, ok := b.foldedInto(wider); ok {
 		b.join(into, &s)
-		if own > 0 {
-			return 0
-		}
 		return 1
 	}
 	b.join(f, &s)

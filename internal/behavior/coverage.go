@@ -97,17 +97,14 @@ func (c *Coverage) Watch(i Interval) {
 		return // which covers nothing
 	}
 	at, found := slices.BinarySearchFunc(c.intervals, i, func(a, b Interval) int { return a.compare(&b) })
-	switch {
-	case found:
+	if found {
 		c.intervals[at].join(&i)
-	case at == 0 && len(c.intervals) == keptIntervals: // it was put aside before
-		c.putAside(&i)
-	default:
-		c.intervals = slices.Insert(c.intervals, at, i)
-		if len(c.intervals) > keptIntervals {
-			c.putAside(&c.intervals[0])
-			c.intervals = slices.Delete(c.intervals, 0, 1)
-		}
+		return
+	}
+	c.intervals = slices.Insert(c.intervals, at, i)
+	if len(c.intervals) > keptIntervals { // what was put aside before is so again
+		c.putAside(&c.intervals[0])
+		c.intervals = slices.Delete(c.intervals, 0, 1)
 	}
 }
 

@@ -186,6 +186,61 @@ func TestFoldReference(t *testing.T) {
 	}
 }
 
+// TestMergedFolds holds what several observers know together to the same definition,
+// where the weights of folds come near their bounds at every step.
+func TestMergedFolds(t *testing.T) {
+	for seed := range uint64(300) {
+		r := rand.New(rand.NewPCG(seed, 5))
+		facts := map[Fact]bool{}
+		parts := []*Behavior{New(web("")), New(web("")), New(web(""))}
+		programs, ports, peers := 1+r.IntN(6), 1+r.IntN(30), 20+r.IntN(30)
+		for range 100 + r.IntN(1500) {
+			f := Fact{Kind: Connect, Phase: Steady, Origin: Entrypoint, Outcome: Allowed, Program: Program{File: File{Path: fmt.Sprint("/p", r.IntN(programs))}},
+				Peer: Peer{Name: fmt.Sprint("h", r.IntN(1+r.IntN(peers))), Protocol: "tcp", Port: uint16(1 + r.IntN(1+r.IntN(ports)))}}
+			facts[f] = true
+			parts[r.IntN(3)].Observe(f, SeenAt(start, "web-0", ""))
+		}
+		want, _ := foldReference(facts)
+		slices.SortFunc(want, Fact.Compare)
+		var got []Fact
+		for f := range merged(t, parts...).Facts() {
+			got = append(got, f)
+		}
+		if !slices.Equal(got, want) {
+			t.Fatalf("seed %d: %d facts, not %d", seed, len(got), len(want))
+		}
+	}
+}
+
+// TestIDs: of many the count is a lower bound, whoever else knows as many or fewer.
+func TestIDs(t *testing.T) {
+	var all IDs
+	var names []string
+	for i := range 100 {
+		names = append(names, fmt.Sprint("web-", i))
+		all.Merge(IDsOf(names[i]))
+		if n, exact := all.Len(); n != min(i+1, keptIDs) || exact != (i < keptIDs) {
+			t.Fatalf("%d IDs are %d, exactly: %v", i+1, n, exact)
+		}
+	}
+	var few IDs
+	for _, name := range names {
+		if has, _ := all.Has(name); has {
+			few.Merge(IDsOf(name))
+		}
+	}
+	if n, exact := few.Len(); n != keptIDs || !exact {
+		t.Fatal(n, exact)
+	}
+	few.Merge(all)
+	if _, exact := few.Len(); exact {
+		t.Error("that there were more is forgotten")
+	}
+	if has, known := all.Has("other"); has || known {
+		t.Error("what is not kept is known not to be there")
+	}
+}
+
 func foldReference(facts map[Fact]bool) (all []Fact, folded int) {
 	below := map[Fact]map[Fact]bool{} // children of each fold
 	bounds := map[Fact]int{}
