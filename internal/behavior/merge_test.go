@@ -212,6 +212,27 @@ func TestMergedFolds(t *testing.T) {
 	}
 }
 
+// TestFoldIntoNearlyFull merges a fold into a wider one that has less room than that:
+// it must not weigh more than its bound in the widest.
+func TestFoldIntoNearlyFull(t *testing.T) {
+	connects := func(b *Behavior, program, port, peers int) {
+		for i := range peers {
+			o := Observation{Kind: Connect, Program: File{fmt.Sprint("/p", program), InImage}, Peer: Peer{Name: fmt.Sprintf("h%d.example", i), Protocol: "tcp", Port: uint16(port)}}
+			b.Observe(o.Fact(), SeenAt(start, "a", ""))
+		}
+	}
+	a, b := New(web("")), New(web(""))
+	for program := range 4 {
+		for port := range 4 {
+			connects(a, program, 1+port, 31)
+		}
+	}
+	connects(b, 3, 99, 33)
+	if ab := merged(t, a, b); ab.Len() != 3*4*31+1 { // 501 of 512, as the fourth program weighs 129
+		t.Errorf("%d facts", ab.Len())
+	}
+}
+
 // TestIDs: of many the count is a lower bound, whoever else knows as many or fewer.
 func TestIDs(t *testing.T) {
 	var all IDs
