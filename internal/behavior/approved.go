@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -107,14 +106,22 @@ func deedFields(d *Fact) fields {
 	return f
 }
 
-var plain = regexp.MustCompile(`^[A-Za-z/_][A-Za-z0-9/_.@+-]*$`)
+// isBare reports whether a string needs no quotes in YAML, on one line with others.
+func isBare(s string) bool {
+	for i := range len(s) {
+		if !isAlphanumeric(s[i]) && s[i] != '/' && s[i] != '_' && (i == 0 || strings.IndexByte(".@+-", s[i]) < 0) {
+			return false
+		}
+	}
+	return s != "" && !isDigit(s[0])
+}
 
 // scalar writes a string, in quotes where a reader could take it for something else.
 func scalar(s string) string {
 	switch strings.ToLower(s) {
 	case "true", "false", "yes", "no", "on", "off", "null", "y", "n":
 	default:
-		if plain.MatchString(s) {
+		if isBare(s) {
 			return s
 		}
 	}

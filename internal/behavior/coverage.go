@@ -83,6 +83,16 @@ type Earlier struct {
 	Folded   uint64 `json:"folded,omitempty"` // likewise
 }
 
+func (e *Earlier) check() error {
+	switch {
+	case e.To < e.From || e.Days.Empty() || e.Days.last != e.To.Day():
+		return errors.New("from, to and days of what is earlier do not fit each other")
+	case !slices.Contains(tiers, e.Tier):
+		return errors.New("the tier of what is earlier is not known")
+	}
+	return nil
+}
+
 // Coverage is when and how well something was looked at. The 1,024 intervals that
 // began last are known one by one, those before them by what [Earlier] says: the days,
 // replicas and runs they covered, and the least that can have been lost in them.

@@ -13,9 +13,6 @@ import (
 // Schema is the version of the format that [Encode] writes.
 const Schema = "ullage.dev/behavior/v1"
 
-// MostBehaviors is how many behaviors one file may hold.
-const MostBehaviors = 100_000
-
 type behaviorFile struct {
 	Schema     string      `json:"schema"`
 	Normalizer int         `json:"normalizer"`
@@ -51,41 +48,98 @@ func Encode(w io.Writer, all []*Behavior) error {
 // Decode reads what Encode wrote. It is strict: a field that is not known, and a fact
 // that cannot be, is an error. Behaviors of one subject merge.
 func Decode(r io.Reader) ([]*Behavior, error) {
-	var head struct {
-		Schema     string            `json:"schema"`
-		Normalizer int               `json:"normalizer"`
-		Behaviors  []json.RawMessage `json:"behaviors"`
-	}
-	d := json.NewDecoder(r)
-	d.DisallowUnknownFields()
-	if err := d.Decode(&head); err != nil {
-		return nil, notBehavior(err)
-	}
-	switch {
-	case head.Schema != Schema:
-		return nil, fmt.Errorf("it is no behavior: its schema is %.60q, not %q", head.Schema, Schema)
-	case head.Normalizer != Normalizer:
-		return nil, fmt.Errorf("its facts were normalized by rules of version %d, and this program knows version %d", head.Normalizer, Normalizer)
-	case len(head.Behaviors) > MostBehaviors:
-		return nil, fmt.Errorf("it holds %d behaviors, and %d at most are read", len(head.Behaviors), MostBehaviors)
-	}
 	bySubject := map[Subject]*Behavior{}
 	var all []*Behavior
-	for i, text := range head.Behaviors {
-		b := new(Behavior)
-		if err := b.UnmarshalJSON(text); err != nil {
-			return nil, fmt.Errorf("behavior %d: %w", i+1, err)
-		}
+	err := DecodeEach(r, func(b *Behavior) error {
 		if known := bySubject[b.Subject]; known != nil {
-			if err := known.Merge(b); err != nil {
-				return nil, err
-			}
-			continue
+			return known.Merge(b)
 		}
 		bySubject[b.Subject] = b
 		all = append(all, b)
+		return nil
+	})
+	return all, err
+}
+
+// DecodeEach is Decode that hands out one behavior after the other, and holds only
+// that. What came before an error was handed out.
+func DecodeEach(r io.Reader, do func(*Behavior) error) error {
+	d := json.NewDecoder(r)
+	if err := head(d); err != nil {
+		return err
 	}
-	return all, nil
+	for n := 1; d.More(); n++ {
+		var text json.RawMessage
+		if err := d.Decode(&text); err != nil {
+			return stopped(d, err)
+		}
+		b := new(Behavior)
+		if err := b.UnmarshalJSON(text); err != nil {
+			return fmt.Errorf("behavior %d: %w", n, err)
+		}
+		if err := do(b); err != nil {
+			return err
+		}
+	}
+	for _, want := range []json.Delim{']', '}'} {
+		if err := expect(d, want); err != nil {
+			return err
+		}
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return errors.New("it goes on behind its end")
+	}
+	return nil
+}
+
+// head reads up to the first behavior. The fields stand in the order in which they are
+// written: it must be known what the behaviors are before they are read.
+func head(d *json.Decoder) error {
+	if err := expect(d, json.Delim('{')); err != nil {
+		return err
+	}
+	var schema string
+	var normalizer int
+	for _, field := range []struct {
+		name string
+		into any
+	}{{"schema", &schema}, {"normalizer", &normalizer}} {
+		if err := expect(d, field.name); err != nil {
+			return err
+		}
+		if err := d.Decode(field.into); err != nil {
+			return stopped(d, err)
+		}
+		switch {
+		case field.name == "schema" && schema != Schema:
+			return fmt.Errorf("it is no behavior: its schema is %.60q, not %q", schema, Schema)
+		case field.name == "normalizer" && normalizer != Normalizer:
+			return fmt.Errorf("its facts were normalized by rules of version %d, and this program knows version %d", normalizer, Normalizer)
+		}
+	}
+	if err := expect(d, "behaviors"); err != nil {
+		return err
+	}
+	return expect(d, json.Delim('['))
+}
+
+func expect(d *json.Decoder, want json.Token) error {
+	got, err := d.Token()
+	if err != nil {
+		return stopped(d, err)
+	}
+	if got != want {
+		return fmt.Errorf("it is no behavior: %.60q stands where %q should", fmt.Sprint(got), fmt.Sprint(want))
+	}
+	return nil
+}
+
+// stopped is notBehavior of a file of which a part was read.
+func stopped(d *json.Decoder, err error) error {
+	if errors.Is(err, io.EOF) && d.InputOffset() > 0 {
+		err = io.ErrUnexpectedEOF
+	}
+	return notBehavior(err)
 }
 
 // notBehavior says why a text is none, without the names of Go's types.
@@ -153,6 +207,11 @@ func (c *Coverage) UnmarshalJSON(text []byte) error {
 	for i := range j.Intervals {
 		if err := j.Intervals[i].check(); err != nil {
 			return fmt.Errorf("interval %d: %w", i+1, err)
+		}
+	}
+	if j.Earlier != nil {
+		if err := j.Earlier.check(); err != nil {
+			return err
 		}
 	}
 	*c = Coverage{}

@@ -296,10 +296,11 @@ func TestDecodeIsStrict(t *testing.T) {
 		t.Fatal(err)
 	}
 	for text, want := range map[string]string{
-		"":               "it is empty",
-		"{":              "it ends too early",
-		"[]":             "array at its start does not belong there",
-		`{"schema":"x"}`: "its schema is",
+		"":                                   "it is empty",
+		"{":                                  "it ends too early",
+		`{"schema":`:                         "it ends too early",
+		strings.TrimSuffix(file(fact), "]}"): "it ends too early",
+		`{"schema":"x"}`:                     "its schema is",
 		`{"schema":"ullage.dev/behavior/v1","normalizer":2}`:                                     "rules of version 2",
 		file(strings.Replace(fact, "execute", "fly", 1)):                                         `fact 1: kind "fly" is not known`,
 		file(strings.Replace(fact, "/x", `/\u001b`, 1)):                                          "not printable",
@@ -311,5 +312,53 @@ func TestDecodeIsStrict(t *testing.T) {
 		if _, err := Decode(strings.NewReader(text)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%.80q: %v, not %s", text, err, want)
 		}
+	}
+}
+
+// FuzzDecode: whatever is read is bounded, and what can be read can be written and read
+// again.
+func FuzzDecode(f *testing.F) {
+	b := New(web("sha256:1"))
+	b.Observe((&Observation{Kind: Connect, Program: File{"/bin/x", InImage}, Peer: Peer{Name: "db", Protocol: "tcp", Port: 1}}).Fact(), SeenAt(start, "a", "1"))
+	b.Coverage.Watch(Interval{Replica: "a", Session: "1", From: start, To: start + day})
+	var text bytes.Buffer
+	if err := Encode(&text, []*Behavior{b}); err != nil {
+		f.Fatal(err)
+	}
+	f.Add(text.String())
+	f.Fuzz(func(t *testing.T, text string) {
+		all, err := Decode(strings.NewReader(text))
+		if err != nil || len(all) == 0 {
+			return
+		}
+		var again bytes.Buffer
+		if err := Encode(&again, all); err != nil {
+			t.Fatal(err)
+		}
+		read, err := Decode(&again)
+		if err != nil || len(read) != len(all) {
+			t.Fatalf("%d behaviors, not %d: %v", len(read), len(all), err)
+		}
+		p, err := NewProfile(all[:1], Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.Summary.Words()
+		if _, err := ParseApproved(&tree.File{Text: string(p.Approve(true).YAML())}); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+func BenchmarkObserve(b *testing.B) {
+	r := rand.New(rand.NewPCG(1, 1))
+	all, at := New(web("")), SeenAt(start, "a", "")
+	for range 2000 {
+		all.Observe(deed(r, Kinds), at)
+	}
+	f := deed(r, Kinds)
+	b.ReportAllocs()
+	for b.Loop() {
+		all.Observe(f, at)
 	}
 }

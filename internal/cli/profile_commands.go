@@ -353,7 +353,8 @@ func profileImportCommand(p *Program) *cobra.Command {
 		Long: `Add what is in files of ullage profile export to the store. To import the same again
 changes nothing.
 
-Exit code: 0 added, 2 usage, or a file cannot be read: then it is not added.`,
+Exit code: 0 added, 2 usage, or a file cannot be read to its end: what stands before
+is added.`,
 		Example: `  ullage profile import node-1.json node-2.json`,
 		Args:    cobra.MinimumNArgs(1),
 		RunE:    func(cmd *cobra.Command, args []string) error { return f.importFiles(cmd.Context(), p, args) },
@@ -373,18 +374,19 @@ func (f *profileFlags) importFiles(ctx context.Context, p *Program, paths []stri
 	}
 	defer s.Close()
 	for _, path := range paths {
-		all, err := readBehaviors(path)
+		file, err := os.Open(path)
 		if err != nil {
-			return err
+			return plainly(path, err)
 		}
-		facts := 0
-		for _, b := range all {
-			if err := s.Learn(ctx, b); err != nil {
-				return &codeError{exitUsage, err}
-			}
-			facts += b.Len()
+		facts, behaviors := 0, 0
+		err = behavior.DecodeEach(file, func(b *behavior.Behavior) error {
+			facts, behaviors = facts+b.Len(), behaviors+1
+			return s.Learn(ctx, b)
+		})
+		if err = errors.Join(err, file.Close()); err != nil {
+			return fmt.Errorf("%s: after %s: %w", path, counted(behaviors, "behavior"), err)
 		}
-		fmt.Fprintf(p.Stdout, "%s: added %s of %s\n", printable(path), counted(facts, "fact"), counted(len(all), "behavior"))
+		fmt.Fprintf(p.Stdout, "%s: added %s of %s\n", printable(path), counted(facts, "fact"), counted(behaviors, "behavior"))
 	}
 	return nil
 }
