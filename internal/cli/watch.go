@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"sync"
 	"time"
 
@@ -19,6 +21,7 @@ type machineFlags struct {
 	output, color string
 	duration      time.Duration
 	host, tiers   bool
+	record        string
 	roots         []string
 }
 
@@ -37,7 +40,8 @@ It needs root, and Linux 5.12 or newer with BTF; --tiers says what of it there i
 Exit code: 0 the time is over or it was interrupted, 2 usage or it cannot run here,
 3 the same as 0, but not all that was seen could be kept.`,
 		Example: `  ullage watch
-  ullage watch --duration 10m -o json | jq 'select(.event == "alert")'`,
+  ullage watch --duration 10m -o json | jq 'select(.event == "alert")'
+  ullage watch --duration 1h --record node-1.json && ullage profile list --from node-1.json`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return f.run(cmd.Context(), p) },
 	}
@@ -45,6 +49,7 @@ Exit code: 0 the time is over or it was interrupted, 2 usage or it cannot run he
 	flags.DurationVar(&f.duration, "duration", 0, "how long to watch, such as 10m (default until it is interrupted)")
 	flags.BoolVar(&f.host, "host", false, "tell what runs outside of containers, too")
 	flags.BoolVar(&f.tiers, "tiers", false, "say which ways to watch this kernel has, and end")
+	flags.StringVar(&f.record, "record", "", "write what was seen to a file, for ullage profile")
 	flags.StringSliceVar(&f.roots, "runtime-root", nil, "a directory with the state of an OCI runtime, beside the usual ones")
 	flags.StringVarP(&f.output, "output", "o", "text", "format: text, json (one object a line)")
 	flags.StringVar(&f.color, "color", "auto", "auto, always, never")
@@ -55,10 +60,14 @@ func (f *machineFlags) run(ctx context.Context, p *Program) error {
 	if err := errors.Join(word{f.output, "--output"}.oneOf("text", "json"), word{f.color, "--color"}.oneOf("auto", "always", "never")); err != nil {
 		return err
 	}
+	if err := recordable(f.record); err != nil {
+		return err
+	}
 	if f.duration < 0 {
 		return fmt.Errorf("--duration %s is negative", f.duration)
 	}
 	w := &machineWatcher{flags: f, text: watchPrinter{accessPrinter: newPrinter(p, f.color)}, json: json.NewEncoder(p.Stdout), sums: map[*sensor.Container]*watched{}}
+	w.recorder.Node = hostName()
 	if f.tiers {
 		return w.tell(sensor.Tiers())
 	}
@@ -79,11 +88,43 @@ func (f *machineFlags) run(ctx context.Context, p *Program) error {
 	w.stop = stop
 	err = s.Run(ctx, w.event)
 	coverage, coverageErr := s.Coverage()
-	err = errors.Join(w.err, err, coverageErr, s.Close())
+	all, recordErr := w.recorder.Behaviors(&coverage, s.LostOf)
+	err = errors.Join(w.err, err, coverageErr, recordErr, s.Close())
+	if err == nil && f.record != "" {
+		err = writeBehaviors(f.record, all)
+	}
 	if err != nil {
 		return &codeError{exitUsage, err}
 	}
 	return w.end(&coverage)
+}
+
+// recordable says what is wrong with the file before anything is watched.
+func recordable(path string) error {
+	if path == "" {
+		return nil
+	}
+	if info, err := os.Lstat(path); err == nil && !info.Mode().IsRegular() {
+		return fmt.Errorf("--record %s is not a regular file", path)
+	}
+	if _, err := os.Stat(filepath.Dir(path)); err != nil {
+		return fmt.Errorf("--record %s: %w", path, errors.Unwrap(err))
+	}
+	return nil
+}
+
+// writeBehaviors puts a file in the place of what is there at once, or not at all.
+func writeBehaviors(path string, all []*behavior.Behavior) error {
+	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name()) // gone already, where it was renamed
+	err = errors.Join(behavior.Encode(f, all), f.Sync(), f.Close())
+	if err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	return os.Rename(f.Name(), path)
 }
 
 // machineWatcher tells what a sensor tells it.
@@ -94,6 +135,8 @@ type machineWatcher struct {
 	stop  context.CancelCauseFunc
 	once  sync.Once
 	err   error // of writing
+
+	recorder sensor.Recorder
 
 	order []*sensor.Container
 	sums  map[*sensor.Container]*watched
@@ -126,7 +169,19 @@ func (w *machineWatcher) sum(c *sensor.Container) *watched {
 	return known
 }
 
+func hostName() string {
+	name, err := os.Hostname()
+	if err != nil {
+		return "host"
+	}
+	return name
+}
+
 func (w *machineWatcher) event(e sensor.Event) {
+	w.recorder.Add(&e)
+	if e.Again {
+		return
+	}
 	sum := w.sum(e.Container)
 	switch e.Kind {
 	case sensor.Did:

@@ -47,7 +47,7 @@ const settling = time.Minute
 
 // exec tells an execution that is new.
 func (r *reader) exec(key kernelKey, e *kernelExec) {
-	r.told[key] = struct{}{}
+	r.told[key] = r.day(e.Last)
 	r.name(&key, e)
 	r.resolve(e.Parent)
 	// What a runtime does in a container's group before it enters the container is
@@ -74,7 +74,7 @@ func (r *reader) execution(e *kernelExec) behavior.Observation {
 
 // flow tells a connection or a listening socket that is new.
 func (r *reader) flow(key kernelKey, f *kernelFlow) {
-	r.told[key] = struct{}{}
+	r.told[key] = r.day(f.Last)
 	r.resolve(f.Program)
 	program := r.names.program(key.Cgroup, f.Program)
 	inside := uint32(f.Session) != sessionNone
@@ -105,7 +105,8 @@ func (r *reader) began(c *Container) {
 	r.handle(Event{Kind: Began, At: at, Container: c})
 }
 
-// did tells an observation, when it makes a fact that is new to its container.
+// did tells an observation, when it makes a fact that is new to its container, or
+// was not seen on this day.
 func (r *reader) did(g *group, o *behavior.Observation, first, last uint64, session uint32) {
 	e := Event{Kind: Did, Container: g.container, First: r.sensor.wall(first), Last: r.sensor.wall(last)}
 	e.At = e.First
@@ -119,8 +120,10 @@ func (r *reader) did(g *group, o *behavior.Observation, first, last uint64, sess
 	}
 	o.Origin = originOf(e.Container, session)
 	e.Fact = o.Fact()
-	if _, known := g.facts[e.Fact]; !known {
-		g.facts[e.Fact] = struct{}{}
+	day, known := g.facts[e.Fact]
+	if today := r.day(last); !known || day < today {
+		g.facts[e.Fact] = today
+		e.Again = known
 		r.handle(e)
 	}
 }

@@ -18,8 +18,8 @@ type groups struct {
 }
 
 type group struct {
-	container *Container // nil while it is the host's
-	facts     map[behavior.Fact]struct{}
+	container *Container              // nil while it is the host's
+	facts     map[behavior.Fact]int32 // the day on which it was last seen, as it was told
 }
 
 func newGroups(s *Sensor) *groups {
@@ -34,7 +34,7 @@ func (g *groups) of(id uint64, contained bool) (found *group, began bool) {
 		return found, false
 	}
 	if found == nil {
-		found = &group{facts: map[behavior.Fact]struct{}{}}
+		found = &group{facts: map[behavior.Fact]int32{}}
 		g.byID[id] = found
 	}
 	if c := g.ended[id]; c != nil {
@@ -121,6 +121,17 @@ func (g *groups) end(id uint64) *Container {
 		}
 	}
 	return gone.container
+}
+
+// of a container that is there, the sum of what its groups lost.
+func (r *reader) lostOf(c *Container) (sum Losses, err error) {
+	err = each(r.sensor.maps.Groups, func(id *uint64, k *kernelGroup) {
+		if g := r.groups.byID[*id]; g != nil && g.container == c || c.Host && (g == nil || g.container == nil) {
+			lost := lossesOf(k)
+			sum.add(&lost)
+		}
+	})
+	return sum, err
 }
 
 func text(b []int8) string {

@@ -22,7 +22,7 @@ import (
 type reader struct {
 	sensor *Sensor
 	seed   [2]uint64
-	told   map[kernelKey]struct{}
+	told   map[kernelKey]int32 // the day on which it was last seen, as it was told
 	groups *groups
 	names  *names
 	host   *group // what runs outside of containers, and what runtimes do
@@ -35,7 +35,7 @@ type reader struct {
 }
 
 func newReader(s *Sensor, seed [2]uint64) *reader {
-	return &reader{sensor: s, seed: seed, told: map[kernelKey]struct{}{}, groups: newGroups(s), names: newNames(), host: &group{facts: map[behavior.Fact]struct{}{}}}
+	return &reader{sensor: s, seed: seed, told: map[kernelKey]int32{}, groups: newGroups(s), names: newNames(), host: &group{facts: map[behavior.Fact]int32{}}}
 }
 
 // losses are those of all control groups, with those that are gone.
@@ -160,7 +160,7 @@ func (r *reader) walk() error {
 	return r.end(gone)
 }
 
-// execs tells the executions that were not told, in the order in which they came.
+// execs tells the executions that were not told, or not of a later day, in the order in which they came.
 func (r *reader) execs() error {
 	type untold struct {
 		key kernelKey
@@ -168,7 +168,7 @@ func (r *reader) execs() error {
 	}
 	var list []untold
 	err := each(r.sensor.maps.Execs, func(key *kernelKey, e *kernelExec) {
-		if _, told := r.told[*key]; !told {
+		if day, told := r.told[*key]; !told || day < r.day(e.Last) {
 			r.name(key, e)
 			list = append(list, untold{*key, *e})
 		}
@@ -187,7 +187,7 @@ func (r *reader) flows() error {
 	}
 	var list []untold
 	err := each(r.sensor.maps.Flows, func(key *kernelKey, f *kernelFlow) {
-		if _, told := r.told[*key]; !told {
+		if day, told := r.told[*key]; !told || day < r.day(f.Last) {
 			list = append(list, untold{*key, *f})
 		}
 	})
@@ -197,6 +197,9 @@ func (r *reader) flows() error {
 	}
 	return err
 }
+
+// day is the number of the day of a time of the kernel's.
+func (r *reader) day(ns uint64) int32 { return behavior.At(r.sensor.wall(ns)).Day() }
 
 // name remembers what program an execution is of.
 func (r *reader) name(key *kernelKey, e *kernelExec) {

@@ -112,8 +112,8 @@ const (
 	Ended   EventKind = "ended" // a container's control group is gone, and all of its facts were told
 )
 
-// Event is something new. Each fact of a container is told once for each time that
-// the kernel keeps it: a sensor that begins anew tells it anew.
+// Event is something new. Each fact of a container is told once for each day; a
+// sensor that begins anew tells it anew.
 type Event struct {
 	Kind EventKind
 	At   time.Time
@@ -123,8 +123,10 @@ type Event struct {
 
 	// Of Did and Alerted.
 	Fact behavior.Fact
-	// Of Did: when it was first and last seen.
+	// Of Did: when it was first and last seen. Again says that it was told before, and
+	// now of another day.
 	First, Last time.Time
+	Again       bool
 
 	// Of Alerted.
 	PID       uint32

@@ -128,6 +128,10 @@ func (s *Sensor) Coverage() (Coverage, error) {
 	return c, nil
 }
 
+// LostOf is what was lost of a container that has not ended. It is not to be asked
+// while Run runs.
+func (s *Sensor) LostOf(c *Container) (Losses, error) { return s.reader.lostOf(c) }
+
 // Counters of the kernel's half, as facts.h numbers them.
 const (
 	countHintsLost uint32 = iota

@@ -31,5 +31,8 @@ func (*Sensor) Run(context.Context, func(Event)) error { return ErrUnavailable }
 // Coverage is empty.
 func (*Sensor) Coverage() (Coverage, error) { return Coverage{}, ErrUnavailable }
 
+// LostOf is never reached.
+func (*Sensor) LostOf(*Container) (Losses, error) { return Losses{}, ErrUnavailable }
+
 // Close does nothing.
 func (*Sensor) Close() error { return nil }
