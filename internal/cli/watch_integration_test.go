@@ -36,13 +36,14 @@ func TestWatchesThisMachine(t *testing.T) {
 	if program, err = filepath.EvalSymlinks(program); err != nil {
 		t.Fatal(err)
 	}
+	record := filepath.Join(t.TempDir(), "record.json")
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
 	out, in := io.Pipe()
 	var problems strings.Builder
 	code := make(chan int, 1)
 	go func() {
-		p := &Program{Args: []string{"watch", "--host", "-o", "json"}, Stdout: in, Stderr: &problems, Getenv: func(string) string { return "" }}
+		p := &Program{Args: []string{"watch", "--host", "-o", "json", "--record", record}, Stdout: in, Stderr: &problems, Getenv: func(string) string { return "" }}
 		code <- Run(ctx, p)
 		in.Close()
 	}()
@@ -71,5 +72,13 @@ func TestWatchesThisMachine(t *testing.T) {
 		t.Skip(problems.String())
 	case got != exitClean && got != exitIncomplete || !seen || last != "coverage":
 		t.Errorf("exit code %d, seen %v, the last event is %s\n%s", got, seen, last, problems.String())
+	}
+	node, err := os.Hostname()
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := ullage(t, "profile", "show", "Host/"+node, "--from", record)
+	if o.code != exitClean || !strings.Contains(unwrapped(o.stdout), "/watched runs, begun by ") {
+		t.Errorf("exit code %d: %s%s", o.code, o.stdout, o.stderr)
 	}
 }

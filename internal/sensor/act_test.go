@@ -63,10 +63,21 @@ func perform(act []string) error {
 		return nil
 	case "ports": // ports FIRST N: connects to N ports at which nobody listens
 		return connectMany(act[1], act[2])
+	case "mapped": // mapped PORT: to IPv4, from a socket of IPv6
+		port, err := strconv.Atoi(act[1])
+		if err != nil {
+			return err
+		}
+		fd, err := unix.Socket(unix.AF_INET6, unix.SOCK_STREAM, 0)
+		if err != nil {
+			return err
+		}
+		_ = unix.Connect(fd, &unix.SockaddrInet6{Addr: [16]byte{10: 0xff, 11: 0xff, 12: 127, 15: 1}, Port: port})
+		return unix.Close(fd)
 	case "sendto": // sendto ADDRESS: a datagram without a connection
 		return sendTo(act[1])
-	case "serve": // serve NETWORK ADDRESS: accepts one connection, from itself
-		return serveOnce(act[1], act[2])
+	case "serve": // serve NETWORK ADDRESS TO: accepts one connection, from itself
+		return serveOnce(act[1], act[2], act[3])
 	case "sensor": // reads a sensor until its input ends; says when it is there
 		return readSensor()
 	case "loopback": // takes the loopback interface up
@@ -194,14 +205,14 @@ func loopbackUp() error {
 	return unix.IoctlIfreq(fd, unix.SIOCSIFFLAGS, request)
 }
 
-func serveOnce(network, address string) error {
+func serveOnce(network, address, to string) error {
 	l, err := net.Listen(network, address)
 	if err != nil {
 		return err
 	}
 	defer l.Close()
 	go func() {
-		if c, err := net.Dial(network, address); err == nil {
+		if c, err := net.Dial(network, to); err == nil {
 			c.Close()
 		}
 	}()

@@ -126,6 +126,24 @@ func inodeOf(path string) (uint64, error) {
 	return s.Ino, nil
 }
 
+// checkKernel refuses kernels whose BPF has no operation that adds and tells what was
+// there before: without it, loss could not be counted exactly.
+func checkKernel() error {
+	var name unix.Utsname
+	if err := unix.Uname(&name); err != nil {
+		return err
+	}
+	return checkRelease(unix.ByteSliceToString(name.Release[:]))
+}
+
+func checkRelease(release string) error {
+	var major, minor int
+	if _, err := fmt.Sscanf(release, "%d.%d", &major, &minor); err == nil && (major < 5 || major == 5 && minor < 12) {
+		return unavailable("Linux 5.12 or newer is needed, and this is %s", release)
+	}
+	return nil
+}
+
 // mostGroups bounds a walk over the tree of control groups.
 const mostGroups = 100_000
 

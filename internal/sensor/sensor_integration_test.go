@@ -294,7 +294,7 @@ func TestNetworkOfBothFamilies(t *testing.T) {
 	s := start(t, Options{})
 	done := listen(t, s)
 	b := newBundle(t)
-	b.run(t, "loopback", "serve tcp4 127.0.0.1:7001", "serve tcp6 [::1]:7002", "connect udp4 127.0.0.1:7003", "connect udp6 [::1]:7004",
+	b.run(t, "loopback", "serve tcp4 127.0.0.1:7001 127.0.0.1:7001", "serve tcp6 [::1]:7002 [::1]:7002", "serve tcp [::]:7009 127.0.0.1:7009", "mapped 7010", "connect udp4 127.0.0.1:7003", "connect udp6 [::1]:7004",
 		"sendto 127.0.0.1:7005", "sendto [::1]:7006", "connect tcp4 127.0.0.1:7007", "connect tcp6 [::1]:7008")
 	var got []string
 	for _, e := range ofContainer(done(), b.id, Did) {
@@ -308,10 +308,10 @@ func TestNetworkOfBothFamilies(t *testing.T) {
 		got = append(got, fmt.Sprintf("%s %s %s %d", e.Fact.Kind, p.Protocol, p.Address, p.Port))
 	}
 	want := []string{
-		"accept tcp 127.0.0.1 7001", "accept tcp ::1 7002",
-		"connect tcp 127.0.0.1 7001", "connect tcp 127.0.0.1 7007", "connect tcp ::1 7002", "connect tcp ::1 7008",
+		"accept tcp 127.0.0.1 7001", "accept tcp 127.0.0.1 7009", "accept tcp ::1 7002",
+		"connect tcp 127.0.0.1 7001", "connect tcp 127.0.0.1 7007", "connect tcp 127.0.0.1 7009", "connect tcp 127.0.0.1 7010", "connect tcp ::1 7002", "connect tcp ::1 7008",
 		"connect udp 127.0.0.1 7003", "connect udp 127.0.0.1 7005", "connect udp ::1 7004", "connect udp ::1 7006",
-		"listen tcp invalid IP 7001", "listen tcp invalid IP 7002",
+		"listen tcp invalid IP 7001", "listen tcp invalid IP 7002", "listen tcp invalid IP 7009",
 	}
 	slices.Sort(got)
 	if !slices.Equal(got, want) {

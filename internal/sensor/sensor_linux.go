@@ -34,6 +34,9 @@ type Sensor struct {
 // kept from here on, whether or not Run reads them.
 func Start(o Options) (_ *Sensor, err error) {
 	o.setDefaults()
+	if err := checkKernel(); err != nil {
+		return nil, err
+	}
 	h, err := lookAtHost()
 	if err != nil {
 		return nil, err
