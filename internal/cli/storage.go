@@ -212,6 +212,9 @@ func (p *inventoryPrinter) volume(v *listedVolume) {
 	p.head(severity, style, volumeTitle(v.ID), more)
 	p.findings(&v.verdict)
 	p.users(v.Volume)
+	if v.Copies != nil {
+		p.label("claims", copiesText(v.Copies))
+	}
 	if len(v.Holds) > 0 {
 		p.label("holds", strings.Join(v.Holds, ", "))
 	}
@@ -235,6 +238,18 @@ func (p *inventoryPrinter) volume(v *listedVolume) {
 	others := verdict{unknowns: slices.DeleteFunc(slices.Clone(v.unknowns), func(reason string) bool { return reason == v.Encryption.Reason })}
 	p.unknowns(&others, v.Unknowns...)
 	fmt.Fprintln(p.w)
+}
+
+// copiesText says how many claims a claim template stands for.
+func copiesText(c *storage.Copies) string {
+	text := "one for each replica"
+	if c.Known {
+		text = fmt.Sprintf("%d, %s", c.Count, text)
+	}
+	if c.Doubt != "" {
+		text += "; " + c.Doubt
+	}
+	return text
 }
 
 // data writes which volumes have the same data, and whose they are.

@@ -81,9 +81,27 @@ type claimJSON struct {
 	Class       string         `json:"class,omitempty"`
 	Attributes  string         `json:"attributesClass,omitempty"`
 	Template    bool           `json:"template,omitempty"`
+	Copies      *copiesJSON    `json:"copies,omitempty"`
 	Read        bool           `json:"read"`
 	Phase       string         `json:"phase,omitempty"`
 	Source      *sourceRefJSON `json:"filledFrom,omitempty"`
+}
+
+// copiesJSON is how many claims a claim template stands for.
+type copiesJSON struct {
+	Count *int64 `json:"count"` // null where it is not known
+	Doubt string `json:"doubt,omitempty"`
+}
+
+func asCopies(c *storage.Copies) *copiesJSON {
+	if c == nil {
+		return nil
+	}
+	j := &copiesJSON{Doubt: c.Doubt}
+	if c.Known {
+		j.Count = &c.Count
+	}
+	return j
 }
 
 type sourceRefJSON struct {
@@ -207,7 +225,7 @@ func asVolume(v *listedVolume) volumeJSON {
 		j.Users = append(j.Users, asVolumeUser(&v.Users[i], v.NodePath))
 	}
 	if c := v.Claim; c != nil {
-		j.Claim = &claimJSON{AccessModes: append([]string{}, c.AccessModes...), Block: c.Block, Class: c.ClassName, Attributes: c.Attributes, Template: c.Template, Read: c.Node != nil, Phase: c.Phase}
+		j.Claim = &claimJSON{AccessModes: append([]string{}, c.AccessModes...), Block: c.Block, Class: c.ClassName, Attributes: c.Attributes, Template: c.Template, Copies: asCopies(v.Copies), Read: c.Node != nil, Phase: c.Phase}
 		if c.Source != nil {
 			j.Claim.Source = &sourceRefJSON{c.Source.Kind, c.Source.Namespace, c.Source.Name}
 		}

@@ -21,7 +21,7 @@ type builder struct {
 	defaults []*Class
 	// scalers are what autoscalers scale, and restores the claims that are filled
 	// from each VolumeSnapshot; both are indexed when first asked for.
-	scalers  func() map[model.Key]bool
+	scalers  func() map[model.Key]*model.Object
 	restores func() map[[2]string][]Restore
 	// templates are the claim templates of StatefulSets, by the ID that stands for
 	// the claims of all replicas.
@@ -145,6 +145,7 @@ func (b *builder) spread() {
 	}
 	for _, t := range sortedTemplates(b.templates) {
 		if !taken[t.ID] {
+			t.Copies = b.copies(t.Users[0].Workload)
 			b.volumes[t.ID] = t
 			b.order = append(b.order, t)
 		}

@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"cmp"
 	"fmt"
 	"path"
 	"slices"
@@ -50,19 +51,40 @@ func (b *builder) onePod(v *Volume) *model.Object {
 // scaled reports whether an autoscaler may set the replicas of a workload. What
 // KEDA scales has an autoscaler in the cluster.
 func (b *builder) scaled(o *model.Object) bool {
-	if !b.s.Complete(o.Key.Namespace, model.AutoscalerKind) {
-		return true
-	}
+	return b.scaler(o) != nil || !b.s.Complete(o.Key.Namespace, model.AutoscalerKind)
+}
+
+// scaler returns the autoscaler that was read and sets the replicas of a workload,
+// or nil.
+func (b *builder) scaler(o *model.Object) *model.Object {
 	return b.scalers()[model.Key{Cluster: o.Key.Cluster, Namespace: o.Key.Namespace, GroupKind: model.GroupKind{Kind: o.Key.Kind}, Name: o.Key.Name}]
 }
 
-func (b *builder) indexScalers() map[model.Key]bool {
-	index := map[model.Key]bool{}
-	for a := range b.s.Kind(model.AutoscalerKind) {
-		ref := a.Root.Dig("spec", "scaleTargetRef")
-		index[model.Key{Cluster: a.Key.Cluster, Namespace: a.Key.Namespace, GroupKind: model.GroupKind{Kind: ref.Get("kind").Str()}, Name: ref.Get("name").Str()}] = true
+func (b *builder) indexScalers() map[model.Key]*model.Object {
+	index := map[model.Key]*model.Object{}
+	for _, gk := range []model.GroupKind{{Group: "keda.sh", Kind: "ScaledObject"}, model.AutoscalerKind} {
+		for a := range b.s.Kind(gk) {
+			ref := a.Root.Dig("spec", "scaleTargetRef")
+			kind := cmp.Or(ref.Get("kind").Str(), "Deployment") // KEDA's default
+			index[model.Key{Cluster: a.Key.Cluster, Namespace: a.Key.Namespace, GroupKind: model.GroupKind{Kind: kind}, Name: ref.Get("name").Str()}] = a
+		}
 	}
 	return index
+}
+
+// copies says how many claims a StatefulSet makes of each of its claim templates.
+func (b *builder) copies(set *model.Object) *Copies {
+	if by := b.scaler(set); by != nil {
+		return &Copies{Doubt: by.Key.Kind + " " + by.Key.Name + " sets the replicas"}
+	}
+	count, ok := set.Root.Dig("spec", "replicas").Int()
+	switch {
+	case !ok:
+		return &Copies{Doubt: set.Key.Kind + " " + set.Key.Name + " does not say how many replicas it has"}
+	case !b.s.Complete(set.Key.Namespace, model.AutoscalerKind):
+		return &Copies{Count: count, Known: true, Doubt: "an autoscaler that was not read may set the replicas"}
+	}
+	return &Copies{Count: count, Known: true}
 }
 
 // leftBehind returns the StatefulSet that has no more the replica that a claim is

@@ -49,6 +49,7 @@ type Volume struct {
 	Object *model.Object // the claim or the persistent volume; nil for others, and for what was not read
 	Users  []User        // by workload
 	Claim  *Claim        // of claims and ephemeral volumes
+	Copies *Copies       // of a claim template that stands for the claims of replicas; nil for all others
 	// Persistent is the PersistentVolume, when there is one in the snapshot.
 	Persistent *Persistent
 	Class      *Class // the StorageClass, when it is known which one
@@ -147,6 +148,16 @@ type Claim struct {
 	VolumeName  string // of the PersistentVolume, when bound
 	Phase       string // of the status, "" when that was not read
 	Source      *DataSource
+}
+
+// Copies is how many claims a StatefulSet makes of a claim template: one for each
+// replica.
+type Copies struct {
+	Count int64 // as the StatefulSet says; nothing unless Known
+	Known bool
+	// Doubt says why there may be others, or why nothing is known; "" where Count is a
+	// fact.
+	Doubt string
 }
 
 // DataSource is what a claim is filled with.

@@ -257,6 +257,34 @@ spec: {replicas: 2, selector: {}, ordinals: {start: 1}, template: {spec: {contai
 	}
 }
 
+// A claim template stands for as many claims as there are replicas.
+func TestCopies(t *testing.T) {
+	set := func(replicas string) string {
+		return "---\napiVersion: apps/v1\nkind: StatefulSet\nmetadata: {name: db}\nspec: {" + replicas + "selector: {}, template: {spec: {containers: [{name: a, image: i}]}}, " +
+			"volumeClaimTemplates: [{metadata: {name: data}, spec: {accessModes: [ReadWriteOnce]}}]}\n"
+	}
+	const scaler = "---\napiVersion: autoscaling/v2\nkind: HorizontalPodAutoscaler\nmetadata: {name: h}\nspec: {scaleTargetRef: {kind: StatefulSet, name: db}, maxReplicas: 3}\n"
+	const keda = "---\napiVersion: keda.sh/v1alpha1\nkind: ScaledObject\nmetadata: {name: k}\nspec: {scaleTargetRef: {kind: StatefulSet, name: db}}\n"
+	for _, c := range []struct {
+		text   string
+		closed bool
+		want   Copies
+	}{
+		{set("replicas: 3, "), true, Copies{3, true, ""}},
+		{set("replicas: 0, "), true, Copies{0, true, ""}},
+		{set(""), true, Copies{1, true, ""}},
+		{set("replicas: 3, "), false, Copies{3, true, "an autoscaler that was not read may set the replicas"}},
+		{set("replicas: 3, ") + scaler, true, Copies{0, false, "HorizontalPodAutoscaler h sets the replicas"}},
+		{set("") + keda, false, Copies{0, false, "ScaledObject k sets the replicas"}},
+		{set("") + strings.Replace(scaler, "name: db", "name: other", 1), true, Copies{1, true, ""}},
+	} {
+		v := find(t, view(t, c.closed, c.text), KindClaim, "data-db-*")
+		if v.Copies == nil || *v.Copies != c.want {
+			t.Errorf("%s: %+v, want %+v", c.text, v.Copies, c.want)
+		}
+	}
+}
+
 // Debug containers are in pods and not in the templates that these are made of.
 func TestDebugContainers(t *testing.T) {
 	const template = `
