@@ -37,8 +37,17 @@ func (r *referrer) cluster() {
 			r.local(model.ConfigMapKind, path)
 		}
 	case "ExternalSecret.external-secrets.io":
-		kind := cmp.Or(r.o.Root.Dig("spec", "secretStoreRef", "kind").Str(), "SecretStore")
-		r.name(model.GroupKind{Group: "external-secrets.io", Kind: kind}, r.o.Key.Namespace, tree.Keys("spec", "secretStoreRef", "name"))
+		r.externalSecret(tree.Keys("spec"), tree.Keys("metadata", "name"))
+	case "ClusterExternalSecret.external-secrets.io":
+		own := tree.Keys("spec", "externalSecretName")
+		if r.o.Root.Follow(own).Str() == "" {
+			own = tree.Keys("metadata", "name")
+		}
+		r.externalSecret(tree.Keys("spec", "externalSecretSpec"), own)
+	case "VaultStaticSecret.secrets.hashicorp.com", "VaultDynamicSecret.secrets.hashicorp.com", "VaultPKISecret.secrets.hashicorp.com":
+		if !r.o.Root.Dig("spec", "destination", "create").True() { // it writes into a Secret that is there
+			r.name(model.SecretKind, r.o.Key.Namespace, tree.Keys("spec", "destination", "name"))
+		}
 	case "SecretStore.external-secrets.io", "ClusterSecretStore.external-secrets.io":
 		r.logins(r.o.Root.Dig("spec", "provider"), tree.Keys("spec", "provider"))
 	case "Issuer.cert-manager.io", "ClusterIssuer.cert-manager.io":
@@ -49,6 +58,39 @@ func (r *referrer) cluster() {
 		if group := issuer.Get("group").Str(); group == "" || group == "cert-manager.io" {
 			r.name(model.GroupKind{Group: "cert-manager.io", Kind: kind}, r.o.Key.Namespace, tree.Keys("spec", "issuerRef", "name"))
 		}
+	}
+}
+
+// externalSecret adds what the spec of an ExternalSecret takes values and templates
+// from, and the Secret that it writes into without making it. own is where the name
+// of the ExternalSecret stands. The Secrets of templates are among those that [secrets.Consumed] has.
+func (r *referrer) externalSecret(at tree.Path, own tree.Path) {
+	spec := r.o.Root.Follow(at)
+	r.store(at.Join(tree.Keys("secretStoreRef")...))
+	for _, list := range []string{"data", "dataFrom"} {
+		for path := range items(r.o.Root, at.Join(tree.Keys(list)...)) {
+			r.store(path.Join(tree.Keys("sourceRef", "storeRef")...))
+		}
+	}
+	for path := range items(r.o.Root, at.Join(tree.Keys("target", "template", "templateFrom")...)) {
+		r.name(model.ConfigMapKind, r.o.Key.Namespace, path.Join(tree.Keys("configMap", "name")...))
+	}
+	target := spec.Get("target")
+	if target.Get("creationPolicy").Str() != "Merge" || target.Get("manifest") != nil { // which is of another kind
+		return
+	}
+	if target.Get("name").Str() != "" {
+		own = at.Join(tree.Keys("target", "name")...)
+	}
+	r.name(model.SecretKind, r.o.Key.Namespace, own)
+}
+
+// store adds the secret store that a reference names. The one of a namespace that is
+// not written is left out.
+func (r *referrer) store(at tree.Path) {
+	gk := model.GroupKind{Group: "external-secrets.io", Kind: cmp.Or(r.o.Root.Follow(at).Get("kind").Str(), "SecretStore")}
+	if r.o.Key.Namespace != "" || gk.ClusterScoped() {
+		r.name(gk, r.o.Key.Namespace, at.Join(tree.Step{Key: "name"}))
 	}
 }
 

@@ -331,6 +331,8 @@ func (w *customWalker) names(n *tree.Node, path tree.Path) bool {
 		return n.Get("key").Str() != ""
 	case w.o.Key.Kind == "PushSecret" && w.how == Manager:
 		return path[len(path)-1].Key == "secret"
+	case strings.HasSuffix(w.o.Key.Kind, "ExternalSecret") && w.how == Manager: // templateFrom: [{secret: {name}}]
+		return len(path) > 2 && path[len(path)-1].Key == "secret" && path[len(path)-3].Key == "templateFrom"
 	}
 	return false
 }

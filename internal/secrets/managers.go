@@ -162,8 +162,10 @@ func Created(o *model.Object) []Name {
 // targetOf returns the Secret that the spec of an ExternalSecret makes, or "": it
 // may write none, or into one that others made.
 func targetOf(spec *tree.Node, own string) string {
-	switch spec.Dig("target", "creationPolicy").Str() {
-	case "None", "Merge":
+	switch target := spec.Get("target"); {
+	case target.Get("manifest") != nil: // an object of another kind
+		return ""
+	case target.Get("creationPolicy").Str() == "None", target.Get("creationPolicy").Str() == "Merge":
 		return ""
 	}
 	if name := spec.Dig("target", "name").Str(); name != "" {
