@@ -17,8 +17,8 @@ import (
 func (f *netFlags) netCanCommand(p *Program) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "can SRC DST[:PORT[/PROTOCOL]]", Short: "May one connect to the other?",
-		Long: `Say whether some pod of SRC may connect to some pod of DST; without a port on any.
-The port is that of the pods, or of the Service when DST is one.
+		Long: `Say whether some pod of SRC may connect to some pod of DST; without a port, on
+any. The port is that of the pods, or of the Service when DST is one.
 
 Exit code: 0 yes, 1 no, 2 usage or internal error, 3 unknown.`,
 		Example: `  ullage net can storefront data/postgres:5432 -f deploy/
