@@ -1,5 +1,7 @@
 package reach
 
+import "slices"
+
 func (r *maker) ciliumSelector(peer bool) m {
 	prefix := pick(r, "", "k8s:", "any:")
 	s := r.selector(prefix)
@@ -12,6 +14,21 @@ func (r *maker) ciliumSelector(peer bool) m {
 	}
 	if r.chance(4) {
 		labels["k8s:io.cilium.k8s.namespace.labels."+pick(r, "app", "tier")] = pick(r, "a", "b")
+	}
+	if !peer && r.chance(6) {
+		labels[pick(r, "", "k8s:")+"io.kubernetes.pod.namespace"] = pick(r, namespaces...)
+	}
+	if r.chance(5) {
+		key := pick(r, "io.kubernetes.pod.namespace", "k8s:io.kubernetes.pod.namespace", "io.cilium.k8s.namespace.labels.app")
+		without := m{"key": key, "operator": "DoesNotExist"}
+		if r.chance(2) {
+			without = m{"key": key, "operator": "NotIn", "values": []any{pick(r, append(slices.Clone(namespaces), "a")...)}}
+		}
+		list, _ := s["matchExpressions"].([]any)
+		if s["matchExpressions"] = append(list, without); r.chance(2) {
+			s = m{"matchExpressions": []any{without}}
+			labels = m{}
+		}
 	}
 	s["matchLabels"] = labels
 	return s

@@ -153,6 +153,9 @@ func (q *question) ciliumIs(s *oSelector, p *oPod, own string, keepName bool) tr
 	mentions := false
 	plain.MatchLabels = map[string]string{}
 	for k, v := range s.MatchLabels {
+		if keepName && own != "" && k == "k8s:"+namespaceOfPod {
+			continue // Cilium puts its own there
+		}
 		mentions = mentions || bare(k) == namespaceOfPod || strings.HasPrefix(bare(k), "io.cilium.k8s.namespace.labels.")
 		plain.MatchLabels[bare(k)] = v
 	}
@@ -168,6 +171,37 @@ func (q *question) ciliumIs(s *oSelector, p *oPod, own string, keepName bool) tr
 		return strings.HasPrefix(key, "io.cilium.k8s.namespace.labels.") && !read && !q.closed ||
 			p.kind == "StatefulSet" && key == "statefulset.kubernetes.io/pod-name"
 	})
+}
+
+// besidePods reports whether a selector matches what has none of the labels of pods,
+// with what Cilium adds to it.
+func (q *question) besidePods(s *oSelector, own string) tri {
+	var named, labelled, others bool
+	note := func(key string) {
+		key = key[strings.Index(key, ":")+1:]
+		switch {
+		case key == namespaceOfPod:
+			named = true
+		case strings.HasPrefix(key, "io.cilium.k8s.namespace.labels."):
+			labelled = true
+		default:
+			others = true
+		}
+	}
+	for k := range s.MatchLabels {
+		note(k)
+	}
+	for _, e := range s.MatchExpressions {
+		note(e.Key)
+	}
+	is := s.selects(nil, func(string) bool { return false })
+	if !named && (own == "" || !labelled) {
+		return no
+	}
+	if others && (q.peer.node || q.hostPeer()) {
+		return min(is, maybe)
+	}
+	return is
 }
 
 func (q *question) ciliumSubject(p *oObject) tri {
@@ -223,6 +257,11 @@ func (q *question) ciliumPeers(p *oObject, r *oRule) tri {
 	if q.peer.pod != nil && !q.hostPeer() {
 		for _, s := range append(slices.Clone(r.FromEndpoints), r.ToEndpoints...) {
 			best = max(best, q.ciliumIs(&s, q.peer.pod, p.Metadata.Namespace, false))
+		}
+	}
+	if q.peer.pod == nil || q.hostPeer() {
+		for _, s := range append(slices.Clone(r.FromEndpoints), r.ToEndpoints...) {
+			best = max(best, q.besidePods(&s, p.Metadata.Namespace))
 		}
 	}
 	for _, s := range r.ToServices {

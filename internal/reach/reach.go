@@ -87,6 +87,7 @@ const (
 	whyRanges
 	whyAPIServer
 	whyReserved
+	whyNotation
 )
 
 var reasonTexts = [...]string{
@@ -109,6 +110,7 @@ var reasonTexts = [...]string{
 	"the policies have too many ranges of addresses to tell them apart",
 	"where the API server runs is not known",
 	"a selector of reserved labels asks for more than to have one",
+	"a range of addresses has zeros in front of its numbers or is IPv4 written as IPv6, which not everything reads alike",
 }
 
 // Texts returns the reasons as sentences without a full stop.

@@ -3,6 +3,7 @@ package reach
 import (
 	"net/netip"
 	"slices"
+	"strings"
 
 	"ullage.dev/ullage/internal/model"
 	"ullage.dev/ullage/internal/tree"
@@ -170,11 +171,7 @@ func readNetworkPeer(namespace string, n *tree.Node) (peer, bool) {
 		return peer{}, false
 	}
 	if blockNode != nil {
-		cidr, err := netip.ParsePrefix(blockNode.Get("cidr").Str())
-		if err != nil {
-			return peer{}, false
-		}
-		return peer{blocks: newBlockPeer(Maybe, []netip.Prefix{cidr.Masked()}, readRanges(blockNode.Get("except")))}, true
+		return readIPBlock(blockNode)
 	}
 	p := &podPeer{hosts: Maybe}
 	p.selector.pods = readTerms(pods)
@@ -184,6 +181,46 @@ func readNetworkPeer(namespace string, n *tree.Node) (peer, bool) {
 		p.selector.namespaces = readTerms(namespaces)
 	}
 	return peer{pods: p}, true
+}
+
+// readIPBlock reads addresses with exceptions. Kubernetes before 1.36 lets pass
+// notations that not everything reads alike; what no version lets pass matches nothing.
+func readIPBlock(n *tree.Node) (peer, bool) {
+	cidr, plain, ok := readRange(n.Get("cidr").Str())
+	var except []netip.Prefix
+	for i := range n.Get("except").Children() {
+		p, isPlain, isRange := readRange(n.Get("except").At(i).Str())
+		except = append(except, p)
+		plain, ok = plain && isPlain, ok && isRange
+	}
+	switch {
+	case !ok:
+		return peer{}, false
+	case !plain:
+		return anything(whyNotation), true
+	}
+	return peer{blocks: newBlockPeer(Maybe, []netip.Prefix{cidr}, except)}, true
+}
+
+// readRange reads a range. One of IPv4 is not plain when it is written as one of
+// IPv6, or with zeros in front of its numbers.
+func readRange(text string) (p netip.Prefix, plain, ok bool) {
+	if p, err := netip.ParsePrefix(text); err == nil {
+		return p.Masked(), !p.Addr().Is4In6(), true
+	}
+	_, err := netip.ParsePrefix(withoutZeros(text))
+	return netip.Prefix{}, false, err == nil
+}
+
+// withoutZeros drops the zeros in front of the numbers of a range.
+func withoutZeros(text string) string {
+	address, bits, _ := strings.Cut(text, "/")
+	numbers := append(strings.Split(address, "."), bits)
+	for i, n := range numbers {
+		last := max(len(n)-1, 0)
+		numbers[i] = strings.TrimLeft(n[:last], "0") + n[last:]
+	}
+	return strings.Join(numbers[:len(numbers)-1], ".") + "/" + numbers[len(numbers)-1]
 }
 
 func present(n *tree.Node) *tree.Node {

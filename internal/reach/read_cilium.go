@@ -32,22 +32,19 @@ func (r *reader) ciliumRule(o *model.Object, spec *tree.Node) []*Policy {
 		c.namespace = o.Key.Namespace
 	}
 	switch {
-	case (endpoints == nil) == (nodes == nil):
-		return nil
+	case (endpoints == nil) == (nodes == nil), nodes != nil && c.namespace != "":
+		return nil // refused; a namespace has no nodes
 	case nodes != nil:
 		p.onNodes, p.hosts = true, Yes
 		p.mayDeny = [2]Reasons{whyHostPolicy, whyHostPolicy}
 		return []*Policy{p}
 	}
-	subject, reserved := splitLabels(endpoints)
-	if slices.ContainsFunc(reserved, requirement.wants) {
+	subject := readCiliumSelector(endpoints, c.namespace != "")
+	if slices.ContainsFunc(subject.reserved, requirement.wants) {
 		return nil // what Cilium itself runs, such as its ingress proxy
 	}
-	p.subject = subject
-	if c.namespace != "" { // whatever the selector says of namespaces' names
-		p.subject.within = c.namespace
-		p.subject.namespaces = termsOf(slices.DeleteFunc(subject.namespaces.list, func(r requirement) bool { return r.key == nameLabel }))
-	}
+	p.subject = subject.selector
+	p.subject.within = c.namespace
 	for d, keys := range [...][2]string{Ingress: {"ingress", "from"}, Egress: {"egress", "to"}} {
 		c.direction(Direction(d), keys[0], keys[1])
 	}
@@ -129,18 +126,37 @@ func (c *ciliumReader) peers(suffix string, n *tree.Node) []peer {
 // endpoints reads a selector of pods. One that does not speak of namespaces is
 // about that of the policy.
 func (c *ciliumReader) endpoints(n *tree.Node) []peer {
-	s, reserved := splitLabels(n)
+	s := readCiliumSelector(n, false)
 	switch {
 	case s.pods.never:
-	case len(reserved) == 1 && reserved[0].wants() && len(s.namespaces.list)+len(s.pods.list) == 0 && s.why == 0:
-		return entityPeers([]string{reserved[0].key})
-	case len(reserved) > 0:
+	case len(s.reserved) == 1 && s.reserved[0].wants() && len(s.namespaces.list)+len(s.pods.list) == 0 && s.why == 0:
+		return entityPeers([]string{s.reserved[0].key})
+	case len(s.reserved) > 0:
 		return []peer{anything(whyReserved)}
 	}
 	if s.namespaces.id == 0 {
 		s.within = c.namespace
 	}
-	return []peer{{pods: &podPeer{selector: s}}}
+	return append(c.besidePods(s), peer{pods: &podPeer{selector: s.selector}})
+}
+
+// besidePods returns what is no pod, and has none of their labels, if a selector
+// matches it. One that wants no label does, unless Cilium adds that it wants a
+// namespace: where none is spoken of, and in cluster-wide policies where only
+// labels of namespaces are.
+func (c *ciliumReader) besidePods(s ciliumSelector) []peer {
+	spoken := s.byName || c.namespace != "" && len(s.namespaces.list) > 0
+	if !spoken || s.pods.never || slices.ContainsFunc(slices.Concat(s.namespaces.list, s.pods.list), requirement.wants) {
+		return nil
+	}
+	if s.why != 0 {
+		return []peer{{kinds: &kindPeer{No, Maybe, Maybe, Maybe, Maybe, Maybe, Maybe, s.why}}}
+	}
+	node := Yes
+	if len(s.pods.list) > 0 {
+		node = Maybe // nodes may have labels of their own
+	}
+	return []peer{{kinds: &kindPeer{api: Yes, ipv4: Yes, ipv6: Yes, names: Yes}}, {kinds: &kindPeer{node: node, hosts: node, why: whyNode}}}
 }
 
 const (
@@ -150,26 +166,34 @@ const (
 	clusterLabel    = "io.cilium.k8s.policy.cluster"
 )
 
-// splitLabels reads a selector over Cilium's labels, in which those of the
-// namespace stand among those of the pod. What it says of reserved labels, which
-// pods do not have, is returned apart, without their prefix.
-func splitLabels(n *tree.Node) (s selector, reserved []requirement) {
+// ciliumSelector is a selector over Cilium's labels, in which those of the namespace
+// stand among those of the pod.
+type ciliumSelector struct {
+	selector
+	reserved []requirement // of labels that pods do not have, without their prefix
+	byName   bool          // it speaks of the name of the namespace
+}
+
+// readCiliumSelector reads a selector. For the subject of a policy in a namespace,
+// that namespace replaces the one among the labels to match.
+func readCiliumSelector(n *tree.Node, replaced bool) (s ciliumSelector) {
 	var namespaces, pods []requirement
 	read := readTerms(n)
-	for _, r := range read.list {
-		key := r.key
-		source, rest, ok := strings.Cut(key, ":")
+	for i, r := range read.list {
+		source, rest, ok := strings.Cut(r.key, ":")
 		if !ok {
-			source, rest = "any", key
+			source, rest = "any", r.key
 		}
 		label, isLabel := strings.CutPrefix(rest, namespaceLabels)
 		switch {
 		case source == "reserved":
-			reserved = append(reserved, requirement{rest, r.op, r.values})
+			s.reserved = append(s.reserved, requirement{rest, r.op, r.values})
 		case source != "k8s" && source != "any", rest == clusterLabel:
 			s.why = whyField
 		case rest == podNamespace:
-			namespaces = append(namespaces, requirement{nameLabel, r.op, r.values})
+			if s.byName = true; !replaced || source != "k8s" || i >= n.Get("matchLabels").Len() {
+				namespaces = append(namespaces, requirement{nameLabel, r.op, r.values})
+			}
 		case isLabel:
 			namespaces = append(namespaces, requirement{label, r.op, r.values})
 		default:
@@ -180,7 +204,7 @@ func splitLabels(n *tree.Node) (s selector, reserved []requirement) {
 	if read.never {
 		s.pods = terms{id: 1, never: true}
 	}
-	return s, reserved
+	return s
 }
 
 // wants reports whether what has no such label does not meet the requirement.

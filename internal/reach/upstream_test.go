@@ -15,6 +15,7 @@ import (
 type upstreamCase struct {
 	Name       string
 	Pods       string
+	Outside    string // addresses, which are asked for as destinations
 	Namespaces map[string]map[string]string
 	Labels     map[string]map[string]string
 	Policies   []struct {
@@ -115,11 +116,11 @@ func (c *upstreamCase) check(t *testing.T, g *Graph, otherwise string) {
 		}
 		protocol, _ := ParseProtocol(name)
 		for _, from := range strings.Fields(c.Pods) {
-			for _, to := range strings.Fields(c.Pods) {
+			for _, to := range strings.Fields(c.Pods + " " + c.Outside) {
 				if from == to {
 					continue
 				}
-				got := g.Ports(find(t, g, from), find(t, g, to)).On(Port{protocol, number})
+				got := g.Ports(oddEnd(t, g, from), oddEnd(t, g, to)).On(Port{protocol, number})
 				if want := c.want(t, text, from, to, otherwise); want != "" && got.String() != want {
 					t.Errorf("%s: %s to %s on %s: %s, want %s", c.Name, from, to, text, got, want)
 				}
