@@ -27,13 +27,18 @@ func (p *profilePrinter) title(s *behavior.Subject) {
 // listed writes a profile in a few lines.
 func (p *profilePrinter) listed(profile *behavior.Profile) {
 	p.title(&profile.Subject)
-	p.wrapped(2, "", profile.Summary.Words()+"; "+counted(len(profile.Images), "image"))
+	text := profile.Summary.Words()
+	if profile.Subject.Kind != behavior.KindHost {
+		text += "; " + counted(len(profile.Images), "image")
+	}
+	p.wrapped(2, "", text)
 	if profile.Lacking != "" {
 		p.wrapped(2, yellow, "nothing is expected yet: "+profile.Lacking)
 		return
 	}
 	counts := countStates(profile)
-	text, style := counted(counts[behavior.StateExpected], "deed")+" expected, ", ""
+	var style string
+	text, style = counted(counts[behavior.StateExpected], "deed")+" expected, ", ""
 	switch {
 	case counts[behavior.StateNew] > 0:
 		text, style = text+fmt.Sprintf("%d new", counts[behavior.StateNew]), red
@@ -66,6 +71,9 @@ func (p *profilePrinter) head(profile *behavior.Profile) {
 		p.entry("expected", "what was seen until "+day(profile.Learned.Time()))
 	}
 	for i := range profile.Images {
+		if profile.Subject.Kind == behavior.KindHost { // which has none
+			break
+		}
 		x := &profile.Images[i]
 		digest := shortDigest(x.Digest)
 		if digest == "" {
