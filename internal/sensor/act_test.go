@@ -53,6 +53,15 @@ func perform(act []string) error {
 		return runInMemory(act[1])
 	case "arguments": // arguments FILE N: runs it N times, each time with another argument
 		return runMany(act[1], act[2])
+	case "drop": // drop FROM N: copies it to N files, and runs each
+		n, err := strconv.Atoi(act[2])
+		for i := range n {
+			to := fmt.Sprintf("/tmp/drop-%c%c", 'a'+i/26, 'a'+i%26)
+			if err := firstError(copyFile(act[1], to), exec.Command(to).Run()); err != nil {
+				return err
+			}
+		}
+		return err
 	case "connect": // connect NETWORK ADDRESS...
 		for _, to := range act[2:] {
 			if c, err := net.Dial(act[1], to); err == nil {

@@ -4,6 +4,7 @@ package sensor
 
 import (
 	"strings"
+	"time"
 
 	"ullage.dev/ullage/internal/behavior"
 )
@@ -15,6 +16,10 @@ type groups struct {
 	byID   map[uint64]*group
 	paths  map[uint64]string // of the tree, as it was when it was walked last
 	ended  map[uint64]*Container
+	// where gives a group's path and when it was made: the kernel's half and the tree
+	// know.
+	where func(id uint64) (path string, created time.Time)
+	lost  map[*Container]Losses // of groups that are gone, of containers that are not
 }
 
 type group struct {
@@ -23,7 +28,9 @@ type group struct {
 }
 
 func newGroups(s *Sensor) *groups {
-	return &groups{sensor: s, host: &Container{Host: true}, byID: map[uint64]*group{}, ended: map[uint64]*Container{}, paths: s.host.groupPaths()}
+	g := &groups{sensor: s, host: &Container{Host: true}, byID: map[uint64]*group{}, ended: map[uint64]*Container{}, lost: map[*Container]Losses{}, paths: s.host.groupPaths()}
+	g.where = g.pathOf
+	return g
 }
 
 // of finds the group of a fact. contained says that its process was seen to be in a
@@ -41,40 +48,44 @@ func (g *groups) of(id uint64, contained bool) (found *group, began bool) {
 		found.container = c
 		return found, false
 	}
-	path, created := g.pathOf(id)
-	c, ok := parsePath(path)
+	path, created := g.where(id)
+	c, named := parsePath(path)
+	ok := named
 	if !ok && contained && strings.Trim(path, "/") != "" {
 		c, ok = Container{ID: plainID(path), Path: path}, true
 	}
 	if !ok {
 		return found, false
 	}
-	// A container may divide its group: all within are its own.
+	// A container may divide its group: all within are its own, but for containers in it
+	// that have a name.
 	for _, other := range g.byID {
-		if o := other.container; o != nil && o.Path != "" && (o.Path == c.Path || strings.HasPrefix(path, o.Path+"/") && c.Path == path) {
+		if o := other.container; o != nil && o.Path != "" && (o.Path == c.Path || !named && strings.HasPrefix(path, o.Path+"/")) {
 			found.container = o
 			return found, false
 		}
 	}
 	c.Cgroup = id
-	if created != 0 {
-		c.Created = g.sensor.wall(created)
-	}
+	c.Created = created
 	c.describe(g.sensor.options.RuntimeRoots)
 	found.container = &c
 	return found, true
 }
 
-// pathOf is a control group's path, and when it was made by the kernel's clock.
-func (g *groups) pathOf(id uint64) (path string, created uint64) {
+func (g *groups) pathOf(id uint64) (path string, created time.Time) {
 	var k kernelGroup
-	if err := g.sensor.maps.Groups.Lookup(id, &k); err == nil && k.Path[0] != 0 && k.PathCut == 0 {
-		return text(k.Path[:]), k.Created
+	if err := g.sensor.maps.Groups.Lookup(id, &k); err == nil {
+		if k.Created != 0 {
+			created = g.sensor.wall(k.Created)
+		}
+		if k.Path[0] != 0 && k.PathCut == 0 {
+			return text(k.Path[:]), created
+		}
 	}
 	if _, ok := g.paths[id]; !ok {
 		g.paths = g.sensor.host.groupPaths()
 	}
-	return g.paths[id], k.Created
+	return g.paths[id], created
 }
 
 // gone are the control groups that were removed.
@@ -104,27 +115,34 @@ func (g *groups) gone() (map[uint64]bool, error) {
 // that come late.
 const keptEnded = 1024
 
-// end forgets a group, and returns its container when it is the last group of it.
-func (g *groups) end(id uint64) *Container {
+// end forgets a group. When it is the last one of a container it returns that, and
+// what was lost of it in all.
+func (g *groups) end(id uint64, lost *Losses) (*Container, Losses) {
 	gone := g.byID[id]
 	delete(g.byID, id)
 	if gone == nil || gone.container == nil || g.ended[id] != nil {
-		return nil
+		return nil, Losses{}
 	}
 	if len(g.ended) >= keptEnded {
 		clear(g.ended)
 	}
-	g.ended[id] = gone.container
+	c := gone.container
+	g.ended[id] = c
+	sum := g.lost[c]
+	sum.add(lost)
 	for _, other := range g.byID {
-		if other.container == gone.container {
-			return nil
+		if other.container == c {
+			g.lost[c] = sum
+			return nil, Losses{}
 		}
 	}
-	return gone.container
+	delete(g.lost, c)
+	return c, sum
 }
 
-// of a container that is there, the sum of what its groups lost.
+// lostOf is the sum of what the groups lost of a container that is there.
 func (r *reader) lostOf(c *Container) (sum Losses, err error) {
+	sum = r.groups.lost[c]
 	err = each(r.sensor.maps.Groups, func(id *uint64, k *kernelGroup) {
 		if g := r.groups.byID[*id]; g != nil && g.container == c || c.Host && (g == nil || g.container == nil) {
 			lost := lossesOf(k)

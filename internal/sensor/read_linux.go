@@ -68,25 +68,36 @@ func (s *Sensor) Run(ctx context.Context, handle func(Event)) error {
 		return errors.Join(err, hints.Close())
 	}
 	keys, raised := make(chan kernelKey, 64), make(chan kernelAlert, 16)
-	var wait sync.WaitGroup
-	wait.Go(func() { forward(hints, keys) })
-	wait.Go(func() { forward(alerts, raised) })
-	err = r.loop(ctx, keys, raised)
-	err = errors.Join(err, hints.Close(), alerts.Close())
+	both, read := new(sync.WaitGroup), make(chan struct{})
+	both.Go(func() { forward(hints, keys) })
+	both.Go(func() { forward(alerts, raised) })
 	go func() {
-		wait.Wait()
-		close(keys)
-		close(raised)
+		both.Wait()
+		close(read)
 	}()
-	for range keys { // each is found by the walk
-	}
-	for a := range raised {
-		r.alert(&a)
-	}
-	return errors.Join(err, r.walk())
+	err = errors.Join(r.loop(ctx, keys, raised), hints.Flush(), alerts.Flush())
+	r.drain(keys, raised, read)
+	return errors.Join(err, r.walk(), hints.Close(), alerts.Close())
 }
 
-// forward gives what a ring holds to a channel, until the ring is closed.
+// drain takes what rings held when they were flushed, until they were read.
+func (r *reader) drain(keys <-chan kernelKey, raised <-chan kernelAlert, read <-chan struct{}) {
+	for {
+		select {
+		case <-keys: // the walk finds each
+		case a := <-raised:
+			r.alert(&a)
+		case <-read:
+			for len(raised) > 0 {
+				a := <-raised
+				r.alert(&a)
+			}
+			return
+		}
+	}
+}
+
+// forward gives what a ring holds to a channel, until the ring was flushed.
 func forward[T any](ring *ringbuf.Reader, to chan<- T) {
 	var record ringbuf.Record
 	for ring.ReadInto(&record) == nil {
@@ -282,9 +293,9 @@ func (r *reader) end(ids map[uint64]bool) error {
 			return err
 		}
 		r.names.forget(id)
-		if c := r.groups.end(id); c != nil {
+		if c, sum := r.groups.end(id, &lost); c != nil {
 			c.Removed = r.sensor.wall(g.Removed)
-			r.handle(Event{Kind: Ended, At: c.Removed, Container: c, Lost: lost})
+			r.handle(Event{Kind: Ended, At: c.Removed, Container: c, Lost: sum})
 		}
 	}
 	return nil

@@ -289,6 +289,22 @@ func TestContainersAreNotMixed(t *testing.T) {
 	}
 }
 
+// No alert is left in the ring when a watch ends, and nothing waits for ever.
+func TestLastAlertsAreTold(t *testing.T) {
+	requireMachine(t)
+	s := start(t, Options{})
+	b := newBundle(t)
+	const n = 100
+	b.run(t, fmt.Sprintf("drop /bin/image %d", n))
+	if got := len(ofContainer(listen(t, s)(), b.id, Alerted)); got != n {
+		t.Errorf("told are %d of %d alerts", got, n)
+	}
+	coverage, err := s.Coverage()
+	if err != nil || coverage.Lost.Alerts != 0 {
+		t.Errorf("lost: %+v, %v", coverage.Lost, err)
+	}
+}
+
 func TestNetworkOfBothFamilies(t *testing.T) {
 	requireMachine(t)
 	s := start(t, Options{})
