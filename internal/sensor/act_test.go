@@ -95,6 +95,17 @@ func perform(act []string) error {
 		c := exec.Command(act[2])
 		c.SysProcAttr = &syscall.SysProcAttr{Chroot: act[1]}
 		return c.Run()
+	case "accept": // accept NETWORK ADDRESS: one connection
+		l, err := net.Listen(act[1], act[2])
+		if err != nil {
+			return err
+		}
+		defer l.Close()
+		c, err := l.Accept()
+		if err != nil {
+			return err
+		}
+		return c.Close()
 	case "wait": // wait FIFO: until somebody writes to it
 		_, err := os.ReadFile(act[1])
 		return err

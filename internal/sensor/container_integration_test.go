@@ -145,6 +145,23 @@ func staticSelf() (string, error) {
 	return self, nil
 }
 
+// onHostNetwork takes the network namespace out of the bundle.
+func (b *bundle) onHostNetwork(t *testing.T) {
+	t.Helper()
+	path := filepath.Join(b.dir, "config.template")
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	shared := strings.Replace(string(text), `,{"type":"network"}`, "", 1)
+	if shared == string(text) {
+		t.Fatal("there is no network namespace in the bundle")
+	}
+	if err := os.WriteFile(path, []byte(shared), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // run runs the container to its end.
 func (b *bundle) run(t *testing.T, acts ...string) {
 	t.Helper()

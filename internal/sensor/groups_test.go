@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"ullage.dev/ullage/internal/behavior"
 )
 
 // What a container does in control groups that it makes of its own is its doing.
@@ -40,5 +42,26 @@ func TestGroupsOfOneContainer(t *testing.T) {
 	}
 	if found, began := g.of(1, true); began || found.container != first {
 		t.Error("a late packet brings a container back")
+	}
+}
+
+// A fact is told once, and once more for each day on which it is seen again.
+func TestFactsAreToldOnceADay(t *testing.T) {
+	const hour = uint64(time.Hour)
+	var told []Event
+	s := &Sensor{booted: time.Date(2026, 11, 23, 0, 0, 0, 0, time.UTC)}
+	r := &reader{sensor: s, groups: &groups{host: &Container{Host: true}}, handle: func(e Event) { told = append(told, e) }}
+	g := &group{container: &Container{ID: "web", Created: s.booted}, facts: map[behavior.Fact]int32{}}
+	for _, last := range []uint64{hour / 120, 2 * hour, 23 * hour, 25 * hour, 26 * hour, 49 * hour} {
+		o := behavior.Observation{Kind: behavior.Execute, Program: behavior.File{Path: "/bin/a"}}
+		r.did(g, &o, 0, last, sessionEntry)
+	}
+	if len(told) != 3 || told[0].Again || !told[1].Again || !told[2].Again {
+		t.Fatalf("%+v", told)
+	}
+	for i, day := range []int{23, 24, 25} {
+		if e := told[i]; e.Last.Day() != day || e.First.Day() != 23 || e.Fact != told[0].Fact || e.Fact.Phase != behavior.Start {
+			t.Errorf("%+v", e)
+		}
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -332,6 +333,49 @@ func TestNetworkOfBothFamilies(t *testing.T) {
 	slices.Sort(got)
 	if !slices.Equal(got, want) {
 		t.Errorf("told:\n%s\nwant:\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}
+
+// The packet that makes a connection is handled while another process runs: here the
+// test itself, which is in no container.
+func TestAcceptIsTheListeners(t *testing.T) {
+	requireMachine(t)
+	free, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := free.Addr().(*net.TCPAddr)
+	free.Close()
+	s := start(t, Options{})
+	done := listen(t, s)
+	b := newBundle(t)
+	b.onHostNetwork(t)
+	c := b.command(t.Context(), t, "accept tcp4 "+address.String())
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	for range 200 { // until it listens
+		peer, err := net.Dial("tcp4", address.String())
+		if err == nil {
+			peer.Close()
+			break
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	if err := c.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	accepted := 0
+	for _, e := range done() {
+		if e.Kind == Did && e.Fact.Kind == behavior.Accept && int(e.Fact.Peer.Port) == address.Port {
+			accepted++
+			if e.Container.ID != b.id || e.Fact.Program.Path != "/bin/act" || e.Fact.Origin != behavior.Entrypoint {
+				t.Errorf("%+v of %s", e.Fact, e.Container.Label())
+			}
+		}
+	}
+	if accepted != 1 {
+		t.Errorf("%d facts about the connection", accepted)
 	}
 }
 
