@@ -104,7 +104,10 @@ func load(spec *ebpf.CollectionSpec) (*ebpf.Collection, map[string]error, error)
 
 // because says what is missing where BPF does not work.
 func because(err error) error {
+	var verifier *ebpf.VerifierError
 	switch {
+	case errors.As(err, &verifier):
+		return unavailable("this kernel refuses a program of the sensor, which is a mistake of it: %w", err)
 	case errors.Is(err, os.ErrPermission) && os.Geteuid() != 0:
 		return unavailable("the kernel takes BPF programs from root only: run it as root")
 	case errors.Is(err, os.ErrPermission):

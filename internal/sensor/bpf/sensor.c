@@ -226,13 +226,14 @@ static __always_inline void alert(struct key *key, struct exec *e, struct task_s
 	for (int i = 0; i < ANCESTORS; i++) {
 		struct ancestor *n = &a->ancestors[i];
 		struct process *p;
+		u32 pid = BPF_CORE_READ(up, tgid); /* on the stack: older kernels take no key from a ring */
 
 		__builtin_memset(n, 0, sizeof(*n));
-		n->pid = BPF_CORE_READ(up, tgid);
-		if (!n->pid)
+		if (!pid)
 			continue;
+		n->pid = pid;
 		BPF_CORE_READ_STR_INTO(&n->comm, up, comm);
-		p = bpf_map_lookup_elem(&processes, &n->pid);
+		p = bpf_map_lookup_elem(&processes, &pid);
 		if (p) {
 			n->program[0] = p->program[0];
 			n->program[1] = p->program[1];
