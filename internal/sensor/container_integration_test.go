@@ -89,7 +89,7 @@ func bundleOf(t *testing.T, id, group string, annotations map[string]string) *bu
 			{"destination": "/dev", "type": "tmpfs", "source": "tmpfs"},
 			{"destination": "/volume", "type": "tmpfs", "source": "tmpfs"},
 			{"destination": "/shared", "type": "bind", "source": filepath.Join(b.dir, "shared"), "options": []string{"bind"}},
-			{"destination": "/host", "type": "bind", "source": "/", "options": []string{"bind", "ro"}},
+			{"destination": "/host", "type": "bind", "source": "/", "options": []string{"rbind"}},
 		},
 		"process": map[string]any{
 			"args": []string{"/bin/act"}, "cwd": "/", "user": map[string]int{"uid": 0, "gid": 0},
