@@ -211,9 +211,21 @@ func (f *Facts) notExposed(o *model.Object, pod *model.PodTemplate) (tree.Node, 
 	return f.listOr(nil, "nothing here leads to these pods from outside the cluster, and what does may live elsewhere", "", wayInKinds...), true
 }
 
+// shorter says whether there may be a path of fewer steps than the one that is known:
+// over what a cluster holds and could not be read. Files are taken as they are.
+func (f *Facts) shorter() tree.Node {
+	if why := f.attack().incomplete; why != "" {
+		return unknown(why)
+	}
+	if gap := f.snapshot.Gap("", attackKinds...); gap != nil && f.snapshot.Closed {
+		return unknown(gap.Reason)
+	}
+	return tree.Of(false)
+}
+
 func (f *Facts) attackPath(pod podOf, name string) tree.Node {
 	if p, ok := f.attack().paths[name][pod]; ok {
-		return p.node()
+		return p.node(f.shorter())
 	}
 	if why := f.attack().incomplete; why != "" {
 		return unknown(why)
@@ -222,11 +234,11 @@ func (f *Facts) attackPath(pod podOf, name string) tree.Node {
 }
 
 // node is a list of the path, or what it hangs on.
-func (p attackPath) node() tree.Node {
+func (p attackPath) node(shorter tree.Node) tree.Node {
 	if p.doubt != "" {
 		return unknown(p.doubt)
 	}
-	return list([]tree.Node{entries("steps", p.steps, "story", p.story)})
+	return list([]tree.Node{entries("steps", p.steps, "story", p.story, "shorter", shorter)})
 }
 
 // hangsOn says what is not known about a path from a container that the internet
@@ -286,7 +298,7 @@ func (f *Facts) accountTakeover(o *model.Object) tree.Node {
 	if f.holds(o.Key.Namespace, o.Key.Name) {
 		x := f.attack()
 		if p, ok := x.takeovers[objectName{o.Key.Namespace, o.Key.Name}]; ok {
-			return p.node()
+			return p.node(f.shorter())
 		}
 		if x.incomplete != "" {
 			return unknown(x.incomplete)

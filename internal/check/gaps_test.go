@@ -115,3 +115,47 @@ func TestReferencesWithGaps(t *testing.T) {
 		t.Errorf("found %v", got)
 	}
 }
+
+// A short path may be over what was not read, when only a long one is known.
+func TestShorterPathMayBeOverAGap(t *testing.T) {
+	const text = `apiVersion: v1
+kind: Service
+metadata: {name: web, namespace: shop}
+spec: {type: LoadBalancer, selector: {app: web}, ports: [{port: 80}]}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web, namespace: shop}
+spec:
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec: {serviceAccountName: web, automountServiceAccountToken: true, containers: [{name: web, image: i, ports: [{containerPort: 80}]}]}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRoleBinding
+metadata: {name: web}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: cluster-admin}
+subjects: [{kind: ServiceAccount, name: web, namespace: shop}]
+`
+	_, s := world(t, text, true)
+	var objects []*model.Object
+	for _, o := range s.All() {
+		objects = append(objects, o)
+	}
+	shorter := func(gaps ...model.Gap) string {
+		o := s.Get(model.Key{Namespace: "shop", GroupKind: model.DeploymentKind, Name: "web"})
+		paths, _ := NewFacts(model.NewSnapshot(objects, true, gaps...), nil).Fact(o, &o.Pods()[0], "attackPaths")
+		path := paths.Get("clusterAdmin").At(0)
+		if steps, ok := path.Get("steps").Int(); !ok || steps == 0 {
+			t.Fatalf("no path is known: %s", show(&paths))
+		}
+		return show(path.Get("shorter"))
+	}
+	if got := shorter(); got != "false" {
+		t.Errorf("all was read: %s", got)
+	}
+	if got := shorter(model.Gap{Kind: model.RoleKind, Reason: "roles may not be listed"}); got != "?" {
+		t.Errorf("roles were not read: %s", got)
+	}
+}
