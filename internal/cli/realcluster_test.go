@@ -204,7 +204,7 @@ type clusterReport struct {
 	}
 	Unknowns []struct {
 		Rule, Reason string
-		Object       struct{ Kind, Name string }
+		Object       struct{ Kind, Namespace, Name string }
 	}
 	Problems   []struct{ Reason, Hint string }
 	Counts     model.Counts
@@ -238,6 +238,7 @@ func TestRealCluster(t *testing.T) {
 	on := func(t *testing.T) *realCluster { return &realCluster{t, server} }
 	t.Run("least role", func(t *testing.T) { on(t).leastRole() })
 	t.Run("forbidden", func(t *testing.T) { on(t).forbidden() })
+	t.Run("each kind", func(t *testing.T) { on(t).eachKind() })
 	t.Run("one namespace", func(t *testing.T) { on(t).oneNamespace() })
 	t.Run("faults", func(t *testing.T) { on(t).faults() })
 	t.Run("unavailable group", func(t *testing.T) { on(t).unavailable() })
