@@ -127,7 +127,11 @@ func (f *historyFlags) recent(h *store.History, now time.Time) {
 	var kept []store.Course
 	for _, c := range h.Courses {
 		at := c.Gone
-		for _, other := range []time.Time{c.FixedAt, c.Running.Gone} {
+		others := []time.Time{c.FixedAt, c.Running.Gone}
+		if c.As != nil {
+			others = append(others, c.As.At)
+		}
+		for _, other := range others {
 			if other.After(at) {
 				at = other
 			}
@@ -146,6 +150,12 @@ func (p *imagePrinter) history(h *store.History, policy *lifePolicy, now time.Ti
 	}
 	for _, x := range h.Images {
 		p.line(2, "", shortDigest(x.Config)+"  seen "+span(x.First, x.Last))
+		switch {
+		case !x.Matched:
+			p.wrapped(4, yellow, "not matched: ullage image rematch --all does")
+		case x.Unjudged != "":
+			p.wrapped(4, yellow, "not wholly judged: "+x.Unjudged)
+		}
 		if len(h.Looks) > 0 {
 			p.wrapped(4, dim, p.whereRuns(x.Runs))
 		}
@@ -157,6 +167,8 @@ func (p *imagePrinter) history(h *store.History, policy *lifePolicy, now time.Ti
 	switch {
 	case !slices.ContainsFunc(h.Images, func(x store.Seen) bool { return x.Matched }):
 		p.wrapped(2, yellow, "not known: it was never held against advisories. ullage db update fetches them, and ullage image rematch does so.")
+	case len(h.Courses) == 0 && slices.ContainsFunc(h.Images, func(x store.Seen) bool { return !x.Matched || x.Unjudged != "" }):
+		p.line(2, yellow, "none was found in what was judged")
 	case len(h.Courses) == 0:
 		p.line(2, "", "none was found")
 	}
@@ -192,6 +204,9 @@ func (p *imagePrinter) course(c *store.Course, policy *lifePolicy, now time.Time
 	}
 	style := ""
 	switch due, isDue := policy.until(c.Severity, c.Life); {
+	case c.As != nil:
+		text += fmt.Sprintf(", since %s in %s %s of %s", day(c.As.At), c.As.Package, c.As.Version, shortDigest(c.As.Config))
+		style = dim
 	case c.FixedIn != "":
 		text += ", fixed in " + shortDigest(c.FixedIn) + " on " + day(c.FixedAt)
 		style = green
@@ -282,7 +297,10 @@ type courseJSON struct {
 	FixedIn  string     `json:"fixedIn,omitempty"`
 	FixedAt  *time.Time `json:"fixedAt,omitempty"`
 	Gone     *time.Time `json:"gone,omitempty"` // not reported any more, in the same image
-	Open     bool       `json:"open,omitempty"` // not in the image that the reference leads to, and no image since was judged on it
+	// As is the vulnerability in the package of another release or distribution that took
+	// the place of this one.
+	As   *storedFindingJSON `json:"as,omitempty"`
+	Open bool               `json:"open,omitempty"` // not in the image that the reference leads to, and no image since was judged on it
 	// Where images with it ran: runs has those that run now, stopped is when the last of
 	// them was gone, unclear are runs in their place that are not known to be without it.
 	Runs    []runJSON  `json:"runs"`
@@ -304,6 +322,9 @@ func newHistoryJSON(h *store.History, policy *lifePolicy, now time.Time) history
 	for _, c := range h.Courses {
 		x := courseJSON{storedFindingJSON: storedFindingsJSON([]store.Finding{c.Finding})[0], Since: c.Since.UTC(), FixSince: utc(c.FixSince), Present: c.In,
 			LastIn: c.LastSeen, FixedIn: c.FixedIn, FixedAt: utc(c.FixedAt), Gone: utc(c.Gone), Open: c.Open, Runs: newRunsJSON(c.Running.Runs), Stopped: utc(c.Running.Gone), Unclear: newRunsJSON(c.Running.Unknown)}
+		if c.As != nil {
+			x.As = &storedFindingsJSON([]store.Finding{c.As.Finding})[0]
+		}
 		if due, ok := policy.until(c.Severity, c.Life); ok && c.In {
 			x.Due, x.Overdue = utc(due), now.After(due)
 		}

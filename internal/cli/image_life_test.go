@@ -39,13 +39,17 @@ type lifeBench struct {
 func newLifeBench(t *testing.T) *lifeBench {
 	b := &lifeBench{t: t, records: map[string]string{}}
 	b.mirror = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path != "/osv/Debian/all.zip" {
+		ecosystem, ok := strings.CutSuffix(strings.TrimPrefix(r.URL.Path, "/osv/"), "/all.zip")
+		if !ok {
 			http.NotFound(w, r)
 			return
 		}
 		var feed bytes.Buffer
 		z := zip.NewWriter(&feed)
 		for id, text := range b.records {
+			if !strings.Contains(text, `"ecosystem": "`+ecosystem+`:`) {
+				continue
+			}
 			if f, err := z.Create(id + ".json"); err == nil {
 				f.Write([]byte(text))
 			}

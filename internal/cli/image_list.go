@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -95,7 +96,8 @@ func imageListText(p *Program, shown []store.Seen, replaced int, looked bool) er
 		if !x.Current {
 			name += " (replaced)"
 		}
-		out.wrapped(0, "", name+"  "+x.Platform+"  "+shortDigest(x.Config))
+		out.line(0, bold, name)
+		out.line(2, dim, strings.TrimSpace(x.Platform+"  "+shortDigest(x.Config)))
 		found := "not matched: ullage image rematch does"
 		if x.Matched {
 			found = foundOf(x)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -135,25 +136,32 @@ func (p *imagePrinter) change(c *store.Change) { p.changeDecided(c, nil) }
 
 // changeDecided lists it with what does not count.
 func (p *imagePrinter) changeDecided(c *store.Change, decided decisions) {
-	for _, x := range []struct {
-		list        []store.Finding
-		what, style string
-	}{{c.New, "new", yellow}, {c.Fixes, "fix", green}, {c.Gone, "gone", dim}} {
-		for i, f := range x.list {
-			if i == shownVulnerabilities && !p.verbose {
-				p.line(2, dim, fmt.Sprintf("%-4s  and %d more; -o json lists them", x.what, len(x.list)-i))
-				break
-			}
-			text := fmt.Sprintf("%-4s  %-8s  %s  %s %s", x.what, strings.ToUpper(f.Severity), f.Vulnerability, f.Package, f.Version)
-			if f.Fixed != "" && x.what != "gone" {
-				text += ", fixed in " + f.Fixed
-			}
-			style := x.style
-			if why := decided[f.Key]; why != "" && x.what != "gone" {
-				text, style = text+", "+why, dim
-			}
-			p.line(2, style, text)
+	p.changed("new", yellow, c.New, decided)
+	p.changed("fix", green, c.Fixes, decided)
+	p.changed("gone", dim, c.Gone, nil)
+}
+
+// changed lists findings to which one thing happened, the severest first. more is said
+// of those that it knows, and makes them pale.
+func (p *imagePrinter) changed(what, style string, list []store.Finding, more decisions) {
+	list = slices.Clone(list)
+	slices.SortStableFunc(list, func(a, b store.Finding) int {
+		return slices.Index(severities, a.Severity) - slices.Index(severities, b.Severity)
+	})
+	for i, f := range list {
+		if i == shownVulnerabilities && !p.verbose {
+			p.line(2, dim, fmt.Sprintf("%-4s  and %d more; -o json lists them", what, len(list)-i))
+			break
 		}
+		text := fmt.Sprintf("%-4s  %-8s  %s  %s %s", what, strings.ToUpper(f.Severity), f.Vulnerability, f.Package, f.Version)
+		if f.Fixed != "" && what != "gone" {
+			text += ", fixed in " + f.Fixed
+		}
+		style := style
+		if why := more[f.Key]; why != "" {
+			text, style = text+", "+why, dim
+		}
+		p.line(2, style, text)
 	}
 }
 

@@ -29,11 +29,10 @@ func (p *imagePrinter) vulnerabilities(r *imageAnswer, now time.Time) {
 		return
 	}
 	p.some("no data on", v.NoData, yellow)
-	if len(r.Image.Packages) == 0 {
-		p.wrapped(2, yellow, "nothing was matched: no package was identified in it")
-	}
 	found := foundText(r.Distinct(v.Matches))
 	switch {
+	case len(r.Image.Packages) == 0:
+		found = "not known: no package was identified in it"
 	case len(v.NoData) > 0:
 		found += ", in packages that there is data on"
 	case len(r.Image.Problems) > 0:

@@ -182,17 +182,20 @@ func (w *watcher) tell(e event) error {
 // moved tells what came and went with another image.
 func (p *imagePrinter) moved(m *store.Moved, r *scan.Result) {
 	p.change(&store.Change{New: m.Came, Gone: m.Went})
+	stayed, was := make([]store.Finding, len(m.Stayed)), decisions{}
+	for i, s := range m.Stayed {
+		stayed[i], was[s.Key] = s.Finding, "before in "+s.Was.Package+" "+s.Was.Version
+	}
+	p.changed("same", "", stayed, was)
 	switch {
 	case len(m.Open) > 0:
 		p.wrapped(2, yellow, fmt.Sprintf("not known of %s of the image before: this one was not judged on what has them", counted(len(m.Open), "vulnerability")))
-		few(p, m.Open, func(f *store.Finding) {
-			p.painted("not known", fmt.Sprintf("%s %s in %s %s", strings.ToUpper(f.Severity), f.Vulnerability, f.Package, f.Version), yellow)
-		})
+		p.changed("?", yellow, m.Open, nil)
 	case len(m.Came)+len(m.Went) == 0 && r.Vulnerabilities != nil:
 		p.line(2, "", "no vulnerability came or went")
 	}
-	if r.Vulnerabilities != nil {
-		p.some("no data on", r.Vulnerabilities.NoData, yellow)
+	if v := r.Vulnerabilities; v != nil && len(v.NoData) > 0 {
+		p.wrapped(2, yellow, "no data on "+strings.Join(v.NoData, ", "))
 	}
 }
 
@@ -204,6 +207,12 @@ func problemsOf(r *scan.Result) []string {
 		}
 	}
 	return list
+}
+
+// stayJSON is a vulnerability in the package that has it now.
+type stayJSON struct {
+	storedFindingJSON
+	Was storedFindingJSON `json:"was"`
 }
 
 func (w *watcher) json(e event) error {
@@ -218,7 +227,8 @@ func (w *watcher) json(e event) error {
 		Came      []storedFindingJSON `json:"came"`             // null when nothing is known of vulnerabilities
 		Fixes     []storedFindingJSON `json:"fixes,omitempty"`  // got a version that mends them
 		Went      []storedFindingJSON `json:"went"`
-		Open      []storedFindingJSON `json:"open,omitempty"` // of the image before, not known of this one
+		Stayed    []stayJSON          `json:"stayed,omitempty"` // in another package of the operating system
+		Open      []storedFindingJSON `json:"open,omitempty"`   // of the image before, not known of this one
 		Problems  []string            `json:"problems,omitempty"`
 		Error     string              `json:"error,omitempty"`
 	}{Version: 1, Event: e.kind, At: e.at.UTC(), Reference: e.ref, Problems: problemsOf(e.result)}
@@ -235,6 +245,10 @@ func (w *watcher) json(e event) error {
 			if e.kind == "moved" {
 				j.Came, j.Fixes, j.Went = storedFindingsJSON(e.moved.Came), nil, storedFindingsJSON(e.moved.Went)
 				j.Open = storedFindingsJSON(e.moved.Open)
+				for _, s := range e.moved.Stayed {
+					pair := storedFindingsJSON([]store.Finding{s.Finding, s.Was})
+					j.Stayed = append(j.Stayed, stayJSON{pair[0], pair[1]})
+				}
 			}
 		}
 	}

@@ -24,6 +24,7 @@ type fleetImage struct {
 	matched          bool
 	open             openness
 	found            map[lineage]lived // that are there; nil before they were asked for
+	system           systemFindings    // of these; nil before they were asked for
 }
 
 // place is a container of a workload.
@@ -120,7 +121,8 @@ func (f *fleet) findingsOf(ctx context.Context, tx *sql.Tx, x *fleetImage) (map[
 type Outcome struct {
 	Runs []Ran // of images that have it, now
 	// Gone is when the last image with it was first seen not to run any more. It is
-	// zero while one runs, when none ever did, and when that is not known.
+	// zero while one runs, when none ever did, when that is not known, and when what
+	// runs in its place has the vulnerability in another package.
 	Gone time.Time
 	// Unknown are runs, now, of images in the place of those with the finding, of
 	// which it is not known whether they have it: not read, or not judged on it.
@@ -131,7 +133,7 @@ type Outcome struct {
 func (f *fleet) outcome(ctx context.Context, tx *sql.Tx, l lineage, ran []Ran) (Outcome, error) {
 	var o Outcome
 	var gone time.Time
-	done := map[place]bool{}
+	done, stays := map[place]bool{}, false
 	for i := range ran {
 		if ran[i].Gone.After(gone) {
 			gone = ran[i].Gone
@@ -143,6 +145,13 @@ func (f *fleet) outcome(ctx context.Context, tx *sql.Tx, l lineage, ran []Ran) (
 		done[at] = true
 		for _, r := range f.now[at] {
 			has, known, err := f.has(ctx, tx, r, l)
+			if err == nil && !has {
+				has, err = f.stays(ctx, tx, &ran[i], r, l)
+				stays = stays || has
+				if has {
+					continue
+				}
+			}
 			switch {
 			case err != nil:
 				return o, err
@@ -153,10 +162,37 @@ func (f *fleet) outcome(ctx context.Context, tx *sql.Tx, l lineage, ran []Ran) (
 			}
 		}
 	}
-	if len(o.Runs)+len(o.Unknown) == 0 {
+	if len(o.Runs)+len(o.Unknown) == 0 && !stays {
 		o.Gone = gone
 	}
 	return o, nil
+}
+
+// stays says whether what runs has the vulnerability in another package of its operating
+// system than what ran before.
+func (f *fleet) stays(ctx context.Context, tx *sql.Tx, before, now *Ran, l lineage) (bool, error) {
+	for _, x := range f.imagesOf(now) {
+		second, err := f.findingsOf(ctx, tx, x)
+		if err != nil {
+			return false, err
+		}
+		if x.system == nil {
+			x.system = systemFindingsOf(second, lived.finding)
+		}
+		for _, y := range f.imagesOf(before) {
+			first, err := f.findingsOf(ctx, tx, y)
+			if err != nil {
+				return false, err
+			}
+			if _, had := first[l]; !had {
+				continue
+			}
+			if _, ok := successor(l, first, x.system); ok {
+				return true, nil
+			}
+		}
+	}
+	return false, nil
 }
 
 // has says whether what runs has a finding, and whether that is known.

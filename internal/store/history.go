@@ -20,8 +20,18 @@ type Course struct {
 	// Open says that no image after the last one with it was judged on it: whether it is
 	// fixed is not known.
 	Open bool
+	// As is the finding that took its place in an image of another release or
+	// distribution, and has a course of its own; nil when none did.
+	As *Successor
 	// Running is what became of it where the images ran that have it.
 	Running Outcome
+}
+
+// Successor is a vulnerability in the package that has it now.
+type Successor struct {
+	Finding
+	Config string    // of the first image with it
+	At     time.Time // when the reference was first seen to lead there
 }
 
 // History is what was seen of one reference and platform.
@@ -62,21 +72,28 @@ func (s *Store) History(ctx context.Context, reference, platform string) (h Hist
 // follow makes the courses of what the images have.
 func (h *History) follow(ctx context.Context, tx *sql.Tx, f *fleet) error {
 	courses, ran := map[lineage]*Course{}, map[lineage][]Ran{}
+	present, system := make([]map[lineage]lived, len(h.Images)), make([]systemFindings, len(h.Images))
 	for i, x := range slices.Backward(h.Images) { // from the oldest
 		found, err := findings(ctx, tx, x.id)
 		if err != nil {
 			return err
 		}
-		there := map[lineage]bool{}
+		there := map[lineage]lived{}
 		for _, l := range found {
 			follow(courses, l, h.Images, i)
-			if key := l.lineage(); l.life.Gone.IsZero() && !there[key] {
-				there[key] = true
-				ran[key] = append(ran[key], x.Runs...)
+			if key := l.lineage(); l.life.Gone.IsZero() {
+				if _, again := there[key]; !again {
+					ran[key] = append(ran[key], x.Runs...)
+				}
+				there[key] = l
 			}
 		}
+		present[i], system[i] = there, systemFindingsOf(there, lived.finding)
 	}
 	for key, c := range courses {
+		if last := slices.IndexFunc(h.Images, func(x Seen) bool { return x.Config == c.LastSeen }); last > 0 && c.Gone.IsZero() {
+			c.fixedBy(key, h.Images[:last], present[last], system)
+		}
 		var err error
 		if c.Running, err = f.outcome(ctx, tx, key, ran[key]); err != nil {
 			return err
@@ -105,15 +122,17 @@ func follow(courses map[lineage]*Course, l lived, images []Seen, i int) {
 		fix = l.life.FixSince
 	}
 	*c = Course{Finding: l.Finding, Life: Life{since, fix, l.life.Gone}, LastSeen: images[i].Config, In: i == 0 && there}
-	if i > 0 && there {
-		c.fixedBy(l.lineage(), images[:i])
-	}
 }
 
-// fixedBy finds the first of later images that is known not to have it.
-func (c *Course) fixedBy(l lineage, later []Seen) {
+// fixedBy finds the first of later images that is known not to have it, or to have it in
+// another package than the last image with it, of which all findings are given.
+func (c *Course) fixedBy(l lineage, later []Seen, last map[lineage]lived, system []systemFindings) {
 	c.Open = true
-	for _, x := range slices.Backward(later) {
+	for i, x := range slices.Backward(later) {
+		if next, ok := successor(l, last, system[i]); ok {
+			c.As, c.Open = &Successor{next, x.Config, x.First}, false
+			return
+		}
 		if x.Matched && x.open.proves(l) {
 			c.FixedIn, c.FixedAt, c.Open = x.Config, x.First, false
 			return
@@ -125,6 +144,9 @@ func (c *Course) fixedBy(l lineage, later []Seen) {
 // package and vulnerability are.
 type Moved struct {
 	Came, Went []Finding
+	// Stayed are neither: the second image has the vulnerability in another package of
+	// its operating system.
+	Stayed []Stay
 	// Open were found in the first image, and the second was not judged on them.
 	Open []Finding
 }
@@ -149,6 +171,7 @@ func (s *Store) Difference(ctx context.Context, first, second string) (m Moved, 
 				m.Open = append(m.Open, f)
 			}
 		}
+		m.settle(a, b)
 		return nil
 	})
 	return m, err

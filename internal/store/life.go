@@ -143,7 +143,7 @@ func (s *Store) reconcile(ctx context.Context, tx *sql.Tx, id int64, found []Fin
 		return err
 	}
 	defer put.Close()
-	now := s.now()
+	now, inherited := s.now(), inheritanceOf(earlier, found)
 	there, proves := map[Key]bool{}, judged.Proves()
 	for i := range found {
 		f := &found[i]
@@ -154,7 +154,7 @@ func (s *Store) reconcile(ctx context.Context, tx *sql.Tx, id int64, found []Fin
 		was, known := before[f.Key]
 		life := was.life
 		if !known {
-			life.Since = now
+			life = inherited.of(f, now)
 			if e, ok := earlier[f.lineage()]; ok {
 				life = e
 			}

@@ -136,12 +136,17 @@ func (m *RunningImage) complete(ctx context.Context, tx *sql.Tx, f *fleet, x *fl
 		if err != nil {
 			return err
 		}
-		has := map[lineage]bool{}
+		has := map[lineage]lived{}
 		for _, l := range there {
-			has[l.lineage()] = has[l.lineage()] || l.life.Gone.IsZero()
+			if l.life.Gone.IsZero() {
+				has[l.lineage()] = l
+			}
 		}
+		system := systemFindingsOf(has, lived.finding)
 		for l := range found {
-			if !has[l] && next.open.proves(l) && fixed[l] == nil {
+			_, there := has[l]
+			_, stays := successor(l, found, system)
+			if !there && !stays && next.open.proves(l) && fixed[l] == nil {
 				fixed[l] = next
 			}
 		}
