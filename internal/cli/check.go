@@ -207,8 +207,10 @@ func (f *checkFlags) judge(ctx context.Context, p *Program, paths []string) (*ju
 	plan.rules = policy.Bind(plan.rules, slices.Concat(plan.beside, in.Objects), known.Complete)
 	if f.images.asked() {
 		decide := decideFlags{failOn: "never", config: f.configPath, vex: f.images.vex, exceptions: texts(f.exceptions)}
-		if f.images.decider, err = decide.decider(p, "json", now); err != nil {
-			return nil, err
+		if f.images.decider == nil { // it knows what was read, which is not read again
+			if f.images.decider, err = decide.decider(p, "json", now); err != nil {
+				return nil, err
+			}
 		}
 		var problems []model.Problem
 		if plan.images, problems, err = f.images.read(ctx, p, bar, plan.judged(in.Objects)); err != nil {
@@ -224,6 +226,9 @@ func (f *checkFlags) judge(ctx context.Context, p *Program, paths []string) (*ju
 	}
 	if r.Counts.Objects == 0 && len(in.Objects) > 0 {
 		return nil, fmt.Errorf("--namespace and --selector match none of %s", counted(len(in.Objects), "object"))
+	}
+	if f.images.asked() {
+		f.images.leftover(r)
 	}
 	plan.complete(r, in, paths, now)
 	return &judged{plan, in, r}, nil

@@ -45,6 +45,7 @@ type imagesFlags struct {
 	sources  map[string]string // of --image-from, by canonical reference
 	facts    map[string]*tree.Node
 	problems map[string]*model.Problem // by what was read; nil where all of it was
+	matched  bool                      // an image was held against advisories
 }
 
 // ofImages are the flags that mean nothing unless images are read.
@@ -254,11 +255,22 @@ func (f *imagesFlags) note(job *imageJob, r *scan.Result, err error, now time.Ti
 		reason := fmt.Sprintf("image %s could not be read: %s", job.name, cause(err))
 		f.facts[job.key], f.problems[job.key] = check.UnreadImage(reason), &model.Problem{Reason: reason, Hint: imageHint(job.name, err)}
 	default:
-		f.facts[job.key] = imageFacts(f.decider.decide(r).Result, now)
+		f.matched = f.matched || r.Vulnerabilities != nil
+		f.facts[job.key] = imageFacts(f.decider.decide(r, append(namesOf(r.Image), placeNames(image.FullName(job.name))...)).Result, now)
 		if n := len(r.Image.Problems); n > 0 {
 			reason := fmt.Sprintf("image %s: %s could not be read: %s", job.name, counted(n, "part"), r.Image.Problems[0])
 			f.problems[job.key] = &model.Problem{Reason: reason, Hint: "ullage image " + job.name + " lists them; what is not found in the image is not known"}
 		}
+	}
+}
+
+// leftover adds exceptions from vulnerabilities that do nothing to a report. None is
+// unused while an image could not be read, or nothing was matched.
+func (f *imagesFlags) leftover(r *model.Report) {
+	expired, unused := f.decider.leftover()
+	r.Expired = append(r.Expired, expired...)
+	if f.matched && len(f.problems) == 0 {
+		r.Unused = append(r.Unused, unused...)
 	}
 }
 

@@ -86,9 +86,12 @@ func (l *lifePolicy) until(severity string, life store.Life) (time.Time, bool) {
 
 // owner returns who answers for an image, "" when nobody does.
 func (l *lifePolicy) owner(reference string) string {
+	names := placeNames(reference)
 	for _, o := range l.owners {
-		if slices.ContainsFunc(o.images, func(pattern string) bool { return matchesPattern(pattern, reference) }) {
-			return o.owner
+		for _, pattern := range o.images {
+			if slices.ContainsFunc(names, func(name string) bool { return matchesPattern(pattern, name) }) {
+				return o.owner
+			}
 		}
 	}
 	return ""

@@ -145,7 +145,7 @@ func (f *imageFlags) run(ctx context.Context, p *Program, ref string) error {
 	if result.StoreError != nil {
 		tellStore(p, result.StoreError)
 	}
-	answer := decider.decide(result)
+	answer := decider.decide(result, namesOf(result.Image))
 	if f.rules.wanted {
 		return f.judge(ctx, p, ref, answer.Result)
 	}

@@ -3,6 +3,7 @@ package cli
 import (
 	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -113,8 +114,9 @@ type imageAnswer struct {
 	life              *lifeView // nil: nothing is known of before
 }
 
-// decide lets statements and exceptions speak of what was found.
-func (d *decider) decide(r *scan.Result) *imageAnswer {
+// decide lets statements and exceptions speak of what was found in an image of some
+// names.
+func (d *decider) decide(r *scan.Result, names []string) *imageAnswer {
 	a := &imageAnswer{Result: r, idle: d.unread, onlyFixable: d.onlyFixable, asked: d.asked}
 	if d.asked != "" {
 		a.missing = notJudged(r)
@@ -131,7 +133,7 @@ func (d *decider) decide(r *scan.Result) *imageAnswer {
 	}
 	for i := range found.Matches {
 		m := &found.Matches[i]
-		m.Exception = d.exceptions.ApplyTo(excepted(r.Image, m))
+		m.Exception = d.exceptions.ApplyTo(excepted(r.Image, names, m))
 	}
 	for _, group := range r.Distinct(found.Matches) {
 		m := group[0]
@@ -145,9 +147,8 @@ func (d *decider) decide(r *scan.Result) *imageAnswer {
 			a.hidden++
 		}
 	}
-	expired, _ := d.exceptions.LeftoverVulnerabilities()
-	a.unused = d.exceptions.UnusedFor(r.Image.Reference)
-	a.expired = slices.DeleteFunc(expired, func(e *model.Exception) bool { return e.Matched == 0 })
+	a.expired, _ = d.leftover()
+	a.unused = d.exceptions.UnusedFor(names)
 	a.Result = &scan.Result{}
 	*a.Result = *r
 	a.Vulnerabilities = found
@@ -190,9 +191,39 @@ func unstated(p *Program, r *scan.Result) error {
 }
 
 // excepted is a match as exceptions know it.
-func excepted(img *image.Image, m *vuln.Match) *policy.Vulnerability {
+func excepted(img *image.Image, names []string, m *vuln.Match) *policy.Vulnerability {
 	p := &img.Packages[m.Package]
-	return &policy.Vulnerability{IDs: slices.Concat([]string{m.ID}, m.Aliases, m.Advisories), Image: img.Reference, Packages: []string{p.Name, p.Source, p.PURL}}
+	return &policy.Vulnerability{IDs: slices.Concat([]string{m.ID}, m.Aliases, m.Advisories), Images: names, Packages: []string{p.Name, p.Source, p.PURL}}
+}
+
+// namesOf are what exceptions may call an image: what it is known by, and what it was
+// asked for as.
+func namesOf(img *image.Image) []string {
+	return append(placeNames(scan.PlaceOf(img)), img.Reference)
+}
+
+// placeNames are what exceptions and owners may call an image that is known by a place:
+// a reference in full and as people write it, a file by its path and by its name.
+func placeNames(place string) []string {
+	names := []string{place}
+	if short := familiar(place); short != place {
+		names = append(names, short)
+	}
+	path := place
+	if _, rest, ok := strings.Cut(place, ":/"); ok { // an archive with its form before it
+		path = "/" + rest
+	}
+	if filepath.IsAbs(path) {
+		names = append(names, path, filepath.Base(path))
+	}
+	return names
+}
+
+// leftover are the exceptions that covered nothing in all the images that were decided
+// on, and those that would have covered something and have expired.
+func (d *decider) leftover() (expired, unused []*model.Exception) {
+	expired, unused = d.exceptions.LeftoverVulnerabilities()
+	return slices.DeleteFunc(expired, func(e *model.Exception) bool { return e.Matched == 0 }), unused
 }
 
 // shown are the matches in view, the most urgent first.

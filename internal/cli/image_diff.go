@@ -76,7 +76,7 @@ func (f *imageFlags) diff(ctx context.Context, p *Program, refs []string) error 
 		if err != nil {
 			return interrupted(ctx, &codeError{exitUsage, err})
 		}
-		sides[i] = decider.decide(result)
+		sides[i] = decider.decide(result, namesOf(result.Image))
 	}
 	bar.end()
 	d := scan.Compare(sides[0].Result, sides[1].Result)

@@ -29,7 +29,7 @@ func TestImagePlaces(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	answer := (&decider{conditions: high, asked: "high", exceptions: policy.NewExceptions(time.Unix(0, 0), "none", nil)}).decide(r)
+	answer := (&decider{conditions: high, asked: "high", exceptions: policy.NewExceptions(time.Unix(0, 0), "none", nil)}).decide(r, nil)
 	if answer.failing != 2 {
 		t.Errorf("%d fail", answer.failing)
 	}

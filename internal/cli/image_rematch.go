@@ -88,9 +88,9 @@ func (f *rematchFlags) rematch(cmd *cobra.Command, p *Program) error {
 		return interrupted(cmd.Context(), &codeError{exitUsage, err})
 	}
 	if f.output == "json" {
-		err = rematchJSON(p, all)
+		err = rematchJSON(p, all, decider)
 	} else {
-		err = rematchText(p, f.color, all)
+		err = rematchText(p, f.color, all, decider)
 	}
 	if err != nil {
 		return &codeError{exitUsage, err}
@@ -112,7 +112,7 @@ type rematched struct {
 	decided decisions
 }
 
-func rematchText(p *Program, color string, all []*rematched) error {
+func rematchText(p *Program, color string, all []*rematched, d *decider) error {
 	out := imagePrinter{newPrinter(p, color), false}
 	same := 0
 	for _, x := range all {
@@ -128,6 +128,7 @@ func rematchText(p *Program, color string, all []*rematched) error {
 		out.changeDecided(&x.Change, x.decided)
 	}
 	out.line(0, "", fmt.Sprintf("%s matched; in %d of them nothing is different", counted(len(all), "image"), same))
+	out.leftover(d)
 	return out.w.Flush()
 }
 
@@ -194,7 +195,7 @@ func storedFindingsJSON(list []store.Finding) []storedFindingJSON {
 	return out
 }
 
-func rematchJSON(p *Program, all []*rematched) error {
+func rematchJSON(p *Program, all []*rematched, d *decider) error {
 	type image struct {
 		References []string            `json:"references"`
 		Platform   string              `json:"platform"`
@@ -210,7 +211,8 @@ func rematchJSON(p *Program, all []*rematched) error {
 	out := struct {
 		Version int     `json:"version"`
 		Images  []image `json:"images"`
-	}{1, []image{}}
+		leftoverJSON
+	}{1, []image{}, newLeftoverJSON(d)}
 	for _, x := range all {
 		j := image{References: x.References, Platform: x.Platform, Config: x.Config, First: x.Change.First,
 			New: decidedFindingsJSON(x.Change.New, x.decided), Fixes: decidedFindingsJSON(x.Change.Fixes, x.decided), Decided: len(x.decided), Gone: storedFindingsJSON(x.Change.Gone)}

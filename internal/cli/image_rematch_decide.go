@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"ullage.dev/ullage/internal/image"
+	"ullage.dev/ullage/internal/model"
 	"ullage.dev/ullage/internal/scan"
 	"ullage.dev/ullage/internal/store"
 )
@@ -23,7 +24,7 @@ func (d *decider) decideStored(x *scan.Rematched) decisions {
 		img.Reference, img.Repository = familiar(reference), repositoryOf(reference)
 		r.Image = &img
 		here := decisions{}
-		a := d.decide(&r)
+		a := d.decide(&r, placeNames(reference))
 		for k := range a.Vulnerabilities.Matches {
 			if m := &a.Vulnerabilities.Matches[k]; m.Exception != nil {
 				here[scan.KeyOf(&img, m)] = fmt.Sprintf("accepted by %s until %s: %s", m.Exception.Owner, m.Exception.Expires.Format(time.DateOnly), m.Exception.Reason)
@@ -53,4 +54,42 @@ func familiar(reference string) string {
 		return strings.TrimPrefix(rest, "library/")
 	}
 	return reference
+}
+
+// leftover tells of exceptions that do nothing in any of the images.
+func (p *imagePrinter) leftover(d *decider) {
+	expired, unused := d.leftover()
+	p.idle(expired, unused)
+}
+
+// idle tells of exceptions that do nothing.
+func (p *imagePrinter) idle(expired, unused []*model.Exception) {
+	var ended, without []string
+	for _, e := range expired {
+		ended = append(ended, e.ID+" ("+e.Expires.Format(time.DateOnly)+")")
+	}
+	for _, e := range unused {
+		without = append(without, e.ID)
+	}
+	p.some("expired exception", ended, yellow)
+	p.some("unused exception", without, dim)
+}
+
+// leftoverJSON are exceptions that do nothing.
+type leftoverJSON struct {
+	Expired []exceptionJSON `json:"exceptionsExpired"` // that would cover something found
+	Unused  []exceptionJSON `json:"exceptionsUnused"`  // that cover nothing found
+}
+
+func newLeftoverJSON(d *decider) leftoverJSON {
+	expired, unused := d.leftover()
+	return leftoverJSON{exceptionsJSON(expired), exceptionsJSON(unused)}
+}
+
+func exceptionsJSON(list []*model.Exception) []exceptionJSON {
+	out := []exceptionJSON{}
+	for _, e := range list {
+		out = append(out, *newExceptionJSON(e))
+	}
+	return out
 }

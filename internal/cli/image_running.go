@@ -168,7 +168,7 @@ func (f *runningFlags) tell(ctx context.Context, p *Program, s *store.Store, d *
 	if len(running.Looks) == 0 {
 		return &codeError{exitIncomplete, errors.New("no cluster was looked at: --cluster or --from FILE says what runs")}
 	}
-	view := &runningView{Running: &running, life: &d.life, at: time.Now()}
+	view := &runningView{Running: &running, decider: d, life: &d.life, at: time.Now()}
 	if view.decided, err = f.decide(ctx, p, s, d, &running); err != nil {
 		return err
 	}
@@ -190,6 +190,7 @@ func (f *runningFlags) tell(ctx context.Context, p *Program, s *store.Store, d *
 // runningView is what runs, what does not count of it, and when it is due.
 type runningView struct {
 	*store.Running
+	decider *decider
 	decided map[string]decisions // by the configuration of the image
 	life    *lifePolicy
 	at      time.Time

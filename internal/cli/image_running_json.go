@@ -17,6 +17,7 @@ type runningJSON struct {
 	Gone     []goneJSON         `json:"gone"`
 	Open     []openRunJSON      `json:"open"`
 	Silent   []runJSON          `json:"silent,omitempty"` // containers that do not say which image they have
+	leftoverJSON
 }
 
 type lookJSON struct {
@@ -81,7 +82,7 @@ func newRunsJSON(runs []store.Ran) []runJSON {
 }
 
 func newRunningJSON(r *runningView, now *scan.Running) *runningJSON {
-	out := &runningJSON{Version: 1, Clusters: newLooksJSON(r.Looks), Images: []runningImageJSON{}, Unread: newRunsJSON(r.Unread), Gone: []goneJSON{}, Open: []openRunJSON{}}
+	out := &runningJSON{Version: 1, Clusters: newLooksJSON(r.Looks), Images: []runningImageJSON{}, Unread: newRunsJSON(r.Unread), Gone: []goneJSON{}, Open: []openRunJSON{}, leftoverJSON: newLeftoverJSON(r.decider)}
 	for i := range r.Images {
 		m := &r.Images[i]
 		j := runningImageJSON{Config: m.Config, Platform: m.Platform, References: listOf(m.References), Unjudged: m.Unjudged, Runs: newRunsJSON(m.Runs)}

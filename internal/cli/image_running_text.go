@@ -63,6 +63,7 @@ func (p *imagePrinter) running(r *runningView, now *scan.Running) error {
 	}
 	p.gone(r.Gone, r.at)
 	p.notKnown(r.Running, now)
+	p.leftover(r.decider)
 	return p.w.Flush()
 }
 

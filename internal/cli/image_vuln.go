@@ -168,16 +168,7 @@ func (p *imagePrinter) decided(r *imageAnswer) {
 		}
 		p.painted("VEX without effect", counted(n, "statement")+": "+strings.Join(shown, "; ")+map[bool]string{true: "; ...", false: ""}[len(shown) < n], yellow)
 	}
-	var expired []string
-	for _, e := range r.expired {
-		expired = append(expired, e.ID+" ("+e.Expires.Format(time.DateOnly)+")")
-	}
-	p.some("expired exception", expired, yellow)
-	var unused []string
-	for _, e := range r.unused {
-		unused = append(unused, e.ID)
-	}
-	p.some("unused exception", unused, dim)
+	p.idle(r.expired, r.unused)
 }
 
 // match writes a vulnerability with its reasons, and more of these. of is the package

@@ -120,7 +120,7 @@ func newVulnerabilitiesJSON(r *imageAnswer) *vulnerabilitiesJSON {
 	}
 	j := &vulnerabilitiesJSON{
 		Found: []vulnerabilityJSON{}, NotShown: r.hidden, RuledOut: []ruledJSON{}, Undecided: []undecidedJSON{}, NoData: listOf(v.NoData), NotMatched: notIdentified(r.Image.Packages), Feeds: newFeedAgesJSON(r.Feeds),
-		Upgrades: []upgradeJSON{}, VEXWithoutEffect: listOf(r.idle), Expired: []exceptionJSON{}, Unused: []exceptionJSON{},
+		Upgrades: []upgradeJSON{}, VEXWithoutEffect: listOf(r.idle), Expired: exceptionsJSON(r.expired), Unused: exceptionsJSON(r.unused),
 	}
 	if r.asked != "" {
 		j.Failing = &r.failing
@@ -149,12 +149,6 @@ func newVulnerabilitiesJSON(r *imageAnswer) *vulnerabilitiesJSON {
 			owner = r.Image.Packages[u.Owner].Name
 		}
 		j.Upgrades = append(j.Upgrades, upgradeJSON{u.Ecosystem, u.Name, u.From, u.To, owner, u.Layer + 1, inBase(&r.Image.Base, u.Layer), u.Packages, u.Mends, u.Exploited, u.Left, u.Comes})
-	}
-	for _, e := range r.expired {
-		j.Expired = append(j.Expired, *newExceptionJSON(e))
-	}
-	for _, e := range r.unused {
-		j.Unused = append(j.Unused, *newExceptionJSON(e))
 	}
 	return j
 }

@@ -58,7 +58,10 @@ func openRegistry(ctx context.Context, ref string, o Options) (*Source, error) {
 			return nil, ctx.Err()
 		}
 		host, _, _ := strings.Cut(place, "/")
-		failed = append(failed, fmt.Errorf("%s: %w", place, explain(host, err)))
+		if err = explain(host, err); place != ref { // who asked for it names it
+			err = fmt.Errorf("%s: %w", place, err)
+		}
+		failed = append(failed, err)
 	}
 	return nil, errors.Join(failed...)
 }

@@ -31,7 +31,7 @@ func (s *Scanner) remember(ctx context.Context, r *Result) error {
 	if img.Identity.Config == "" || img.Bill {
 		return nil
 	}
-	m := &Memory{Reference: placeOf(img)}
+	m := &Memory{Reference: PlaceOf(img)}
 	at := store.Sighting{Reference: m.Reference, Platform: img.Platform, Config: img.Identity.Config, Manifest: img.Manifest, Index: img.Index}
 	var err error
 	if m.Before, err = s.Store.See(ctx, at, image.Version(), func() ([]byte, error) { return inventoryOf(img) }); err != nil {
@@ -54,9 +54,9 @@ func (s *Scanner) remember(ctx context.Context, r *Result) error {
 	return nil
 }
 
-// placeOf gives the reference in full where there is one, else the file, and for
-// what was piped in the image itself.
-func placeOf(img *image.Image) string {
+// PlaceOf gives what an image is known by: the reference in full where there is one, as
+// in an archive that names it, else the file, and for what was piped in the image itself.
+func PlaceOf(img *image.Image) string {
 	if img.Name != "" {
 		return img.Name
 	}
