@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -166,15 +167,26 @@ func FuzzOpen(f *testing.F) {
 		f.Fatal(err)
 	}
 	key := packageGroup("Go", "stdlib") + partEnd + "osv/Go" + partEnd + "GO-1"
-	if err := errors.Join(w.add(row{[]byte(key), appendAffected(nil, &vuln.Affected{Versions: []string{"1"}})}), w.close(&Description{})); err != nil {
+	record := vuln.Record{Names: []string{"GO-1"}, Aliases: []string{"GHSA-1", "GO-1"}, Published: 1, Summary: "s", Exploited: &vuln.Exploited{Added: "2026-01-01"}, EPSS: &vuln.EPSS{Probability: 0.5}}
+	record.Rating.Score, record.Rating.Vector, record.Rating.By = 7.5, "CVSS:3.1/AV:N", "GO-1"
+	folded := row{[]byte(foldedGroup("CVE-2026-1") + partEnd + partEnd), appendRecord(nil, &record)}
+	if err := errors.Join(w.add(row{[]byte(key), appendAffected(nil, &vuln.Affected{Versions: []string{"1"}})}), w.add(folded), w.close(&Description{})); err != nil {
 		f.Fatal(err)
 	}
 	f.Add(b.Bytes(), appendAdvisory(nil, &vuln.Advisory{Aliases: []string{"x"}}))
+	f.Add(b.Bytes(), folded.value)
 	f.Fuzz(func(t *testing.T, text, value []byte) {
 		var a vuln.Affected
 		var d vuln.Advisory
 		readAffected(string(value), &a)
 		readAdvisory(string(value), &d)
+		if r, err := readRecord(string(value)); err == nil {
+			again, err := readRecord(string(appendRecord(nil, &r)))
+			if err != nil || !slices.Equal(again.Names, r.Names) || !slices.Equal(again.Aliases, r.Aliases) || again.Summary != r.Summary || again.Rating.Vector != r.Rating.Vector ||
+				(again.Exploited == nil) != (r.Exploited == nil) || (again.EPSS == nil) != (r.EPSS == nil) {
+				t.Errorf("%+v is read back as %+v, %v", r, again, err)
+			}
+		}
 		table, err := openTable(bytes.NewReader(text), int64(len(text)))
 		if err != nil {
 			return
@@ -185,6 +197,7 @@ func FuzzOpen(f *testing.F) {
 		db := &Database{table: table}
 		db.Affected("Go", "stdlib", func(*vuln.Affected) {})
 		db.Record("GO-1")
+		db.Record("CVE-2026-1")
 		s := &scan{t: table, keep: func(string, string) bool { return true }}
 		for range 1000 {
 			if _, err := s.next(); err != nil {
