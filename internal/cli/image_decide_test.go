@@ -167,7 +167,7 @@ func TestUnusedException(t *testing.T) {
 	entry := func(id, vulnerability, images string) string {
 		return "- {id: " + id + ", rules: [" + vulnerability + "], match: {images: ['" + images + "']}, reason: not reached, owner: team shop, expires: 2100-01-01}\n"
 	}
-	file := scratch(t, "e.yaml", "apiVersion: ullage.dev/v1alpha1\nkind: Exceptions\nexceptions:\n"+entry("used", "CVE-2023-45853", "*")+entry("idle", "CVE-2020-1", "*")+entry("elsewhere", "CVE-2020-1", "registry.example/*"))
+	file := scratch(t, "e.yaml", "apiVersion: ullage.dev/v1alpha1\nkind: Exceptions\nexceptions:\n"+entry("used", "CVE-2023-45853", "*")+entry("idle", "CVE-2020-1", "*")+entry("elsewhere", "CVE-2020-1", "other.example/*"))
 	text, stderr, code := runImage(t, "--db", db, "--exceptions", file, path)
 	if code != exitClean || !strings.Contains(text, "unused exception  idle\n") {
 		t.Errorf("exit %d: %s\n%s", code, stderr, text)
