@@ -10,7 +10,7 @@ import (
 	"ullage.dev/ullage/internal/model"
 )
 
-// requestOnly are resources of which there are no objects: rules name them, and
+// requestOnly are resources of which no objects are read: rules name them, and
 // requests.
 var requestOnly = []*model.Resource{
 	{Plural: "users", Short: []string{"user"}, ClusterScoped: true},
@@ -18,6 +18,7 @@ var requestOnly = []*model.Resource{
 	{GroupKind: model.GroupKind{Group: "authentication.k8s.io"}, Plural: "uids", ClusterScoped: true},
 	{GroupKind: model.GroupKind{Group: "authentication.k8s.io"}, Plural: "userextras", ClusterScoped: true},
 	{GroupKind: model.GroupKind{Group: "certificates.k8s.io"}, Plural: "signers", Short: []string{"signer"}, ClusterScoped: true},
+	{GroupKind: model.GroupKind{Group: "security.openshift.io", Kind: "SecurityContextConstraints"}, Plural: "securitycontextconstraints", Short: []string{"scc"}, ClusterScoped: true},
 }
 
 // subresources are the words that RESOURCE/WORD takes for a subresource and not

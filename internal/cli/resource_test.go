@@ -47,6 +47,7 @@ spec: {group: example.org, scope: Cluster, names: {kind: Service, plural: servic
 		{without, "css", "external-secrets.io", "clustersecretstores", false, false},
 		{without, "users", "", "users", false, false},
 		{without, "signers.certificates.k8s.io", "certificates.k8s.io", "signers", false, false},
+		{without, "scc", "security.openshift.io", "securitycontextconstraints", false, false},
 		{without, "oxen.example.org", "example.org", "oxen", true, false},
 		{without, "*.apps", "apps", "*", true, false},
 		{without, ".apps", "", "", false, true},

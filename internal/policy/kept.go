@@ -1,9 +1,11 @@
 package policy
 
 import (
+	"fmt"
 	"hash/maphash"
 	"slices"
 	"strconv"
+	"strings"
 
 	"ullage.dev/ullage/internal/model"
 	"ullage.dev/ullage/internal/tree"
@@ -106,15 +108,29 @@ func (f *frame) label() string {
 	return f.kept.label()
 }
 
+// referenceLabel names what an object refers to: another object, or a part of one.
+func referenceLabel(kind, name string) string {
+	switch kind {
+	case "":
+		return fmt.Sprintf(`"%s"`, name)
+	case "ContainerPort":
+		return fmt.Sprintf(`container port "%s"`, name)
+	case "SecretKey", "ConfigMapKey":
+		of, part, _ := strings.Cut(name, "/")
+		return fmt.Sprintf(`entry "%s" of %s "%s"`, part, strings.TrimSuffix(kind, "Key"), of)
+	case "ServicePort":
+		of, part, _ := strings.Cut(name, ":")
+		return fmt.Sprintf(`port "%s" of Service "%s"`, part, of)
+	}
+	return fmt.Sprintf(`%s "%s"`, kind, name)
+}
+
 // appendLabel names a binding for people: by what is written in it, if anything
 // there tells it from its neighbours, else by its place.
 func (b *binding) appendLabel(text []byte) []byte {
 	switch b.found {
 	case "reference":
-		if kind := b.node.Get("kind").Str(); kind != "" {
-			text = append(append(text, kind...), ' ')
-		}
-		return append(append(append(text, '"'), b.node.Get("name").Str()...), '"')
+		return append(text, referenceLabel(b.node.Get("kind").Str(), b.node.Get("name").Str())...)
 	case "credential", "unknownField":
 		return append(text, b.path.String()...)
 	}

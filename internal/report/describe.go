@@ -145,7 +145,7 @@ func headline(f *model.Finding) string {
 		message = clean(f.Rule.Title)
 	}
 	kind, _, _ := strings.Cut(subject, " ")
-	if subject == "" || strings.Contains(message, subject) || kind == "SecretKey" || kind == "ConfigMapKey" { // no words of Kubernetes
+	if subject == "" || strings.Contains(message, subject) || strings.Contains(subject, `" of `) { // messages name parts of objects in other words
 		return message
 	}
 	if i := indexNoun(message, "the "+kind); i >= 0 {
