@@ -38,9 +38,10 @@ type need struct {
 
 // compiledCatalogue is the catalogue, made for looking up what a rule gives.
 type compiledCatalogue struct {
-	verbs map[uint64]verbSet
-	read  verbSet
-	patch verbSet
+	verbs         map[uint64]verbSet
+	read          verbSet
+	readAll       verbSet // those of read that requests without a name have
+	patch, create verbSet
 	// byResource holds, for each way to name a resource in a rule, the needs
 	// that it may meet.
 	byResource map[uint64][]need
@@ -57,8 +58,9 @@ func compile() compiledCatalogue {
 			}
 		}
 	}
-	c.patch = c.verbs[hashOf("patch")]
-	c.read = c.verbs[hashOf("get")] | c.verbs[hashOf("list")] | c.verbs[hashOf("watch")]
+	c.patch, c.create = c.verbs[hashOf("patch")], c.verbs[hashOf("create")]
+	c.readAll = c.verbs[hashOf("list")] | c.verbs[hashOf("watch")]
+	c.read = c.verbs[hashOf("get")] | c.readAll
 	return c
 }
 
@@ -110,26 +112,23 @@ type bothScopes struct{ cluster, namespaced Rights }
 func compileRules(rules *tree.Node) *ruleSet {
 	set := &ruleSet{}
 	var seen map[namedKey]bool
-	for i := range rules.Children() {
-		rule := Rule{rules.At(i)}
-		rule.rights(func(g given) {
-			if g.named {
-				key := namedKey{g.right, g.need.resource, rule.Node.Get("resourceNames").Hash()}
-				if seen == nil {
-					seen = map[namedKey]bool{}
-				}
-				if !seen[key] {
-					seen[key] = true
-					set.named = append(set.named, Named{key.right, key.resource, rule.Names(), g.cluster, key.names})
-				}
-				return
-			}
+	eachRight(rules, func(rule Rule, g given) {
+		if !g.named {
 			set.cluster |= 1 << g.right
 			if !g.cluster {
 				set.namespaced |= 1 << g.right
 			}
-		})
-	}
+			return
+		}
+		key := namedKey{g.right, g.need.resource, g.hashOf(rule)}
+		if seen == nil {
+			seen = map[namedKey]bool{}
+		}
+		if !seen[key] {
+			seen[key] = true
+			set.named = append(set.named, Named{key.right, key.resource, g.names(rule), g.cluster, key.names})
+		}
+	})
 	return set
 }
 
@@ -140,6 +139,10 @@ type given struct {
 	need     *need // nil for the rights that lie in wildcards
 	cluster  bool  // in cluster-wide grants only
 	named    bool  // for the rule's names only
+	// unapplied says that the rule allows to create these names, and so nothing
+	// unless another one allows to patch them: see eachRight.
+	unapplied bool
+	some      []string // of the rule's names, where it is unapplied
 }
 
 // rights calls give for each right of the rule and each resource by which the
@@ -153,8 +156,14 @@ func (r Rule) rights(give func(given)) {
 	groups := r.Node.Get("apiGroups")
 	names := r.Node.Get("resourceNames")
 	resources := r.Node.Get("resources")
-	if names.Len() == 0 && len(list) > 0 && groups.Len() > 0 {
+	switch {
+	case len(list) == 0 || groups.Len() == 0:
+	case names.Len() == 0:
 		wildcards(verbs, groups, resources, give)
+	case hasHash(names, emptyHash) && verbs&compiled.readAll != 0 && hasHash(groups, star): // whole collections have no name
+		if at := slices.IndexFunc(resources.Children(), func(n tree.Node) bool { return n.Hash() == star }); at >= 0 {
+			give(given{right: ReadAll, resource: resources.At(at)})
+		}
 	}
 	if verbs == 0 {
 		return
@@ -171,7 +180,9 @@ func (r Rule) rights(give func(given)) {
 			g := given{right: n.right, resource: resource, need: n, cluster: n.cluster}
 			if names.Len() > 0 && !n.wideBy(verbs, names) {
 				if g.named = true; !n.namedBy(verbs) {
-					continue
+					if g.unapplied = n.createdBy(verbs); !g.unapplied {
+						continue
+					}
 				}
 			}
 			give(g)
@@ -189,7 +200,14 @@ func (n *need) wideBy(verbs verbSet, names *tree.Node) bool {
 // namedBy reports whether a rule that is restricted to names gives the right for
 // these. To apply an object that there is not takes patch and create for its name.
 func (n *need) namedBy(verbs verbSet) bool {
-	return n.byName&verbs != 0 || n.applied && verbs&compiled.patch != 0 && n.unnamed&n.verbs&verbs != 0
+	return n.byName&verbs != 0 || verbs&compiled.patch != 0 && n.createdBy(verbs)
+}
+
+// createdBy reports whether a rule that is restricted to names gives the right for
+// these with one that allows to patch them. Of a right that patch alone gives too,
+// that one gives it.
+func (n *need) createdBy(verbs verbSet) bool {
+	return n.applied && n.verbs&compiled.patch == 0 && n.unnamed&compiled.create&verbs != 0
 }
 
 func hasHash(list *tree.Node, hash uint64) bool {

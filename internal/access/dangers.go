@@ -81,6 +81,7 @@ type source struct {
 	role    *Role
 	rule    Rule
 	names   []string
+	named   uint64 // hash of names
 	cluster bool
 }
 
@@ -105,15 +106,13 @@ func (r *Role) sources() listed {
 
 func (r *Role) ownSources() []source {
 	var all []source
-	for rule := range r.written() {
-		rule.rights(func(g given) {
-			s := source{right: g.right, role: r, rule: rule, cluster: g.cluster}
-			if g.named {
-				s.names = rule.Names()
-			}
-			all = append(all, s)
-		})
-	}
+	eachRight(r.rules, func(rule Rule, g given) {
+		s := source{right: g.right, role: r, rule: rule, cluster: g.cluster}
+		if g.named {
+			s.names, s.named = g.names(rule), g.hashOf(rule)
+		}
+		all = append(all, s)
+	})
 	return firstOf(all)
 }
 
@@ -123,12 +122,13 @@ func firstOf(sources []source) []source {
 		right   Right
 		rule    Rule
 		cluster bool
+		named   uint64
 	}
 	var all []source
 	var wide, narrow Rights
 	seen := map[key]bool{}
 	for _, s := range sources {
-		k := key{s.right, s.rule, s.cluster}
+		k := key{s.right, s.rule, s.cluster, s.named}
 		if seen[k] || s.names == nil && wide.Has(s.right) && (s.cluster || narrow.Has(s.right)) {
 			continue
 		}

@@ -426,6 +426,9 @@ func (u *universe) wantRights(rules []rbacv1.PolicyRule, clusterWide bool) Right
 	}
 	for _, verb := range []string{"get", "list", "watch"} {
 		ask(ReadAll, verb, freshGroup, freshResource, freshName)
+		if verb != "get" {
+			ask(ReadAll, verb, freshGroup, freshResource, "") // all of them at once
+		}
 	}
 	ask(WildcardAll, freshVerb, freshGroup, freshResource, freshName)
 	return want
