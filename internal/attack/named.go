@@ -127,6 +127,12 @@ func (b *builder) namedRight(s access.Subject, r access.NamedRight) {
 			b.forgesNamed(s, r, name)
 		}
 		switch {
+		case r.Right == access.CreatePods || r.Right == access.CreateWorkloads:
+			where := int32(none)
+			if r.Namespace != "" {
+				where = b.namespace(r.Namespace)
+			}
+			give(b.target(RunPods, where), CreatePods, Certain)
 		case r.Right == access.ImpersonateUsers && r.Namespace == "" && r.Resource == "users":
 			give(b.subject(access.User(name)), ImpersonateUser, Certain)
 		case r.Right == access.ImpersonateGroups && r.Namespace == "" && r.Resource == "groups":
