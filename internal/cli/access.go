@@ -302,7 +302,7 @@ func (f *accessFlags) dangers(cmd *cobra.Command, p *Program) error {
 		}
 	}
 	if f.output == "json" {
-		err = writeJSON(p.Stdout, dangersJSON(dangers, notes, a.Unread()))
+		err = writeDangersJSON(p.Stdout, dangers, notes, a.Unread())
 	} else {
 		err = f.printer(p).dangers(dangers, notes, a.Unread(), f.system, f.verbose)
 	}

@@ -198,60 +198,6 @@ func reasonsOf(unread string) []string {
 	return []string{unread}
 }
 
-func dangersJSON(dangers []access.Danger, notes []access.Note, unread string) any {
-	type holder struct {
-		Subject string      `json:"subject"`
-		System  bool        `json:"system"`
-		Scope   string      `json:"scope"` // a namespace; "" is the whole cluster
-		Names   []string    `json:"resourceNames,omitempty"`
-		Proofs  []proofJSON `json:"proofs"`
-	}
-	type danger struct {
-		Right    string         `json:"right"`
-		Group    string         `json:"group"`
-		Severity model.Severity `json:"severity"`
-		Gain     string         `json:"gain"`
-		Attack   []string       `json:"attack"`
-		PartOf   string         `json:"partOf,omitempty"`
-		Holders  []holder       `json:"holders"`
-		More     bool           `json:"more,omitempty"` // aggregated roles give it over more names
-	}
-	type note struct {
-		ID      string       `json:"id"`
-		Text    string       `json:"text"`
-		Subject string       `json:"subject,omitempty"`
-		Binding *bindingJSON `json:"binding,omitempty"`
-		Role    *roleJSON    `json:"role,omitempty"`
-	}
-	report := struct {
-		Dangers []danger `json:"dangers"`
-		Notes   []note   `json:"notes"`
-		Reasons []string `json:"moreBecause,omitempty"`
-	}{[]danger{}, []note{}, reasonsOf(unread)}
-	for _, d := range dangers {
-		info := d.Right.Info()
-		one := danger{info.Name, info.Group, info.Severity, info.Gain, info.Attack, info.Part, nil, d.More}
-		for _, h := range d.Holders {
-			one.Holders = append(one.Holders, holder{h.Subject.String(), h.System, h.Namespace, h.Names, asProofs(h.Proofs)})
-		}
-		report.Dangers = append(report.Dangers, one)
-	}
-	for _, n := range notes {
-		one := note{ID: n.ID, Text: n.Text}
-		if n.Subject != (access.Subject{}) {
-			one.Subject = n.Subject.String()
-		}
-		if n.Binding != (access.Binding{}) {
-			binding, role := asBinding(n.Binding), asRole(n.Binding)
-			one.Binding, one.Role = &binding, &role
-		} else if n.Role != nil {
-			one.Role = &roleJSON{n.Role.Kind(), n.Role.Namespace, n.Role.Name, placeOf(n.Role.Object), true}
-		}
-		report.Notes = append(report.Notes, one)
-	}
-	return report
-}
-
 func writeJSON(w io.Writer, v any) error {
 	encoder := json.NewEncoder(w)
 	encoder.SetEscapeHTML(false)
