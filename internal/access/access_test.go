@@ -36,6 +36,9 @@ func TestRightsOfRules(t *testing.T) {
 	for _, c := range []struct{ rules, cluster, namespaced string }{
 		{`[{apiGroups: [""], resources: [secrets], verbs: [watch]}]`, "read-secrets list-secrets", "read-secrets list-secrets"},
 		{`[{apiGroups: [""], resources: [secrets], verbs: [get], resourceNames: [one]}]`, "", ""},
+		{`[{apiGroups: [""], resources: [secrets], verbs: [patch]}]`, "read-secrets write-secrets", "read-secrets write-secrets"},
+		{`[{apiGroups: [""], resources: [secrets], verbs: [update]}]`, "write-secrets", "write-secrets"},
+		{`[{apiGroups: [""], resources: [secrets], verbs: [deletecollection]}]`, "read-secrets list-secrets", "read-secrets list-secrets"},
 		{`[{apiGroups: [""], resources: [secrets], verbs: [get], resourceNames: [""]}]`, "", ""},
 		{`[{apiGroups: [""], resources: [secrets], verbs: [list], resourceNames: [""]}]`, "read-secrets list-secrets", "read-secrets list-secrets"},
 		{`[{apiGroups: [""], resources: [pods], verbs: [create], resourceNames: ["", one]}]`, "create-pods", "create-pods"},

@@ -87,12 +87,14 @@ var catalogue = [rightCount]definition{
 		gain: "Uses every verb on a resource, deleting whole collections included."},
 	ReadAll: {name: "read-all", group: "everything", severity: model.High, attack: "T1552.007,T1613",
 		gain: "Reads every object, so all secrets and tokens in them."},
+	// The API server answers an empty patch, and the deletion of a collection that is
+	// only tried (dryRun), with the whole objects. An update returns what was sent.
 	ReadSecrets: {name: "read-secrets", group: "read secrets", severity: model.High, attack: "T1552.007",
 		gain:  "Reads passwords, keys and long-lived tokens, and goes on as their owners.",
-		needs: []Need{inNamespaces(read, "", "secrets")}},
+		needs: []Need{inNamespaces(read+",patch,deletecollection", "", "secrets")}},
 	ListSecrets: {name: "list-secrets", group: "read secrets", severity: model.High, attack: "T1552.007", part: "read-secrets",
 		gain:  "Reads the content of all secrets at once without knowing a name.",
-		needs: []Need{inNamespaces("list,watch", "", "secrets")}},
+		needs: []Need{inNamespaces("list,watch,deletecollection", "", "secrets")}},
 	WriteSecrets: {name: "write-secrets", group: "read secrets", severity: model.Medium, attack: "T1556,T1565",
 		gain:  "Replaces credentials and certificates by ones that the attacker knows.",
 		needs: []Need{inNamespaces(write, "", "secrets")}},

@@ -349,16 +349,20 @@ func (a *Analysis) WhoCanByName(q *Request) []Subject {
 	return subjects
 }
 
-// NamesRead returns the names that rules about reading a resource of the core
-// group are restricted to. work is what answering one question about a name in a
+// SecretVerbs returns the verbs by which the content of a Secret is read, get
+// first. It is a new slice.
+func SecretVerbs() []string { return slices.Clone(catalogue[ReadSecrets].needs[0].Verbs) }
+
+// NamesRead returns the names that rules about reading Secrets are restricted to.
+// work is what answering one question about a name in a
 // namespace takes: how many bindings hold there, and how many names the rules of
 // their roles have. It is for one goroutine.
-func (a *Analysis) NamesRead(resource string) (names map[string]bool, work func(namespace string) int) {
+func (a *Analysis) NamesRead() (names map[string]bool, work func(namespace string) int) {
 	names = map[string]bool{}
 	inRole := make([]int, len(a.roles))
 	for i := range a.roles {
 		for rule := range a.roles[i].written() {
-			if rule.Node.Get("resourceNames").Len() == 0 || !rule.reads(resource) {
+			if rule.Node.Get("resourceNames").Len() == 0 || !rule.readsSecrets() {
 				continue
 			}
 			for _, name := range rule.Names() {
@@ -383,9 +387,9 @@ func (a *Analysis) NamesRead(resource string) (names map[string]bool, work func(
 	}
 }
 
-func (r Rule) reads(resource string) bool {
-	q := Request{Resource: resource}
-	return slices.ContainsFunc([]string{"get", "list", "watch"}, func(verb string) bool { return holds(r.Node.Get("verbs"), verb) }) &&
+func (r Rule) readsSecrets() bool {
+	q := Request{Resource: "secrets"}
+	return slices.ContainsFunc(SecretVerbs(), func(verb string) bool { return holds(r.Node.Get("verbs"), verb) }) &&
 		holds(r.Node.Get("apiGroups"), q.Group) && r.hasResource(&q)
 }
 

@@ -249,7 +249,7 @@ var edgeTable = [edgeKinds]edgeInfo{
 		"the claim is bound to such a volume, and neither the Pod Security level nor an admission policy refuses a pod that mounts it as root", "remove the volume, or enforce the Pod Security level restricted in the namespace"},
 	UseAdmin:           {"use-admin", "T1078", "uses the administrator's rights over TO", "", "close the ways to cluster-admin"},
 	Everything:         {"everything", "T1078,T1098.006", "does everything that the API can do", "", "bind a role with the rights that are needed"},
-	ReadSecrets:        {"read-secrets", "T1552.007", "reads TO through the API", "", "remove the right to get, list and watch secrets"},
+	ReadSecrets:        {"read-secrets", "T1552.007", "reads TO through the API", "", "remove the right to get, list, watch and patch secrets, and to delete collections of them"},
 	ExecPods:           {"exec-pods", "T1609", "runs commands in TO", "it may create pods/exec or pods/attach, or get them where the API server is older than 1.35", "remove the right to pods/exec and pods/attach"},
 	DebugPods:          {"debug-pods", "T1609,T1610", "adds a debug container to TO", "", "remove the right to pods/ephemeralcontainers"},
 	PatchPods:          {"patch-pods", "T1525,T1610", "replaces the image of TO", "", "remove the right to change pods"},

@@ -109,12 +109,11 @@ func (b *builder) forgesNamed(s access.Subject, r access.NamedRight, name string
 		if b.snapshot.Get(model.Key{Cluster: b.cluster(), Namespace: namespace, GroupKind: model.SecretKind, Name: name}) != nil {
 			continue // what is there cannot be made
 		}
-		var proofs []access.Proof
-		for _, q := range []access.Request{{Verb: "create", Resource: "secrets", Namespace: namespace}, {Verb: "get", Resource: "secrets", Namespace: namespace, Name: name}} {
-			if answer := b.access.Can(s, &q); answer.Proof != nil {
-				proofs = append(proofs, *answer.Proof)
-			}
-		}
+		q := access.Request{Resource: "secrets", Namespace: namespace}
+		proofs, _ := b.asked(s, q, "create")
+		q.Name = name
+		read, _ := b.asked(s, q, access.SecretVerbs()...)
+		proofs = append(proofs, read...)
 		if len(proofs) == 2 {
 			b.prove(b.subject(s), b.at(AnyAccount, ns), ForgeToken, access.ForgeToken, proofs)
 		}

@@ -91,7 +91,7 @@ type readersAnswer struct {
 
 func newSecretReaders(a *access.Analysis) *secretReaders {
 	r := &secretReaders{access: a, answers: map[secrets.Name]*readersAnswer{}, left: namedWork}
-	r.named, r.takes = a.NamesRead("secrets")
+	r.named, r.takes = a.NamesRead()
 	return r
 }
 
@@ -126,7 +126,7 @@ func (r *secretReaders) of(name secrets.Name) readersAnswer {
 func readersOf(a *access.Analysis, name secrets.Name) *readersAnswer {
 	var answer readersAnswer
 	at := map[access.Subject]int{}
-	for _, verb := range []string{"get", "list", "watch"} {
+	for _, verb := range access.SecretVerbs() {
 		proofs, reasons := a.WhoCan(&access.Request{Verb: verb, Resource: "secrets", Namespace: name.Namespace, Name: name.Name})
 		answer.doubts = append(answer.doubts, reasons...)
 		for _, proof := range proofs {
