@@ -161,6 +161,7 @@ spec: {parentRefs: [{name: gw}], rules: [{backendRefs: [{name: web, port: 80}]}]
 		"the processes of Deployment shop/web -> container side of Deployment shop/web, given", []string{"shareProcessNamespace: true => shareProcessNamespace: false"}},
 	{NodePlacement, deploy("web", "tolerations: [{operator: Exists}]", "securityContext: {runAsUser: 0, privileged: true}"), "a node of Deployment shop/web -> a control-plane node, unknown",
 		[]string{"tolerations: [{operator: Exists}] => tolerations: [{key: disk, operator: Exists}]", "privileged: true => privileged: false", "tolerations: => nodeSelector: {disk: fast}\n      tolerations:"}},
+	{NodePlacement, deploy("web", "", "") + cloud, "the files of node one -> the files of some node, unknown", []string{"spec:\n  selector => spec:\n  replicas: 0\n  selector", "providerID: => taints: [{key: team, effect: NoSchedule}], providerID:"}},
 	{NodePods, deploy("web", "nodeSelector: {disk: fast}", ""), "the files of some node -> Deployment shop/web, unknown", []string{"nodeSelector: {disk: fast} => nodeSelector: {node-role.kubernetes.io/control-plane: ''}"}},
 	{NodeControlPlane, `{apiVersion: v1, kind: Node, metadata: {name: one, labels: {node-role.kubernetes.io/control-plane: ''}}}`, "the files of node one -> cluster-admin, certain", []string{"control-plane => worker"}},
 	{KubeletCredentials, strings.Replace(role(true, rule("get", "", "secrets")), "{kind: ServiceAccount, name: default, namespace: shop}", "{kind: Group, name: 'system:nodes', apiGroup: rbac.authorization.k8s.io}", 1),

@@ -1,6 +1,11 @@
 package attack
 
-import "ullage.dev/ullage/internal/model"
+import (
+	"strings"
+
+	"ullage.dev/ullage/internal/model"
+	"ullage.dev/ullage/internal/tree"
+)
 
 // node is a node of the cluster, or one that stands for several.
 type node struct {
@@ -61,6 +66,12 @@ func (b *builder) placePods() {
 		}
 		if w := of(f); w != none {
 			found = append(found, on{w, n})
+		}
+	}
+	for i := range b.Graph.workloads {
+		w := &b.Graph.workloads[i]
+		if w.pinned.Str() != "" && w.asleep == nil && w.Object.Key.GroupKind != model.PodKind {
+			found = append(found, on{int32(i), b.node("node "+w.pinned.Str(), nil)})
 		}
 	}
 	b.placedAnything = len(found) > 0
@@ -155,8 +166,61 @@ func (b *builder) nodesOf(i int32) (root, files ID) {
 		if b.controlPlaneUnknown() && w.onControl != no {
 			on(controlNode, map[answer]Certainty{yes: Given, perhaps: Unknown}[w.onControl])
 		}
+		for n := int32(firstNode); n < int32(len(b.nodes)) && w.asleep == nil; n++ {
+			switch runs := w.runsOn(&b.nodes[n]); {
+			case runs == yes:
+				on(n, Given)
+			case runs == perhaps && (w.onControl != yes || b.nodes[n].control == yes):
+				on(n, Unknown)
+			}
+		}
 	}
 	return w.root, w.files
+}
+
+func (n *node) taints() *tree.Node {
+	if n.object == nil {
+		return nil
+	}
+	return n.object.Root.Dig("spec", "taints")
+}
+
+// runsOn says whether a workload that nothing binds to a node has a pod on a node:
+// what a DaemonSet has on each node whose taints it tolerates, others may have
+// anywhere.
+func (w *workload) runsOn(n *node) answer {
+	taints := n.taints()
+	for i := range taints.Children() {
+		if taint := taints.At(i); taint.Get("effect").Str() != "PreferNoSchedule" && !w.bears(taint) {
+			return no
+		}
+	}
+	switch {
+	case taints == nil && n.control == yes && w.onControl == no: // the label comes with a taint
+		return no
+	case w.everyNode:
+		return yes
+	}
+	return perhaps
+}
+
+// bears reports whether a workload tolerates a taint.
+func (w *workload) bears(taint *tree.Node) bool {
+	key, effect := taint.Get("key").Str(), taint.Get("effect").Str()
+	if w.Object.Key.Kind == "DaemonSet" && strings.HasPrefix(key, "node.kubernetes.io/") { // its controller adds these
+		return true
+	}
+	for i := range w.tolerates.Children() {
+		t := w.tolerates.At(i)
+		exists := t.Get("operator").Str() == "Exists"
+		if of := t.Get("key").Str(); of != key && (of != "" || !exists) {
+			continue
+		}
+		if of := t.Get("effect").Str(); (of == "" || of == effect) && (exists || t.Get("value").Str() == taint.Get("value").Str()) {
+			return true
+		}
+	}
+	return false
 }
 
 // controlPlaneUnknown reports whether there may be nodes of the control plane
@@ -194,6 +258,7 @@ func (b *builder) nodeEdges() {
 			b.because(b.nodes[someNode].files, data, NodePods, c, w.Object, nil)
 		}
 	}
+	b.meetings()
 	for i := range b.nodes {
 		if b.wideNode == none {
 			break
@@ -206,6 +271,36 @@ func (b *builder) nodeEdges() {
 			continue
 		}
 		b.edge(b.wideNode, b.nodes[i].root, Member, Given, none)
+	}
+}
+
+// meetings leads from the nodes that are known by name to the pods of workloads of
+// which it is not known where they run. Those that may or may not be there share
+// one edge of each node, as there may be many of both.
+func (b *builder) meetings() {
+	var unplaced []int32
+	for i := range b.Graph.workloads {
+		if w := &b.Graph.workloads[i]; w.placed.first == w.placed.last && w.asleep == nil && w.onControl != yes {
+			unplaced = append(unplaced, int32(i))
+		}
+	}
+	for i := firstNode; i < len(b.nodes); i++ {
+		n, shared := &b.nodes[i], false
+		for _, at := range unplaced {
+			w := &b.Graph.workloads[at]
+			if shared && !w.everyNode {
+				continue
+			}
+			switch w.runsOn(n) {
+			case yes:
+				b.because(n.files, b.workloadVertex(at, podDataAt), NodePods, Certain, w.Object, nil)
+			case perhaps:
+				shared = true
+			}
+		}
+		if shared {
+			b.edge(n.files, b.nodes[someNode].files, NodePlacement, Unknown, none)
+		}
 	}
 }
 

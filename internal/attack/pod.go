@@ -25,8 +25,10 @@ type workload struct {
 	hostPID     *tree.Node
 	userns      answer // hostUsers is false
 	hostNetwork *tree.Node
-	everyNode   bool   // a DaemonSet that no selector keeps from nodes
-	onControl   answer // its pods run on nodes of the control plane
+	everyNode   bool       // a DaemonSet that no selector keeps from nodes
+	onControl   answer     // its pods run on nodes of the control plane
+	pinned      *tree.Node // nodeName of its pods
+	tolerates   *tree.Node
 	volumes     *tree.Node
 	templates   *tree.Node // volumeClaimTemplates
 	pull        *tree.Node
@@ -168,7 +170,9 @@ func (r *podReader) read(w *workload, spec *tree.Node) {
 		case "affinity":
 			r.selector = r.selector || kid.Get("nodeAffinity") != nil
 		case "tolerations":
-			r.tolerates = kid
+			r.tolerates, w.tolerates = kid, kid
+		case "nodeName":
+			w.pinned = kid
 		}
 	}
 	r.containers(w)
