@@ -73,10 +73,11 @@ const elf = "\x7fELF\x02\x01\x01 program"
 func testImages(t *testing.T) (good, bad v1.Image) {
 	good = builtImage(t, v1.Config{User: "10001", Entrypoint: []string{"/web"}}, map[string]string{"web": elf})
 	bad = builtImage(t, v1.Config{Env: []string{"TOKEN=" + imageCanary}}, map[string]string{
-		"etc/os-release": "ID=debian\nVERSION_ID=\"9\"\nPRETTY_NAME=\"Debian GNU/Linux 9 (stretch)\"\n",
-		"etc/passwd":     "root:x:0:0::/:/bin/sh\n",
-		"root/.netrc":    "machine git.example login ci password Zx81kQ0vT7sPq2mR\n",
-		"usr/bin/curl":   elf, "usr/bin/nmap": elf, "bin/bash": elf,
+		"etc/os-release":                   "ID=debian\nVERSION_ID=\"9\"\nPRETTY_NAME=\"Debian GNU/Linux 9 (stretch)\"\n",
+		"var/lib/dpkg/status.d/base-files": "Package: base-files\nVersion: 9\nArchitecture: amd64\n",
+		"etc/passwd":                       "root:x:0:0::/:/bin/sh\n",
+		"root/.netrc":                      "machine git.example login ci password Zx81kQ0vT7sPq2mR\n",
+		"usr/bin/curl":                     elf, "usr/bin/nmap": elf, "bin/bash": elf,
 	})
 	return good, bad
 }

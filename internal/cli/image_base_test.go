@@ -103,7 +103,7 @@ func TestImageRootFileSystem(t *testing.T) {
 	if err := os.MkdirAll(filepath.Join(root, "etc"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(root, "etc", "os-release"), []byte("ID=debian\nVERSION_ID=12\n"), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(root, "etc", "os-release"), []byte("ID=nixos\nVERSION_ID=26.05\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	text, stderr, code := runImage(t, "dir:"+root)

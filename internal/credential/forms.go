@@ -62,6 +62,22 @@ func formOf(path string) fileForm {
 	return plain
 }
 
+// Form numbers the ways in which files are searched because of their names.
+func Form(path string) int {
+	form := 2 * int(formOf(path))
+	if InExample(path) {
+		form++
+	}
+	return form
+}
+
+// Closer reports whether a file finds more under one path than under another: its
+// name says what stands in it, or it does not lie among examples.
+func Closer(path, than string) bool {
+	form, other := formOf(path), formOf(than)
+	return form != plain && form != other || InExample(than) && !InExample(path)
+}
+
 // formOfScript looks at what runs a file whose name says nothing.
 func formOfScript(text []byte) fileForm {
 	first, _, _ := bytes.Cut(text[:min(len(text), longestName)], newline)

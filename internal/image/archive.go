@@ -241,7 +241,7 @@ func streamArchive(ctx context.Context, file io.Reader, o Options) (*streamedFil
 	t := newTarReader(newStream(raw))
 	t.grown = limits.leave(counted)
 	f := &streamedFiles{documents: map[string][]byte{}, layers: map[string]*layerRead{}, same: map[string]string{}}
-	pass := &layerPass{interests: newInterests(wanted()), limits: limits, budget: newBudget(limits.Kept)}
+	pass := &layerPass{interests: newInterests(wanted()), limits: limits, budget: newBudget(limits.Kept), secrets: o.Secrets}
 	pass.budget.end() // one layer after the other: nobody may wait
 	room := mostDocuments
 	for count := 0; ; count++ {
@@ -290,6 +290,7 @@ func (f *streamedFiles) readLayer(ctx context.Context, pass *layerPass, name str
 	if err != nil {
 		return err
 	}
+	read.cannotRepeat()
 	pass.limits.Kept -= read.kept
 	pass.limits.Entries -= read.tree.count
 	f.layers[name] = read

@@ -130,7 +130,7 @@ func (s *Source) cached(ctx context.Context, key string, o Options) *Image {
 		return nil
 	}
 	for i := range s.layers {
-		if s.layers[i].read != nil { // it is known already whether it is what it says
+		if s.layers[i].absent || s.layers[i].read != nil { // it is known already whether it is what it says
 			return nil
 		}
 	}
@@ -145,6 +145,11 @@ func (s *Source) cached(ctx context.Context, key string, o Options) *Image {
 	img := &Image{}
 	if decodeValue(form, img) != nil || len(img.Layers) != len(s.layers) {
 		return nil
+	}
+	for i := range img.Layers { // what has another size is packed in another way, or is not what it says
+		if have := s.layers[i].Size; have > 0 && img.Layers[i].Size > 0 && have != img.Layers[i].Size {
+			return nil
+		}
 	}
 	img.Reference, img.Identity = s.Reference, s.Identity
 	for i := range img.Layers {
@@ -187,7 +192,7 @@ func layerKey(digest string, o Options) string {
 func (l *layerSource) fromCache(ctx context.Context, pass *layerPass, index int, o Options) *layerRead {
 	digest := l.digest()
 	key := layerKey(digest, o)
-	if !o.mayCache() || o.DiffIDs || key == "" {
+	if !o.mayCache() || o.DiffIDs || l.absent || key == "" {
 		return nil
 	}
 	sealed, ok := o.Cache.Get(ctx, key)
@@ -199,7 +204,7 @@ func (l *layerSource) fromCache(ctx context.Context, pass *layerPass, index int,
 		return nil
 	}
 	read := decodeLayer(form)
-	if read == nil || read.blob != digest && read.raw != digest {
+	if read == nil || read.blob != digest && read.raw != digest || l.Size > 0 && read.size > 0 && l.Size != read.size {
 		return nil
 	}
 	if read.blob != digest { // the tar is the same, and may be packed in another way

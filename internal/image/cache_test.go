@@ -1,6 +1,7 @@
 package image
 
 import (
+	"archive/tar"
 	"bytes"
 	"context"
 	"fmt"
@@ -392,7 +393,7 @@ func TestVersion(t *testing.T) {
 // keys do not know of, and would get wrong.
 func TestCacheKnowsAll(t *testing.T) {
 	for of, want := range map[reflect.Type]string{
-		reflect.TypeFor[layerRead]():  "tree entries kept charged raw blob size plain complete whole problems search",
+		reflect.TypeFor[layerRead]():  "tree entries kept charged raw blob size plain complete whole problems search again", // again is empty when a layer is stored
 		reflect.TypeFor[Tree]():       "origins nodes contents whiteouts opaques",
 		reflect.TypeFor[content]():    "users bytes path found problem",
 		reflect.TypeFor[node]():       "attributes flags parent first next name",
@@ -405,6 +406,44 @@ func TestCacheKnowsAll(t *testing.T) {
 		}
 		if got := strings.Join(have, " "); got != want {
 			t.Errorf("%s has the fields %q, not %q: store the new ones in encodeLayer, or put an option that changes results into the keys", of, got, want)
+		}
+	}
+}
+
+// The cache answers for no layer that the archive does not have, or has in another
+// size.
+func TestCacheAnswersForNoOtherLayer(t *testing.T) {
+	cache := newMemoryCache()
+	ref := savedLinked(t, linkedTar(t, file{"a", 0, "text"}))
+	if img, _ := readImage(t, ref, Options{Cache: cache}); len(img.Problems) > 0 {
+		t.Fatal(img.Problems)
+	}
+	parts := map[string]string{}
+	r := tar.NewReader(bytes.NewReader(must(os.ReadFile(ref))(t)))
+	for h, err := r.Next(); err == nil; h, err = r.Next() {
+		parts[h.Name] = string(must(io.ReadAll(r))(t))
+	}
+	for what, change := range map[string]func(layer string) file{
+		"absent":        func(string) file { return file{"other", 0, "x"} },
+		"symbolic link": func(layer string) file { return file{layer, 0, "->/etc/shadow"} },
+		"another": func(layer string) file {
+			return file{layer, 0, string(gzipped(linkedTar(t, file{"etc/shadow", 0, "another text, of another length"})))}
+		},
+	} {
+		for range 2 {
+			var files []file
+			for name, text := range parts {
+				if f := (file{name, 0, text}); strings.Contains(name, ".tar") {
+					files = append(files, change(name))
+				} else {
+					files = append(files, f)
+				}
+			}
+			changed := write(t, filepath.Join(t.TempDir(), "changed.tar"), linkedTar(t, files...))
+			if img, _ := readImage(t, changed, Options{Cache: cache}); len(img.Problems) == 0 {
+				t.Errorf("%s: no problem", what)
+			}
+			cache.drop("image")
 		}
 	}
 }

@@ -50,6 +50,7 @@ type layerRead struct {
 	whole    bool // it keeps files of which nobody knows what stands in them
 	problems problems
 	search   secretSearch
+	again    []lookAgain // to be looked at in a second pass, before the layer is stored
 }
 
 // problems collects what went wrong, the first ones word by word.
@@ -117,7 +118,9 @@ func (p *layerPass) readTar(ctx context.Context, index int, counted *countingRea
 	tar := newTarReader(s)
 	r := layerReader{layerPass: p, layerRead: result, index: index, tar: tar, data: tar}
 	defer r.done()
-	if err := r.walk(); err != nil {
+	err = r.walk()
+	r.settle()
+	if err != nil {
 		return err
 	}
 	if err := s.drain(); err != nil {
@@ -170,11 +173,13 @@ type layerReader struct {
 	index   int
 	tar     *tarReader
 	data    fileData
-	path    []byte         // of the entry, clean and without a slash at its start
-	target  []byte         // of a hard link, likewise
-	scratch []byte         // for files that are extracted
-	nodes   int            // charged for
-	latest  map[string]int // path of a file with secrets to its place in search.Files, the last one's
+	path    []byte          // of the entry, clean and without a slash at its start
+	target  []byte          // of a hard link, likewise
+	scratch []byte          // for files that are extracted
+	nodes   int             // charged for
+	latest  map[string]int  // path of a file with secrets to its place in search.Files, the last one's
+	entryOf []uint32        // by node: the entry, from 1, that has its content
+	waiting map[nodeID]bool // those that are in again
 
 	// The directory of the last entry, for the next is mostly in the same one.
 	lastDir   []byte
@@ -391,6 +396,7 @@ func (r *layerReader) put(id nodeID, kind Kind, h *tarHeader) error {
 		a.link = r.tree.names.add(h.Link)
 	case File:
 		a.size = h.Size
+		r.note(id, uint32(r.entries))
 		if h.Caps {
 			a.mode |= capable
 		}
@@ -423,5 +429,6 @@ func (r *layerReader) putHardLink(id nodeID, h *tarHeader) {
 		r.problems.add("%s: a hard link to a directory: left out", r.name())
 		return
 	}
+	r.linked(id, target)
 	r.tree.put(id, n.attributes, n.flags&hardLink)
 }

@@ -54,12 +54,25 @@ func (img *Image) addPackages(t *Tree) {
 	packages, problems := readPackages(t, img.Distro)
 	img.Packages = packages
 	img.Problems = append(img.Problems, problems...)
+	if p, missing := missingDatabase(img.Distro, packages); missing {
+		img.Problems = append(img.Problems, p)
+	}
 	for _, f := range t.Found() {
 		if f.Problem != "" {
 			img.Problems = append(img.Problems, model.Problem{Place: model.Place{File: f.Paths[0]}, Reason: f.Problem})
 		}
 	}
 	ownPrograms(img.Programs, img.Packages)
+}
+
+// missingDatabase tells of a distribution of which no package is there: its database
+// was deleted, is empty or is elsewhere, and what is installed is not known.
+func missingDatabase(d Distro, packages []Package) (model.Problem, bool) {
+	manager := d.manager()
+	if manager == "" || slices.ContainsFunc(packages, func(p Package) bool { return !p.OfLanguage() }) {
+		return model.Problem{}, false
+	}
+	return model.Problem{Reason: fmt.Sprintf("os-release says %s, and no package database of %s has a package: what the distribution installed is not known", cmp.Or(d.Name, d.ID), manager)}, true
 }
 
 // readPackages gives the packages that are installed in the image in the end,
@@ -179,12 +192,15 @@ func (r *packageReader) distroless() {
 }
 
 func (r *packageReader) apk() {
+	seen := map[string]bool{}
 	for _, file := range []string{apkInstalled, apkUsrInstalled} {
 		// Where /lib leads to /usr/lib both are one file.
 		entry, ok := r.tree.Resolve(file)
-		if !ok || entry.Path != file {
+		if !ok || seen[entry.Path] {
 			continue
 		}
+		seen[entry.Path] = true
+		file = entry.Path
 		data, _ := r.tree.Content(file)
 		packages, damaged := parseApk(data, file, r.distro.withManager("apk"))
 		r.damaged(file, damaged)
@@ -199,13 +215,15 @@ func (r *packageReader) apk() {
 }
 
 func (r *packageReader) rpm() {
+	seen := map[string]bool{}
 	for _, dir := range rpmDirs {
 		for _, name := range []string{rpmSQLite, rpmNDB, rpmBDB} {
 			file := dir + "/" + name
 			entry, ok := r.tree.Resolve(file)
-			if !ok || entry.Path != file {
+			if !ok || seen[entry.Path] { // one directory can be a link to another
 				continue
 			}
+			seen[entry.Path] = true
 			db, ok := r.tree.Content(file)
 			if !ok || len(db) == 0 {
 				continue
@@ -214,7 +232,7 @@ func (r *packageReader) rpm() {
 			if name != rpmSQLite {
 				wal = nil
 			}
-			r.rpmDatabase(file, db, wal, entry.Layer)
+			r.rpmDatabase(entry.Path, db, wal, entry.Layer)
 		}
 	}
 }

@@ -26,6 +26,17 @@ func (d Distro) withManager(manager string) Distro {
 	return d
 }
 
+// manager is the package manager that the distribution always has, "" where that is
+// not known.
+func (d Distro) manager() string {
+	for manager, names := range distroEcosystems {
+		if names[d.ID] != "" {
+			return map[string]string{"deb": "dpkg", "apk": "apk", "rpm": "rpm"}[manager]
+		}
+	}
+	return ""
+}
+
 // OfLanguage reports whether a package is one of a language's package manager, and
 // not of the distribution's.
 func (p *Package) OfLanguage() bool {

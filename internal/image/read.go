@@ -109,7 +109,7 @@ func (img *Image) readLayers(ctx context.Context, s *Source, o Options) (tree *T
 			}
 		}
 	})
-	sum := squash{limits: limits}
+	sum := squash{limits: limits, pass: pass}
 	sound = true
 	for i := range s.layers {
 		var done outcome
@@ -229,9 +229,13 @@ func (l *layerSource) readWith(ctx context.Context, pass *layerPass, index, laye
 	known := l.Blob != "" && !l.checked
 	read, err := pass.read(ctx, index, r, digests{blob: known, raw: l.Blob == "" || o.DiffIDs})
 	if err == nil {
-		read.store(ctx, l, o)
+		err = pass.secondPass(ctx, index, l.open, read)
 	}
-	return read, err
+	if err != nil {
+		return nil, err
+	}
+	read.store(ctx, l, o)
+	return read, nil
 }
 
 // toldEvery is after how many bytes a [toldReader] tells of them.

@@ -33,7 +33,7 @@ func (p *layerPass) readDir(ctx context.Context, index int, root *os.Root, overl
 	result := &layerRead{tree: newTree(), complete: true}
 	w := dirWalk{
 		layerReader: layerReader{layerPass: p, layerRead: result, index: index},
-		ctx:         ctx, root: root, links: map[fileID]nodeID{}, overlay: overlay,
+		ctx:         ctx, root: root, links: map[fileID]nodeID{}, lookedAt: map[lookedAt]nodeID{}, overlay: overlay,
 	}
 	defer w.done()
 	if info, err := root.Stat("."); err == nil {
@@ -41,6 +41,7 @@ func (p *layerPass) readDir(ctx context.Context, index int, root *os.Root, overl
 		w.attributes(rootID, Directory, info, "")
 	}
 	err := w.directory(".")
+	w.behind()
 	if cause := ctx.Err(); cause != nil {
 		return nil, cause
 	}
@@ -56,12 +57,13 @@ type fileID struct{ device, inode uint64 }
 
 type dirWalk struct {
 	layerReader
-	ctx     context.Context
-	root    *os.Root
-	device  fileID
-	links   map[fileID]nodeID
-	overlay bool
-	head    []byte // memory for the beginnings of files
+	ctx      context.Context
+	root     *os.Root
+	device   fileID
+	links    map[fileID]nodeID // the first name of each
+	lookedAt map[lookedAt]nodeID
+	overlay  bool
+	head     []byte // memory for the beginnings of files
 }
 
 // directory reads what a directory holds. An error ends the walk.
@@ -128,15 +130,48 @@ func (w *dirWalk) one(name string) error {
 	case kind == Directory && file.device != w.device.device && (name == "proc" || name == "sys" || name == "dev"):
 	case kind == Directory:
 		return w.directory(name)
-	case kind == File && links > 1 && w.links[file] != 0:
-		w.tree.put(id, w.tree.at(w.links[file]).attributes, 0)
+	case kind == File && links > 1:
+		w.linkedFile(id, name, file, info)
 	case kind == File:
-		w.content(id, name, info)
-		if links > 1 {
-			w.links[file] = id
-		}
+		w.content(id, name, name, info)
 	}
 	return nil
+}
+
+// lookedAt is a file with several names that was looked at in a manner.
+type lookedAt struct {
+	fileID
+	manner
+}
+
+// linkedFile looks at a file once in each manner that its names ask for.
+func (w *dirWalk) linkedFile(id nodeID, name string, file fileID, info fs.FileInfo) {
+	first, key := w.links[file], lookedAt{file, w.mannerOf([]byte(name))}
+	switch same := w.lookedAt[key]; {
+	case same != 0:
+		w.tree.put(id, w.tree.at(same).attributes, 0)
+		return
+	case first != 0 && !w.anew([]byte(name), []byte(w.tree.path(first)[1:]), w.tree.at(first).attributes):
+		w.tree.put(id, w.tree.at(first).attributes, 0)
+		return
+	case first == 0:
+		w.links[file] = id
+	}
+	w.content(id, name, name, info)
+	w.lookedAt[key] = id
+}
+
+// behind looks at the files of package databases that are behind symbolic links.
+func (w *dirWalk) behind() {
+	w.behindLinks(func(id nodeID, path string) {
+		name := w.tree.path(id)[1:]
+		info, err := w.root.Lstat(name)
+		if err != nil {
+			w.problems.add("/%s: %v", name, reason(err))
+			return
+		}
+		w.content(id, name, path, info)
+	})
 }
 
 func (w *dirWalk) attributes(id nodeID, kind Kind, info fs.FileInfo, link string) {
@@ -149,9 +184,9 @@ func (w *dirWalk) attributes(id nodeID, kind Kind, info fs.FileInfo, link string
 	w.tree.put(id, a, 0)
 }
 
-// content looks at a regular file as at one in a layer.
-func (w *dirWalk) content(id nodeID, name string, info fs.FileInfo) {
-	w.path = append(w.path[:0], name...)
+// content looks at a regular file as at one in a layer that is called so.
+func (w *dirWalk) content(id nodeID, name, as string, info fs.FileInfo) {
+	w.path = append(w.path[:0], as...)
 	f := &dirFile{open: func() (*os.File, error) { return w.root.Open(name) }, head: &w.head}
 	defer f.close()
 	w.data = f

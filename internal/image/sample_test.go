@@ -76,6 +76,7 @@ const elfText = "\x7fELF\x02\x01\x01"
 func sampleLayers(t testing.TB) [][]byte {
 	return [][]byte{
 		tarOf(t,
+			file{"var/lib/dpkg/status", 0o644, "Package: base-files\nStatus: install ok installed\nVersion: 12\nArchitecture: all\n"},
 			file{"etc/", 0o755, ""}, file{"etc/os-release", 0o644, "ID=debian\nVERSION_ID=\"12\"\nPRETTY_NAME='Debian 12'\n# ID=no\n"},
 			file{"usr/bin/dash", 0o755, elfText}, file{"usr/bin/su", 0o4755, elfText}, file{"bin", 0o777, "->usr/bin"}, file{"usr/bin/sh", 0o777, "->dash"},
 			file{"usr/bin/python3.11", 0o755, elfText}, file{"usr/bin/tool", 0o755, "#!/bin/sh\n"}, file{"usr/bin/data", 0o644, elfText},

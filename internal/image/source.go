@@ -73,7 +73,10 @@ type layerSource struct {
 	name string // of the file or blob, for problems
 	// checked is true where reading to the end fails unless the digest is right.
 	checked bool
-	open    func(ctx context.Context) (io.ReadCloser, error)
+	// absent is true where the source names a file that it does not have: no cache may
+	// answer for it.
+	absent bool
+	open   func(ctx context.Context) (io.ReadCloser, error)
 	// read is set when the layer was read as the archive passed by.
 	read *layerRead
 	// walk is set for a directory, which is no archive.

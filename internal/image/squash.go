@@ -7,7 +7,8 @@ import "slices"
 type squash struct {
 	tree     *Tree
 	limits   Limits
-	layer    int // index of the one that is added
+	pass     *layerPass // by which the layers were read, nil when nothing was looked for in them
+	layer    int        // index of the one that is added
 	kept     int64
 	origins  origins
 	cut      bool // paths were left out
@@ -104,6 +105,9 @@ func (s *squash) lookUpLinks(layer *Tree) map[nodeID]attributes {
 			links = map[nodeID]attributes{}
 		}
 		a := s.tree.at(target).attributes
+		if !s.lookedAtAs(layer.path(id), s.tree.path(target), a) {
+			s.problems.add("layer %d: %s: a hard link to /%s of a lower layer: not looked at under this name", s.layer+1, layer.path(id), link)
+		}
 		if a.content != 0 { // must outlast the file that it was read from
 			s.tree.contents[a.content-1].users++
 		}

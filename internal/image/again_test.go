@@ -1,0 +1,242 @@
+package image
+
+import (
+	"archive/tar"
+	"bytes"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-containerregistry/pkg/name"
+	"github.com/google/go-containerregistry/pkg/v1/tarball"
+)
+
+// linkedTar is as tarOf, with text that begins with => a hard link.
+func linkedTar(t testing.TB, files ...file) []byte {
+	t.Helper()
+	var buf bytes.Buffer
+	w := tar.NewWriter(&buf)
+	for _, f := range files {
+		h := &tar.Header{Name: f.name, Mode: 0o644, Size: int64(len(f.text)), Typeflag: tar.TypeReg}
+		if target, ok := strings.CutPrefix(f.text, "=>"); ok {
+			h.Typeflag, h.Linkname, h.Size = tar.TypeLink, target, 0
+		} else if target, ok := strings.CutPrefix(f.text, "->"); ok {
+			h.Typeflag, h.Linkname, h.Size = tar.TypeSymlink, target, 0
+		}
+		if err := w.WriteHeader(h); err != nil {
+			t.Fatal(err)
+		}
+		if h.Size > 0 {
+			if _, err := io.WriteString(w, f.text); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return buf.Bytes()
+}
+
+func savedLinked(t testing.TB, layers ...[]byte) string {
+	t.Helper()
+	ref := filepath.Join(t.TempDir(), "image.tar")
+	tag := must(name.NewTag("registry.example/team/app:1"))(t)
+	if err := tarball.WriteToFile(ref, tag, sampleImage(t, "linux/amd64", layers...)); err != nil {
+		t.Fatal(err)
+	}
+	return ref
+}
+
+const (
+	lodash        = `{"name":"lodash","version":"4.17.15"}`
+	urllib3       = "Metadata-Version: 2.1\nName: urllib3\nVersion: 1.26.4\n"
+	bash          = "Package: bash\nStatus: install ok installed\nVersion: 5.2-1\nArchitecture: amd64\n\n"
+	setting       = "[db]\npassword = Zq8vT2nLx4Rk9Wd\n"
+	debianRelease = "ID=debian\nVERSION_ID=12\n"
+)
+
+// storeFiles have their content under names that say nothing, as in the store of a
+// package manager.
+func storeFiles() (stored, linked []file) {
+	stored = []file{
+		{"etc/os-release", 0, debianRelease}, {"store/a", 0, lodash}, {"store/b", 0, urllib3}, {"store/c", 0, bash}, {"store/d", 0, setting},
+	}
+	linked = []file{
+		{"app/node_modules/lodash/package.json", 0, "=>store/a"},
+		{"usr/lib/python3/site-packages/urllib3-1.26.4.dist-info/METADATA", 0, "=>/store/b"},
+		{"var/lib/dpkg/status", 0, "=>store/c"},
+		{"app/x.ini", 0, "=>store/d"},
+	}
+	return stored, linked
+}
+
+func packageNames(img *Image) []string {
+	var names []string
+	for _, p := range img.Packages {
+		names = append(names, p.Name+"@"+p.Version)
+	}
+	slices.Sort(names)
+	return names
+}
+
+var storedPackages = []string{"bash@5.2-1", "lodash@4.17.15", "urllib3@1.26.4"}
+
+func hasSecretAt(img *Image, path string) bool {
+	return slices.ContainsFunc(img.Secrets, func(s Secret) bool { return s.Path == path })
+}
+
+func TestHardLinkIsLookedAtUnderItsName(t *testing.T) {
+	stored, linked := storeFiles()
+	layer := linkedTar(t, slices.Concat(stored, linked)...)
+	cache := newMemoryCache()
+	for range 2 { // the second time out of the cache
+		img, _ := readImage(t, savedLinked(t, layer), Options{Secrets: true, Cache: cache})
+		if got := packageNames(img); !slices.Equal(got, storedPackages) {
+			t.Errorf("packages: %q", got)
+		}
+		if !hasSecretAt(img, "/app/x.ini") {
+			t.Errorf("no secret in /app/x.ini: %+v", img.Secrets)
+		}
+		if len(img.Problems) > 0 {
+			t.Errorf("problems: %v", img.Problems)
+		}
+	}
+}
+
+// A file that has several names of which each asks for another look.
+func TestHardLinksInSeveralManners(t *testing.T) {
+	text := `{"name":"lodash","version":"4.17.15","password":"Zq8vT2nLx4Rk9Wd"}`
+	layer := linkedTar(t, file{"store/a", 0, text}, file{"a/node_modules/lodash/package.json", 0, "=>store/a"},
+		file{"b/node_modules/lodash/package.json", 0, "=>a/node_modules/lodash/package.json"}, file{"etc/a.ini", 0, "=>store/a"}, file{"etc/b.ini", 0, "=>store/a"})
+	img, tree := readImage(t, savedLinked(t, layer), Options{Secrets: true})
+	if got := packageNames(img); !slices.Equal(got, []string{"lodash@4.17.15"}) {
+		t.Errorf("packages: %q", got)
+	}
+	for _, path := range []string{"/etc/a.ini", "/etc/b.ini"} {
+		if !hasSecretAt(img, path) {
+			t.Errorf("no secret in %s: %+v", path, img.Secrets)
+		}
+	}
+	if found := tree.Found(); len(found) != 1 || len(found[0].Paths) != 2 {
+		t.Errorf("found %+v", found)
+	}
+}
+
+// What a link leads to is what its target was when the link was made.
+func TestHardLinkKeepsReplacedContent(t *testing.T) {
+	layer := linkedTar(t, file{"store/a", 0, lodash}, file{"node_modules/lodash/package.json", 0, "=>store/a"}, file{"store/a", 0, "{}"})
+	img, _ := readImage(t, savedLinked(t, layer), Options{})
+	if got := packageNames(img); !slices.Equal(got, []string{"lodash@4.17.15"}) {
+		t.Errorf("packages: %q", got)
+	}
+}
+
+func TestHardLinkThatCannotBeLookedAtIsTold(t *testing.T) {
+	stored, linked := storeFiles()
+	t.Run("lower layer", func(t *testing.T) {
+		img, _ := readImage(t, savedLinked(t, linkedTar(t, stored...), linkedTar(t, linked...)), Options{Secrets: true})
+		for _, f := range linked {
+			if !slices.ContainsFunc(problemTexts(img), func(s string) bool { return strings.Contains(s, f.name) }) {
+				t.Errorf("%s is not told of: %q", f.name, problemTexts(img))
+			}
+		}
+	})
+	t.Run("compressed archive", func(t *testing.T) {
+		plain := must(os.ReadFile(savedLinked(t, linkedTar(t, slices.Concat(stored, linked)...))))(t)
+		ref := write(t, filepath.Join(t.TempDir(), "image.tar.gz"), gzipped(plain))
+		img, _ := readImage(t, ref, Options{Secrets: true})
+		for _, f := range linked {
+			if !slices.ContainsFunc(problemTexts(img), func(s string) bool { return strings.Contains(s, f.name) }) {
+				t.Errorf("%s is not told of: %q", f.name, problemTexts(img))
+			}
+		}
+	})
+}
+
+func TestSecretsOfCompressedArchive(t *testing.T) {
+	plain := must(os.ReadFile(savedLinked(t, linkedTar(t, file{"app/x.ini", 0, setting}))))(t)
+	img, _ := readImage(t, write(t, filepath.Join(t.TempDir(), "image.tar.gz"), gzipped(plain)), Options{Secrets: true})
+	if !hasSecretAt(img, "/app/x.ini") {
+		t.Errorf("no secret in /app/x.ini: %+v", img.Secrets)
+	}
+}
+
+func problemTexts(img *Image) []string {
+	var texts []string
+	for _, p := range img.Problems {
+		texts = append(texts, p.String())
+	}
+	return texts
+}
+
+func TestHardLinksOfDirectory(t *testing.T) {
+	stored, linked := storeFiles()
+	for _, order := range [][]string{{"store", ""}, {"zz", ""}} {
+		root := t.TempDir()
+		for _, f := range stored {
+			write(t, filepath.Join(root, strings.Replace(f.name, "store", order[0], 1)), []byte(f.text))
+		}
+		for _, f := range linked {
+			to := filepath.Join(root, f.name)
+			if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			from := strings.Replace(strings.TrimPrefix(strings.TrimPrefix(f.text, "=>"), "/"), "store", order[0], 1)
+			if err := os.Link(filepath.Join(root, from), to); err != nil {
+				t.Skip(err)
+			}
+		}
+		img, _ := readImage(t, "dir:"+root, Options{Secrets: true})
+		if got := packageNames(img); !slices.Equal(got, storedPackages) {
+			t.Errorf("packages: %q", got)
+		}
+		if !hasSecretAt(img, "/app/x.ini") || len(img.Problems) > 0 {
+			t.Errorf("secrets %+v, problems %v", img.Secrets, img.Problems)
+		}
+	}
+}
+
+func TestPackageDatabaseBehindSymbolicLink(t *testing.T) {
+	files := []file{{"etc/os-release", 0, debianRelease}, {"opt/dpkg/status", 0, bash}, {"opt/dpkg/info/bash.list", 0, "/bin\n/bin/bash\n"}, {"bin/bash", 0, "x"}, {"var/lib/dpkg", 0, "->../../opt/dpkg"}}
+	root := t.TempDir()
+	for _, f := range files[:4] {
+		write(t, filepath.Join(root, f.name), []byte(f.text))
+	}
+	if err := os.MkdirAll(filepath.Join(root, "var/lib"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink("/opt/dpkg", filepath.Join(root, "var/lib/dpkg")); err != nil {
+		t.Fatal(err)
+	}
+	for _, ref := range []string{savedLinked(t, linkedTar(t, files...)), "dir:" + root} {
+		img, _ := readImage(t, ref, Options{})
+		if len(img.Packages) != 1 || img.Packages[0].Name != "bash" || !slices.Equal(img.Packages[0].Files, []string{"/bin/bash"}) || len(img.Problems) > 0 {
+			t.Errorf("%s: %+v, %v", ref, img.Packages, img.Problems)
+		}
+	}
+}
+
+func TestMissingPackageDatabaseIsTold(t *testing.T) {
+	base := linkedTar(t, file{"etc/os-release", 0, debianRelease}, file{"var/lib/dpkg/status", 0, bash}, file{"app/node_modules/lodash/package.json", 0, lodash})
+	for what, layers := range map[string][][]byte{
+		"deleted":   {base, linkedTar(t, file{"var/lib/.wh.dpkg", 0, ""})},
+		"empty":     {base, linkedTar(t, file{"var/lib/dpkg/status", 0, ""})},
+		"elsewhere": {base, linkedTar(t, file{"var/lib/dpkg", 0, "->/opt/none"})},
+		"rpm":       {linkedTar(t, file{"etc/os-release", 0, "ID=rocky\nVERSION_ID=9.3\n"})},
+	} {
+		img, _ := readImage(t, savedLinked(t, layers...), Options{})
+		if n := len(slices.DeleteFunc(problemTexts(img), func(s string) bool { return !strings.Contains(s, "what the distribution installed is not known") })); n != 1 {
+			t.Errorf("%s: told %d times: %q", what, n, problemTexts(img))
+		}
+	}
+	static := linkedTar(t, file{"etc/os-release", 0, debianRelease}, file{"var/lib/dpkg/status.d/base-files", 0, "Package: base-files\nVersion: 12\nArchitecture: amd64\n"})
+	for what, layer := range map[string][]byte{"distroless": static, "no distribution": linkedTar(t, file{"app", 0, "x"}), "another's": linkedTar(t, file{"etc/os-release", 0, "ID=homemade\n"})} {
+		if img, _ := readImage(t, savedLinked(t, layer), Options{}); len(img.Problems) > 0 {
+			t.Errorf("%s: %q", what, problemTexts(img))
+		}
+	}
+}
