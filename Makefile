@@ -22,7 +22,7 @@ kubernetes: ## build etcd and kube-apiserver for tests, once for each version; t
 	$(GO) run ./test/apiserver/build
 
 integration: kubernetes ## against the API server's own code, and a real one
-	$(GO) test -v -tags integration -run 'Agrees?WithServer' ./policies ./internal/model ./internal/access
+	$(GO) test -v -tags integration -timeout 40m -run 'Agrees?WithServer' ./policies ./internal/model ./internal/access
 	ULLAGE_TEST_KUBERNETES=required $(GO) test -tags integration -run RealCluster ./internal/access ./internal/cli
 	$(GO) test -tags integration -run 'ContainerdStore|DockerStore' ./internal/image
 	cd test/sigstore && $(GO) test ./...

@@ -125,7 +125,7 @@ func Kinds() []model.GroupKind {
 	for i, a := range associations {
 		mapped[i] = a.kind
 	}
-	return slices.Concat(mapped, model.WorkloadKinds(), reach.RouteKinds(), reach.EndpointKinds(), []model.GroupKind{
+	return slices.Concat(mapped, model.WorkloadKinds(), reach.RouteKinds(), reach.OtherRouteKinds(), reach.EndpointKinds(), []model.GroupKind{
 		model.CustomKind, model.ServiceKind, model.ServiceAccountKind, model.SecretKind, model.NodeKind, model.NamespaceKind,
 		model.PersistentVolumeKind, model.PersistentVolumeClaimKind,
 		model.RoleKind, model.ClusterRoleKind, model.RoleBindingKind, model.ClusterRoleBindingKind,

@@ -151,7 +151,7 @@ func (f *netFlags) network(cmd *cobra.Command, p *Program) (*network, error) {
 		n.doubt += ": " + strings.ToLower(n.hint[:1]) + n.hint[1:]
 	}
 	if len(slices.Collect(n.workloads())) == 0 {
-		return nil, fmt.Errorf("no workloads in %s: there is no network to ask about", what(&f.input))
+		return nil, &codeError{exitIncomplete, fmt.Errorf("no workloads in %s, so there is no network to ask about: give the files of the workloads, too", what(&f.input))}
 	}
 	return n, nil
 }

@@ -24,7 +24,7 @@ func (f *netFlags) netExposedCommand(p *Program) *cobra.Command {
 network open to the outside, and what network policies leave of it.
 
 Exit code: 0 nothing is exposed, 1 something is, 2 usage or internal error, 3
-nothing that is known, but not all is known.`,
+nothing for sure, but something perhaps or not all is known.`,
 		Example: `  ullage net exposed deploy/
   ullage net exposed -n shop --cluster -o json`,
 		Args: onlyPaths,
@@ -73,9 +73,9 @@ func (f *netFlags) exposed(cmd *cobra.Command, p *Program) error {
 		found = reach.Yes
 	}
 	switch {
-	case found != reach.No:
+	case found == reach.Yes:
 		return errors.Join(err, &codeError{code: exitFindings})
-	case !n.closed || !n.exposure.Complete() || slices.ContainsFunc(handmade, func(h reach.Handmade) bool { return !h.Known }):
+	case found == reach.Maybe || !n.closed || !n.exposure.Complete() || slices.ContainsFunc(handmade, func(h reach.Handmade) bool { return !h.Known }):
 		return errors.Join(err, &codeError{code: exitIncomplete})
 	}
 	return err
@@ -104,11 +104,7 @@ func (n *network) writeExposed(w *accessPrinter, ways []reach.Exposed, handmade 
 		if len(here) == 0 {
 			continue
 		}
-		workloads := map[reach.ID]bool{}
-		for _, way := range here {
-			workloads[way.Endpoint] = true
-		}
-		w.line(0, bold, counted(len(workloads), "workload")+" "+title)
+		w.line(0, bold, howMany(here, title))
 		for len(here) > 0 {
 			e := n.Endpoint(here[0].Endpoint)
 			own := slices.IndexFunc(here, func(way reach.Exposed) bool { return way.Endpoint != e.ID })
@@ -141,6 +137,32 @@ func (n *network) writeExposed(w *accessPrinter, ways []reach.Exposed, handmade 
 	}
 	n.openWorld(w)
 	return w.w.Flush()
+}
+
+// howMany counts the workloads to which ways of one audience lead: for sure, perhaps,
+// and not, as policies close them.
+func howMany(ways []reach.Exposed, title string) string {
+	state := map[reach.ID]reach.Answer{}
+	for i := range ways {
+		state[ways[i].Endpoint] = max(state[ways[i].Endpoint], ways[i].State())
+	}
+	var counts [reach.Yes + 1]int
+	for _, s := range state {
+		counts[s]++
+	}
+	text := counted(counts[reach.Yes], "workload") + " " + title
+	switch sure, perhaps := counts[reach.Yes], counts[reach.Maybe]; {
+	case sure > 0 && perhaps > 0:
+		text += fmt.Sprintf(", %d more perhaps", perhaps)
+	case perhaps > 0:
+		text = counted(perhaps, "workload") + " perhaps " + title
+	case sure == 0:
+		return counted(counts[reach.No], "workload") + " " + title + ", but for what closes the ways"
+	}
+	if counts[reach.No] > 0 {
+		text += fmt.Sprintf(", %d behind closed ways", counts[reach.No])
+	}
+	return text
 }
 
 // closedBy says what closes ways: network policies, or that no port leads to one of

@@ -96,7 +96,8 @@ scheduling.k8s.io: *PriorityClass/pc
 storage.k8s.io: *CSIDriver *CSINode CSIStorageCapacity *StorageClass/sc *VolumeAttachment *VolumeAttributesClass/vac
 storagemigration.k8s.io: *StorageVersionMigration
 
-gateway.networking.k8s.io: BackendTLSPolicy/btlspolicy Gateway/gtw *GatewayClass/gc GRPCRoute HTTPRoute ReferenceGrant/refgrant TCPRoute TLSRoute UDPRoute
+gateway.networking.k8s.io: BackendTLSPolicy/btlspolicy Gateway/gtw *GatewayClass/gc GRPCRoute HTTPRoute ListenerSet/lset ReferenceGrant/refgrant TCPRoute TLSRoute UDPRoute
+gateway.networking.x-k8s.io: XListenerSet/lset
 policy.networking.k8s.io: *AdminNetworkPolicy/anp *BaselineAdminNetworkPolicy/banp *ClusterNetworkPolicy/cnp
 cilium.io: *CiliumCIDRGroup/ccg *CiliumClusterwideNetworkPolicy/ccnp CiliumNetworkPolicy/cnp
 crd.antrea.io: *ClusterNetworkPolicy/acnp NetworkPolicy/annp
@@ -106,6 +107,15 @@ network.openshift.io: EgressNetworkPolicy
 networking.k8s.aws: ApplicationNetworkPolicy *ClusterNetworkPolicy
 projectcalico.org: *GlobalNetworkPolicy NetworkPolicy
 route.openshift.io: Route
+apisix.apache.org: ApisixRoute
+configuration.konghq.com: TCPIngress UDPIngress
+getambassador.io: Mapping TCPMapping
+k8s.nginx.org: TransportServer/ts VirtualServer/vs VirtualServerRoute/vsr
+networking.istio.io: VirtualService
+projectcontour.io: HTTPProxy
+traefik.containo.us: IngressRoute IngressRouteTCP IngressRouteUDP
+traefik.io: IngressRoute IngressRouteTCP IngressRouteUDP
+zalando.org: RouteGroup
 
 snapshot.storage.k8s.io: VolumeSnapshot/vs *VolumeSnapshotClass/vsclass *VolumeSnapshotContent/vsc
 bitnami.com: SealedSecret

@@ -18,7 +18,7 @@ const (
 	ViaLoadBalancer Via = "LoadBalancer"
 	ViaNodePort     Via = "NodePort"
 	ViaExternalIP   Via = "ExternalIP"
-	ViaIngress      Via = "Ingress" // also OpenShift's Route
+	ViaIngress      Via = "Ingress" // also OpenShift's Route, and routes of other controllers
 	ViaGateway      Via = "Gateway" // a route of the Gateway API
 	ViaHostNetwork  Via = "HostNetwork"
 	ViaHostPort     Via = "HostPort"
@@ -58,8 +58,8 @@ type Way struct {
 
 // Exposure knows what leads from outside the cluster to pods: Services, Ingresses,
 // routes of the Gateway API and of OpenShift, the host network and host ports. An
-// ExternalName leads out and is no way in. Other APIs that route requests, such as
-// those of service meshes, are not read.
+// ExternalName leads out and is no way in, unless it names a Service of the cluster
+// and a route leads to it. Of [OtherRouteKinds] only the names are understood.
 //
 // It is safe for concurrent use, and belongs to one snapshot.
 type Exposure struct {
@@ -93,6 +93,12 @@ func NewExposure(s *model.Snapshot) *Exposure {
 			x.addRoute(o)
 		}
 	}
+	for _, gk := range otherRouteKinds {
+		for o := range s.Kind(gk) {
+			x.addOther(o)
+		}
+	}
+	x.followNames()
 	for o := range s.Kind(model.ServiceKind) {
 		if selector, ok := ServiceSelector(o); ok {
 			first := &selector.Children()[0]
@@ -183,7 +189,7 @@ func (x *Exposure) Routes(service model.Key) []*model.Object {
 
 // Complete reports whether every object was read that opens a way in.
 func (x *Exposure) Complete() bool {
-	return x.snapshot.Complete("", append(RouteKinds(), model.ServiceKind)...)
+	return x.snapshot.Complete("", slices.Concat(RouteKinds(), otherRouteKinds, []model.GroupKind{model.ServiceKind})...)
 }
 
 // Ways returns the ways in to pods: those of Services in key order, each followed

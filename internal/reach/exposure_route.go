@@ -10,6 +10,12 @@ import (
 
 const gatewayGroup = "gateway.networking.k8s.io"
 
+// Sets of listeners that are added to a Gateway.
+var (
+	listenerSetKind    = model.GroupKind{Group: gatewayGroup, Kind: "ListenerSet"}
+	oldListenerSetKind = model.GroupKind{Group: "gateway.networking.x-k8s.io", Kind: "XListenerSet"}
+)
+
 // routeKinds are the kinds of routes in key order, and what protocols listeners
 // of a Gateway have for them.
 var routeKinds = []struct {
@@ -79,15 +85,37 @@ func Backends(o *model.Object) []Backend {
 			add(tree.Path{{Key: "spec"}, {Key: "alternateBackends"}, {Index: i}}, "", "name", nil)
 		}
 	default:
-		rules := spec.Get("rules")
-		for i := range rules.Children() {
-			refs := rules.At(i).Get("backendRefs")
-			for j := range refs.Children() {
-				n := refs.At(j)
-				if kind := n.Get("kind").Str(); (kind == "" || kind == "Service") && n.Get("group").Str() == "" {
-					add(tree.Path{{Key: "spec"}, {Key: "rules"}, {Index: i}, {Key: "backendRefs"}, {Index: j}}, n.Get("namespace").Str(), "name", n.Get("port"))
-				}
+		for _, at := range gatewayBackends(o.Root) {
+			n := o.Root.Follow(at)
+			if kind := n.Get("kind").Str(); (kind == "" || kind == "Service") && n.Get("group").Str() == "" {
+				add(at, n.Get("namespace").Str(), "name", n.Get("port"))
 			}
+		}
+	}
+	return found
+}
+
+// gatewayBackends returns the places where a route of the Gateway API says where
+// requests go, and where copies of them do.
+func gatewayBackends(root *tree.Node) []tree.Path {
+	var found []tree.Path
+	mirrors := func(at tree.Path) {
+		filters := root.Follow(at)
+		for k := range filters.Children() {
+			if filters.At(k).Dig("requestMirror", "backendRef") != nil {
+				found = append(found, at.Join(tree.Step{Index: k}, tree.Step{Key: "requestMirror"}, tree.Step{Key: "backendRef"}))
+			}
+		}
+	}
+	rules := root.Dig("spec", "rules")
+	for i := range rules.Children() {
+		rule := tree.Path{{Key: "spec"}, {Key: "rules"}, {Index: i}}
+		mirrors(rule.Join(tree.Step{Key: "filters"}))
+		refs := rules.At(i).Get("backendRefs")
+		for j := range refs.Children() {
+			at := rule.Join(tree.Step{Key: "backendRefs"}, tree.Step{Index: j})
+			found = append(found, at)
+			mirrors(at.Join(tree.Step{Key: "filters"}))
 		}
 	}
 	return found
@@ -136,6 +164,9 @@ func (x *Exposure) addRoute(o *model.Object) {
 		a.audience, a.why = ingressAudience(o)
 	}
 	for _, b := range Backends(o) {
+		if weight, ok := o.Root.Follow(b.Path[:len(b.Path)-1]).Get("weight").Int(); ok && weight == 0 {
+			continue // it gets nothing
+		}
 		granted := Yes
 		if b.Namespace != o.Key.Namespace {
 			granted = x.granted(o, b)
@@ -179,12 +210,9 @@ func (x *Exposure) attach(o *model.Object, protocols []string) attached {
 	best := attached{Answer: No, audience: Private}
 	for i := range parents.Children() {
 		ref := parents.At(i)
-		if kind := ref.Get("kind").Str(); kind != "" && kind != "Gateway" {
+		key, ok := parentKey(o, ref)
+		if !ok {
 			continue // a mesh routes between Services with it
-		}
-		key := model.Key{Cluster: o.Key.Cluster, Namespace: ref.Get("namespace").Str(), GroupKind: model.GatewayKind, Name: ref.Get("name").Str()}
-		if key.Namespace == "" {
-			key.Namespace = o.Key.Namespace
 		}
 		a := x.attachTo(o, key, ref, protocols)
 		best.gateways = append(best.gateways, a.gateways...)
@@ -199,29 +227,74 @@ func (x *Exposure) attach(o *model.Object, protocols []string) attached {
 	return best
 }
 
+// parentKey names what a reference to a parent leads to; false when that is nothing
+// that listens.
+func parentKey(o *model.Object, ref *tree.Node) (model.Key, bool) {
+	key := model.Key{Cluster: o.Key.Cluster, Namespace: ref.Get("namespace").Str(), GroupKind: model.GatewayKind, Name: ref.Get("name").Str()}
+	if key.Namespace == "" {
+		key.Namespace = o.Key.Namespace
+	}
+	switch kind := ref.Get("kind").Str(); kind {
+	case "", "Gateway":
+	case listenerSetKind.Kind:
+		key.GroupKind = listenerSetKind
+	case oldListenerSetKind.Kind:
+		key.GroupKind = oldListenerSetKind
+	default:
+		return key, false
+	}
+	return key, true
+}
+
 func (x *Exposure) attachTo(o *model.Object, key model.Key, ref *tree.Node, protocols []string) attached {
-	gateway := x.snapshot.Get(key)
+	parent := x.snapshot.Get(key)
 	switch {
-	case gateway == nil && x.snapshot.Complete(key.Namespace, model.GatewayKind):
+	case parent == nil && x.snapshot.Complete(key.Namespace, key.GroupKind):
 		return attached{Answer: No}
-	case gateway == nil:
+	case parent == nil:
 		return attached{Answer: Maybe, why: []string{key.String() + " was not read"}}
 	}
-	a := attached{Answer: No, audience: gatewayAudience(gateway), gateways: []*model.Object{gateway}}
-	listeners := gateway.Root.Dig("spec", "listeners")
+	a := x.behind(parent)
+	answer := No
+	listeners := parent.Root.Dig("spec", "listeners")
 	for i := range listeners.Children() {
 		l := listeners.At(i)
 		name, port := ref.Get("sectionName").Str(), ref.Get("port")
 		if name != "" && name != l.Get("name").Str() || port != nil && port.Text() != l.Get("port").Text() || !accepts(l, o, protocols) {
 			continue
 		}
-		a.Answer = max(a.Answer, x.admits(gateway, l, o))
+		answer = max(answer, x.admits(l.Dig("allowedRoutes", "namespaces"), "Same", parent, o))
 	}
-	switch a.Answer {
-	case No:
+	if answer == Maybe {
+		a.why = append(a.why, key.String()+" admits routes by labels of Namespaces, and that of the route was not read")
+	}
+	if a.Answer = min(a.Answer, answer); a.Answer == No {
 		a.gateways = nil
-	case Maybe:
-		a.why = []string{key.String() + " admits routes by labels of Namespaces, and that of the route was not read"}
+	}
+	return a
+}
+
+// behind says whether what has listeners opens them, and to whom: a Gateway does, a
+// set of listeners when its Gateway takes it.
+func (x *Exposure) behind(parent *model.Object) attached {
+	if parent.Key.GroupKind == model.GatewayKind {
+		return attached{Answer: Yes, audience: gatewayAudience(parent), gateways: []*model.Object{parent}}
+	}
+	key, ok := parentKey(parent, parent.Root.Dig("spec", "parentRef"))
+	if !ok || key.GroupKind != model.GatewayKind {
+		return attached{Answer: No}
+	}
+	gateway := x.snapshot.Get(key)
+	switch {
+	case gateway == nil && x.snapshot.Complete(key.Namespace, key.GroupKind):
+		return attached{Answer: No}
+	case gateway == nil:
+		return attached{Answer: Maybe, why: []string{key.String() + " was not read"}}
+	}
+	a := x.behind(gateway)
+	a.Answer = x.admits(gateway.Root.Dig("spec", "allowedListeners", "namespaces"), "None", gateway, parent)
+	if a.Answer == Maybe {
+		a.why = []string{key.String() + " admits listeners by labels of Namespaces, and that of " + parent.Key.String() + " was not read"}
 	}
 	return a
 }
@@ -243,6 +316,9 @@ func accepts(l *tree.Node, o *model.Object, protocols []string) bool {
 	if p := l.Get("protocol").Str(); !slices.Contains(protocols, p) && !strings.Contains(p, "/") { // with a slash it is an implementation's own
 		return false
 	}
+	if !hostsMeet(l.Get("hostname").Str(), o.Root.Dig("spec", "hostnames")) {
+		return false
+	}
 	kinds := l.Dig("allowedRoutes", "kinds")
 	for i := range kinds.Children() {
 		if group := kinds.At(i).Get("group"); kinds.At(i).Get("kind").Str() == o.Key.Kind && (group == nil || group.Str() == gatewayGroup) {
@@ -252,28 +328,49 @@ func accepts(l *tree.Node, o *model.Object, protocols []string) bool {
 	return kinds.Len() == 0
 }
 
-// admits reports whether a listener takes routes of a namespace.
-func (x *Exposure) admits(gateway *model.Object, l *tree.Node, o *model.Object) Answer {
-	namespaces := l.Dig("allowedRoutes", "namespaces")
-	switch namespaces.Get("from").Str() {
+// admits reports whether what is of one object is taken from another one by the
+// namespace of that; with nothing written, otherwise says which are.
+func (x *Exposure) admits(namespaces *tree.Node, otherwise string, of, from *model.Object) Answer {
+	which := namespaces.Get("from").Str()
+	if which == "" {
+		which = otherwise
+	}
+	switch which {
 	case "All":
 		return Yes
-	case "None":
-		return No
+	case "Same":
+		if from.Key.Namespace == of.Key.Namespace {
+			return Yes
+		}
 	case "Selector":
-		ns := x.snapshot.Get(model.Key{Cluster: o.Key.Cluster, GroupKind: model.NamespaceKind, Name: o.Key.Namespace})
+		ns := x.snapshot.Get(model.Key{Cluster: from.Key.Cluster, GroupKind: model.NamespaceKind, Name: from.Key.Namespace})
 		if ns == nil && !x.snapshot.Complete("", model.NamespaceKind) {
 			return Maybe
 		}
 		if ns != nil && model.NewSelector(namespaces.Get("selector")).Matches(ns.Labels()) {
 			return Yes
 		}
-		return No
-	}
-	if o.Key.Namespace == gateway.Key.Namespace {
-		return Yes
 	}
 	return No
+}
+
+// hostsMeet reports whether a listener for a name, or for all with "", takes requests
+// for one of the names of a route, which are all without any.
+func hostsMeet(listener string, route *tree.Node) bool {
+	if listener == "" || route.Len() == 0 {
+		return true
+	}
+	return slices.ContainsFunc(route.Children(), func(n tree.Node) bool {
+		return hostHolds(listener, n.Str()) || hostHolds(n.Str(), listener)
+	})
+}
+
+// hostHolds reports whether a name, or a pattern that begins with "*.", holds another.
+func hostHolds(pattern, name string) bool {
+	if domain, ok := strings.CutPrefix(pattern, "*"); ok {
+		return len(name) > len(domain) && strings.HasSuffix(strings.ToLower(name), strings.ToLower(domain))
+	}
+	return strings.EqualFold(pattern, name)
 }
 
 // granted reports whether a ReferenceGrant lets a route name a Service of another

@@ -52,6 +52,13 @@ func TestWaysIn(t *testing.T) {
 	deny := netpol("shop", "deny", "podSelector: {}, policyTypes: [Ingress]")
 	controller := strings.Replace(pod("edge", "ctl", "app: ctl", ""), "image: a", "image: registry.example/ingress-nginx/controller:v1", 1)
 	front := object("v1", "Service", "edge", "ctl", "spec: {type: LoadBalancer, selector: {app: ctl}, ports: [{port: 80}]}")
+	open := strings.Replace(gateway, "gatewayClassName: c,", "gatewayClassName: c, allowedListeners: {namespaces: {from: All}},", 1)
+	set := object(gw, "ListenerSet", "shop", "set", "spec: {parentRef: {name: gw, namespace: edge}, listeners: [{name: b, port: 81, protocol: HTTP}]}")
+	toSet := "parentRefs: [{kind: ListenerSet, name: set, namespace: shop}]"
+	alias := func(name string) string {
+		return object("v1", "Service", "edge", "alias", "spec: {type: ExternalName, externalName: "+name+", ports: [{name: web, port: 80}]}")
+	}
+	toAlias := strings.NewReplacer("namespace: shop", "namespace: edge", "name: web", "name: alias", "number: 80", "name: web").Replace(ingress)
 	for _, c := range []struct{ name, text, want string }{
 		{"a Service inside", web + clusterIP, ""},
 		{"a balancer", web + svc("web", "type: LoadBalancer, ports: [{port: 80, targetPort: http}]"), "LoadBalancer internet yes TCP 8080"},
@@ -103,6 +110,27 @@ func TestWaysIn(t *testing.T) {
 		{"a route from elsewhere without a grant", web + clusterIP + gateway + object(gw, "HTTPRoute", "edge", "r", "spec: {parentRefs: [{name: gw}], rules: [{backendRefs: [{name: web, namespace: shop, port: 80}]}]}"), ""},
 		{"a route from elsewhere", web + clusterIP + gateway + object(gw, "HTTPRoute", "edge", "r", "spec: {parentRefs: [{name: gw}], rules: [{backendRefs: [{name: web, namespace: shop, port: 80}]}]}") +
 			object("gateway.networking.k8s.io/v1beta1", "ReferenceGrant", "shop", "g", "spec: {from: [{group: gateway.networking.k8s.io, kind: HTTPRoute, namespace: edge}], to: [{group: \"\", kind: Service, name: web}]}"), "Gateway internet yes TCP 8080"},
+		{"a listener for another name", web + clusterIP + strings.Replace(gateway, "protocol: HTTP", "protocol: HTTP, hostname: a.example.com", 1) + route("HTTPRoute", toGateway+", hostnames: [a.example.org, b.example.com]"), ""},
+		{"a listener for one of the names", web + clusterIP + strings.Replace(gateway, "protocol: HTTP", "protocol: HTTP, hostname: \"*.example.com\"", 1) + route("HTTPRoute", toGateway+", hostnames: [example.com, a.b.example.com]"), "Gateway internet yes TCP 8080"},
+		{"a listener for names below", web + clusterIP + strings.Replace(gateway, "protocol: HTTP", "protocol: HTTP, hostname: \"*.example.com\"", 1) + route("HTTPRoute", toGateway+", hostnames: [example.com, aexample.com]"), ""},
+		{"a route for names below", web + clusterIP + strings.Replace(gateway, "protocol: HTTP", "protocol: HTTP, hostname: a.example.com", 1) + route("HTTPRoute", toGateway+", hostnames: [\"*.example.com\"]"), "Gateway internet yes TCP 8080"},
+		{"a backend without weight", web + clusterIP + gateway + strings.Replace(route("HTTPRoute", toGateway), "port: 80", "port: 80, weight: 0", 1), ""},
+		{"copies of requests", web + clusterIP + gateway + strings.Replace(route("HTTPRoute", toGateway), "{backendRefs: [{name: web, port: 80}]}", "{filters: [{type: RequestMirror, requestMirror: {backendRef: {name: web, port: 80}}}]}", 1), "Gateway internet yes TCP 8080"},
+		{"copies of a backend's requests", web + clusterIP + gateway + strings.Replace(route("HTTPRoute", toGateway), "{name: web, port: 80}", "{name: other, port: 80, filters: [{type: RequestMirror, requestMirror: {backendRef: {name: web, port: 80}}}]}", 1), "Gateway internet yes TCP 8080"},
+		{"a set of listeners", web + clusterIP + open + set + route("HTTPRoute", toSet), "Gateway internet yes TCP 8080"},
+		{"a set of listeners for another namespace", web + clusterIP + open + set + strings.Replace(route("HTTPRoute", toSet+", hostnames: [a.example]"), "namespace: shop", "namespace: other", 1), ""},
+		{"a set of listeners that the gateway does not take", web + clusterIP + gateway + set + route("HTTPRoute", toSet), ""},
+		{"a set of listeners of no gateway", web + clusterIP + set + route("HTTPRoute", toSet), ""},
+		{"a name for a Service of the cluster", web + clusterIP + alias("web.shop.svc.cluster.local") + toAlias, "Ingress internet maybe none/TCP 8080"},
+		{"a name for a name", web + clusterIP + alias("again.edge.svc") + strings.Replace(alias("web.shop.svc"), "name: alias", "name: again", 1) + toAlias, "Ingress internet maybe none/TCP 8080"},
+		{"names in a circle", web + clusterIP + alias("again.edge.svc") + strings.Replace(alias("alias.edge.svc"), "name: alias", "name: again", 1) + toAlias, ""},
+		{"a name outside", web + clusterIP + alias("web.shop.example") + toAlias, ""},
+		{"a name that nothing leads to", web + clusterIP + alias("web.shop.svc"), ""},
+		{"a route of Traefik", web + clusterIP + object("traefik.io/v1alpha1", "IngressRoute", "edge", "r", "spec: {routes: [{match: a, services: [{name: web, namespace: shop, port: 80}]}]}"), "Ingress internet maybe none/TCP 8080"},
+		{"a route of Traefik to its own namespace", web + clusterIP + object("traefik.io/v1alpha1", "IngressRoute", "edge", "r", "spec: {routes: [{match: a, services: [{name: web, port: 80}]}]}"), ""},
+		{"a virtual service", web + clusterIP + object("networking.istio.io/v1", "VirtualService", "edge", "r", "spec: {gateways: [mesh, gw], http: [{route: [{destination: {host: web.shop.svc.cluster.local}}]}]}"), "Ingress internet maybe none/TCP 8080"},
+		{"a virtual service inside", web + clusterIP + object("networking.istio.io/v1", "VirtualService", "shop", "r", "spec: {gateways: [mesh], http: [{route: [{destination: {host: web}}]}]}"), ""},
+		{"a mapping", web + clusterIP + object("getambassador.io/v3alpha1", "Mapping", "edge", "r", "spec: {prefix: /, service: \"http://web.shop:80\"}"), "Ingress internet maybe none/TCP 8080"},
 		{"a balancer that policies close", web + svc("web", "type: LoadBalancer, externalTrafficPolicy: Local, ports: [{port: 80}]") + deny, "LoadBalancer internet no none"},
 		{"a balancer whose source may be translated", web + svc("web", "type: LoadBalancer, ports: [{port: 80}]") + netpol("shop", "nodes", "podSelector: {}, ingress: [{from: [{ipBlock: {cidr: 10.0.0.0/8}}]}]"), "LoadBalancer internet maybe none/TCP 80"},
 		{"a balancer whose source may be translated, and pods that are let in", web + svc("web", "type: LoadBalancer, ports: [{port: 80}]") + netpol("shop", "pods", "podSelector: {}, ingress: [{from: [{namespaceSelector: {}}]}]"), "LoadBalancer internet maybe none/TCP 80"},
