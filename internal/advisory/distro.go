@@ -179,6 +179,7 @@ func alpineSecdb(r io.Reader, in *intake) error {
 	}
 	for _, p := range db.Packages {
 		byID := map[string][]statement{}
+		aliases := map[string][]string{}
 		for _, version := range slices.Sorted(maps.Keys(p.Package.Fixes)) {
 			s := statement{scope: "Alpine:" + db.Version, name: p.Package.Name}
 			switch {
@@ -191,16 +192,45 @@ func alpineSecdb(r io.Reader, in *intake) error {
 				continue
 			}
 			for _, names := range p.Package.Fixes[version] {
-				for _, id := range strings.Fields(names) { // CVE and other names of one
+				for id, others := range secdbNames(names) {
 					byID[id] = append(byID[id], s)
+					aliases[id] = append(aliases[id], others...)
 				}
 			}
 		}
 		for _, id := range slices.Sorted(maps.Keys(byID)) {
-			if err := in.advisory(&vuln.Advisory{ID: id}, byID[id]); err != nil {
+			slices.Sort(aliases[id])
+			if err := in.advisory(&vuln.Advisory{ID: id, Aliases: slices.Compact(aliases[id])}, byID[id]); err != nil {
 				return err
 			}
 		}
 	}
 	return nil
+}
+
+// secdbNames reads an entry of a secdb: the ids in it, each with its other names. Beside
+// one CVE all else is another name of it; without one, behind the first.
+func secdbNames(entry string) map[string][]string {
+	ids := map[string][]string{}
+	var others []string
+	for _, name := range strings.Fields(entry) {
+		if vuln.CVE(name) != "" {
+			ids[name] = nil
+		} else if fits(name) && strings.Contains(name, "-") {
+			others = append(others, name)
+		}
+	}
+	switch {
+	case len(ids) == 0 && len(others) > 0:
+		ids[others[0]] = others[1:]
+	case len(ids) == 1:
+		for id := range ids {
+			ids[id] = others
+		}
+	default: // whose they are is not said
+		for _, id := range others {
+			ids[id] = nil
+		}
+	}
+	return ids
 }

@@ -119,7 +119,7 @@ func (item *kubernetesItem) statements() []statement {
 			if mentioned := components(item.Summary + "\n" + strings.Join(affected, "\n")); len(mentioned) > 0 && !slices.Contains(mentioned, name) {
 				continue
 			}
-			s.Intervals, s.Verdict = []vuln.Interval{{}}, vuln.Undecided
+			s.Verdict = vuln.Undecided
 		}
 		list = append(list, s)
 	}

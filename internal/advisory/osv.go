@@ -209,17 +209,27 @@ func (f *osvAffected) statement(a *vuln.Advisory) (*statement, error) {
 	for _, sev := range f.Severity {
 		grade(a, sev)
 	}
+	order, commits := vuln.OrderOf(scope), false
 	for _, r := range f.Ranges {
 		if r.Type == "GIT" {
+			commits = true
 			continue
 		}
 		events, err := osvEvents(r.Events)
 		if err != nil {
 			return nil, err
 		}
-		s.Intervals = append(s.Intervals, vuln.Intervals(vuln.OrderOf(scope), events)...)
+		if slices.ContainsFunc(events, func(e vuln.Event) bool { return !order.Placed(e) }) {
+			s.Verdict = vuln.Undecided
+			continue
+		}
+		s.Intervals = append(s.Intervals, vuln.Intervals(order, events)...)
 	}
-	if len(s.Intervals) == 0 && len(s.Versions) == 0 {
+	switch {
+	case len(s.Intervals) > 0 || len(s.Versions) > 0 || s.Verdict == vuln.Undecided:
+	case commits: // which installed versions do not tell
+		s.Verdict = vuln.Undecided
+	default:
 		return nil, nil
 	}
 	if f.Ecosystem.elsewhere {

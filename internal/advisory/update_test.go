@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -123,7 +124,12 @@ func TestTraps(t *testing.T) {
 	}
 	m.put("osv/PyPI/all.zip", archive(t, both("GHSA-a", `"CVE-2026-1","PYSEC-1"`), both("PYSEC-1", ``), both("GHSA-b", ``), both("PYSEC-2", `"GHSA-b"`),
 		both("PYSEC-3", `"CVE-2026-2","CVE-2026-3","GHSA-c"`), both("GHSA-c", ``)))
-	m.update(t, s, noon, "osv/npm", "osv/Packagist", "osv/Maven", "osv/Go", "osv/PyPI", "debian", "alpine/v3.20/main")
+	m.put("osv/crates.io/all.zip", archive(t,
+		record("RUSTSEC-1", "crates.io", "unread", `{"introduced":"0"},{"fixed":"xyz"}`, ""),
+		record("RUSTSEC-2", "crates.io", "unread-from", `{"introduced":"abc"},{"fixed":"2.0.0"}`, `,"versions":["1.0.0"]`),
+		record("RUSTSEC-3", "crates.io", "partly", `{"introduced":"0"},{"fixed":"1.0.0"}]},{"type":"SEMVER","events":[{"introduced":"x"}`, ""),
+		[2]string{"RUSTSEC-4.json", `{"id":"RUSTSEC-4","modified":"2026-01-01T00:00:00Z","affected":[{"package":{"ecosystem":"crates.io","name":"commits"},"ranges":[{"type":"GIT","repo":"https://git.example/a","events":[{"introduced":"0"}]}]}]}`}))
+	m.update(t, s, noon, "osv/crates.io", "osv/npm", "osv/Packagist", "osv/Maven", "osv/Go", "osv/PyPI", "debian", "alpine/v3.20/main")
 	debian, alpine := vuln.Release{ID: "debian", Version: "12"}, vuln.Release{ID: "alpine", Version: "3.20.1"}
 	for _, c := range []struct {
 		p       vuln.Package
@@ -161,6 +167,24 @@ func TestTraps(t *testing.T) {
 	} {
 		if got := found(t, s, c.p, c.release); got != c.want {
 			t.Errorf("%s %s %s: %q, not %q", c.p.Ecosystem, c.p.Name, c.p.Version, got, c.want)
+		}
+	}
+	for _, c := range []struct{ name, version, match, undecided string }{
+		{"unread", "1.0.0", "", "RUSTSEC-1"},
+		{"unread-from", "1.0.0", "RUSTSEC-2 not fixed", ""}, // named one by one
+		{"unread-from", "1.1.0", "", "RUSTSEC-2"},
+		{"partly", "0.9.0", "RUSTSEC-3 fixed 1.0.0", ""},
+		{"partly", "1.0.0", "", "RUSTSEC-3"},
+		{"commits", "1.0.0", "", "RUSTSEC-4"},
+	} {
+		p := vuln.Package{Ecosystem: "crates.io", Name: c.name, Version: c.version, Owner: -1}
+		r, err := vuln.Run([]vuln.Package{p}, debian, opened(t, s))
+		var undecided []string
+		for _, u := range r.Undecided {
+			undecided = append(undecided, u.ID)
+		}
+		if got := found(t, s, p, debian); err != nil || strings.Join(undecided, ", ") != c.undecided || got != c.match {
+			t.Errorf("%s %s: %q, undecided %q, %v; not %q and %q", c.name, c.version, got, undecided, err, c.match, c.undecided)
 		}
 	}
 	branch := vuln.Package{Ecosystem: "Packagist", Name: "vendor/name", Version: "dev-main", Owner: -1}
@@ -395,5 +419,21 @@ func TestOldFormat(t *testing.T) {
 	before = read(t, s.Path())
 	if _, err := m.try(t, s, noon, "osv/Go"); err == nil || !strings.Contains(err.Error(), "a newer one made it") || !bytes.Equal(read(t, s.Path()), before) {
 		t.Errorf("a newer one: %v", err)
+	}
+}
+
+func TestSecdbNames(t *testing.T) {
+	for entry, want := range map[string]map[string][]string{
+		"CVE-2026-1":                       {"CVE-2026-1": nil},
+		"CVE-2026-1 GHSA-a-b-c XSA-1":      {"CVE-2026-1": {"GHSA-a-b-c", "XSA-1"}},
+		"GHSA-a-b-c CVE-2026-1":            {"CVE-2026-1": {"GHSA-a-b-c"}},
+		"XSA-1 ALPINE-2":                   {"XSA-1": {"ALPINE-2"}},
+		"CVE-2026-1 CVE-2026-2 XSA-1":      {"CVE-2026-1": nil, "CVE-2026-2": nil, "XSA-1": nil},
+		"CVE-2026-1 (+ regression fix ) ?": {"CVE-2026-1": nil},
+		"":                                 {},
+	} {
+		if got := secdbNames(entry); !maps.EqualFunc(got, want, func(a, b []string) bool { return slices.Equal(a, b) }) {
+			t.Errorf("%q: %v, not %v", entry, got, want)
+		}
 	}
 }

@@ -167,9 +167,9 @@ func TestMatch(t *testing.T) {
 		"Kubernetes kubelet": {
 			{ID: "CVE-2026-1", Feed: "kubernetes", Intervals: from("1.34.0", "1.34.9")}, // Go has better ranges
 			{ID: "CVE-2026-2", Feed: "kubernetes", Intervals: from("1.34.0", "1.34.2")},
-			{ID: "CVE-2026-3", Feed: "kubernetes", Verdict: vuln.Undecided, Intervals: []vuln.Interval{{}}},
+			{ID: "CVE-2026-3", Feed: "kubernetes", Verdict: vuln.Undecided},
 			{ID: "CVE-2026-4", Feed: "kubernetes", Verdict: vuln.NotAffected},
-			{ID: "CVE-2026-5", Feed: "kubernetes", Verdict: vuln.Undecided, Intervals: []vuln.Interval{{}}},
+			{ID: "CVE-2026-5", Feed: "kubernetes", Verdict: vuln.Undecided},
 		},
 		"Go k8s.io/kubernetes": {
 			{ID: "GO-2026-1", Feed: "osv/Go", Intervals: from("0", "1.33.5", "1.34.0", "1.34.3")},

@@ -24,7 +24,10 @@ type hit struct {
 
 // doubt says why it is not known whether a statement holds.
 func (s *said) doubt(ecosystem string) string {
-	if s.Verdict == Undecided {
+	switch {
+	case s.Verdict == Undecided && s.Feed != proseFeed:
+		return fmt.Sprintf("%s gives versions that are none of %s, or a range of commits", s.ID, ecosystem)
+	case s.Verdict == Undecided:
 		return fmt.Sprintf("%s says in prose which versions are affected, and it was not understood", s.Feed)
 	}
 	return fmt.Sprintf("%s gives ranges, and %q is not a version of %s", s.ID, s.version, ecosystem)

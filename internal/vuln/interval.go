@@ -119,12 +119,17 @@ const (
 // "" when none is known. Where several ranges hold the version, the last one that
 // ends counts.
 func (a *Affected) stands(o Order, version string) (s standing, fix string) {
-	switch a.Verdict {
-	case NotAffected:
+	if a.Verdict == NotAffected {
 		return outside, ""
-	case Undecided:
-		return unclear, ""
 	}
+	if s, fix = a.holds(o, version); s == outside && a.Verdict == Undecided {
+		s = unclear // it may be among those that were not understood
+	}
+	return s, fix
+}
+
+// holds is stands by versions and ranges alone.
+func (a *Affected) holds(o Order, version string) (s standing, fix string) {
 	for _, v := range a.Versions {
 		if v == version || o != NoOrder && o.Compare(v, version) == 0 {
 			s = inside

@@ -65,6 +65,11 @@ func (o Order) Compare(a, b string) int {
 	return strings.Compare(a, b)
 }
 
+// Placed says whether an event of a range has a place in this order.
+func (o Order) Placed(e Event) bool {
+	return e.Kind == Limit || e.Version == "0" || o == NoOrder || o.Valid(e.Version)
+}
+
 // Valid says whether a version is one in this order. Where it is not, ranges say
 // nothing about it.
 func (o Order) Valid(v string) bool {

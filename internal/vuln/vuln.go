@@ -88,7 +88,7 @@ const (
 	EndOfLife                    // affected or not looked at: no longer cared for
 	Investigating                // not decided by the feed
 	Deferred                     // affected, and to be mended some day
-	Undecided                    // the feed says in which versions, and could not be understood
+	Undecided                    // the feed says which versions are affected besides, and could not be understood
 )
 
 // Advisory is what an advisory says of itself.
