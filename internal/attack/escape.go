@@ -29,12 +29,17 @@ func (b *builder) escapes(i int32, w *workload, c int32) {
 		case useHost:
 			b.hostPath(w, c, u, w.Object, b.wayOut(i, c, w.Object))
 		case useClaim:
-			if p := b.nodeVolume(w, b.volume(w.namespace, u.hash, u.name, nil)); p != nil {
+			volume := b.volume(w.namespace, u.hash, u.name, nil)
+			mounts := func(p *storage.Persistent) {
 				host := *u
 				host.node = p.NodePath()
 				host.name = host.node.Str()
 				b.hostPath(w, c, &host, p.Object, b.wayOut(i, c, p.Object))
 			}
+			if p := b.nodeVolume(w, volume); p != nil {
+				mounts(p)
+			}
+			b.fittingVolumes(volume, mounts)
 		}
 	}
 }

@@ -48,6 +48,25 @@ func (b *builder) nodeVolume(w *workload, volume int32) *storage.Persistent {
 	return p
 }
 
+// fittingVolumes calls do for the paths of a node that a claim may be bound to,
+// and makes what it adds unknown.
+func (b *builder) fittingVolumes(volume int32, do func(*storage.Persistent)) {
+	if b.nodeVolumes.bindings == nil {
+		return
+	}
+	v, first := &b.Graph.volumes[volume], len(b.made)
+	for _, p := range b.nodeVolumes.bindings.Fitting(b.namespaces[v.namespace], v.name) {
+		if p.NodePath() != nil {
+			do(p)
+		}
+	}
+	for i := first; i < len(b.made); i++ {
+		if e := &b.made[i]; b.vertices[e.from].kind == Container {
+			e.certainty = Unknown
+		}
+	}
+}
+
 // claimEscapes leads from pods of the attacker's making to the nodes of which a
 // volume is a part that a claim of the namespace is bound to.
 func (b *builder) claimEscapes(ns int32, g *guards) {

@@ -69,6 +69,15 @@ const hostVolume = `
 {apiVersion: v1, kind: PersistentVolume, metadata: {name: disk}, spec: {hostPath: {path: /etc}, claimRef: {namespace: shop, name: data}}}
 `
 
+// matched is the claim data of namespace shop, and a path of the node that it gets
+// by its class and size.
+const matched = `
+---
+{apiVersion: v1, kind: PersistentVolumeClaim, metadata: {name: data, namespace: shop}, spec: {storageClassName: manual, accessModes: [ReadWriteOnce], resources: {requests: {storage: 3Gi}}}}
+---
+{apiVersion: v1, kind: PersistentVolume, metadata: {name: disk}, spec: {storageClassName: manual, capacity: {storage: 10Gi}, accessModes: [ReadWriteOnce], hostPath: {path: /etc}}}
+`
+
 const claim = "volumes: [{name: host, persistentVolumeClaim: {claimName: data}}]"
 
 var kindCases = []kindCase{
@@ -152,6 +161,9 @@ spec: {parentRefs: [{name: gw}], rules: [{backendRefs: [{name: web, port: 80}]}]
 		[]string{"/var/lib/kubelet => /opt/data", "runAsUser: 0 => runAsUser: 1", "readOnly: true} => readOnly: true, subPath: ../../../opt}"}},
 	{ControlPlanePath, deploy("web", at("/var/lib/etcd")+"\n      nodeSelector: {node-role.kubernetes.io/control-plane: ''}", mounted), "container app of Deployment shop/web -> cluster-admin, certain",
 		[]string{"nodeSelector: {node-role.kubernetes.io/control-plane: ''} => nodeSelector: {disk: fast}", "/var/lib/etcd => /opt/data"}},
+	{EscapeHostWrite, deploy("web", claim, mounted) + matched, "container app of Deployment shop/web -> a node of Deployment shop/web, unknown",
+		[]string{"10Gi => 2Gi", "manual, capacity => other, capacity", "[ReadWriteOnce], hostPath => [ReadOnlyMany], hostPath", "{path: /etc} => {path: /srv}",
+			"resources: => selector: {matchLabels: {disk: fast}}, resources:", "resources: => volumeMode: Block, resources:"}},
 	{HostProcess, deploy("web", "hostNetwork: true\n      securityContext: {windowsOptions: {hostProcess: true, runAsUserName: 'NT AUTHORITY\\SYSTEM'}}", ""), "container app of Deployment shop/web -> a node of Deployment shop/web, certain",
 		[]string{"hostProcess: true => hostProcess: false", "~SYSTEM => LocalService", "image: registry.example/app:1 => securityContext: {windowsOptions: {hostProcess: false}}"}},
 	{HostProcess, deploy("web", "", "securityContext: {windowsOptions: {hostProcess: true}}"), "container app of Deployment shop/web -> a node of Deployment shop/web, certain", []string{"hostProcess: true => hostProcess: false"}},

@@ -52,10 +52,7 @@ func texts(n *tree.Node) []string {
 func (b *builder) readClasses() []*Class {
 	var all []*Class
 	for o := range b.s.Kind(model.StorageClassKind) {
-		c := &Class{Object: o, Provisioner: o.Root.Get("provisioner").Str(), Reclaim: o.Root.Get("reclaimPolicy").Str()}
-		for _, key := range []string{"storageclass.kubernetes.io/is-default-class", "storageclass.beta.kubernetes.io/is-default-class"} {
-			c.Default = c.Default || o.Annotation(key) == "true"
-		}
+		c := &Class{Object: o, Provisioner: o.Root.Get("provisioner").Str(), Reclaim: o.Root.Get("reclaimPolicy").Str(), Default: isDefault(o)}
 		if c.Reclaim == "" {
 			c.Reclaim = "Delete"
 		}
@@ -67,6 +64,10 @@ func (b *builder) readClasses() []*Class {
 		}
 	}
 	return all
+}
+
+func isDefault(class *model.Object) bool {
+	return class.Annotation("storageclass.kubernetes.io/is-default-class") == "true" || class.Annotation("storageclass.beta.kubernetes.io/is-default-class") == "true"
 }
 
 // classOf returns the class of a claim and records its name where the claim
@@ -89,6 +90,8 @@ type Bindings struct {
 	all     []*Persistent
 	byName  map[string]*Persistent
 	byClaim map[ID]*Persistent
+	fitting map[ID][]*Persistent // see match
+	sure    map[ID]bool          // the one that fits is the one that is bound
 }
 
 // ReadBindings reads the persistent volumes of a snapshot.
@@ -101,6 +104,7 @@ func ReadBindings(s *model.Snapshot) *Bindings {
 			b.byClaim[ID{Kind: KindClaim, Namespace: p.ClaimNamespace, Name: p.ClaimName}] = p
 		}
 	}
+	b.match(s)
 	return b
 }
 
@@ -123,6 +127,9 @@ func (b *Bindings) of(id ID, c *Claim) *Persistent {
 	if p == nil && id.Kind == KindClaim {
 		p = b.byClaim[id]
 	}
+	if p == nil && b.sure[id] {
+		return b.fitting[id][0]
+	}
 	if p == nil || !p.holds(id, c) {
 		return nil
 	}
@@ -142,6 +149,11 @@ func (b *builder) bind() {
 			v.NodePath = p.nodePath()
 			if v.Claim.ClassName == "" {
 				v.Claim.ClassName = className(p.Object.Root)
+			}
+		}
+		if fitting := bindings.Fitting(v.Namespace, v.Name); v.Persistent == nil && v.Kind == KindClaim {
+			for _, p := range fitting {
+				v.doubt("PersistentVolume %s fits the claim and may be bound to it", p.Object.Key.Name)
 			}
 		}
 		v.Class = b.classOf(v.Claim)
