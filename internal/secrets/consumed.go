@@ -326,6 +326,9 @@ func (w *customWalker) names(n *tree.Node, path tree.Path) bool {
 			return true
 		}
 	}
+	if len(path) > 0 && credential(n, path[len(path)-1].Key) {
+		return true
+	}
 	switch { // what a secret store names with a key is a Secret
 	case strings.HasSuffix(w.o.Key.Kind, "SecretStore") && w.how == Manager:
 		return n.Get("key").Str() != ""
@@ -335,4 +338,22 @@ func (w *customWalker) names(n *tree.Node, path tree.Path) bool {
 		return len(path) > 2 && path[len(path)-1].Key == "secret" && path[len(path)-3].Key == "templateFrom"
 	}
 	return false
+}
+
+// credential reports whether a map below a key has the form in which resources
+// name a Secret without saying so: basicAuth: {username: {name, key}}, or
+// superuserSecret: {name}.
+func credential(n *tree.Node, key string) bool {
+	if hasSuffixFold(key, "configMap") || hasSuffixFold(key, "configMapRef") || hasSuffixFold(key, "configMapKeyRef") {
+		return false
+	}
+	keyed := n.Get("key").Str() != ""
+	for i := range n.Children() {
+		switch n.Children()[i].Key() {
+		case "name", "key", "namespace", "optional":
+		default:
+			return false
+		}
+	}
+	return keyed || hasSuffixFold(key, "secret") || hasSuffixFold(key, "credential") || hasSuffixFold(key, "credentials")
 }

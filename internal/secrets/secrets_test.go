@@ -99,6 +99,10 @@ func TestConsumers(t *testing.T) {
 		{"KEDA", "apiVersion: keda.sh/v1alpha1\nkind: TriggerAuthentication\nmetadata: {name: t}\nspec: {secretTargetRef: [{parameter: p, name: s, key: k}]}\n", "shop/s customResource [k]  [] spec.secretTargetRef[0].name"},
 		{"other resource", "apiVersion: db.example/v1\nkind: Database\nmetadata: {name: d}\nspec: {adminSecretName: s, users: [{passwordSecretRef: {name: u, key: k}}], ref: {kind: Secret, name: r}, image: {imagePullSecrets: [{name: p}]}}\n",
 			"shop/s customResource []  [] spec.adminSecretName; shop/u customResource [k]  [] spec.users[0].passwordSecretRef.name; shop/r customResource []  [] spec.ref.name; shop/p customResource []  [] spec.image.imagePullSecrets[0].name"},
+		{"service monitor", "apiVersion: monitoring.coreos.com/v1\nkind: ServiceMonitor\nmetadata: {name: m}\nspec: {endpoints: [{basicAuth: {password: {name: s, key: k}}, tlsConfig: {ca: {configMap: {name: c, key: k}}}}, {bearerTokenSecret: {name: t, key: k}}]}\n",
+			"shop/s customResource [k]  [] spec.endpoints[0].basicAuth.password.name; shop/t customResource [k]  [] spec.endpoints[1].bearerTokenSecret.name"},
+		{"credentials by their name", "apiVersion: db.example/v1\nkind: Database\nmetadata: {name: d}\nspec: {superuserSecret: {name: s}, credential: {name: t}, owner: {name: o}, headers: [{name: h, key: k, value: v}]}\n",
+			"shop/s customResource []  [] spec.superuserSecret.name; shop/t customResource []  [] spec.credential.name"},
 		// What a resource has made it does not consume.
 		{"external secret", "apiVersion: external-secrets.io/v1\nkind: ExternalSecret\nmetadata: {name: s}\nspec: {secretStoreRef: {name: st, kind: SecretStore}, target: {name: s}, data: [{secretKey: a, remoteRef: {key: b}}]}\n", ""},
 		{"certificate", "apiVersion: cert-manager.io/v1\nkind: Certificate\nmetadata: {name: c}\nspec: {secretName: s, issuerRef: {name: i}}\n", ""},
