@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"ullage.dev/ullage/internal/access"
 	"ullage.dev/ullage/internal/model"
 )
 
@@ -64,6 +65,7 @@ func (g *Graph) ready(text, name string, namespaced bool, kind VertexKind) ([]ID
 	case kind == User && name == anonymousUser:
 		groups = []string{unauthenticatedGroup}
 	case kind == Group && (name == authenticatedGroup || name == unauthenticatedGroup || name == accountsGroup):
+	case kind != Account && g.bound(kind, name): // and what it is bound to leads nowhere
 	default:
 		return nil, err
 	}
@@ -72,6 +74,20 @@ func (g *Graph) ready(text, name string, namespaced bool, kind VertexKind) ([]ID
 		all = append(all, in...)
 	}
 	return all, nil
+}
+
+// bound reports whether a user or a group is the subject of a binding.
+func (g *Graph) bound(kind VertexKind, name string) bool {
+	subject := access.User(name)
+	if kind == Group {
+		subject = access.Group(name)
+	}
+	for s := range g.access.Subjects() {
+		if s == subject {
+			return true
+		}
+	}
+	return false
 }
 
 // Target returns the vertices that a text stands for as a target: to reach one of

@@ -121,6 +121,29 @@ func TestEverybody(t *testing.T) {
 	}
 }
 
+// TestBoundStart takes users and groups that a binding names as starting points,
+// though what they may do leads nowhere.
+func TestBoundStart(t *testing.T) {
+	const bound = `
+apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata: {name: r, namespace: shop}
+rules: [{apiGroups: [''], resources: [services], verbs: [get]}]
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata: {name: b, namespace: shop}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: r}
+subjects: [{kind: User, name: jo, apiGroup: rbac.authorization.k8s.io}, {kind: Group, name: ops, apiGroup: rbac.authorization.k8s.io}]
+`
+	g := graphOf(t, true, parse(t, bound)...)
+	for start, known := range map[string]bool{"user/jo": true, "group/ops": true, "user/ops": false, "group/jo": false} {
+		if _, err := g.Source(start); errors.Is(err, ErrUnknownPlace) == known {
+			t.Errorf("%s: %v", start, err)
+		}
+	}
+}
+
 // TestKindsOfPaths names every kind that a path may hang on.
 func TestKindsOfPaths(t *testing.T) {
 	all := Kinds()
