@@ -21,7 +21,7 @@ func (b *builder) escapes(i int32, w *workload, c int32) {
 		b.wayOut(i, c, w.Object)(HostProcess, asWindowsUser(w, k), n)
 	}
 	b.capabilityEscapes(w, k, b.wayOut(i, c, w.Object))
-	if k.root == no && k.privileged == nil { // root's files and sockets stay closed
+	if k.asOther() && !k.inGroups(w) { // root's files and sockets stay closed
 		return
 	}
 	for j := k.uses.first; j < k.uses.last; j++ {
@@ -42,6 +42,20 @@ func (b *builder) escapes(i int32, w *workload, c int32) {
 			b.fittingVolumes(volume, mounts)
 		}
 	}
+}
+
+// asOther reports whether a container runs as another user than root, and without
+// privilege.
+func (k *container) asOther() bool { return k.root == no && k.privileged == nil }
+
+// inGroups reports whether a pod puts the users of a container into groups of its
+// choice: that of a socket may be one.
+func (k *container) inGroups(w *workload) bool {
+	pod := w.Pod.Spec.Get("securityContext")
+	if pod.Get("supplementalGroups").Len() > 0 || pod.Get("fsGroup") != nil || pod.Get("runAsGroup") != nil {
+		return true
+	}
+	return k.node.Dig("securityContext", "runAsGroup") != nil
 }
 
 // hostProcess returns the field by which a container is processes of its Windows
@@ -163,6 +177,12 @@ func (b *builder) hostPath(w *workload, c int32, m *use, o *model.Object, add fu
 	}
 	for _, e := range storage.HostPath(at) {
 		if isDevice(e.Path) && k.privileged == nil && !m.device {
+			continue
+		}
+		if k.asOther() { // what is left is what the group of a socket may
+			if e.Socket && e.WriteTakes {
+				once(EscapeSocket, Unknown)
+			}
 			continue
 		}
 		// A read-only mount does not make what is mounted below it read-only.
