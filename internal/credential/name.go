@@ -39,10 +39,15 @@ func Named(name, value string) bool {
 // authorizes reports whether a header, named Authorization, holds a scheme and a
 // literal for it, whether or not that is well-formed.
 func authorizes(name, value string) bool {
-	if !strings.HasSuffix(strings.ToLower(name), "authorization") {
+	lower := strings.ToLower(name)
+	header := strings.HasSuffix(lower, "authorization")
+	if !header && !strings.HasSuffix(lower, "auth") {
 		return false
 	}
 	scheme, rest, _ := strings.Cut(value, " ")
+	if !header && run(rest, func(c byte) bool { return isLower(c | 0x20) }) == len(rest) {
+		return false // a word behind it, as in "basic authentication"
+	}
 	switch strings.ToLower(scheme) {
 	case "basic", "bearer", "token", "apikey":
 		return len(rest) >= 6 && !strings.Contains(rest, " ") && isLiteral(rest)
@@ -69,10 +74,13 @@ func holdsSecret(how naming, value string) bool {
 
 // mayNameSecret is a quick check that lets most names go.
 func mayNameSecret(name string) bool {
+	if n := len(name); n > 2 && name[n-1]|0x20 == 'w' && name[n-2]|0x20 == 'p' && !isAlphanumeric(name[n-3]) {
+		return true // DB_PW
+	}
 	for i := 0; i+2 < len(name); i++ {
 		switch name[i] | 0x20 {
 		case 'p':
-			if fold3(name[i:], "pas") || fold3(name[i:], "pwd") {
+			if fold3(name[i:], "pas") || fold3(name[i:], "pwd") || fold3(name[i:], "pat") && (i+3 == len(name) || !isAlphanumeric(name[i+3])) {
 				return true
 			}
 		case 's':
@@ -128,6 +136,8 @@ func nameOf(name string) naming {
 			default:
 				how = namesKey
 			}
+		case string(lower) == "pat" && len(name) > len("pat"): // a personal access token
+			how = namesReference
 		case notSecret[string(lower)]:
 			return namesNothing
 		case aboutSecret[string(lower)]:
@@ -150,7 +160,7 @@ func nameOf(name string) naming {
 // wordNames says what one word, in lower case, names.
 func wordNames(word []byte, previous string) naming {
 	switch w := string(word); w {
-	case "pass", "pwd", "passcode", "accesskey", "secretkey", "privatekey", "userkey", "restuserkey":
+	case "pass", "pwd", "pw", "pgpass", "dbpass", "passcode", "accesskey", "secretkey", "privatekey", "userkey", "restuserkey":
 		return namesSecret
 	case "credential", "credentials", "creds", "cred":
 		return namesReference

@@ -1,6 +1,9 @@
 package credential
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // Mask stands for a value that was taken out.
 const Mask = "[redacted]"
@@ -20,15 +23,36 @@ func RedactValue(name, value string) (shown, credential string) {
 	return Mask, found
 }
 
+// RedactReference takes the login out of an image reference that has one before its
+// registry, which nobody should write there.
+func RedactReference(reference string) (shown, credential string) {
+	login, rest, ok := strings.Cut(reference, "@")
+	digest := strings.HasPrefix(rest, "sha256:") || strings.HasPrefix(rest, "sha512:")
+	if ok && !digest && strings.Contains(login, ":") {
+		return Mask + "@" + rest, urlPassword
+	}
+	return RedactValue("", reference)
+}
+
 // RedactArguments takes secrets out of a command line, where a flag may name the
 // one after it. The arguments themselves stay as they are; credentials holds the
 // types of what was hidden.
-func RedactArguments(args []string) (shown, credentials []string) {
-	before := ""
-	for _, arg := range args {
+//
+// What stands before them on the command line, as an entrypoint does, says what
+// program takes them; nothing of that is in the result.
+func RedactArguments(args []string, entrypoint ...string) (shown, credentials []string) {
+	program, before := "", ""
+	for i, arg := range slices.Concat(entrypoint, args) {
+		if _, client := clientOf(arg); client || i == 0 {
+			program = arg
+		}
+		if i < len(entrypoint) {
+			before = arg
+			continue
+		}
 		found := ""
 		switch {
-		case InArgument(args[0], before, arg):
+		case InArgument(program, before, arg):
 			found = ByName
 		default:
 			arg, found = RedactCommand(arg)

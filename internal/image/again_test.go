@@ -3,6 +3,9 @@ package image
 import (
 	"archive/tar"
 	"bytes"
+	"debug/elf"
+	"encoding/json"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -238,5 +241,109 @@ func TestMissingPackageDatabaseIsTold(t *testing.T) {
 		if img, _ := readImage(t, savedLinked(t, layer), Options{}); len(img.Problems) > 0 {
 			t.Errorf("%s: %q", what, problemTexts(img))
 		}
+	}
+}
+
+// What a package says of itself is text of the image: no credential in it is kept.
+func TestSecretsInTextsOfPackages(t *testing.T) {
+	const canary = "c4n4ryK3yXq9Zt7Lw2"
+	layer := linkedTar(t,
+		file{"app/node_modules/a/package.json", 0, `{"name":"a","version":"1.0.0","license":"https://u:` + canary + `@host/lic"}`},
+		file{"app/node_modules/b/package.json", 0, `{"name":"b","version":"git+https://u:` + canary + `@host/b","license":"MIT"}`},
+		file{"usr/lib/python3/site-packages/c-1.dist-info/METADATA", 0, "Metadata-Version: 2.1\nName: c\nVersion: 1\nLicense: token=" + canary + "\n"})
+	cache := newMemoryCache()
+	img, _ := readImage(t, savedLinked(t, layer), Options{Cache: cache})
+	if text := fmt.Sprintf("%+v", img); strings.Contains(text, canary) || len(img.Packages) != 3 {
+		t.Errorf("%s", text)
+	}
+	for key, sealed := range cache.has {
+		if form, err := unseal(key, sealed); err != nil || strings.Contains(form, canary) {
+			t.Errorf("%s: %v, or the value is in it", key, err)
+		}
+	}
+}
+
+func TestEntrypointAndCommandAreOne(t *testing.T) {
+	const canary = "c4n4ryK3yXq9Zt7Lw2"
+	for _, test := range [][2][]string{
+		{{"mysql"}, {"-u", "root", "-p" + canary}},
+		{{"/usr/bin/sshpass", "-p"}, {canary, "ssh", "host"}},
+		{{"redis-cli"}, {"-a", canary}},
+		{{"curl"}, {"-u", "admin:" + canary}},
+		{{"docker-entrypoint.sh"}, {"mysql", "-p" + canary}},
+		{{"/app", "--password"}, {canary}},
+	} {
+		text := must(json.Marshal(map[string]any{"config": map[string]any{"Entrypoint": test[0], "Cmd": test[1]}}))(t)
+		c, secrets, err := readConfig(text, 0)
+		if err != nil || strings.Contains(fmt.Sprint(c.Entrypoint, c.Command), canary) || len(secrets) != 1 || len(c.Command) != len(test[1]) || !slices.Equal(c.Entrypoint, test[0]) {
+			t.Errorf("%q: %v, %q %q, %+v", test, err, c.Entrypoint, c.Command, secrets)
+		}
+	}
+}
+
+func TestSecretsInNamesOfConfiguration(t *testing.T) {
+	const canary = "c4n4ryK3yXq9Zt7Lw2"
+	config := map[string]any{
+		"Env":    []string{"PGPASS=" + canary, "GITHUB_PAT=" + canary, "DB_PW=" + canary, "MYSQL_ROOT_PW=" + canary, "AUTH=Basic " + canary, "PATH=/usr/bin", "SPAT=x"},
+		"Labels": map[string]string{baseName: "u:" + canary + "@registry.example/base:1"},
+	}
+	c, secrets, err := readConfig(must(json.Marshal(map[string]any{"config": config}))(t), 0)
+	if err != nil || strings.Contains(fmt.Sprintf("%+v", c), canary) || len(secrets) != 6 || c.Env[5].Value != "/usr/bin" {
+		t.Errorf("%v %+v %+v", err, c, secrets)
+	}
+	if b := findBase(&c, nil, map[string]string{baseName: "u:" + canary + "@registry.example/base:1"}); strings.Contains(fmt.Sprint(b), canary) {
+		t.Errorf("%+v", b)
+	}
+	pinned := "registry.example:5000/base:1@sha256:" + strings.Repeat("ab", 32)
+	if b := findBase(&Config{}, nil, map[string]string{baseName: pinned}); b.Name != pinned {
+		t.Errorf("%+v", b)
+	}
+}
+
+func TestReleaseByCodename(t *testing.T) {
+	img, _ := readImage(t, savedLinked(t, linkedTar(t, file{"etc/os-release", 0, "ID=debian\nVERSION_CODENAME=bookworm\n"}, file{"var/lib/dpkg/status", 0, bash})), Options{})
+	if img.Distro.Version != "12" {
+		t.Errorf("%+v", img.Distro)
+	}
+}
+
+func TestNPMWithoutVersionIsNotLost(t *testing.T) {
+	img, _ := readImage(t, savedLinked(t, linkedTar(t, file{"app/node_modules/a/package.json", 0, `{"name":"a"}`}, file{"app/node_modules/b/package.json", 0, `{"type":"module"}`})), Options{})
+	if len(img.Packages) != 1 || img.Packages[0].Identified() || img.Packages[0].PURL != "" {
+		t.Errorf("%+v", img.Packages)
+	}
+}
+
+func TestPomProperties(t *testing.T) {
+	for _, test := range []struct{ file, text, name, version string }{
+		{"/a.jar", "groupId: org.acme\nartifactId:core\nversion : 1.2\n", "org.acme:core", "1.2"},
+		{"/a.jar", "groupId org.acme\n  artifactId\tcore\nversion 1.2\n", "org.acme:core", "1.2"},
+		{"/a.jar", "groupId=org.acme\nartifactId=core\n", "org.acme:core", ""},
+		{"/core-1.3.jar", "groupId=org.acme\nartifactId=core\n", "org.acme:core", "1.3"},
+	} {
+		r := jarReader{seen: map[[2]string]bool{}}
+		if !r.pom([]byte(test.text), test.file) {
+			r.byManifest(nil, test.file)
+		}
+		if len(r.packages) != 1 || r.packages[0].Name != test.name || r.packages[0].Version != test.version {
+			t.Errorf("%q: %+v", test.text, r.packages)
+		}
+	}
+}
+
+// A Go program of which the end is missing says that it is one.
+func TestTruncatedGoProgramIsTold(t *testing.T) {
+	program := must(os.ReadFile(must(os.Executable())(t)))(t)
+	file, err := elf.NewFile(bytes.NewReader(program))
+	if err != nil {
+		t.Skip("not built as an ELF file")
+	}
+	at := int(file.Section(goSection).Offset)
+	root := t.TempDir()
+	if err := os.Chmod(write(t, filepath.Join(root, "app"), program[:max(at+1<<10, 1<<16)]), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if img, _ := readImage(t, "dir:"+root, Options{}); len(img.Problems) != 1 && len(img.Packages) == 0 {
+		t.Errorf("%+v %+v", img.Problems, img.Packages)
 	}
 }

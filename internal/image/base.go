@@ -6,6 +6,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"ullage.dev/ullage/internal/credential"
 )
 
 // Base says what an image was built on: whose flaws another image than this one
@@ -52,7 +54,7 @@ func findBase(c *Config, layers []Layer, annotations map[string]string) Base {
 	var b Base
 	for _, said := range []map[string]string{annotations, c.Labels} {
 		if b.Name == "" {
-			b.Name = said[baseName]
+			b.Name, _ = credential.RedactReference(said[baseName])
 		}
 		if b.Digest == "" {
 			b.Digest = said[baseDigest]

@@ -56,7 +56,7 @@ func readConfig(text []byte, layers int) (Config, []Secret, error) {
 	c := Config{
 		Created: f.Created.Time, User: f.Config.User, WorkingDir: f.Config.WorkingDir, StopSignal: f.Config.StopSignal,
 		Entrypoint: hidden.arguments("entrypoint", f.Config.Entrypoint),
-		Command:    hidden.arguments("command", f.Config.Cmd),
+		Command:    hidden.arguments("command", f.Config.Cmd, f.Config.Entrypoint...),
 		Ports:      slices.Sorted(maps.Keys(f.Config.ExposedPorts)),
 		Volumes:    slices.Sorted(maps.Keys(f.Config.Volumes)),
 	}
@@ -70,7 +70,11 @@ func readConfig(text []byte, layers int) (Config, []Secret, error) {
 		if c.Labels == nil {
 			c.Labels = map[string]string{}
 		}
-		shown, found := credential.RedactValue(name, f.Config.Labels[name])
+		redact := credential.RedactValue
+		if name == baseName {
+			redact = func(_, value string) (string, string) { return credential.RedactReference(value) }
+		}
+		shown, found := redact(name, f.Config.Labels[name])
 		hidden.note("label "+name, found, f.Config.Labels[name])
 		c.Labels[name] = shown
 	}
@@ -107,8 +111,8 @@ func (c *configSecrets) note(place, kind, text string) {
 	*c = append(*c, s)
 }
 
-func (c *configSecrets) arguments(place string, args []string) []string {
-	shown, found := credential.RedactArguments(args)
+func (c *configSecrets) arguments(place string, args []string, entrypoint ...string) []string {
+	shown, found := credential.RedactArguments(args, entrypoint...)
 	for _, kind := range found {
 		c.note(place, kind, strings.Join(args, " "))
 	}
@@ -144,6 +148,12 @@ func (c *Config) attribute(layers []Layer) {
 	}
 }
 
+// codenames are the releases of which some images give the name alone.
+var codenames = map[string]string{
+	"debian stretch": "9", "debian buster": "10", "debian bullseye": "11", "debian bookworm": "12", "debian trixie": "13", "debian forky": "14",
+	"ubuntu xenial": "16.04", "ubuntu bionic": "18.04", "ubuntu focal": "20.04", "ubuntu jammy": "22.04", "ubuntu noble": "24.04",
+}
+
 // readDistro reads /etc/os-release, or /usr/lib/os-release where that is missing.
 func readDistro(t *Tree) Distro {
 	text, ok := t.Content("/etc/os-release")
@@ -157,7 +167,7 @@ func readDistro(t *Tree) Distro {
 			values[name] = unquote(value)
 		}
 	}
-	return Distro{ID: values["ID"], Version: values["VERSION_ID"], Name: cmp.Or(values["PRETTY_NAME"], values["NAME"])}
+	return Distro{ID: values["ID"], Version: cmp.Or(values["VERSION_ID"], codenames[values["ID"]+" "+values["VERSION_CODENAME"]]), Name: cmp.Or(values["PRETTY_NAME"], values["NAME"])}
 }
 
 // unquote reads a value as a shell does, which os-release says it is written for.

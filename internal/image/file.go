@@ -161,6 +161,7 @@ func (r *layerReader) extract(extract Extractor, f *FileContent) uint32 {
 }
 
 func (r *layerReader) keepFound(found []Package, err error) uint32 {
+	hideSecrets(found)
 	c := content{found: found}
 	if err != nil {
 		c.problem = err.Error()
@@ -200,7 +201,13 @@ func (r *layerReader) elf(a attributes, h *tarHeader) (attributes, error) {
 		f.ReaderAt = parts
 	}
 	layout, err := readELF(f.ReaderAt)
+	if err == nil && layout.namesAt+layout.namesLength > h.Size {
+		err = io.ErrUnexpectedEOF
+	}
 	if err != nil {
+		if f.hasGoMagic() { // truncated, or without the table of its sections
+			a.content = r.keepFound(goPackages(f, f.Path))
+		}
 		return a, nil // no program that runs
 	}
 	if parts, ok := f.ReaderAt.(*partsReader); ok {
@@ -214,6 +221,20 @@ func (r *layerReader) elf(a attributes, h *tarHeader) (attributes, error) {
 		}
 	}
 	return a, nil
+}
+
+// goMagic begins what Go's linker writes of a build, at a multiple of 16.
+const goMagic = "\xff Go buildinf:"
+
+// hasGoMagic looks for it in what is there of a file whose sections cannot be read.
+func (f *FileContent) hasGoMagic() bool {
+	kept := [][]byte{f.bytes}
+	if parts, ok := f.ReaderAt.(*partsReader); ok {
+		for _, p := range parts.parts {
+			kept = append(kept, p.bytes)
+		}
+	}
+	return slices.ContainsFunc(kept, func(b []byte) bool { return bytes.Contains(b, []byte(goMagic)) })
 }
 
 // elfParts reads of a large ELF file its head, the section table and the names of

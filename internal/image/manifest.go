@@ -137,6 +137,9 @@ func choose(manifests []v1.Descriptor, has func(v1.Descriptor) bool, wanted stri
 	case len(images) == 0:
 		return v1.Descriptor{}, errors.New("the index lists no image that is there")
 	}
+	if len(others) == 0 {
+		return v1.Descriptor{}, fmt.Errorf("the index lists %d images and says of none for which platform it is", len(images))
+	}
 	return v1.Descriptor{}, fmt.Errorf("nothing for %s, there is %s: choose by --platform", platform, strings.Join(others, ", "))
 }
 
@@ -192,6 +195,8 @@ func openLayout(ctx context.Context, f files, name string, o Options) (*Source, 
 		named = slices.DeleteFunc(all, func(d v1.Descriptor) bool { return !isNamed(d, name) })
 	}
 	switch {
+	case len(images) == 0:
+		return nil, errors.New("its index lists no image")
 	case len(named) == 0 && name != "":
 		return nil, fmt.Errorf("no image is called %s in it; there is %s", name, names(images))
 	case len(named) > 1 && distinct(named) > 1:

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"ullage.dev/ullage/internal/credential"
 	"ullage.dev/ullage/internal/model"
 )
 
@@ -88,11 +89,28 @@ func readPackages(t *Tree, d Distro) ([]Package, []model.Problem) {
 	distribution := len(r.packages)
 	r.found()
 	markOwned(r.packages[:distribution], r.packages[distribution:])
+	hideSecrets(r.packages[:distribution])
 	slices.SortStableFunc(r.packages, func(a, b Package) int {
 		return cmp.Or(strings.Compare(a.Ecosystem, b.Ecosystem), strings.Compare(a.Name, b.Name),
 			strings.Compare(a.Version, b.Version), strings.Compare(a.Arch, b.Arch), slices.Compare(a.Where, b.Where))
 	})
 	return r.packages, r.problems
+}
+
+// hideSecrets takes credentials out of what packages say of themselves: their texts
+// go into every bill of materials, and into the store.
+func hideSecrets(packages []Package) {
+	for i := range packages {
+		p := &packages[i]
+		for k, license := range p.Licenses {
+			p.Licenses[k], _ = credential.RedactCommand(license)
+		}
+		for _, text := range []*string{&p.Name, &p.Version, &p.Source, &p.SourceVersion, &p.Module} {
+			if credential.In(*text) != "" {
+				*text, p.PURL = credential.Mask, ""
+			}
+		}
+	}
 }
 
 // room bounds the bytes of the paths that are made of a database. A hostile one can

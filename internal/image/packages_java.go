@@ -44,7 +44,8 @@ func (r *jarReader) found(file string) ([]Package, error) {
 type jarReader struct {
 	packages       []Package
 	seen           map[[2]string]bool
-	problem        error // the first one
+	versionless    map[string][2]string // group and artifact that an archive states without a version, by place
+	problem        error                // the first one
 	jars, entries  int
 	inflated, held int64
 	passed         int64 // bytes inflated only to get past them
@@ -207,9 +208,8 @@ func (r *jarReader) text(f *zip.File, place string) []byte {
 func (r *jarReader) pom(text []byte, place string) bool {
 	var group, artifact, version string
 	for line := range bytes.Lines(text) {
-		key, value, _ := strings.Cut(string(line), "=")
-		value = strings.TrimSpace(value)
-		switch strings.TrimSpace(key) {
+		key, value := property(string(line))
+		switch key {
 		case "groupId":
 			group = value
 		case "artifactId":
@@ -218,11 +218,33 @@ func (r *jarReader) pom(text []byte, place string) bool {
 			version = value
 		}
 	}
-	if group == "" || artifact == "" || version == "" || strings.Contains(group+artifact+version, "${") {
+	if group == "" || artifact == "" || strings.Contains(group+artifact+version, "${") {
+		return false
+	}
+	if version == "" {
+		if r.versionless == nil {
+			r.versionless = map[string][2]string{}
+		}
+		r.versionless[place] = [2]string{group, artifact}
 		return false
 	}
 	r.add(mavenPackage(group, artifact, version, place))
 	return true
+}
+
+// property reads a line of a Java property file: name and value, with =, : or a
+// blank between them.
+func property(line string) (name, value string) {
+	line = strings.TrimSpace(line)
+	end := strings.IndexAny(line, "=: \t\f")
+	if end < 0 {
+		return line, ""
+	}
+	name, value = line[:end], strings.TrimLeft(line[end:], " \t\f")
+	if value != "" && (value[0] == '=' || value[0] == ':') {
+		value = strings.TrimLeft(value[1:], " \t\f")
+	}
+	return name, value
 }
 
 func mavenPackage(group, artifact, version, place string) Package {
@@ -266,6 +288,9 @@ func (r *jarReader) byManifest(manifest []byte, place string) {
 	}
 	if artifact == "" {
 		return
+	}
+	if stated, ok := r.versionless[place]; ok {
+		group, artifact = stated[0], stated[1]
 	}
 	p := mavenPackage(group, artifact, version, place)
 	p.Evidence = evidence

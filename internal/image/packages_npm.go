@@ -80,7 +80,7 @@ func parseNPM(data []byte, where string) ([]Package, error) {
 	if err := json.Unmarshal(bytes.TrimPrefix(data, []byte("\ufeff")), &content); err != nil {
 		return nil, fmt.Errorf("package.json: %w", err)
 	}
-	if content.Name == "" || content.Version == "" {
+	if content.Name == "" || content.Version == "" && !npmInstalled(where) {
 		return nil, nil // a marker such as {"type": "module"}
 	}
 	scope, name := "", content.Name
@@ -91,7 +91,7 @@ func parseNPM(data []byte, where string) ([]Package, error) {
 		Ecosystem: "npm", Name: content.Name, Version: content.Version, Where: []string{where},
 		Licenses: append(npmLicenses(content.License), npmLicenses(content.Licenses)...),
 	}
-	if string(content.Private) != "true" { // what is private is in no registry
+	if string(content.Private) != "true" && content.Version != "" { // what is private is in no registry
 		p.PURL = purlText("npm", scope, name, content.Version)
 	}
 	return []Package{p}, nil

@@ -9,4 +9,4 @@ func wanted() []Interest {
 	}, packageInterests()...)
 }
 
-var keepRelease = keepFields("=", "ID", "VERSION_ID", "PRETTY_NAME", "NAME")
+var keepRelease = keepFields("=", "ID", "VERSION_ID", "VERSION_CODENAME", "PRETTY_NAME", "NAME")
