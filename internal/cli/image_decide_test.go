@@ -235,3 +235,27 @@ func TestLeftAfterUpdate(t *testing.T) {
 		t.Errorf("%d, %s%s", o.code, o.stdout, o.stderr)
 	}
 }
+
+// TestImageIncompleteDoesNotPass: what is installed by a distribution whose database is
+// gone is not known, and so nothing passes or is complete.
+func TestImageIncompleteDoesNotPass(t *testing.T) {
+	root := t.TempDir()
+	for name, text := range map[string]string{
+		"etc/os-release":                     "ID=debian\nVERSION_ID=12\n",
+		"app/node_modules/left/package.json": `{"name":"left","version":"1.0.0"}`,
+	} {
+		if err := os.MkdirAll(filepath.Dir(filepath.Join(root, name)), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(root, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	text, _, code := runImage(t, "dir:"+root, "--fail-on", "high")
+	if code != exitIncomplete || strings.Contains(text, "passes") || strings.Count(text, "what the distribution") != 1 {
+		t.Errorf("exit %d: %s", code, text)
+	}
+	if text, _, _ := runImage(t, "dir:"+root, "-o", "cyclonedx"); strings.Contains(text, `"aggregate": "complete"`) {
+		t.Errorf("%s", text)
+	}
+}

@@ -255,6 +255,8 @@ func (p *imagePrinter) verdict(r *imageAnswer) {
 		p.wrapped(0, red, "fails: "+found+" what --fail-on "+r.asked+" asks for")
 	case r.missing != "":
 		p.wrapped(0, yellow, "not judged for all packages: "+r.missing)
+	case len(r.Image.Problems) > 0:
+		p.wrapped(0, yellow, "not judged for all of it: a part of the image could not be read; what was read has nothing that --fail-on "+r.asked+" asks for")
 	default:
 		p.wrapped(0, green, "passes: nothing is what --fail-on "+r.asked+" asks for")
 	}

@@ -340,10 +340,12 @@ func TestTruncatedGoProgramIsTold(t *testing.T) {
 	}
 	at := int(file.Section(goSection).Offset)
 	root := t.TempDir()
-	if err := os.Chmod(write(t, filepath.Join(root, "app"), program[:max(at+1<<10, 1<<16)]), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	if img, _ := readImage(t, "dir:"+root, Options{}); len(img.Problems) != 1 && len(img.Packages) == 0 {
-		t.Errorf("%+v %+v", img.Problems, img.Packages)
+	for _, size := range []int{at + 1<<10, 1 << 17} {
+		if err := os.Chmod(write(t, filepath.Join(root, "app"), program[:size]), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if img, _ := readImage(t, "dir:"+root, Options{}); len(img.Problems) != 1 && len(img.Packages) == 0 {
+			t.Errorf("%d bytes: %+v %+v", size, img.Problems, img.Packages)
+		}
 	}
 }

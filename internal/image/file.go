@@ -226,7 +226,8 @@ func (r *layerReader) elf(a attributes, h *tarHeader) (attributes, error) {
 // goMagic begins what Go's linker writes of a build, at a multiple of 16.
 const goMagic = "\xff Go buildinf:"
 
-// hasGoMagic looks for it in what is there of a file whose sections cannot be read.
+// hasGoMagic looks for it, and for the build ID at the beginning, in what is there of a
+// file whose sections cannot be read.
 func (f *FileContent) hasGoMagic() bool {
 	kept := [][]byte{f.bytes}
 	if parts, ok := f.ReaderAt.(*partsReader); ok {
@@ -234,7 +235,9 @@ func (f *FileContent) hasGoMagic() bool {
 			kept = append(kept, p.bytes)
 		}
 	}
-	return slices.ContainsFunc(kept, func(b []byte) bool { return bytes.Contains(b, []byte(goMagic)) })
+	return slices.ContainsFunc(kept, func(b []byte) bool {
+		return buildID(b[:min(len(b), elfHead)]) != "" || bytes.Contains(b, []byte(goMagic))
+	})
 }
 
 // elfParts reads of a large ELF file its head, the section table and the names of
