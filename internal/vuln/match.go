@@ -25,7 +25,7 @@ const (
 // Match is one vulnerability of one package.
 type Match struct {
 	Package    int      // index among the packages
-	ID         string   // CVE where there is one, else GHSA, else the advisory's own
+	ID         string   // CVE where there is one, else MAL, else GHSA, else the advisory's own
 	Advisories []string // that say so, sorted
 	Aliases    []string // other names, sorted
 	Severity   Severity
@@ -328,7 +328,7 @@ func (m *matcher) weigh(i int, hits []*hit) error {
 			reasons = append(reasons, why)
 		}
 		if doubt := m.packages[i].Doubt; doubt != "" {
-			if strings.HasPrefix(h.id, "MAL-") { // of a name alone, whatever the content
+			if isMalicious(h.id) { // of a name alone, whatever the content
 				m.undecided(i, h.id, doubt)
 				continue
 			}

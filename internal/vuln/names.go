@@ -12,8 +12,8 @@ const mostNames = 32
 
 // names returns the ids under which a vulnerability is known: every CVE that an
 // advisory names, or else those of the nearest of its other names that have one.
-// Without any it is the first GHSA of all that lead to each other, else the first id,
-// so that each of them gives the same.
+// Without any it is the first MAL of all that lead to each other, else the first GHSA,
+// else the first id, so that each of them gives the same.
 func (m *matcher) names(id string) ([]string, error) {
 	if cve := CVE(id); cve != "" {
 		return []string{cve}, nil
@@ -45,12 +45,15 @@ func (m *matcher) names(id string) ([]string, error) {
 	return names[:1], nil
 }
 
-// rankOf puts the ids first that most know.
+// rankOf puts the ids first that say that a package does harm, then those that most know.
 func rankOf(id string) int {
-	if strings.HasPrefix(id, "GHSA-") {
+	switch {
+	case isMalicious(id):
 		return 0
+	case strings.HasPrefix(id, "GHSA-"):
+		return 1
 	}
-	return 1
+	return 2
 }
 
 // CVE returns the CVE id that an id is or ends with, as DEBIAN-CVE-2024-1 does;

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 )
 
 // made gives a hit its severity, state, rank and reasons.
@@ -22,6 +23,9 @@ func (m *matcher) made(i int, h *hit, reasons []string) (*Match, error) {
 		}
 	}
 	x.Severity = severityOf(urgency, from, &rating)
+	if id := x.malicious(); id != "" {
+		x.Severity.Level, x.Severity.From, x.Severity.ByWord = Critical, id, true
+	}
 	var pro bool
 	if x.State, x.Fixed, pro = h.state(OrderOf(m.packages[i].Ecosystem)); pro {
 		reasons = append(reasons, "the fix is for subscribers of Ubuntu Pro")
@@ -169,6 +173,20 @@ func (x *Match) rank() {
 	}
 }
 
+// malicious returns the advisory by which the package was published to do harm, "" when
+// there is none. No score tells of it, as it is no flaw of a package that does good.
+func (x *Match) malicious() string {
+	for _, id := range append([]string{x.ID}, x.Advisories...) {
+		if isMalicious(id) {
+			return id
+		}
+	}
+	return ""
+}
+
+// isMalicious says whether an advisory is of a package that was published to do harm.
+func isMalicious(id string) bool { return strings.HasPrefix(id, "MAL-") }
+
 // Reasons says what the priority is made of, and how the sources were weighed.
 func (x *Match) Reasons() []string {
 	var list []string
@@ -181,6 +199,8 @@ func (x *Match) Reasons() []string {
 	switch s := &x.Severity; {
 	case s.Level == UnknownLevel:
 		list = append(list, "nobody has said how severe it is")
+	case x.malicious() != "":
+		list = append(list, fmt.Sprintf("%s: the package was published to do harm (%s)", s.Level, s.From))
 	case s.ByWord:
 		list = append(list, fmt.Sprintf("%s by the word of %s", s.Level, s.From))
 	default:

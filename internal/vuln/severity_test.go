@@ -166,3 +166,29 @@ func TestWhoseSeverity(t *testing.T) {
 		t.Error(Critical)
 	}
 }
+
+// TestMalicious holds that a package that was published to do harm is critical, whatever
+// scores say, under any of the names of the advisory.
+func TestMalicious(t *testing.T) {
+	low := folded("MAL-2024-2", Advisory{ID: "MAL-2024-2", Vectors: []string{"CVSS:3.1/AV:P/AC:H/PR:H/UI:R/S:U/C:L/I:N/A:N"}})
+	for _, c := range []struct {
+		id, want string
+		records  map[string]Record
+	}{
+		{"MAL-2024-1", "MAL-2024-1", nil},
+		{"MAL-2024-2", "MAL-2024-2", map[string]Record{"MAL-2024-2": low}},
+		{"MAL-2024-3", "MAL-2024-3", map[string]Record{"MAL-2024-3": advisory("MAL-2024-3", "GHSA-a")}},
+		{"GHSA-a", "MAL-2024-3", map[string]Record{"GHSA-a": advisory("GHSA-a", "MAL-2024-3")}},
+		{"MAL-2024-4", "CVE-2024-4", map[string]Record{"MAL-2024-4": advisory("MAL-2024-4", "CVE-2024-4")}},
+	} {
+		source := &memory{map[string][]Affected{"npm evil": {{ID: c.id, Feed: "osv/npm", Intervals: []Interval{{}}}}}, c.records}
+		r, err := Run([]Package{{Ecosystem: "npm", Name: "evil", Version: "1.0.0", Owner: -1}}, Release{}, source)
+		if err != nil || len(r.Matches) != 1 {
+			t.Fatalf("%s: %+v, %v", c.id, r, err)
+		}
+		m := &r.Matches[0]
+		if m.ID != c.want || m.Severity.Level != Critical || !strings.Contains(strings.Join(m.Reasons(), "; "), "critical: the package was published to do harm (MAL-") {
+			t.Errorf("%s: %s is %s: %q", c.id, m.ID, m.Severity.Level, m.Reasons())
+		}
+	}
+}
