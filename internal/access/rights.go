@@ -37,12 +37,15 @@ type RightInfo struct {
 	Attack   []string       // MITRE ATT&CK Enterprise technique ids
 	// Part names the wider right that this one is a part of, or is "".
 	Part string
+	// One says that it leads as far over one object as over all, so that the
+	// severity is the same for who holds it for some names only.
+	One bool
 }
 
 // Info describes a right.
 func (r Right) Info() RightInfo {
 	d := &catalogue[r]
-	return RightInfo{d.name, d.group, d.severity, d.gain, d.named, words(d.attack), d.part}
+	return RightInfo{d.name, d.group, d.severity, d.gain, d.named, words(d.attack), d.part, d.one}
 }
 
 // Groups are the groups of rights, in the order of reports.
@@ -80,6 +83,7 @@ type definition struct {
 	needs    []Need
 	all      []Rights // one right of each set makes this one
 	part     string
+	one      bool
 }
 
 func words(s string) []string { return strings.Split(s, ",") }

@@ -390,6 +390,11 @@ func (b *builder) guarded() {
 			ns = b.namespace("kube-system") // any will do
 		}
 		if v := of(true).judge(ns, false); v.certainty != Given {
+			if r.proofs != nil {
+				b.Graph.proven = append(b.Graph.proven, r.proofs)
+				b.made = append(b.made, edge{r.subject, b.anyNode(), int32(len(b.Graph.proven) - 1), RelabelNamespace, v.certainty, byProof})
+				continue
+			}
 			b.made = append(b.made, edge{r.subject, b.anyNode(), r.namespace, RelabelNamespace, v.certainty, 0})
 		}
 	}

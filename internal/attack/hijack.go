@@ -44,35 +44,150 @@ func (b *builder) proven(from, to ID, kind EdgeKind, c Certainty, proofs []acces
 	b.edge(from, to, kind, c, int32(len(b.Graph.proven)-1))
 }
 
+// hijack is a kind of objects in which the attacker has the API server ask, or do,
+// something of its own.
+type hijack struct {
+	right    access.Right
+	group    string
+	resource string
+	kind     string // of the objects
+	edge     EdgeKind
+	to       func(*builder) ID
+	// made is how certain the step is by a new object; Given where that is no step.
+	made Certainty
+	// builtIn says which objects every cluster has, read or not; nil where none.
+	builtIn func(name string) bool
+}
+
+func toAdmin(b *builder) ID { return b.admin }
+
+var hijacks = []hijack{
+	{access.WriteWebhooks, admissionGroup, "mutatingwebhookconfigurations", "MutatingWebhookConfiguration", ChangeWebhooks, toAdmin, Likely, nil},
+	{access.WriteWebhooks, admissionGroup, "validatingwebhookconfigurations", "ValidatingWebhookConfiguration", ReadByWebhook,
+		func(b *builder) ID { return b.at(AnySecret, none) }, Likely, nil},
+	// Every group version that matters has an APIService, and that cannot be made anew.
+	{access.WriteAPIServices, "apiregistration.k8s.io", "apiservices", "APIService", HijackAPI, toAdmin, Unknown, builtInAPI},
+	{access.WriteCRDs, model.CustomKind.Group, "customresourcedefinitions", model.CustomKind.Kind, HijackConversion, (*builder).customObjects, Given, nil},
+}
+
+func (h *hijack) objects() model.GroupKind { return model.GroupKind{Group: h.group, Kind: h.kind} }
+
+// builtInAPI reports whether an APIService is one that API servers make by
+// themselves.
+func builtInAPI(name string) bool {
+	_, group, ok := strings.Cut(name, ".")
+	return ok && (!strings.Contains(group, ".") || strings.HasSuffix(group, ".k8s.io") && slices.Contains(builtInGroups, strings.TrimSuffix(group, ".k8s.io")))
+}
+
+var builtInGroups = strings.Fields("admissionregistration apiextensions authentication authorization certificates coordination discovery events " +
+	"flowcontrol.apiserver internal.apiserver networking node rbac.authorization resource scheduling storage storagemigration")
+
 // hijacks adds what a subject wins by having the API server ask a server of the
 // attacker's.
 func (b *builder) hijacks(v ID, rights access.Rights) {
 	s := b.accounts[b.vertices[v].at]
-	if rights.Has(access.WriteWebhooks) {
-		if p, ok := b.asked(s, access.Request{Group: admissionGroup, Resource: "mutatingwebhookconfigurations"}, change...); ok {
-			b.proven(v, b.admin, ChangeWebhooks, Likely, p)
+	for i := range hijacks {
+		h := &hijacks[i]
+		if !rights.Has(h.right) {
+			continue
 		}
-		if p, ok := b.asked(s, access.Request{Group: admissionGroup, Resource: "validatingwebhookconfigurations"}, change...); ok {
-			b.proven(v, b.at(AnySecret, none), ReadByWebhook, Likely, p)
+		q := access.Request{Group: h.group, Resource: h.resource}
+		if h.builtIn != nil || b.mayBeThere(h.objects()) {
+			if p, ok := b.asked(s, q, change[1:]...); ok {
+				b.proven(v, h.to(b), h.edge, Likely, p)
+				continue
+			}
+		}
+		if p, ok := b.asked(s, q, "create"); ok && h.made != Given {
+			b.proven(v, h.to(b), h.edge, h.made, p)
 		}
 	}
 	if rights.Has(access.WriteAdmissionPolicies) {
-		policy, ok := b.asked(s, access.Request{Group: admissionGroup, Resource: "mutatingadmissionpolicies"}, change...)
-		binding, also := b.asked(s, access.Request{Group: admissionGroup, Resource: "mutatingadmissionpolicybindings"}, change...)
+		policy, ok := b.writes(s, mutatingPolicies)
+		binding, also := b.writes(s, mutatingBindings)
 		if ok && also {
 			b.proven(v, b.admin, ChangePolicies, Likely, append(policy, binding...))
 		}
-	}
-	if rights.Has(access.WriteAPIServices) {
-		if p, ok := b.asked(s, access.Request{Group: "apiregistration.k8s.io", Resource: "apiservices"}, change...); ok {
-			b.proven(v, b.admin, HijackAPI, Likely, p)
+		for o := range b.snapshot.Kind(policyKind) {
+			if p, ok := b.asked(s, access.Request{Group: admissionGroup, Resource: mutatingPolicies, Name: o.Key.Name}, change[1:]...); ok && b.binds(o.Key.Name) {
+				b.proven(v, b.admin, ChangePolicies, Likely, p)
+				break
+			}
 		}
 	}
-	if rights.Has(access.WriteCRDs) {
-		if p, ok := b.asked(s, access.Request{Group: model.CustomKind.Group, Resource: "customresourcedefinitions"}, change[1:]...); ok {
-			b.proven(v, b.customObjects(), HijackConversion, Likely, p)
+}
+
+const (
+	mutatingPolicies = "mutatingadmissionpolicies"
+	mutatingBindings = "mutatingadmissionpolicybindings"
+)
+
+var (
+	policyKind        = model.GroupKind{Group: admissionGroup, Kind: "MutatingAdmissionPolicy"}
+	policyBindingKind = model.GroupKind{Group: admissionGroup, Kind: "MutatingAdmissionPolicyBinding"}
+)
+
+// writes returns what proves that a subject may make an object of mutating
+// admission, or change one.
+func (b *builder) writes(s access.Subject, resource string) ([]access.Proof, bool) {
+	kind := policyKind
+	if resource == mutatingBindings {
+		kind = policyBindingKind
+	}
+	verbs := change
+	if !b.mayBeThere(kind) {
+		verbs = change[:1]
+	}
+	return b.asked(s, access.Request{Group: admissionGroup, Resource: resource}, verbs...)
+}
+
+// binds reports whether a binding lets the mutating admission policy of a name act.
+func (b *builder) binds(policy string) bool {
+	for o := range b.snapshot.Kind(policyBindingKind) {
+		if o.Root.Get("spec").Get("policyName").Str() == policy {
+			return true
 		}
 	}
+	return false
+}
+
+// mayBeThere reports whether there is an object of a kind, or may be one that was
+// not read.
+func (b *builder) mayBeThere(gk model.GroupKind) bool {
+	for range b.snapshot.Kind(gk) {
+		return true
+	}
+	return !b.snapshot.Complete("", gk)
+}
+
+// hijacksNamed adds what a subject wins by changing an object of a name, or by
+// making it, which takes patch and create for the name.
+func (b *builder) hijacksNamed(s access.Subject, r access.NamedRight, name string) {
+	for i := range hijacks {
+		h := &hijacks[i]
+		if h.right != r.Right || h.resource != r.Resource {
+			continue
+		}
+		q := access.Request{Group: h.group, Resource: h.resource, Name: name}
+		there := h.builtIn != nil && h.builtIn(name) || b.oneMayBeThere(h.objects(), name)
+		p, ok := b.asked(s, q, change[1:]...)
+		if ok && there {
+			b.proven(b.subject(s), h.to(b), h.edge, Likely, p)
+			continue
+		}
+		if made, may := b.asked(s, q, "create"); ok && may && h.made != Given { // by apply
+			b.proven(b.subject(s), h.to(b), h.edge, h.made, append(p, made...))
+		}
+	}
+	if r.Right == access.WriteAdmissionPolicies && r.Resource == mutatingPolicies && b.binds(name) && b.oneMayBeThere(policyKind, name) {
+		if p, ok := b.asked(s, access.Request{Group: admissionGroup, Resource: mutatingPolicies, Name: name}, change[1:]...); ok {
+			b.proven(b.subject(s), b.admin, ChangePolicies, Likely, p)
+		}
+	}
+}
+
+func (b *builder) oneMayBeThere(gk model.GroupKind, name string) bool {
+	return b.snapshot.Get(model.Key{Cluster: b.cluster(), GroupKind: gk, Name: name}) != nil || !b.snapshot.Complete("", gk)
 }
 
 // customObjects returns the vertex of the custom objects, and makes it with the

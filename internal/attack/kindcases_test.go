@@ -80,6 +80,28 @@ const matched = `
 
 const claim = "volumes: [{name: host, persistentVolumeClaim: {claimName: data}}]"
 
+const webhook = `
+---
+{apiVersion: admissionregistration.k8s.io/v1, kind: MutatingWebhookConfiguration, metadata: {name: mw}, webhooks: []}
+---
+{apiVersion: admissionregistration.k8s.io/v1, kind: ValidatingWebhookConfiguration, metadata: {name: vw}, webhooks: []}
+`
+
+const boundPolicy = `
+---
+{apiVersion: admissionregistration.k8s.io/v1, kind: MutatingAdmissionPolicy, metadata: {name: mp}}
+---
+{apiVersion: admissionregistration.k8s.io/v1, kind: MutatingAdmissionPolicyBinding, metadata: {name: mp}, spec: {policyName: mp}}
+`
+
+const onNodeOne = `
+---
+{apiVersion: v1, kind: Pod, metadata: {name: db, namespace: shop}, spec: {nodeName: one, serviceAccountName: db, containers: [{name: c, image: x, envFrom: [{secretRef: {name: key}}]}]}}
+`
+
+var asNodeOne = role(true, "{apiGroups: [''], resources: [users], verbs: [impersonate], resourceNames: ['system:node:one']}",
+	"{apiGroups: [''], resources: [groups], verbs: [impersonate], resourceNames: ['system:nodes']}")
+
 var kindCases = []kindCase{
 	{ExposeService, deploy("web", "", web) + fmt.Sprintf(service, "LoadBalancer") + otherPolicy, "the internet -> container app of Deployment shop/web, needs an exploit",
 		[]string{"type: LoadBalancer => type: ClusterIP", "~app: nothing => app: web", "selector: {app: web}, ports => selector: {app: other}, ports", "~namespace: shop}\nspec: {type => namespace: shop, annotations: {service.beta.kubernetes.io/aws-load-balancer-internal: 'true'}}\nspec: {type", "~selector: {app: web}, ports => loadBalancerSourceRanges: [10.0.0.0/8], selector: {app: web}, ports"}},
@@ -318,6 +340,27 @@ spec: {parentRefs: [{name: gw}], rules: [{backendRefs: [{name: web, port: 80}]}]
 		[]string{"[create] => [get]", "[create] => [delete]", "validatingwebhook => mutatingwebhook", "kind: ClusterRole => kind: Role"}},
 	{MapAWSIdentity, strings.ReplaceAll(role(false, rule("update", "", "configmaps")), "namespace: shop}\n", "namespace: kube-system}\n") + "\n---\n{apiVersion: v1, kind: ConfigMap, metadata: {name: aws-auth, namespace: kube-system}}",
 		"service account shop/default -> cluster-admin, likely", []string{"[update] => [get]", "name: aws-auth => name: other", "namespace: kube-system}\nroleRef => namespace: shop}\nroleRef"}},
+	{ChangeWebhooks, webhook + role(true, "{apiGroups: [admissionregistration.k8s.io], resources: [mutatingwebhookconfigurations], verbs: [patch], resourceNames: [mw]}"), "service account shop/default -> cluster-admin, likely",
+		[]string{"[patch] => [get]", "[mutatingweb => [validatingweb", "kind: ClusterRole => kind: Role"}},
+	{ReadByWebhook, webhook + role(true, "{apiGroups: [admissionregistration.k8s.io], resources: [validatingwebhookconfigurations], verbs: [patch], resourceNames: [vw]}"), "service account shop/default -> all secrets of the cluster, likely",
+		[]string{"[patch] => [delete]", "[validatingweb => [mutatingweb"}},
+	{ChangePolicies, boundPolicy + role(true, "{apiGroups: [admissionregistration.k8s.io], resources: [mutatingadmissionpolicies], verbs: [patch], resourceNames: [mp]}"), "service account shop/default -> cluster-admin, likely",
+		[]string{"[patch] => [delete]", "policyName: mp => policyName: other", "resourceNames: [mp] => resourceNames: [other]"}},
+	{ChangePolicies, boundPolicy + role(true, rule("update", "admissionregistration.k8s.io", "mutatingadmissionpolicies")), "service account shop/default -> cluster-admin, likely", []string{"[update] => [delete]", "policyName: mp => policyName: other"}},
+	{HijackAPI, role(true, "{apiGroups: [apiregistration.k8s.io], resources: [apiservices], verbs: [patch], resourceNames: [v1.rbac.authorization.k8s.io]}"), "service account shop/default -> cluster-admin, likely", []string{"[patch] => [delete]"}},
+	{HijackAPI, role(true, rule("create", "apiregistration.k8s.io", "apiservices")), "service account shop/default -> cluster-admin, unknown", []string{"[create] => [delete]"}},
+	{HijackConversion, crd + role(true, "{apiGroups: [apiextensions.k8s.io], resources: [customresourcedefinitions], verbs: [patch], resourceNames: [backups.ops.example.com]}"), "service account shop/default -> the custom objects of the cluster, likely",
+		[]string{"[patch] => [delete]", "kind: ClusterRole => kind: Role"}},
+	{ProxyKubelet, onNodeOne + role(true, "{apiGroups: [''], resources: [nodes/proxy], verbs: [get], resourceNames: [one]}"), "service account shop/default -> Pod shop/db, certain",
+		[]string{"nodes/proxy => nodes/stats", "~nodeName: one, => ", "nodeName: one => nodeName: two"}},
+	{ActAsKubelet, onNodeOne + asNodeOne, "service account shop/default -> service account shop/db, certain", []string{"'system:node:one' => 'system:node:two'", "'system:nodes' => 'system:masters'", "nodeName: one => nodeName: two"}},
+	{ActAsKubelet, onNodeOne + asNodeOne, "service account shop/default -> secret shop/key, certain", []string{"'system:node:one' => 'system:node:two'", "'system:nodes' => 'system:masters'", "secretRef => configMapRef"}},
+	{MapAWSIdentity, strings.ReplaceAll(role(false, "{apiGroups: [''], resources: [configmaps], verbs: [patch], resourceNames: [aws-auth]}"), "namespace: shop}\n", "namespace: kube-system}\n"),
+		"service account shop/default -> cluster-admin, unknown", []string{"[patch] => [get]", "[aws-auth] => [other]"}},
+	{RelabelNamespace, namespaceOf("shop", enforce+"restricted") + role(false, rule("create", "", "pods"), "{apiGroups: [''], resources: [namespaces/status], verbs: [patch], resourceNames: [shop]}"), "service account shop/default -> any node, certain",
+		[]string{"[patch] => [get]", "[shop] => [other]", "[create] => [get]"}},
+	{RelabelNamespace, namespaceOf("shop", enforce+"restricted") + role(false, rule("create", "", "pods"), rule("patch", "", "namespaces/status")), "service account shop/default -> any node, certain", []string{"[patch] => [get]"}},
+	{RelabelNamespace, namespaceOf("shop", enforce+"restricted") + role(false, rule("create", "", "pods"), rule("update", "", "namespaces/finalize")), "service account shop/default -> any node, certain", []string{"[update] => [patch]"}},
 	{SystemAccounts, role(true, rule("create", "", "serviceaccounts/token")), "all service accounts in namespace kube-system -> cluster-admin, likely",
 		[]string{"kind: ClusterRole\nmetadata: {name: r}\nrules => kind: ClusterRole\nmetadata: {name: cluster-admin}\nrules"}},
 	{SystemPods, role(true, rule("get", "", "nodes/proxy")), "all pods in namespace kube-system -> any node, likely",

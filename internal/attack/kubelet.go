@@ -73,30 +73,34 @@ func (b *builder) kubeletEdges() {
 		b.edge(b.anyKubelet, b.nodeRights, Member, Given, none)
 	}
 	accounts, secrets := make([]bool, len(b.accounts)), make([]bool, len(b.Graph.secrets))
-	take := func(w *workload, hash uint64, name *tree.Node, text string) {
-		if secret := b.secret(w.namespace, hash, text, nil); !secrets[secret] {
-			secrets[secret] = true
-			b.because(b.anyKubelet, b.secretVertex[secret], ActAsKubelet, Certain, w.Object, name)
-		}
-	}
 	for i := range b.Graph.workloads {
 		w := &b.Graph.workloads[i]
 		if !accounts[w.account] {
 			accounts[w.account] = true
 			b.because(b.anyKubelet, b.accountAt(w.account), ActAsKubelet, Certain, w.Object, w.Pod.Spec)
 		}
-		for c := w.first; c < w.last; c++ {
-			k := &b.Graph.containers[c]
-			for j := k.uses.first; j < k.uses.last; j++ {
-				if u := &b.uses[j]; u.kind == useSecret {
-					take(w, u.hash, u.node, u.name)
-				}
+		b.secretsOf(w, func(hash uint64, name *tree.Node, text string) {
+			if secret := b.secret(w.namespace, hash, text, nil); !secrets[secret] {
+				secrets[secret] = true
+				b.because(b.anyKubelet, b.secretVertex[secret], ActAsKubelet, Certain, w.Object, name)
+			}
+		})
+	}
+}
+
+// secretsOf calls take for the secrets that the kubelet fetches for a workload.
+func (b *builder) secretsOf(w *workload, take func(hash uint64, name *tree.Node, text string)) {
+	for c := w.first; c < w.last; c++ {
+		k := &b.Graph.containers[c]
+		for j := k.uses.first; j < k.uses.last; j++ {
+			if u := &b.uses[j]; u.kind == useSecret {
+				take(u.hash, u.node, u.name)
 			}
 		}
-		for j := range w.pull.Children() {
-			if name := w.pull.At(j).Get("name"); name.Str() != "" {
-				take(w, name.Hash(), name, name.Str())
-			}
+	}
+	for j := range w.pull.Children() {
+		if name := w.pull.At(j).Get("name"); name.Str() != "" {
+			take(name.Hash(), name, name.Str())
 		}
 	}
 }

@@ -123,8 +123,15 @@ func (b *builder) namedRight(s access.Subject, r access.NamedRight) {
 			of := b.upgrades(s, step{right: r.Right, certainty: Certain}, b.namespaces[ns], name)
 			b.namedIn(r.Right, r.Resource, name, ns, exists, func(to ID, kind EdgeKind, c Certainty) { give(to, kind, max(c, of)) })
 		}
-		if r.Right == access.ReadSecrets {
+		switch r.Right {
+		case access.ReadSecrets:
 			b.forgesNamed(s, r, name)
+		case access.WriteWebhooks, access.WriteAdmissionPolicies, access.WriteAPIServices, access.WriteCRDs:
+			b.hijacksNamed(s, r, name)
+		case access.PatchNamespaces:
+			b.relabelsNamed(s, r, name)
+		case access.NodeProxy:
+			b.onNode(name, func(w int32, c Certainty) { give(b.workloadVertex(w, anyContainerAt), ProxyKubelet, c) })
 		}
 		switch {
 		case r.Right == access.CreatePods || r.Right == access.CreateWorkloads:
@@ -133,7 +140,12 @@ func (b *builder) namedRight(s access.Subject, r access.NamedRight) {
 				where = b.namespace(r.Namespace)
 			}
 			give(b.target(RunPods, where), CreatePods, Certain)
+		case r.Right == access.ImpersonateUsers && strings.HasPrefix(name, "system:serviceaccount:"):
+			// The API server asks for the service account in place of the user.
 		case r.Right == access.ImpersonateUsers && r.Namespace == "" && r.Resource == "users":
+			if node, ok := strings.CutPrefix(name, "system:node:"); ok {
+				b.asNode(s, node, give)
+			}
 			give(b.subject(access.User(name)), ImpersonateUser, Certain)
 		case r.Right == access.ImpersonateGroups && r.Namespace == "" && r.Resource == "groups":
 			if c := b.asSomebody(s); c != Given {
@@ -143,6 +155,40 @@ func (b *builder) namedRight(s access.Subject, r access.NamedRight) {
 	}
 	if len(b.made) > before {
 		b.restricted = append(b.restricted, r)
+	}
+}
+
+// asNode adds what the Node authorizer allows who impersonates a node, which takes
+// its group, too: tokens for the service accounts of its pods, and their secrets.
+func (b *builder) asNode(s access.Subject, node string, give func(ID, EdgeKind, Certainty)) {
+	if _, ok := b.asked(s, access.Request{Resource: "groups", Name: nodesGroup}, "impersonate"); !ok {
+		return
+	}
+	b.onNode(node, func(i int32, c Certainty) {
+		w := &b.Graph.workloads[i]
+		give(b.accountAt(w.account), ActAsKubelet, c)
+		b.secretsOf(w, func(hash uint64, name *tree.Node, text string) {
+			give(b.secretVertex[b.secret(w.namespace, hash, text, nil)], ActAsKubelet, c)
+		})
+	})
+}
+
+// onNode calls each for the workloads that have a pod on the node of a name, and
+// for those that may: of which it is not known where their pods run.
+func (b *builder) onNode(name string, each func(workload int32, c Certainty)) {
+	id, known := b.nodeIDs["node "+name]
+	if !known && b.snapshot.Complete("", model.NodeKind) && len(b.nodes) > firstNode {
+		return
+	}
+	b.lookups += len(b.Graph.workloads)
+	for i := range b.Graph.workloads {
+		w := &b.Graph.workloads[i]
+		switch placed := b.placements[w.placed.first:w.placed.last]; {
+		case known && slices.Contains(placed, id):
+			each(int32(i), Certain)
+		case len(placed) == 0:
+			each(int32(i), Unknown)
+		}
 	}
 }
 

@@ -81,3 +81,33 @@ func TestIncomplete(t *testing.T) {
 		}
 	}
 }
+
+// TestClosed holds what only a closed snapshot decides, and what takes a look at
+// what the API server asks for.
+func TestClosed(t *testing.T) {
+	hook := "\n---\n{apiVersion: admissionregistration.k8s.io/v1, kind: MutatingWebhookConfiguration, metadata: {name: mw}}\n"
+	byName := func(resource, verb, name string) string {
+		return role(true, "{apiGroups: ['*'], resources: ["+resource+"], verbs: ["+verb+"], resourceNames: ['"+name+"']}")
+	}
+	for _, c := range []struct{ yaml, want string }{
+		{role(true, rule("patch", admissionGroup, "mutatingwebhookconfigurations")), ""},
+		{role(true, rule("patch", admissionGroup, "mutatingwebhookconfigurations")) + hook, "change-webhooks: service account shop/default -> cluster-admin, likely"},
+		{byName("mutatingwebhookconfigurations", "patch", "mw"), ""},
+		{byName("mutatingwebhookconfigurations", "patch", "mw") + hook, "change-webhooks: service account shop/default -> cluster-admin, likely"},
+		{role(true, rule("create", admissionGroup, "mutatingwebhookconfigurations")), "change-webhooks: service account shop/default -> cluster-admin, likely"},
+		{byName("apiservices", "update", "v1.apps"), "hijack-api: service account shop/default -> cluster-admin, likely"},
+		{byName("apiservices", "update", "v1.example.com"), ""},
+		{byName("users", "impersonate", "system:serviceaccount:shop:web"), ""},
+		{byName("users", "impersonate", "jo"), "impersonate-user: service account shop/default -> user jo, certain"},
+	} {
+		var got string
+		for _, told := range graphOf(t, true, parse(t, c.yaml)...).told() {
+			if strings.Contains(told, "service account shop/default -> ") && !strings.HasPrefix(told, "member") {
+				got = told
+			}
+		}
+		if got != c.want {
+			t.Errorf("%q, want %q, of %s", got, c.want, c.yaml)
+		}
+	}
+}

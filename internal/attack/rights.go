@@ -1,6 +1,7 @@
 package attack
 
 import (
+	"slices"
 	"strings"
 
 	"ullage.dev/ullage/internal/access"
@@ -139,8 +140,8 @@ func (b *builder) clusterRights(v ID, rights access.Rights) {
 		}
 		b.systemWorkloads(v, none)
 	}
-	if rights.Has(access.WriteAWSAuth) && b.awsAuth() != nil {
-		b.give(v, b.admin, MapAWSIdentity, Likely, access.WriteAWSAuth, none)
+	if rights.Has(access.WriteAWSAuth) {
+		b.mapsAWS(v, none)
 	}
 	if rights.Has(access.BypassPodSecurity) {
 		b.relabels(v, none)
@@ -222,8 +223,8 @@ func (b *builder) namespaceRights(v ID, rights, cluster access.Rights, ns int32)
 	if rights.Has(access.ModifyControllers) && b.namespaces[ns] == systemNamespace {
 		b.systemWorkloads(v, ns)
 	}
-	if rights.Has(access.WriteAWSAuth) && b.namespaces[ns] == "kube-system" && b.awsAuth() != nil {
-		b.give(v, b.admin, MapAWSIdentity, Likely, access.WriteAWSAuth, ns)
+	if rights.Has(access.WriteAWSAuth) && b.namespaces[ns] == systemNamespace {
+		b.mapsAWS(v, ns)
 	}
 	if rights.Has(access.BypassPodSecurity) {
 		b.relabels(v, ns)
@@ -264,9 +265,30 @@ func (r rewriter) some(in span) bool {
 	return false
 }
 
-// awsAuth returns the ConfigMap that maps AWS identities, where there is one.
-func (b *builder) awsAuth() *model.Object {
-	return b.snapshot.Get(model.Key{Cluster: b.cluster(), Namespace: "kube-system", GroupKind: model.ConfigMapKind, Name: "aws-auth"})
+// awsAuth is the ConfigMap that maps AWS identities.
+const awsAuth = "aws-auth"
+
+// mapsAWS leads from who may change the ConfigMap that maps AWS identities to
+// cluster-admin: where there is one, or where a rule names it, which may be left
+// out of files.
+func (b *builder) mapsAWS(v ID, ns int32) {
+	c := Likely
+	if b.snapshot.Get(model.Key{Cluster: b.cluster(), Namespace: systemNamespace, GroupKind: model.ConfigMapKind, Name: awsAuth}) == nil {
+		c = Unknown
+		named := func(p access.Proof) bool { return slices.Contains(p.Rule.Names(), awsAuth) }
+		if p, ok := b.access.Prove(b.accounts[b.vertices[v].at], access.WriteAWSAuth, b.namespaceName(ns)); !ok || !named(p) {
+			return
+		}
+	}
+	b.give(v, b.admin, MapAWSIdentity, c, access.WriteAWSAuth, ns)
+}
+
+// namespaceName returns the name of a namespace, "" for all.
+func (b *builder) namespaceName(ns int32) string {
+	if ns == none {
+		return ""
+	}
+	return b.namespaces[ns]
 }
 
 // memberships leads from subjects to the groups that they are in by their names,

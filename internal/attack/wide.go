@@ -1,6 +1,8 @@
 package attack
 
 import (
+	"strings"
+
 	"ullage.dev/ullage/internal/access"
 	"ullage.dev/ullage/internal/model"
 	"ullage.dev/ullage/internal/tree"
@@ -8,11 +10,29 @@ import (
 
 // relabels notes that a subject may take the Pod Security label off a namespace,
 // or any, and start pods there.
-func (b *builder) relabels(v ID, ns int32) { b.relabel = append(b.relabel, relabel{v, ns}) }
+func (b *builder) relabels(v ID, ns int32) { b.relabel = append(b.relabel, relabel{v, ns, nil}) }
 
 type relabel struct {
 	subject   ID
 	namespace int32
+	proofs    []access.Proof // where the right is over the namespace by its name
+}
+
+// relabelsNamed adds who may change the labels of a namespace by its name and have
+// pods there.
+func (b *builder) relabelsNamed(s access.Subject, r access.NamedRight, name string) {
+	held := b.access.Rights(s).In(name)
+	if held&runs == 0 || held.Has(access.PatchNamespaces) || r.Namespace != "" && r.Namespace != name {
+		return
+	}
+	resource, sub, _ := strings.Cut(r.Resource, "/")
+	proofs, ok := b.asked(s, access.Request{Resource: resource, Subresource: sub, Namespace: name, Name: name}, change[1:]...)
+	for _, right := range (held & runs).All() {
+		if p, may := b.access.Prove(s, right, name); ok && may {
+			b.relabel = append(b.relabel, relabel{b.subject(s), b.namespace(name), append(proofs, p)})
+			return
+		}
+	}
 }
 
 // namespaceEdges adds what the wide vertices hold. Those of the cluster hold

@@ -54,7 +54,7 @@ func holdings(dangers []access.Danger) []holding {
 		if !access.Reported.Has(d.Right) {
 			continue
 		}
-		severity := d.Right.Info().Severity
+		info := d.Right.Info()
 		for _, h := range d.Holders {
 			i, ok := at[scope{h.Subject, h.Namespace}]
 			if !ok {
@@ -62,8 +62,8 @@ func holdings(dangers []access.Danger) []holding {
 				at[scope{h.Subject, h.Namespace}] = i
 				all = append(all, holding{subject: h.Subject, namespace: h.Namespace, byProof: map[partKey][]int{}})
 			}
-			if len(h.Names) == 0 {
-				all[i].worst = max(all[i].worst, severity)
+			if len(h.Names) == 0 || info.One {
+				all[i].worst = max(all[i].worst, info.Severity)
 			}
 			all[i].add(d.Right, h)
 		}

@@ -232,6 +232,24 @@ spec: {template: {spec: {serviceAccountName: runner, containers: [{name: c, imag
 	}
 }
 
+// TestDangersOfOne holds the severity of rights over one object that leads as far
+// as all of them.
+func TestDangersOfOne(t *testing.T) {
+	for resource, want := range map[string]string{
+		"{apiGroups: [apiregistration.k8s.io], resources: [apiservices], verbs: [patch], resourceNames: [v1.apps]}": "CRITICAL",
+		"{apiGroups: [''], resources: [secrets], verbs: [get], resourceNames: [one]}":                               "INFO",
+	} {
+		dir := write(t, map[string]string{"a.yaml": fmt.Sprintf(`{apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRole, metadata: {name: r}, rules: [%s]}
+---
+{apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRoleBinding, metadata: {name: r}, roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: r},
+  subjects: [{kind: ServiceAccount, name: web, namespace: shop}]}
+`, resource)})
+		if out := ullage(t, "access", "dangers", "--closed-world", "-f", dir).stdout; !strings.HasPrefix(out, want) {
+			t.Errorf("not %s by %s:\n%s", want, resource, out)
+		}
+	}
+}
+
 // TestDangersForNames says of a right over some names what it gives, and not what
 // it would give over all. A pattern that RBAC does not have is none.
 func TestDangersForNames(t *testing.T) {
