@@ -111,7 +111,7 @@ func changeText(c *store.Change) string {
 	for _, x := range []struct {
 		list []store.Finding
 		what string
-	}{{c.New, "new"}, {c.Fixes, "got a fix"}, {c.Gone, "no longer reported"}} {
+	}{{c.New, "new"}, {c.Fixes, "got a fix"}, {c.Unfixed, "lost the fix"}, {c.Gone, "no longer reported"}} {
 		if len(x.list) == 0 {
 			continue
 		}

@@ -139,6 +139,7 @@ func (p *imagePrinter) change(c *store.Change) { p.changeDecided(c, nil) }
 func (p *imagePrinter) changeDecided(c *store.Change, decided decisions) {
 	p.changed("new", yellow, c.New, decided)
 	p.changed("fix", green, c.Fixes, decided)
+	p.changed("lost", yellow, c.Unfixed, decided)
 	p.changed("gone", dim, c.Gone, nil)
 }
 
@@ -157,6 +158,9 @@ func (p *imagePrinter) changed(what, style string, list []store.Finding, more de
 		text := fmt.Sprintf("%-4s  %-8s  %s  %s %s", what, strings.ToUpper(f.Severity), f.Vulnerability, f.Package, f.Version)
 		if f.Fixed != "" && what != "gone" {
 			text += ", fixed in " + f.Fixed
+		}
+		if what == "lost" {
+			text += ", its fix was taken back"
 		}
 		style := style
 		if why := more[f.Key]; why != "" {
@@ -206,6 +210,7 @@ func rematchJSON(p *Program, all []*rematched, d *decider) error {
 		Decided    int                 `json:"decided"` // of these, those that do not count
 		New        []storedFindingJSON `json:"new"`
 		Fixes      []storedFindingJSON `json:"fixes"`
+		Unfixed    []storedFindingJSON `json:"unfixed"` // had a fix that was taken back
 		Gone       []storedFindingJSON `json:"gone"`
 	}
 	out := struct {
@@ -215,7 +220,7 @@ func rematchJSON(p *Program, all []*rematched, d *decider) error {
 	}{1, []image{}, newLeftoverJSON(d)}
 	for _, x := range all {
 		j := image{References: x.References, Platform: x.Platform, Config: x.Config, First: x.Change.First,
-			New: decidedFindingsJSON(x.Change.New, x.decided), Fixes: decidedFindingsJSON(x.Change.Fixes, x.decided), Decided: len(x.decided), Gone: storedFindingsJSON(x.Change.Gone)}
+			New: decidedFindingsJSON(x.Change.New, x.decided), Fixes: decidedFindingsJSON(x.Change.Fixes, x.decided), Unfixed: decidedFindingsJSON(x.Change.Unfixed, x.decided), Decided: len(x.decided), Gone: storedFindingsJSON(x.Change.Gone)}
 		if x.Err != nil {
 			j.Error = x.Err.Error()
 		}

@@ -223,9 +223,10 @@ func (w *watcher) json(e event) error {
 		Reference string              `json:"reference"`
 		Config    string              `json:"config,omitempty"`
 		Manifest  string              `json:"manifest,omitempty"`
-		Before    string              `json:"before,omitempty"` // configuration of the image before
-		Came      []storedFindingJSON `json:"came"`             // null when nothing is known of vulnerabilities
-		Fixes     []storedFindingJSON `json:"fixes,omitempty"`  // got a version that mends them
+		Before    string              `json:"before,omitempty"`  // configuration of the image before
+		Came      []storedFindingJSON `json:"came"`              // null when nothing is known of vulnerabilities
+		Fixes     []storedFindingJSON `json:"fixes,omitempty"`   // got a version that mends them
+		Unfixed   []storedFindingJSON `json:"unfixed,omitempty"` // had one that was taken back
 		Went      []storedFindingJSON `json:"went"`
 		Stayed    []stayJSON          `json:"stayed,omitempty"` // in another package of the operating system
 		Open      []storedFindingJSON `json:"open,omitempty"`   // of the image before, not known of this one
@@ -241,9 +242,9 @@ func (w *watcher) json(e event) error {
 			if e.kind == "moved" {
 				j.Before = m.Before
 			}
-			j.Came, j.Fixes, j.Went = storedFindingsJSON(m.Change.New), storedFindingsJSON(m.Change.Fixes), storedFindingsJSON(m.Change.Gone)
+			j.Came, j.Fixes, j.Unfixed, j.Went = storedFindingsJSON(m.Change.New), storedFindingsJSON(m.Change.Fixes), storedFindingsJSON(m.Change.Unfixed), storedFindingsJSON(m.Change.Gone)
 			if e.kind == "moved" {
-				j.Came, j.Fixes, j.Went = storedFindingsJSON(e.moved.Came), nil, storedFindingsJSON(e.moved.Went)
+				j.Came, j.Fixes, j.Unfixed, j.Went = storedFindingsJSON(e.moved.Came), nil, nil, storedFindingsJSON(e.moved.Went)
 				j.Open = storedFindingsJSON(e.moved.Open)
 				for _, s := range e.moved.Stayed {
 					pair := storedFindingsJSON([]store.Finding{s.Finding, s.Was})

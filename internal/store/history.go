@@ -121,6 +121,9 @@ func follow(courses map[lineage]*Course, l lived, images []Seen, i int) {
 	if fix.IsZero() || !l.life.FixSince.IsZero() && l.life.FixSince.Before(fix) {
 		fix = l.life.FixSince
 	}
+	if l.Fixed == "" {
+		fix = time.Time{}
+	}
 	*c = Course{Finding: l.Finding, Life: Life{since, fix, l.life.Gone}, LastSeen: images[i].Config, In: i == 0 && there}
 }
 

@@ -38,7 +38,8 @@ type Life struct {
 	// Since is when the vulnerability was first seen in the package, in this image or
 	// in one that the same reference led to before.
 	Since time.Time
-	// FixSince is when a version was first seen to mend it.
+	// FixSince is when a version was first seen to mend it; zero when none does now, as
+	// after an advisory took its fix back.
 	FixSince time.Time
 	// Gone is when it was no longer reported, as after an advisory was withdrawn.
 	Gone time.Time
@@ -46,14 +47,15 @@ type Life struct {
 
 // Change is what a matching found different from the one before.
 type Change struct {
-	First bool      // there was none before: then all are new
-	New   []Finding // were not there
-	Fixes []Finding // had no version that mends them
-	Gone  []Finding // are not reported any more
+	First   bool      // there was none before: then all are new
+	New     []Finding // were not there
+	Fixes   []Finding // had no version that mends them
+	Unfixed []Finding // had one, and have none now
+	Gone    []Finding // are not reported any more
 }
 
 // Empty says whether nothing is different.
-func (c *Change) Empty() bool { return len(c.New)+len(c.Fixes)+len(c.Gone) == 0 }
+func (c *Change) Empty() bool { return len(c.New)+len(c.Fixes)+len(c.Unfixed)+len(c.Gone) == 0 }
 
 // See notes that an image was seen now. Of one that is new, or was last read by
 // another version of the analyzers, it asks for the inventory, which [Store.Images]
@@ -159,14 +161,14 @@ func (s *Store) reconcile(ctx context.Context, tx *sql.Tx, id int64, found []Fin
 				life = e
 			}
 		}
-		if f.Fixed != "" && life.FixSince.IsZero() {
-			life.FixSince = now
-		}
+		life = life.mended(f, now)
 		switch {
 		case !known || !was.life.Gone.IsZero():
 			c.New = append(c.New, *f)
 		case f.Fixed != "" && was.Fixed == "":
 			c.Fixes = append(c.Fixes, *f)
+		case f.Fixed == "" && was.Fixed != "":
+			c.Unfixed = append(c.Unfixed, *f)
 		}
 		if _, err := put.ExecContext(ctx, id, f.Ecosystem, f.Package, f.Version, f.Vulnerability, f.Severity, f.State, f.Fixed, life.Since.Unix(), seconds(life.FixSince)); err != nil {
 			return err
@@ -184,6 +186,17 @@ func (s *Store) reconcile(ctx context.Context, tx *sql.Tx, id int64, found []Fin
 	}
 	sortFindings(c.Gone)
 	return nil
+}
+
+// mended is the life of a finding of which it is known now whether a version mends it.
+func (l Life) mended(f *Finding, now time.Time) Life {
+	switch {
+	case f.Fixed == "":
+		l.FixSince = time.Time{}
+	case l.FixSince.IsZero():
+		l.FixSince = now
+	}
+	return l
 }
 
 type lived struct {
@@ -205,6 +218,7 @@ func findings(ctx context.Context, tx *sql.Tx, image int64) (map[Key]lived, erro
 		if err := rows.Scan(&l.Ecosystem, &l.Package, &l.Version, &l.Vulnerability, &l.Severity, &l.State, &l.Fixed, &since, &fix, &gone); err != nil {
 			return nil, err
 		}
+		fix.Valid = fix.Valid && l.Fixed != ""
 		l.life = Life{time.Unix(since, 0), timeOf(fix), timeOf(gone)}
 		all[l.Key] = l
 	}
@@ -214,7 +228,7 @@ func findings(ctx context.Context, tx *sql.Tx, image int64) (map[Key]lived, erro
 // earlierFindings are those of the images that the references of an image led to
 // before it, by ecosystem, package and vulnerability.
 func earlierFindings(ctx context.Context, tx *sql.Tx, image int64) (map[lineage]Life, error) {
-	rows, err := tx.QueryContext(ctx, `SELECT f.ecosystem, f.package, f.vulnerability, MIN(f.since), MIN(f.fix) FROM sighting b
+	rows, err := tx.QueryContext(ctx, `SELECT f.ecosystem, f.package, f.vulnerability, MIN(f.since), MIN(CASE WHEN f.fixed <> '' THEN f.fix END) FROM sighting b
 		JOIN sighting a ON a.reference = b.reference AND a.platform = b.platform AND a.image <> b.image AND a.turn < b.turn
 		JOIN finding f ON f.image = a.image WHERE b.image = ? AND f.gone IS NULL GROUP BY 1, 2, 3`, image)
 	if err != nil {

@@ -263,3 +263,35 @@ func TestMovedToAnotherSystem(t *testing.T) {
 		}
 	}
 }
+
+// TestFixTakenBack holds that what nothing mends any more has no fix since some day, and
+// that this is told.
+func TestFixTakenBack(t *testing.T) {
+	dir, c := t.TempDir(), &clock{time.Unix(1_800_000_000, 0)}
+	day := func(n int) time.Time { return time.Unix(1_800_000_000+int64(n)*86400, 0) }
+	fixed, not := finding("zlib", "1", "CVE-1", "3"), finding("zlib", "1", "CVE-1", "")
+	const ref = "registry.example/web:1"
+	for n, step := range []struct {
+		found Finding
+		want  Change
+		fix   time.Time
+	}{
+		{fixed, Change{First: true, New: []Finding{fixed}}, day(0)},
+		{not, Change{Unfixed: []Finding{not}}, time.Time{}},
+		{fixed, Change{Fixes: []Finding{fixed}}, day(2)},
+	} {
+		c.at = day(n)
+		s := open(t, dir, Options{Now: c.now})
+		see(t, s, ref, "A")
+		if got := match(t, s, "A", step.found); !reflect.DeepEqual(got, step.want) || got.Empty() {
+			t.Errorf("day %d: %+v", n, got)
+		}
+		want := Life{Since: day(0), FixSince: step.fix}
+		if lives, err := s.Lives(t.Context(), "A"); err != nil || lives[not.Key] != want {
+			t.Errorf("day %d: %+v, %v", n, lives, err)
+		}
+		if h, err := s.History(t.Context(), ref, "linux/amd64"); err != nil || len(h.Courses) != 1 || h.Courses[0].Life != want {
+			t.Errorf("day %d: %+v, %v", n, h.Courses, err)
+		}
+	}
+}
