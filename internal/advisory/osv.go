@@ -131,7 +131,7 @@ func osvOne(text []byte, name string, in *intake) error {
 		return nil
 	}
 	a := &vuln.Advisory{
-		ID: rec.ID, Aliases: rec.names(), Summary: rec.Summary, Withdrawn: rec.Withdrawn != "",
+		ID: rec.ID, Aliases: rec.names(), Summary: rec.Summary, Withdrawn: rec.isWithdrawn(in.from.Fetched),
 		Published: seconds(rec.Published), Modified: seconds(rec.Modified), Severity: rec.Database.Severity,
 	}
 	if strings.TrimSpace(a.Summary) == "" {
@@ -156,6 +156,12 @@ func osvOne(text []byte, name string, in *intake) error {
 	}
 	mutual := slices.DeleteFunc(a.Mutual(), func(name string) bool { return !slices.Contains(rec.Aliases, name) })
 	return in.advisory(a, statements, mutual...)
+}
+
+// isWithdrawn says whether a record is withdrawn by a time. A word that is no time counts.
+func (rec *osvRecord) isWithdrawn(now time.Time) bool {
+	at, err := time.Parse(time.RFC3339, rec.Withdrawn)
+	return rec.Withdrawn != "" && (err != nil || now.IsZero() || !at.After(now))
 }
 
 // grade adds a severity: a CVSS vector, or a word.

@@ -292,3 +292,13 @@ func TestAffectedLines(t *testing.T) {
 		t.Errorf("a fixed version in an affected range gives %+v", list)
 	}
 }
+
+// TestWithdrawn holds that a record stands until the day on which it is withdrawn.
+func TestWithdrawn(t *testing.T) {
+	now := time.Date(2026, 1, 2, 0, 0, 0, 0, time.UTC)
+	for text, want := range map[string]bool{"": false, "2026-01-01T00:00:00Z": true, "2026-01-03T00:00:00Z": false, "yes": true} {
+		if got := (&osvRecord{Withdrawn: text}).isWithdrawn(now); got != want {
+			t.Errorf("%q: %v", text, got)
+		}
+	}
+}

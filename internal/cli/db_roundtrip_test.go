@@ -228,7 +228,7 @@ func TestFeedRoundTrip(t *testing.T) {
 	if got := matched(t, db, root); !slices.Equal(got, replaced) {
 		t.Errorf("after the change: %q, not %q", got, replaced)
 	}
-	change("2030-01-02T00:00:00Z", `"id":`, `"withdrawn": "2030-01-02T00:00:00Z", "id":`)
+	change("2030-01-02T00:00:00Z", `"id":`, `"withdrawn": "2020-01-02T00:00:00Z", "id":`)
 	withdrawn := slices.DeleteFunc(slices.Clone(before), func(s string) bool { return s == requests })
 	if got := matched(t, db, root); !slices.Equal(got, withdrawn) || len(got) != len(before)-1 {
 		t.Errorf("after the withdrawal: %q, not %q", got, withdrawn)

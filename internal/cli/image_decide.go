@@ -72,7 +72,13 @@ func (f *decideFlags) decider(p *Program, output string, now time.Time) (*decide
 		if len(doc.Statements)+len(doc.Problems) == 0 {
 			d.unread = append(d.unread, path+": it states nothing of any vulnerability")
 		}
-		d.statements = append(d.statements, doc.Statements...)
+		for i := range doc.Statements {
+			if s := &doc.Statements[i]; s.Time > now.Unix() {
+				d.unread = append(d.unread, fmt.Sprintf("%s: %s: it is dated %s, which is still to come", path, s.Vulnerability, time.Unix(s.Time, 0).UTC().Format(time.RFC3339)))
+				continue
+			}
+			d.statements = append(d.statements, doc.Statements[i])
+		}
 		for _, problem := range doc.Problems {
 			d.unread = append(d.unread, path+": "+problem)
 		}

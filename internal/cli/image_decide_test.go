@@ -52,6 +52,8 @@ func TestImageDecisions(t *testing.T) {
 		{[]string{"--verbose", "--vex", vexFile}, exitClean, "not affected by the word of shop (" + vexFile + "): vulnerable code not present"},
 		{[]string{"--vex", vexFile}, exitClean, "CVE-2000-1: CVE-2000-1 was not found in this image"},
 		{[]string{"--vex", scratch(t, "bill.json", `{"bomFormat": "CycloneDX", "specVersion": "1.6"}`)}, exitClean, "it states nothing of any vulnerability"},
+		{[]string{"--fail-on", "any", "--vex", scratch(t, "early.json", strings.Replace(zlibVEX, "2026", "2199", 1))}, exitFindings, "CVE-2023-45853: it is dated 2199-01-01T00:00:00Z, which is still to come"},
+		{[]string{"--fail-on", "any", "--vex", scratch(t, "lower.json", strings.Replace(zlibVEX, "CVE-2023", "cve-2023", 1))}, exitClean, "1: 1 by VEX statements"},
 		{[]string{"--fail-on", "any", "--exceptions", exceptions}, exitClean, "accepted by shop until 2099-01-01: no archive is opened (no-archives)"},
 		{[]string{"--fail-on", "any", "--exceptions", expired}, exitFindings, "no-archives (2020-01-01)"},
 	} {

@@ -94,6 +94,10 @@ func (d *Document) openVEX(text []byte, name string) error {
 			d.tell("%s: the status %q is none of OpenVEX", s.Vulnerability, s.Status)
 			continue
 		}
+		if s.Status == vuln.SaidNotAffected && s.Justification == "" && strings.TrimSpace(s.Impact) == "" {
+			d.tell("%s: it is said to be not affected, with neither a justification nor an impact statement, which OpenVEX demands", s.Vulnerability)
+			continue
+		}
 		var lost []string
 		for k := range r.Products {
 			p := &r.Products[k]

@@ -49,12 +49,14 @@ var documents = map[string]struct {
 		{"vulnerability": {"name": "CVE-2"}, "status": "affected", "action_statement": "upgrade", "timestamp": "2026-02-01T00:00:00Z", "products": [{"@id": "https://shop.example/web"}, {"@id": "pkg:npm/d"}]},
 		{"vulnerability": {"name": "CVE-3"}, "status": "maybe", "products": [{"@id": "pkg:npm/d"}]},
 		{"vulnerability": {"name": "CVE-4"}, "status": "fixed"},
+		{"vulnerability": {"name": "CVE-5"}, "status": "not_affected", "impact_statement": " ", "products": [{"@id": "pkg:npm/d"}]},
 		{"status": "fixed", "products": [{"@id": "pkg:npm/d"}]}]}`, []string{
 		"CVE-1 [GHSA-1] not_affected component_not_present|gone.| by Shop at 1767225600: pkg:oci/web@sha256:aa [sha256:aa] with pkg:npm/a@1 with pkg:npm/b pkg:npm/c []",
 		"CVE-2 [] affected ||upgrade by Shop at 1769904000: pkg:npm/d []",
 		`problem: CVE-2: the product "https://shop.example/web" has neither a package URL nor a digest`,
 		`problem: CVE-3: the status "maybe" is none of OpenVEX`,
 		"problem: CVE-4: a statement that names no product",
+		"problem: CVE-5: it is said to be not affected, with neither a justification nor an impact statement, which OpenVEX demands",
 		"problem: a statement that names no vulnerability",
 	}},
 	"OpenVEX 0.0.1": {`{"author": "Shop", "statements": [{"vulnerability": "CVE-1", "products": ["pkg:apk/wolfi/bash@1"], "subcomponents": ["pkg:npm/x"], "status": "under_investigation"}], "@context": "https://openvex.dev/ns"}`, []string{

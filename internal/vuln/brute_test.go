@@ -85,6 +85,9 @@ func plainIncluded(o Order, version string, r plainRange) bool {
 		}
 		return int(a.Kind) - int(b.Kind)
 	})
+	if len(events) == 2 && events[0].Kind == Fixed && events[1].Kind == Introduced && compare(events[0].Version, events[1].Version) == 0 {
+		return false
+	}
 	vulnerable := false
 	for _, e := range events {
 		switch {

@@ -45,6 +45,7 @@ func TestApply(t *testing.T) {
 		why       string // when nothing is
 	}{
 		{"by purl without version", Statement{Vulnerability: "CVE-1", Status: SaidNotAffected, Products: []Product{of("pkg:deb/debian/zlib1g")}}, "0", ""},
+		{"in lower case", Statement{Vulnerability: "cve-1", Status: SaidNotAffected, Products: []Product{of("pkg:deb/debian/zlib1g")}}, "0", ""},
 		{"by an alias", Statement{Vulnerability: "GHSA-1", Status: SaidNotAffected, Products: []Product{of("pkg:deb/debian/zlib1g")}}, "0", ""},
 		{"by another alias", Statement{Vulnerability: "X-1", Aliases: []string{"CVE-1"}, Status: SaidFixed, Products: []Product{of("pkg:deb/debian/zlib1g@1:1.2?distro=debian-12")}}, "0", ""},
 		{"of a source package", Statement{Vulnerability: "CVE-1", Status: SaidFixed, Products: []Product{of("pkg:deb/debian/zlib?arch=source")}}, "0", ""},

@@ -37,6 +37,9 @@ func Intervals(o Order, events []Event) []Interval {
 	})
 	var list []Interval
 	open, from := false, ""
+	if len(sorted) == 2 && sorted[0].Kind == Fixed && sorted[1].Kind == Introduced && compareEvents(o, sorted[0].Version, sorted[1].Version) == 0 {
+		return nil // mended before anything had it
+	}
 	for _, e := range sorted {
 		switch {
 		case e.Kind == Introduced && !open:

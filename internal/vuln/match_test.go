@@ -190,6 +190,8 @@ func TestIntervals(t *testing.T) {
 		{[]Event{{i, "1.0"}, {l, "1.0"}}, []Interval{{From: "1.0", To: "1.0", Last: true}}},
 		{[]Event{{i, "0"}, {f, "2"}, {i, "2"}}, []Interval{{From: "0", To: "2"}, {From: "2"}}},
 		{[]Event{{f, "1"}}, nil},
+		{[]Event{{i, "1.0.0"}, {f, "1.0.0"}}, nil},
+		{[]Event{{i, "0"}, {f, "0"}}, nil},
 		{[]Event{{i, "1.10"}, {i, "1.9"}, {f, "1.11"}}, []Interval{{From: "1.9", To: "1.11"}}}, // an open one is not opened again
 		{[]Event{{i, "0"}, {limit, "2"}}, []Interval{{From: "0", To: "2", Limit: true}}},
 		{[]Event{{i, "0"}, {f, "1"}, {i, "2"}, {limit, "2"}}, []Interval{{From: "0", To: "1"}}},
@@ -218,7 +220,7 @@ func TestScope(t *testing.T) {
 	}{
 		{"Debian", Release{"debian", "12"}, "Debian:12"}, {"Debian", Release{"debian", "12.5"}, "Debian:12"}, {"Debian", Release{"debian", ""}, ""},
 		{"Debian", Release{"raspbian", "12"}, ""}, {"Ubuntu", Release{"ubuntu", "22.04"}, "Ubuntu:22.04:LTS"}, {"Ubuntu", Release{"ubuntu", "23.10"}, "Ubuntu:23.10"},
-		{"Alpine", Release{"alpine", "3.20.3"}, "Alpine:v3.20"}, {"Alpine", Release{"alpine", "3.21_alpha20240807"}, ""},
+		{"Alpine", Release{"alpine", "3.20.3"}, "Alpine:v3.20"}, {"Alpine", Release{"alpine", "3.21_alpha20240807"}, "Alpine:edge"}, {"Alpine", Release{"alpine", "3.21.0_alpha20240807"}, "Alpine:edge"},
 		{"Red Hat", Release{"rhel", "9.4"}, "Red Hat:9"}, {"SUSE", Release{"sles", "15.5"}, "SUSE:Linux Enterprise Server 15 SP5"},
 		{"npm", Release{"debian", "12"}, "npm"},
 	} {

@@ -20,6 +20,9 @@ func Scope(ecosystem string, r Release) string {
 		}
 		return release(ecosystem, r.ID == "ubuntu", r.Version) + suffix
 	case "Alpine":
+		if strings.Contains(r.Version, "_alpha") { // a snapshot of what the next release will be
+			return release(ecosystem, r.ID == "alpine", "edge")
+		}
 		minor, _, _ = strings.Cut(minor, ".")
 		return release(ecosystem, r.ID == "alpine" && minor != "" && digits(minor) == len(minor), "v"+major+"."+minor)
 	case "Red Hat":

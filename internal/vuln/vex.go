@@ -66,6 +66,7 @@ func (r *Result) Apply(s *Subject, statements []Statement) (*Result, []Unused) {
 	for i := range r.Matches {
 		m := &r.Matches[i]
 		for _, name := range slices.Concat([]string{m.ID}, m.Aliases, m.Advisories) {
+			name = strings.ToUpper(name)
 			if list := a.byName[name]; len(list) == 0 || list[len(list)-1] != i {
 				a.byName[name] = append(list, i)
 			}
@@ -93,13 +94,16 @@ func (r *Result) Apply(s *Subject, statements []Statement) (*Result, []Unused) {
 type application struct {
 	subject *Subject
 	result  *Result
-	said    []*Statement // of each match
-	byName  map[string][]int
+	said    []*Statement     // of each match
+	byName  map[string][]int // in upper case, as documents write ids in either
 }
 
 // apply returns why a statement changes nothing, "" when it is about a match.
 func (a *application) apply(s *Statement) string {
 	names := append([]string{s.Vulnerability}, s.Aliases...)
+	for i := range names {
+		names[i] = strings.ToUpper(names[i])
+	}
 	if !slices.ContainsFunc(names, func(name string) bool { return len(a.byName[name]) > 0 }) {
 		return cmp.Or(s.Vulnerability, "its vulnerability") + " was not found in this image"
 	}
