@@ -92,28 +92,46 @@ const chainBound = 8
 // followNames lets routes to an ExternalName that names a Service of the cluster lead
 // there: controllers that forward to its addresses do, others refuse it.
 func (x *Exposure) followNames() {
+	var names []*model.Object
+	for o := range x.snapshot.Kind(model.ServiceKind) {
+		if spec := o.Root.Get("spec"); spec.Get("type").Str() == "ExternalName" && strings.Contains(spec.Get("externalName").Str(), ".svc") {
+			names = append(names, o)
+		}
+	}
 	for range chainBound {
 		added := false
-		for o := range x.snapshot.Kind(model.ServiceKind) {
-			to, ok := serviceNamed(o.Root.Dig("spec", "externalName").Str(), "")
-			if !ok || to.namespace == "" || o.Root.Dig("spec", "type").Str() != "ExternalName" {
-				continue
-			}
-			for _, r := range x.routes[objectName{o.Key.Namespace, o.Key.Name}] {
-				if slices.ContainsFunc(x.routes[to], func(other route) bool { return other.object == r.object && other.backend.Node == r.backend.Node }) {
-					continue
-				}
-				r.Answer = min(r.Answer, Maybe)
-				r.why = append(slices.Clip(r.why), o.Key.String()+" is an ExternalName for it, which not every controller follows")
-				r.backend.Port = numberOf(o.Root.Get("spec"), r.backend.Port)
-				x.routes[to] = append(x.routes[to], r)
-				added = true
-			}
+		for _, o := range names {
+			added = x.followName(o) || added
 		}
 		if !added {
 			return
 		}
 	}
+}
+
+// followName lets the routes to one ExternalName lead to what it names. It reports
+// whether some did not before.
+func (x *Exposure) followName(o *model.Object) (added bool) {
+	to, ok := serviceNamed(o.Root.Dig("spec", "externalName").Str(), "")
+	from := x.routes[objectName{o.Key.Namespace, o.Key.Name}]
+	if !ok || len(from) == 0 {
+		return false
+	}
+	known := map[*tree.Node]bool{} // places in routes
+	for _, r := range x.routes[to] {
+		known[r.backend.Node] = true
+	}
+	for _, r := range from {
+		if known[r.backend.Node] {
+			continue
+		}
+		r.Answer = min(r.Answer, Maybe)
+		r.why = append(slices.Clip(r.why), o.Key.String()+" is an ExternalName for it, which not every controller follows")
+		r.backend.Port = numberOf(o.Root.Get("spec"), r.backend.Port)
+		x.routes[to] = append(x.routes[to], r)
+		added = true
+	}
+	return added
 }
 
 // numberOf returns the number of a Service's port that is named.

@@ -125,6 +125,7 @@ func TestWaysIn(t *testing.T) {
 		{"a name for a name", web + clusterIP + alias("again.edge.svc") + strings.Replace(alias("web.shop.svc"), "name: alias", "name: again", 1) + toAlias, "Ingress internet maybe none/TCP 8080"},
 		{"names in a circle", web + clusterIP + alias("again.edge.svc") + strings.Replace(alias("alias.edge.svc"), "name: alias", "name: again", 1) + toAlias, ""},
 		{"a name outside", web + clusterIP + alias("web.shop.example") + toAlias, ""},
+		{"a name that is searched for nowhere", web + clusterIP + alias("web.shop") + toAlias, ""},
 		{"a name that nothing leads to", web + clusterIP + alias("web.shop.svc"), ""},
 		{"a route of Traefik", web + clusterIP + object("traefik.io/v1alpha1", "IngressRoute", "edge", "r", "spec: {routes: [{match: a, services: [{name: web, namespace: shop, port: 80}]}]}"), "Ingress internet maybe none/TCP 8080"},
 		{"a route of Traefik to its own namespace", web + clusterIP + object("traefik.io/v1alpha1", "IngressRoute", "edge", "r", "spec: {routes: [{match: a, services: [{name: web, port: 80}]}]}"), ""},
