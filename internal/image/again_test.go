@@ -1,12 +1,10 @@
 package image
 
 import (
-	"archive/tar"
 	"bytes"
 	"debug/elf"
 	"encoding/json"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -16,33 +14,6 @@ import (
 	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
 )
-
-// linkedTar is as tarOf, with text that begins with => a hard link.
-func linkedTar(t testing.TB, files ...file) []byte {
-	t.Helper()
-	var buf bytes.Buffer
-	w := tar.NewWriter(&buf)
-	for _, f := range files {
-		h := &tar.Header{Name: f.name, Mode: 0o644, Size: int64(len(f.text)), Typeflag: tar.TypeReg}
-		if target, ok := strings.CutPrefix(f.text, "=>"); ok {
-			h.Typeflag, h.Linkname, h.Size = tar.TypeLink, target, 0
-		} else if target, ok := strings.CutPrefix(f.text, "->"); ok {
-			h.Typeflag, h.Linkname, h.Size = tar.TypeSymlink, target, 0
-		}
-		if err := w.WriteHeader(h); err != nil {
-			t.Fatal(err)
-		}
-		if h.Size > 0 {
-			if _, err := io.WriteString(w, f.text); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
-	if err := w.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return buf.Bytes()
-}
 
 func savedLinked(t testing.TB, layers ...[]byte) string {
 	t.Helper()
@@ -94,7 +65,7 @@ func hasSecretAt(img *Image, path string) bool {
 
 func TestHardLinkIsLookedAtUnderItsName(t *testing.T) {
 	stored, linked := storeFiles()
-	layer := linkedTar(t, slices.Concat(stored, linked)...)
+	layer := tarOf(t, slices.Concat(stored, linked)...)
 	cache := newMemoryCache()
 	for range 2 { // the second time out of the cache
 		img, _ := readImage(t, savedLinked(t, layer), Options{Secrets: true, Cache: cache})
@@ -113,7 +84,7 @@ func TestHardLinkIsLookedAtUnderItsName(t *testing.T) {
 // A file that has several names of which each asks for another look.
 func TestHardLinksInSeveralManners(t *testing.T) {
 	text := `{"name":"lodash","version":"4.17.15","password":"Zq8vT2nLx4Rk9Wd"}`
-	layer := linkedTar(t, file{"store/a", 0, text}, file{"a/node_modules/lodash/package.json", 0, "=>store/a"},
+	layer := tarOf(t, file{"store/a", 0, text}, file{"a/node_modules/lodash/package.json", 0, "=>store/a"},
 		file{"b/node_modules/lodash/package.json", 0, "=>a/node_modules/lodash/package.json"}, file{"etc/a.ini", 0, "=>store/a"}, file{"etc/b.ini", 0, "=>store/a"})
 	img, tree := readImage(t, savedLinked(t, layer), Options{Secrets: true})
 	if got := packageNames(img); !slices.Equal(got, []string{"lodash@4.17.15"}) {
@@ -131,7 +102,7 @@ func TestHardLinksInSeveralManners(t *testing.T) {
 
 // What a link leads to is what its target was when the link was made.
 func TestHardLinkKeepsReplacedContent(t *testing.T) {
-	layer := linkedTar(t, file{"store/a", 0, lodash}, file{"node_modules/lodash/package.json", 0, "=>store/a"}, file{"store/a", 0, "{}"})
+	layer := tarOf(t, file{"store/a", 0, lodash}, file{"node_modules/lodash/package.json", 0, "=>store/a"}, file{"store/a", 0, "{}"})
 	img, _ := readImage(t, savedLinked(t, layer), Options{})
 	if got := packageNames(img); !slices.Equal(got, []string{"lodash@4.17.15"}) {
 		t.Errorf("packages: %q", got)
@@ -141,7 +112,7 @@ func TestHardLinkKeepsReplacedContent(t *testing.T) {
 func TestHardLinkThatCannotBeLookedAtIsTold(t *testing.T) {
 	stored, linked := storeFiles()
 	t.Run("lower layer", func(t *testing.T) {
-		img, _ := readImage(t, savedLinked(t, linkedTar(t, stored...), linkedTar(t, linked...)), Options{Secrets: true})
+		img, _ := readImage(t, savedLinked(t, tarOf(t, stored...), tarOf(t, linked...)), Options{Secrets: true})
 		for _, f := range linked {
 			if !slices.ContainsFunc(problemTexts(img), func(s string) bool { return strings.Contains(s, f.name) }) {
 				t.Errorf("%s is not told of: %q", f.name, problemTexts(img))
@@ -149,7 +120,7 @@ func TestHardLinkThatCannotBeLookedAtIsTold(t *testing.T) {
 		}
 	})
 	t.Run("compressed archive", func(t *testing.T) {
-		plain := must(os.ReadFile(savedLinked(t, linkedTar(t, slices.Concat(stored, linked)...))))(t)
+		plain := must(os.ReadFile(savedLinked(t, tarOf(t, slices.Concat(stored, linked)...))))(t)
 		ref := write(t, filepath.Join(t.TempDir(), "image.tar.gz"), gzipped(plain))
 		img, _ := readImage(t, ref, Options{Secrets: true})
 		for _, f := range linked {
@@ -161,7 +132,7 @@ func TestHardLinkThatCannotBeLookedAtIsTold(t *testing.T) {
 }
 
 func TestSecretsOfCompressedArchive(t *testing.T) {
-	plain := must(os.ReadFile(savedLinked(t, linkedTar(t, file{"app/x.ini", 0, setting}))))(t)
+	plain := must(os.ReadFile(savedLinked(t, tarOf(t, file{"app/x.ini", 0, setting}))))(t)
 	img, _ := readImage(t, write(t, filepath.Join(t.TempDir(), "image.tar.gz"), gzipped(plain)), Options{Secrets: true})
 	if !hasSecretAt(img, "/app/x.ini") {
 		t.Errorf("no secret in /app/x.ini: %+v", img.Secrets)
@@ -215,7 +186,7 @@ func TestPackageDatabaseBehindSymbolicLink(t *testing.T) {
 	if err := os.Symlink("/opt/dpkg", filepath.Join(root, "var/lib/dpkg")); err != nil {
 		t.Fatal(err)
 	}
-	for _, ref := range []string{savedLinked(t, linkedTar(t, files...)), "dir:" + root} {
+	for _, ref := range []string{savedLinked(t, tarOf(t, files...)), "dir:" + root} {
 		img, _ := readImage(t, ref, Options{})
 		if len(img.Packages) != 1 || img.Packages[0].Name != "bash" || !slices.Equal(img.Packages[0].Files, []string{"/bin/bash"}) || len(img.Problems) > 0 {
 			t.Errorf("%s: %+v, %v", ref, img.Packages, img.Problems)
@@ -224,20 +195,20 @@ func TestPackageDatabaseBehindSymbolicLink(t *testing.T) {
 }
 
 func TestMissingPackageDatabaseIsTold(t *testing.T) {
-	base := linkedTar(t, file{"etc/os-release", 0, debianRelease}, file{"var/lib/dpkg/status", 0, bash}, file{"app/node_modules/lodash/package.json", 0, lodash})
+	base := tarOf(t, file{"etc/os-release", 0, debianRelease}, file{"var/lib/dpkg/status", 0, bash}, file{"app/node_modules/lodash/package.json", 0, lodash})
 	for what, layers := range map[string][][]byte{
-		"deleted":   {base, linkedTar(t, file{"var/lib/.wh.dpkg", 0, ""})},
-		"empty":     {base, linkedTar(t, file{"var/lib/dpkg/status", 0, ""})},
-		"elsewhere": {base, linkedTar(t, file{"var/lib/dpkg", 0, "->/opt/none"})},
-		"rpm":       {linkedTar(t, file{"etc/os-release", 0, "ID=rocky\nVERSION_ID=9.3\n"})},
+		"deleted":   {base, tarOf(t, file{"var/lib/.wh.dpkg", 0, ""})},
+		"empty":     {base, tarOf(t, file{"var/lib/dpkg/status", 0, ""})},
+		"elsewhere": {base, tarOf(t, file{"var/lib/dpkg", 0, "->/opt/none"})},
+		"rpm":       {tarOf(t, file{"etc/os-release", 0, "ID=rocky\nVERSION_ID=9.3\n"})},
 	} {
 		img, _ := readImage(t, savedLinked(t, layers...), Options{})
 		if n := len(slices.DeleteFunc(problemTexts(img), func(s string) bool { return !strings.Contains(s, "what the distribution installed is not known") })); n != 1 {
 			t.Errorf("%s: told %d times: %q", what, n, problemTexts(img))
 		}
 	}
-	static := linkedTar(t, file{"etc/os-release", 0, debianRelease}, file{"var/lib/dpkg/status.d/base-files", 0, "Package: base-files\nVersion: 12\nArchitecture: amd64\n"})
-	for what, layer := range map[string][]byte{"distroless": static, "no distribution": linkedTar(t, file{"app", 0, "x"}), "another's": linkedTar(t, file{"etc/os-release", 0, "ID=homemade\n"})} {
+	static := tarOf(t, file{"etc/os-release", 0, debianRelease}, file{"var/lib/dpkg/status.d/base-files", 0, "Package: base-files\nVersion: 12\nArchitecture: amd64\n"})
+	for what, layer := range map[string][]byte{"distroless": static, "no distribution": tarOf(t, file{"app", 0, "x"}), "another's": tarOf(t, file{"etc/os-release", 0, "ID=homemade\n"})} {
 		if img, _ := readImage(t, savedLinked(t, layer), Options{}); len(img.Problems) > 0 {
 			t.Errorf("%s: %q", what, problemTexts(img))
 		}
@@ -247,7 +218,7 @@ func TestMissingPackageDatabaseIsTold(t *testing.T) {
 // What a package says of itself is text of the image: no credential in it is kept.
 func TestSecretsInTextsOfPackages(t *testing.T) {
 	const canary = "c4n4ryK3yXq9Zt7Lw2"
-	layer := linkedTar(t,
+	layer := tarOf(t,
 		file{"app/node_modules/a/package.json", 0, `{"name":"a","version":"1.0.0","license":"https://u:` + canary + `@host/lic"}`},
 		file{"app/node_modules/b/package.json", 0, `{"name":"b","version":"git+https://u:` + canary + `@host/b","license":"MIT"}`},
 		file{"usr/lib/python3/site-packages/c-1.dist-info/METADATA", 0, "Metadata-Version: 2.1\nName: c\nVersion: 1\nLicense: token=" + canary + "\n"})
@@ -301,14 +272,14 @@ func TestSecretsInNamesOfConfiguration(t *testing.T) {
 }
 
 func TestReleaseByCodename(t *testing.T) {
-	img, _ := readImage(t, savedLinked(t, linkedTar(t, file{"etc/os-release", 0, "ID=debian\nVERSION_CODENAME=bookworm\n"}, file{"var/lib/dpkg/status", 0, bash})), Options{})
+	img, _ := readImage(t, savedLinked(t, tarOf(t, file{"etc/os-release", 0, "ID=debian\nVERSION_CODENAME=bookworm\n"}, file{"var/lib/dpkg/status", 0, bash})), Options{})
 	if img.Distro.Version != "12" {
 		t.Errorf("%+v", img.Distro)
 	}
 }
 
 func TestNPMWithoutVersionIsNotLost(t *testing.T) {
-	img, _ := readImage(t, savedLinked(t, linkedTar(t, file{"app/node_modules/a/package.json", 0, `{"name":"a"}`}, file{"app/node_modules/b/package.json", 0, `{"type":"module"}`})), Options{})
+	img, _ := readImage(t, savedLinked(t, tarOf(t, file{"app/node_modules/a/package.json", 0, `{"name":"a"}`}, file{"app/node_modules/b/package.json", 0, `{"type":"module"}`})), Options{})
 	if len(img.Packages) != 1 || img.Packages[0].Identified() || img.Packages[0].PURL != "" {
 		t.Errorf("%+v", img.Packages)
 	}

@@ -414,7 +414,7 @@ func TestCacheKnowsAll(t *testing.T) {
 // size.
 func TestCacheAnswersForNoOtherLayer(t *testing.T) {
 	cache := newMemoryCache()
-	ref := savedLinked(t, linkedTar(t, file{"a", 0, "text"}))
+	ref := savedLinked(t, tarOf(t, file{"a", 0, "text"}))
 	if img, _ := readImage(t, ref, Options{Cache: cache}); len(img.Problems) > 0 {
 		t.Fatal(img.Problems)
 	}
@@ -427,7 +427,7 @@ func TestCacheAnswersForNoOtherLayer(t *testing.T) {
 		"absent":        func(string) file { return file{"other", 0, "x"} },
 		"symbolic link": func(layer string) file { return file{layer, 0, "->/etc/shadow"} },
 		"another": func(layer string) file {
-			return file{layer, 0, string(gzipped(linkedTar(t, file{"etc/shadow", 0, "another text, of another length"})))}
+			return file{layer, 0, string(gzipped(tarOf(t, file{"etc/shadow", 0, "another text, of another length"})))}
 		},
 	} {
 		for range 2 {
@@ -439,7 +439,7 @@ func TestCacheAnswersForNoOtherLayer(t *testing.T) {
 					files = append(files, f)
 				}
 			}
-			changed := write(t, filepath.Join(t.TempDir(), "changed.tar"), linkedTar(t, files...))
+			changed := write(t, filepath.Join(t.TempDir(), "changed.tar"), tarOf(t, files...))
 			if img, _ := readImage(t, changed, Options{Cache: cache}); len(img.Problems) == 0 {
 				t.Errorf("%s: no problem", what)
 			}

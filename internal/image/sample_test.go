@@ -19,7 +19,7 @@ import (
 )
 
 // file writes an entry; a name that ends in a slash is a directory, text that
-// begins with -> a symbolic link.
+// begins with -> a symbolic link, with => a hard link.
 type file struct {
 	name string
 	mode int64
@@ -34,6 +34,8 @@ func tarOf(t testing.TB, files ...file) []byte {
 		h := &tar.Header{Name: f.name, Mode: f.mode, Size: int64(len(f.text)), Typeflag: tar.TypeReg}
 		if target, ok := strings.CutPrefix(f.text, "->"); ok {
 			h.Typeflag, h.Linkname, h.Size = tar.TypeSymlink, target, 0
+		} else if target, ok := strings.CutPrefix(f.text, "=>"); ok {
+			h.Typeflag, h.Linkname, h.Size = tar.TypeLink, target, 0
 		} else if strings.HasSuffix(f.name, "/") {
 			h.Typeflag = tar.TypeDir
 		}
