@@ -75,9 +75,6 @@ func (f *machineFlags) run(ctx context.Context, p *Program) error {
 	if err != nil {
 		return &codeError{exitUsage, err}
 	}
-	if f.output == "text" {
-		w.keep(w.text.begin(s.Tiers()))
-	}
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	if f.duration > 0 {
@@ -86,6 +83,7 @@ func (f *machineFlags) run(ctx context.Context, p *Program) error {
 		defer done()
 	}
 	w.stop = stop
+	w.begin(s.Tiers())
 	err = s.Run(ctx, w.event)
 	coverage, coverageErr := s.Coverage()
 	all, recordErr := w.recorder.Behaviors(&coverage, s.LostOf)
@@ -177,6 +175,15 @@ func hostName() string {
 	return name
 }
 
+// begin says that it watches: from here on nothing is missed.
+func (w *machineWatcher) begin(tiers []sensor.TierState) {
+	if w.flags.output == "json" {
+		w.keep(w.json.Encode(watchBeginJSON(tiers)))
+		return
+	}
+	w.keep(w.text.begin(tiers))
+}
+
 func (w *machineWatcher) event(e sensor.Event) {
 	w.recorder.Add(&e)
 	if e.Again {
@@ -222,19 +229,7 @@ func (w *machineWatcher) tell(tiers []sensor.TierState) error {
 		active = active || t.Active
 	}
 	if w.flags.output == "json" {
-		type tier struct {
-			Tier   behavior.Tier `json:"tier"`
-			Active bool          `json:"active"`
-			Reason string        `json:"reason"`
-		}
-		j := struct {
-			Version int    `json:"version"`
-			Tiers   []tier `json:"tiers"`
-		}{Version: 1}
-		for _, t := range tiers {
-			j.Tiers = append(j.Tiers, tier(t))
-		}
-		if err := w.json.Encode(j); err != nil {
+		if err := w.json.Encode(tiersJSON(tiers)); err != nil {
 			return &codeError{exitUsage, err}
 		}
 	} else if err := w.text.tiers(tiers); err != nil {

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"ullage.dev/ullage/internal/behavior"
 )
@@ -47,6 +48,8 @@ func TestWatchesThisMachine(t *testing.T) {
 		code <- Run(ctx, p)
 		in.Close()
 	}()
+	waits := time.AfterFunc(time.Minute, stop) // it is an error then, and no hang
+	defer waits.Stop()
 	seen, last := false, ""
 	for lines := bufio.NewScanner(out); lines.Scan(); {
 		var j struct {
@@ -56,7 +59,7 @@ func TestWatchesThisMachine(t *testing.T) {
 		if err := json.Unmarshal(lines.Bytes(), &j); err != nil {
 			t.Fatalf("%s: %v", lines.Text(), err)
 		}
-		if last == "" { // it watches
+		if j.Event == "watching" {
 			if err := exec.CommandContext(ctx, program, "-c", "exit 0").Run(); err != nil {
 				t.Fatal(err)
 			}

@@ -59,6 +59,36 @@ func someTime(t time.Time) *time.Time {
 	return &t
 }
 
+// tierJSON is one of the ways to watch.
+type tierJSON struct {
+	Tier   behavior.Tier `json:"tier"`
+	Active bool          `json:"active"`
+	Reason string        `json:"reason"`
+}
+
+// tierListJSON is what ullage watch --tiers prints and, as an event, the first line of a watch.
+type tierListJSON struct {
+	Version int        `json:"version"`
+	Event   string     `json:"event,omitempty"`
+	At      *time.Time `json:"at,omitempty"`
+	Tiers   []tierJSON `json:"tiers"`
+}
+
+func tiersJSON(tiers []sensor.TierState) *tierListJSON {
+	j := &tierListJSON{Version: 1}
+	for _, t := range tiers {
+		j.Tiers = append(j.Tiers, tierJSON(t))
+	}
+	return j
+}
+
+// watchBeginJSON is the first line.
+func watchBeginJSON(tiers []sensor.TierState) *tierListJSON {
+	j := tiersJSON(tiers)
+	j.Event, j.At = "watching", someTime(time.Now())
+	return j
+}
+
 // watchCoverageJSON is the last line.
 func watchCoverageJSON(c *sensor.Coverage) any {
 	return struct {
