@@ -275,7 +275,17 @@ func (b *imageBuilder) secrets() tree.Node {
 	return b.listed(items)
 }
 
-const noDatabase = "there is no database of advisories; ullage db update fetches one"
+// noDatabase is why nothing is known of vulnerabilities. What should have been asked
+// is missing, unlike an answer that is not in it: it is a problem, once.
+const noDatabase = "there is no database of advisories"
+
+// missingDatabase is the problem of questions that are open for want of a database.
+func missingDatabase(open []model.Unknown) []model.Problem {
+	if !slices.ContainsFunc(open, func(u model.Unknown) bool { return u.Reason == noDatabase }) {
+		return nil
+	}
+	return []model.Problem{{Reason: "no image was held against advisories: " + noDatabase, Hint: "ullage db update fetches one; --db names one that is elsewhere"}}
+}
 
 func (b *imageBuilder) vulnerabilities() tree.Node {
 	v := b.Vulnerabilities

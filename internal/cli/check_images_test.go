@@ -220,7 +220,7 @@ func TestCheckImages(t *testing.T) {
 	if unread["pod-3"] != 1 || unread["pod-4"] != 1 || len(unread) != 2 {
 		t.Errorf("unread images are told as %v", unread)
 	}
-	if len(r.Problems) != 2 || !strings.Contains(r.Problems[0].Hint, "--image-from") || !strings.Contains(r.Problems[1].Hint, "docker login") {
+	if len(r.Problems) != 3 || !strings.Contains(r.Problems[0].Hint, "--image-from") || !strings.Contains(r.Problems[1].Hint, "docker login") || !strings.Contains(r.Problems[2].Hint, "ullage db update") {
 		t.Errorf("problems %+v", r.Problems)
 	}
 }
@@ -245,6 +245,23 @@ func TestCheckWithoutImages(t *testing.T) {
 	for _, args := range [][]string{{"--rule", "image-age"}, {"--mirror", "a=b"}, {"--image-jobs", "2"}} {
 		if _, stderr, code := runCheck(t, t.Context(), append(args, path)...); code != exitUsage || !strings.Contains(stderr, "--images") {
 			t.Errorf("%v: exit code %d, %s", args, code, stderr)
+		}
+	}
+}
+
+// TestCheckImagesWithoutDatabase holds that questions that only a database answers
+// fail the check where there is none, said once, and that others do not.
+func TestCheckImagesWithoutDatabase(t *testing.T) {
+	good, _ := testImages(t)
+	archive := filepath.Join(t.TempDir(), "web.tar")
+	if err := tarball.WriteToFile(archive, must(name.NewTag("shop/web:dev")), good); err != nil {
+		t.Fatal(err)
+	}
+	path := pods(t, "shop/web:dev", "docker.io/shop/web:dev")
+	for rules, problems := range map[string]int{"image-high-cve,image-critical-cve": 1, "image-root-user": 0} {
+		r, code := checkJSON(t, "--image-from", "shop/web:dev="+archive, "--rule", rules, path)
+		if len(r.Problems) != problems || (code == exitIncomplete) != (problems > 0) || r.Counts.Passed+r.Counts.Unknown == 0 {
+			t.Errorf("%s: problems %+v, %+v, exit code %d", rules, r.Problems, r.Counts, code)
 		}
 	}
 }
@@ -311,7 +328,7 @@ func TestSilentRegistry(t *testing.T) {
 	for i := range 30 {
 		images = append(images, fmt.Sprintf("%s/x:%d", silent, i))
 	}
-	r, code := checkJSON(t, "--images", "--image-timeout", "300ms", pods(t, images...))
+	r, code := checkJSON(t, "--images", "--rule", "image-root-user", "--image-timeout", "300ms", pods(t, images...))
 	if n := asked.Load(); n == 0 || n > 4 {
 		t.Errorf("the registry was asked %d times", n)
 	}
