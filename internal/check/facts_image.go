@@ -147,8 +147,12 @@ func (b *imageBuilder) distro() tree.Node {
 	} else if d.ID != "" && !slices.Contains(rolling, d.ID) {
 		supported = tree.UnknownBecause("until when " + cmp.Or(d.Name, d.ID+" "+d.Version) + " is supported is not known")
 	}
-	if d.ID == "" && b.incomplete != "" {
+	switch {
+	case d.ID != "":
+	case b.incomplete != "":
 		supported = tree.UnknownBecause(b.incomplete)
+	case b.Image.Bill:
+		supported = tree.UnknownBecause("the bill of materials does not name the one distribution of the image")
 	}
 	return entries("id", d.ID, "version", d.Version, "name", d.Name, "endOfSupport", end, "supported", supported)
 }

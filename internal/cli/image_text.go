@@ -33,7 +33,7 @@ func (p *imagePrinter) image(r *imageAnswer, now time.Time) error {
 		}
 	}
 	if img.Bill && img.Distro.ID == "" {
-		p.entry("system", "not known: the bill names none")
+		p.entry("system", cmp.Or(img.Distro.Name, "not known: the bill names none"))
 	} else {
 		p.entry("system", system(img.Distro, now))
 	}

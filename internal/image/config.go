@@ -150,8 +150,8 @@ func (c *Config) attribute(layers []Layer) {
 
 // codenames are the releases of which some images give the name alone.
 var codenames = map[string]string{
-	"debian stretch": "9", "debian buster": "10", "debian bullseye": "11", "debian bookworm": "12", "debian trixie": "13", "debian forky": "14",
-	"ubuntu xenial": "16.04", "ubuntu bionic": "18.04", "ubuntu focal": "20.04", "ubuntu jammy": "22.04", "ubuntu noble": "24.04",
+	"debian wheezy": "7", "debian jessie": "8", "debian stretch": "9", "debian buster": "10", "debian bullseye": "11", "debian bookworm": "12", "debian trixie": "13", "debian forky": "14",
+	"ubuntu trusty": "14.04", "ubuntu xenial": "16.04", "ubuntu bionic": "18.04", "ubuntu focal": "20.04", "ubuntu jammy": "22.04", "ubuntu noble": "24.04",
 }
 
 // readDistro reads /etc/os-release, or /usr/lib/os-release where that is missing.

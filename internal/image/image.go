@@ -114,10 +114,13 @@ type Package struct {
 	Source        string // source package, for distributions; "" when it is Name
 	SourceVersion string // "" when it is Version
 	Module        string // module and stream of an rpm, as nodejs:18; "" when it is of none
-	Licenses      []string
-	PURL          string   // "" for a jar that does not say its group, and for an npm project that is never published
-	Layer         int      // index into Layers of the layer that brought it
-	Where         []string // files that say so: the package database, METADATA, the jar, the binary
+	// Distro is whose it is where that is not the image's distribution, as in a bill of
+	// materials that was merged of several; nil otherwise.
+	Distro   *Distro `json:",omitempty"`
+	Licenses []string
+	PURL     string   // "" for a jar that does not say its group, and for an npm project that is never published
+	Layer    int      // index into Layers of the layer that brought it
+	Where    []string // files that say so: the package database, METADATA, the jar, the binary
 	// Files are the regular files and links that the package owns, by their path
 	// in the image, sorted. Nil means not known, which a package without files is not.
 	Files []string

@@ -9,8 +9,8 @@ import (
 
 // FromPURL makes a package of what a package URL says, as this program and others
 // write them for software bills of materials: for distributions with the epoch in
-// the version or beside it, and the source package as upstream. Where the URL does
-// not say whose distribution it is, it is d. A type that is no ecosystem of ours
+// the version or beside it, and the source package as upstream. d is the distribution
+// of the image: that of the package, unless its URL names another. A type that is no ecosystem of ours
 // stands for itself: there are no advisories on it.
 func FromPURL(text string, d Distro) (Package, error) {
 	u, err := purl.Parse(text)
@@ -43,7 +43,10 @@ func joined(namespace, between, name string) string {
 }
 
 func (p *Package) ofDistribution(u *purl.URL, d Distro) {
-	if id := DistroID(u.Namespace); id != "" && id != "unknown" && id != d.ID {
+	if own := DistroOfPURL(u); own.ID != "" && (own.Version != "" || own.ID != d.ID) && own != (Distro{ID: d.ID, Version: d.Version}) {
+		p.Distro, d = &own, own
+	}
+	if id := DistroID(u.Namespace); id != "" && id != "unknown" && id != d.ID && !strings.HasPrefix(d.ID, id+"-") {
 		d = Distro{ID: id}
 	}
 	p.Arch = u.Get("arch")
@@ -83,12 +86,20 @@ func DistroID(name string) string {
 	return cmp.Or(distroAliases[name], name)
 }
 
-// DistroOf takes the value of a distro qualifier apart: debian-12, alpine-3.20.1,
-// opensuse-leap-15.5. What follows the last hyphen is the version when it begins
-// with a digit.
-func DistroOf(qualifier string) Distro {
+// DistroOfPURL returns the distribution that a package URL names as its qualifier
+// distro: debian-12, alpine-3.20.1, opensuse-leap-15.5, a release of the namespace's
+// alone (12), or a code name. What follows the last hyphen is the version when it
+// begins with a digit. It is the zero Distro where there is none.
+func DistroOfPURL(u *purl.URL) Distro {
+	qualifier, namespace := u.Get("distro"), DistroID(u.Namespace)
 	if i := strings.LastIndexByte(qualifier, '-'); i > 0 && i+1 < len(qualifier) && qualifier[i+1] >= '0' && qualifier[i+1] <= '9' {
 		return Distro{ID: DistroID(qualifier[:i]), Version: qualifier[i+1:]}
+	}
+	if qualifier != "" && qualifier[0] >= '0' && qualifier[0] <= '9' {
+		return Distro{ID: namespace, Version: qualifier}
+	}
+	if version := codenames[namespace+" "+strings.TrimPrefix(qualifier, namespace+"-")]; version != "" {
+		return Distro{ID: namespace, Version: version}
 	}
 	return Distro{ID: DistroID(qualifier)}
 }

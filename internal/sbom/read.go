@@ -88,7 +88,7 @@ func (b *bill) read(r *bufio.Reader) error {
 type bill struct {
 	name       string
 	root       component
-	system     component
+	systems    []component
 	components []component
 	problems   []string
 
@@ -124,7 +124,7 @@ func (b *bill) add(c component) error {
 	}
 	switch strings.ToLower(c.kind) {
 	case "operating-system", "operating_system":
-		b.system = c
+		b.systems = append(b.systems, c)
 	case "file", "container", "device", "data", "source", "archive", "install", "machine-learning-model", "device-driver", "cryptographic-asset":
 		if c.purl == "" || strings.HasPrefix(c.purl, "pkg:oci/") || strings.HasPrefix(c.purl, "pkg:docker/") {
 			return nil

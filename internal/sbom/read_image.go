@@ -96,36 +96,43 @@ func (b *bill) identity(img *image.Image) {
 	b.problems = append(b.problems, r.all(propertyProblem)...)
 }
 
-// distro is the operating system's component or, without one, the distribution that
-// most package URLs name.
+// distro is the one of the operating system's components or, without one, of the
+// package URLs. Of several it is none: then only the name says which, and a package
+// that does not say whose it is, is nobody's.
 func (b *bill) distro() image.Distro {
-	s := &b.system
-	d := image.Distro{
-		ID: image.DistroID(cmp.Or(s.property("syft:distro:id"), s.name)), Version: cmp.Or(s.property("syft:distro:versionID"), s.version),
-		Name: cmp.Or(s.property("syft:distro:prettyName"), s.text),
-	}
-	if d.ID != "" {
-		return d
-	}
-	count := map[string]int{}
-	for i := range b.components {
-		if u, err := purl.Parse(b.components[i].purl); err == nil && u.Get("distro") != "" && (u.Type == "deb" || u.Type == "apk" || u.Type == "rpm") {
-			d := image.DistroOf(u.Get("distro"))
-			if d.Version == "" && d.ID != "" && d.ID[0] >= '0' && d.ID[0] <= '9' { // the release alone
-				d = image.Distro{ID: image.DistroID(u.Namespace), Version: d.ID}
-			}
-			count[d.ID+" "+d.Version]++
+	known := map[string]image.Distro{}
+	for i := range b.systems {
+		s := &b.systems[i]
+		d := image.Distro{
+			ID: image.DistroID(cmp.Or(s.property("syft:distro:id"), s.name)), Version: cmp.Or(s.property("syft:distro:versionID"), s.version),
+			Name: cmp.Or(s.property("syft:distro:prettyName"), s.text),
+		}
+		if d.ID != "" {
+			known[d.ID+" "+d.Version] = d
 		}
 	}
-	all := slices.SortedFunc(maps.Keys(count), func(a, b string) int { return cmp.Or(count[b]-count[a], strings.Compare(a, b)) })
-	if len(all) == 0 {
+	if len(known) == 0 {
+		for i := range b.components {
+			if u, err := purl.Parse(b.components[i].purl); err == nil && (u.Type == "deb" || u.Type == "apk" || u.Type == "rpm") {
+				if d := image.DistroOfPURL(&u); d.ID != "" {
+					known[d.ID+" "+d.Version] = d
+				}
+			}
+		}
+	}
+	names := slices.Sorted(maps.Keys(known))
+	switch len(names) {
+	case 0:
 		return image.Distro{}
+	case 1:
+		return known[names[0]]
 	}
-	if len(all) > 1 {
-		b.problems = append(b.problems, fmt.Sprintf("packages are of several distributions (%s): they are matched as those of %s", strings.Join(all[:min(len(all), 5)], ", "), all[0]))
+	const shown = 5
+	more := ""
+	if len(names) > shown {
+		more = fmt.Sprintf(" and %d more", len(names)-shown)
 	}
-	d.ID, d.Version, _ = strings.Cut(all[0], " ")
-	return d
+	return image.Distro{Name: "several: " + strings.Join(names[:min(len(names), shown)], ", ") + more}
 }
 
 // pack makes a package of a component; its ecosystem is "" when nothing says it.

@@ -109,6 +109,9 @@ func packagesToMatch(all []image.Package) []vuln.Package {
 			owner = at
 		}
 		out[i] = vuln.Package{Ecosystem: p.Ecosystem, Name: p.Name, Version: p.Version, Source: p.Source, SourceVersion: p.SourceVersion, Module: p.Module, Owner: owner, Doubt: doubt(p)}
+		if p.Distro != nil {
+			out[i].Release = &vuln.Release{ID: p.Distro.ID, Version: p.Distro.Version}
+		}
 		if p.Ecosystem == "npm" && !p.Identified() {
 			out[i].Name = "" // a private project; what is said of its name is said of another
 		}

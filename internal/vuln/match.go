@@ -68,12 +68,14 @@ type Result struct {
 	ranges map[int][]ranged // by package, where an upgrade mends something
 }
 
-// Run matches packages against a source. An error is of the source; the result is
+// Run matches packages against a source. r is the release that the packages of a
+// distribution are of, where they do not say. An error is of the source; the result is
 // then nil.
 func Run(packages []Package, r Release, source Source) (*Result, error) {
 	m := &matcher{packages: packages, release: r, source: source, records: map[string]*Record{}, result: &Result{}, byID: map[string]*hit{}, said: make([]said, 0, 256)}
 	noData := map[string]bool{}
 	for i := range packages {
+		r := packages[i].of(r)
 		scope := Scope(packages[i].Ecosystem, r)
 		covered := func(l look) bool { return source.Covers(l.scope) }
 		if scope == "" || !slices.ContainsFunc(packages[i].looks(scope), covered) {
@@ -104,6 +106,14 @@ func Run(packages []Package, r Release, source Source) (*Result, error) {
 		slices.SortStableFunc(list, func(a, b Ruled) int { return cmp.Or(a.Package-b.Package, strings.Compare(a.ID, b.ID)) })
 	}
 	return m.result, nil
+}
+
+// of is the release that a package is of, by that of the run.
+func (p *Package) of(r Release) Release {
+	if p.Release != nil {
+		return *p.Release
+	}
+	return r
 }
 
 // noRelease says of which system packages are whose ecosystem has no such release.

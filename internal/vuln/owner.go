@@ -37,7 +37,7 @@ func (m *matcher) ownersWord(i int) (*word, error) {
 		return nil, nil
 	}
 	owner := &m.packages[k]
-	scope := Scope(owner.Ecosystem, m.release)
+	scope := Scope(owner.Ecosystem, owner.of(m.release))
 	if scope == "" || !m.source.Covers(scope) {
 		return nil, nil
 	}

@@ -33,6 +33,7 @@ type Upgrade struct {
 func (r *Result) Upgrades(packages []Package, layers []int) []Upgrade {
 	type key struct {
 		ecosystem, name, version string
+		release                  Release
 		owner, layer             int
 	}
 	index := map[key]int{}
@@ -43,7 +44,7 @@ func (r *Result) Upgrades(packages []Package, layers []int) []Upgrade {
 		p := &packages[m.Package]
 		k := key{ecosystem: p.Ecosystem, name: p.Name, version: p.Version, owner: ownerOf(packages, m.Package), layer: layers[m.Package]}
 		if IsDistribution(p.Ecosystem) {
-			k.name, k.version, k.owner = cmp.Or(p.Source, p.Name), "", -1
+			k.name, k.version, k.owner, k.release = cmp.Or(p.Source, p.Name), "", -1, p.of(Release{})
 		}
 		at, known := index[k]
 		if !known {

@@ -22,6 +22,8 @@ type Package struct {
 	// Module is the module and stream of an rpm that is built in one, as nodejs:18;
 	// "" when it is of none, or it is not known.
 	Module string
+	// Release is the distribution's that it is of; nil: that of the whole run.
+	Release *Release
 	// Owner is the index among the packages matched together of the distribution's
 	// package that owns the files of this one, -1 when none does or it is not known.
 	Owner int
