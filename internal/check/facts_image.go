@@ -323,7 +323,7 @@ func (b *imageBuilder) vulnerability(m *vuln.Match) tree.Node {
 	}
 	return entries(
 		"id", m.ID, "severity", m.Severity.Level.String(), "score", m.Severity.Score, "fixable", m.State == vuln.FixAvailable, "fixed", m.Fixed,
-		"exploited", m.Exploited != nil, "ransomware", m.Exploited != nil && m.Exploited.Ransomware, "probability", probability, "age", age,
+		"malicious", m.Malicious() != "", "exploited", m.Exploited != nil, "ransomware", m.Exploited != nil && m.Exploited.Ransomware, "probability", probability, "age", age,
 		"priority", m.Priority, "base", b.ofBase(p.Layer), "package", p.Name, "version", p.Version, "ecosystem", p.Ecosystem, "layer", p.Layer+1,
 	)
 }

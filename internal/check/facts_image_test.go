@@ -33,7 +33,7 @@ func TestImageFacts(t *testing.T) {
 		Programs: []image.Program{{Path: "/usr/bin/ls", Package: "coreutils"}, {Path: "/usr/bin/su", Package: "util-linux", Setuid: true}, {Path: "/web"}},
 	}
 	vulnerable := &vuln.Result{
-		Matches: []vuln.Match{{Package: 0, ID: "CVE-1", State: vuln.FixAvailable, Fixed: "3.0.14", Published: now.AddDate(0, 0, -10).Unix(), Severity: vuln.Severity{Level: vuln.High, Score: 8.1}}},
+		Matches: []vuln.Match{{Package: 0, ID: "CVE-1", Advisories: []string{"GHSA-1", "MAL-2026-1"}, State: vuln.FixAvailable, Fixed: "3.0.14", Published: now.AddDate(0, 0, -10).Unix(), Severity: vuln.Severity{Level: vuln.High, Score: 8.1}}},
 		NoData:  []string{"npm"},
 	}
 	n := ImageFacts(ImageInput{
@@ -46,7 +46,7 @@ func TestImageFacts(t *testing.T) {
 		"config.labels": map[string]any{"a.b/c": "d"}, "credentials[0].place": "environment variable TOKEN", "credentials[0].type": "GitHub token",
 		"distro.supported": false, "distro.endOfSupport": "2022-06-30", "packages[0].source": "openssl", "packages[1].source": "left", "packages[0].layer": int64(1),
 		"programs[0].name": "su", "programs[0].setuid": true, "programs[1].path": "/web", "vulnerabilities[0].fixable": true, "vulnerabilities[0].age": int64(10),
-		"vulnerabilities[0].package": "libssl3", "vulnerabilities[0].severity": "high", "advisories.age": int64(3), "advisories.feed": "b", "complete": true,
+		"vulnerabilities[0].package": "libssl3", "vulnerabilities[0].severity": "high", "vulnerabilities[0].malicious": true, "advisories.age": int64(3), "advisories.feed": "b", "complete": true,
 		"base.name": "registry.example/base:1", "base.how": "label", "layers[0].base": true, "vulnerabilities[0].base": true,
 		"signatures.state": "not verified", "signatures.found[0].identity": "ci", "signatures.found[0].kind": "signature",
 	} {
@@ -97,6 +97,9 @@ func TestImageFactsNotKnown(t *testing.T) {
 		if !bill.Get(name).Is(tree.Unknown) || bill.Get("packages").Is(tree.Unknown) {
 			t.Errorf("%s of a bill of materials is %v", name, bill.Get(name).Native())
 		}
+	}
+	if supported := bill.Dig("distro", "supported"); !supported.Is(tree.Unknown) {
+		t.Errorf("the support of a bill of materials that names no distribution is %v", supported.Native())
 	}
 	if !n.Get("complete").False() {
 		t.Error("a damaged image is complete")

@@ -206,9 +206,9 @@ func (f *checkFlags) judge(ctx context.Context, p *Program, paths []string) (*ju
 	known := model.NewSnapshot(nil, plan.closed, plan.gaps()...) // what is missing, without what is there
 	plan.rules = policy.Bind(plan.rules, slices.Concat(plan.beside, in.Objects), known.Complete)
 	if f.images.asked() {
-		decide := decideFlags{failOn: "never", config: f.configPath, vex: f.images.vex, exceptions: texts(f.exceptions)}
 		if f.images.decider == nil { // it knows what was read, which is not read again
-			if f.images.decider, err = decide.decider(p, "json", now); err != nil {
+			f.images.decider = &decider{exceptions: plan.exceptions}
+			if err := f.images.decider.readVEX(f.images.vex, now); err != nil {
 				return nil, err
 			}
 		}

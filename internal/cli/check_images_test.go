@@ -266,6 +266,32 @@ func TestCheckImagesWithoutDatabase(t *testing.T) {
 	}
 }
 
+// TestCheckedExceptionsOfVulnerabilities holds that exceptions from vulnerabilities are
+// taken from the directories that are checked, and that one that covers nothing is told.
+func TestCheckedExceptionsOfVulnerabilities(t *testing.T) {
+	archive, db, dir := smallImage(t), zlibDatabase(t), t.TempDir()
+	write := func(name, text string) {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("pod.yaml", "apiVersion: v1\nkind: Pod\nmetadata: {name: web}\nspec:\n  containers:\n  - {name: web, image: shop/web:1}\n")
+	for _, c := range []struct {
+		exceptions string
+		found      bool
+	}{
+		{"apiVersion: ullage.dev/v1alpha1\nkind: Exceptions\nexceptions: []\n", true},
+		{zlibException, false},
+		{strings.ReplaceAll(zlibException, "2023-45853", "2023-1"), true},
+	} {
+		write("exceptions.yaml", c.exceptions)
+		out, stderr, code := runCheck(t, t.Context(), "--image-from", "shop/web:1="+archive, "--db", db, "--no-store", dir)
+		if strings.Contains(out, "CVE-2023-45853") != c.found || strings.Contains(out, "no-archives") != strings.Contains(c.exceptions, "CVE-2023-1]") || code != exitFindings {
+			t.Errorf("%s: exit code %d: %s%s", c.exceptions, code, out, stderr)
+		}
+	}
+}
+
 // TestImageFrom reads an image that no registry has, as CI has just built it.
 func TestImageFrom(t *testing.T) {
 	_, bad := testImages(t)

@@ -64,24 +64,8 @@ func (f *decideFlags) decider(p *Program, output string, now time.Time) (*decide
 			return nil, fmt.Errorf("--fail-on: %w, never", err)
 		}
 	}
-	for _, path := range f.vex {
-		doc, err := vex.ReadFile(path)
-		if err != nil {
-			return nil, err
-		}
-		if len(doc.Statements)+len(doc.Problems) == 0 {
-			d.unread = append(d.unread, path+": it states nothing of any vulnerability")
-		}
-		for i := range doc.Statements {
-			if s := &doc.Statements[i]; s.Time > now.Unix() {
-				d.unread = append(d.unread, fmt.Sprintf("%s: %s: it is dated %s, which is still to come", path, s.Vulnerability, time.Unix(s.Time, 0).UTC().Format(time.RFC3339)))
-				continue
-			}
-			d.statements = append(d.statements, doc.Statements[i])
-		}
-		for _, problem := range doc.Problems {
-			d.unread = append(d.unread, path+": "+problem)
-		}
+	if err := d.readVEX(f.vex, now); err != nil {
+		return nil, err
 	}
 	c, err := loadConfig(f.config, p.Getenv("HOME"))
 	if err != nil {
@@ -104,6 +88,30 @@ func (f *decideFlags) decider(p *Program, output string, now time.Time) (*decide
 		}
 	}
 	return d, nil
+}
+
+// readVEX reads files with statements.
+func (d *decider) readVEX(paths []string, now time.Time) error {
+	for _, path := range paths {
+		doc, err := vex.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		if len(doc.Statements)+len(doc.Problems) == 0 {
+			d.unread = append(d.unread, path+": it states nothing of any vulnerability")
+		}
+		for i := range doc.Statements {
+			if s := &doc.Statements[i]; s.Time > now.Unix() {
+				d.unread = append(d.unread, fmt.Sprintf("%s: %s: it is dated %s, which is still to come", path, s.Vulnerability, time.Unix(s.Time, 0).UTC().Format(time.RFC3339)))
+				continue
+			}
+			d.statements = append(d.statements, doc.Statements[i])
+		}
+		for _, problem := range doc.Problems {
+			d.unread = append(d.unread, path+": "+problem)
+		}
+	}
+	return nil
 }
 
 // imageAnswer is what is known of an image and what was decided on it.

@@ -338,7 +338,7 @@ func (m *matcher) weigh(i int, hits []*hit) error {
 			reasons = append(reasons, why)
 		}
 		if doubt := m.packages[i].Doubt; doubt != "" {
-			if isMalicious(h.id) { // of a name alone, whatever the content
+			if isMalicious(h.id) || !h.has(func(s *said) bool { return !isMalicious(s.ID) }) { // of a name alone, whatever the content
 				m.undecided(i, h.id, doubt)
 				continue
 			}

@@ -309,3 +309,19 @@ func TestDoubtIsAReason(t *testing.T) {
 		t.Errorf("%+v, %v", r, err)
 	}
 }
+
+// TestMaliciousInDoubt holds that a package that may be another one is not said to be
+// malware, whatever the advisory is called.
+func TestMaliciousInDoubt(t *testing.T) {
+	mal, flaw := Affected{ID: "MAL-1", Feed: "osv/npm", Intervals: upTo("2")}, Affected{ID: "GHSA-a", Feed: "osv/npm", Intervals: upTo("2")}
+	for _, c := range []struct {
+		said []Affected
+		want string
+	}{{[]Affected{mal}, "undecided CVE-2026-1"}, {[]Affected{mal, flaw}, "match CVE-2026-1 fixed 2"}} {
+		source := &memory{affected: map[string][]Affected{"npm x": c.said}, records: map[string]Record{"MAL-1": advisory("MAL-1", "CVE-2026-1"), "GHSA-a": advisory("GHSA-a", "CVE-2026-1")}}
+		r, err := Run([]Package{{Ecosystem: "npm", Name: "x", Version: "1", Owner: -1, Doubt: "it may be another"}}, Release{}, source)
+		if got := told(r); err != nil || !slices.Equal(got, []string{c.want}) {
+			t.Errorf("%q, not %q: %v", got, c.want, err)
+		}
+	}
+}

@@ -23,7 +23,7 @@ func (m *matcher) made(i int, h *hit, reasons []string) (*Match, error) {
 		}
 	}
 	x.Severity = severityOf(urgency, from, &rating)
-	if id := x.malicious(); id != "" {
+	if id := x.Malicious(); id != "" {
 		x.Severity.Level, x.Severity.From, x.Severity.ByWord = Critical, id, true
 	}
 	var pro bool
@@ -173,9 +173,9 @@ func (x *Match) rank() {
 	}
 }
 
-// malicious returns the advisory by which the package was published to do harm, "" when
+// Malicious returns the advisory by which the package was published to do harm, "" when
 // there is none. No score tells of it, as it is no flaw of a package that does good.
-func (x *Match) malicious() string {
+func (x *Match) Malicious() string {
 	for _, id := range append([]string{x.ID}, x.Advisories...) {
 		if isMalicious(id) {
 			return id
@@ -199,7 +199,7 @@ func (x *Match) Reasons() []string {
 	switch s := &x.Severity; {
 	case s.Level == UnknownLevel:
 		list = append(list, "nobody has said how severe it is")
-	case x.malicious() != "":
+	case x.Malicious() != "":
 		list = append(list, fmt.Sprintf("%s: the package was published to do harm (%s)", s.Level, s.From))
 	case s.ByWord:
 		list = append(list, fmt.Sprintf("%s by the word of %s", s.Level, s.From))
