@@ -70,7 +70,7 @@ func classify(path string, args []string) string {
 	if len(args) == 0 {
 		return strings.TrimSpace(applet) // nothing is known of them
 	}
-	return shorten(applet + known.class(args[1:], slices.Equal(known.code, shell.code) && known.module == nil))
+	return shorten(applet + known.class(args[1:], isShell(known)))
 }
 
 // appletName writes the name by which a program that is many was run, which could be

@@ -289,26 +289,9 @@ func (n *network) coversService(from reach.ID, end *netEnd) bool {
 			asked = asked.Union(reach.PortsOf(reach.Port{Protocol: protocol, Number: uint16(number)}))
 		}
 	}
-	return slices.ContainsFunc(serviceAddresses(end.service), func(a netip.Addr) bool {
+	return slices.ContainsFunc(model.ServiceAddresses(end.service), func(a netip.Addr) bool {
 		return !n.Ports(from, n.Address(a)).May.Intersect(asked).Empty()
 	})
-}
-
-// serviceAddresses returns the addresses of a Service within the cluster, as far as
-// they were read.
-func serviceAddresses(o *model.Object) []netip.Addr {
-	spec := o.Root.Get("spec")
-	var found []netip.Addr
-	texts := []string{spec.Get("clusterIP").Str()}
-	for _, ip := range spec.Get("clusterIPs").Children() {
-		texts = append(texts, ip.Str())
-	}
-	for _, text := range texts {
-		if a, err := netip.ParseAddr(text); err == nil && !slices.Contains(found, a) {
-			found = append(found, a)
-		}
-	}
-	return found
 }
 
 // aPort returns a port of the first set that has one.

@@ -208,7 +208,7 @@ func (n *network) end(text string, destination bool) (*netEnd, error) {
 // address finds what has an address: a pod, a node, a Service, or nobody here.
 func (n *network) address(e *netEnd, a netip.Addr) (*netEnd, error) {
 	for o := range n.Kind(model.PodKind) {
-		if !slices.Contains(podAddresses(o), a) {
+		if !slices.Contains(model.PodAddresses(o), a) {
 			continue
 		}
 		if e.ids = n.ofObject(o); len(e.ids) > 0 {
@@ -225,33 +225,13 @@ func (n *network) address(e *netEnd, a netip.Addr) (*netEnd, error) {
 		}
 	}
 	for o := range n.Kind(model.ServiceKind) {
-		if slices.Contains(serviceAddresses(o), a) {
+		if slices.Contains(model.ServiceAddresses(o), a) {
 			e.note = a.String() + " is the address of " + o.Key.String()
 			return e, n.ofService(e, o)
 		}
 	}
 	e.ids = []reach.ID{n.Address(a)}
 	return e, nil
-}
-
-// podAddresses returns the addresses of a pod of its own; on the host network it has
-// those of its node.
-func podAddresses(o *model.Object) []netip.Addr {
-	if o.Root.Dig("spec", "hostNetwork").True() {
-		return nil
-	}
-	status := o.Root.Get("status")
-	texts := []string{status.Get("podIP").Str()}
-	for _, ip := range status.Get("podIPs").Children() {
-		texts = append(texts, ip.Get("ip").Str())
-	}
-	var found []netip.Addr
-	for _, text := range texts {
-		if a, err := netip.ParseAddr(text); err == nil {
-			found = append(found, a)
-		}
-	}
-	return found
 }
 
 // ofObject returns the endpoints of an object, or of what made it.

@@ -19,7 +19,9 @@ import (
 // profileFlags are those of the commands below ullage profile.
 type profileFlags struct {
 	store         storeFlags
-	from          []string // files with behaviors, in place of the store
+	from          []string // files with behaviors, in place of the store; or a saved cluster
+	live          source
+	byName        bool
 	namespaces    []string
 	container     string
 	approved      string
@@ -36,7 +38,9 @@ func profileCommand(p *Program) *cobra.Command {
 		Use:   "profile",
 		Short: "What were workloads seen to do, what is expected of them, and what is new?",
 		Long: `Tell what containers were seen to do, over how much time, and what of it is new.
-It is known from the store, or from files that ullage profile export wrote.`,
+It is known from the store, or from files that ullage watch --record or ullage profile
+export wrote. With a cluster (--cluster, or --from FILE with one that --save wrote), what
+was recorded of pods is told of the workloads that they are of.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
@@ -48,7 +52,8 @@ It is known from the store, or from files that ullage profile export wrote.`,
 func (f *profileFlags) reading(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	f.store.flags(flags)
-	flags.StringSliceVar(&f.from, "from", nil, "files that ullage profile export wrote, in place of the store")
+	flags.StringSliceVar(&f.from, "from", nil, "files of ullage watch --record or profile export, in place of the store; or a file that --save wrote, in place of --cluster")
+	f.joining(cmd)
 }
 
 // judging adds those that say what is expected.
@@ -80,10 +85,24 @@ type known struct {
 	close    func()
 }
 
-func (f *profileFlags) known(cmd *cobra.Command, p *Program) (*known, error) {
+func (f *profileFlags) known(cmd *cobra.Command, p *Program, w *world) (*known, error) {
+	k, err := f.knownStored(cmd, p)
+	if err != nil {
+		return nil, err
+	}
+	if w.pods != nil {
+		if err := k.join(cmd.Context(), p, w); err != nil {
+			k.close()
+			return nil, err
+		}
+	}
+	return k, nil
+}
+
+func (f *profileFlags) knownStored(cmd *cobra.Command, p *Program) (*known, error) {
 	if len(f.from) > 0 {
 		if f.store.dir != "" {
-			return nil, errors.New("--from and --store exclude each other")
+			return nil, errors.New("--from with recordings and --store exclude each other")
 		}
 		return f.knownFiles()
 	}
@@ -226,9 +245,9 @@ func (f *profileFlags) profile(k *known, list []behavior.Subject, world *world) 
 
 // world is what else is known: manifests, and what was approved.
 type world struct {
-	snapshot     *model.Snapshot // nil when none was named
+	snapshots    []*model.Snapshot // of manifests, then of the cluster; those that were named
+	pods         *behavior.Pods    // of the cluster; nil when none was named
 	declarations []*model.Declaration
-	problems     bool
 	approved     []*behavior.Approved
 }
 
@@ -243,14 +262,20 @@ func (f *profileFlags) world(cmd *cobra.Command, p *Program) (*world, error) {
 			return nil, fmt.Errorf("--approved: %w", err)
 		}
 	}
-	if len(f.manifests.paths) == 0 {
-		return w, nil
+	if len(f.manifests.paths) > 0 {
+		s, err := f.manifests.snapshot(cmd, p)
+		if err != nil {
+			return nil, err
+		}
+		w.snapshots, w.declarations = append(w.snapshots, s), f.manifests.declarations
 	}
-	var err error
-	if w.snapshot, err = f.manifests.snapshot(cmd, p); err != nil {
+	s, err := f.clusterSnapshot(cmd, p)
+	if err != nil {
 		return nil, err
 	}
-	w.declarations, w.problems = f.manifests.declarations, len(f.manifests.problems) > 0
+	if s != nil {
+		w.snapshots, w.pods = append(w.snapshots, s), behavior.NewPods(s, f.byName)
+	}
 	return w, nil
 }
 
@@ -267,13 +292,18 @@ func (w *world) approvedFor(s *behavior.Subject) *behavior.Approved {
 	return found
 }
 
+// object finds a workload, in the manifests first.
 func (w *world) object(s *behavior.Subject) *model.Object {
-	if w.snapshot == nil {
-		return nil
-	}
-	for _, o := range w.snapshot.All() {
-		if o.Key.Kind == s.Kind && o.Key.Name == s.Name && o.Key.Namespace == s.Namespace && len(o.Pods()) > 0 {
-			return o
+	for _, snapshot := range w.snapshots {
+		for _, gk := range model.WorkloadKinds() {
+			if gk.Kind != s.Kind {
+				continue
+			}
+			for o := range snapshot.Kind(gk) {
+				if o.Key.Name == s.Name && o.Key.Namespace == s.Namespace && (s.Cluster == "" || o.Key.Cluster == "" || o.Key.Cluster == s.Cluster) {
+					return o
+				}
+			}
 		}
 	}
 	return nil

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -11,7 +10,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"ullage.dev/ullage/internal/behavior"
-	"ullage.dev/ullage/internal/store"
 	"ullage.dev/ullage/internal/tree"
 )
 
@@ -39,7 +37,11 @@ func (f *profileFlags) list(cmd *cobra.Command, p *Program) error {
 	if err := f.check(); err != nil {
 		return err
 	}
-	k, err := f.known(cmd, p)
+	w, err := f.world(cmd, p)
+	if err != nil {
+		return err
+	}
+	k, err := f.known(cmd, p, w)
 	if err != nil {
 		return err
 	}
@@ -52,7 +54,7 @@ func (f *profileFlags) list(cmd *cobra.Command, p *Program) error {
 	}
 	out := profilePrinter{imagePrinter{newPrinter(p, f.color), false}, f}
 	all := []profileJSON{}
-	err = f.each(cmd.Context(), k, lists, &world{}, func(profile *behavior.Profile, _ *behavior.Need) error {
+	err = f.each(cmd.Context(), k, lists, w, func(profile *behavior.Profile, _ *behavior.Need) error {
 		if f.output == "json" {
 			j := newProfileJSON(profile, nil)
 			j.Deeds, j.People = nil, nil
@@ -65,7 +67,11 @@ func (f *profileFlags) list(cmd *cobra.Command, p *Program) error {
 	if err != nil {
 		return err
 	}
-	return f.finish(p, &out, all)
+	if err := f.finish(p, &out, all); err != nil {
+		return err
+	}
+	hintAtPods(p, lists, w)
+	return nil
 }
 
 // finish writes what was gathered.
@@ -163,7 +169,7 @@ func (f *profileFlags) show(cmd *cobra.Command, p *Program, name string, write f
 	if err != nil {
 		return nil, err
 	}
-	k, err := f.known(cmd, p)
+	k, err := f.known(cmd, p, w)
 	if err != nil {
 		return nil, err
 	}
@@ -227,7 +233,11 @@ func (f *profileFlags) approve(cmd *cobra.Command, p *Program, name string) erro
 	if err := approvedTarget(f.write); err != nil {
 		return fmt.Errorf("--write: %s: %w", f.write, err)
 	}
-	k, err := f.known(cmd, p)
+	w, err := f.world(cmd, p)
+	if err != nil {
+		return err
+	}
+	k, err := f.known(cmd, p, w)
 	if err != nil {
 		return err
 	}
@@ -238,7 +248,7 @@ func (f *profileFlags) approve(cmd *cobra.Command, p *Program, name string) erro
 	}
 	var text bytes.Buffer
 	deeds, unsure, left := 0, 0, 0
-	err = f.each(cmd.Context(), k, lists, &world{}, func(profile *behavior.Profile, _ *behavior.Need) error {
+	err = f.each(cmd.Context(), k, lists, w, func(profile *behavior.Profile, _ *behavior.Need) error {
 		if profile.Lacking != "" {
 			return &codeError{exitIncomplete, fmt.Errorf("container %q of %s: %s", profile.Subject.Container, profile.Subject.Workload(), profile.Lacking)}
 		}
@@ -322,7 +332,11 @@ Exit code: 0 written, 2 usage, or what is known cannot be read, 3 nothing is kno
 }
 
 func (f *profileFlags) export(cmd *cobra.Command, p *Program, args []string) error {
-	k, err := f.known(cmd, p)
+	w, err := f.world(cmd, p)
+	if err != nil {
+		return err
+	}
+	k, err := f.known(cmd, p, w)
 	if err != nil {
 		return err
 	}
@@ -344,49 +358,4 @@ func (f *profileFlags) export(cmd *cobra.Command, p *Program, args []string) err
 		}
 	}
 	return behavior.Encode(p.Stdout, all)
-}
-
-func profileImportCommand(p *Program) *cobra.Command {
-	f := profileFlags{}
-	cmd := &cobra.Command{
-		Use: "import FILE...", Short: "Add to the store what was recorded elsewhere",
-		Long: `Add what is in files of ullage profile export to the store. To import the same again
-changes nothing.
-
-Exit code: 0 added, 2 usage, or a file cannot be read to its end: what stands before
-is added.`,
-		Example: `  ullage profile import node-1.json node-2.json`,
-		Args:    cobra.MinimumNArgs(1),
-		RunE:    func(cmd *cobra.Command, args []string) error { return f.importFiles(cmd.Context(), p, args) },
-	}
-	f.store.flags(cmd.Flags())
-	return cmd
-}
-
-func (f *profileFlags) importFiles(ctx context.Context, p *Program, paths []string) error {
-	dir := f.store.directory(p)
-	if dir == "" {
-		return errors.New("there is no directory for the store: name one with --store")
-	}
-	s, err := store.Open(ctx, dir, store.Options{})
-	if err != nil {
-		return &codeError{exitUsage, err}
-	}
-	defer s.Close()
-	for _, path := range paths {
-		file, err := os.Open(path)
-		if err != nil {
-			return plainly(path, err)
-		}
-		facts, behaviors := 0, 0
-		err = behavior.DecodeEach(file, func(b *behavior.Behavior) error {
-			facts, behaviors = facts+b.Len(), behaviors+1
-			return s.Learn(ctx, b)
-		})
-		if err = errors.Join(err, file.Close()); err != nil {
-			return fmt.Errorf("%s: after %s: %w", path, counted(behaviors, "behavior"), err)
-		}
-		fmt.Fprintf(p.Stdout, "%s: added %s of %s\n", printable(path), counted(facts, "fact"), counted(behaviors, "behavior"))
-	}
-	return nil
 }

@@ -27,11 +27,16 @@ type source struct {
 }
 
 func (s *source) flags(flags *pflag.FlagSet) {
+	s.liveFlags(flags)
+	flags.StringVar(&s.from, "from", "", "read a file that --save wrote, not a cluster")
+}
+
+// liveFlags are flags without --from.
+func (s *source) liveFlags(flags *pflag.FlagSet) {
 	flags.BoolVar(&s.cluster, "cluster", false, "read the cluster of the kubeconfig; nothing is changed in it")
 	flags.StringVar(&s.context, "context", "", "context of the kubeconfig (default the current one)")
 	flags.StringVar(&s.kubeconfig, "kubeconfig", "", "file to use (default as kubectl: KUBECONFIG, then ~/.kube/config)")
 	flags.StringVar(&s.save, "save", "", "write what is read of the cluster to this file, without secret values")
-	flags.StringVar(&s.from, "from", "", "read a file that --save wrote, not a cluster")
 }
 
 // live reports whether a cluster is read, or what was saved of one.

@@ -236,7 +236,7 @@ func (s *Snapshot) InNamespace(cluster, namespace string, gk GroupKind) iter.Seq
 // judged by it.
 func (s *Snapshot) Controller(o *Object) *Object {
 	top := o
-	for range 8 { // chains are short; one without an end has no top
+	for range longestChain {
 		owner := s.controller(top)
 		if owner == nil {
 			return top
@@ -244,6 +244,21 @@ func (s *Snapshot) Controller(o *Object) *Object {
 		top = owner
 	}
 	return o
+}
+
+// longestChain is of how many controllers a chain is at most: one without an end has
+// no top.
+const longestChain = 8
+
+// Controllers returns the chain at whose top [Snapshot.Controller] is, the nearest
+// first: of a pod its ReplicaSet and that one's Deployment.
+func (s *Snapshot) Controllers(o *Object) (chain []*Object) {
+	for owner := s.controller(o); owner != nil; owner = s.controller(owner) {
+		if chain = append(chain, owner); len(chain) == longestChain {
+			return nil
+		}
+	}
+	return chain
 }
 
 // controller returns the workload that made o, or nil.

@@ -3,12 +3,10 @@ package scan
 import (
 	"cmp"
 	"slices"
-	"strings"
 
 	"ullage.dev/ullage/internal/image"
 	"ullage.dev/ullage/internal/model"
 	"ullage.dev/ullage/internal/store"
-	"ullage.dev/ullage/internal/tree"
 )
 
 // Running is what runs in a cluster, by what its pods say.
@@ -85,13 +83,13 @@ func (f *runFinder) pod(pod, workload *model.Object) {
 	} {
 		for i := range spec.Get(kind.list).Children() {
 			c := spec.Get(kind.list).At(i)
-			said := named(status.Get(kind.status), c.Get("name").Str())
+			said := model.Named(status.Get(kind.status), c.Get("name").Str())
 			if said.Dig("state", "terminated") != nil && !kind.again {
 				continue
 			}
 			reference := c.Get("image").Str()
 			r := store.Run{Namespace: pod.Key.Namespace, Workload: workload.Key.Kind + " " + workload.Key.Namespace + "/" + workload.Key.Name, Container: c.Get("name").Str(),
-				Reference: cmp.Or(image.FullName(reference), reference), Digest: digestOf(said.Get("imageID").Str()), Platform: f.platforms[spec.Get("nodeName").Str()]}
+				Reference: cmp.Or(image.FullName(reference), reference), Digest: model.DigestOfImageID(said.Get("imageID").Str()), Platform: f.platforms[spec.Get("nodeName").Str()]}
 			if r.Digest == "" {
 				f.silent[r]++
 			} else {
@@ -99,35 +97,4 @@ func (f *runFinder) pod(pod, workload *model.Object) {
 			}
 		}
 	}
-}
-
-// named finds the item of a list with a name, nil when there is none.
-func named(list *tree.Node, name string) *tree.Node {
-	for i := range list.Children() {
-		if item := list.At(i); item.Get("name").Str() == name {
-			return item
-		}
-	}
-	return nil
-}
-
-// digestOf takes the digest out of what a runtime says which image a container has:
-// a reference with the digest of an index or a manifest, or the digest of a
-// configuration alone. It is "" for what has none.
-func digestOf(imageID string) string {
-	_, id, ok := strings.Cut(imageID, "://") // docker://, docker-pullable://
-	if !ok {
-		id = imageID
-	}
-	if i := strings.LastIndexByte(id, '@'); i >= 0 {
-		id = id[i+1:]
-	}
-	algorithm, hex, ok := strings.Cut(id, ":")
-	if !ok { // as CRI-O says it
-		algorithm, hex = "sha256", id
-	}
-	if len(hex) < 64 || strings.Trim(hex, "0123456789abcdef") != "" {
-		return ""
-	}
-	return algorithm + ":" + hex
 }

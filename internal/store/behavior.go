@@ -109,6 +109,18 @@ func forgetBehaviors(ctx context.Context, tx *sql.Tx, now time.Time) error {
 	return err
 }
 
+// ForgetBehavior drops what is known of a subject; what is not known is no error.
+func (s *Store) ForgetBehavior(ctx context.Context, subject behavior.Subject) error {
+	text, err := json.Marshal(subject)
+	if err == nil {
+		_, err = s.db.ExecContext(ctx, "DELETE FROM behavior WHERE subject = ?", string(text))
+	}
+	if err != nil {
+		return fmt.Errorf("store: %w", err)
+	}
+	return nil
+}
+
 // Subjects lists what there are behaviors of, in no order.
 func (s *Store) Subjects(ctx context.Context) ([]behavior.Subject, error) {
 	rows, err := s.db.QueryContext(ctx, "SELECT subject FROM behavior")
