@@ -53,6 +53,10 @@ type Options struct {
 	KubernetesMinor int
 	// Known leaves out edges whose certainty is Unknown.
 	Known bool
+	// Target is what paths are looked for to, as [Graph.Target] takes it, or "". Where
+	// it may be in the cluster and is not in the snapshot, the graph has a vertex for it
+	// all the same: see [Graph.Assumed].
+	Target string
 }
 
 // Graph is all steps that an attacker may take in one snapshot.
@@ -95,6 +99,7 @@ type Graph struct {
 	internet   ID
 	admin      ID
 	nodeRights ID // of the group system:nodes, or none
+	assumed    ID // that of Options.Target, where the snapshot does not hold it, or none
 }
 
 // Incomplete says why the graph lacks steps, in a clause: parts of the input are
@@ -121,11 +126,7 @@ type evidence struct {
 // Kinds returns the types whose objects open paths: where one of them was not
 // read, that there is no path is unknown. It is a new slice.
 func Kinds() []model.GroupKind {
-	mapped := make([]model.GroupKind, len(associations))
-	for i, a := range associations {
-		mapped[i] = a.kind
-	}
-	return slices.Concat(mapped, model.WorkloadKinds(), reach.RouteKinds(), reach.OtherRouteKinds(), reach.EndpointKinds(), []model.GroupKind{
+	return slices.Concat(associationKinds(), model.WorkloadKinds(), reach.RouteKinds(), reach.OtherRouteKinds(), reach.EndpointKinds(), []model.GroupKind{
 		model.CustomKind, model.ServiceKind, model.ServiceAccountKind, model.SecretKind, model.NodeKind, model.NamespaceKind,
 		model.PersistentVolumeKind, model.PersistentVolumeClaimKind,
 		model.RoleKind, model.ClusterRoleKind, model.RoleBindingKind, model.ClusterRoleBindingKind,
@@ -152,6 +153,7 @@ func build(s *model.Snapshot, network *reach.Graph, rights *access.Analysis, o O
 	b.podEdges()
 	b.secretEdges()
 	b.volumeEdges()
+	b.assume()
 	b.exposure()
 	b.rights()
 	b.namespaceEdges()

@@ -65,7 +65,7 @@ func newBuilder(s *model.Snapshot, network *reach.Graph, rights *access.Analysis
 	for i := range b.wide {
 		b.wide[i] = none
 	}
-	b.wideNode, b.nodeRights, b.anyUser, b.anyKubelet, b.custom = none, none, none, none, none
+	b.wideNode, b.nodeRights, b.anyUser, b.anyKubelet, b.custom, b.assumed = none, none, none, none, none, none
 	b.internet = b.vertex(Internet, none, 0)
 	b.admin = b.vertex(ClusterAdmin, none, 0)
 	return b

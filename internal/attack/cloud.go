@@ -32,6 +32,15 @@ var associations = []struct {
 	{model.GroupKind{Group: "eks.aws.m.upbound.io", Kind: "PodIdentityAssociation"}, []string{"spec", "forProvider"}, crossplaneRoles},
 }
 
+// associationKinds returns the types of associations.
+func associationKinds() []model.GroupKind {
+	kinds := make([]model.GroupKind, len(associations))
+	for i, a := range associations {
+		kinds[i] = a.kind
+	}
+	return kinds
+}
+
 var crossplaneRoles = [][]string{{"targetRoleArn"}, {"roleArn"}, {"roleArnRef", "name"}}
 
 // mapping is a cloud identity of a service account, and where it is written.

@@ -65,7 +65,7 @@ func (g *Graph) ready(text, name string, namespaced bool, kind VertexKind) ([]ID
 	case kind == User && name == anonymousUser:
 		groups = []string{unauthenticatedGroup}
 	case kind == Group && (name == authenticatedGroup || name == unauthenticatedGroup || name == accountsGroup):
-	case kind != Account && g.bound(kind, name): // and what it is bound to leads nowhere
+	case kind == User && g.isSubject(access.User(name)), kind == Group && g.isSubject(access.Group(name)): // and what it is bound to leads nowhere
 	default:
 		return nil, err
 	}
@@ -76,14 +76,10 @@ func (g *Graph) ready(text, name string, namespaced bool, kind VertexKind) ([]ID
 	return all, nil
 }
 
-// bound reports whether a user or a group is the subject of a binding.
-func (g *Graph) bound(kind VertexKind, name string) bool {
-	subject := access.User(name)
-	if kind == Group {
-		subject = access.Group(name)
-	}
-	for s := range g.access.Subjects() {
-		if s == subject {
+// isSubject reports whether a binding names a subject.
+func (g *Graph) isSubject(s access.Subject) bool {
+	for other := range g.access.Subjects() {
+		if other == s {
 			return true
 		}
 	}
@@ -91,7 +87,7 @@ func (g *Graph) bound(kind VertexKind, name string) bool {
 }
 
 // Target returns the vertices that a text stands for as a target: to reach one of
-// them is enough.
+// them is enough. Of what is not in the snapshot see [Graph.Assumed].
 func (g *Graph) Target(text string) ([]ID, error) {
 	kind, rest, more := strings.Cut(text, "/")
 	switch kind {
@@ -126,11 +122,11 @@ func (g *Graph) Target(text string) ([]ID, error) {
 // endKinds are the types that hold the places of a query, by their words.
 var endKinds = map[string][]model.GroupKind{
 	"secret": {model.SecretKind}, "volume": {model.PersistentVolumeClaimKind}, "node": {model.NodeKind}, "sa": {model.ServiceAccountKind},
-	"pod": model.WorkloadKinds(),
+	"pod": model.WorkloadKinds(), "cloud-identity": append(associationKinds(), model.ServiceAccountKind),
 }
 
-// UnreadEnd says why a place of a query that is not in the graph may be in the
-// cluster all the same: objects of its type were not read. It is "" otherwise.
+// UnreadEnd says why a place of a query that was not read may be in the cluster all
+// the same: objects of its type were not read. It is "" otherwise.
 func (g *Graph) UnreadEnd(q Query) string {
 	for _, end := range []struct {
 		text string
@@ -138,10 +134,10 @@ func (g *Graph) UnreadEnd(q Query) string {
 	}{{q.To, g.Target}, {q.From, g.Source}} {
 		word, name, _ := strings.Cut(end.text, "/")
 		namespace, _, namespaced := strings.Cut(name, "/")
-		if !namespaced {
+		if !namespaced || word == "cloud-identity" {
 			namespace = ""
 		}
-		if _, err := end.find(end.text); !errors.Is(err, ErrUnknownPlace) {
+		if _, err := end.find(end.text); !errors.Is(err, ErrUnknownPlace) && (end.text != q.To || g.assumed == none) {
 			continue
 		}
 		if gap := g.snapshot.Gap(namespace, endKinds[word]...); gap != nil {
@@ -188,10 +184,13 @@ func (g *Graph) find(text, name string, namespaced bool, kind VertexKind) ([]ID,
 			all = append(all, ID(id))
 		}
 	}
-	if len(all) == 0 {
-		return nil, fmt.Errorf("%s %w", text, ErrUnknownPlace)
+	switch {
+	case len(all) > 0:
+		return all, nil
+	case namespaced && !g.inhabited(namespace):
+		return nil, fmt.Errorf("%s %w: nothing is in namespace %s", text, ErrUnknownPlace, namespace)
 	}
-	return all, nil
+	return nil, fmt.Errorf("%s %w", text, ErrUnknownPlace)
 }
 
 // podNamed returns the name of the workload that made a pod, or "".

@@ -82,6 +82,7 @@ type attackReport struct {
 	Plan       *attack.Plan
 	// Incomplete says why more paths may be there than were looked for; or empty.
 	Incomplete string
+	Doubt      string // why the target may not exist, in a clause; or empty
 	Missing    bool   // an end of the paths was not read, of which Unread says why
 	Unread     string // why a path may be there although none was found: what a cluster did not show; or empty
 	Problems   []model.Problem
@@ -153,9 +154,10 @@ func (f *attackFlags) report(s *model.Snapshot) (*attackReport, error) {
 	if err != nil {
 		return nil, err
 	}
-	g := attack.New(s, reach.New(s), access.New(s), attack.Options{KubernetesMinor: minor, Known: f.known})
+	g := attack.New(s, reach.New(s), access.New(s), attack.Options{KubernetesMinor: minor, Known: f.known, Target: f.To})
 	ends, err := g.Ends(f.Query)
-	if unread := g.UnreadEnd(f.Query); unread != "" {
+	unread := g.UnreadEnd(f.Query)
+	if err != nil && unread != "" {
 		return &attackReport{Query: f.Query, Kubernetes: fmt.Sprintf("1.%d", minor), Closed: s.Closed, Missing: true, Unread: unread, Problems: f.problems}, nil
 	}
 	if wrong, ok := errors.AsType[*attack.EndError](err); ok {
@@ -167,6 +169,9 @@ func (f *attackFlags) report(s *model.Snapshot) (*attackReport, error) {
 	if gap := s.Gap("", attack.Kinds()...); gap != nil {
 		r.Unread = gap.Reason
 	}
+	if target, ok := g.Assumed(); ok {
+		r.Doubt = assumedDoubt(target, unread)
+	}
 	for _, path := range different(g, d.PathsOf(ends, consideredPaths*f.top), f.top) {
 		r.Paths, r.Weights = append(r.Paths, path.stages), append(r.Weights, path.Weight)
 	}
@@ -177,6 +182,10 @@ func (f *attackFlags) report(s *model.Snapshot) (*attackReport, error) {
 		}
 	}
 	if r.Reaching == 0 {
+		r.Missing = unread != ""
+		if r.Missing {
+			r.Unread = unread
+		}
 		for _, v := range d.Unheard() {
 			r.Unheard = append(r.Unheard, g.Vertex(v))
 		}
@@ -190,6 +199,15 @@ func (f *attackFlags) report(s *model.Snapshot) (*attackReport, error) {
 	}
 	r.Plan, err = g.Plan(f.Query)
 	return r, err
+}
+
+// assumedDoubt says of a target that is not in the input that it may not exist, and
+// why it was not read where that is known.
+func assumedDoubt(target attack.Vertex, unread string) string {
+	if unread != "" {
+		return unread + ", so " + target.String() + " may not exist"
+	}
+	return target.String() + " is not in the input and may not exist"
 }
 
 // notAFile helps who takes --from, which reads a file as everywhere, for --start.

@@ -80,6 +80,8 @@ type attackReportJSON struct {
 	Changes  []attackRemedyJSON `json:"changes"`
 	Plan     attackPlanJSON     `json:"plan"`
 	Unread   string             `json:"unread,omitempty"`
+	// Doubt says why the target may not exist.
+	Doubt string `json:"doubt,omitempty"`
 	// Incomplete says why there may be more paths.
 	Incomplete string `json:"incomplete,omitempty"`
 	// Unheard are containers from which there would be a path, and of which no port is
@@ -98,7 +100,7 @@ func asAttackVertex(v attack.Vertex) attackVertexJSON {
 
 func attackJSON(r *attackReport) attackReportJSON {
 	out := attackReportJSON{
-		From: r.From, To: r.To, Within: r.Namespaces, World: "open", Version: r.Kubernetes, Unread: r.Unread, Incomplete: r.Incomplete, Entries: r.Entries, Reaching: r.Reaching,
+		From: r.From, To: r.To, Within: r.Namespaces, World: "open", Version: r.Kubernetes, Unread: r.Unread, Doubt: r.Doubt, Incomplete: r.Incomplete, Entries: r.Entries, Reaching: r.Reaching,
 		Paths: []attackPathJSON{}, Chokes: []attackChokeJSON{}, Changes: []attackRemedyJSON{}, Problems: []string{},
 	}
 	if r.Closed {

@@ -27,6 +27,7 @@ func TestAttackPathsOfSavedCluster(t *testing.T) {
 	whole, gapped := savedCluster(t, "v1.34.1", nil, objects...), savedCluster(t, "v1.34.1", []model.Gap{policies}, objects...)
 	secrets := model.Gap{Kind: model.GroupKind{Kind: "Secret"}, Reason: "secrets may not be listed"}
 	secretless := savedCluster(t, "v1.34.1", []model.Gap{secrets}, objects[:2]...)
+	unlisted := savedCluster(t, "v1.34.1", []model.Gap{secrets}, objects...)
 	exec := func(server string) string {
 		return savedCluster(t, server, nil, objects[0], `{"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": {"name": "web", "namespace": "shop"},
 			"roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "web"}, "subjects": [{"kind": "ServiceAccount", "name": "web", "namespace": "shop"}]}`,
@@ -43,6 +44,8 @@ func TestAttackPathsOfSavedCluster(t *testing.T) {
 		{"attack-paths --to secret/shop/key --from " + secretless, exitIncomplete, "Whether there is a path from internet to secret/shop/key is unknown: secrets may not be listed."},
 		{"attack-paths --to secret/shop/key -o json --from " + secretless, exitIncomplete, `"unread": "secrets may not be listed"`},
 		{"attack-paths --to secret/shop/key --from " + whole, exitUsage, ""},
+		{"attack-paths --to secret/shop/key --start sa/shop/web --from " + unlisted, exitFindings, "Secrets may not be listed, so secret shop/key may not exist."},
+		{"attack-paths --to secret/gone/key --start sa/shop/web --from " + unlisted, exitIncomplete, "is unknown: secrets may not be listed."},
 		{"attack-paths --kube-version 1.34 --from " + whole, exitUsage, ""},
 		{"attack-paths --from " + whole, exitFindings, "takes a flaw in a program"},
 		{"attack-paths --start sa/shop/web --from " + whole, exitFindings, "takes no flaw in a program"},

@@ -23,6 +23,7 @@ func (p *attackPrinter) report(r *attackReport) error {
 			return p.w.Flush()
 		}
 		p.wrapped(0, bold, "No path from "+r.from()+" to "+r.To+".")
+		p.doubt(r)
 		p.incomplete(r)
 		p.unheard(r)
 		switch {
@@ -42,8 +43,16 @@ func (p *attackPrinter) report(r *attackReport) error {
 	p.remedies(r)
 	p.plan(r)
 	p.wrapped(0, bold, r.summary())
+	p.doubt(r)
 	p.incomplete(r)
 	return p.w.Flush()
+}
+
+// doubt says that the target may not exist.
+func (p *attackPrinter) doubt(r *attackReport) {
+	if r.Doubt != "" {
+		p.wrapped(0, yellow, upperFirst(r.Doubt)+".")
+	}
 }
 
 // incomplete says why more paths may be there than were looked for.
