@@ -49,7 +49,7 @@ var battery = map[Right]struct{ yes, no []string }{
 	WriteAPIServices:       {controls("apiservices", "apiregistration.k8s.io"), []string{"list apiservices.apiregistration.k8s.io", "create apiservices"}},
 	DeleteEvents:           {[]string{"delete events", "deletecollection events", "delete events.events.k8s.io"}, []string{"create events", "get events.events.k8s.io"}},
 
-	ImpersonateUsers:     {[]string{"!impersonate users", "!impersonate users=system:admin"}, []string{"impersonate groups", "impersonate users=jo"}},
+	ImpersonateUsers:     {[]string{"!impersonate users"}, []string{"impersonate groups", "impersonate users=jo", "impersonate users=system:admin"}},
 	ImpersonateGroups:    {[]string{"!impersonate groups", "!impersonate groups=system:masters"}, []string{"impersonate users", "impersonate groups=ops"}},
 	ImpersonateAccounts:  {[]string{"impersonate serviceaccounts"}, []string{"impersonate serviceaccounts=web", "create serviceaccounts"}},
 	ImpersonateExtras:    {[]string{"!impersonate uids.authentication.k8s.io", "!impersonate userextras.authentication.k8s.io"}, []string{"impersonate uids", "impersonate users"}},

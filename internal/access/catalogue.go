@@ -212,8 +212,9 @@ var catalogue = [rightCount]definition{
 		}},
 
 	ImpersonateUsers: {name: "impersonate-users", group: "become someone", severity: model.Critical, attack: "T1548,T1078", part: "impersonate",
-		gain:  "Acts as any user, administrators and nodes included, by a request header.",
-		needs: []Need{clusterWide("impersonate", "", "users").named("system:admin")}},
+		gain:  "Acts as any user by a request header, such as kube-controller-manager, which makes tokens for every service account.",
+		named: "Acts as such a user by a request header.",
+		needs: []Need{clusterWide("impersonate", "", "users")}},
 	ImpersonateGroups: {name: "impersonate-groups", group: "become someone", severity: model.Critical, attack: "T1548,T1078", part: "impersonate",
 		gain:  "Acts as a member of any group; with the right to impersonate a user or account that is system:masters, which no rule limits.",
 		needs: []Need{clusterWide("impersonate", "", "groups").named("system:masters")}},

@@ -30,6 +30,7 @@ type builder struct {
 	secretMakers   []heldIn             // who may make secrets in kube-system
 	writesNodes    bool                 // somebody may write nodes
 	bootstraps     []int32              // secrets that are bootstrap tokens
+	nodesBound     bool                 // a binding names the group of nodes
 	anyKubelet     ID                   // Kubelet, or none
 	custom         ID                   // CustomObjects, or none
 	nodeIDs        map[string]int32
@@ -47,6 +48,7 @@ type builder struct {
 	touched        uint64                   // see each
 	subjects       map[access.Subject]int32 // users and groups
 	anyUser        ID                       // AnyUser, or none
+	anyIdentity    ID                       // AnyIdentity, or none
 	relabel        []relabel
 	hostVolumes    []ID       // subjects that may make persistent volumes
 	withName       *nameIndex // nil until rights over names are added
@@ -65,7 +67,7 @@ func newBuilder(s *model.Snapshot, network *reach.Graph, rights *access.Analysis
 	for i := range b.wide {
 		b.wide[i] = none
 	}
-	b.wideNode, b.nodeRights, b.anyUser, b.anyKubelet, b.custom, b.assumed = none, none, none, none, none, none
+	b.wideNode, b.nodeRights, b.anyUser, b.anyIdentity, b.anyKubelet, b.custom, b.assumed = none, none, none, none, none, none, none
 	b.internet = b.vertex(Internet, none, 0)
 	b.admin = b.vertex(ClusterAdmin, none, 0)
 	return b
@@ -82,6 +84,14 @@ func (b *builder) remembered() memory {
 func (b *builder) vertex(kind VertexKind, at, part int32) ID {
 	b.vertices = append(b.vertices, vertex{kind, at, part})
 	return ID(len(b.vertices) - 1)
+}
+
+// one returns the only vertex of a kind, and makes it where there is none yet.
+func (b *builder) one(at *ID, kind VertexKind) ID {
+	if *at == none {
+		*at = b.vertex(kind, none, 0)
+	}
+	return *at
 }
 
 func (b *builder) edge(from, to ID, kind EdgeKind, c Certainty, note int32) {

@@ -15,7 +15,7 @@ type Choke struct {
 // chokeKinds are the vertices that one can do something about.
 var chokeKinds = [vertexKinds]bool{
 	Container: true, NodeRoot: true, NodeFiles: true, Account: true, User: true, Group: true, Secret: true, SharedVolume: true, CloudIdentity: true,
-	RunPods: true, AnyPod: true, AnyAccount: true, AnySecret: true, AnyUser: true,
+	RunPods: true, AnyPod: true, AnyAccount: true, AnySecret: true, AnyUser: true, AnyIdentity: true,
 }
 
 // Chokes returns the vertices that the shortest paths of most sources to the

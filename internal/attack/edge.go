@@ -169,7 +169,7 @@ func (v Vertex) Held() string {
 		return "all files of " + strings.TrimPrefix(name, "the files of ")
 	case NodeFiles:
 		return "all " + strings.TrimPrefix(name, "the ")
-	case Account, User, AnyUser, AnyAccount:
+	case Account, User, AnyUser, AnyIdentity, AnyAccount:
 		return "the identity of " + name
 	case CloudIdentity, NodeIdentity:
 		return "the " + name

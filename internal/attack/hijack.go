@@ -246,7 +246,7 @@ func (b *builder) certificates(v ID, rights access.Rights) {
 	}
 	_, all := approves(strings.Replace(kubeletSigner, "kube-apiserver-client-kubelet", "*", 1))
 	if _, ok := approves(clientSigner); ok || all { // a certificate may say that it is a node's
-		b.give(v, b.target(AnyUser, none), ForgeCertificate, Certain, access.ForgeCertificate, none)
+		b.give(v, b.one(&b.anyIdentity, AnyIdentity), ForgeCertificate, Certain, access.ForgeCertificate, none)
 		b.give(v, b.kubelet(), ForgeCertificate, Certain, access.ForgeCertificate, none)
 		return
 	}

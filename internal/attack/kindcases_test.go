@@ -102,6 +102,14 @@ const onNodeOne = `
 var asNodeOne = role(true, "{apiGroups: [''], resources: [users], verbs: [impersonate], resourceNames: ['system:node:one']}",
 	"{apiGroups: [''], resources: [groups], verbs: [impersonate], resourceNames: ['system:nodes']}")
 
+// unauthenticated lets those without a login read secrets.
+var unauthenticated = strings.NewReplacer("{kind: ServiceAccount, name: default, namespace: shop}", "{kind: Group, name: 'system:unauthenticated', apiGroup: rbac.authorization.k8s.io}",
+	"name: r}", "name: u}", "name: b}", "name: ub}", "name: r\n", "name: u\n").Replace(role(true, rule("get", "", "secrets")))
+
+// signs are the rights to have a certificate in any name.
+var signs = role(true, rule("create", csrGroup, csrResource), rule("update", csrGroup, csrResource+"/approval"),
+	"{apiGroups: [certificates.k8s.io], resources: [signers], verbs: [approve], resourceNames: [kubernetes.io/kube-apiserver-client]}")
+
 var kindCases = []kindCase{
 	{ExposeService, deploy("web", "", web) + fmt.Sprintf(service, "LoadBalancer") + otherPolicy, "the internet -> container app of Deployment shop/web, needs an exploit",
 		[]string{"type: LoadBalancer => type: ClusterIP", "~app: nothing => app: web", "selector: {app: web}, ports => selector: {app: other}, ports", "~namespace: shop}\nspec: {type => namespace: shop, annotations: {service.beta.kubernetes.io/aws-load-balancer-internal: 'true'}}\nspec: {type", "~selector: {app: web}, ports => loadBalancerSourceRanges: [10.0.0.0/8], selector: {app: web}, ports"}},
@@ -307,7 +315,7 @@ spec: {parentRefs: [{name: gw}], rules: [{backendRefs: [{name: web, port: 80}]}]
 		[]string{"[bind] => [get]", "[create] => [get]"}},
 	{RewriteRole, role(true, rule("escalate, update", "rbac.authorization.k8s.io", "clusterroles, roles")), "service account shop/default -> cluster-admin, certain", []string{"escalate, update => escalate", "escalate, update => update"}},
 	{ForgeCertificate, role(true, rule("create", "certificates.k8s.io", "certificatesigningrequests"), rule("update", "certificates.k8s.io", "certificatesigningrequests/approval"),
-		"{apiGroups: [certificates.k8s.io], resources: [signers], verbs: [approve], resourceNames: [kubernetes.io/kube-apiserver-client]}"), "service account shop/default -> any user, certain",
+		"{apiGroups: [certificates.k8s.io], resources: [signers], verbs: [approve], resourceNames: [kubernetes.io/kube-apiserver-client]}"), "service account shop/default -> any user, group and service account, certain",
 		[]string{"verbs: [create] => verbs: [get]", "certificatesigningrequests/approval => other", "kubernetes.io/kube-apiserver-client] => kubernetes.io/kubelet-serving]", "kubernetes.io/kube-apiserver-client] => kubernetes.io/kube-apiserver-client-kubelet]"}},
 	{KubeletCertificate, role(true, rule("create", "certificates.k8s.io", "certificatesigningrequests"), rule("update", "certificates.k8s.io", "certificatesigningrequests/approval"),
 		"{apiGroups: [certificates.k8s.io], resources: [signers], verbs: [approve], resourceNames: [kubernetes.io/kube-apiserver-client-kubelet]}"), "service account shop/default -> the kubelet of any node, certain",
@@ -393,7 +401,14 @@ spec: {parentRefs: [{name: gw}], rules: [{backendRefs: [{name: web, port: 80}]}]
 	{Member, deploy("web", "", "") + role(false, rule("create", "", "pods")), "own pods in namespace shop -> Deployment shop/web, given", []string{gone, "[create] => [get]"}},
 	{Member, deploy("web", "", "") + role(false, rule("patch", "", "pods/ephemeralcontainers")), "running pods in namespace shop -> Deployment shop/web, given", []string{gone, "[patch] => [get]"}},
 	{Member, role(true, rule("impersonate", "", "users")), "any user -> user system:kube-scheduler, given", []string{"[impersonate] => [get]"}},
-	{Member, role(true, rule("impersonate", "", "users")), "any user -> all service accounts of the cluster, given", []string{"[impersonate] => [get]"}},
+	{Member, role(true, rule("impersonate", "", "users")) + unauthenticated, "any user -> group system:unauthenticated, given", []string{"[impersonate] => [get]", "'system:unauthenticated' => 'system:others'"}},
+	{Member, signs, "any user, group and service account -> any user, given", []string{"[approve] => [get]"}},
+	{Member, signs, "any user, group and service account -> all service accounts of the cluster, given", []string{"[approve] => [get]"}},
+	{Member, signs + strings.Replace(unauthenticated, "unauthenticated", "others", 1), "any user, group and service account -> group system:others, given", []string{"[approve] => [get]"}},
+	{ImpersonateGroup, role(true, rule("impersonate", "", "users"), "{apiGroups: [''], resources: [groups], verbs: [impersonate], resourceNames: ['system:nodes']}"),
+		"service account shop/default -> the kubelet of any node, certain", []string{"resources: [users] => resources: [uids]", "'system:nodes' => 'system:others'"}},
+	{Member, role(true, rule("impersonate", "", "users"), "{apiGroups: [''], resources: [groups], verbs: [impersonate], resourceNames: ['system:nodes']}"),
+		"the kubelet of any node -> group system:nodes, given", []string{"resources: [users] => resources: [uids]", "'system:nodes' => 'system:others'"}},
 	{Member, everybody(rule("get", "", "secrets")) + role(false, rule("create", "", "pods")), "service account shop/default -> group system:serviceaccounts, given", []string{"'system:serviceaccounts' => 'others'", "[get] => [delete]"}},
 	{CloudRole, cloudAccount + deploy("web", "serviceAccountName: web", ""), "Deployment shop/web -> cloud identity arn:aws:iam::1:role/web, likely", []string{"eks.amazonaws.com => eks.example.com", gone}},
 	{TokenMount, deploy("web", "serviceAccountName: web", ""), "Deployment shop/web -> service account shop/web, certain", []string{"serviceAccountName: web => automountServiceAccountToken: false", gone}},

@@ -18,7 +18,8 @@ const (
 	Account                         // to act as a service account
 	User                            // to act as a user
 	Group                           // to act as a member of a group
-	AnyUser                         // to act as any user and any member of a group
+	AnyUser                         // to act as any user, in the groups that all are in
+	AnyIdentity                     // to act as any user or service account, and as a member of any group
 	Secret                          // the content of a Secret
 	Volume                          // the data of a volume
 	SharedVolume                    // to change the data of a volume that others read
@@ -46,7 +47,7 @@ func (k VertexKind) String() string { return vertexNames[k] }
 var vertexNames = [vertexKinds]string{
 	Internet: "internet", Container: "container", AnyContainer: "workload", PodData: "pod", Position: "network position",
 	NodesOf: "node of workload", FilesOf: "files of node of workload", NodeRoot: "node", NodeFiles: "node files", AnyNode: "any node",
-	Account: "service account", User: "user", Group: "group", AnyUser: "any user", Secret: "secret", Volume: "volume", SharedVolume: "shared volume",
+	Account: "service account", User: "user", Group: "group", AnyUser: "any user", AnyIdentity: "any user, group and service account", Secret: "secret", Volume: "volume", SharedVolume: "shared volume",
 	CloudIdentity: "cloud identity", NodeIdentity: "cloud identity of nodes", Kubelet: "kubelet of any node", MovablePods: "pods that can move", Processes: "processes", CustomObjects: "custom objects", ClusterAdmin: "cluster-admin", AnyPod: "any pod", AnyAccount: "any service account",
 	AnySecret: "any secret", RunPods: "own pods", Connect: "any port", Debug: "debug containers",
 }

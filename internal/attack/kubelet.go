@@ -56,12 +56,7 @@ func (b *builder) bootstrap() {
 }
 
 // kubelet returns the vertex of who may be the kubelet of any node, and makes it.
-func (b *builder) kubelet() ID {
-	if b.anyKubelet == none {
-		b.anyKubelet = b.vertex(Kubelet, none, 0)
-	}
-	return b.anyKubelet
-}
+func (b *builder) kubelet() ID { return b.one(&b.anyKubelet, Kubelet) }
 
 // kubeletEdges leads from the kubelet of any node to what the Node authorizer
 // allows it: tokens for the service accounts of its pods, and their secrets.

@@ -143,13 +143,19 @@ func (b *builder) namedRight(s access.Subject, r access.NamedRight) {
 		case r.Right == access.ImpersonateUsers && strings.HasPrefix(name, "system:serviceaccount:"):
 			// The API server asks for the service account in place of the user.
 		case r.Right == access.ImpersonateUsers && r.Namespace == "" && r.Resource == "users":
-			if node, ok := strings.CutPrefix(name, "system:node:"); ok {
-				b.asNode(s, node, give)
+			node, ok := strings.CutPrefix(name, nodePrefix)
+			if ok = ok && b.inNodes(s); ok {
+				b.asNode(node, give)
 			}
-			give(b.subject(access.User(name)), ImpersonateUser, Certain)
+			if user := access.User(name); ok || !b.nodeByName(user) {
+				give(b.subject(user), ImpersonateUser, Certain)
+			}
 		case r.Right == access.ImpersonateGroups && r.Namespace == "" && r.Resource == "groups":
 			if c := b.asSomebody(s); c != Given {
 				give(b.subject(access.Group(name)), ImpersonateGroup, c)
+			}
+			if name == nodesGroup && b.access.Rights(s).Cluster.Has(access.ImpersonateUsers) {
+				give(b.kubelet(), ImpersonateGroup, Certain)
 			}
 		}
 	}
@@ -158,12 +164,15 @@ func (b *builder) namedRight(s access.Subject, r access.NamedRight) {
 	}
 }
 
-// asNode adds what the Node authorizer allows who impersonates a node, which takes
-// its group, too: tokens for the service accounts of its pods, and their secrets.
-func (b *builder) asNode(s access.Subject, node string, give func(ID, EdgeKind, Certainty)) {
-	if _, ok := b.asked(s, access.Request{Resource: "groups", Name: nodesGroup}, "impersonate"); !ok {
-		return
-	}
+// inNodes reports whether a subject may impersonate the group of nodes.
+func (b *builder) inNodes(s access.Subject) bool {
+	_, ok := b.asked(s, access.Request{Resource: "groups", Name: nodesGroup}, "impersonate")
+	return ok
+}
+
+// asNode adds what the Node authorizer allows who impersonates a node with its
+// group: tokens for the service accounts of its pods, and their secrets.
+func (b *builder) asNode(node string, give func(ID, EdgeKind, Certainty)) {
 	b.onNode(node, func(i int32, c Certainty) {
 		w := &b.Graph.workloads[i]
 		give(b.accountAt(w.account), ActAsKubelet, c)

@@ -305,9 +305,4 @@ func (b *builder) meetings() {
 }
 
 // anyNode returns the vertex of root on a node of the attacker's choice.
-func (b *builder) anyNode() ID {
-	if b.wideNode == none {
-		b.wideNode = b.vertex(AnyNode, none, 0)
-	}
-	return b.wideNode
-}
+func (b *builder) anyNode() ID { return b.one(&b.wideNode, AnyNode) }

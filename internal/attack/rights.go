@@ -47,6 +47,7 @@ const stepRights = 1<<access.WildcardAll | 1<<access.ReadSecrets | 1<<access.Exe
 const (
 	mastersGroup         = "system:masters"
 	nodesGroup           = "system:nodes"
+	nodePrefix           = "system:node:"
 	authenticatedGroup   = "system:authenticated"
 	unauthenticatedGroup = "system:unauthenticated"
 	accountsGroup        = "system:serviceaccounts"
@@ -58,6 +59,7 @@ func (b *builder) rights() {
 	b.subjects = map[access.Subject]int32{}
 	b.subjectEdges(access.Group(mastersGroup), access.Own{Held: access.Held{Cluster: 1 << access.WildcardAll}})
 	for subject, held := range b.access.Own() {
+		b.nodesBound = b.nodesBound || subject == access.Group(nodesGroup)
 		if subject != access.Group(mastersGroup) {
 			b.subjectEdges(subject, held)
 		}
@@ -201,10 +203,7 @@ func (b *builder) upgrades(s access.Subject, of step, namespace, name string) Ce
 // target returns the vertex of what a right leads to.
 func (b *builder) target(kind VertexKind, ns int32) ID {
 	if kind == AnyUser {
-		if b.anyUser == none {
-			b.anyUser = b.vertex(AnyUser, none, 0)
-		}
-		return b.anyUser
+		return b.one(&b.anyUser, AnyUser)
 	}
 	return b.at(kind, ns)
 }

@@ -183,18 +183,32 @@ func (b *builder) runPods() {
 	}
 }
 
-// users adds whom one who may be any user may be. The API server signs no
-// certificate for system:masters.
+// users adds whom one may be who may be any user, and who may have any name and
+// group: the API server signs no certificate for system:masters. A user who is
+// impersonated is in the groups that its name gives and that no right is asked for;
+// that of nodes is not among these.
 func (b *builder) users() {
-	if b.anyUser == none {
-		return
+	if b.anyIdentity != none {
+		b.edge(b.anyIdentity, b.one(&b.anyUser, AnyUser), Member, Given, none)
+		b.edge(b.anyIdentity, b.at(AnyAccount, none), Member, Given, none)
 	}
 	for id, s := range b.accounts {
-		if s.Kind != "ServiceAccount" && s != access.Group(mastersGroup) && b.accountVertex[id] != none {
-			b.edge(b.anyUser, b.accountVertex[id], Member, Given, none)
+		v := b.accountVertex[id]
+		anyUser := s.Kind == "User" && !b.nodeByName(s) || s == access.Group(unauthenticatedGroup) // as the anonymous user
+		switch {
+		case v == none || s.Kind == "ServiceAccount" || s == access.Group(mastersGroup):
+		case b.anyUser != none && anyUser:
+			b.edge(b.anyUser, v, Member, Given, none)
+		case b.anyIdentity != none && !anyUser:
+			b.edge(b.anyIdentity, v, Member, Given, none)
 		}
 	}
-	b.edge(b.anyUser, b.at(AnyAccount, none), Member, Given, none)
+}
+
+// nodeByName reports whether a user has the name of a node and the group of nodes
+// has rights, which the name alone does not give.
+func (b *builder) nodeByName(user access.Subject) bool {
+	return b.nodesBound && strings.HasPrefix(user.Name, nodePrefix)
 }
 
 // runs are the rights to have pods of one's own.
