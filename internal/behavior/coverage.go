@@ -28,6 +28,8 @@ type Interval struct {
 	From    Moment `json:"from"`
 	To      Moment `json:"to"`
 	Tier    Tier   `json:"tier,omitempty"`
+	// Kinds are those that the sensor looked for; of others nothing is known.
+	Kinds KindSet `json:"kinds,omitempty"`
 	// Whole says that the sensor was there before the first instruction. Ended, that the
 	// replica ended within the interval: a run that ended was seen to its end.
 	Whole bool `json:"whole,omitempty"`
@@ -45,7 +47,7 @@ func (i *Interval) compare(o *Interval) int {
 // join adds what is known of the same interval.
 func (i *Interval) join(o *Interval) {
 	i.To = max(i.To, o.To)
-	i.Tier = weaker(i.Tier, o.Tier)
+	i.Tier, i.Kinds = weaker(i.Tier, o.Tier), i.Kinds&o.Kinds
 	i.Whole, i.Ended = i.Whole || o.Whole, i.Ended || o.Ended
 	i.Lost, i.Folded = max(i.Lost, o.Lost), max(i.Folded, o.Folded)
 }
@@ -73,14 +75,15 @@ const keptIntervals = 1024
 // Nothing in it grows when they are delivered again, so figures are at least what
 // it says.
 type Earlier struct {
-	From     Moment `json:"from"`
-	To       Moment `json:"to"`
-	Days     Days   `json:"days"`
-	Replicas IDs    `json:"replicas"`
-	Runs     IDs    `json:"runs,omitzero"`
-	Tier     Tier   `json:"tier,omitempty"`
-	Lost     uint64 `json:"lost,omitempty"`   // the most of one interval: in all at least so many
-	Folded   uint64 `json:"folded,omitempty"` // likewise
+	From     Moment  `json:"from"`
+	To       Moment  `json:"to"`
+	Days     Days    `json:"days"`
+	Replicas IDs     `json:"replicas"`
+	Runs     IDs     `json:"runs,omitzero"`
+	Tier     Tier    `json:"tier,omitempty"`
+	Kinds    KindSet `json:"kinds,omitempty"`
+	Lost     uint64  `json:"lost,omitempty"`   // the most of one interval: in all at least so many
+	Folded   uint64  `json:"folded,omitempty"` // likewise
 }
 
 func (e *Earlier) check() error {
@@ -119,7 +122,7 @@ func (c *Coverage) Watch(i Interval) {
 }
 
 func (c *Coverage) putAside(i *Interval) {
-	e := Earlier{From: i.From, To: i.To, Replicas: IDsOf(i.Replica), Runs: IDsOf(i.Run), Tier: i.Tier, Lost: i.Lost, Folded: i.Folded}
+	e := Earlier{From: i.From, To: i.To, Replicas: IDsOf(i.Replica), Runs: IDsOf(i.Run), Tier: i.Tier, Kinds: i.Kinds, Lost: i.Lost, Folded: i.Folded}
 	e.Days = daysOf(i.From, i.To)
 	c.mergeEarlier(&e)
 }
@@ -143,7 +146,7 @@ func (c *Coverage) mergeEarlier(o *Earlier) {
 		return
 	}
 	e := c.earlier
-	e.From, e.To, e.Tier = min(e.From, o.From), max(e.To, o.To), weaker(e.Tier, o.Tier)
+	e.From, e.To, e.Tier, e.Kinds = min(e.From, o.From), max(e.To, o.To), weaker(e.Tier, o.Tier), e.Kinds&o.Kinds
 	e.Lost, e.Folded = max(e.Lost, o.Lost), max(e.Folded, o.Folded)
 	e.Days.Merge(o.Days)
 	e.Replicas.Merge(o.Replicas)
@@ -173,6 +176,6 @@ func (c *Coverage) equal(o *Coverage) bool {
 	if (a == nil) != (b == nil) || !slices.Equal(c.intervals, o.intervals) {
 		return false
 	}
-	return a == nil || a.From == b.From && a.To == b.To && a.Days == b.Days && a.Tier == b.Tier && a.Lost == b.Lost && a.Folded == b.Folded &&
+	return a == nil || a.From == b.From && a.To == b.To && a.Days == b.Days && a.Tier == b.Tier && a.Kinds == b.Kinds && a.Lost == b.Lost && a.Folded == b.Folded &&
 		a.Replicas.equal(&b.Replicas) && a.Runs.equal(&b.Runs)
 }

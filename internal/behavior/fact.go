@@ -21,7 +21,7 @@ const (
 	Listen     Kind = "listen"     // at Peer's Protocol and Port
 	Resolve    Kind = "resolve"    // Name is the DNS name asked for
 	Capability Kind = "capability" // Name is the one that was used, without CAP_
-	Syscall    Kind = "syscall"    // Name
+	Syscall    Kind = "syscall"    // Name, with x86:, x32: or arm: before it when the call is not one of the kernel's own word size; Program is [Many]
 	Privilege  Kind = "privilege"  // Name is what raised or changed it: setuid, setgid, capset
 	Ptrace     Kind = "ptrace"     // File is the program that was traced
 	Mount      Kind = "mount"      // Name is the file system's type, File where it was mounted
@@ -205,6 +205,8 @@ func (f *Fact) checkFields() error {
 	switch {
 	case f.Program.Path == "":
 		return fmt.Errorf("a fact of kind %s needs a program", f.Kind)
+	case f.Kind == Syscall && f.Program != anyone:
+		return fmt.Errorf("a fact of kind %s is of all programs: its program is %q", Syscall, Many)
 	case f.Kind != Execute && bare.Program != f.Program:
 		return fmt.Errorf("parent and arguments are of kind %s only, not of %s", Execute, f.Kind)
 	case (f.File != File{}) && !has.file, f.File.Path == "" && has.file && f.File.Layer != "":
@@ -221,6 +223,9 @@ func (f *Fact) checkFields() error {
 	}
 	return nil
 }
+
+// anyone stands for all programs.
+var anyone = Program{File: File{Path: Many}}
 
 // fieldsOf says what facts of a kind may have, beside the program.
 var fieldsOf = map[Kind]struct{ file, peer, name bool }{

@@ -35,6 +35,10 @@ func foldsOf(k Kind) []fold {
 		return listenFolds
 	case Resolve:
 		return resolveFolds
+	case Syscall:
+		return syscallFolds
+	case Capability:
+		return capabilityFolds
 	}
 	return nameFolds
 }
@@ -78,12 +82,23 @@ var resolveFolds = []fold{
 }
 
 var nameFolds = []fold{
-	{512, func(f *Fact) { f.Name, f.File = Many, File{} }}, // there are some 480 system calls
+	{512, func(f *Fact) { f.Name, f.File = Many, File{} }},
+	{1024, anyProgram},
+}
+
+var syscallFolds = []fold{
+	{1024, anyProgram}, // there are some 480, and of 32 bits as many
+}
+
+// What a container is granted has no programs, so those fold first. All capabilities
+// by so many programs each are below the last bound.
+var capabilityFolds = []fold{
+	{16, func(f *Fact) { f.Program = anyone }},
 	{1024, anyProgram},
 }
 
 func anyProgram(f *Fact) {
-	*f = Fact{Kind: f.Kind, Phase: f.Phase, Origin: f.Origin, Outcome: f.Outcome, Program: Program{File: File{Path: Many}}}
+	*f = Fact{Kind: f.Kind, Phase: f.Phase, Origin: f.Origin, Outcome: f.Outcome, Program: anyone}
 	has := fieldsOf[f.Kind]
 	if has.file {
 		f.File.Path = Many

@@ -47,7 +47,7 @@ func deed(r *rand.Rand, kinds []Kind) Fact {
 func interval(r *rand.Rand, span int) Interval {
 	from := start + Moment(r.IntN(span))*hour
 	return Interval{Replica: fmt.Sprint("web-", r.IntN(4)), Session: fmt.Sprint("s", r.IntN(3)), From: from, To: from + Moment(r.IntN(48))*hour,
-		Tier: tiers[r.IntN(len(tiers))], Whole: r.IntN(2) == 0, Lost: uint64(r.IntN(3)), Folded: uint64(r.IntN(3))}
+		Tier: tiers[r.IntN(len(tiers))], Kinds: KindsOf(Kinds[:r.IntN(len(Kinds)+1)]...), Whole: r.IntN(2) == 0, Lost: uint64(r.IntN(3)), Folded: uint64(r.IntN(3))}
 }
 
 // some is a random behavior, of much or of little.

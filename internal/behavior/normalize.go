@@ -67,6 +67,9 @@ func (o *Observation) Fact() Fact {
 	if f.Program.Path == "" {
 		f.Program.Path = unknownPath
 	}
+	if o.Kind == Syscall { // a filter of system calls is the container's
+		f.Program = anyone
+	}
 	has := fieldsOf[o.Kind]
 	if o.Kind == Execute {
 		f.Program.Parent = normalParent(o.Parent)

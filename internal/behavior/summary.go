@@ -16,10 +16,12 @@ type Summary struct {
 	Runs     int // of a job, those that were seen to their end
 	// Exact is false when there may be more replicas and runs, and more that was lost,
 	// than is said.
-	Exact   bool
-	Whole   int    // replicas that were watched from their first instruction
-	Unseen  Moment // seconds between From and To in which no replica was watched
-	Tier    Tier   // the weakest
+	Exact  bool
+	Whole  int    // replicas that were watched from their first instruction
+	Unseen Moment // seconds between From and To in which no replica was watched
+	Tier   Tier   // the weakest
+	// Kinds are those that were looked for all the time; 0 when it is not known.
+	Kinds   KindSet
 	Lost    uint64
 	Folded  uint64
 	Wanted  int // replicas there should be; 0 when that is not known
@@ -29,7 +31,7 @@ type Summary struct {
 
 // summarize adds up coverages.
 func summarize(jobs bool, wanted int, all ...*Coverage) Summary {
-	s := Summary{Exact: true, Wanted: wanted, jobs: jobs, Tier: TierLSM}
+	s := Summary{Exact: true, Wanted: wanted, jobs: jobs, Tier: TierLSM, Kinds: ^KindSet(0)}
 	replicas, runs, ended, whole := map[string]bool{}, map[string]Moment{}, map[string]bool{}, map[string]bool{}
 	var older, olderRuns IDs
 	var times []Interval
@@ -43,6 +45,7 @@ func summarize(jobs bool, wanted int, all ...*Coverage) Summary {
 		if e := c.earlier; e != nil {
 			times = append(times, Interval{From: e.From, To: e.To})
 			s.Days.Merge(e.Days)
+			s.Kinds &= e.Kinds
 			s.Exact, s.Tier, s.Lost, s.Folded = false, weaker(s.Tier, e.Tier), s.Lost+e.Lost, s.Folded+e.Folded
 			older.Merge(e.Replicas)
 			olderRuns.Merge(e.Runs)
@@ -50,6 +53,7 @@ func summarize(jobs bool, wanted int, all ...*Coverage) Summary {
 		for _, i := range c.intervals {
 			times = append(times, i)
 			s.Days.Merge(daysOf(i.From, i.To))
+			s.Kinds &= i.Kinds
 			s.Tier, s.Lost, s.Folded = weaker(s.Tier, i.Tier), s.Lost+i.Lost, s.Folded+i.Folded
 			replicas[i.Replica] = true
 			whole[i.Replica] = whole[i.Replica] || i.Whole
@@ -89,7 +93,7 @@ func unknownOf[V any](s IDs, names map[string]V) int {
 // span says from when to when was watched, and for how long not.
 func (s *Summary) span(times []Interval) {
 	if len(times) == 0 {
-		s.Tier = ""
+		s.Tier, s.Kinds = "", 0
 		return
 	}
 	slices.SortFunc(times, func(a, b Interval) int { return cmp.Compare(a.From, b.From) })

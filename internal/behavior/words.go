@@ -9,18 +9,21 @@ import (
 
 // String says a fact in one line: who did what.
 func (f Fact) String() string {
-	text := f.Program.who() + " " + f.what()
+	text := f.who() + " " + f.what()
 	if f.Outcome == Denied {
 		text += ", and was denied"
 	}
 	return text
 }
 
-func (p *Program) who() string {
-	if p.Path == Many {
+func (f *Fact) who() string {
+	switch {
+	case f.Kind == Syscall:
+		return "a program"
+	case f.Program.Path == Many:
 		return "any program"
 	}
-	return p.Path
+	return f.Program.Path
 }
 
 // what says what was done, without who did it.
@@ -58,6 +61,9 @@ func (f *Fact) what() string {
 	case Capability:
 		return "uses the capability " + f.Name
 	case Syscall:
+		if f.Name == Many {
+			return "calls many different functions of the kernel"
+		}
 		return "calls " + f.Name
 	case Privilege:
 		return "changes its privilege by " + f.Name

@@ -30,18 +30,19 @@ type profileJSON struct {
 }
 
 type coverageJSON struct {
-	Text     string        `json:"text"`
-	From     *time.Time    `json:"from"` // null when nothing was watched
-	To       *time.Time    `json:"to"`
-	Days     int           `json:"days"`
-	Replicas int           `json:"replicas"`
-	Wanted   *int          `json:"wantedReplicas"` // null when not known
-	Runs     int           `json:"runs"`
-	Exact    bool          `json:"exact"` // else replicas, runs and what was lost are at least so many
-	Gap      int64         `json:"unwatchedSeconds"`
-	Lost     uint64        `json:"lost"`
-	Folded   uint64        `json:"folded"`
-	Tier     behavior.Tier `json:"tier,omitempty"`
+	Text     string           `json:"text"`
+	From     *time.Time       `json:"from"` // null when nothing was watched
+	To       *time.Time       `json:"to"`
+	Days     int              `json:"days"`
+	Replicas int              `json:"replicas"`
+	Wanted   *int             `json:"wantedReplicas"` // null when not known
+	Runs     int              `json:"runs"`
+	Exact    bool             `json:"exact"` // else replicas, runs and what was lost are at least so many
+	Gap      int64            `json:"unwatchedSeconds"`
+	Lost     uint64           `json:"lost"`
+	Folded   uint64           `json:"folded"`
+	Tier     behavior.Tier    `json:"tier,omitempty"`
+	Kinds    behavior.KindSet `json:"kinds,omitempty"` // that were looked for; absent when not known
 }
 
 type profileImage struct {
@@ -104,7 +105,7 @@ func countStates(p *behavior.Profile) map[behavior.State]int {
 }
 
 func newCoverageJSON(s *behavior.Summary) coverageJSON {
-	j := coverageJSON{Text: s.Words(), Days: s.Days.Len(), Replicas: s.Replicas, Runs: s.Runs, Exact: s.Exact, Gap: int64(s.Unseen), Lost: s.Lost, Folded: s.Folded, Tier: s.Tier}
+	j := coverageJSON{Text: s.Words(), Days: s.Days.Len(), Replicas: s.Replicas, Runs: s.Runs, Exact: s.Exact, Gap: int64(s.Unseen), Lost: s.Lost, Folded: s.Folded, Tier: s.Tier, Kinds: s.Kinds}
 	if !s.Days.Empty() {
 		from, to := s.From.Time(), s.To.Time()
 		j.From, j.To = &from, &to

@@ -62,6 +62,13 @@ func (p *profilePrinter) head(profile *behavior.Profile) {
 		style = yellow
 	}
 	p.painted("seen", profile.Summary.Words(), style)
+	if missing := profile.Summary.Kinds.Missing(); len(missing) > 0 {
+		var names []string
+		for _, k := range missing {
+			names = append(names, strings.ToLower(titles[k]))
+		}
+		p.entry("not watched", strings.Join(names, ", "))
+	}
 	switch {
 	case profile.Lacking != "":
 		p.painted("expected", "nothing yet: "+profile.Lacking, yellow)

@@ -92,14 +92,15 @@ func watchBeginJSON(tiers []sensor.TierState) *tierListJSON {
 // watchCoverageJSON is the last line.
 func watchCoverageJSON(c *sensor.Coverage) any {
 	return struct {
-		Version   int           `json:"version"`
-		Event     string        `json:"event"`
-		Session   string        `json:"session"`
-		From      time.Time     `json:"from"`
-		To        time.Time     `json:"to"`
-		Tier      behavior.Tier `json:"tier"`
-		Lost      sensor.Losses `json:"lost"`
-		LateHints uint64        `json:"lateHints"`
-		Unnamed   uint64        `json:"unnamed"`
-	}{1, "coverage", c.Session, c.From.UTC(), c.To.UTC(), c.Tier, c.Lost, c.LateHints, c.Unnamed}
+		Version   int              `json:"version"`
+		Event     string           `json:"event"`
+		Session   string           `json:"session"`
+		From      time.Time        `json:"from"`
+		To        time.Time        `json:"to"`
+		Tier      behavior.Tier    `json:"tier"`
+		Kinds     behavior.KindSet `json:"kinds"`
+		Lost      sensor.Losses    `json:"lost"`
+		LateHints uint64           `json:"lateHints"`
+		Unnamed   uint64           `json:"unnamed"`
+	}{1, "coverage", c.Session, c.From.UTC(), c.To.UTC(), c.Tier, c.Kinds, c.Lost, c.LateHints, c.Unnamed}
 }

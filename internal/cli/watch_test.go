@@ -25,6 +25,10 @@ func happened(t *testing.T, f *machineFlags, width int, lost sensor.Losses) (str
 		o := behavior.Observation{Kind: k, Origin: behavior.Entrypoint, Program: behavior.File{Path: path, Layer: layer}, Peer: peer, Arguments: args}
 		return o.Fact()
 	}
+	named := func(k behavior.Kind, name string) behavior.Fact {
+		o := behavior.Observation{Kind: k, Origin: behavior.Entrypoint, Program: behavior.File{Path: "/usr/sbin/nginx", Layer: behavior.InImage}, Name: name}
+		return o.Fact()
+	}
 	database := behavior.Peer{Address: netip.MustParseAddr("2001:db8::5"), Protocol: "tcp", Port: 5432}
 	dropped := fact(behavior.Execute, "/tmp/a very long name that has spaces, and a \x1b[31mcommand for the terminal/dropped", behavior.Added, behavior.Peer{})
 	for _, e := range []sensor.Event{
@@ -33,6 +37,8 @@ func happened(t *testing.T, f *machineFlags, width int, lost sensor.Losses) (str
 		{Kind: sensor.Did, Container: web, Fact: fact(behavior.Listen, "/usr/sbin/nginx", behavior.InImage, behavior.Peer{Protocol: "tcp", Port: 80})},
 		{Kind: sensor.Did, Container: host, Fact: fact(behavior.Execute, "/usr/bin/apt", "", behavior.Peer{})},
 		{Kind: sensor.Did, Container: web, Fact: fact(behavior.Connect, "/usr/sbin/nginx", behavior.InImage, database)},
+		{Kind: sensor.Did, Container: web, Fact: named(behavior.Syscall, "openat")},
+		{Kind: sensor.Did, Container: web, Fact: named(behavior.Capability, "NET_BIND_SERVICE")},
 		{Kind: sensor.Did, Container: web, Fact: dropped},
 		{Kind: sensor.Alerted, Container: web, Fact: dropped, PID: 40, Ancestors: []sensor.Ancestor{{PID: 39, Command: "sh", Program: "/usr/bin/dash"}, {PID: 30, Command: "nginx"}}},
 		{Kind: sensor.Alerted, Container: web, Fact: fact(behavior.Execute, "/usr/bin/id", "", behavior.Peer{}), PID: 41, Escaped: true},
@@ -65,16 +71,17 @@ func TestWatchInText(t *testing.T) {
 		"                     process 40, by /usr/bin/dash (39), by nginx (30)",
 		"  08:00:00  ALERT    runs /usr/bin/id, with the root of the host",
 		"  08:00:00  ended    after 1m30s",
-		"container           runs  connects   accepts   listens  alerts",
-		"shop/web-0/web         2         1         0         1       2",
-		"host                   1         0         0         0       0",
+		"  08:00:00  uses     capability NET_BIND_SERVICE by /usr/sbin/nginx",
+		"container       runs  connects  accepts  listens  calls  alerts",
+		"shop/web-0/web     2         1        0        1      1       2",
+		"host               1         0        0        0      -       0",
 		"watched for 2m0s by BTF tracepoints and cgroup programs; nothing was lost",
 	} {
 		if !strings.Contains(text, "\n"+line+"\n") {
 			t.Errorf("there is no line %q in\n%s", line, text)
 		}
 	}
-	if strings.Contains(text, "/usr/bin/apt") || strings.Contains(text, "\x1b") || strings.Contains(text, "not-a-secret") {
+	if strings.Contains(text, "/usr/bin/apt") || strings.Contains(text, "openat") || strings.Contains(text, "\x1b") || strings.Contains(text, "not-a-secret") {
 		t.Errorf("the host, an escape or an argument is shown:\n%s", text)
 	}
 }
@@ -84,7 +91,7 @@ func TestWatchFitsTheTerminal(t *testing.T) {
 		text, _ := happened(t, &machineFlags{output: "text", host: true}, width, sensor.Losses{Executions: 1, Elsewhere: 12})
 		for line := range strings.Lines(text) {
 			words := strings.Fields(line)
-			if utf8.RuneCountInString(strings.TrimRight(line, "\n")) > max(width, 62) && len(words) > 3 {
+			if utf8.RuneCountInString(strings.TrimRight(line, "\n")) > max(width, 68) && len(words) > 3 {
 				t.Errorf("at %d columns: %s", width, line)
 			}
 		}
@@ -126,7 +133,7 @@ func TestWatchInJSON(t *testing.T) {
 		}
 		kinds = append(kinds, j.Event)
 	}
-	if got := strings.Join(kinds, " "); got != "container fact fact fact fact alert alert ended coverage" {
+	if got := strings.Join(kinds, " "); got != "container fact fact fact fact fact fact alert alert ended coverage" {
 		t.Error(got)
 	}
 }

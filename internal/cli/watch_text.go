@@ -57,7 +57,7 @@ func (p *watchPrinter) tiers(tiers []sensor.TierState) error {
 }
 
 func (p *watchPrinter) event(e *sensor.Event) error {
-	if p.last != e.Container {
+	if p.last != e.Container && e.Fact.Kind != behavior.Syscall {
 		p.last = e.Container
 		p.head(e.Container)
 	}
@@ -70,6 +70,9 @@ func (p *watchPrinter) event(e *sensor.Event) error {
 			p.entry(at, "began", "", dim)
 		}
 	case sensor.Did:
+		if e.Fact.Kind == behavior.Syscall { // too many to read; the summary counts them
+			break
+		}
 		verb, object := deed(&e.Fact)
 		p.entry(at, verb, object, "")
 	case sensor.Alerted:
@@ -180,6 +183,9 @@ func deed(f *behavior.Fact) (verb, object string) {
 	case behavior.Connect:
 		return "connects", f.Peer.Protocol + " " + netip.AddrPortFrom(f.Peer.Address, f.Peer.Port).String() + " by " + program
 	}
+	if f.Kind == behavior.Capability {
+		return "uses", "capability " + f.Name + " by " + program
+	}
 	return string(f.Kind), program
 }
 
@@ -193,7 +199,7 @@ func lossText(l *sensor.Losses) string {
 		what string
 	}{
 		{l.Executions, "execution"}, {l.Outgoing, "outgoing connection"}, {l.Incoming, "incoming connection"},
-		{l.Listening, "listening socket"}, {l.Elsewhere, "observation that no container is known of"},
+		{l.Listening, "listening socket"}, {l.SystemCalls, "system call"}, {l.Capabilities, "capability use"}, {l.Elsewhere, "observation that no container is known of"},
 	} {
 		if n.n > 0 {
 			parts = append(parts, counted(int(n.n), n.what))
@@ -231,7 +237,8 @@ func (p *watchPrinter) summary(w *machineWatcher) {
 	columns := []struct {
 		name string
 		kind behavior.Kind
-	}{{"runs", behavior.Execute}, {"connects", behavior.Connect}, {"accepts", behavior.Accept}, {"listens", behavior.Listen}}
+	}{{"runs", behavior.Execute}, {"connects", behavior.Connect}, {"accepts", behavior.Accept}, {"listens", behavior.Listen},
+		{"calls", behavior.Syscall}}
 	containers := slices.DeleteFunc(slices.Clone(w.order), func(c *sensor.Container) bool { return c.Host })
 	if len(containers) == 0 {
 		p.line(0, "", "no container did anything that is new")
@@ -247,17 +254,25 @@ func (p *watchPrinter) summary(w *machineWatcher) {
 	for _, c := range rows {
 		name = max(name, utf8.RuneCountInString(c.Label()))
 	}
-	name = max(12, min(name, p.width-4*10-8))
+	widths := 8
+	for _, c := range columns {
+		widths += len(c.name) + 2
+	}
+	name = max(12, min(name, p.width-widths))
 	head := fmt.Sprintf("%-*s", name, "container")
 	for _, c := range columns {
-		head += fmt.Sprintf("%10s", c.name)
+		head += "  " + c.name
 	}
 	fmt.Fprintln(p.w, p.paint(dim, head+fmt.Sprintf("%8s", "alerts")))
 	for _, c := range rows {
 		sum := w.sums[c]
 		line := fmt.Sprintf("%-*s", name, shortened(printable(c.Label()), name))
 		for _, column := range columns {
-			line += fmt.Sprintf("%10d", sum.facts[column.kind])
+			count := strconv.Itoa(sum.facts[column.kind])
+			if c.Host && !sensor.OfHost.Has(column.kind) {
+				count = "-" // which nobody looked for
+			}
+			line += fmt.Sprintf("%*s", len(column.name)+2, count)
 		}
 		fmt.Fprint(p.w, line)
 		style := ""

@@ -10,10 +10,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -87,10 +90,35 @@ func perform(act []string) error {
 		return sendTo(act[1])
 	case "serve": // serve NETWORK ADDRESS TO: accepts one connection, from itself
 		return serveOnce(act[1], act[2], act[3])
-	case "sensor": // reads a sensor until its input ends; says when it is there
-		return readSensor()
+	case "sensor": // sensor PROCESS: reads a sensor until its input ends; says when it is there
+		return readSensor(act[1])
 	case "loopback": // takes the loopback interface up
 		return loopbackUp()
+	case "calls": // calls NUMBER...: without arguments
+		for _, number := range act[1:] {
+			n, err := strconv.ParseUint(number, 10, 64)
+			if err != nil {
+				return err
+			}
+			if _, _, errno := unix.RawSyscall(uintptr(n), 0, 0, 0); errno == unix.EPERM {
+				return errno
+			}
+		}
+		return nil
+	case "pause": // waits in a call that never returns
+		go func() {
+			runtime.LockOSThread()
+			_, _, _ = unix.RawSyscall(unix.SYS_RT_SIGTIMEDWAIT, uintptr(unsafe.Pointer(new([8]byte))), 0, 0)
+		}()
+		time.Sleep(100 * time.Millisecond)
+		return nil
+	case "nested": // nested ACT...: one act in user and network namespaces of its own
+		c := exec.Command("/proc/self/exe")
+		c.Env = []string{actVariable + "=" + strings.Join(act[1:], " ")}
+		c.SysProcAttr = &syscall.SysProcAttr{
+			Cloneflags: unix.CLONE_NEWUSER | unix.CLONE_NEWNET, UidMappings: []syscall.SysProcIDMap{{Size: 1}}, GidMappings: []syscall.SysProcIDMap{{Size: 1}},
+		}
+		return c.Run()
 	case "chroot": // chroot DIRECTORY FILE: runs a file below another root
 		c := exec.Command(act[2])
 		c.SysProcAttr = &syscall.SysProcAttr{Chroot: act[1]}
@@ -197,9 +225,13 @@ func sendTo(address string) error {
 	return nil
 }
 
-func readSensor() error {
+func readSensor(contained string) error {
 	s, err := Start(Options{})
 	if err != nil {
+		return err
+	}
+	pid, err := strconv.ParseUint(contained, 10, 32)
+	if err := firstError(err, s.contain(uint32(pid))); err != nil {
 		return err
 	}
 	ctx, stop := context.WithCancel(context.Background())
@@ -209,6 +241,16 @@ func readSensor() error {
 	}()
 	fmt.Println("ready")
 	return firstError(s.Run(ctx, func(Event) {}), s.Close())
+}
+
+// contain lets a process count as one in a container.
+func (s *Sensor) contain(pid uint32) error {
+	var p kernelProcess
+	if err := s.maps.Processes.Lookup(pid, &p); err != nil {
+		return err
+	}
+	p.Session = sessionEntry
+	return s.maps.Processes.Put(pid, &p)
 }
 
 func loopbackUp() error {

@@ -8,9 +8,11 @@ import (
 	"debug/elf"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -148,16 +150,52 @@ func staticSelf() (string, error) {
 // onHostNetwork takes the network namespace out of the bundle.
 func (b *bundle) onHostNetwork(t *testing.T) {
 	t.Helper()
+	b.configure(t, func(config map[string]any) {
+		linux := config["linux"].(map[string]any)
+		linux["namespaces"] = slices.DeleteFunc(linux["namespaces"].([]any), func(n any) bool { return n.(map[string]any)["type"] == "network" })
+	})
+}
+
+// grant gives the container some capabilities, and no others.
+func (b *bundle) grant(t *testing.T, names ...string) {
+	t.Helper()
+	list := []string{}
+	for _, name := range names {
+		list = append(list, "CAP_"+name)
+	}
+	b.configure(t, func(config map[string]any) {
+		config["process"].(map[string]any)["capabilities"] = map[string]any{"bounding": list, "effective": list, "permitted": list}
+	})
+}
+
+// allow lets the container make some system calls; others fail.
+func (b *bundle) allow(t *testing.T, calls []string) {
+	t.Helper()
+	b.configure(t, func(config map[string]any) {
+		config["process"].(map[string]any)["noNewPrivileges"] = true
+		config["linux"].(map[string]any)["seccomp"] = map[string]any{
+			"defaultAction": "SCMP_ACT_ERRNO", "syscalls": []map[string]any{{"names": calls, "action": "SCMP_ACT_ALLOW"}},
+		}
+	})
+}
+
+// configure changes the bundle.
+func (b *bundle) configure(t *testing.T, change func(map[string]any)) {
+	t.Helper()
 	path := filepath.Join(b.dir, "config.template")
 	text, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	shared := strings.Replace(string(text), `,{"type":"network"}`, "", 1)
-	if shared == string(text) {
-		t.Fatal("there is no network namespace in the bundle")
+	var config map[string]any
+	if err := json.Unmarshal(text, &config); err != nil {
+		t.Fatal(err)
 	}
-	if err := os.WriteFile(path, []byte(shared), 0o600); err != nil {
+	change(config)
+	if text, err = json.Marshal(config); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, text, 0o600); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -165,9 +203,18 @@ func (b *bundle) onHostNetwork(t *testing.T) {
 // run runs the container to its end.
 func (b *bundle) run(t *testing.T, acts ...string) {
 	t.Helper()
+	if err := b.try(t, acts...); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// try is run that may fail.
+func (b *bundle) try(t *testing.T, acts ...string) error {
+	t.Helper()
 	ctx, stop := context.WithTimeout(t.Context(), time.Minute)
 	defer stop()
 	if out, err := b.command(ctx, t, acts...).CombinedOutput(); err != nil {
-		t.Fatalf("runc: %v\n%s", err, out)
+		return fmt.Errorf("runc: %w\n%s", err, out)
 	}
+	return nil
 }

@@ -16,8 +16,13 @@ const (
 	kindConnect
 	kindAccept
 	kindListen
+	kindSyscall
+	kindCapability
 	kindGroup // of hints
 )
+
+// detailShift is where a key's detail has what stands above the session.
+const detailShift = 8
 
 const (
 	flagPathCut = 1 << iota
@@ -83,6 +88,20 @@ func (r *reader) flow(key kernelKey, f *kernelFlow) {
 		Peer: behavior.Peer{Address: netip.AddrFrom16(f.Address).Unmap(), Protocol: protocols[f.Protocol], Port: f.Port},
 	}
 	r.did(r.owner(key.Cgroup, inside, false), &o, f.First, f.Last, uint32(f.Session))
+}
+
+// call tells a system call or a capability that is new.
+func (r *reader) call(key kernelKey, c *kernelCall) {
+	r.told[key] = r.day(c.Last)
+	var o behavior.Observation
+	if key.Kind == kindSyscall {
+		o = behavior.Observation{Kind: behavior.Syscall, Name: callName(uint32(key.Hash[0]), key.Hash[1] != 0)}
+	} else {
+		r.resolve(key.Hash)
+		o = behavior.Observation{Kind: behavior.Capability, Program: r.names.program(key.Cgroup, key.Hash), Name: capabilityName(key.Detail >> detailShift)}
+	}
+	session := key.Detail & (1<<detailShift - 1)
+	r.did(r.owner(key.Cgroup, true, false), &o, c.First, c.Last, session)
 }
 
 // owner finds who did something, and tells of a container that comes to light.

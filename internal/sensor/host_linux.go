@@ -36,7 +36,7 @@ func lookAtHost() (*host, error) {
 		process = "/proc/self"
 	}
 	h.rootDevice = first.device
-	if h.mounts, err = mountNamespace(process); err == nil {
+	if h.mounts, err = namespace(process, "mnt"); err == nil {
 		h.rootInode, err = inodeOf(process + "/root/")
 	}
 	if err != nil && os.Geteuid() != 0 {
@@ -107,14 +107,14 @@ func unescape(path string) string {
 	return strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`).Replace(path)
 }
 
-// mountNamespace is the number of a process's mount namespace. The link can be read
+// namespace is the number of a process's namespace, such as mnt. The link can be read
 // where it cannot be followed.
-func mountNamespace(process string) (uint32, error) {
-	name, err := os.Readlink(process + "/ns/mnt")
+func namespace(process, kind string) (uint32, error) {
+	name, err := os.Readlink(process + "/ns/" + kind)
 	if err != nil {
 		return 0, err
 	}
-	number, err := strconv.ParseUint(strings.TrimSuffix(strings.TrimPrefix(name, "mnt:["), "]"), 10, 32)
+	number, err := strconv.ParseUint(strings.TrimSuffix(strings.TrimPrefix(name, kind+":["), "]"), 10, 32)
 	return uint32(number), err
 }
 
@@ -175,6 +175,7 @@ type running struct {
 	contained   bool
 	program     string // path; as the kernel's half writes it
 	group       string // path of its control group
+	users       uint32 // number of its user namespace
 }
 
 // processes reads the processes that are there. One that ends meanwhile is left out.
@@ -219,8 +220,11 @@ func (h *host) process(pid uint32) (r running, err error) {
 			r.first = fields[len(fields)-1] == "1"
 		}
 	}
-	mounts, err := mountNamespace(dir)
+	mounts, err := namespace(dir, "mnt")
 	if err != nil {
+		return r, err
+	}
+	if r.users, err = namespace(dir, "user"); err != nil {
 		return r, err
 	}
 	if mounts != h.mounts {

@@ -31,6 +31,12 @@ type kernelAlert struct {
 	Path [512]int8
 }
 
+type kernelCall struct {
+	_     structs.HostLayout
+	First uint64
+	Last  uint64
+}
+
 type kernelExec struct {
 	_         structs.HostLayout
 	First     uint64
@@ -63,19 +69,19 @@ type kernelGroup struct {
 	_       structs.HostLayout
 	Created uint64
 	Removed uint64
-	Used    [3]uint64
-	Lost    [4]uint64
+	Used    [4]uint64
+	Lost    [16]uint64
 	Entered uint32
 	PathCut uint32
 	Path    [384]int8
 }
 
 type kernelKey struct {
-	_        structs.HostLayout
-	Cgroup   uint64
-	Hash     [2]uint64
-	Kind     uint32
-	Reserved uint32
+	_      structs.HostLayout
+	Cgroup uint64
+	Hash   [2]uint64
+	Kind   uint32
+	Detail uint32
 }
 
 type kernelListener struct {
@@ -86,10 +92,10 @@ type kernelListener struct {
 }
 
 type kernelProcess struct {
-	_        structs.HostLayout
-	Program  [2]uint64
-	Session  uint32
-	Reserved uint32
+	_       structs.HostLayout
+	Program [2]uint64
+	Session uint32
+	Users   uint32
 }
 
 // Names of all BPF objects in the ELF.
@@ -97,6 +103,7 @@ type kernelProcess struct {
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
 	kernelMapAlerts           = "alerts"
+	kernelMapCalls            = "calls"
 	kernelMapCounters         = "counters"
 	kernelMapExecScratch      = "exec_scratch"
 	kernelMapExecs            = "execs"
@@ -106,6 +113,9 @@ const (
 	kernelMapHints            = "hints"
 	kernelMapListeners        = "listeners"
 	kernelMapProcesses        = "processes"
+	kernelMapThreads          = "threads"
+	kernelProgOnCall          = "on_call"
+	kernelProgOnCapability    = "on_capability"
 	kernelProgOnCgroupMkdir   = "on_cgroup_mkdir"
 	kernelProgOnCgroupRmdir   = "on_cgroup_rmdir"
 	kernelProgOnConnect4      = "on_connect4"
@@ -122,9 +132,12 @@ const (
 	kernelVarDescribedKind    = "described_kind"
 	kernelVarDescribedOrigin  = "described_origin"
 	kernelVarDescribedSession = "described_session"
+	kernelVarExecveNumber     = "execve_number"
 	kernelVarHostMounts       = "host_mounts"
 	kernelVarHostRootDevice   = "host_root_device"
 	kernelVarHostRootInode    = "host_root_inode"
+	kernelVarLoud             = "loud"
+	kernelVarQuiet            = "quiet"
 	kernelVarQuota            = "quota"
 	kernelVarSeed             = "seed"
 )
@@ -171,6 +184,8 @@ type kernelSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type kernelProgramSpecs struct {
+	OnCall        *ebpf.ProgramSpec `ebpf:"on_call"`
+	OnCapability  *ebpf.ProgramSpec `ebpf:"on_capability"`
 	OnCgroupMkdir *ebpf.ProgramSpec `ebpf:"on_cgroup_mkdir"`
 	OnCgroupRmdir *ebpf.ProgramSpec `ebpf:"on_cgroup_rmdir"`
 	OnConnect4    *ebpf.ProgramSpec `ebpf:"on_connect4"`
@@ -188,6 +203,7 @@ type kernelProgramSpecs struct {
 // It can be passed ebpf.CollectionSpec.Assign.
 type kernelMapSpecs struct {
 	Alerts       *ebpf.MapSpec `ebpf:"alerts"`
+	Calls        *ebpf.MapSpec `ebpf:"calls"`
 	Counters     *ebpf.MapSpec `ebpf:"counters"`
 	ExecScratch  *ebpf.MapSpec `ebpf:"exec_scratch"`
 	Execs        *ebpf.MapSpec `ebpf:"execs"`
@@ -197,6 +213,7 @@ type kernelMapSpecs struct {
 	Hints        *ebpf.MapSpec `ebpf:"hints"`
 	Listeners    *ebpf.MapSpec `ebpf:"listeners"`
 	Processes    *ebpf.MapSpec `ebpf:"processes"`
+	Threads      *ebpf.MapSpec `ebpf:"threads"`
 }
 
 // kernelVariableSpecs contains global variables before they are loaded into the kernel.
@@ -209,9 +226,12 @@ type kernelVariableSpecs struct {
 	DescribedKind    *ebpf.VariableSpec `ebpf:"described_kind"`
 	DescribedOrigin  *ebpf.VariableSpec `ebpf:"described_origin"`
 	DescribedSession *ebpf.VariableSpec `ebpf:"described_session"`
+	ExecveNumber     *ebpf.VariableSpec `ebpf:"execve_number"`
 	HostMounts       *ebpf.VariableSpec `ebpf:"host_mounts"`
 	HostRootDevice   *ebpf.VariableSpec `ebpf:"host_root_device"`
 	HostRootInode    *ebpf.VariableSpec `ebpf:"host_root_inode"`
+	Loud             *ebpf.VariableSpec `ebpf:"loud"`
+	Quiet            *ebpf.VariableSpec `ebpf:"quiet"`
 	Quota            *ebpf.VariableSpec `ebpf:"quota"`
 	Seed             *ebpf.VariableSpec `ebpf:"seed"`
 }
@@ -237,6 +257,7 @@ func (o *kernelObjects) Close() error {
 // It can be passed to loadKernelObjects or ebpf.CollectionSpec.LoadAndAssign.
 type kernelMaps struct {
 	Alerts       *ebpf.Map `ebpf:"alerts"`
+	Calls        *ebpf.Map `ebpf:"calls"`
 	Counters     *ebpf.Map `ebpf:"counters"`
 	ExecScratch  *ebpf.Map `ebpf:"exec_scratch"`
 	Execs        *ebpf.Map `ebpf:"execs"`
@@ -246,11 +267,13 @@ type kernelMaps struct {
 	Hints        *ebpf.Map `ebpf:"hints"`
 	Listeners    *ebpf.Map `ebpf:"listeners"`
 	Processes    *ebpf.Map `ebpf:"processes"`
+	Threads      *ebpf.Map `ebpf:"threads"`
 }
 
 func (m *kernelMaps) Close() error {
 	return _KernelClose(
 		m.Alerts,
+		m.Calls,
 		m.Counters,
 		m.ExecScratch,
 		m.Execs,
@@ -260,6 +283,7 @@ func (m *kernelMaps) Close() error {
 		m.Hints,
 		m.Listeners,
 		m.Processes,
+		m.Threads,
 	)
 }
 
@@ -273,9 +297,12 @@ type kernelVariables struct {
 	DescribedKind    *ebpf.Variable `ebpf:"described_kind"`
 	DescribedOrigin  *ebpf.Variable `ebpf:"described_origin"`
 	DescribedSession *ebpf.Variable `ebpf:"described_session"`
+	ExecveNumber     *ebpf.Variable `ebpf:"execve_number"`
 	HostMounts       *ebpf.Variable `ebpf:"host_mounts"`
 	HostRootDevice   *ebpf.Variable `ebpf:"host_root_device"`
 	HostRootInode    *ebpf.Variable `ebpf:"host_root_inode"`
+	Loud             *ebpf.Variable `ebpf:"loud"`
+	Quiet            *ebpf.Variable `ebpf:"quiet"`
 	Quota            *ebpf.Variable `ebpf:"quota"`
 	Seed             *ebpf.Variable `ebpf:"seed"`
 }
@@ -284,6 +311,8 @@ type kernelVariables struct {
 //
 // It can be passed to loadKernelObjects or ebpf.CollectionSpec.LoadAndAssign.
 type kernelPrograms struct {
+	OnCall        *ebpf.Program `ebpf:"on_call"`
+	OnCapability  *ebpf.Program `ebpf:"on_capability"`
 	OnCgroupMkdir *ebpf.Program `ebpf:"on_cgroup_mkdir"`
 	OnCgroupRmdir *ebpf.Program `ebpf:"on_cgroup_rmdir"`
 	OnConnect4    *ebpf.Program `ebpf:"on_connect4"`
@@ -298,6 +327,8 @@ type kernelPrograms struct {
 
 func (p *kernelPrograms) Close() error {
 	return _KernelClose(
+		p.OnCall,
+		p.OnCapability,
 		p.OnCgroupMkdir,
 		p.OnCgroupRmdir,
 		p.OnConnect4,

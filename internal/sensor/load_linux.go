@@ -17,6 +17,7 @@ import (
 	"github.com/cilium/ebpf/asm"
 	"github.com/cilium/ebpf/btf"
 	"github.com/cilium/ebpf/link"
+	"golang.org/x/sys/unix"
 
 	"ullage.dev/ullage/internal/behavior"
 )
@@ -29,6 +30,27 @@ var unseen = map[string]string{
 	kernelProgOnTcpState: "TCP connections and listening sockets",
 	kernelProgOnConnect4: "connected UDP over IPv4", kernelProgOnConnect6: "connected UDP over IPv6",
 	kernelProgOnSendmsg4: "UDP over IPv4", kernelProgOnSendmsg6: "UDP over IPv6",
+	kernelProgOnCall: "system calls", kernelProgOnCapability: "capabilities",
+}
+
+// kindsBy are the kinds of facts that are not known without a program.
+var kindsBy = map[string]behavior.KindSet{
+	kernelProgOnTcpState: behavior.KindsOf(behavior.Connect, behavior.Accept, behavior.Listen),
+	kernelProgOnConnect4: behavior.KindsOf(behavior.Connect), kernelProgOnConnect6: behavior.KindsOf(behavior.Connect),
+	kernelProgOnSendmsg4: behavior.KindsOf(behavior.Connect), kernelProgOnSendmsg6: behavior.KindsOf(behavior.Connect),
+	kernelProgOnCall: behavior.KindsOf(behavior.Syscall), kernelProgOnCapability: behavior.KindsOf(behavior.Capability),
+}
+
+// kindsOf are the kinds that are looked for where some programs are refused.
+func kindsOf(refused map[string]error) behavior.KindSet {
+	kinds := behavior.KindsOf(behavior.Execute)
+	for _, of := range kindsBy {
+		kinds |= of
+	}
+	for name := range refused {
+		kinds &^= kindsBy[name]
+	}
+	return kinds
 }
 
 // attachments of programs that belong to control groups.
@@ -39,22 +61,26 @@ var attachments = map[string]ebpf.AttachType{
 
 // prepare makes the kernel's half of the options and the machine.
 func prepare(o *Options, h *host) (*ebpf.CollectionSpec, error) {
-	if o.Executions < 1 || o.Flows < 1 || o.PerGroup < 1 || o.RingBytes < os.Getpagesize() || o.RingBytes&(o.RingBytes-1) != 0 {
+	if o.Executions < 1 || o.Flows < 1 || o.Calls < 1 || o.PerGroup < 1 || o.RingBytes < os.Getpagesize() || o.RingBytes&(o.RingBytes-1) != 0 {
 		return nil, errors.New("a capacity of the sensor is below 1, or its rings are not a power of two of at least a page")
 	}
 	spec, err := loadKernel()
 	if err != nil {
 		return nil, err
 	}
-	for name, entries := range map[string]int{kernelMapExecs: o.Executions, kernelMapFlows: o.Flows, kernelMapHints: o.RingBytes, kernelMapAlerts: o.RingBytes} {
+	for name, entries := range map[string]int{kernelMapExecs: o.Executions, kernelMapFlows: o.Flows, kernelMapCalls: o.Calls, kernelMapHints: o.RingBytes, kernelMapAlerts: o.RingBytes} {
 		spec.Maps[name].MaxEntries = uint32(entries)
 	}
 	var seed [16]byte
 	_, _ = rand.Read(seed[:]) // never fails
 	quota := uint32(o.PerGroup)
+	quiet, loud := quietFunctions()
 	return spec, errors.Join(
+		spec.Variables[kernelVarExecveNumber].Set(uint32(unix.SYS_EXECVE)),
+		spec.Variables[kernelVarQuiet].Set(quiet),
+		spec.Variables[kernelVarLoud].Set(loud),
 		spec.Variables[kernelVarSeed].Set([2]uint64{binary.NativeEndian.Uint64(seed[:]), binary.NativeEndian.Uint64(seed[8:])}),
-		spec.Variables[kernelVarQuota].Set([3]uint32{quota, quota, quota}),
+		spec.Variables[kernelVarQuota].Set([4]uint32{quota, quota, quota, quota}),
 		spec.Variables[kernelVarHostMounts].Set(h.mounts),
 		spec.Variables[kernelVarHostRootInode].Set(h.rootInode),
 		spec.Variables[kernelVarHostRootDevice].Set(h.rootDevice),
@@ -79,6 +105,9 @@ func load(spec *ebpf.CollectionSpec) (*ebpf.Collection, map[string]error, error)
 	for name := range spec.Programs {
 		alone := spec.Copy()
 		maps.DeleteFunc(alone.Programs, func(other string, _ *ebpf.ProgramSpec) bool { return other != name })
+		for _, m := range alone.Maps {
+			m.MaxEntries = min(m.MaxEntries, uint32(os.Getpagesize())) // the least of a ring
+		}
 		c, err := ebpf.NewCollectionWithOptions(alone, options)
 		if err != nil {
 			refused[name] = err
@@ -118,34 +147,30 @@ func because(err error) error {
 	return unavailable("%w", err)
 }
 
-// attach lets the programs run until their links are closed.
-func attach(c *ebpf.Collection, cgroups string) (links []link.Link, err error) {
-	// What other programs rely on comes first.
-	order := append(slices.Clone(needed), slices.Sorted(maps.Keys(unseen))...)
-	for _, name := range order {
+// attach lets programs run until they are closed.
+func (s *Sensor) attach(c *ebpf.Collection, names []string) error {
+	for _, name := range names {
 		program := c.Programs[name]
 		if program == nil {
 			continue
 		}
 		var l link.Link
+		var err error
 		if at, ok := attachments[name]; ok {
-			l, err = link.AttachCgroup(link.CgroupOptions{Path: cgroups, Attach: at, Program: program})
+			l, err = link.AttachCgroup(link.CgroupOptions{Path: s.host.cgroups, Attach: at, Program: program})
 		} else {
 			l, err = link.AttachTracing(link.TracingOptions{Program: program})
 		}
 		if err != nil {
-			for _, l := range links {
-				l.Close()
-			}
-			return nil, because(fmt.Errorf("attach %s: %w", name, err))
+			return because(fmt.Errorf("attach %s: %w", name, err))
 		}
-		links = append(links, l)
+		s.links = append(s.links, l)
 	}
-	return links, nil
+	return nil
 }
 
 // tiers says which tier is active, and what of the others is known.
-func tiers(refused map[string]error, failed error) []TierState {
+func tiers(refused map[string]error, failed error, symbols bool) []TierState {
 	security := TierState{Tier: behavior.TierLSM, Reason: "this version has no program for it; the kernel would take one"}
 	if err := probeSecurityHook(); err != nil {
 		security.Reason = "this version has no program for it, and the kernel refuses such: " + oneLine(err)
@@ -162,6 +187,9 @@ func tiers(refused map[string]error, failed error) []TierState {
 			missing = append(missing, unseen[name]+" ("+oneLine(refused[name])+")")
 		}
 		tracing.Reason = "not seen: " + strings.Join(missing, ", ")
+	}
+	if failed == nil && refused[kernelProgOnCapability] == nil && !symbols {
+		tracing.Reason += "; CAP_SYS_ADMIN counts as used where the kernel only asks for it, as /proc/kallsyms does not say who asks (kernel.kptr_restrict)"
 	}
 	return []TierState{security, tracing, {Tier: behavior.TierTracepoint, Reason: "this version has no programs for it"}}
 }
@@ -184,6 +212,9 @@ func oneLine(err error) string {
 	var number syscall.Errno
 	if errors.As(err, &number) {
 		return number.Error()
+	}
+	if errors.Is(err, ebpf.ErrNotSupported) && !errors.Is(err, ErrUnavailable) {
+		return "this kernel has no hook for it"
 	}
 	line, _, _ := strings.Cut(err.Error(), "\n")
 	return line

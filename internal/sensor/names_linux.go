@@ -93,7 +93,7 @@ func (r *reader) inherit() {
 		if len(r.names.paths) < mostPaths {
 			r.names.paths[hash] = trimMemory(p.program)
 		}
-		known := kernelProcess{Program: hash, Session: p.session(byPID)}
+		known := kernelProcess{Program: hash, Session: p.session(byPID), Users: p.users}
 		r.inheritContainer(p)
 		// One that finds no room stays unnamed, as if it had begun before.
 		_ = r.sensor.maps.Processes.Update(p.pid, &known, ebpf.UpdateNoExist)

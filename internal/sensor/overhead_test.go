@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"syscall"
 	"testing"
 	"time"
@@ -24,7 +25,8 @@ const overheadRounds = 9
 // BenchmarkExecOverhead and its sibling print the CPU of this process and its
 // children for one operation: without a sensor, and the ratio to it with one, which
 // another process reads. bpf-ns/op is what the kernel measures of the programs
-// themselves, in a round of its own.
+// themselves, in a round of its own. This process counts as one in a container, of
+// which more is seen than of others.
 func BenchmarkExecOverhead(b *testing.B) {
 	program := filepath.Join(b.TempDir(), "ends")
 	if err := os.WriteFile(program, endsAtOnce(), 0o700); err != nil {
@@ -71,6 +73,26 @@ func BenchmarkConnectOverhead(b *testing.B) {
 	})
 }
 
+// BenchmarkCallOverhead makes the cheapest system call there is.
+func BenchmarkCallOverhead(b *testing.B) {
+	overhead(b, 500_000, func() error {
+		unix.Getppid()
+		return nil
+	})
+}
+
+// BenchmarkOpenOverhead opens a file for reading, and closes it.
+func BenchmarkOpenOverhead(b *testing.B) {
+	file := filepath.Join(b.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		b.Fatal(err)
+	}
+	overhead(b, 100_000, func() error {
+		fd, err := unix.Open(file, unix.O_RDONLY, 0)
+		return firstError(err, unix.Close(fd))
+	})
+}
+
 func overhead(b *testing.B, operations int, do func() error) {
 	requireMachine(b)
 	if s, err := Start(Options{}); err != nil {
@@ -113,7 +135,7 @@ func watching(b *testing.B) (stop func()) {
 		b.Fatal(err)
 	}
 	c := exec.CommandContext(b.Context(), self)
-	c.Env = append(os.Environ(), actVariable+"=sensor")
+	c.Env = append(os.Environ(), actVariable+"=sensor "+strconv.Itoa(os.Getpid()))
 	c.Stderr = os.Stderr
 	end, err := c.StdinPipe()
 	if err != nil {
@@ -150,6 +172,9 @@ func inKernel(b *testing.B, operations int, round func() float64) float64 {
 		b.Fatal(err)
 	}
 	defer s.Close()
+	if err := s.contain(uint32(os.Getpid())); err != nil {
+		b.Fatal(err)
+	}
 	sum := func() (d time.Duration) {
 		for _, p := range s.programs {
 			st, err := p.Stats()

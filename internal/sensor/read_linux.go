@@ -142,18 +142,24 @@ func (r *reader) hinted(key kernelKey) error {
 	case kindGroup:
 		r.owner(key.Cgroup, false, false) // while its bundle is there to be read
 	case kindExec:
-		var e kernelExec
-		if err = r.sensor.maps.Execs.Lookup(&key, &e); err == nil {
-			r.exec(key, &e)
-		}
+		err = hintedIn(r.sensor.maps.Execs, key, r.exec)
+	case kindSyscall, kindCapability:
+		err = hintedIn(r.sensor.maps.Calls, key, r.call)
 	default:
-		var f kernelFlow
-		if err = r.sensor.maps.Flows.Lookup(&key, &f); err == nil {
-			r.flow(key, &f)
-		}
+		err = hintedIn(r.sensor.maps.Flows, key, r.flow)
 	}
 	if errors.Is(err, ebpf.ErrKeyNotExist) {
 		return nil // its group is gone, and it was told
+	}
+	return err
+}
+
+// hintedIn tells the fact of a key that is in a map.
+func hintedIn[V any](m *ebpf.Map, key kernelKey, tell func(kernelKey, *V)) error {
+	var v V
+	err := m.Lookup(&key, &v)
+	if err == nil {
+		tell(key, &v)
 	}
 	return err
 }
@@ -165,46 +171,41 @@ func (r *reader) walk() error {
 		return err
 	}
 	r.names.forgetUnknown()
-	if err := errors.Join(r.execs(), r.flows()); err != nil || len(gone) == 0 {
+	m := &r.sensor.maps
+	// Programs come first, so that others know their names.
+	err = errors.Join(
+		untold(r, m.Execs, func(e *kernelExec) (uint64, uint64) { return e.First, e.Last }, r.exec),
+		untold(r, m.Flows, func(f *kernelFlow) (uint64, uint64) { return f.First, f.Last }, r.flow),
+		untold(r, m.Calls, func(c *kernelCall) (uint64, uint64) { return c.First, c.Last }, r.call),
+	)
+	if err != nil || len(gone) == 0 {
 		return err
 	}
 	return r.end(gone)
 }
 
-// execs tells the executions that were not told, or not of a later day, in the order in which they came.
-func (r *reader) execs() error {
-	type untold struct {
-		key kernelKey
-		kernelExec
+// untold tells the facts of a map that were not told, or not of a later day, in the
+// order in which they came.
+func untold[V any](r *reader, m *ebpf.Map, times func(*V) (first, last uint64), tell func(kernelKey, *V)) error {
+	type fact struct {
+		key   kernelKey
+		first uint64
+		value V
 	}
-	var list []untold
-	err := each(r.sensor.maps.Execs, func(key *kernelKey, e *kernelExec) {
-		if day, told := r.told[*key]; !told || day < r.day(e.Last) {
-			r.name(key, e)
-			list = append(list, untold{*key, *e})
+	var list []fact
+	err := each(m, func(key *kernelKey, v *V) {
+		first, last := times(v)
+		if day, told := r.told[*key]; told && day >= r.day(last) {
+			return
 		}
-	})
-	slices.SortFunc(list, func(a, b untold) int { return cmp.Compare(a.First, b.First) })
-	for i := range list {
-		r.exec(list[i].key, &list[i].kernelExec)
-	}
-	return err
-}
-
-func (r *reader) flows() error {
-	type untold struct {
-		key kernelKey
-		kernelFlow
-	}
-	var list []untold
-	err := each(r.sensor.maps.Flows, func(key *kernelKey, f *kernelFlow) {
-		if day, told := r.told[*key]; !told || day < r.day(f.Last) {
-			list = append(list, untold{*key, *f})
+		if e, ok := any(v).(*kernelExec); ok {
+			r.name(key, e) // which others of the list need
 		}
+		list = append(list, fact{*key, first, *v})
 	})
-	slices.SortFunc(list, func(a, b untold) int { return cmp.Compare(a.First, b.First) })
+	slices.SortFunc(list, func(a, b fact) int { return cmp.Compare(a.first, b.first) })
 	for i := range list {
-		r.flow(list[i].key, &list[i].kernelFlow)
+		tell(list[i].key, &list[i].value)
 	}
 	return err
 }
@@ -251,17 +252,24 @@ func each[K, V any](m *ebpf.Map, do func(*K, *V)) error {
 	}
 }
 
+// mapOf is where facts of a kind are kept.
+func (r *reader) mapOf(kind uint32) *ebpf.Map {
+	switch kind {
+	case kindExec:
+		return r.sensor.maps.Execs
+	case kindSyscall, kindCapability:
+		return r.sensor.maps.Calls
+	}
+	return r.sensor.maps.Flows
+}
+
 // end lets go of a control group that is gone and whose facts were told.
 func (r *reader) end(ids map[uint64]bool) error {
 	for key := range r.told {
 		if !ids[key.Cgroup] {
 			continue
 		}
-		m := r.sensor.maps.Flows
-		if key.Kind == kindExec {
-			m = r.sensor.maps.Execs
-		}
-		if err := m.Delete(&key); err != nil && !errors.Is(err, ebpf.ErrKeyNotExist) {
+		if err := r.mapOf(key.Kind).Delete(&key); err != nil && !errors.Is(err, ebpf.ErrKeyNotExist) {
 			return err
 		}
 		delete(r.told, key)

@@ -60,8 +60,11 @@ func (r *Recorder) Behaviors(c *Coverage, lost func(*Container) (Losses, error))
 	for _, container := range r.order {
 		known := r.byContainer[container]
 		i := behavior.Interval{
-			Replica: replicaOf(container, r.Node), Session: c.Session, Tier: c.Tier, Folded: known.folded,
+			Replica: replicaOf(container, r.Node), Session: c.Session, Tier: c.Tier, Kinds: c.Kinds, Folded: known.folded,
 			From: behavior.At(c.From), To: behavior.At(c.To), Whole: !container.Created.IsZero(), Ended: known.ended != nil,
+		}
+		if container.Host {
+			i.Kinds &= OfHost
 		}
 		if i.Whole {
 			i.From = behavior.At(container.Created)

@@ -36,7 +36,8 @@ func TestRecorder(t *testing.T) {
 	} {
 		r.Add(&e)
 	}
-	coverage := &Coverage{Session: "S", From: at(0), To: at(40), Tier: behavior.TierTracing, Lost: Losses{Elsewhere: 5}}
+	calls := behavior.KindsOf(behavior.Syscall)
+	coverage := &Coverage{Session: "S", From: at(0), To: at(40), Tier: behavior.TierTracing, Kinds: OfHost | calls, Lost: Losses{Elsewhere: 5}}
 	all, err := r.Behaviors(coverage, func(c *Container) (Losses, error) {
 		if c == host {
 			return Losses{Incoming: 7}, nil
@@ -59,12 +60,12 @@ func TestRecorder(t *testing.T) {
 		days      int
 		intervals []behavior.Interval
 	}{
-		{"Pod/shop/web-0 container web", 2, []behavior.Interval{{Replica: "shop/web-0", Session: "S", From: behavior.At(at(1)), To: behavior.At(at(30)), Tier: behavior.TierTracing, Whole: true, Ended: true, Lost: 7}}},
-		{"Container/plain_", 2, []behavior.Interval{{Replica: "plain_", Session: "S", From: behavior.At(at(0)), To: behavior.At(at(40)), Tier: behavior.TierTracing, Lost: 5}}},
-		{"Host/node-1", 1, []behavior.Interval{{Replica: "node-1", Session: "S", From: behavior.At(at(0)), To: behavior.At(at(40)), Tier: behavior.TierTracing, Lost: 12}}},
+		{"Pod/shop/web-0 container web", 2, []behavior.Interval{{Replica: "shop/web-0", Session: "S", From: behavior.At(at(1)), To: behavior.At(at(30)), Tier: behavior.TierTracing, Kinds: OfHost | calls, Whole: true, Ended: true, Lost: 7}}},
+		{"Container/plain_", 2, []behavior.Interval{{Replica: "plain_", Session: "S", From: behavior.At(at(0)), To: behavior.At(at(40)), Tier: behavior.TierTracing, Kinds: OfHost | calls, Lost: 5}}},
+		{"Host/node-1", 1, []behavior.Interval{{Replica: "node-1", Session: "S", From: behavior.At(at(0)), To: behavior.At(at(40)), Tier: behavior.TierTracing, Kinds: OfHost, Lost: 12}}},
 		{"Container/cache", 1, []behavior.Interval{
-			{Replica: hexID, Session: "S", From: behavior.At(at(0)), To: behavior.At(at(40)), Tier: behavior.TierTracing, Lost: 5},
-			{Replica: inner, Session: "S", From: behavior.At(at(0)), To: behavior.At(at(40)), Tier: behavior.TierTracing, Lost: 5},
+			{Replica: hexID, Session: "S", From: behavior.At(at(0)), To: behavior.At(at(40)), Tier: behavior.TierTracing, Kinds: OfHost | calls, Lost: 5},
+			{Replica: inner, Session: "S", From: behavior.At(at(0)), To: behavior.At(at(40)), Tier: behavior.TierTracing, Kinds: OfHost | calls, Lost: 5},
 		}},
 	} {
 		i := slices.IndexFunc(read, func(b *behavior.Behavior) bool { return b.Subject.String() == c.subject })

@@ -28,9 +28,10 @@ var ErrUnavailable = errors.New("the sensor cannot run here")
 type Options struct {
 	Executions int // facts about executions that are kept: 8,192
 	Flows      int // facts about connections and listening sockets: 16,384
+	Calls      int // facts about system calls and capabilities: 32,768
 	// PerGroup is how many facts of one control group are kept: that many about
-	// executions, that many about what it connects to and listens at, and that many
-	// about who connects to it. 1,024.
+	// executions, that many about what it connects to and listens at, that many about
+	// who connects to it, and that many about system calls and capabilities. 1,024.
 	PerGroup  int
 	RingBytes int           // of each ring, a power of two and at least a page: 256 KiB
 	Interval  time.Duration // between walks over the maps: 2 s
@@ -43,7 +44,7 @@ func (o *Options) setDefaults() {
 	for _, d := range []struct {
 		value    *int
 		standard int
-	}{{&o.Executions, 8192}, {&o.Flows, 16384}, {&o.PerGroup, 1024}, {&o.RingBytes, 256 << 10}} {
+	}{{&o.Executions, 8192}, {&o.Flows, 16384}, {&o.Calls, 32768}, {&o.PerGroup, 1024}, {&o.RingBytes, 256 << 10}} {
 		if *d.value == 0 {
 			*d.value = d.standard
 		}
@@ -52,6 +53,10 @@ func (o *Options) setDefaults() {
 		o.Interval = 2 * time.Second
 	}
 }
+
+// OfHost are the kinds of facts that are told of what runs outside of containers;
+// others are told of containers only.
+var OfHost = behavior.KindsOf(behavior.Execute, behavior.Connect, behavior.Accept, behavior.Listen)
 
 // TierState is what became of one tier.
 type TierState struct {
@@ -67,6 +72,9 @@ type Losses struct {
 	Outgoing   uint64 `json:"outgoing"` // connections out
 	Incoming   uint64 `json:"incoming"` // connections accepted
 	Listening  uint64 `json:"listening"`
+	// SystemCalls and Capabilities are uses of those.
+	SystemCalls  uint64 `json:"systemCalls"`
+	Capabilities uint64 `json:"capabilities"`
 	// Elsewhere are observations that are in no container's figures: of control
 	// groups for which there was no room, and runs of a program that the kernel
 	// left out because it was running on that processor already.
@@ -76,7 +84,7 @@ type Losses struct {
 
 // Total is how many observations were lost. An alert is none.
 func (l *Losses) Total() uint64 {
-	return l.Executions + l.Outgoing + l.Incoming + l.Listening + l.Elsewhere
+	return l.Executions + l.Outgoing + l.Incoming + l.Listening + l.SystemCalls + l.Capabilities + l.Elsewhere
 }
 
 func (l *Losses) add(o *Losses) {
@@ -84,6 +92,8 @@ func (l *Losses) add(o *Losses) {
 	l.Outgoing += o.Outgoing
 	l.Incoming += o.Incoming
 	l.Listening += o.Listening
+	l.SystemCalls += o.SystemCalls
+	l.Capabilities += o.Capabilities
 	l.Elsewhere += o.Elsewhere
 	l.Alerts += o.Alerts
 }
@@ -93,6 +103,7 @@ type Coverage struct {
 	Session  string
 	From, To time.Time
 	Tier     behavior.Tier
+	Kinds    behavior.KindSet // that it looks for; see [OfHost]
 	Lost     Losses
 	// LateHints is how often the ring had no room for a hint. Nothing is lost by it.
 	LateHints uint64

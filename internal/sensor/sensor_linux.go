@@ -5,6 +5,8 @@ package sensor
 import (
 	"crypto/rand"
 	"errors"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/cilium/ebpf"
@@ -24,6 +26,7 @@ type Sensor struct {
 	booted  time.Time // when the clock of the kernel's times began
 
 	programs map[string]*ebpf.Program
+	kinds    behavior.KindSet
 	maps     kernelMaps
 	links    []link.Link
 	tiers    []TierState
@@ -54,7 +57,11 @@ func Start(o Options) (_ *Sensor, err error) {
 			loaded.Close()
 		}
 	}()
-	s := &Sensor{options: o, host: h, session: rand.Text()[:12], tiers: tiers(refused, nil)}
+	var quiet [8][2]uint64
+	if err := spec.Variables[kernelVarQuiet].Get(&quiet); err != nil {
+		return nil, err
+	}
+	s := &Sensor{options: o, host: h, session: rand.Text()[:12], tiers: tiers(refused, nil, quiet[0][0] != 0), kinds: kindsOf(refused)}
 	if err := loaded.Assign(&s.maps); err != nil {
 		return nil, err
 	}
@@ -66,12 +73,22 @@ func Start(o Options) (_ *Sensor, err error) {
 	if s.booted, err = bootTime(); err != nil {
 		return nil, err
 	}
-	if s.links, err = attach(loaded, h.cgroups); err != nil {
+	defer func() {
+		if err != nil {
+			err = errors.Join(append([]error{err}, closeAll(s.links)...)...)
+		}
+	}()
+	// Whoever begins from here on is known, and then who was there before; the others
+	// can rely on it.
+	if err = s.attach(loaded, needed); err != nil {
+		return nil, err
+	}
+	s.reader = newReader(s, seed)
+	s.reader.inherit()
+	if err = s.attach(loaded, slices.Sorted(maps.Keys(unseen))); err != nil {
 		return nil, err
 	}
 	s.started = time.Now()
-	s.reader = newReader(s, seed)
-	s.reader.inherit()
 	return s, nil
 }
 
@@ -80,7 +97,7 @@ func Start(o Options) (_ *Sensor, err error) {
 func Tiers() []TierState {
 	s, err := Start(Options{})
 	if err != nil {
-		return tiers(nil, err)
+		return tiers(nil, err, false)
 	}
 	defer s.Close()
 	return s.Tiers()
@@ -91,19 +108,23 @@ func (s *Sensor) Tiers() []TierState { return s.tiers }
 
 // Close detaches all programs. What the kernel kept is gone.
 func (s *Sensor) Close() error {
-	var errs []error
-	for _, l := range s.links {
-		errs = append(errs, l.Close())
-	}
+	errs := closeAll(s.links)
 	for _, p := range s.programs {
 		errs = append(errs, p.Close())
 	}
 	return errors.Join(append(errs, s.maps.Close())...)
 }
 
+func closeAll(links []link.Link) (errs []error) {
+	for _, l := range links {
+		errs = append(errs, l.Close())
+	}
+	return errs
+}
+
 // Coverage is what the sensor could and could not keep so far.
 func (s *Sensor) Coverage() (Coverage, error) {
-	c := Coverage{Session: s.session, From: s.started, To: time.Now(), Tier: behavior.TierTracing}
+	c := Coverage{Session: s.session, From: s.started, To: time.Now(), Tier: behavior.TierTracing, Kinds: s.kinds}
 	var err error
 	if c.Lost, err = s.reader.losses(); err != nil {
 		return c, err
@@ -144,7 +165,8 @@ const (
 )
 
 func lossesOf(g *kernelGroup) Losses {
-	return Losses{Executions: g.Lost[kindExec], Outgoing: g.Lost[kindConnect], Incoming: g.Lost[kindAccept], Listening: g.Lost[kindListen]}
+	return Losses{Executions: g.Lost[kindExec], Outgoing: g.Lost[kindConnect], Incoming: g.Lost[kindAccept], Listening: g.Lost[kindListen],
+		SystemCalls: g.Lost[kindSyscall], Capabilities: g.Lost[kindCapability]}
 }
 
 // bootTime is when the clock that the kernel's times are of began to run.

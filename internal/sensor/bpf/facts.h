@@ -14,9 +14,13 @@ enum kind {
 	KIND_CONNECT,
 	KIND_ACCEPT,
 	KIND_LISTEN,
+	KIND_SYSCALL,
+	KIND_CAPABILITY,
 	KINDS,
 	KIND_GROUP = KINDS, /* of hints only: a control group was made */
 };
+
+#define KIND_SLOTS 16 /* a power of two above all kinds */
 
 /* Each room of a control group has a quota of its own, so that strangers who
  * connect to a server cannot use up what is for its executions. */
@@ -24,6 +28,7 @@ enum room {
 	ROOM_EXEC,
 	ROOM_OUT, /* connect and listen */
 	ROOM_IN,
+	ROOM_CALLS, /* system calls and capabilities */
 	ROOMS,
 };
 
@@ -56,8 +61,10 @@ struct key {
 	u64 cgroup;
 	u64 hash[2];
 	u32 kind;
-	u32 reserved;
+	u32 detail; /* of calls: the session, and above it the capability */
 };
+
+#define DETAIL_SHIFT 8
 
 /* Times are nanoseconds since boot. The last one may be a second late. */
 struct exec {
@@ -90,16 +97,38 @@ struct group {
 	u64 created; /* 0: before the sensor */
 	u64 removed; /* 0: lives */
 	u64 used[ROOMS];
-	u64 lost[KINDS]; /* observations that found no room */
+	u64 lost[KIND_SLOTS]; /* observations that found no room */
 	u32 entered;
 	u32 path_cut;
 	char path[GROUP_PATH_BYTES]; /* within the cgroup v2 tree; empty when not known */
 };
 
+/* A system call or a capability, of which the key says all: hash is the number and
+ * the machine's word size of a call, the program that used a capability. */
+struct call {
+	u64 first;
+	u64 last;
+};
+
+/* Numbers that are told one by one. */
+#define SYSCALLS 512
+#define NUMBERS 1024
+#define NO_NUMBER 0xffffffff /* one that no call has */
+
+/* What is known of a thread, so that most of its calls cost a look at one bit. */
+struct thread {
+	u64 groups; /* where the kernel has its control groups: others when it moves */
+	u64 cgroup;
+	u64 program[2];
+	u32 epoch; /* it is forgotten with it */
+	u32 session;
+	u64 calls[2][SYSCALLS / 64]; /* that are kept: native, 32 bits */
+};
+
 struct process {
 	u64 program[2];
 	u32 session;
-	u32 reserved;
+	u32 users; /* number of the user namespace in which it came into the container; 0: not known */
 };
 
 struct listener {

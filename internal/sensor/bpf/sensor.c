@@ -16,7 +16,7 @@ char LICENSE[] SEC("license") = "Dual MIT/GPL";
 
 /* Set by the loader. */
 volatile const u64 seed[2] = {};
-volatile const u32 quota[ROOMS] = {1024, 1024, 1024};
+volatile const u32 quota[ROOMS] = {1024, 1024, 1024, 1024};
 volatile const u32 host_mounts = 0; /* inode of the host's mount namespace */
 volatile const u64 host_root_inode = 0;
 volatile const u32 host_root_device = 0; /* as the kernel encodes it */
@@ -41,10 +41,18 @@ MAP(execs, BPF_MAP_TYPE_HASH, struct key, struct exec, 8192);
 MAP(flows, BPF_MAP_TYPE_HASH, struct key, struct flow, 16384);
 MAP(groups, BPF_MAP_TYPE_HASH, u64, struct group, 4096);
 MAP(processes, BPF_MAP_TYPE_HASH, u32, struct process, 32768);
+MAP(calls, BPF_MAP_TYPE_HASH, struct key, struct call, 32768);
 MAP(listeners, BPF_MAP_TYPE_HASH, struct listener, struct process, 8192);
 MAP(counters, BPF_MAP_TYPE_PERCPU_ARRAY, u32, u64, COUNTERS);
 MAP(exec_scratch, BPF_MAP_TYPE_PERCPU_ARRAY, u32, struct workspace, 1);
 MAP(group_scratch, BPF_MAP_TYPE_PERCPU_ARRAY, u32, struct group, 1);
+
+struct {
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct thread);
+} threads SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
@@ -128,10 +136,11 @@ static __always_inline enum kept keep(void *map, struct key *key, void *value, u
 	} else {
 		__sync_fetch_and_add(&g->used[room], -1);
 	}
-	__sync_fetch_and_add(&g->lost[key->kind & 3], 1);
+	__sync_fetch_and_add(&g->lost[key->kind & (KIND_SLOTS - 1)], 1);
 	return LOST;
 }
 
+#include "calls.h"
 #include "file.h"
 
 /* ---- processes ---- */
@@ -253,6 +262,7 @@ int BPF_PROG(on_exec, struct task_struct *task, int old_pid, struct linux_binprm
 	struct file *file = BPF_CORE_READ(bprm, file);
 	struct process self = {}, *known;
 	struct key key = {.cgroup = cgroup, .kind = KIND_EXEC};
+	u32 before = SESSION_NONE;
 	struct exec *e;
 	enum kept kept;
 	bool inside;
@@ -265,7 +275,13 @@ int BPF_PROG(on_exec, struct task_struct *task, int old_pid, struct linux_binprm
 	e->uid = (u32)bpf_get_current_uid_gid();
 	known = bpf_map_lookup_elem(&processes, &pid);
 	inside = contained(task, fs);
-	e->session = session_of(task, cgroup, inside, known ? known->session : SESSION_NONE);
+	if (known) {
+		before = known->session;
+		self.users = known->users;
+	}
+	e->session = session_of(task, cgroup, inside, before);
+	if (before == SESSION_NONE)
+		self.users = BPF_CORE_READ(task, cred, user_ns, ns.inum);
 	known = bpf_map_lookup_elem(&processes, &parent_pid);
 	if (known) {
 		e->parent[0] = known->program[0];
@@ -288,6 +304,7 @@ int BPF_PROG(on_exec, struct task_struct *task, int old_pid, struct linux_binprm
 	self.session = e->session;
 	if (bpf_map_update_elem(&processes, &pid, &self, BPF_ANY))
 		count(COUNT_PROCESSES_LOST);
+	began(task, cgroup, &self, before);
 	hash_exec(&key, e);
 	kept = keep(&execs, &key, e, now, ROOM_EXEC);
 	if (kept != SEEN && (e->flags & (FLAG_CONTAINED | FLAG_ESCAPED)) &&
@@ -312,6 +329,7 @@ int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
 	copy = *known;
 	if (bpf_map_update_elem(&processes, &tgid, &copy, BPF_ANY))
 		count(COUNT_PROCESSES_LOST);
+	forked(parent, child);
 	return 0;
 }
 

@@ -29,9 +29,12 @@ enum bpf_map_type {
 	BPF_MAP_TYPE_HASH = 1,
 	BPF_MAP_TYPE_PERCPU_ARRAY = 6,
 	BPF_MAP_TYPE_RINGBUF = 27,
+	BPF_MAP_TYPE_TASK_STORAGE = 29,
 };
 
 enum { BPF_ANY = 0, BPF_NOEXIST = 1 };
+enum { BPF_F_NO_PREALLOC = 1 };	       /* of maps */
+enum { BPF_LOCAL_STORAGE_GET_F_CREATE = 1 };
 
 struct bpf_sock_addr {
 	__u32 user_family;
@@ -128,17 +131,32 @@ struct signal_struct {
 	atomic_t live;
 };
 
+typedef struct {
+	u32 val;
+} kuid_t;
+
 struct user_namespace {
+	struct user_namespace *parent;
 	int level;
+	kuid_t owner;
+	struct ns_common ns;
 };
 
 struct cred {
+	kuid_t euid;
 	struct user_namespace *user_ns;
 };
 
+struct thread_info {
+	unsigned long flags;
+	u32 status; /* not on arm64 */
+};
+
 struct task_struct {
+	struct thread_info thread_info;
 	struct mm_struct *mm;
 	struct cred *cred;
+	struct cred *real_cred;
 	int pid;
 	int tgid;
 	struct task_struct *real_parent;
@@ -147,6 +165,7 @@ struct task_struct {
 	struct fs_struct *fs;
 	struct nsproxy *nsproxy;
 	struct signal_struct *signal;
+	struct css_set *cgroups;
 	char comm[16];
 };
 
