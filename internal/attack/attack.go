@@ -85,6 +85,7 @@ type Graph struct {
 	guardVerdicts []guardVerdict
 	proven        [][]access.Proof
 	memory        memory
+	inCloud       cloudState
 
 	uses       []use        // of containers
 	listens    []reach.Port // of containers

@@ -299,29 +299,6 @@ func (p *proposer) isolate(e Edge) {
 		tree.Entry("policyTypes", []string{"Ingress"}), tree.Entry("ingress", []tree.Node{own}))
 }
 
-// closeMetadata keeps a workload from the instance metadata service.
-func (p *proposer) closeMetadata(e Edge) {
-	if p.vertices[e.From].kind != Position {
-		return
-	}
-	w := &p.workloads[p.vertices[e.From].at]
-	if w.hostNetwork != nil || w.Pod.Labels().Len() == 0 {
-		return
-	}
-	block := func(cidr string, except ...string) tree.Node {
-		entries := []tree.Node{tree.Entry("cidr", cidr)}
-		if len(except) > 0 {
-			entries = append(entries, tree.Entry("except", except))
-		}
-		return tree.MapOf(tree.Entry("ipBlock", tree.MapOf(entries...)))
-	}
-	to := tree.MapOf(tree.Entry("to", []tree.Node{
-		tree.MapOf(tree.Entry("namespaceSelector", tree.MapOf())), block("0.0.0.0/0", "169.254.169.254/32"), block("::/0"),
-	}))
-	p.policy(w, "no-metadata", "add a NetworkPolicy that keeps "+w.Object.Key.String()+" from 169.254.169.254",
-		tree.Entry("policyTypes", []string{"Egress"}), tree.Entry("egress", []tree.Node{to}))
-}
-
 // policy adds a NetworkPolicy for the pods of a workload.
 func (p *proposer) policy(w *workload, suffix, title string, spec ...tree.Node) {
 	key := model.Key{

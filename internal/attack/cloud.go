@@ -152,21 +152,3 @@ func (b *builder) cloudAccounts() []int32 {
 	}
 	return all
 }
-
-// inCloud returns what says that the nodes run in a cloud, or nil.
-func (b *builder) inCloud() *model.Object {
-	for i := range b.nodes {
-		if o := b.nodes[i].object; o != nil {
-			id := o.Root.Dig("spec", "providerID").Str()
-			if strings.HasPrefix(id, "aws://") || strings.HasPrefix(id, "gce://") || strings.HasPrefix(id, "azure://") {
-				return o
-			}
-		}
-	}
-	for _, id := range b.cloudAccounts() {
-		if all := b.cloud(id); len(all) > 0 {
-			return all[0].why.object
-		}
-	}
-	return nil
-}

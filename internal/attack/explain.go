@@ -87,6 +87,8 @@ func (g *Graph) explain(e Edge, from, to Vertex) Step {
 	case Member, UseAdmin, MountAny, ProxyService, AnonymousAPI, NodePlacement:
 	case ExploitService:
 		s.Evidence = g.whyConnected(g.vertices[e.From].at, g.vertices[e.To].part)
+	case NodeMetadata:
+		s.Evidence = g.whyMetadata(e)
 	case RunEscape, DebugEscape:
 		s.Evidence = g.whyOpen(&g.guardVerdicts[e.note])
 	default:

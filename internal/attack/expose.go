@@ -1,8 +1,6 @@
 package attack
 
 import (
-	"net/netip"
-
 	"ullage.dev/ullage/internal/reach"
 	"ullage.dev/ullage/internal/tree"
 )
@@ -80,31 +78,4 @@ func sameField(from, field, to *tree.Node) *tree.Node {
 		return n
 	}
 	return nil
-}
-
-// metadata adds the instance metadata service, for pods that policies let connect
-// to it. Whether it answers pods is a setting of the cloud.
-func (b *builder) metadata() {
-	why := b.inCloud()
-	if why == nil {
-		return
-	}
-	address := b.network.Address(netip.AddrFrom4([4]byte{169, 254, 169, 254}))
-	identity := b.vertex(NodeIdentity, none, 0)
-	for i := range b.Graph.workloads {
-		w := &b.Graph.workloads[i]
-		certainty := Unknown
-		if w.hostNetwork != nil {
-			certainty = Likely
-		}
-		for _, from := range b.endpointsOf(int32(i)) {
-			if b.network.Ports(from, address).On(reach.Port{Number: 80}) != reach.No {
-				b.because(b.workloadVertex(int32(i), positionAt), identity, NodeMetadata, certainty, w.Object, w.Pod.Spec)
-				break
-			}
-		}
-	}
-	for i := range b.nodes {
-		b.because(b.nodes[i].root, identity, NodeMetadata, Certain, why, nil)
-	}
 }

@@ -15,7 +15,10 @@ import (
 
 func graphOf(t testing.TB, closed bool, objects ...*model.Object) *Graph {
 	t.Helper()
-	s := model.NewSnapshot(objects, closed)
+	return graphFrom(model.NewSnapshot(objects, closed))
+}
+
+func graphFrom(s *model.Snapshot) *Graph {
 	return New(s, reach.New(s), access.New(s), Options{KubernetesMinor: 37})
 }
 

@@ -47,6 +47,7 @@ type podFact struct {
 	node  string
 	hash  uint64 // of node
 	maker uint64 // the uid of its controller
+	ipv6  answer // it has such an address
 }
 
 // makerFact is what is kept of an object that makes pods and that others make.
@@ -115,7 +116,7 @@ func remembered[F any](b *builder, gk model.GroupKind, before []F, object func(*
 }
 
 func (b *builder) readPod(o *model.Object) podFact {
-	f := podFact{object: o, place: b.placeOf(o), maker: makerOf(o)}
+	f := podFact{object: o, place: b.placeOf(o), maker: makerOf(o), ipv6: hasIPv6(o.Root)}
 	if name := o.Root.Get("spec").Get("nodeName"); name.Str() != "" {
 		f.node, f.hash = name.Str(), name.Hash()
 	}

@@ -76,6 +76,7 @@ type attackReport struct {
 	Paths      [][]attack.Stage
 	Weights    []int
 	Reaching   int // starting points that have a path
+	Known      int // of these, those that have one of steps that hang on nothing unknown
 	Entries    int // starting points
 	Chokes     []attackChoke
 	Remedies   []attack.Remedy
@@ -176,9 +177,13 @@ func (f *attackFlags) report(s *model.Snapshot) (*attackReport, error) {
 		r.Paths, r.Weights = append(r.Paths, path.stages), append(r.Weights, path.Weight)
 	}
 	r.Entries = len(ends.Entries)
+	known := g.KnownDistances(ends.To)
 	for _, v := range ends.Entries {
 		if _, ok := d.From(v); ok {
 			r.Reaching++
+		}
+		if _, ok := known.From(v); ok {
+			r.Known++
 		}
 	}
 	if r.Reaching == 0 {

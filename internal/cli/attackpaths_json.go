@@ -75,6 +75,7 @@ type attackReportJSON struct {
 	Version  string             `json:"kubernetes"` // that is judged by
 	Entries  int                `json:"entries"`
 	Reaching int                `json:"reaching"`
+	Known    int                `json:"known"` // of those, by steps that hang on nothing unknown
 	Paths    []attackPathJSON   `json:"paths"`
 	Chokes   []attackChokeJSON  `json:"chokePoints"`
 	Changes  []attackRemedyJSON `json:"changes"`
@@ -100,7 +101,7 @@ func asAttackVertex(v attack.Vertex) attackVertexJSON {
 
 func attackJSON(r *attackReport) attackReportJSON {
 	out := attackReportJSON{
-		From: r.From, To: r.To, Within: r.Namespaces, World: "open", Version: r.Kubernetes, Unread: r.Unread, Doubt: r.Doubt, Incomplete: r.Incomplete, Entries: r.Entries, Reaching: r.Reaching,
+		From: r.From, To: r.To, Within: r.Namespaces, World: "open", Version: r.Kubernetes, Unread: r.Unread, Doubt: r.Doubt, Incomplete: r.Incomplete, Entries: r.Entries, Reaching: r.Reaching, Known: r.Known,
 		Paths: []attackPathJSON{}, Chokes: []attackChokeJSON{}, Changes: []attackRemedyJSON{}, Problems: []string{},
 	}
 	if r.Closed {

@@ -102,11 +102,20 @@ func (r *attackReport) summary() string {
 	if len(r.Namespaces) > 0 {
 		what += " in " + inNamespaces(r.Namespaces)
 	}
-	if r.Entries == 1 {
+	switch {
+	case r.Entries == 1 && r.Known == 0:
+		return "Whether there is a path from " + r.from() + " to " + r.To + " is unknown: " + unknownPaths + "."
+	case r.Entries == 1:
 		return "There is a path from " + r.from() + " to " + r.To + "."
+	case r.Known == 0:
+		return fmt.Sprintf("%d of %d %s may lead to %s: %s.", r.Reaching, r.Entries, what, r.To, unknownPaths)
+	case r.Known < r.Reaching:
+		return fmt.Sprintf("%d of %d %s lead to %s; %d more may: %s.", r.Known, r.Entries, what, r.To, r.Reaching-r.Known, unknownPaths)
 	}
 	return fmt.Sprintf("%d of %d %s lead to %s.", r.Reaching, r.Entries, what, r.To)
 }
+
+const unknownPaths = "each path has a step that hangs on what the input does not say"
 
 // worst returns the least certain step of a path.
 func worst(stages []attack.Stage) attack.Certainty {
