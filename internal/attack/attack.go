@@ -83,6 +83,7 @@ type Graph struct {
 	evidence      []evidence
 	restricted    []access.NamedRight
 	guardVerdicts []guardVerdict
+	guardMemory   guardMemory
 	proven        [][]access.Proof
 	memory        memory
 	inCloud       cloudState

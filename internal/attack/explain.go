@@ -242,7 +242,13 @@ func (g *Graph) whyOpen(v *guardVerdict) []Evidence {
 			text = o.Key.String() + " enforces the level " + v.level.node.Text()
 		}
 	}
-	return []Evidence{{text + "; nothing refuses a pod with " + v.danger, v.level.object, v.level.node}}
+	text += "; nothing refuses a pod with " + v.danger
+	r := &v.refusal
+	if r.answer == no {
+		return []Evidence{{text + r.given, v.level.object, v.level.node}}
+	}
+	o := g.snapshot.Get(model.Key{Cluster: g.cluster(), GroupKind: model.PolicyKind, Name: r.policy})
+	return []Evidence{{text + " for certain", v.level.object, v.level.node}, {"ValidatingAdmissionPolicy/" + r.policy + " may refuse it: " + r.why, o, nil}}
 }
 
 func (g *Graph) whyNamed(r *access.NamedRight) []Evidence {

@@ -9,9 +9,11 @@ import (
 )
 
 // A pod of the attacker's making gives the node when it is dangerous in one of
-// the ways below and nothing refuses it. A policy counts as refusing the danger
-// only if it lets a harmless pod of the same name and image pass: what else it
-// asks for, such as labels, an attacker adds.
+// the ways below and nothing refuses it. What else policies ask for, such as
+// labels and an image of their registry, an attacker adds: each danger is tried with
+// several bases, and one that passes shows a way in. A policy counts as refusing the
+// danger where it refuses it with every base, and with some base lets a harmless pod
+// pass. What is neither is unknown.
 
 // candidate is a dangerous pod.
 type candidate struct {
@@ -110,6 +112,7 @@ type guardVerdict struct {
 	certainty Certainty
 	danger    string
 	level     evidence // the label, or the namespace without one
+	refusal   refusal  // what may refuse it, where that is not known
 }
 
 // guards judges dangerous pods.
@@ -120,11 +123,23 @@ type guards struct {
 	debugger *policy.Worker // of the rules about debug containers
 	relabels bool           // the namespace's labels are the attacker's to choose
 	pods     map[string]*model.Object
+	words    wordsOf // of the policies
+	tries    tries
 }
 
 func (b *builder) newGuards() *guards {
 	g := &guards{builder: b, pods: map[string]*model.Object{}}
+	for _, kind := range []model.GroupKind{model.PolicyKind, model.PolicyBindingKind} {
+		for o := range b.snapshot.Kind(kind) {
+			g.words.read(o.Root, false)
+		}
+	}
 	g.rules = b.denying()
+	if slices.ContainsFunc(g.rules, func(r *policy.Rule) bool { return r.ParamRef != nil }) {
+		g.bindParams() // these may be any objects, so nothing is remembered
+	} else {
+		g.remember()
+	}
 	work := func(rules []*policy.Rule) *policy.Worker {
 		if len(rules) == 0 {
 			return nil
@@ -176,10 +191,7 @@ func debugMatch(m policy.Match) (policy.Match, bool) {
 // Policies that cannot be read are left out: they refuse nothing for certain.
 func (b *builder) denying() []*policy.Rule {
 	var rules []*policy.Rule
-	var bindings []*model.Object
-	for o := range b.snapshot.Kind(model.PolicyBindingKind) {
-		bindings = append(bindings, o)
-	}
+	bindings := slices.Collect(b.snapshot.Kind(model.PolicyBindingKind))
 	for o := range b.snapshot.Kind(model.PolicyKind) {
 		made, err := policy.Native(append([]*model.Object{o}, bindings...))
 		if err != nil {
@@ -191,17 +203,21 @@ func (b *builder) denying() []*policy.Rule {
 			}
 		}
 	}
-	for _, r := range rules {
-		if r.ParamRef == nil {
-			continue
-		}
-		var all []*model.Object
-		for _, o := range b.snapshot.All() {
-			all = append(all, o)
-		}
-		return policy.Bind(rules, all, b.snapshot.Complete)
-	}
 	return rules
+}
+
+// bindParams looks for the parameters of the rules.
+func (g *guards) bindParams() {
+	var all []*model.Object
+	for _, o := range g.snapshot.All() {
+		all = append(all, o)
+	}
+	g.rules = policy.Bind(g.rules, all, g.snapshot.Complete)
+	for _, r := range g.rules {
+		if r.Params != nil {
+			g.words.readParams(r.Params)
+		}
+	}
 }
 
 // Fact, References and Namespace are what policies ask about other objects.
@@ -235,8 +251,13 @@ func (b *builder) namespaceObject(name string) *model.Object {
 // judge returns the most certain danger that a namespace lets in; its certainty
 // is Given where it lets none in.
 func (g *guards) judge(ns int32, debug bool) guardVerdict {
+	key := g.question(g.namespaces[ns])
+	key.debug = debug
+	return g.remembering(key, func() guardVerdict { return g.try(g.namespaces[ns], debug) })
+}
+
+func (g *guards) try(name string, debug bool) guardVerdict {
 	best := guardVerdict{}
-	name := g.namespaces[ns]
 	open, restricts, minor, level := g.level(name)
 	best.level = level
 	slots := []slot{asMain, asInit}
@@ -251,19 +272,16 @@ func (g *guards) judge(ns int32, debug bool) guardVerdict {
 			if debug && !c.debug {
 				continue
 			}
-			pod := g.pod(at, c.name, g.seen(name, at), c.spec)
-			if restricts && !baseline(pod.Root.Get("metadata"), pod.Root.Get("spec"), minor) {
+			if pod := g.pod(at, c.name, g.seen(name, at), c.spec); restricts && !baseline(pod.Root.Get("metadata"), pod.Root.Get("spec"), minor) {
 				continue
 			}
-			certainty := open
-			switch g.refused(pod, name, at) {
-			case yes:
+			refused := g.refused(at, c.name, name, c.spec)
+			if refused.answer == yes {
 				continue
-			case perhaps:
-				certainty = Unknown
 			}
+			certainty := refused.certainty(open)
 			if best.certainty == Given || certainty < best.certainty {
-				best.certainty, best.danger = certainty, c.name+at.words
+				best.certainty, best.danger, best.refusal = certainty, c.name+at.words, refused
 			}
 			if certainty == open {
 				return best
@@ -311,47 +329,6 @@ func (g *guards) judging(at slot) *policy.Worker {
 		return g.debugger
 	}
 	return g.worker
-}
-
-// refused reports whether an admission policy refuses a pod for what is
-// dangerous in it.
-func (g *guards) refused(pod *model.Object, namespace string, at slot) answer {
-	worker := g.judging(at)
-	if worker == nil {
-		return no
-	}
-	anyway := map[*policy.Rule]bool{}
-	var tally policy.Tally
-	for _, o := range worker.Evaluate(g.pod(at, "harmless", namespace, harmless), &tally) {
-		anyway[o.Rule] = true
-	}
-	verdict := no
-	for _, o := range worker.Evaluate(pod, &tally) {
-		switch {
-		case anyway[o.Rule] || o.Rule == nil:
-		case o.Verdict == policy.Fail:
-			return yes
-		default:
-			verdict = perhaps
-		}
-	}
-	return verdict
-}
-
-// pod returns a candidate in a namespace.
-func (g *guards) pod(at slot, name, namespace string, spec func() tree.Node) *model.Object {
-	key := at.list + "/" + name + "/" + namespace
-	if o := g.pods[key]; o != nil {
-		return o
-	}
-	root := tree.MapOf(tree.Entry("apiVersion", "v1"), tree.Entry("kind", "Pod"),
-		tree.Entry("metadata", tree.MapOf(tree.Entry("name", "tool"), tree.Entry("namespace", namespace))), tree.Entry("spec", at.spec(spec())))
-	o, err := model.NewObject(&root, &model.Source{File: &tree.File{}, Live: "Pod/" + namespace + "/tool"}, "", namespace)
-	if err != nil || o == nil { // a pod of ours is a pod
-		return &model.Object{Root: &root}
-	}
-	g.pods[key] = o
-	return o
 }
 
 // guarded leads from pods and debug containers of the attacker's making to the

@@ -88,6 +88,31 @@ func TestGuards(t *testing.T) {
 		{"policy that does not compile", privileged + pods + admission(deny, "object.spec.("), runs, "certain", "a privileged container"},
 		{"policy with parameters that are elsewhere", privileged + pods + strings.Replace(admission(deny+", paramRef: {name: p, namespace: shop, parameterNotFoundAction: Deny}",
 			"params.data.allowed == 'true' || ("+noPrivileged+")", noHostPath, noAdded), "failurePolicy: Fail", "failurePolicy: Fail\n  paramKind: {apiVersion: v1, kind: ConfigMap}", 1), runs, "unknown", "a privileged container"},
+		{"policy that wants a label of a value", privileged + pods + admission(deny, "object.metadata.?labels.tier.orValue('') in ['gold', 'silver']"), runs, "certain", "a privileged container"},
+		{"policy that wants a label and refuses the danger, in one", privileged + pods + admission(deny, labelled+" && ("+noPrivileged+") && ("+noHostPath+") && ("+noAdded+")"), runs, "", ""},
+		{"policy that lets a label off", privileged + pods + admission(deny, "(has(object.metadata.labels) && 'exempt' in object.metadata.labels) || (("+noPrivileged+") && ("+noHostPath+") && ("+noAdded+"))"), runs, "certain", "a privileged container"},
+		{"policy whose binding leaves out a label", privileged + pods + admission(deny+", matchResources: {objectSelector: {matchExpressions: [{key: exempt, operator: DoesNotExist}]}}", all...), runs, "certain", "a privileged container"},
+		{"policy that wants images of a registry", privileged + pods + admission(deny, "object.spec.containers.all(c, c.image.startsWith('registry.corp/base/'))"), runs, "likely", "a privileged container"},
+		{"policy that wants images of a pattern", privileged + pods + admission(deny, "object.spec.containers.all(c, c.image.matches('^registry[.]corp/.*'))"), runs, "unknown", "a privileged container"},
+		{"policy that wants images of a pattern, of which there is one", privileged + pods + strings.Replace(deploy("web", "", ""), "registry.example/app:1", "registry.corp/app:1", 1) +
+			admission(deny, "object.spec.containers.all(c, c.image.matches('^registry[.]corp/.*'))"), runs, "likely", "a privileged container"},
+		{"policy that lets images of a registry be privileged", privileged + pods + admission(deny, "object.spec.containers.all(c, c.image.startsWith('registry.corp/')) || ("+noPrivileged+")", noHostPath, noAdded), runs, "likely", "a privileged container"},
+		{"policy that wants limits", privileged + pods + admission(deny, "object.spec.containers.all(c, has(c.resources.limits.memory))"), runs, "certain", "a privileged container"},
+		{"policy that wants other users than root in the pod", privileged + pods + admission(deny, "object.spec.securityContext.runAsNonRoot"), runs, "certain", "a privileged container"},
+		{"policy that wants other users than root in containers", privileged + pods + admission(deny, "object.spec.containers.all(c, has(c.securityContext.runAsNonRoot) && c.securityContext.runAsNonRoot)"), runs, "certain", "a privileged container in an init container"},
+		{"policy that wants other users than root everywhere", privileged + pods + admission(deny, "object.spec.containers.all(c, c.securityContext.?runAsNonRoot.orValue(false)) && object.spec.?initContainers.orValue([]).all(c, c.securityContext.?runAsNonRoot.orValue(false))"), runs, "", ""},
+		{"policy that asks who it is", privileged + pods + admission(deny, "request.userInfo.username == 'system:serviceaccount:ci:deployer'"), runs, "unknown", "a privileged container"},
+		{"policy that asks who it is, for what is dangerous", privileged + pods + admission(deny, "request.userInfo.username == 'root' || ("+noPrivileged+")", noHostPath, noAdded), runs, "unknown", "a privileged container"},
+		{"policy that asks who it is, and refuses the danger", privileged + pods + admission(deny, "request.userInfo.username == 'root' && ("+noPrivileged+")", noHostPath, noAdded), runs, "", ""},
+		{"policy that lets nothing pass", privileged + pods + admission(deny, "false"), runs, "", ""},
+		{"policy with a condition on who it is", privileged + pods + strings.Replace(admission(deny, all...), "validations:", "matchConditions: [{name: c, expression: \"!('system:nodes' in request.userInfo.groups)\"}]\n  validations:", 1), runs, "unknown", "a privileged container"},
+		{"policy with a condition that holds", privileged + pods + strings.Replace(admission(deny, all...), "validations:", "matchConditions: [{name: c, expression: \"object.spec.?hostNetwork.orValue(false) == false\"}]\n  validations:", 1), runs, "", ""},
+		{"policy with a condition that a label lets off", privileged + pods + strings.Replace(admission(deny, all...), "validations:", "matchConditions: [{name: c, expression: \"object.metadata.?labels.debug.orValue('') != 'yes'\"}]\n  validations:", 1), runs, "certain", "a privileged container"},
+		{"policy with parameters that were read", privileged + pods + "\n---\n{apiVersion: v1, kind: ConfigMap, metadata: {name: p, namespace: shop}, data: {registry: registry.corp/base}}" +
+			strings.Replace(admission(deny+", paramRef: {name: p, namespace: shop, parameterNotFoundAction: Deny}", "object.spec.containers.all(c, c.image.startsWith(params.data.registry))"), "failurePolicy: Fail", "failurePolicy: Fail\n  paramKind: {apiVersion: v1, kind: ConfigMap}", 1), runs, "likely", "a privileged container"},
+		{"policy that fails to be evaluated", privileged + pods + admission(deny, "!object.spec.containers.exists(c, c.securityContext.privileged)", initNoPriv, noHostPath, noAdded), runs, "", ""},
+		{"policy that fails to be evaluated, and is ignored then", privileged + pods + strings.Replace(admission(deny, "object.spec.containers.all(c, c.securityContext.seLinuxOptions.level == 's0')"), "failurePolicy: Fail", "failurePolicy: Ignore", 1), runs, "certain", "a privileged container"},
+		{"policy that fails to be evaluated, and refuses then", privileged + pods + admission(deny, "object.spec.containers.all(c, c.securityContext.seLinuxOptions.level == 's0')"), runs, "unknown", "a privileged container"},
 		{"label taken off", restricted + relabel, relabels, "certain", ""},
 		{"label taken off, policies against all", restricted + relabel + admission(deny, all...), relabels, "", ""},
 		{"label taken off, and that of the policy", restricted + relabel + admission(deny+", matchResources: {namespaceSelector: {matchLabels: {team: web}}}", all...), relabels, "certain", ""},
@@ -108,6 +133,29 @@ func TestGuards(t *testing.T) {
 				t.Errorf("dangers %+v, want %s", g.guardVerdicts, c.danger)
 			}
 		})
+	}
+}
+
+// TestGuardEvidence names the policy that an answer hangs on, and says why.
+func TestGuardEvidence(t *testing.T) {
+	base := namespaceOf("shop", enforce+"privileged") + role(false, rule("create", "", "pods"))
+	for _, c := range []struct{ policy, want string }{
+		{"request.userInfo.username == 'a'", "ValidatingAdmissionPolicy/pods may refuse it: there is no admission request here"},
+		{"object.spec.containers.all(c, c.image.matches('^registry[.]corp/.*'))", "ValidatingAdmissionPolicy/pods may refuse it: what else it asks for was not found out"},
+		{labelled, "Namespace/shop enforces the level privileged; nothing refuses a pod with a privileged container and what policies ask for besides"},
+	} {
+		g := graphOf(t, true, parse(t, base+admission(deny, c.policy))...)
+		var told []string
+		for i := range g.edges {
+			if e := &g.edges[i]; e.kind == RunEscape {
+				for _, evidence := range g.Explain(g.public(e)).Evidence {
+					told = append(told, evidence.Text)
+				}
+			}
+		}
+		if !slices.Contains(told, c.want) {
+			t.Errorf("%s: told %q, want %q", c.policy, told, c.want)
+		}
 	}
 }
 

@@ -119,11 +119,13 @@ func (g *guards) admitsClaim(ns int32, claim string) Certainty {
 	if restricts && level.node.Str() != "baseline" { // the level restricted wants another user than root
 		return Given
 	}
-	switch g.refused(g.pod(asMain, "claim "+claim, name, func() tree.Node { return claimSpec(claim) }), name, asMain) {
-	case yes:
-		return Given
-	case perhaps:
-		return Unknown
-	}
-	return open
+	key := g.question(name)
+	key.claim = claim
+	return g.remembering(key, func() guardVerdict {
+		refused := g.refused(asMain, "claim "+claim, name, func() tree.Node { return claimSpec(claim) })
+		if refused.answer == yes {
+			return guardVerdict{}
+		}
+		return guardVerdict{certainty: refused.certainty(open)}
+	}).certainty
 }

@@ -42,6 +42,46 @@ func TestRebuild(t *testing.T) {
 	}
 }
 
+// TestRebuildGuards changes all that verdicts of policies hang on.
+func TestRebuildGuards(t *testing.T) {
+	image := admission(deny, "object.spec.containers.all(c, c.image.matches('^registry[.]corp/.*'))")
+	bound := strings.NewReplacer("failurePolicy: Fail", "failurePolicy: Fail\n  paramKind: {apiVersion: v1, kind: ConfigMap}",
+		deny, deny+", paramRef: {name: p, namespace: shop, parameterNotFoundAction: Deny}", "'^registry[.]corp/.*'", "params.data.images").Replace(image)
+	const params = "\n---\n{apiVersion: v1, kind: ConfigMap, metadata: {name: p, namespace: shop}, data: {images: 'registry[.]corp/.*'}}"
+	open, app, ours := namespaceOf("shop", enforce+"privileged"), deploy("web", "", ""), strings.Replace(deploy("web", "", ""), "registry.example/app:1", "registry.corp/app:1", 1)
+	pods := role(false, rule("create", "", "pods"))
+	states := [][]string{
+		{open, app, pods}, {open, app, pods, image}, {open, ours, pods, image}, {namespaceOf("shop", enforce+"baseline"), ours, pods, image}, {ours, pods, image},
+		{open, app, pods, bound}, {open, app, pods, bound, params}, {open, ours, pods, bound, params}, {open, ours, pods, strings.Replace(image, deny, "validationActions: [Audit]", 1)},
+	}
+	read := map[string][]*model.Object{} // each once, so that what does not change is the same
+	of := func(parts []string) *model.Snapshot {
+		var all []*model.Object
+		for _, part := range parts {
+			if read[part] == nil {
+				read[part] = parse(t, part)
+			}
+			all = append(all, read[part]...)
+		}
+		return model.NewSnapshot(all, true)
+	}
+	seen := map[string]bool{}
+	for _, before := range states {
+		g := graphFrom(of(before))
+		for _, after := range states {
+			s := of(after)
+			got, want := g.Rebuild(s, reach.New(s), access.New(s)).told(), graphFrom(s).told()
+			if !slices.Equal(got, want) {
+				t.Fatalf("of%s\nrebuilt as%s:\n%s\nanew:\n%s", before, after, strings.Join(got, "\n"), strings.Join(want, "\n"))
+			}
+			seen[strings.Join(want, "\n")] = true
+		}
+	}
+	if len(seen) < 4 {
+		t.Errorf("%d different graphs", len(seen))
+	}
+}
+
 // liveYAML is what a cluster makes of a Deployment, and pods that nothing made.
 const liveYAML = `
 ---
