@@ -176,7 +176,7 @@ func (b *builder) hostPath(w *workload, c int32, m *use, o *model.Object, add fu
 		sure = Unknown // the disk may hold nothing of the node's
 	}
 	for _, e := range storage.HostPath(at) {
-		if isDevice(e.Path) && k.privileged == nil && !m.device {
+		if e.Device && k.privileged == nil && !m.device {
 			continue
 		}
 		if k.asOther() { // what is left is what the group of a socket may
@@ -215,11 +215,6 @@ func (b *builder) hostPath(w *workload, c int32, m *use, o *model.Object, add fu
 		}
 	}
 }
-
-// isDevice reports whether what a place of a node gives is devices. A mount does
-// not let a container open them: its device cgroup does, for privileged ones, for
-// those that are its volumes, and for those of a device plugin.
-func isDevice(at string) bool { return at == "/dev" || strings.HasPrefix(at, "/dev/") }
 
 // controlPlanePath leads to cluster-admin where the pod runs on a node of the
 // control plane.

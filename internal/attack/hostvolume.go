@@ -72,7 +72,7 @@ func (b *builder) fittingVolumes(volume int32, do func(*storage.Persistent)) {
 func (b *builder) claimEscapes(ns int32, g *guards) {
 	for _, volume := range b.volumesIn[ns] {
 		p := b.nodeVolume(nil, volume)
-		if p == nil || !slices.ContainsFunc(storage.HostPath(p.NodePath().Str()), func(e storage.Exposure) bool { return e.WriteTakes && !isDevice(e.Path) }) {
+		if p == nil || !slices.ContainsFunc(storage.HostPath(p.NodePath().Str()), func(e storage.Exposure) bool { return e.WriteTakes && !e.Device }) {
 			continue
 		}
 		c := g.admitsClaim(ns, b.Graph.volumes[volume].name)

@@ -125,6 +125,7 @@ type exposureJSON struct {
 	ReadTakes  bool   `json:"readTakesNode"`
 	WriteTakes bool   `json:"writeTakesNode"`
 	Socket     bool   `json:"socket,omitempty"`
+	Device     bool   `json:"device,omitempty"` // which privileged containers alone open
 }
 
 type encryptionJSON struct {
@@ -237,7 +238,7 @@ func asVolume(v *listedVolume) volumeJSON {
 		j.Class, j.Provision = v.Class.Object.Key.Name, v.Class.Provisioner
 	}
 	for _, e := range v.Exposures {
-		j.Exposures = append(j.Exposures, exposureJSON{e.Path, e.Read, e.Write, e.ReadTakes, e.WriteTakes, e.Socket})
+		j.Exposures = append(j.Exposures, exposureJSON{e.Path, e.Read, e.Write, e.ReadTakes, e.WriteTakes, e.Socket, e.Device})
 	}
 	if v.Data != nil {
 		j.Data = v.Data.Name

@@ -142,12 +142,16 @@ func (u *User) Gain(nodePath string) Gain {
 	for i := range u.Mounts {
 		m := &u.Mounts[i]
 		for _, e := range m.exposures(&v) {
-			gain, rank := e.gain(!m.ReadOnly)
+			gain, rank := e.gain(m)
 			if rank <= best {
 				continue
 			}
-			if m.ReadOnly && e.Socket && e.WriteTakes {
-				gain.Text += "; that the mount is read-only does not help, as a socket can be written to"
+			if m.ReadOnly && gain.Writes {
+				what := "socket"
+				if e.Device {
+					what = "device"
+				}
+				gain.Text += "; that the mount is read-only does not help, as a " + what + " can be written to"
 			}
 			most, best = gain, rank
 		}
@@ -164,8 +168,13 @@ func (m *Mount) exposures(v *Volume) []Exposure {
 }
 
 // gain says what a mount gives, and ranks it.
-func (e Exposure) gain(writes bool) (g Gain, rank int) {
+func (e Exposure) gain(m *Mount) (g Gain, rank int) {
+	writes := !m.ReadOnly || e.Device && m.Privileged
 	switch {
+	case e.Device && m.Device: // whose disk it is, is not known
+		return Gain{"opens " + e.Path + " of the node as a raw device: all that is on it", false, writes}, 3
+	case e.Device && !m.Privileged:
+		return Gain{}, 0
 	case e.Socket && e.WriteTakes:
 		return Gain{"reaches " + e.Path + " of the node: " + e.Write, true, true}, 4
 	case writes && e.WriteTakes:

@@ -21,6 +21,10 @@ type Exposure struct {
 	// Socket is a place of which a read-only mount can be written to all the same:
 	// to connect is not to change the file system.
 	Socket bool
+	// Device is a place of devices. A mount does not let a container open them: its
+	// device cgroup does, for privileged ones and for raw block volumes, save for
+	// terminals and a few that hold nothing.
+	Device bool
 }
 
 // place is an entry of the catalogue. What it says holds for what is below it
@@ -43,7 +47,8 @@ const (
 var places = []place{
 	{Exposure: Exposure{Path: "/", Read: "every file of the node: the kubelet's credentials, " + tokens, Write: "every file of the node, so root on it", ReadTakes: true, WriteTakes: true}, alone: true},
 	reads("/boot", "the kernel's symbols and the boot configuration").writes("the kernel that the node boots next", true),
-	reads("/dev", "the node's disks, and with them every file").takes().writes("the node's disks and memory", true).inside("", "a device of the node"),
+	reads("/dev", "the node's disks, and with them every file").takes().writes("the node's disks and memory", true).inside("", "a device of the node").devices(),
+	reads("/dev/pts", "what is typed on the node's terminals").writes("the node's terminals", false),
 	disk("/dev/disk"), disk("/dev/mapper"), disk("/dev/mem"), disk("/dev/kmem"),
 	reads("/etc", "the node's configuration and password hashes").writes("accounts, services and jobs of the node, so root on it", true).
 		inside("configuration of the node", "configuration that root's programs obey"),
@@ -122,7 +127,16 @@ func (p place) inside(read, write string) place {
 }
 
 func disk(at string) place {
-	return reads(at, "the node's disks or memory, and with them every file").takes().writes("the node's disks or memory", true)
+	return reads(at, "the node's disks or memory, and with them every file").takes().writes("the node's disks or memory", true).devices()
+}
+
+// devices says that a place holds devices, and what is below it, too.
+func (p place) devices() place {
+	p.Device = true
+	if p.below != nil {
+		p.below.Device = true
+	}
+	return p
 }
 
 func socket(at string) place {

@@ -60,6 +60,8 @@ func TestCatalogueIsWhole(t *testing.T) {
 	}
 }
 
+const privileged = " by a privileged container"
+
 // A read-only mount of a socket is as good as a writable one.
 func TestGainOfMounts(t *testing.T) {
 	for _, c := range []struct {
@@ -77,17 +79,30 @@ func TestGainOfMounts(t *testing.T) {
 		{"/", "readOnly: true", "reads /", true, false},
 		{"/etc", "readOnly: true, subPath: localtime", "", false, false},
 		{"/etc", "readOnly: true, subPathExpr: $(X)", "reads /etc", true, false},
+		{"/dev", "", "writes to /dev/pts", false, true},
+		{"/dev", privileged, "writes to /dev", true, true},
+		{"/dev", "readOnly: true" + privileged, "writes to /dev", true, true},
+		{"/dev/sda", "", "", false, false},
+		{"/dev/sda", privileged, "writes to /dev/sda", true, true},
+		{"/dev/fuse", "", "", false, false},
+		{"/", "subPath: dev", "writes to /dev/pts", false, true},
 	} {
+		var isPrivileged bool
+		c.mount, isPrivileged = strings.CutSuffix(c.mount, privileged)
 		mount := "{name: v, mountPath: /m"
 		if c.mount != "" {
 			mount += ", " + c.mount
 		}
-		v := view(t, false, pod("w", "one", mount+"}", "{name: v, hostPath: {path: "+c.volume+"}}")).Volumes[0]
+		yaml := pod("w", "one", mount+"}", "{name: v, hostPath: {path: "+c.volume+"}}")
+		if isPrivileged {
+			yaml = strings.Replace(yaml, "{name: main,", "{name: main, securityContext: {privileged: true},", 1)
+		}
+		v := view(t, false, yaml).Volumes[0]
 		g := v.Users[0].Gain(v.NodePath)
 		if what, _, _ := strings.Cut(g.Text, " of the node"); !strings.HasPrefix(what, c.want) || c.want == "" && what != "" || g.TakesNode != c.takes || g.Writes != c.writes {
 			t.Errorf("%s %s: %+v, want %+v", c.volume, c.mount, g, c)
 		}
-		if helps := strings.Contains(g.Text, "does not help"); helps != (c.writes && c.mount != "") {
+		if helps := strings.Contains(g.Text, "does not help"); helps != (c.writes && strings.HasPrefix(c.mount, "readOnly")) {
 			t.Errorf("%s %s: %q", c.volume, c.mount, g.Text)
 		}
 	}

@@ -129,11 +129,12 @@ func (r *podReader) container(c *tree.Node, list string, path tree.Path) {
 	if role == RoleInit && c.Get("restartPolicy").Str() == "Always" {
 		role = RoleSidecar
 	}
+	privileged := c.Dig("securityContext", "privileged").True()
 	for _, key := range []string{"volumeMounts", "volumeDevices"} {
 		mounts := c.Get(key)
 		for i := range mounts.Children() {
 			n := mounts.At(i)
-			m := Mount{Container: c.Get("name").Str(), Role: role, Path: path.Join(tree.Step{Key: key}, tree.Step{Index: i})}
+			m := Mount{Container: c.Get("name").Str(), Role: role, Privileged: privileged, Path: path.Join(tree.Step{Key: key}, tree.Step{Index: i})}
 			if key == "volumeDevices" {
 				m.Device, m.MountPath = true, n.Get("devicePath").Str()
 			} else {

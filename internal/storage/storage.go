@@ -113,7 +113,9 @@ type Mount struct {
 	Role      Role
 	MountPath string // or, for a Device, its path
 	Device    bool   // a raw block device
-	ReadOnly  bool   // by the mount or by the volume
+	// Privileged says that the container is: then it opens every device of the node.
+	Privileged bool
+	ReadOnly   bool // by the mount or by the volume
 	// Recursive says that a read-only mount is so with all that is mounted below it;
 	// else, of a hostPath, other file systems of the node below it can be written to.
 	Recursive bool
