@@ -80,6 +80,15 @@ func (s Subject) canonical() Subject {
 	return s
 }
 
+// Username returns the name by which the API server knows a user or a service account;
+// ok is false for groups, which are known by that of each member.
+func (s Subject) Username() (name string, ok bool) {
+	if s.Kind == kindAccount {
+		return accountPrefix + s.Namespace + ":" + s.Name, true
+	}
+	return s.Name, s.Kind == kindUser
+}
+
 func (s Subject) String() string {
 	switch s.Kind {
 	case kindAccount:

@@ -19,6 +19,7 @@ type accessFlags struct {
 	namespace, output, color string
 	groups                   []string
 	system, verbose          bool
+	more                     []string // output formats beside text and json
 }
 
 func accessCommand(p *Program) *cobra.Command {
@@ -43,7 +44,7 @@ unknown, and no only with --closed-world.`,
 	flags.StringVarP(&f.output, "output", "o", "text", "format: text, json")
 	flags.StringVar(&f.color, "color", "auto", "auto, always or never")
 
-	cmd.AddCommand(f.whoCanCommand(p), f.canCommand(p), f.listCommand(p), f.dangersCommand(p))
+	cmd.AddCommand(f.whoCanCommand(p), f.canCommand(p), f.listCommand(p), f.dangersCommand(p), f.unusedCommand(p))
 	return cmd
 }
 
@@ -137,8 +138,8 @@ func exactly(names string, count int) cobra.PositionalArgs {
 
 // analysis reads what a question is about: a subject, if there is one.
 func (f *accessFlags) analysis(cmd *cobra.Command, p *Program, subject access.Subject) (*model.Snapshot, *access.Analysis, error) {
-	if !slices.Contains([]string{"text", "json"}, f.output) {
-		return nil, nil, fmt.Errorf("output format %q is none of text, json", f.output)
+	if formats := append([]string{"text", "json"}, f.more...); !slices.Contains(formats, f.output) {
+		return nil, nil, fmt.Errorf("output format %q is none of %s", f.output, strings.Join(formats, ", "))
 	}
 	if !slices.Contains([]string{"auto", "always", "never"}, f.color) {
 		return nil, nil, fmt.Errorf("--color %q is none of auto, always, never", f.color)
