@@ -59,6 +59,7 @@ error, 3 nothing unused is known, but not all is known.`,
 
 // usageReport is what a log says of what was granted.
 type usageReport struct {
+	policy   bool // the audit policy was read
 	coverage audit.Coverage
 	usage    *access.Usage
 	grants   []grantReport
@@ -98,12 +99,13 @@ type refusal struct {
 
 // trial is what was found by trying narrowed roles out.
 type trial struct {
-	requests       int // different ones, that were allowed and are
-	lost           []refusal
-	before, after  int // dangerous rights
-	had, gone      int // rights of the narrowed roles
-	changed, bound int
-	objects        []*model.Object
+	requests      int // different ones, that were allowed and are
+	lost          []refusal
+	before, after int // dangerous rights
+	had, gone     int // rights of the narrowed roles
+	narrowed, own int // roles, and those of them that a binding gets in place of one of Kubernetes' own
+	objects       []*model.Object
+	idle          []*model.Object // bindings of which nothing was used
 }
 
 const keptRefusals = 1000
@@ -125,7 +127,7 @@ func (f *unusedFlags) unused(cmd *cobra.Command, p *Program, args []string) erro
 	if err != nil {
 		return err
 	}
-	r := &usageReport{usage: access.NewUsage(a)}
+	r := &usageReport{policy: policy != nil, usage: access.NewUsage(a)}
 	if err := f.read(cmd.Context(), p, r); err != nil {
 		return err
 	}
@@ -272,17 +274,23 @@ func (r *usageReport) try(s *model.Snapshot, a *access.Analysis) error {
 	var changes []model.Change
 	for i := range r.narrowed {
 		n := &r.narrowed[i]
+		t.had, t.gone = t.had+n.Had, t.gone+n.Gone
+		if n.Binding != nil && len(n.Rules) == 0 {
+			o := n.Binding.Object()
+			t.idle = append(t.idle, o)
+			changes = append(changes, model.Change{Key: o.Key})
+			continue
+		}
 		objects, err := n.Objects()
 		if err != nil {
 			return err
 		}
-		t.had, t.gone = t.had+n.Had, t.gone+n.Gone
 		for _, o := range objects {
 			t.objects = append(t.objects, o)
 			changes = append(changes, model.Change{Key: o.Key, Object: o})
 		}
-		if t.changed++; n.Binding != nil {
-			t.bound++
+		if t.narrowed++; n.Binding != nil {
+			t.own++
 		}
 	}
 	after := access.New(s.With(changes...))

@@ -29,6 +29,7 @@ type logJSON struct {
 	Unread  int           `json:"unread"`
 	Reviews int           `json:"reviews"`
 	Hidden  int           `json:"reviewsWithoutContent"`
+	Policy  bool          `json:"auditPolicyRead"` // false: what it leaves out of the log looks unused
 }
 
 type grantUseJSON struct {
@@ -62,6 +63,7 @@ type usedJSON struct {
 type narrowedJSON struct {
 	Key       string         `json:"object"`
 	InsteadOf string         `json:"insteadOf,omitempty"` // the role of Kubernetes that a binding gave
+	Remove    bool           `json:"remove,omitempty"`    // the binding: nothing of it was used
 	Rights    int            `json:"rights"`
 	Gone      int            `json:"gone"`
 	Rules     []narrowedRule `json:"rules"`
@@ -89,7 +91,7 @@ type refusalJSON struct {
 func newUsageJSON(r *usageReport) *usageJSON {
 	c := &r.coverage
 	j := &usageJSON{
-		Version: 1, Log: logJSON{c.From.UTC(), c.To.UTC(), c.Days, c.Events, c.Unread, c.Reviews, c.Hidden},
+		Version: 1, Log: logJSON{c.From.UTC(), c.To.UTC(), c.Days, c.Events, c.Unread, c.Reviews, c.Hidden, r.policy},
 		Grants: []grantUseJSON{}, Narrowed: []narrowedJSON{}, Refused: []refusalJSON{}, Unexplained: []refusalJSON{},
 		Trial: trialJSON{r.trial.requests, r.trial.before, r.trial.after}, MoreRefused: r.more,
 	}
@@ -101,6 +103,9 @@ func newUsageJSON(r *usageReport) *usageJSON {
 		one := narrowedJSON{Key: n.Key().String(), Rights: n.Had, Gone: n.Gone, Rules: []narrowedRule{}}
 		if n.Binding != nil {
 			one.InsteadOf = n.Role.Name
+			if len(n.Rules) == 0 {
+				one.Key, one.Remove = n.Binding.Object().Key.String(), true
+			}
 		}
 		for _, rule := range n.Rules {
 			one.Rules = append(one.Rules, narrowedRule(rule))

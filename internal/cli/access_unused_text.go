@@ -65,7 +65,7 @@ func (p *accessPrinter) usage(r *usageReport, verbose bool) {
 		fmt.Fprintln(p.w)
 	}
 	if len(order) == 0 {
-		p.line(0, bold, "No binding that was read is asked about.")
+		p.line(0, bold, "No binding that was read gives what was asked about.")
 		fmt.Fprintln(p.w)
 	}
 	p.notAllowed(r, verbose)
@@ -75,29 +75,37 @@ func (p *accessPrinter) usage(r *usageReport, verbose bool) {
 var stateStyles = map[usedState]string{stateUsed: green, stateInPart: yellow, stateUnused: red, stateUnknown: dim}
 
 func (p *accessPrinter) grantUse(g *grantReport, verbose bool) {
-	idle := len(g.Rights) > 0 && !slices.ContainsFunc(g.States, func(s rightState) bool { return s.State != stateUnused })
+	idle := !slices.ContainsFunc(g.States, func(s rightState) bool { return s.State != stateUnused })
 	kind, name := g.Binding.RoleRef()
 	p.labelled(2, "", fmt.Sprintf("%s %s gives %s %s %s", g.Binding.Kind(), g.Binding.Name(), kind, name.Name, scopeText(g.Binding.Namespace())), placeOf(g.Binding.Object()))
+	if len(g.Rights) == 0 {
+		p.line(4, dim, "gives nothing there")
+		return
+	}
 	if idle {
 		p.line(4, red, "nothing of it was used: remove the binding")
 		return
 	}
+	if why := g.States[0].Why; !slices.ContainsFunc(g.States, func(s rightState) bool { return s != rightState{stateUnknown, why} }) {
+		p.state(stateUnknown, []useLine{{"all of it", why}}, verbose)
+		return
+	}
 	for _, state := range []usedState{stateUsed, stateInPart, stateUnused, stateUnknown} {
-		lines := linesOf(g, state)
-		for i, l := range lines {
-			if i == shownOfState && !verbose {
-				p.line(15, dim, fmt.Sprintf("and %d more; -v lists them", len(lines)-i))
-				break
-			}
-			label := ""
-			if i == 0 {
-				label = string(state)
-			}
-			fmt.Fprint(p.w, "    ", p.paint(stateStyles[state], fmt.Sprintf("%-9s", label)))
-			fmt.Fprintln(p.w, hang(printable(l.text), 13, p.width))
-			if l.why != "" && (i == len(lines)-1 || lines[i+1].why != l.why) {
-				p.wrapped(15, dim, l.why)
-			}
+		p.state(state, linesOf(g, state), verbose)
+	}
+}
+
+func (p *accessPrinter) state(state usedState, lines []useLine, verbose bool) {
+	label := string(state)
+	for i, l := range lines {
+		if i == shownOfState && !verbose {
+			p.line(15, dim, fmt.Sprintf("and %d more; -v lists them", len(lines)-i))
+			break
+		}
+		fmt.Fprint(p.w, "    ", p.paint(stateStyles[state], fmt.Sprintf("%-9s", label)))
+		fmt.Fprintln(p.w, hang(printable(l.text), 13, p.width))
+		if label = ""; l.why != "" && (i == len(lines)-1 || lines[i+1].why != l.why) {
+			p.wrapped(15, dim, l.why)
 		}
 	}
 }
@@ -106,9 +114,9 @@ func (p *accessPrinter) grantUse(g *grantReport, verbose bool) {
 type useLine struct{ text, why string }
 
 // linesOf puts the verbs for one resource, which have one state for one reason, on one
-// line.
+// line, and resources with the same verbs.
 func linesOf(g *grantReport, state usedState) []useLine {
-	type key struct{ group, resource, url, names, why, used string }
+	type key struct{ resource, names, why, used string }
 	verbs := map[key][]string{}
 	var order []key
 	for i := range g.Rights {
@@ -116,7 +124,7 @@ func linesOf(g *grantReport, state usedState) []useLine {
 		if g.States[i].State != state {
 			continue
 		}
-		k := key{r.Group, r.Resource, r.URL, strings.Join(r.Names, ", "), g.States[i].Why, ""}
+		k := key{resourceText(r.Group, r.Resource, r.URL), strings.Join(r.Names, ", "), g.States[i].Why, ""}
 		if state == stateUsed || state == stateInPart {
 			k.used = usedText(r)
 		}
@@ -127,17 +135,26 @@ func linesOf(g *grantReport, state usedState) []useLine {
 			verbs[k] = append(verbs[k], r.Verb)
 		}
 	}
-	lines := make([]useLine, len(order))
-	for i, k := range order {
-		rule := strings.Join(verbs[k], ", ")
+	type rule struct{ verbs, names, why, used string }
+	resources := map[rule][]string{}
+	var rules []rule
+	for _, k := range order {
+		at := rule{strings.Join(verbs[k], ", "), k.names, k.why, k.used}
 		if slices.Contains(verbs[k], "*") {
-			rule = "every verb"
+			at.verbs = "every verb"
 		}
-		rule += " on " + resourceText(k.group, k.resource, k.url)
-		if k.names != "" {
-			rule += " named " + k.names
+		if resources[at] == nil {
+			rules = append(rules, at)
 		}
-		lines[i] = useLine{rule + k.used, k.why}
+		resources[at] = append(resources[at], k.resource)
+	}
+	lines := make([]useLine, len(rules))
+	for i, at := range rules {
+		lines[i] = useLine{at.verbs + " on " + listed(resources[at]), at.why}
+		if at.names != "" {
+			lines[i].text += " named " + at.names
+		}
+		lines[i].text += at.used
 	}
 	slices.SortStableFunc(lines, func(a, b useLine) int { return strings.Compare(a.why, b.why) })
 	return lines
@@ -262,17 +279,23 @@ func (p *accessPrinter) watched(r *usageReport) {
 	if c.Reviews > 0 && c.Hidden > 0 {
 		p.wrapped(0, dim, fmt.Sprintf("Of %s by which others asked whether somebody may, %d are without their content: log subjectaccessreviews at level Request.", counted(c.Reviews, "request"), c.Hidden))
 	}
+	if !r.policy {
+		p.wrapped(0, yellow, "What the cluster's audit policy leaves out of its log looks unused here: name it with --audit-policy.")
+	}
 	t := &r.trial
-	if t.changed == 0 {
+	if t.narrowed+len(t.idle) == 0 {
 		p.wrapped(0, "", "No role can be narrowed.")
 		return
 	}
-	own := ""
-	if t.bound > 0 {
-		own = fmt.Sprintf(", %d of them in place of one of Kubernetes' own", t.bound)
+	what := counted(t.narrowed, "narrower role")
+	if t.own > 0 {
+		what += fmt.Sprintf(", %d of them in place of one of Kubernetes' own", t.own)
 	}
-	p.wrapped(0, "", fmt.Sprintf("-o yaml writes %s%s: %d of %s go. Tried out: all %s of the log are still allowed; dangerous rights %d, before %d.",
-		counted(t.changed, "narrower role"), own, t.gone, counted(t.had, "right"), counted(t.requests, "different request"), t.after, t.before))
+	if len(t.idle) > 0 {
+		what += fmt.Sprintf(", and names %s to remove", counted(len(t.idle), "binding"))
+	}
+	p.wrapped(0, "", fmt.Sprintf("-o yaml writes %s: %d of %s go. Tried out: all %s of the log are still allowed; dangerous rights %d, before %d.",
+		what, t.gone, counted(t.had, "right"), counted(t.requests, "different request"), t.after, t.before))
 }
 
 const timeLayout = "2006-01-02 15:04 UTC"
@@ -284,6 +307,20 @@ func (f *unusedFlags) writeRoles(p *Program, r *usageReport) error {
 	if _, err := fmt.Fprintf(w, "# Roles with what was used of them from %s to %s, on %s. What a log does not show stays.\n# All %s of the log are still allowed with them; dangerous rights: %d, before %d.\n",
 		c.From.UTC().Format(timeLayout), c.To.UTC().Format(timeLayout), counted(c.Days.Len(), "day"), counted(r.trial.requests, "different request"), r.trial.after, r.trial.before); err != nil {
 		return &codeError{exitUsage, err}
+	}
+	if !r.policy {
+		if _, err := fmt.Fprintln(w, "# Of the audit policy nothing was known: what it leaves out of the log is taken away."); err != nil {
+			return &codeError{exitUsage, err}
+		}
+	}
+	for _, o := range r.trial.idle {
+		where := ""
+		if o.Key.Namespace != "" {
+			where = " -n " + o.Key.Namespace
+		}
+		if _, err := fmt.Fprintf(w, "# Nothing of it was used: kubectl delete %s %s%s\n", strings.ToLower(o.Key.Kind), o.Key.Name, where); err != nil {
+			return &codeError{exitUsage, err}
+		}
 	}
 	for _, o := range r.trial.objects {
 		text, err := yaml.Marshal(manifestOf(o))
