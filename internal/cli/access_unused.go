@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -213,7 +212,7 @@ func (f *unusedFlags) read(ctx context.Context, p *Program, r *usageReport) erro
 }
 
 func readLog(ctx context.Context, p *Program, name string, c *audit.Coverage, take func(*audit.Entry)) error {
-	var in io.Reader = p.Stdin
+	in := p.Stdin
 	if name == "-" {
 		name = "standard input"
 	} else {

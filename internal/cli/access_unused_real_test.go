@@ -4,7 +4,6 @@ package cli
 
 import (
 	"encoding/json"
-	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -274,7 +273,7 @@ func objectsOf(t *testing.T, text string) []string {
 	}
 	var all []string
 	for _, item := range list {
-		all = append(all, fmt.Sprintf("%s", item))
+		all = append(all, string(item))
 	}
 	return all
 }
