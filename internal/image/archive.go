@@ -146,7 +146,7 @@ const mostFiles = 100_000
 
 // archiveFiles are the files of a tar that is read in place.
 type archiveFiles struct {
-	r     io.ReaderAt
+	file  *os.File
 	where map[string]archived
 }
 
@@ -157,12 +157,12 @@ type archived struct {
 }
 
 // indexArchive notes where files are, without reading them.
-func indexArchive(r io.ReaderAt, size int64) (*archiveFiles, error) {
-	section := io.NewSectionReader(r, 0, size)
+func indexArchive(file *os.File, size int64) (*archiveFiles, error) {
+	section := io.NewSectionReader(file, 0, size)
 	s := newStream(section)
 	s.seek = section
 	t := newTarReader(s)
-	a := &archiveFiles{r: r, where: map[string]archived{}}
+	a := &archiveFiles{file: file, where: map[string]archived{}}
 	for {
 		h, err := t.next()
 		if errors.Is(err, io.EOF) {
@@ -212,7 +212,15 @@ func (a *archiveFiles) open(name string) (io.ReadCloser, int64, error) {
 	if !ok {
 		return nil, 0, fmt.Errorf("%s is not in the archive: %w", name, fs.ErrNotExist)
 	}
-	return io.NopCloser(io.NewSectionReader(a.r, f.offset, f.size)), f.size, nil
+	return io.NopCloser(io.NewSectionReader(a.file, f.offset, f.size)), f.size, nil
+}
+
+func (a *archiveFiles) stamp(string) stamp {
+	info, err := a.file.Stat()
+	if err != nil {
+		return stamp{}
+	}
+	return stampOf(info)
 }
 
 func (a *archiveFiles) layer(string) *layerRead { return nil }
@@ -340,5 +348,7 @@ func (f *streamedFiles) open(name string) (io.ReadCloser, int64, error) {
 	}
 	return io.NopCloser(bytes.NewReader(text)), int64(len(text)), nil
 }
+
+func (f *streamedFiles) stamp(string) stamp { return stamp{} }
 
 func (f *streamedFiles) layer(name string) *layerRead { return f.layers[f.find(name)] }

@@ -130,7 +130,7 @@ func (s *Source) cached(ctx context.Context, key string, o Options) *Image {
 		return nil
 	}
 	for i := range s.layers {
-		if s.layers[i].absent || s.layers[i].read != nil { // it is known already whether it is what it says
+		if l := &s.layers[i]; l.absent || l.read != nil || !l.proven(ctx, o) { // it is known already whether it is what it says, or nobody knows
 			return nil
 		}
 	}
@@ -204,7 +204,7 @@ func (l *layerSource) fromCache(ctx context.Context, pass *layerPass, index int,
 		return nil
 	}
 	read := decodeLayer(form)
-	if read == nil || read.blob != digest && read.raw != digest || l.Size > 0 && read.size > 0 && l.Size != read.size {
+	if read == nil || !l.proven(ctx, o) && !l.prove(ctx, o) || read.blob != digest && read.raw != digest || l.Size > 0 && read.size > 0 && l.Size != read.size {
 		return nil
 	}
 	if read.blob != digest { // the tar is the same, and may be packed in another way

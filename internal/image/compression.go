@@ -26,7 +26,7 @@ func decompress(r io.Reader) (raw io.Reader, done func(), err error) {
 			return nil, nil, err // which begins with gzip
 		}
 		return named{"gzip", z}, func() { _ = z.Close() }, nil
-	case bytes.HasPrefix(head, zstdMagic), len(head) == 4 && head[0]>>4 == 5 && bytes.Equal(head[1:], []byte{0x2a, 0x4d, 0x18}):
+	case isCompressed(head):
 		z, err := zstd.NewReader(s, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(largestWindow))
 		if err != nil {
 			return nil, nil, fmt.Errorf("zstd: %w", err)
@@ -36,6 +36,12 @@ func decompress(r io.Reader) (raw io.Reader, done func(), err error) {
 		return nil, nil, errors.New("compressed with bzip2 or xz, which images may not be")
 	}
 	return s, func() {}, nil
+}
+
+// isCompressed says whether a layer that begins so is compressed in one of the ways
+// that are read. A frame of zstd may be one that is skipped.
+func isCompressed(head []byte) bool {
+	return bytes.HasPrefix(head, gzipMagic) || bytes.HasPrefix(head, zstdMagic) || len(head) == 4 && head[0]>>4 == 5 && bytes.Equal(head[1:], []byte{0x2a, 0x4d, 0x18})
 }
 
 var (

@@ -35,6 +35,9 @@ type Image struct {
 	// Problems are parts that could not be read. An image with problems is
 	// incomplete: what is not in it may be in them.
 	Problems []model.Problem
+	// Mismatched is set when a layer is another than the image names: what is told is of
+	// what lies there, and not of the image that has these digests.
+	Mismatched bool
 }
 
 // Configured reports whether the image has a configuration that was read. Of a root

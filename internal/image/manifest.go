@@ -173,7 +173,7 @@ func (l layoutBlobs) layer(d v1.Descriptor) layerSource {
 
 // fileLayer is a layer in a file.
 func fileLayer(f files, name string) layerSource {
-	return layerSource{name: name, read: f.layer(name), absent: !f.has(name), open: func(context.Context) (io.ReadCloser, error) {
+	return layerSource{name: name, read: f.layer(name), absent: !f.has(name), stamp: func() stamp { return f.stamp(name) }, open: func(context.Context) (io.ReadCloser, error) {
 		r, _, err := f.open(name)
 		return r, err
 	}}

@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"time"
 
 	"ullage.dev/ullage/internal/model"
 )
@@ -169,14 +170,19 @@ func (img *Image) addLayer(s *Source, i int, read *layerRead) bool {
 		if digest, ok := digestName(s.layers[i].name); ok && expected == "" {
 			expected = digest
 		}
-		for _, digest := range [][2]string{{read.blob, expected}, {read.raw, l.DiffID}} {
+		for i, digest := range [][2]string{{read.blob, expected}, {read.raw, l.DiffID}} {
+			if i == 1 && digest == [2]string{read.blob, expected} { // not compressed
+				continue
+			}
 			if digest[0] != "" && digest[1] != "" && digest[0] != digest[1] {
 				wrong = true
+				img.Mismatched = true
 				read.problems.add("it has the digest %s, not %s", digest[0], digest[1])
 			}
 		}
 		if l.Size > 0 && read.size > 0 && l.Size != read.size {
 			wrong = true
+			img.Mismatched = true
 			read.problems.add("it has %d bytes, not %d", read.size, l.Size)
 		}
 		if l.DiffID == "" {
@@ -212,6 +218,11 @@ func (l *layerSource) readWith(ctx context.Context, pass *layerPass, index, laye
 	if read := l.fromCache(ctx, pass, index, o); read != nil {
 		return read, nil
 	}
+	var before stamp
+	began := time.Now()
+	if l.stamp != nil {
+		before = l.stamp()
+	}
 	blob, err := l.open(ctx)
 	if err != nil {
 		if cause := ctx.Err(); cause != nil {
@@ -233,6 +244,9 @@ func (l *layerSource) readWith(ctx context.Context, pass *layerPass, index, laye
 	}
 	if err != nil {
 		return nil, err
+	}
+	if read.proves(l) {
+		l.note(ctx, before, began, o)
 	}
 	read.store(ctx, l, o)
 	return read, nil

@@ -33,9 +33,9 @@ type Options struct {
 	// always is.
 	Secrets bool
 	// Cache, when set, is asked for what was made of this image or its layers before,
-	// and gets what is made now. With DiffIDs it is not asked. What is found there is
-	// of the content that the digests name: that this source still has it undamaged
-	// is not looked at.
+	// and gets what is made now. With DiffIDs it is not asked. It answers for files of
+	// this machine that were read and found to have the bytes that their digests name,
+	// and were not written to since; and for what a registry has by its digest.
 	Cache Cache
 	// Progress, when set, is called when a layer was read: its index, and how many
 	// there are. Calls come one at a time, in order.
@@ -77,6 +77,9 @@ type layerSource struct {
 	// answer for it.
 	absent bool
 	open   func(ctx context.Context) (io.ReadCloser, error)
+	// stamp tells the file of this machine that the layer is in; nil where the layer is
+	// fetched by its digest.
+	stamp func() stamp
 	// read is set when the layer was read as the archive passed by.
 	read *layerRead
 	// walk is set for a directory, which is no archive.
@@ -223,6 +226,8 @@ type files interface {
 	// open returns a file and its size. A file that is not there is fs.ErrNotExist.
 	open(name string) (io.ReadCloser, int64, error)
 	has(name string) bool
+	// stamp tells the file, as it is now, from what it was or will be.
+	stamp(name string) stamp
 	// layer returns what came of a file that was read as a layer already, or nil.
 	layer(name string) *layerRead
 }
@@ -249,6 +254,14 @@ func (d dirFiles) open(name string) (io.ReadCloser, int64, error) {
 func (d dirFiles) has(name string) bool {
 	_, err := os.Stat(filepath.Join(string(d), filepath.FromSlash(name)))
 	return err == nil
+}
+
+func (d dirFiles) stamp(name string) stamp {
+	info, err := os.Stat(filepath.Join(string(d), filepath.FromSlash(name)))
+	if err != nil {
+		return stamp{}
+	}
+	return stampOf(info)
 }
 
 func (d dirFiles) layer(string) *layerRead { return nil }

@@ -25,16 +25,21 @@ type Memory struct {
 }
 
 // remember tells the store of a scan. Root file systems are not remembered, as they
-// have no digest, nor bills of materials, as they are somebody's word.
+// have no digest, nor bills of materials, as they are somebody's word, nor what is not
+// the image that it says it is.
 func (s *Scanner) remember(ctx context.Context, r *Result) error {
 	img := r.Image
-	if img.Identity.Config == "" || img.Bill {
+	if img.Identity.Config == "" || img.Bill || img.Mismatched {
 		return nil
 	}
 	m := &Memory{Reference: PlaceOf(img)}
 	at := store.Sighting{Reference: m.Reference, Platform: img.Platform, Config: img.Identity.Config, Manifest: img.Manifest, Index: img.Index}
 	var err error
-	if m.Before, err = s.Store.See(ctx, at, image.Version(), func() ([]byte, error) { return inventoryOf(img) }); err != nil {
+	version := image.Version()
+	if len(img.Problems) > 0 {
+		version = ""
+	}
+	if m.Before, err = s.Store.See(ctx, at, version, func() ([]byte, error) { return inventoryOf(img) }); err != nil {
 		return err
 	}
 	if r.Vulnerabilities != nil {

@@ -59,7 +59,8 @@ func (c *Change) Empty() bool { return len(c.New)+len(c.Fixes)+len(c.Unfixed)+le
 
 // See notes that an image was seen now. Of one that is new, or was last read by
 // another version of the analyzers, it asks for the inventory, which [Store.Images]
-// gives back. It returns the digest of the configuration that the reference led to
+// gives back. The version is "" where not all of the image was read: what was read
+// then takes the place of nothing that was read as a whole. It returns the digest of the configuration that the reference led to
 // before, "" when that was nowhere.
 func (s *Store) See(ctx context.Context, at Sighting, version string, inventory func() ([]byte, error)) (before string, err error) {
 	err = s.change(ctx, func(tx *sql.Tx) error {
@@ -73,7 +74,7 @@ func (s *Store) See(ctx context.Context, at Sighting, version string, inventory 
 		case err != nil:
 			return err
 		}
-		if id == 0 || known != version {
+		if id == 0 || known != version && version != "" || known == "" {
 			bytes, err := inventory()
 			if err != nil {
 				return err

@@ -135,19 +135,23 @@ func TestPartlyRead(t *testing.T) {
 	}
 }
 
-// TestInventory asks for it when the image or the analyzers are new, and keeps
-// nothing of a sighting of which it could not be had.
+// TestInventory asks for it when the image or the analyzers are new, or what it has is
+// not whole, and keeps nothing of a sighting of which it could not be had.
 func TestInventory(t *testing.T) {
 	s := open(t, t.TempDir(), Options{})
 	asked := 0
 	at := Sighting{Reference: "a", Config: "A"}
-	for _, version := range []string{"1", "1", "2", "2"} {
-		if _, err := s.See(t.Context(), at, version, func() ([]byte, error) { asked++; return []byte(version), nil }); err != nil {
+	for i, step := range []struct {
+		version string
+		asked   int
+		has     string
+	}{{"", 1, "0"}, {"", 2, "1"}, {"1", 3, "2"}, {"1", 3, "2"}, {"", 3, "2"}, {"2", 4, "5"}, {"2", 4, "5"}} {
+		if _, err := s.See(t.Context(), at, step.version, func() ([]byte, error) { asked++; return []byte(fmt.Sprint(i)), nil }); err != nil {
 			t.Fatal(err)
 		}
-	}
-	if images, _ := s.Images(t.Context(), true); asked != 2 || string(images[0].Inventory) != "2" {
-		t.Errorf("asked %d times, have %+v", asked, images)
+		if images, _ := s.Images(t.Context(), true); asked != step.asked || string(images[0].Inventory) != step.has {
+			t.Errorf("step %d: asked %d times, have %+v", i, asked, images)
+		}
 	}
 	failure := errors.New("failure")
 	if _, err := s.See(t.Context(), Sighting{Reference: "b", Config: "B"}, "1", func() ([]byte, error) { return nil, failure }); !errors.Is(err, failure) {
