@@ -5,14 +5,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"ullage.dev/ullage/internal/image"
 	"ullage.dev/ullage/internal/store"
 )
 
@@ -20,14 +18,15 @@ import (
 type historyFlags struct {
 	listFlags
 	color, config string
+	only          historySelection
 }
 
 func imageHistoryCommand(p *Program) *cobra.Command {
 	var f historyFlags
 	cmd := &cobra.Command{
-		Use: "history REFERENCE", Short: "When was each vulnerability of an image found, and in which digest is it fixed?",
-		Long: `Tell of a reference that ullage image or ullage image watch has read which images it
-led to, and of each vulnerability when it was first found, since when there is a fix,
+		Use: "history REFERENCE|FILE", Short: "When was each vulnerability of an image found, and in which digest is it fixed?",
+		Long: `Tell of a reference, or the image in a file, that ullage image or ullage image watch
+has read which images it led to, and of each vulnerability when it was first found, since when there is a fix,
 in which image it was gone, and when it was gone from the workloads that ran it, as
 far as ullage image running looked at these. With vulnerabilities.due in .ullage.yaml, what is due
 is told, too.
@@ -35,8 +34,9 @@ is told, too.
 Exit code: 0 told, 2 usage, or the store cannot be read, 3 the store does not know
 the reference.`,
 		Example: `  ullage image history registry.example/web:1
+  ullage image history web.tar --package openssl,zlib* --since 30d
   ullage image history registry.example/web:1 -o json | jq '.[].vulnerabilities[] | select(.overdue)'`,
-		Args: exactly("REFERENCE", 1),
+		Args: exactly("REFERENCE or FILE", 1),
 		RunE: func(cmd *cobra.Command, args []string) error { return f.history(cmd, p, args[0]) },
 	}
 	flags := cmd.Flags()
@@ -44,6 +44,7 @@ the reference.`,
 	flags.StringVar(&f.platform, "platform", "", "only of this platform")
 	flags.StringVar(&f.config, "config", "", configUsage)
 	flags.BoolVar(&f.all, "all", false, "also vulnerabilities that are gone for more than 90 days")
+	f.only.flags(flags)
 	flags.StringVarP(&f.output, "output", "o", "text", "format: text, json")
 	flags.StringVar(&f.color, "color", "auto", "auto, always or never")
 	return cmd
@@ -51,6 +52,10 @@ the reference.`,
 
 func (f *historyFlags) history(cmd *cobra.Command, p *Program, ref string) error {
 	if err := errors.Join(word{f.output, "--output"}.oneOf("text", "json"), word{f.color, "--color"}.oneOf("auto", "always", "never")); err != nil {
+		return err
+	}
+	now := time.Now()
+	if err := f.only.complete(now); err != nil {
 		return err
 	}
 	c, err := loadConfig(f.config, p.Getenv("HOME"))
@@ -62,11 +67,10 @@ func (f *historyFlags) history(cmd *cobra.Command, p *Program, ref string) error
 		return err
 	}
 	defer s.Close()
-	places, err := f.places(cmd, s, ref)
+	places, err := f.places(cmd.Context(), s, ref)
 	if err != nil {
 		return err
 	}
-	now := time.Now()
 	out := imagePrinter{newPrinter(p, f.color), false}
 	var all []historyJSON
 	for _, at := range places {
@@ -75,11 +79,12 @@ func (f *historyFlags) history(cmd *cobra.Command, p *Program, ref string) error
 			return &codeError{exitUsage, fmt.Errorf("store: %w", err)}
 		}
 		f.recent(&h, now)
+		left := f.only.apply(&h)
 		if f.output == "json" {
 			all = append(all, newHistoryJSON(&h, &c.life, now))
 			continue
 		}
-		out.history(&h, &c.life, now)
+		out.history(&h, &c.life, left, now)
 	}
 	if f.output == "json" {
 		encoder := json.NewEncoder(p.Stdout)
@@ -92,28 +97,6 @@ func (f *historyFlags) history(cmd *cobra.Command, p *Program, ref string) error
 		return &codeError{exitUsage, err}
 	}
 	return nil
-}
-
-// places are what the store has under a reference, one for each platform.
-func (f *historyFlags) places(cmd *cobra.Command, s *store.Store, ref string) ([]store.Seen, error) {
-	seen, err := s.Seen(cmd.Context())
-	if err != nil {
-		return nil, &codeError{exitUsage, fmt.Errorf("store: %w", err)}
-	}
-	names := map[string]bool{ref: true, image.FullName(ref): true}
-	if whole, err := filepath.Abs(ref); err == nil {
-		names[whole] = true
-	}
-	var places []store.Seen
-	for _, x := range seen {
-		if x.Current && names[x.Reference] && (f.platform == "" || f.platform == x.Platform) {
-			places = append(places, x)
-		}
-	}
-	if len(places) == 0 {
-		return nil, &codeError{exitIncomplete, fmt.Errorf("%s is not in the store: ullage image list shows what is", ref)}
-	}
-	return places, nil
 }
 
 // goneAfter is how long what is gone is told of.
@@ -143,7 +126,9 @@ func (f *historyFlags) recent(h *store.History, now time.Time) {
 	h.Courses = kept
 }
 
-func (p *imagePrinter) history(h *store.History, policy *lifePolicy, now time.Time) {
+// history writes what was seen of a reference. left are vulnerabilities that nobody
+// asked for.
+func (p *imagePrinter) history(h *store.History, policy *lifePolicy, left int, now time.Time) {
 	p.wrapped(0, bold, familiar(h.Images[0].Reference)+"  "+h.Images[0].Platform)
 	if owner := policy.owner(h.Images[0].Reference); owner != "" {
 		p.entry("owner", owner)
@@ -167,6 +152,8 @@ func (p *imagePrinter) history(h *store.History, policy *lifePolicy, now time.Ti
 	switch {
 	case !slices.ContainsFunc(h.Images, func(x store.Seen) bool { return x.Matched }):
 		p.wrapped(2, yellow, "not known: it was never held against advisories. ullage db update fetches them, and ullage image rematch does so.")
+	case len(h.Courses) == 0 && left > 0:
+		p.line(2, "", "none of what is asked for")
 	case len(h.Courses) == 0 && slices.ContainsFunc(h.Images, func(x store.Seen) bool { return !x.Matched || x.Unjudged != "" }):
 		p.line(2, yellow, "none was found in what was judged")
 	case len(h.Courses) == 0:
@@ -174,6 +161,9 @@ func (p *imagePrinter) history(h *store.History, policy *lifePolicy, now time.Ti
 	}
 	for _, c := range worstFirst(h.Courses) {
 		p.course(c, policy, now)
+	}
+	if left > 0 {
+		p.line(2, dim, "not asked for: "+counted(left, "other"))
 	}
 	p.line(0, "", "")
 }

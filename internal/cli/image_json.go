@@ -10,6 +10,7 @@ import (
 type imageJSON struct {
 	Version   int           `json:"version"`
 	Reference string        `json:"reference"`
+	Name      string        `json:"name,omitempty"` // the reference in full, as a registry or the archive has it
 	Platform  string        `json:"platform,omitempty"`
 	Index     string        `json:"index,omitempty"`
 	Manifest  string        `json:"manifest,omitempty"`
@@ -99,7 +100,7 @@ type programJSON struct {
 func newImageJSON(r *imageAnswer) *imageJSON {
 	img := r.Image
 	j := &imageJSON{
-		Version: 1, Reference: img.Reference, Platform: img.Platform, Index: img.Index, Manifest: img.Manifest, ConfigID: img.Identity.Config,
+		Version: 1, Reference: img.Reference, Name: img.Name, Platform: img.Platform, Index: img.Index, Manifest: img.Manifest, ConfigID: img.Identity.Config,
 		Base:   newBaseJSON(&img.Base),
 		Layers: []layerJSON{}, Packages: []packageJSON{}, Problems: []string{}, Complete: len(img.Problems) == 0, Signatures: newSignaturesJSON(&r.Signatures), Vulnerabilities: newVulnerabilitiesJSON(r),
 	}

@@ -195,6 +195,25 @@ func TestLifeRoundTrip(t *testing.T) {
 	contains(t, b.run(exitClean, "image", "list"), ref, "1 critical; 0 with a fix", "replaced images that are not listed: 1")
 	contains(t, b.run(exitClean, "image", "list", "--all"), "(replaced)")
 	b.run(exitIncomplete, "image", "history", "registry.example/never:1")
+	for _, c := range []struct{ args, has, left []string }{
+		{[]string{"--vulnerability", "cve-2026-0001"}, []string{"CVE-2026-0001"}, []string{"CVE-2026-0003"}},
+		{[]string{"--package", "zlib*,nothing"}, []string{"CVE-2026-0001", "CVE-2026-0003"}, nil},
+		{[]string{"--package", "openssl"}, []string{"none of what is asked for", "not asked for: "}, []string{"CVE-2026-0001", "CVE-2026-0003"}},
+		{[]string{"--since", "1d", "--severity", "critical"}, []string{"CVE-2026-0001", "CVE-2026-0003"}, nil},
+		{[]string{"--since", "2999-01-01"}, []string{"none of what is asked for"}, []string{"CVE-2026-0001"}},
+		{[]string{"--severity", "low"}, []string{"none of what is asked for"}, []string{"CVE-2026-0001"}},
+	} {
+		text := b.run(exitClean, append([]string{"image", "history", ref}, c.args...)...)
+		contains(t, text, c.has...)
+		for _, not := range c.left {
+			if strings.Contains(text, not) {
+				t.Errorf("%v tells of %s:\n%s", c.args, not, text)
+			}
+		}
+	}
+	for _, args := range [][]string{{"--since", "yesterday"}, {"--severity", "bad"}, {"--package", "["}} {
+		b.run(exitUsage, append([]string{"image", "history", ref}, args...)...)
+	}
 }
 
 // TestWatchStream writes a line of JSON for each look, also for a registry that is

@@ -27,6 +27,9 @@ const shownOfImage = 12
 func (p *imagePrinter) image(r *imageAnswer, now time.Time) error {
 	img := r.Image
 	p.line(0, bold, strings.TrimSpace(img.Reference+"  "+img.Platform))
+	if name := familiar(img.Name); name != "" && !strings.Contains(img.Reference, name) && img.Name != image.FullName(strings.TrimPrefix(img.Reference, "registry:")) {
+		p.entry("name", name)
+	}
 	for _, d := range []struct{ name, digest string }{{"index", img.Index}, {"manifest", img.Manifest}, {"config", img.Identity.Config}} {
 		if d.digest != "" {
 			p.entry(d.name, d.digest)

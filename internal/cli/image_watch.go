@@ -153,7 +153,7 @@ func (w *watcher) tell(e event) error {
 		return w.json(e)
 	}
 	out := imagePrinter{newPrinter(w.program, w.flags.color), false}
-	head := e.at.Format(time.DateTime) + "  " + e.ref
+	head := e.at.UTC().Format(time.DateTime) + " UTC  " + e.ref
 	switch e.kind {
 	case "failed":
 		out.wrapped(0, red, head+": "+e.err.Error())

@@ -39,6 +39,15 @@ func TestImageStore(t *testing.T) {
 	if list, _, _ := runImage(t, "list", "--store", dir, "-o", "json"); !strings.Contains(list, "web:1.4.2") {
 		t.Errorf("the image is not remembered:\n%s", list)
 	}
+	if err := os.WriteFile(path, whole, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if text, stderr, code := runImage(t, "history", path, "--store", dir); code != exitClean || !strings.HasPrefix(text, "registry.example/web:1.4.2") {
+		t.Errorf("the history of an archive: exit %d: %s%s", code, text, stderr)
+	}
+	if _, stderr, code := runImage(t, "history", path, "--store", other); code != exitIncomplete || !strings.Contains(stderr, "ullage image "+path+" reads it") {
+		t.Errorf("the history of an archive that was never read: exit %d: %s", code, stderr)
+	}
 
 	none := filepath.Join(t.TempDir(), "file")
 	if err := os.WriteFile(none, nil, 0o600); err != nil {

@@ -121,6 +121,9 @@ const (
 // compressed by gzip or zstd; these, and pipes, are read here at once.
 func Open(ctx context.Context, ref string, o Options) (*Source, error) {
 	source, err := open(ctx, ref, o)
+	if p, ok := err.(*fs.PathError); ok && strings.HasSuffix(ref, p.Path) { // which says the path again
+		err = p.Err
+	}
 	if err != nil {
 		return nil, fmt.Errorf("image %s: %w", ref, err)
 	}

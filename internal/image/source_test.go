@@ -297,7 +297,7 @@ func TestOpenFails(t *testing.T) {
 	saved := `[{"Config":"c.json","RepoTags":["a:1"]},{"Config":"c.json","RepoTags":["b:1"]}]`
 	several := write(t, filepath.Join(dir, "several.tar"), tarOf(t, file{"manifest.json", 0o644, saved}, file{"c.json", 0o644, "{}"}))
 	for ref, want := range map[string]string{
-		"./not-there":            "no such file",
+		"./not-there":            "image ./not-there: no such file",
 		"not-there.tar":          "no such file",
 		"UPPER/x":                "reference",
 		several:                  "a:1, b:1",

@@ -325,3 +325,19 @@ func TestMaliciousInDoubt(t *testing.T) {
 		}
 	}
 }
+
+// TestSeverityOfOtherDistribution does not name another distribution's record for a
+// score that is the vulnerability's.
+func TestSeverityOfOtherDistribution(t *testing.T) {
+	vector := "CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H"
+	for _, c := range []struct{ by, want string }{
+		{"ALPINE-CVE-2024-1", "critical by CVSS 9.8 (CVE-2024-1)"}, {"DEBIAN-CVE-2024-1", "critical by CVSS 9.8 (DEBIAN-CVE-2024-1)"}, {"GHSA-x", "critical by CVSS 9.8 (GHSA-x)"},
+	} {
+		source := &memory{map[string][]Affected{"Debian:12 x": {{ID: "DEBIAN-CVE-2024-1", Feed: "osv/Debian", Intervals: upTo("2")}}},
+			map[string]Record{"CVE-2024-1": folded("CVE-2024-1", Advisory{ID: c.by, Vectors: []string{vector}})}}
+		r, err := Run([]Package{{Ecosystem: "Debian", Name: "x", Version: "1", Owner: -1}}, bookworm, source)
+		if err != nil || len(r.Matches) != 1 || !slices.Contains(r.Matches[0].Reasons(), c.want) {
+			t.Errorf("by %s: %+v, %v", c.by, r, err)
+		}
+	}
+}

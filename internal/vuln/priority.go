@@ -22,6 +22,9 @@ func (m *matcher) made(i int, h *hit, reasons []string) (*Match, error) {
 			}
 		}
 	}
+	if CVE(rating.By) == h.id && !slices.Contains(x.Advisories, rating.By) { // another distribution's record of what all of them score alike
+		rating.By = h.id
+	}
 	x.Severity = severityOf(urgency, from, &rating)
 	if id := x.Malicious(); id != "" {
 		x.Severity.Level, x.Severity.From, x.Severity.ByWord = Critical, id, true
