@@ -63,11 +63,6 @@ func (f *historySelection) complete(now time.Time) error {
 	return nil
 }
 
-// active says whether anything is left out.
-func (f *historySelection) active() bool {
-	return len(f.packages)+len(f.vulnerabilities)+len(f.severities) > 0 || f.since != ""
-}
-
 // apply drops what is not asked for, and returns how many that were.
 func (f *historySelection) apply(h *store.History) (dropped int) {
 	before := len(h.Courses)
