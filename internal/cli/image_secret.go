@@ -80,6 +80,9 @@ func (p *imagePrinter) secret(img *image.Image, group []image.Secret) {
 	where := s.Where
 	if s.Path != "" {
 		where = s.Path + ":" + linesText(group) + ", " + s.Shown
+		if s.Line == 0 {
+			where = s.Path + ", in its name"
+		}
 	}
 	p.painted(s.Severity.String(), s.Kind+": "+where, style)
 	var notes []string

@@ -34,15 +34,34 @@ var clients = func() map[string][]option {
 }()
 
 func clientOf(word string) ([]option, bool) {
-	options, ok := clients[word[strings.LastIndexByte(word, '/')+1:]]
+	options, ok := clients[baseOf(word)]
 	return options, ok
 }
+
+// moreClients are words of commands that say as much, but are too common to be looked
+// for in files: subcommands, and programs of which people write.
+var moreClients = map[string][]option{
+	"login":         {{flag: "-p"}, {flag: "-t"}}, // docker, podman, helm registry, az, oc
+	"useradd":       {{flag: "-p", joined: true}},
+	"usermod":       {{flag: "-p", joined: true}},
+	"htpasswd":      {},
+	"sqlcmd":        {{flag: "-P", joined: true}},
+	"mosquitto_pub": {{flag: "-P"}},
+	"mosquitto_sub": {{flag: "-P"}},
+	"etcdctl":       {{flag: "--user", login: true}},
+	"unzip":         {{flag: "-P"}},
+}
+
+func baseOf(word string) string { return word[strings.LastIndexByte(word, '/')+1:] }
 
 // passwordIn returns where in an argument a password begins that the program takes
 // there, by its own options or because the argument before it is a flag that names a
 // secret.
 func passwordIn(program, before, arg string) (start int, ok bool) {
-	options, _ := clientOf(program)
+	options, ok := clientOf(program)
+	if !ok {
+		options = moreClients[baseOf(program)]
+	}
 	for _, o := range options {
 		value, found := arg, before == o.flag && !o.only && arg[:min(len(arg), 1)] != "-"
 		if !found && o.joined {

@@ -348,7 +348,7 @@ func isLiteral(v string) bool {
 // isLiteralPassword is isLiteral for a value that cannot be anything but a
 // password, if it is written out.
 func isLiteralPassword(v string) bool {
-	return v != "" && !IsReference(v) && strings.Trim(v, "*xX.#?") != ""
+	return v != "" && v != Mask && !IsReference(v) && strings.Trim(v, "*xX.#?") != ""
 }
 
 // references begin values that say where a secret is kept.

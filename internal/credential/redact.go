@@ -1,6 +1,9 @@
 package credential
 
 import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
 	"slices"
 	"strings"
 )
@@ -41,38 +44,16 @@ func RedactReference(reference string) (shown, credential string) {
 // What stands before them on the command line, as an entrypoint does, says what
 // program takes them; nothing of that is in the result.
 func RedactArguments(args []string, entrypoint ...string) (shown, credentials []string) {
-	program, before := "", ""
-	for i, arg := range slices.Concat(entrypoint, args) {
-		if _, client := clientOf(arg); client || i == 0 {
-			program = arg
-		}
-		if i < len(entrypoint) {
-			before = arg
-			continue
-		}
-		found := ""
-		switch {
-		case InArgument(program, before, arg):
-			found = ByName
-		default:
-			arg, found = RedactCommand(arg)
-		}
-		if found != "" {
-			credentials = append(credentials, found)
-			if found == ByName && !strings.Contains(arg, Mask) {
-				arg = Mask
-			}
-		}
-		shown = append(shown, arg)
-		before = arg
-	}
-	return shown, credentials
+	return redactWords(slices.Concat(entrypoint, args), len(entrypoint), 0)
 }
 
 // RedactCommand takes secrets out of a line of shell, of a Dockerfile or of an image's
-// history. Of words that assign one, NAME=value, the name stays; if that is not enough
-// to be rid of what looks like a secret, all of the line goes.
-func RedactCommand(line string) (shown, credential string) {
+// history, where a command may be in exec form. What names a secret stays, such as the name in NAME=value and
+// an option; if that is not enough to be rid of what looks like one, all of the line
+// goes.
+func RedactCommand(line string) (shown, credential string) { return redactCommand(line, 0) }
+
+func redactCommand(line string, depth int) (shown, credential string) {
 	how := declaresVariables(line)
 	if head, name := how.single(line); name != "" && Named(name, line[len(head):]) {
 		return head + " " + Mask, ByName
@@ -101,10 +82,17 @@ func RedactCommand(line string) (shown, credential string) {
 		out.WriteString(word)
 	}
 	shown = out.String()
+	more, found, list := redactList(shown, depth)
+	if !list {
+		more, found = redactScript(shown, depth)
+	}
+	if found != "" {
+		shown, credential = more, cmp.Or(credential, found)
+	}
 	if found := In(shown); found != "" {
 		return Mask, found
 	}
-	if Assigned(shown) || InShell(shown) {
+	if Assigned(shown) || depth >= deepest && InShell(shown) {
 		return Mask, ByName
 	}
 	return shown, credential
@@ -164,4 +152,58 @@ func assignedSecret(word string) (name string, ok bool) {
 	}
 	bare := strings.TrimLeft(name, "-'\"")
 	return name, Named(bare, value) || In(value) != ""
+}
+
+// shortestInName is the length of the shortest credential that is known by its form
+// alone.
+const shortestInName = 20
+
+// RedactPath takes credentials that are known by their form out of a path, name by name.
+// A name with one in it goes whole but for its extension. What stands for it is the same
+// wherever that name stands, and is another for another name, so that paths that
+// differed still do. A path without any is returned as it is.
+func RedactPath(path string) (shown, credential string) {
+	if !longName(path) {
+		return path, ""
+	}
+	names := strings.Split(path, "/")
+	for i, name := range names {
+		if found := inName(name); found != "" {
+			names[i], credential = hiddenName(name), found
+		}
+	}
+	if credential == "" {
+		return path, ""
+	}
+	return strings.Join(names, "/"), credential
+}
+
+func longName(path string) bool {
+	length := 0
+	for i := range len(path) {
+		if length++; path[i] == '/' {
+			length = 0
+		} else if length >= shortestInName {
+			return true
+		}
+	}
+	return false
+}
+
+func inName(name string) string {
+	if len(name) < shortestInName {
+		return ""
+	}
+	return In(name)
+}
+
+// hiddenName stands for a name with a credential in it. The few bits of its digest tell
+// it from other names, and are too few to try what the credential was.
+func hiddenName(name string) string {
+	extension := ""
+	if dot := strings.LastIndexByte(name, '.'); dot >= 0 && len(name)-dot <= 6 && inName(name[:dot]) != "" {
+		extension = name[dot:]
+	}
+	sum := sha256.Sum256([]byte(name))
+	return Mask + "-" + hex.EncodeToString(sum[:3]) + extension
 }

@@ -54,15 +54,21 @@ func readConfig(text []byte, layers int) (Config, []Secret, error) {
 	}
 	var hidden configSecrets
 	c := Config{
-		Created: f.Created.Time, User: f.Config.User, WorkingDir: f.Config.WorkingDir, StopSignal: f.Config.StopSignal,
+		Created: f.Created.Time, User: hidden.text("user", f.Config.User), WorkingDir: hidden.path("working directory", f.Config.WorkingDir),
+		StopSignal: hidden.text("stop signal", f.Config.StopSignal),
 		Entrypoint: hidden.arguments("entrypoint", f.Config.Entrypoint),
 		Command:    hidden.arguments("command", f.Config.Cmd, f.Config.Entrypoint...),
-		Ports:      slices.Sorted(maps.Keys(f.Config.ExposedPorts)),
-		Volumes:    slices.Sorted(maps.Keys(f.Config.Volumes)),
+	}
+	for _, port := range slices.Sorted(maps.Keys(f.Config.ExposedPorts)) {
+		c.Ports = append(c.Ports, hidden.text("port", port))
+	}
+	for _, volume := range slices.Sorted(maps.Keys(f.Config.Volumes)) {
+		c.Volumes = append(c.Volumes, hidden.path("volume", volume))
 	}
 	for _, assignment := range f.Config.Env {
 		name, value, _ := strings.Cut(assignment, "=")
 		shown, found := credential.RedactValue(name, value)
+		name = hidden.text("name of an environment variable", name)
 		hidden.note("environment variable "+name, found, value)
 		c.Env = append(c.Env, Variable{name, shown})
 	}
@@ -74,8 +80,10 @@ func readConfig(text []byte, layers int) (Config, []Secret, error) {
 		if name == baseName {
 			redact = func(_, value string) (string, string) { return credential.RedactReference(value) }
 		}
-		shown, found := redact(name, f.Config.Labels[name])
-		hidden.note("label "+name, found, f.Config.Labels[name])
+		value := f.Config.Labels[name]
+		shown, found := redact(name, value)
+		name = hidden.text("name of a label", name)
+		hidden.note("label "+name, found, value)
 		c.Labels[name] = shown
 	}
 	if f.Config.Healthcheck != nil && !slices.Equal(f.Config.Healthcheck.Test, []string{"NONE"}) {
@@ -109,6 +117,19 @@ func (c *configSecrets) note(place, kind, text string) {
 		s.Doubt = credential.Doubt(text)
 	}
 	*c = append(*c, s)
+}
+
+// text hides a text that is a word or a name.
+func (c *configSecrets) text(place, text string) string {
+	shown, found := credential.RedactReference(text)
+	c.note(place, found, text)
+	return shown
+}
+
+func (c *configSecrets) path(place, text string) string {
+	shown, found := credential.RedactPath(text)
+	c.note(place, found, text)
+	return shown
 }
 
 func (c *configSecrets) arguments(place string, args []string, entrypoint ...string) []string {
@@ -164,7 +185,7 @@ func readDistro(t *Tree) Distro {
 	for line := range strings.Lines(string(text)) {
 		name, value, ok := strings.Cut(strings.TrimSpace(line), "=")
 		if ok && !strings.HasPrefix(name, "#") {
-			values[name] = unquote(value)
+			values[name], _ = credential.RedactReference(unquote(value))
 		}
 	}
 	return Distro{ID: values["ID"], Version: cmp.Or(values["VERSION_ID"], codenames[values["ID"]+" "+values["VERSION_CODENAME"]]), Name: cmp.Or(values["PRETTY_NAME"], values["NAME"])}

@@ -10,6 +10,8 @@ import (
 	"hash"
 	"io"
 	"strings"
+
+	"ullage.dev/ullage/internal/credential"
 )
 
 // Limits bound what one image may cost, whatever is in it. What is beyond them
@@ -175,6 +177,7 @@ type layerReader struct {
 	data    fileData
 	path    []byte          // of the entry, clean and without a slash at its start
 	target  []byte          // of a hard link, likewise
+	inName  *credential.Hit // a credential in the entry's name
 	scratch []byte          // for files that are extracted
 	nodes   int             // charged for
 	latest  map[string]int  // path of a file with secrets to its place in search.Files, the last one's
@@ -249,6 +252,7 @@ func (r *layerReader) entry(h *tarHeader) error {
 	if out {
 		r.noteEscape(h.Name)
 	}
+	r.path, r.inName = hideNames(r.path)
 	dir, base := splitPath(r.path)
 	if hidden, ok := bytes.CutPrefix(base, []byte(whiteoutPrefix)); ok {
 		r.hide(dir, base, hidden)
@@ -307,7 +311,7 @@ func (r *layerReader) name() string { return "/" + strings.ToValidUTF8(string(r.
 
 func (r *layerReader) noteEscape(name []byte) {
 	if r.escaped++; r.escaped == 1 {
-		r.firstOut = string(name)
+		r.firstOut, _ = credential.RedactPath(string(name))
 	}
 }
 
@@ -393,10 +397,11 @@ func (r *layerReader) put(id nodeID, kind Kind, h *tarHeader) error {
 	}
 	switch kind {
 	case Symlink:
-		a.link = r.tree.names.add(h.Link)
+		a.link = r.tree.names.add(hideTarget(h.Link))
 	case File:
 		a.size = h.Size
 		r.note(id, uint32(r.entries))
+		r.noteName()
 		if h.Caps {
 			a.mode |= capable
 		}
@@ -418,6 +423,7 @@ func (r *layerReader) putHardLink(id nodeID, h *tarHeader) {
 	if out {
 		r.noteEscape(h.Link)
 	}
+	r.target, _ = hideNames(r.target)
 	target := r.tree.follow(r.target, false)
 	r.lastDirID = 0
 	if target == 0 || target == id {

@@ -26,7 +26,7 @@ func (w *dirWalk) whiteout(name string, info fs.FileInfo) bool {
 	if !w.overlay || info.Mode().Type() != fs.ModeDevice|fs.ModeCharDevice || device(info) != 0 {
 		return false
 	}
-	w.path = append(w.path[:0], name...)
+	w.path, _ = hideNames(append(w.path[:0], name...))
 	dir, base := splitPath(w.path)
 	w.hide(dir, append([]byte(whiteoutPrefix), base...), base)
 	return true

@@ -105,6 +105,9 @@ func hideSecrets(packages []Package) {
 		for k, license := range p.Licenses {
 			p.Licenses[k], _ = credential.RedactCommand(license)
 		}
+		for k, where := range p.Where {
+			p.Where[k], _ = credential.RedactPath(where)
+		}
 		for _, text := range []*string{&p.Name, &p.Version, &p.Source, &p.SourceVersion, &p.Module} {
 			if credential.In(*text) != "" {
 				*text, p.PURL = credential.Mask, ""

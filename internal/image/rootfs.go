@@ -119,11 +119,13 @@ func (w *dirWalk) one(name string) error {
 			return nil
 		}
 	}
-	id := w.tree.makeWay([]byte(path.Dir(name)), true)
+	shown, _ := hideNames([]byte(name))
+	dir, base := splitPath(shown)
+	id := w.tree.makeWay(dir, true)
 	if id == 0 {
 		return nil // replaced while it was read
 	}
-	id = w.tree.findOrAdd(id, []byte(path.Base(name)))
+	id = w.tree.findOrAdd(id, base)
 	w.attributes(id, kind, info, link)
 	file, links := identify(info)
 	switch {
@@ -180,13 +182,14 @@ func (w *dirWalk) attributes(id nodeID, kind Kind, info fs.FileInfo, link string
 	if kind == File {
 		a.size = info.Size()
 	}
-	a.link = w.tree.names.add([]byte(link))
+	a.link = w.tree.names.add(hideTarget([]byte(link)))
 	w.tree.put(id, a, 0)
 }
 
 // content looks at a regular file as at one in a layer that is called so.
 func (w *dirWalk) content(id nodeID, name, as string, info fs.FileInfo) {
-	w.path = append(w.path[:0], as...)
+	w.path, w.inName = hideNames(append(w.path[:0], as...))
+	w.noteName()
 	f := &dirFile{open: func() (*os.File, error) { return w.root.Open(name) }, head: &w.head}
 	defer f.close()
 	w.data = f

@@ -26,7 +26,7 @@ type Secret struct {
 	Path     string // of a file, as its layer has it; "" for what the configuration holds
 	Where    string // in the configuration: "environment variable TOKEN", "label x", "history, step 3"
 	Layer    int    // index into Layers of the one that has it; -1 for the configuration
-	Line     int    // of a file, from 1
+	Line     int    // of a file, from 1; 0 for one in the file's name
 	Offset   int64  // of the value from the file's beginning, in bytes
 	Shown    string // what of the value may be shown
 	// Doubt says why this may be no secret: the file came with a package and was not
