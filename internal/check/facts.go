@@ -47,6 +47,7 @@ type Facts struct {
 	anyPersistent  func() bool
 	attack         func() *attackIndex
 	anyExposed     func() bool
+	uses           *secrets.Uses
 }
 
 var _ policy.Facts = (*Facts)(nil)
@@ -55,7 +56,7 @@ var _ policy.Facts = (*Facts)(nil)
 // Declaration that covers an object, or nil; it may itself be nil, and must be
 // safe for concurrent use.
 func NewFacts(s *model.Snapshot, declared func(*model.Object) *tree.Node) *Facts {
-	f := &Facts{snapshot: s, declared: declared}
+	f := &Facts{snapshot: s, declared: declared, uses: secrets.UsesIn(s)}
 	f.exposure = sync.OnceValue(func() *reach.Exposure { return reach.NewExposure(s) })
 	f.budgets = sync.OnceValue(f.indexBudgets)
 	f.autoscalers = sync.OnceValue(f.indexAutoscalers)

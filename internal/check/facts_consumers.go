@@ -56,7 +56,7 @@ func (f *Facts) indexConsumers() map[used][]consumer {
 		if f.snapshot.Made(o) {
 			continue
 		}
-		for _, u := range secrets.Consumed(o) {
+		for _, u := range f.uses.Of(o) {
 			add(used{model.SecretKind, u.Namespace, u.Name.Name}, consumer{o, string(u.How), u.Account, u.Keys})
 		}
 	}

@@ -70,7 +70,7 @@ type referrer struct {
 // secrets adds the Secrets that an object without pods names. What only looks like
 // the name of one is left out.
 func (r *referrer) secrets() {
-	for _, u := range secrets.Consumed(r.o) {
+	for _, u := range r.f.uses.Of(r.o) {
 		if u.How != secrets.Custom {
 			r.add(model.SecretKind, u.Namespace, u.Name.Name, u.Path, u.Optional)
 		}

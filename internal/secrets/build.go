@@ -33,12 +33,13 @@ func New(s *model.Snapshot, readers Readers) *View {
 	for name, by := range MadeIn(s) {
 		b.secret(name).MadeBy = by
 	}
+	uses := UsesIn(s)
 	for _, o := range s.All() {
 		if s.Made(o) {
 			b.debuggers(o)
 			continue
 		}
-		for _, use := range Consumed(o) {
+		for _, use := range uses.Of(o) {
 			b.use(o, use)
 		}
 	}
