@@ -158,6 +158,7 @@ func build(s *model.Snapshot, network *reach.Graph, rights *access.Analysis, o O
 	b.assume()
 	b.exposure()
 	b.rights()
+	b.openedNetworks()
 	b.namespaceEdges()
 	b.nodeEdges()
 	b.kubeletEdges()

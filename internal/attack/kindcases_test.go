@@ -29,6 +29,20 @@ metadata: {name: deny, namespace: shop}
 spec: {podSelector: {matchLabels: {app: nothing}}, policyTypes: [Ingress, Egress]}
 `
 
+const denied = `
+---
+{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: deny, namespace: shop}, spec: {podSelector: {}, policyTypes: [Ingress]}}
+`
+
+const otherNamespace = `
+---
+{apiVersion: v1, kind: Pod, metadata: {name: agent, namespace: ops, labels: {app: agent}}, spec: {serviceAccountName: agent, containers: [{name: c, image: i}]}}
+---
+{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: out, namespace: ops}, spec: {podSelector: {matchLabels: {app: other}}, policyTypes: [Egress]}}
+---
+{apiVersion: rbac.authorization.k8s.io/v1, kind: RoleBinding, metadata: {name: agent, namespace: shop}, roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: r}, subjects: [{kind: ServiceAccount, name: agent, namespace: ops}]}
+`
+
 const cloudAccount = `
 ---
 {apiVersion: v1, kind: ServiceAccount, metadata: {name: web, namespace: shop, annotations: {eks.amazonaws.com/role-arn: 'arn:aws:iam::1:role/web'}}}
@@ -348,6 +362,15 @@ spec: {parentRefs: [{name: gw}], rules: [{backendRefs: [{name: web, port: 80}]}]
 		[]string{"[update] => [get]", "[update] => [delete]", "mutatingwebhook => validatingwebhook", "kind: ClusterRole => kind: Role"}},
 	{ReadByWebhook, role(true, rule("create", "admissionregistration.k8s.io", "validatingwebhookconfigurations")), "service account shop/default -> all secrets of the cluster, likely",
 		[]string{"[create] => [get]", "[create] => [delete]", "validatingwebhook => mutatingwebhook", "kind: ClusterRole => kind: Role"}},
+	{OpenNetwork, deploy("web", "", web) + denied + role(false, rule("create", "networking.k8s.io", "networkpolicies")), "service account shop/default -> ports of pods in namespace shop, certain",
+		[]string{"[create] => [get]", "[Ingress] => [Egress]", "networking.k8s.io'] => example.com']", "~spec:\n      \n      containers => spec:\n      automountServiceAccountToken: false\n      containers"}},
+	{OpenNetwork, deploy("web", "", web) + denied + role(true, rule("delete", "networking.k8s.io", "networkpolicies")), "service account shop/default -> ports of pods of the cluster, certain",
+		[]string{"[delete] => [watch]", "[Ingress] => [Egress]", "resources: [networkpolicies] => resources: [ingresses]"}},
+	{OpenNetwork, deploy("web", "", web) + denied + otherNamespace + role(false, rule("patch", "networking.k8s.io", "networkpolicies")), "service account ops/agent -> ports of pods in namespace shop, certain",
+		[]string{"~name: out, namespace: ops}, spec: {podSelector: {matchLabels: {app: other} => name: out, namespace: ops}, spec: {podSelector: {matchLabels: {app: agent}"}},
+	{OpenNetwork, deploy("web", "", web) + denied + everybody(rule("update", "networking.k8s.io", "networkpolicies")), "group system:serviceaccounts -> ports of pods of the cluster, likely", []string{"[update] => [get]"}},
+	{OpenNetwork, deploy("web", "", web) + denied + "\n---\n{apiVersion: policy.networking.k8s.io/v1alpha1, kind: AdminNetworkPolicy, metadata: {name: a}, spec: {priority: 1, subject: {namespaces: {}}}}" +
+		role(false, rule("update", "networking.k8s.io", "networkpolicies")), "service account shop/default -> ports of pods in namespace shop, unknown", []string{"[update] => [get]"}},
 	{MapAWSIdentity, strings.ReplaceAll(role(false, rule("update", "", "configmaps")), "namespace: shop}\n", "namespace: kube-system}\n") + "\n---\n{apiVersion: v1, kind: ConfigMap, metadata: {name: aws-auth, namespace: kube-system}}",
 		"service account shop/default -> cluster-admin, likely", []string{"[update] => [get]", "name: aws-auth => name: other", "namespace: kube-system}\nroleRef => namespace: shop}\nroleRef"}},
 	{ChangeWebhooks, webhook + role(true, "{apiGroups: [admissionregistration.k8s.io], resources: [mutatingwebhookconfigurations], verbs: [patch], resourceNames: [mw]}"), "service account shop/default -> cluster-admin, likely",

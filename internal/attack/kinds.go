@@ -148,6 +148,7 @@ const (
 	KubeletCertificate
 	StealPods
 	ReadByWebhook
+	OpenNetwork
 	edgeKinds
 
 	firstProven = ChangeWebhooks
@@ -285,6 +286,8 @@ var edgeTable = [edgeKinds]edgeInfo{
 		"it has a token with the right to write nodes on a node that it holds, and other nodes can be made unfit", "remove the right to write nodes"},
 	ReadByWebhook: {"read-by-webhook", "T1557,T1552.007", "has a webhook of its own see every object that is written, and so reads TO",
 		"the API server reaches a server of the attacker's, and the secrets are written from then on", "remove the right to write webhook configurations"},
+	OpenNetwork: {"open-network", "T1562.007", "has network policies let its own pods in, and connects to TO",
+		"it is in the network of the cluster with a pod that policies let out, and what closes the connection is a network policy, to which any other adds", "remove the right to write network policies"},
 	HostPathVolume: {"host-path-volume", "T1611", "makes a volume of the node's file system and mounts it with a claim, which Pod Security lets pass",
 		"it may make persistent volumes, claims and pods", "remove the right to create persistent volumes"},
 }
