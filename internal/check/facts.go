@@ -30,6 +30,7 @@ type Facts struct {
 	budgets        func() selectorIndex
 	autoscalers    func() map[targetName][]autoscaler
 	volumes        func() map[storage.ID][]volumeUser
+	bindings       func() *storage.Bindings
 	consumers      func() map[used][]consumer
 	claimTemplates func() map[objectName]bool // their claims without the number of the replica
 	created        func() map[secrets.Name][]*model.Object
@@ -61,6 +62,7 @@ func NewFacts(s *model.Snapshot, declared func(*model.Object) *tree.Node) *Facts
 	f.budgets = sync.OnceValue(f.indexBudgets)
 	f.autoscalers = sync.OnceValue(f.indexAutoscalers)
 	f.volumes = sync.OnceValue(f.indexVolumes)
+	f.bindings = sync.OnceValue(func() *storage.Bindings { return storage.ReadBindings(s) })
 	f.consumers = sync.OnceValue(f.indexConsumers)
 	f.claimTemplates = sync.OnceValue(f.indexClaimTemplates)
 	f.created = sync.OnceValue(func() map[secrets.Name][]*model.Object { return secrets.MadeIn(s) })

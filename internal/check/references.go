@@ -9,6 +9,7 @@ import (
 	"ullage.dev/ullage/internal/policy"
 	"ullage.dev/ullage/internal/reach"
 	"ullage.dev/ullage/internal/secrets"
+	"ullage.dev/ullage/internal/storage"
 	"ullage.dev/ullage/internal/tree"
 )
 
@@ -31,7 +32,7 @@ func (f *Facts) References(o *model.Object) []policy.Reference {
 	case model.StatefulSetKind:
 		r.name(model.ServiceKind, o.Key.Namespace, tree.Keys("spec", "serviceName"))
 		for path := range items(o.Root, tree.Keys("spec", "volumeClaimTemplates")) {
-			r.name(model.StorageClassKind, "", path.Join(tree.Keys("spec", "storageClassName")...))
+			r.class(path.Join(tree.Keys("spec", "storageClassName")...))
 		}
 	case model.ServiceKind:
 		r.targetPorts()
@@ -41,7 +42,7 @@ func (f *Facts) References(o *model.Object) []policy.Reference {
 		}
 	case model.PersistentVolumeClaimKind:
 		r.name(model.PersistentVolumeKind, "", tree.Keys("spec", "volumeName"))
-		r.name(model.StorageClassKind, "", tree.Keys("spec", "storageClassName"))
+		r.class(tree.Keys("spec", "storageClassName"))
 	case model.PersistentVolumeKind:
 		r.name(model.PersistentVolumeClaimKind, o.Root.Dig("spec", "claimRef", "namespace").Str(), tree.Keys("spec", "claimRef", "name"))
 	case model.RoleBindingKind, model.ClusterRoleBindingKind:
@@ -83,6 +84,37 @@ func (r *referrer) name(gk model.GroupKind, namespace string, at tree.Path) {
 	if n.Str() != "" && !n.Has(tree.Implied) {
 		r.add(gk, namespace, n.Str(), at, false)
 	}
+}
+
+// class adds the reference of a claim, or of a claim template, to its class. Volumes
+// that are made by hand are matched by the name of a class that need not be there.
+func (r *referrer) class(at tree.Path) {
+	n := r.o.Root.Follow(at)
+	if n.Str() == "" || n.Has(tree.Implied) {
+		return
+	}
+	found := r.f.found(r.o, model.StorageClassKind, "", n.Str())
+	if found.Is(tree.Bool) && !found.True() {
+		switch {
+		case r.f.boundByHand(r.o, n.Str()):
+			found = tree.Of(true)
+		case !r.f.snapshot.Complete("", model.PersistentVolumeKind):
+			found = tree.UnknownBecause(r.f.whyOpen("a PersistentVolume of the class may live elsewhere", "", model.PersistentVolumeKind))
+		}
+	}
+	r.put(model.StorageClassKind.Kind, "", n.Str(), at, false, found)
+}
+
+// boundByHand reports whether a claim has, or may get, a volume without its class; of
+// a claim template, whether there is one that no driver has made.
+func (f *Facts) boundByHand(o *model.Object, class string) bool {
+	bindings := f.bindings()
+	if o.Key.GroupKind == model.PersistentVolumeClaimKind {
+		return bindings.Of(o.Key.Namespace, o.Key.Name, o) != nil || len(bindings.Fitting(o.Key.Namespace, o.Key.Name)) > 0
+	}
+	return slices.ContainsFunc(bindings.All(), func(p *storage.Persistent) bool {
+		return p.Class() == class && p.Object.Annotation("pv.kubernetes.io/provisioned-by") == ""
+	})
 }
 
 // add adds a reference to an object.

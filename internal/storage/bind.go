@@ -214,6 +214,9 @@ func (p *Persistent) holds(id ID, c *Claim) bool {
 	return uid == "" || want == "" || uid == want
 }
 
+// Class returns the name of the volume's class, or "".
+func (p *Persistent) Class() string { return className(p.Object.Root) }
+
 // NodePath returns the field with the path of the node that the volume is, or nil.
 func (p *Persistent) NodePath() *tree.Node {
 	for _, key := range []string{"hostPath", "local"} {
