@@ -126,6 +126,9 @@ func (img *Image) readLayers(ctx context.Context, s *Source, o Options) (tree *T
 		if done.read.tree != nil {
 			sum.add(done.read.tree, i, !s.again(i))
 			img.addSecrets(sum.tree, i, &done.read.search)
+			if err := img.readLinked(ctx, s, &sum, i); err != nil {
+				return nil, false, err
+			}
 		}
 		pass.budget.give(done.read.charged)
 		pass.budget.merged(i + 1)

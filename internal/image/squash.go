@@ -12,6 +12,8 @@ type squash struct {
 	kept     int64
 	origins  origins
 	cut      bool // paths were left out
+	below    []linkedBelow
+	passes   int // over lower layers, for these
 	problems problems
 }
 
@@ -106,7 +108,7 @@ func (s *squash) lookUpLinks(layer *Tree) map[nodeID]attributes {
 		}
 		a := s.tree.at(target).attributes
 		if !s.lookedAtAs(layer.path(id), s.tree.path(target), a) {
-			s.problems.add("layer %d: %s: a hard link to /%s of a lower layer: not looked at under this name", s.layer+1, layer.path(id), link)
+			s.below = append(s.below, linkedBelow{layer.path(id)[1:], s.tree.path(target)[1:], int(a.layer)})
 		}
 		if a.content != 0 { // must outlast the file that it was read from
 			s.tree.contents[a.content-1].users++
