@@ -3,6 +3,9 @@ package advisory
 import (
 	"bytes"
 	"crypto/ed25519"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"os"
 	"path/filepath"
@@ -83,4 +86,36 @@ func TestBundle(t *testing.T) {
 	if _, err := Open(to.Path()); !errors.Is(err, ErrNone) {
 		t.Errorf("no database: %v", err)
 	}
+}
+
+// FuzzBundle holds that nothing is taken for a signed bundle that is none, and that what
+// is taken is the database that was bundled.
+func FuzzBundle(f *testing.F) {
+	public, private, err := ed25519.GenerateKey(nil)
+	if err != nil {
+		f.Fatal(err)
+	}
+	const database = "a database"
+	sum := sha256.Sum256([]byte(database))
+	head := bundleHead{Bundle: bundleMagic, SHA256: hex.EncodeToString(sum[:]), Size: int64(len(database))}
+	head.Signature = ed25519.Sign(private, signed(head.SHA256))
+	line, err := json.Marshal(head)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add([]byte(string(line) + "\n" + database))
+	dir := f.TempDir()
+	f.Fuzz(func(t *testing.T, bundle []byte) {
+		for _, key := range []ed25519.PublicKey{nil, public} {
+			path := filepath.Join(dir, "out")
+			was, err := unbundle(bytes.NewReader(bundle), path, key)
+			text, _ := os.ReadFile(path)
+			_ = os.Remove(path)
+			if err == nil && (key != nil && (!was || string(text) != database) || !bytes.HasSuffix(bundle, text)) {
+				t.Errorf("%q is taken, signed: %v, as %q", bundle, was, text)
+			}
+		}
+		_, _ = PublicKey(bundle)
+		_, _ = PrivateKey(bundle)
+	})
 }
