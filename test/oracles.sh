@@ -1,6 +1,9 @@
 #!/usr/bin/env bash
 # Holds what internal/image reads of images against dpkg, rpm, npm, Python, RubyGems and Composer, on file systems that they install. What is missing on this machine is
 # installed with apt-get, which takes root; where there is no apt-get, or it is somebody else, those tests are skipped and the output says which.
+#
+# Three kinds of packages have no oracle here. Of apk, Debian has no tool that writes its database. .NET's is made by hand in the unit tests, as Debian has no SDK. Of Rust,
+# the list in a program is written by cargo auditable, which Debian has not, and Cargo.lock says what a project wants, not what an image holds: it is not read.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

@@ -179,7 +179,10 @@ func (x *Match) rank() {
 // Malicious returns the advisory by which the package was published to do harm, "" when
 // there is none. No score tells of it, as it is no flaw of a package that does good.
 func (x *Match) Malicious() string {
-	for _, id := range append([]string{x.ID}, x.Advisories...) {
+	if isMalicious(x.ID) {
+		return x.ID
+	}
+	for _, id := range x.Advisories {
 		if isMalicious(id) {
 			return id
 		}
