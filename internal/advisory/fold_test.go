@@ -42,7 +42,7 @@ func TestFolded(t *testing.T) {
 				}
 				files[id] = [2]string{id + ".json", string(text)}
 			}
-			m.put("osv/"+ecosystem+"/all.zip", archive(t, slices.Collect(maps.Values(files))...))
+			m.Put("osv/"+ecosystem+"/all.zip", archive(t, slices.Collect(maps.Values(files))...))
 		}
 		feeds := [][]string{{"osv/Go", "osv/PyPI", "osv/npm", "debian", "kev", "epss"}, {"osv/Go"}, {"osv/PyPI", "osv/npm"}}[round]
 		m.update(t, s, noon.Add(time.Duration(round)*30*24*time.Hour), feeds...)

@@ -4,84 +4,18 @@ import (
 	"archive/zip"
 	"bytes"
 	"compress/gzip"
-	"crypto/sha256"
-	"fmt"
-	"net/http"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
-	"strings"
-	"sync"
 	"testing"
 	"time"
+
+	"ullage.dev/ullage/internal/advisory/advisorytest"
 )
 
-// mirror serves feeds, with ranges and validators as static servers do.
-type mirror struct {
-	*httptest.Server
-	mu    sync.Mutex
-	files map[string][]byte
-	asked []string // "PATH STATUS RANGE"
-	stall string   // the path whose answer stops halfway, until stalled is closed
-	half  chan struct{}
-}
+// mirror is one that a store is updated from.
+type mirror struct{ *advisorytest.Mirror }
 
-func newMirror(t *testing.T) *mirror {
-	m := &mirror{files: map[string][]byte{}, half: make(chan struct{}, 1)}
-	m.Server = httptest.NewServer(m)
-	t.Cleanup(m.CloseClientConnections)
-	t.Cleanup(m.Close)
-	return m
-}
-
-func (m *mirror) put(path string, text []byte) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.files["/"+path] = text
-}
-
-func (m *mirror) requests() string {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	list := strings.Join(m.asked, "\n")
-	m.asked = nil
-	return list
-}
-
-func (m *mirror) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	m.mu.Lock()
-	text, ok := m.files[r.URL.Path]
-	stall := m.stall == r.URL.Path
-	m.mu.Unlock()
-	if !ok {
-		http.NotFound(w, r)
-		return
-	}
-	w.Header().Set("ETag", fmt.Sprintf(`"%x"`, sha256.Sum256(text)))
-	if stall {
-		w.Header().Set("Content-Length", fmt.Sprint(len(text)))
-		w.Write(text[:len(text)/2])
-		w.(http.Flusher).Flush()
-		m.half <- struct{}{}
-		<-r.Context().Done()
-		return
-	}
-	seen := &status{ResponseWriter: w, code: http.StatusOK}
-	http.ServeContent(seen, r, "", time.Time{}, bytes.NewReader(text))
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.asked = append(m.asked, strings.TrimSpace(fmt.Sprint(r.URL.Path, " ", seen.code, " ", r.Header.Get("Range"))))
-}
-
-type status struct {
-	http.ResponseWriter
-	code int
-}
-
-func (s *status) WriteHeader(code int) {
-	s.code = code
-	s.ResponseWriter.WriteHeader(code)
-}
+func newMirror(t *testing.T) *mirror { return &mirror{advisorytest.NewMirror(t)} }
 
 // archive zips files, in the given order.
 func archive(t *testing.T, files ...[2]string) []byte {
@@ -140,12 +74,12 @@ var testFeeds = []string{"osv/Go", "osv/PyPI", "debian", "alpine/v3.20/main", "k
 func full(t *testing.T) *mirror {
 	t.Helper()
 	m := newMirror(t)
-	m.put("osv/Go/all.zip", archive(t, records(t, "osv/Go")...))
-	m.put("osv/PyPI/all.zip", archive(t, records(t, "osv/PyPI")...))
-	m.put("debian/tracker.json", read(t, "testdata/debian/tracker.json"))
-	m.put("alpine/v3.20/main.json", read(t, "testdata/alpine/v3.20/main.json"))
-	m.put("kev/known_exploited_vulnerabilities.json", read(t, "testdata/kev/known_exploited_vulnerabilities.json"))
-	m.put("epss/epss_scores-current.csv.gz", zipped0(read(t, "testdata/epss/scores.csv")))
+	m.Put("osv/Go/all.zip", archive(t, records(t, "osv/Go")...))
+	m.Put("osv/PyPI/all.zip", archive(t, records(t, "osv/PyPI")...))
+	m.Put("debian/tracker.json", read(t, "testdata/debian/tracker.json"))
+	m.Put("alpine/v3.20/main.json", read(t, "testdata/alpine/v3.20/main.json"))
+	m.Put("kev/known_exploited_vulnerabilities.json", read(t, "testdata/kev/known_exploited_vulnerabilities.json"))
+	m.Put("epss/epss_scores-current.csv.gz", zipped0(read(t, "testdata/epss/scores.csv")))
 	return m
 }
 

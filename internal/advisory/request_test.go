@@ -219,9 +219,9 @@ func TestClockSkew(t *testing.T) {
 	// The clock was years ahead, and is right again: the archive is read.
 	s = &Store{Dir: t.TempDir()}
 	m.update(t, s, noon.AddDate(5, 0, 0), "osv/PyPI")
-	m.requests()
+	m.Asked()
 	m.update(t, s, noon, "osv/PyPI")
-	if asked := m.requests(); !strings.Contains(asked, "all.zip") {
+	if asked := m.Asked(); !strings.Contains(asked, "all.zip") {
 		t.Errorf("the archive is not asked for:\n%s", asked)
 	}
 }

@@ -108,10 +108,10 @@ func TestTraps(t *testing.T) {
 		return [2]string{id + ".json", `{"id":"` + id + `","modified":"2026-01-01T00:00:00Z","affected":[{"package":{"ecosystem":"` + ecosystem + `","name":"` + name + `"},"ranges":[{"type":"ECOSYSTEM","events":[` + ranges + `]}]` + more + `}]}`}
 	}
 	const upTo2 = `{"introduced":"0"},{"fixed":"2.0.0"}`
-	m.put("osv/npm/all.zip", archive(t, record("GHSA-1", "npm", "lodash", upTo2, ""), record("GHSA-2", "npm", "@scope/x", upTo2, "")))
-	m.put("osv/Packagist/all.zip", archive(t, record("GHSA-3", "Packagist", "Vendor/Name", upTo2, "")))
-	m.put("osv/Maven/all.zip", archive(t, record("GHSA-4", "Maven", "org.example:library", `{"introduced":"0"},{"fixed":"2.0"}`, "")))
-	m.put("osv/Go/all.zip", archive(t,
+	m.Put("osv/npm/all.zip", archive(t, record("GHSA-1", "npm", "lodash", upTo2, ""), record("GHSA-2", "npm", "@scope/x", upTo2, "")))
+	m.Put("osv/Packagist/all.zip", archive(t, record("GHSA-3", "Packagist", "Vendor/Name", upTo2, "")))
+	m.Put("osv/Maven/all.zip", archive(t, record("GHSA-4", "Maven", "org.example:library", `{"introduced":"0"},{"fixed":"2.0"}`, "")))
+	m.Put("osv/Go/all.zip", archive(t,
 		record("GO-1", "Go", "example.com/v0", `{"introduced":"0"},{"fixed":"2.0.0+incompatible"}`, ""),
 		record("GO-2", "Go", "example.com/windows", `{"introduced":"0"}`, `,"ecosystem_specific":{"imports":[{"path":"x","goos":["windows"]}]}`),
 		record("GO-3", "Go", "example.com/both", `{"introduced":"0"}`, `,"ecosystem_specific":{"imports":[{"path":"x","goos":["windows"]},{"path":"y"}]}`),
@@ -122,9 +122,9 @@ func TestTraps(t *testing.T) {
 		r[1] = strings.Replace(r[1], `"modified"`, `"aliases":[`+aliases+`],"modified"`, 1)
 		return r
 	}
-	m.put("osv/PyPI/all.zip", archive(t, both("GHSA-a", `"CVE-2026-1","PYSEC-1"`), both("PYSEC-1", ``), both("GHSA-b", ``), both("PYSEC-2", `"GHSA-b"`),
+	m.Put("osv/PyPI/all.zip", archive(t, both("GHSA-a", `"CVE-2026-1","PYSEC-1"`), both("PYSEC-1", ``), both("GHSA-b", ``), both("PYSEC-2", `"GHSA-b"`),
 		both("PYSEC-3", `"CVE-2026-2","CVE-2026-3","GHSA-c"`), both("GHSA-c", ``)))
-	m.put("osv/crates.io/all.zip", archive(t,
+	m.Put("osv/crates.io/all.zip", archive(t,
 		record("RUSTSEC-1", "crates.io", "unread", `{"introduced":"0"},{"fixed":"xyz"}`, ""),
 		record("RUSTSEC-2", "crates.io", "unread-from", `{"introduced":"abc"},{"fixed":"2.0.0"}`, `,"versions":["1.0.0"]`),
 		record("RUSTSEC-3", "crates.io", "partly", `{"introduced":"0"},{"fixed":"1.0.0"}]},{"type":"SEMVER","events":[{"introduced":"x"}`, ""),
@@ -201,11 +201,9 @@ func TestRoundTrip(t *testing.T) {
 	requests := vuln.Package{Ecosystem: "PyPI", Name: "requests", Version: "2.28.1"}
 	m.update(t, s, noon, "osv/Go")
 	before := read(t, s.Path())
-	m.requests()
+	m.Asked()
 
-	m.mu.Lock()
-	m.stall = "/osv/PyPI/all.zip"
-	m.mu.Unlock()
+	m.StallAt("osv/PyPI/all.zip")
 	killUpdate(t, m, s)
 	if !bytes.Equal(read(t, s.Path()), before) {
 		t.Fatal("the killed update changed the database")
@@ -218,12 +216,10 @@ func TestRoundTrip(t *testing.T) {
 		t.Fatalf("nothing is left of the download: %v", err)
 	}
 
-	m.mu.Lock()
-	m.stall = ""
-	m.mu.Unlock()
-	m.requests()
+	m.StallAt("")
+	m.Asked()
 	m.update(t, s, noon, testFeeds...)
-	asked := m.requests()
+	asked := m.Asked()
 	if want := fmt.Sprintf("/osv/PyPI/all.zip 206 bytes=%d-", left.Size()); !strings.Contains(asked, want) {
 		t.Errorf("the download did not go on: no %q in\n%s", want, asked)
 	}
@@ -240,7 +236,7 @@ func TestRoundTrip(t *testing.T) {
 	if o := r.Outcomes[0]; !o.Changes || o.Read != 1 {
 		t.Errorf("the change was not read alone: %+v", o)
 	}
-	if asked := m.requests(); strings.Contains(asked, "all.zip") {
+	if asked := m.Asked(); strings.Contains(asked, "all.zip") {
 		t.Errorf("the whole feed was fetched for one record:\n%s", asked)
 	}
 	if got := found(t, s, requests, vuln.Release{}); got != "CVE-2023-32681 fixed 2.32.9" {
@@ -260,7 +256,7 @@ func TestRoundTrip(t *testing.T) {
 	if p := opened(t, s).Describe().Feed("osv/PyPI"); p.Records != 2 || p.Withdrawn != 1 {
 		t.Errorf("the feed has %d records, %d withdrawn", p.Records, p.Withdrawn)
 	}
-	m.requests()
+	m.Asked()
 	if r := m.update(t, s, at, "osv/PyPI"); r.Built || r.Outcomes[0].State != Unchanged {
 		t.Errorf("nothing changed, and yet: %+v", r)
 	}
@@ -271,8 +267,8 @@ func (m *mirror) change(ecosystem, id, record string, at time.Time) {
 	stamp := at.UTC().Format(time.RFC3339)
 	i := strings.Index(record, `"modified": "`) + len(`"modified": "`)
 	record = record[:i] + stamp + record[i+strings.Index(record[i:], `"`):]
-	m.put("osv/"+ecosystem+"/"+id+".json", []byte(record))
-	m.put("osv/"+ecosystem+"/modified_id.csv", []byte(stamp+","+id+"\n2023-09-05T16:32:17.658660Z,PYSEC-2023-159\n"))
+	m.Put("osv/"+ecosystem+"/"+id+".json", []byte(record))
+	m.Put("osv/"+ecosystem+"/modified_id.csv", []byte(stamp+","+id+"\n2023-09-05T16:32:17.658660Z,PYSEC-2023-159\n"))
 }
 
 // killUpdate starts an update as a process of its own and kills it while a download
@@ -281,46 +277,25 @@ func killUpdate(t *testing.T, m *mirror, s *Store) {
 	t.Helper()
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), "ADVISORY_TEST_UPDATE="+s.Dir, "ADVISORY_TEST_MIRROR="+m.URL)
-	var said bytes.Buffer
-	cmd.Stderr = &said
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait() }()
-	select {
-	case <-m.half:
-	case err := <-ended:
-		t.Fatalf("the update ended before it was killed: %v: %s", err, said.String())
-	}
-	part := filepath.Join(s.Dir, "download", "osv_PyPI")
-	for deadline := time.Now().Add(time.Minute); ; time.Sleep(5 * time.Millisecond) {
-		if info, err := os.Stat(part); err == nil && info.Size() > 0 || time.Now().After(deadline) {
-			break
-		}
-	}
-	if err := cmd.Process.Kill(); err != nil {
-		t.Fatal(err)
-	}
-	<-ended
+	m.Kill(t, cmd, filepath.Join(s.Dir, "download", "osv_PyPI"))
 }
 
 // TestFailures holds that whatever a server does, what was there stays.
 func TestFailures(t *testing.T) {
 	m, s := full(t), &Store{Dir: t.TempDir()}
-	m.put("osv/npm/all.zip", archive(t))
+	m.Put("osv/npm/all.zip", archive(t))
 	if r := m.update(t, s, noon, "osv/npm"); r.Outcomes[0].State != Failed || r.Built {
 		t.Errorf("an empty feed was taken: %+v", r)
 	}
 	m.update(t, s, noon, testFeeds...)
 	before := read(t, s.Path())
 	for name, break_ := range map[string]func(){
-		"gone":      func() { m.mu.Lock(); delete(m.files, "/osv/PyPI/all.zip"); m.mu.Unlock() },
-		"no zip":    func() { m.put("osv/PyPI/all.zip", []byte("<html>not found</html>")) },
-		"cut off":   func() { b := archive(t, records(t, "osv/PyPI")...); m.put("osv/PyPI/all.zip", b[:len(b)-30]) },
-		"empty":     func() { m.put("osv/PyPI/all.zip", archive(t)) },
-		"garbage":   func() { m.put("osv/PyPI/all.zip", archive(t, [2]string{"a.json", "{"}, [2]string{"b.json", "[]"})) },
-		"tiny json": func() { m.put("osv/PyPI/all.zip", archive(t, [2]string{"a.json", `{"id":""}`})) },
+		"gone":      func() { m.Remove("osv/PyPI/all.zip") },
+		"no zip":    func() { m.Put("osv/PyPI/all.zip", []byte("<html>not found</html>")) },
+		"cut off":   func() { b := archive(t, records(t, "osv/PyPI")...); m.Put("osv/PyPI/all.zip", b[:len(b)-30]) },
+		"empty":     func() { m.Put("osv/PyPI/all.zip", archive(t)) },
+		"garbage":   func() { m.Put("osv/PyPI/all.zip", archive(t, [2]string{"a.json", "{"}, [2]string{"b.json", "[]"})) },
+		"tiny json": func() { m.Put("osv/PyPI/all.zip", archive(t, [2]string{"a.json", `{"id":""}`})) },
 	} {
 		break_()
 		r := m.update(t, s, noon.Add(30*24*time.Hour), "osv/PyPI")
@@ -332,8 +307,8 @@ func TestFailures(t *testing.T) {
 		}
 	}
 	// One feed fails, the other one comes in.
-	m.put("debian/tracker.json", []byte(`{"openssl": {`))
-	m.put("kev/known_exploited_vulnerabilities.json", []byte(`{"vulnerabilities": [{"cveID": "CVE-2021-44228", "dateAdded": "2021-12-10"}, {"cveID": "nonsense", "dateAdded": "x"}]}`))
+	m.Put("debian/tracker.json", []byte(`{"openssl": {`))
+	m.Put("kev/known_exploited_vulnerabilities.json", []byte(`{"vulnerabilities": [{"cveID": "CVE-2021-44228", "dateAdded": "2021-12-10"}, {"cveID": "nonsense", "dateAdded": "x"}]}`))
 	r := m.update(t, s, noon.Add(time.Hour), "debian", "kev")
 	if r.Outcomes[0].State != Failed || r.Outcomes[1].State != Updated || r.Outcomes[1].Unread != 1 || len(r.Problems) != 1 {
 		t.Errorf("outcomes %+v, problems %v", r.Outcomes, r.Problems)

@@ -81,11 +81,11 @@ func ubuntuOSV(t *testing.T) []byte {
 func vendors(t *testing.T) *mirror {
 	t.Helper()
 	m := newMirror(t)
-	m.put("ubuntu/vex-all.tar.xz", read(t, "testdata/ubuntu/vex-all.tar.xz"))
-	m.put("osv/Ubuntu/all.zip", ubuntuOSV(t))
-	m.put("redhat/vex/archive_latest.txt", read(t, "testdata/redhat/vex/archive_latest.txt"))
-	m.put("redhat/vex/csaf_vex_2026-05-04.tar.zst", tarZst(t, redHatFiles(t)))
-	m.put("kubernetes/official-cve-feed.json", read(t, "testdata/kubernetes/official-cve-feed.json"))
+	m.Put("ubuntu/vex-all.tar.xz", read(t, "testdata/ubuntu/vex-all.tar.xz"))
+	m.Put("osv/Ubuntu/all.zip", ubuntuOSV(t))
+	m.Put("redhat/vex/archive_latest.txt", read(t, "testdata/redhat/vex/archive_latest.txt"))
+	m.Put("redhat/vex/csaf_vex_2026-05-04.tar.zst", tarZst(t, redHatFiles(t)))
+	m.Put("kubernetes/official-cve-feed.json", read(t, "testdata/kubernetes/official-cve-feed.json"))
 	return m
 }
 
@@ -188,19 +188,19 @@ func TestRedHatTwice(t *testing.T) {
 func TestRedHatChanges(t *testing.T) {
 	m, s := vendors(t), &Store{Dir: t.TempDir()}
 	m.update(t, s, noon, "redhat")
-	m.requests()
+	m.Asked()
 	files := redHatFiles(t)
 	const path = "2026/cve-2026-3001.json"
 	text := bytes.ReplaceAll(files[path], []byte("4.19.4-105.el9_4"), []byte("4.19.4-106.el9_4"))
 	text = bytes.Replace(text, []byte("2026-05-01T00:00:00+00:00"), []byte("2026-06-01T00:00:00+00:00"), 1)
-	m.put("redhat/vex/"+path, text)
-	m.put("redhat/vex/changes.csv", []byte(`"`+path+`","2026-06-01T00:00:00+00:00"`+"\n"+`"2026/cve-2026-3003.json","2026-05-03T00:00:00+00:00"`+"\n"))
-	m.put("redhat/vex/deletions.csv", []byte(`"2026/cve-2026-3002.json","2026-06-02T00:00:00+00:00"`+"\n"+`"2020/cve-2020-1.json","2026-06-01T00:00:00+00:00"`+"\n"))
+	m.Put("redhat/vex/"+path, text)
+	m.Put("redhat/vex/changes.csv", []byte(`"`+path+`","2026-06-01T00:00:00+00:00"`+"\n"+`"2026/cve-2026-3003.json","2026-05-03T00:00:00+00:00"`+"\n"))
+	m.Put("redhat/vex/deletions.csv", []byte(`"2026/cve-2026-3002.json","2026-06-02T00:00:00+00:00"`+"\n"+`"2020/cve-2020-1.json","2026-06-01T00:00:00+00:00"`+"\n"))
 	at := noon.Add(time.Hour)
 	if r := m.update(t, s, at, "redhat"); !r.Outcomes[0].Changes || r.Outcomes[0].Read != 1 {
 		t.Errorf("%+v", r.Outcomes)
 	}
-	if asked := m.requests(); strings.Contains(asked, "tar.zst") {
+	if asked := m.Asked(); strings.Contains(asked, "tar.zst") {
 		t.Errorf("the archive was fetched for one change:\n%s", asked)
 	}
 	rhel := vuln.Release{ID: "rhel", Version: "9.4"}
@@ -213,7 +213,7 @@ func TestRedHatChanges(t *testing.T) {
 		t.Errorf("nothing changed, and yet: %+v", r)
 	}
 	for _, name := range []string{"../../etc/passwd", "<html>", "", "a/b.tar.zst"} {
-		m.put("redhat/vex/archive_latest.txt", []byte(name))
+		m.Put("redhat/vex/archive_latest.txt", []byte(name))
 		if r := m.update(t, &Store{Dir: t.TempDir()}, at, "redhat"); r.Outcomes[0].State != Failed {
 			t.Errorf("an archive called %q is fetched: %+v", name, r.Outcomes)
 		}

@@ -4,84 +4,29 @@ import (
 	"archive/zip"
 	"bytes"
 	"crypto/ed25519"
-	"crypto/sha256"
 	"crypto/x509"
 	"encoding/binary"
 	"encoding/json"
 	"encoding/pem"
 	"errors"
-	"fmt"
 	"hash/crc32"
 	"io"
-	"net/http"
-	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
-	"time"
+
+	"ullage.dev/ullage/internal/advisory/advisorytest"
 )
 
-// feedMirror serves feeds as a static server does, with ranges and ETags. It can
-// stop in the middle of a file.
-type feedMirror struct {
-	*httptest.Server
-	mu    sync.Mutex
-	files map[string][]byte
-	stall string        // the path whose answer stops halfway
-	half  chan struct{} // told when it does
-	asked []string      // "PATH STATUS RANGE"
-}
+// feedMirror is a mirror of real advisory records.
+type feedMirror struct{ *advisorytest.Mirror }
 
-func newFeedMirror(t *testing.T) *feedMirror {
-	m := &feedMirror{files: map[string][]byte{}, half: make(chan struct{}, 1)}
-	m.Server = httptest.NewServer(m)
-	t.Cleanup(m.Close)
-	t.Cleanup(m.CloseClientConnections)
-	return m
-}
-
-func (m *feedMirror) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	m.mu.Lock()
-	text, ok := m.files[r.URL.Path]
-	stall := m.stall == r.URL.Path
-	m.asked = append(m.asked, strings.TrimSpace(r.URL.Path+" "+r.Header.Get("Range")))
-	m.mu.Unlock()
-	if !ok {
-		http.NotFound(w, r)
-		return
-	}
-	w.Header().Set("ETag", fmt.Sprintf(`"%x"`, sha256.Sum256(text)))
-	if stall {
-		w.Header().Set("Content-Length", fmt.Sprint(len(text)))
-		w.Write(text[:len(text)/2])
-		w.(http.Flusher).Flush()
-		m.half <- struct{}{}
-		<-r.Context().Done()
-		return
-	}
-	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(text))
-}
-
-func (m *feedMirror) put(path string, text []byte) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.files["/"+path] = text
-}
-
-func (m *feedMirror) stallAt(path string) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.stall, m.asked = path, nil
-}
-
-// realRecords is a mirror of real advisory records.
-func realRecords(t *testing.T) *feedMirror {
+func realRecords(t *testing.T) feedMirror {
 	t.Helper()
-	m := newFeedMirror(t)
+	m := feedMirror{advisorytest.NewMirror(t)}
 	for path, file := range map[string]string{
 		"osv/Go/all.zip": "osv/Go.zip", "osv/PyPI/all.zip": "osv/PyPI.zip", "kev/known_exploited_vulnerabilities.json": "kev/known_exploited_vulnerabilities.json",
 		"kubernetes/official-cve-feed.json": "kubernetes/official-cve-feed.json",
@@ -90,17 +35,15 @@ func realRecords(t *testing.T) *feedMirror {
 		if err != nil {
 			t.Fatal(err)
 		}
-		m.put(path, text)
+		m.Put(path, text)
 	}
 	return m
 }
 
 // record returns one record of the archive of an ecosystem.
-func (m *feedMirror) record(t *testing.T, ecosystem, id string) string {
+func (m feedMirror) record(t *testing.T, ecosystem, id string) string {
 	t.Helper()
-	m.mu.Lock()
-	text := m.files["/osv/"+ecosystem+"/all.zip"]
-	m.mu.Unlock()
+	text := m.Get("osv/" + ecosystem + "/all.zip")
 	z, err := zip.NewReader(bytes.NewReader(text), int64(len(text)))
 	if err != nil {
 		t.Fatal(err)
@@ -184,20 +127,18 @@ func TestFeedRoundTrip(t *testing.T) {
 	if got := matched(t, db, root); !slices.Equal(got, []string{"not known"}) {
 		t.Errorf("without a database: %q", got)
 	}
-	m.stallAt("/osv/PyPI/all.zip")
-	m.kill(t, append([]string{"db", "update", "--db", db, "--mirror", m.URL}, feeds...), filepath.Join(db, "download", "osv_PyPI"))
+	m.StallAt("osv/PyPI/all.zip")
+	m.Kill(t, exec.Command("ullage", append([]string{"db", "update", "--db", db, "--mirror", m.URL}, feeds...)...), filepath.Join(db, "download", "osv_PyPI"))
 	if got := matched(t, db, root); !slices.Equal(got, []string{"not known"}) {
 		t.Errorf("after the kill: %q", got)
 	}
 
-	m.stallAt("")
+	m.StallAt("")
+	m.Asked()
 	if o := update(); o.code != exitClean {
 		t.Fatalf("exit code %d: %s", o.code, o.stderr)
 	}
-	m.mu.Lock()
-	asked := strings.Join(m.asked, "\n")
-	m.mu.Unlock()
-	if !strings.Contains(asked, "/osv/PyPI/all.zip bytes=") {
+	if asked := m.Asked(); !strings.Contains(asked, "/osv/PyPI/all.zip 206 bytes=") {
 		t.Errorf("the download did not go on:\n%s", asked)
 	}
 	const requests = "CVE-2023-32681 2.31.0"
@@ -216,8 +157,8 @@ func TestFeedRoundTrip(t *testing.T) {
 		i := strings.Index(record, `"modified":`)
 		j := i + strings.Index(record[i:], "Z") + 2
 		record = strings.Replace(record[:i]+`"modified": "`+at+`"`+record[j:], from, to, 1)
-		m.put("osv/PyPI/PYSEC-2023-74.json", []byte(record))
-		m.put("osv/PyPI/modified_id.csv", []byte(at+",PYSEC-2023-74\n"))
+		m.Put("osv/PyPI/PYSEC-2023-74.json", []byte(record))
+		m.Put("osv/PyPI/modified_id.csv", []byte(at+",PYSEC-2023-74\n"))
 		if o := update(); o.code != exitClean || !strings.Contains(o.stdout, "osv/PyPI  updated, 1 changed record\n") {
 			t.Fatalf("exit code %d: %s%s", o.code, o.stdout, o.stderr)
 		}
@@ -246,41 +187,11 @@ func TestFeedRoundTrip(t *testing.T) {
 	}
 }
 
-// kill starts an update and kills it when a download stands halfway on disk.
-func (m *feedMirror) kill(t *testing.T, args []string, part string) {
-	t.Helper()
-	cmd := exec.Command("ullage", args...)
-	var said bytes.Buffer
-	cmd.Stderr = &said
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait() }()
-	select {
-	case <-m.half:
-	case err := <-ended:
-		t.Fatalf("it ended before it was killed: %v: %s", err, said.String())
-	}
-	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
-		if info, err := os.Stat(part); err == nil && info.Size() > 0 {
-			break
-		}
-	}
-	if err := cmd.Process.Kill(); err != nil {
-		t.Fatal(err)
-	}
-	<-ended
-	if info, err := os.Stat(part); err != nil || info.Size() == 0 {
-		t.Fatalf("nothing is left of the download: %v", err)
-	}
-}
-
 // TestPartialMirror tells the feeds that a mirror lacks in one breath, a page for
 // people by its name, and that a signature was not looked at.
 func TestPartialMirror(t *testing.T) {
 	m, db := realRecords(t), t.TempDir()
-	m.put("osv/Debian/all.zip", []byte("<html>Sign in</html>"))
+	m.Put("osv/Debian/all.zip", []byte("<html>Sign in</html>"))
 	o := ullage(t, "db", "update", "--db", db, "--mirror", m.URL)
 	if o.code != exitIncomplete || strings.Count(o.stdout, "404") != 1 || strings.Count(o.stdout, "\n") > 16 || !strings.Contains(unwrapped(o.stdout), " feeds failed: 404 Not Found: alpine/") ||
 		!strings.Contains(o.stdout, "a page for people") || !strings.Contains(o.stderr, "29 feeds could not be fetched and are not in the database") {

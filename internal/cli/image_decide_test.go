@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"ullage.dev/ullage/internal/advisory/advisorytest"
 	"ullage.dev/ullage/internal/image"
 	"ullage.dev/ullage/internal/scan"
 	"ullage.dev/ullage/internal/vuln"
@@ -212,15 +213,13 @@ func TestUnstated(t *testing.T) {
 
 // TestLeftAfterUpdate holds what is said of feeds that could not be fetched.
 func TestLeftAfterUpdate(t *testing.T) {
-	m := newFeedMirror(t)
+	m := advisorytest.NewMirror(t)
 	db := t.TempDir()
 	o := ullage(t, "db", "update", "--db", db, "--mirror", m.URL, "--feed", "kev")
 	if o.code != exitUsage || !strings.Contains(o.stderr, "and there is no database") {
 		t.Errorf("%d, %s", o.code, o.stderr)
 	}
-	m.mu.Lock()
-	m.files["/kev/known_exploited_vulnerabilities.json"] = []byte(`{"vulnerabilities":[{"cveID":"CVE-2024-1234","dateAdded":"2024-01-01"}]}`)
-	m.mu.Unlock()
+	m.Put("kev/known_exploited_vulnerabilities.json", []byte(`{"vulnerabilities":[{"cveID":"CVE-2024-1234","dateAdded":"2024-01-01"}]}`))
 	o = ullage(t, "db", "update", "--db", db, "--mirror", m.URL, "--feed", "kev", "--feed", "epss")
 	if o.code != exitIncomplete || !strings.Contains(o.stderr, "1 feed could not be fetched and is not in the database") || !strings.Contains(o.stdout, "\nthe database has 1 record of 1 feed") {
 		t.Errorf("%d, %s%s", o.code, o.stdout, o.stderr)
@@ -229,9 +228,7 @@ func TestLeftAfterUpdate(t *testing.T) {
 	if o.code != exitClean || !strings.Contains(o.stdout, "nothing changed: the database has 1 record") {
 		t.Errorf("%d, %s%s", o.code, o.stdout, o.stderr)
 	}
-	m.mu.Lock()
-	clear(m.files)
-	m.mu.Unlock()
+	m.Remove("kev/known_exploited_vulnerabilities.json")
 	o = ullage(t, "db", "update", "--db", db, "--mirror", m.URL, "--feed", "kev")
 	if o.code != exitUsage || !strings.Contains(o.stderr, "the database stays as it was") {
 		t.Errorf("%d, %s%s", o.code, o.stdout, o.stderr)

@@ -21,7 +21,7 @@ var layers = [][]string{
 	{"internal/model"},
 	{"internal/policy", "internal/reach", "internal/access", "internal/storage", "internal/secrets", "internal/vuln", "internal/behavior"},
 	{"internal/comply", "internal/attack", "internal/csaf", "internal/platform"},
-	{"internal/manifest", "internal/cluster", "internal/image", "internal/advisory", "internal/signature", "internal/signature/signaturetest", "internal/store", "internal/sensor", "internal/audit"},
+	{"internal/manifest", "internal/cluster", "internal/image", "internal/advisory", "internal/advisory/advisorytest", "internal/signature", "internal/signature/signaturetest", "internal/store", "internal/sensor", "internal/audit"},
 	{"internal/check", "internal/fix", "internal/report", "internal/scan", "internal/sbom", "internal/vex"},
 	{"internal/cli"},
 	{"cmd/ullage"},
