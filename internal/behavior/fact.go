@@ -23,14 +23,26 @@ const (
 	Capability Kind = "capability" // Name is the one that was used, without CAP_
 	Syscall    Kind = "syscall"    // Name, with x86:, x32: or arm: before it when the call is not one of the kernel's own word size; Program is [Many]
 	Privilege  Kind = "privilege"  // Name is what raised or changed it: setuid, setgid, capset
-	Ptrace     Kind = "ptrace"     // File is the program that was traced
-	Mount      Kind = "mount"      // Name is the file system's type, File where it was mounted
+	Ptrace     Kind = "ptrace"     // File is the program that was traced, Name how: Attach, TraceMe, ReadMemory, WriteMemory
+	Mount      Kind = "mount"      // Name is the file system's type, or bind, remount, move, propagation, unmount or root; File where, as the program said it
 	Load       Kind = "load"       // Name is what the kernel was given: module, bpf
-	Namespace  Kind = "namespace"  // Name is its type, such as user or net: made or entered
+	Namespace  Kind = "namespace"  // Name is its type, such as user or net; "enter" before it says that it was entered, and not made
+	Sensitive  Kind = "sensitive"  // Name is a system call of note that is of no other kind, such as keyctl
 )
 
+// How a process traces another, or reaches into it.
+const (
+	Attach      = "attach"
+	TraceMe     = "traceme" // it asks for it
+	ReadMemory  = "read"
+	WriteMemory = "write"
+)
+
+// BySetuidFile is the name of a change of privilege that the file of a program makes.
+const BySetuidFile = "setuid file"
+
 // Kinds are all kinds, in the order in which they are told.
-var Kinds = []Kind{Execute, Connect, Accept, Listen, Resolve, Write, Open, Map, Capability, Privilege, Ptrace, Mount, Load, Namespace, Syscall}
+var Kinds = []Kind{Execute, Connect, Accept, Listen, Resolve, Write, Open, Map, Capability, Privilege, Ptrace, Mount, Load, Namespace, Sensitive, Syscall}
 
 // Phase says when in a container's life.
 type Phase string
@@ -232,5 +244,5 @@ var fieldsOf = map[Kind]struct{ file, peer, name bool }{
 	Execute: {}, Write: {file: true}, Open: {file: true}, Map: {file: true},
 	Connect: {peer: true}, Accept: {peer: true}, Listen: {peer: true},
 	Resolve: {name: true}, Capability: {name: true}, Syscall: {name: true}, Privilege: {name: true},
-	Ptrace: {file: true}, Mount: {file: true, name: true}, Load: {name: true}, Namespace: {name: true},
+	Sensitive: {name: true}, Ptrace: {file: true, name: true}, Mount: {file: true, name: true}, Load: {name: true}, Namespace: {name: true},
 }

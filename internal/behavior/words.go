@@ -68,15 +68,44 @@ func (f *Fact) what() string {
 	case Privilege:
 		return "changes its privilege by " + f.Name
 	case Ptrace:
-		return "traces " + f.File.Path
+		return f.tracing()
 	case Mount:
-		return "mounts " + strings.TrimSpace(f.Name+" at "+f.File.Path)
+		return f.mounting()
 	case Load:
 		return "loads into the kernel: " + f.Name
 	case Namespace:
-		return "makes or enters a namespace: " + f.Name
+		if kind, entered := strings.CutPrefix(f.Name, "enter"); entered {
+			return "enters a namespace" + kind
+		}
+		return "makes a namespace: " + f.Name
+	case Sensitive:
+		return "makes the sensitive call " + f.Name
 	}
 	return string(f.Kind)
+}
+
+func (f *Fact) tracing() string {
+	switch f.Name {
+	case ReadMemory:
+		return "reads the memory of " + f.File.Path
+	case WriteMemory:
+		return "writes into the memory of " + f.File.Path
+	case TraceMe:
+		return "lets itself be traced"
+	}
+	return "traces " + f.File.Path
+}
+
+func (f *Fact) mounting() string {
+	switch f.Name {
+	case "unmount":
+		return "unmounts " + f.File.Path
+	case "root":
+		return "makes " + f.File.Path + " its root"
+	case "remount", "move", "propagation":
+		return "changes the mount at " + f.File.Path + " (" + f.Name + ")"
+	}
+	return "mounts " + strings.TrimSpace(f.Name+" at "+f.File.Path)
 }
 
 // String writes a peer for people.

@@ -101,7 +101,7 @@ func (p *profilePrinter) head(profile *behavior.Profile) {
 var titles = map[behavior.Kind]string{
 	behavior.Execute: "Programs", behavior.Connect: "Connections out", behavior.Accept: "Connections in", behavior.Listen: "Listens at", behavior.Resolve: "Names asked for",
 	behavior.Write: "Files written", behavior.Open: "Files read", behavior.Map: "Libraries", behavior.Capability: "Capabilities", behavior.Privilege: "Changes of privilege",
-	behavior.Ptrace: "Processes traced", behavior.Mount: "Mounts", behavior.Load: "Loaded into the kernel", behavior.Namespace: "Namespaces", behavior.Syscall: "System calls",
+	behavior.Ptrace: "Processes traced", behavior.Mount: "Mounts", behavior.Load: "Loaded into the kernel", behavior.Namespace: "Namespaces", behavior.Sensitive: "Sensitive calls", behavior.Syscall: "System calls",
 }
 
 // shownDeeds is how many deeds of one kind are shown where not all are asked for.

@@ -39,6 +39,7 @@ func happened(t *testing.T, f *machineFlags, width int, lost sensor.Losses) (str
 		{Kind: sensor.Did, Container: web, Fact: fact(behavior.Connect, "/usr/sbin/nginx", behavior.InImage, database)},
 		{Kind: sensor.Did, Container: web, Fact: named(behavior.Syscall, "openat")},
 		{Kind: sensor.Did, Container: web, Fact: named(behavior.Capability, "NET_BIND_SERVICE")},
+		{Kind: sensor.Did, Container: web, Fact: named(behavior.Namespace, "user")},
 		{Kind: sensor.Did, Container: web, Fact: dropped},
 		{Kind: sensor.Alerted, Container: web, Fact: dropped, PID: 40, Ancestors: []sensor.Ancestor{{PID: 39, Command: "sh", Program: "/usr/bin/dash"}, {PID: 30, Command: "nginx"}}},
 		{Kind: sensor.Alerted, Container: web, Fact: fact(behavior.Execute, "/usr/bin/id", "", behavior.Peer{}), PID: 41, Escaped: true},
@@ -71,6 +72,7 @@ func TestWatchInText(t *testing.T) {
 		"                     process 40, by /usr/bin/dash (39), by nginx (30)",
 		"  08:00:00  ALERT    runs /usr/bin/id, with the root of the host",
 		"  08:00:00  ended    after 1m30s",
+		"  08:00:00  does     /usr/sbin/nginx makes a namespace: user",
 		"  08:00:00  uses     capability NET_BIND_SERVICE by /usr/sbin/nginx",
 		"container       runs  connects  accepts  listens  calls  alerts",
 		"shop/web-0/web     2         1        0        1      1       2",
@@ -133,7 +135,7 @@ func TestWatchInJSON(t *testing.T) {
 		}
 		kinds = append(kinds, j.Event)
 	}
-	if got := strings.Join(kinds, " "); got != "container fact fact fact fact fact fact alert alert ended coverage" {
+	if got := strings.Join(kinds, " "); got != "container fact fact fact fact fact fact fact alert alert ended coverage" {
 		t.Error(got)
 	}
 }

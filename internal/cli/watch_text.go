@@ -186,7 +186,7 @@ func deed(f *behavior.Fact) (verb, object string) {
 	if f.Kind == behavior.Capability {
 		return "uses", "capability " + f.Name + " by " + program
 	}
-	return string(f.Kind), program
+	return "does", f.String()
 }
 
 // commandText is a program with the class of its arguments.
@@ -199,7 +199,7 @@ func lossText(l *sensor.Losses) string {
 		what string
 	}{
 		{l.Executions, "execution"}, {l.Outgoing, "outgoing connection"}, {l.Incoming, "incoming connection"},
-		{l.Listening, "listening socket"}, {l.SystemCalls, "system call"}, {l.Capabilities, "capability use"}, {l.Elsewhere, "observation that no container is known of"},
+		{l.Listening, "listening socket"}, {l.SystemCalls, "system call"}, {l.Capabilities, "capability use"}, {l.Acts, "other act"}, {l.Elsewhere, "observation that no container is known of"},
 	} {
 		if n.n > 0 {
 			parts = append(parts, counted(int(n.n), n.what))

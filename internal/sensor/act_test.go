@@ -105,6 +105,8 @@ func perform(act []string) error {
 			}
 		}
 		return nil
+	case "do": // do NAME...: privileged acts
+		return performPrivileged(act[1:])
 	case "pause": // waits in a call that never returns
 		go func() {
 			runtime.LockOSThread()
@@ -112,9 +114,12 @@ func perform(act []string) error {
 		}()
 		time.Sleep(100 * time.Millisecond)
 		return nil
-	case "nested": // nested ACT...: one act in user and network namespaces of its own
+	case "nested": // nested NAME...: privileged acts, or one other, in user and network namespaces of its own
 		c := exec.Command("/proc/self/exe")
 		c.Env = []string{actVariable + "=" + strings.Join(act[1:], " ")}
+		if privileged[act[1]] != nil {
+			c.Env[0] = actVariable + "=do " + strings.Join(act[1:], " ")
+		}
 		c.SysProcAttr = &syscall.SysProcAttr{
 			Cloneflags: unix.CLONE_NEWUSER | unix.CLONE_NEWNET, UidMappings: []syscall.SysProcIDMap{{Size: 1}}, GidMappings: []syscall.SysProcIDMap{{Size: 1}},
 		}

@@ -52,3 +52,29 @@ ffffffff8120791c t other.cold
 		t.Errorf("%x %x", quiet, loud)
 	}
 }
+
+// Every call of note is one of this machine's, or of its 32 bits.
+func TestActsAreCalls(t *testing.T) {
+	known := map[string]bool{}
+	for _, name := range append(nativeCalls[:], narrowCalls[:]...) {
+		known[name] = true
+	}
+	names := append(append([]string{}, changing...), sensitive...)
+	for name := range actsOf {
+		names = append(names, name)
+	}
+	for _, name := range names {
+		if _, ok := actOf(name); !ok || !known[name] && runtime.GOARCH == "amd64" { // which has them all
+			t.Errorf("%s is no call, or nothing is made of it", name)
+		}
+	}
+	table := actions()
+	if table[0][unix.SYS_MOUNT] != actionMount || table[0][unix.SYS_SETRESUID] != actionIDs || table[0][unix.SYS_READ] != 0 {
+		t.Error("the table is wrong")
+	}
+	for flags, want := range map[uint64]string{unix.MS_BIND: "bind", unix.MS_BIND | unix.MS_REMOUNT: "remount", 0: "tmpfs", unix.MS_REC | unix.MS_PRIVATE: "propagation"} {
+		if got := mountName(flags, "tmpfs"); got != want {
+			t.Errorf("%x is %s, want %s", flags, got, want)
+		}
+	}
+}

@@ -18,6 +18,7 @@ const (
 	kindListen
 	kindSyscall
 	kindCapability
+	kindAct
 	kindGroup // of hints
 )
 
@@ -132,7 +133,6 @@ func (r *reader) did(g *group, o *behavior.Observation, first, last uint64, sess
 	if e.Container == nil {
 		e.Container = r.groups.host
 	}
-	o.Outcome = behavior.Allowed
 	o.Phase = behavior.Steady
 	if c := e.Container; !c.Created.IsZero() && e.First.Sub(c.Created) < settling {
 		o.Phase = behavior.Start

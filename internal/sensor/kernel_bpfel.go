@@ -13,6 +13,22 @@ import (
 	"github.com/cilium/ebpf"
 )
 
+type kernelAct struct {
+	_        structs.HostLayout
+	First    uint64
+	Last     uint64
+	Program  [2]uint64
+	Target   [2]uint64
+	Argument uint64
+	Number   uint32
+	Narrow   uint8
+	Session  uint8
+	Denied   uint8
+	Reserved uint8
+	Name     [32]int8
+	Path     [128]int8
+}
+
 type kernelAlert struct {
 	_         structs.HostLayout
 	Fact      kernelKey
@@ -69,7 +85,7 @@ type kernelGroup struct {
 	_       structs.HostLayout
 	Created uint64
 	Removed uint64
-	Used    [4]uint64
+	Used    [5]uint64
 	Lost    [16]uint64
 	Entered uint32
 	PathCut uint32
@@ -102,6 +118,8 @@ type kernelProcess struct {
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
+	kernelMapActScratch       = "act_scratch"
+	kernelMapActs             = "acts"
 	kernelMapAlerts           = "alerts"
 	kernelMapCalls            = "calls"
 	kernelMapCounters         = "counters"
@@ -123,9 +141,12 @@ const (
 	kernelProgOnExec          = "on_exec"
 	kernelProgOnExit          = "on_exit"
 	kernelProgOnFork          = "on_fork"
+	kernelProgOnReturn        = "on_return"
 	kernelProgOnSendmsg4      = "on_sendmsg4"
 	kernelProgOnSendmsg6      = "on_sendmsg6"
 	kernelProgOnTcpState      = "on_tcp_state"
+	kernelVarActions          = "actions"
+	kernelVarDescribedAction  = "described_action"
 	kernelVarDescribedAlert   = "described_alert"
 	kernelVarDescribedCounter = "described_counter"
 	kernelVarDescribedFlag    = "described_flag"
@@ -193,6 +214,7 @@ type kernelProgramSpecs struct {
 	OnExec        *ebpf.ProgramSpec `ebpf:"on_exec"`
 	OnExit        *ebpf.ProgramSpec `ebpf:"on_exit"`
 	OnFork        *ebpf.ProgramSpec `ebpf:"on_fork"`
+	OnReturn      *ebpf.ProgramSpec `ebpf:"on_return"`
 	OnSendmsg4    *ebpf.ProgramSpec `ebpf:"on_sendmsg4"`
 	OnSendmsg6    *ebpf.ProgramSpec `ebpf:"on_sendmsg6"`
 	OnTcpState    *ebpf.ProgramSpec `ebpf:"on_tcp_state"`
@@ -202,6 +224,8 @@ type kernelProgramSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type kernelMapSpecs struct {
+	ActScratch   *ebpf.MapSpec `ebpf:"act_scratch"`
+	Acts         *ebpf.MapSpec `ebpf:"acts"`
 	Alerts       *ebpf.MapSpec `ebpf:"alerts"`
 	Calls        *ebpf.MapSpec `ebpf:"calls"`
 	Counters     *ebpf.MapSpec `ebpf:"counters"`
@@ -220,6 +244,8 @@ type kernelMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type kernelVariableSpecs struct {
+	Actions          *ebpf.VariableSpec `ebpf:"actions"`
+	DescribedAction  *ebpf.VariableSpec `ebpf:"described_action"`
 	DescribedAlert   *ebpf.VariableSpec `ebpf:"described_alert"`
 	DescribedCounter *ebpf.VariableSpec `ebpf:"described_counter"`
 	DescribedFlag    *ebpf.VariableSpec `ebpf:"described_flag"`
@@ -256,6 +282,8 @@ func (o *kernelObjects) Close() error {
 //
 // It can be passed to loadKernelObjects or ebpf.CollectionSpec.LoadAndAssign.
 type kernelMaps struct {
+	ActScratch   *ebpf.Map `ebpf:"act_scratch"`
+	Acts         *ebpf.Map `ebpf:"acts"`
 	Alerts       *ebpf.Map `ebpf:"alerts"`
 	Calls        *ebpf.Map `ebpf:"calls"`
 	Counters     *ebpf.Map `ebpf:"counters"`
@@ -272,6 +300,8 @@ type kernelMaps struct {
 
 func (m *kernelMaps) Close() error {
 	return _KernelClose(
+		m.ActScratch,
+		m.Acts,
 		m.Alerts,
 		m.Calls,
 		m.Counters,
@@ -291,6 +321,8 @@ func (m *kernelMaps) Close() error {
 //
 // It can be passed to loadKernelObjects or ebpf.CollectionSpec.LoadAndAssign.
 type kernelVariables struct {
+	Actions          *ebpf.Variable `ebpf:"actions"`
+	DescribedAction  *ebpf.Variable `ebpf:"described_action"`
 	DescribedAlert   *ebpf.Variable `ebpf:"described_alert"`
 	DescribedCounter *ebpf.Variable `ebpf:"described_counter"`
 	DescribedFlag    *ebpf.Variable `ebpf:"described_flag"`
@@ -320,6 +352,7 @@ type kernelPrograms struct {
 	OnExec        *ebpf.Program `ebpf:"on_exec"`
 	OnExit        *ebpf.Program `ebpf:"on_exit"`
 	OnFork        *ebpf.Program `ebpf:"on_fork"`
+	OnReturn      *ebpf.Program `ebpf:"on_return"`
 	OnSendmsg4    *ebpf.Program `ebpf:"on_sendmsg4"`
 	OnSendmsg6    *ebpf.Program `ebpf:"on_sendmsg6"`
 	OnTcpState    *ebpf.Program `ebpf:"on_tcp_state"`
@@ -336,6 +369,7 @@ func (p *kernelPrograms) Close() error {
 		p.OnExec,
 		p.OnExit,
 		p.OnFork,
+		p.OnReturn,
 		p.OnSendmsg4,
 		p.OnSendmsg6,
 		p.OnTcpState,

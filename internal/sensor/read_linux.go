@@ -145,6 +145,8 @@ func (r *reader) hinted(key kernelKey) error {
 		err = hintedIn(r.sensor.maps.Execs, key, r.exec)
 	case kindSyscall, kindCapability:
 		err = hintedIn(r.sensor.maps.Calls, key, r.call)
+	case kindAct:
+		err = hintedIn(r.sensor.maps.Acts, key, r.act)
 	default:
 		err = hintedIn(r.sensor.maps.Flows, key, r.flow)
 	}
@@ -177,6 +179,7 @@ func (r *reader) walk() error {
 		untold(r, m.Execs, func(e *kernelExec) (uint64, uint64) { return e.First, e.Last }, r.exec),
 		untold(r, m.Flows, func(f *kernelFlow) (uint64, uint64) { return f.First, f.Last }, r.flow),
 		untold(r, m.Calls, func(c *kernelCall) (uint64, uint64) { return c.First, c.Last }, r.call),
+		untold(r, m.Acts, func(a *kernelAct) (uint64, uint64) { return a.First, a.Last }, r.act),
 	)
 	if err != nil || len(gone) == 0 {
 		return err
@@ -259,6 +262,8 @@ func (r *reader) mapOf(kind uint32) *ebpf.Map {
 		return r.sensor.maps.Execs
 	case kindSyscall, kindCapability:
 		return r.sensor.maps.Calls
+	case kindAct:
+		return r.sensor.maps.Acts
 	}
 	return r.sensor.maps.Flows
 }

@@ -22,6 +22,19 @@ static __always_inline u32 is_32_bit(struct task_struct *task)
 	return task->thread_info.flags & TIF_32BIT ? 1 : 0;
 }
 
+/* ids_of mixes the users and groups of a task into one number. */
+static __always_inline u64 ids_of(struct task_struct *task)
+{
+	const struct cred *c = task->cred;
+	u64 hash[2] = {};
+
+	mix(hash, (u64)BPF_CORE_READ(c, uid.val) << 32 | BPF_CORE_READ(c, gid.val));
+	mix(hash, (u64)BPF_CORE_READ(c, euid.val) << 32 | BPF_CORE_READ(c, egid.val));
+	mix(hash, (u64)BPF_CORE_READ(c, suid.val) << 32 | BPF_CORE_READ(c, sgid.val));
+	mix(hash, (u64)BPF_CORE_READ(c, fsuid.val) << 32 | BPF_CORE_READ(c, fsgid.val));
+	return hash[0] ^ hash[1];
+}
+
 /* thread_of finds what is known of the current thread. It is found anew now and
  * then, so that what goes on is seen to go on. */
 static __always_inline struct thread *thread_of(struct task_struct *task)
@@ -43,6 +56,7 @@ static __always_inline struct thread *thread_of(struct task_struct *task)
 	t->session = p->session;
 	t->cgroup = bpf_get_current_cgroup_id();
 	t->groups = groups;
+	t->ids = ids_of(task);
 	t->epoch = epoch;
 	return t;
 }

@@ -16,6 +16,7 @@ enum kind {
 	KIND_LISTEN,
 	KIND_SYSCALL,
 	KIND_CAPABILITY,
+	KIND_ACT,
 	KINDS,
 	KIND_GROUP = KINDS, /* of hints only: a control group was made */
 };
@@ -29,6 +30,7 @@ enum room {
 	ROOM_OUT, /* connect and listen */
 	ROOM_IN,
 	ROOM_CALLS, /* system calls and capabilities */
+	ROOM_ACTS,
 	ROOMS,
 };
 
@@ -115,11 +117,46 @@ struct call {
 #define NUMBERS 1024
 #define NO_NUMBER 0xffffffff /* one that no call has */
 
+/* What to do when a system call returns. */
+enum action {
+	ACTION_NONE,
+	ACTION_PLAIN, /* that it was made says all */
+	ACTION_PTRACE,
+	ACTION_MOUNT,
+	ACTION_MOVE_MOUNT,
+	ACTION_PATH,   /* its first argument */
+	ACTION_SECOND, /* its second one has namespaces */
+	ACTION_CLONE,  /* its first one */
+	ACTION_CLONE3,
+	ACTION_BPF,
+	ACTION_IDS, /* of users and groups, when they change */
+};
+
+/* Numbers that no call has. */
+#define SETUID_FILE SYSCALLS /* the file of a program gave it other users or groups */
+
+/* Something of note that a system call did, or was not let do. */
+struct act {
+	u64 first;
+	u64 last;
+	u64 program[2];
+	u64 target[2]; /* hash of the program that it was done to */
+	u64 argument;
+	u32 number;
+	u8 narrow;
+	u8 session;
+	u8 denied;
+	u8 reserved;
+	char name[32];
+	char path[128];
+};
+
 /* What is known of a thread, so that most of its calls cost a look at one bit. */
 struct thread {
 	u64 groups; /* where the kernel has its control groups: others when it moves */
 	u64 cgroup;
 	u64 program[2];
+	u64 ids;   /* of users and groups, mixed */
 	u32 epoch; /* it is forgotten with it */
 	u32 session;
 	u64 calls[2][SYSCALLS / 64]; /* that are kept: native, 32 bits */

@@ -16,7 +16,7 @@ char LICENSE[] SEC("license") = "Dual MIT/GPL";
 
 /* Set by the loader. */
 volatile const u64 seed[2] = {};
-volatile const u32 quota[ROOMS] = {1024, 1024, 1024, 1024};
+volatile const u32 quota[ROOMS] = {1024, 1024, 1024, 1024, 1024};
 volatile const u32 host_mounts = 0; /* inode of the host's mount namespace */
 volatile const u64 host_root_inode = 0;
 volatile const u32 host_root_device = 0; /* as the kernel encodes it */
@@ -70,6 +70,7 @@ enum kind *described_kind __attribute__((unused));
 enum origin *described_origin __attribute__((unused));
 enum session *described_session __attribute__((unused));
 enum flag *described_flag __attribute__((unused));
+enum action *described_action __attribute__((unused));
 enum counter *described_counter __attribute__((unused));
 
 static const struct group new_group = {};
@@ -141,6 +142,7 @@ static __always_inline enum kept keep(void *map, struct key *key, void *value, u
 }
 
 #include "calls.h"
+#include "acts.h"
 #include "file.h"
 
 /* ---- processes ---- */
@@ -305,6 +307,8 @@ int BPF_PROG(on_exec, struct task_struct *task, int old_pid, struct linux_binprm
 	if (bpf_map_update_elem(&processes, &pid, &self, BPF_ANY))
 		count(COUNT_PROCESSES_LOST);
 	began(task, cgroup, &self, before);
+	if (before != SESSION_NONE)
+		raised(task, cgroup, &self);
 	hash_exec(&key, e);
 	kept = keep(&execs, &key, e, now, ROOM_EXEC);
 	if (kept != SEEN && (e->flags & (FLAG_CONTAINED | FLAG_ESCAPED)) &&

@@ -143,8 +143,29 @@ struct user_namespace {
 };
 
 struct cred {
+	kuid_t uid;
 	kuid_t euid;
+	kuid_t suid;
+	kuid_t fsuid;
+	kuid_t gid; /* which has a type of its own, of the same layout */
+	kuid_t egid;
+	kuid_t sgid;
+	kuid_t fsgid;
 	struct user_namespace *user_ns;
+};
+
+struct list_head {
+	struct list_head *next;
+};
+
+struct pt_regs___x86 {
+	unsigned long r10, bx, cx, dx, si, di, orig_ax;
+};
+
+struct pt_regs___arm64 {
+	u64 regs[31];
+	u64 orig_x0;
+	__s32 syscallno;
 };
 
 struct thread_info {
@@ -166,6 +187,8 @@ struct task_struct {
 	struct nsproxy *nsproxy;
 	struct signal_struct *signal;
 	struct css_set *cgroups;
+	struct list_head ptraced;
+	struct list_head ptrace_entry;
 	char comm[16];
 };
 

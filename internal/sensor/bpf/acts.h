@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: MIT OR GPL-2.0
+/* What system calls did, as far as it is of note. Of sensor.c. */
+#pragma once
+
+/* What to do when a call returns, by its number: native, 32 bits. Set by the loader. */
+volatile const u8 actions[2][SYSCALLS] = {};
+
+MAP(acts, BPF_MAP_TYPE_HASH, struct key, struct act, 8192);
+MAP(act_scratch, BPF_MAP_TYPE_PERCPU_ARRAY, u32, struct act, 1);
+
+static __always_inline bool on_x86(void)
+{
+	return bpf_core_field_exists(((struct pt_regs___x86 *)0)->orig_ax);
+}
+
+static __always_inline u32 number_of(struct pt_regs *regs)
+{
+	if (on_x86())
+		return ((struct pt_regs___x86 *)regs)->orig_ax;
+	return ((struct pt_regs___arm64 *)regs)->syscallno;
+}
+
+/* argument_of is one of the first four arguments. */
+static __always_inline u64 argument_of(struct pt_regs *regs, u32 narrow, int n)
+{
+	struct pt_regs___x86 *x = (void *)regs;
+	struct pt_regs___arm64 *a = (void *)regs;
+	u64 v;
+
+	if (!on_x86()) {
+		v = n == 0 ? a->orig_x0 : n == 1 ? a->regs[1] : n == 2 ? a->regs[2] : a->regs[3];
+		return narrow ? (u32)v : v;
+	}
+	if (narrow)
+		return (u32)(n == 0 ? x->bx : n == 1 ? x->cx : n == 2 ? x->dx : x->si);
+	return n == 0 ? x->di : n == 1 ? x->si : n == 2 ? x->dx : x->r10;
+}
+
+/* Who makes a call. */
+struct who {
+	u64 cgroup;
+	u64 program[2];
+	u32 session;
+};
+
+static __always_inline void current_who(struct who *w, struct thread *t)
+{
+	u32 pid = bpf_get_current_pid_tgid() >> 32;
+	struct process *p;
+
+	w->session = SESSION_NONE;
+	w->cgroup = bpf_get_current_cgroup_id();
+	if (t) {
+		w->session = t->session;
+		w->program[0] = t->program[0];
+		w->program[1] = t->program[1];
+		return;
+	}
+	p = bpf_map_lookup_elem(&processes, &pid);
+	if (p) {
+		w->session = p->session;
+		w->program[0] = p->program[0];
+		w->program[1] = p->program[1];
+	}
+}
+
+/* newest_tracee is the program of the process that a task began to trace last. */
+static __always_inline void newest_tracee(struct task_struct *task, u64 program[2])
+{
+	struct list_head *first = BPF_CORE_READ(task, ptraced.next);
+	struct task_struct *tracee = (void *)first - bpf_core_field_offset(struct task_struct, ptrace_entry);
+	struct process *p;
+	u32 pid;
+
+	if (first == (void *)task + bpf_core_field_offset(struct task_struct, ptraced))
+		return;
+	pid = BPF_CORE_READ(tracee, tgid);
+	p = bpf_map_lookup_elem(&processes, &pid);
+	if (p) {
+		program[0] = p->program[0];
+		program[1] = p->program[1];
+	}
+}
+
+#define NAMESPACES 0x7e020080ULL
+#define MOUNT_FLAGS 0x1e3020ULL /* remount, bind, move, and how events spread */
+
+/* describe_act says what a call did that is of note; false when it did nothing. */
+static __always_inline bool describe_act(struct act *a, struct task_struct *task, struct thread *t, struct pt_regs *regs, u32 action, u32 narrow)
+{
+	u64 first = argument_of(regs, narrow, 0), ids;
+
+	switch (action) {
+	case ACTION_PLAIN:
+		return true;
+	case ACTION_PTRACE:
+		a->argument = first;
+		if (first == 0) {
+			a->target[0] = a->program[0];
+			a->target[1] = a->program[1];
+			return true;
+		}
+		if (first != 16 && first != 0x4206)
+			return false;
+		if (!a->denied)
+			newest_tracee(task, a->target);
+		return true;
+	case ACTION_MOUNT:
+		a->argument = argument_of(regs, narrow, 3) & MOUNT_FLAGS;
+		bpf_probe_read_user_str(a->path, sizeof(a->path), (void *)argument_of(regs, narrow, 1));
+		bpf_probe_read_user_str(a->name, sizeof(a->name), (void *)argument_of(regs, narrow, 2));
+		return true;
+	case ACTION_MOVE_MOUNT: /* from where, is not told */
+		bpf_probe_read_user_str(a->path, sizeof(a->path), (void *)argument_of(regs, narrow, 3));
+		return true;
+	case ACTION_PATH:
+		bpf_probe_read_user_str(a->path, sizeof(a->path), (void *)first);
+		return true;
+	case ACTION_SECOND:
+		a->argument = argument_of(regs, narrow, 1) & NAMESPACES;
+		return true;
+	case ACTION_CLONE3:
+		if (bpf_probe_read_user(&first, sizeof(first), (void *)first))
+			return false;
+		/* fallthrough */
+	case ACTION_CLONE:
+		a->argument = first & NAMESPACES;
+		return a->argument != 0;
+	case ACTION_BPF:
+		a->argument = first;
+		return first == 5; /* a program is loaded */
+	case ACTION_IDS:
+		if (a->denied)
+			return true;
+		ids = ids_of(task);
+		if (!t || t->ids == ids)
+			return !t;
+		t->ids = ids;
+		return true;
+	}
+	return false;
+}
+
+static __always_inline void keep_act(struct act *a, u64 cgroup)
+{
+	struct key key = {.cgroup = cgroup, .kind = KIND_ACT};
+
+	key.hash[0] = seed[1];
+	key.hash[1] = seed[0];
+	for (u32 i = 2; i < sizeof(*a) / 8; i++) /* all behind the times */
+		mix(key.hash, ((u64 *)a)[i]);
+	a->first = a->last = bpf_ktime_get_boot_ns();
+	keep(&acts, &key, a, a->first, ROOM_ACTS);
+}
+
+static __always_inline struct act *new_act(struct who *w, u32 number, u32 narrow)
+{
+	u32 zero = 0;
+	struct act *a = bpf_map_lookup_elem(&act_scratch, &zero);
+
+	if (!a)
+		return 0;
+	__builtin_memset(a, 0, sizeof(*a));
+	a->program[0] = w->program[0];
+	a->program[1] = w->program[1];
+	a->session = w->session;
+	a->number = number;
+	a->narrow = narrow;
+	return a;
+}
+
+/* raised tells of a program that has other users or groups by its file. */
+static __always_inline void raised(struct task_struct *task, u64 cgroup, struct process *self)
+{
+	struct thread *t = bpf_task_storage_get(&threads, task, 0, 0);
+	struct who w = {.cgroup = cgroup, .program = {self->program[0], self->program[1]}, .session = self->session};
+	struct act *a;
+	u64 ids;
+
+	if (!t || !t->epoch)
+		return;
+	ids = ids_of(task);
+	if (t->ids == ids)
+		return;
+	t->ids = ids;
+	a = new_act(&w, SETUID_FILE, 0);
+	if (a)
+		keep_act(a, cgroup);
+}
+
+#define EPERM 1
+#define EACCES 13
+
+SEC("tp_btf/sys_exit")
+int BPF_PROG(on_return, struct pt_regs *regs, long result)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	u32 number = number_of(regs), narrow, action;
+	struct thread *t;
+	struct who w = {};
+	struct act *a;
+
+	if (number >= SYSCALLS)
+		return 0;
+	narrow = is_32_bit(task);
+	action = actions[narrow & 1][number & (SYSCALLS - 1)];
+	if (!action)
+		return 0;
+	t = bpf_task_storage_get(&threads, task, 0, 0); /* as it was when the call began */
+	if (t && !t->epoch)
+		t = 0;
+	current_who(&w, t);
+	if (w.session == SESSION_NONE || (result < 0 && result != -EPERM && result != -EACCES))
+		return 0;
+	a = new_act(&w, number, narrow);
+	if (!a)
+		return 0;
+	a->denied = result < 0;
+	if (describe_act(a, task, t, regs, action, narrow))
+		keep_act(a, w.cgroup);
+	return 0;
+}
