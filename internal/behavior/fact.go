@@ -22,7 +22,7 @@ const (
 	Resolve    Kind = "resolve"    // Name is the DNS name asked for
 	Capability Kind = "capability" // Name is the one that was used, without CAP_
 	Syscall    Kind = "syscall"    // Name, with x86:, x32: or arm: before it when the call is not one of the kernel's own word size; Program is [Many]
-	Privilege  Kind = "privilege"  // Name is what raised or changed it: setuid, setgid, capset
+	Privilege  Kind = "privilege"  // Name is what raised or changed it: setuid, setgid, capset; File of SetuidBit
 	Ptrace     Kind = "ptrace"     // File is the program that was traced, Name how: Attach, TraceMe, ReadMemory, WriteMemory
 	Mount      Kind = "mount"      // Name is the file system's type, or bind, remount, move, propagation, unmount or root; File where, as the program said it
 	Load       Kind = "load"       // Name is what the kernel was given: module, bpf
@@ -38,8 +38,11 @@ const (
 	WriteMemory = "write"
 )
 
-// BySetuidFile is the name of a change of privilege that the file of a program makes.
-const BySetuidFile = "setuid file"
+// Names of changes of privilege that no system call has.
+const (
+	BySetuidFile = "setuid file" // the file of the program made it
+	SetuidBit    = "setuid bit"  // File was made one that makes it
+)
 
 // Kinds are all kinds, in the order in which they are told.
 var Kinds = []Kind{Execute, Connect, Accept, Listen, Resolve, Write, Open, Map, Capability, Privilege, Ptrace, Mount, Load, Namespace, Sensitive, Syscall}
@@ -243,6 +246,6 @@ var anyone = Program{File: File{Path: Many}}
 var fieldsOf = map[Kind]struct{ file, peer, name bool }{
 	Execute: {}, Write: {file: true}, Open: {file: true}, Map: {file: true},
 	Connect: {peer: true}, Accept: {peer: true}, Listen: {peer: true},
-	Resolve: {name: true}, Capability: {name: true}, Syscall: {name: true}, Privilege: {name: true},
+	Resolve: {name: true}, Capability: {name: true}, Syscall: {name: true}, Privilege: {file: true, name: true},
 	Sensitive: {name: true}, Ptrace: {file: true, name: true}, Mount: {file: true, name: true}, Load: {name: true}, Namespace: {name: true},
 }

@@ -35,6 +35,8 @@ type Observation struct {
 	Arguments []string
 
 	File File
+	// Directory says that any file right in File is meant, and not File.
+	Directory bool
 	// Peer is whoever is at the other end. Of Workload, Name and Address the first that
 	// is set is kept, so that who is known does not become many by moving.
 	Peer Peer
@@ -77,8 +79,14 @@ func (o *Observation) Fact() Fact {
 	}
 	if has.file {
 		f.File = normalFile(o.File)
-		if f.File.Path == "" {
+		if f.File.Path == "" && o.Kind != Privilege { // where most have none
 			f.File = File{Path: unknownPath}
+		}
+		if o.Directory {
+			if len(f.File.Path) > longest-len("/"+Many) {
+				f.File.Path = cut
+			}
+			f.File = File{Path: within(f.File.Path + "/")}
 		}
 	}
 	if has.peer {

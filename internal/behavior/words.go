@@ -66,6 +66,9 @@ func (f *Fact) what() string {
 		}
 		return "calls " + f.Name
 	case Privilege:
+		if f.Name == SetuidBit {
+			return "sets the setuid or setgid bit of " + f.File.Path
+		}
 		return "changes its privilege by " + f.Name
 	case Ptrace:
 		return f.tracing()

@@ -31,8 +31,8 @@ func watchCommand(p *Program) *cobra.Command {
 		Use: "watch", Short: "What do the containers of this machine do?",
 		Long: `See what the containers of this machine do, as it happens: which programs they run
 and where those come from, whom they connect to, who connects to them, where they
-listen, which system calls and capabilities they use. Each thing is told once for
-each container. What runs that the image does not have, or with the mounts of the
+listen, which files they write, which system calls and capabilities they use. Each
+thing is told once for each container. What runs that the image does not have, or with the mounts of the
 host, is an alert with its ancestors. Nothing is changed or denied. See docs/watch.md.
 
 It needs root, and Linux 5.12 or newer with BTF; --tiers says what of it there is.

@@ -29,6 +29,8 @@ func happened(t *testing.T, f *machineFlags, width int, lost sensor.Losses) (str
 		o := behavior.Observation{Kind: k, Origin: behavior.Entrypoint, Program: behavior.File{Path: "/usr/sbin/nginx", Layer: behavior.InImage}, Name: name}
 		return o.Fact()
 	}
+	log := behavior.Observation{Kind: behavior.Write, Program: behavior.File{Path: "/usr/sbin/nginx", Layer: behavior.InImage}, File: behavior.File{Path: "/var/log/nginx/access.log", Layer: behavior.Added}}
+	written := log.Fact()
 	database := behavior.Peer{Address: netip.MustParseAddr("2001:db8::5"), Protocol: "tcp", Port: 5432}
 	dropped := fact(behavior.Execute, "/tmp/a very long name that has spaces, and a \x1b[31mcommand for the terminal/dropped", behavior.Added, behavior.Peer{})
 	for _, e := range []sensor.Event{
@@ -40,6 +42,7 @@ func happened(t *testing.T, f *machineFlags, width int, lost sensor.Losses) (str
 		{Kind: sensor.Did, Container: web, Fact: named(behavior.Syscall, "openat")},
 		{Kind: sensor.Did, Container: web, Fact: named(behavior.Capability, "NET_BIND_SERVICE")},
 		{Kind: sensor.Did, Container: web, Fact: named(behavior.Namespace, "user")},
+		{Kind: sensor.Did, Container: web, Fact: written},
 		{Kind: sensor.Did, Container: web, Fact: dropped},
 		{Kind: sensor.Alerted, Container: web, Fact: dropped, PID: 40, Ancestors: []sensor.Ancestor{{PID: 39, Command: "sh", Program: "/usr/bin/dash"}, {PID: 30, Command: "nginx"}}},
 		{Kind: sensor.Alerted, Container: web, Fact: fact(behavior.Execute, "/usr/bin/id", "", behavior.Peer{}), PID: 41, Escaped: true},
@@ -74,9 +77,10 @@ func TestWatchInText(t *testing.T) {
 		"  08:00:00  ended    after 1m30s",
 		"  08:00:00  does     /usr/sbin/nginx makes a namespace: user",
 		"  08:00:00  uses     capability NET_BIND_SERVICE by /usr/sbin/nginx",
-		"container       runs  connects  accepts  listens  calls  alerts",
-		"shop/web-0/web     2         1        0        1      1       2",
-		"host               1         0        0        0      -       0",
+		"  08:00:00  writes   /var/log/nginx/access.log by /usr/sbin/nginx",
+		"container       runs  connects  accepts  listens  writes  calls  alerts",
+		"shop/web-0/web     2         1        0        1       1      1       2",
+		"host               1         0        0        0       -      -       0",
 		"watched for 2m0s by BTF tracepoints and cgroup programs; nothing was lost",
 	} {
 		if !strings.Contains(text, "\n"+line+"\n") {
@@ -93,7 +97,7 @@ func TestWatchFitsTheTerminal(t *testing.T) {
 		text, _ := happened(t, &machineFlags{output: "text", host: true}, width, sensor.Losses{Executions: 1, Elsewhere: 12})
 		for line := range strings.Lines(text) {
 			words := strings.Fields(line)
-			if utf8.RuneCountInString(strings.TrimRight(line, "\n")) > max(width, 68) && len(words) > 3 {
+			if utf8.RuneCountInString(strings.TrimRight(line, "\n")) > max(width, 76) && len(words) > 3 {
 				t.Errorf("at %d columns: %s", width, line)
 			}
 		}
@@ -135,7 +139,7 @@ func TestWatchInJSON(t *testing.T) {
 		}
 		kinds = append(kinds, j.Event)
 	}
-	if got := strings.Join(kinds, " "); got != "container fact fact fact fact fact fact fact alert alert ended coverage" {
+	if got := strings.Join(kinds, " "); got != "container fact fact fact fact fact fact fact fact alert alert ended coverage" {
 		t.Error(got)
 	}
 }

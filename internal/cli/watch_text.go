@@ -57,7 +57,7 @@ func (p *watchPrinter) tiers(tiers []sensor.TierState) error {
 }
 
 func (p *watchPrinter) event(e *sensor.Event) error {
-	if p.last != e.Container && e.Fact.Kind != behavior.Syscall {
+	if p.last != e.Container && e.Fact.Kind != behavior.Syscall && e.Fact.Kind != behavior.Map {
 		p.last = e.Container
 		p.head(e.Container)
 	}
@@ -70,7 +70,7 @@ func (p *watchPrinter) event(e *sensor.Event) error {
 			p.entry(at, "began", "", dim)
 		}
 	case sensor.Did:
-		if e.Fact.Kind == behavior.Syscall { // too many to read; the summary counts them
+		if e.Fact.Kind == behavior.Syscall || e.Fact.Kind == behavior.Map { // too many to read; the summary counts them
 			break
 		}
 		verb, object := deed(&e.Fact)
@@ -186,6 +186,18 @@ func deed(f *behavior.Fact) (verb, object string) {
 	if f.Kind == behavior.Capability {
 		return "uses", "capability " + f.Name + " by " + program
 	}
+	switch f.Kind {
+	case behavior.Write, behavior.Open:
+		verb = map[behavior.Kind]string{behavior.Write: "writes", behavior.Open: "reads"}[f.Kind]
+		object = f.File.Path + " by " + program
+		if f.File.Layer == behavior.OtherMount {
+			object = f.File.Path + " (of a mount) by " + program
+		}
+		if f.Outcome == behavior.Denied {
+			object += ", and was denied"
+		}
+		return verb, object
+	}
 	return "does", f.String()
 }
 
@@ -199,7 +211,7 @@ func lossText(l *sensor.Losses) string {
 		what string
 	}{
 		{l.Executions, "execution"}, {l.Outgoing, "outgoing connection"}, {l.Incoming, "incoming connection"},
-		{l.Listening, "listening socket"}, {l.SystemCalls, "system call"}, {l.Capabilities, "capability use"}, {l.Acts, "other act"}, {l.Elsewhere, "observation that no container is known of"},
+		{l.Listening, "listening socket"}, {l.SystemCalls, "system call"}, {l.Capabilities, "capability use"}, {l.Acts, "other act"}, {l.Files, "file use"}, {l.Elsewhere, "observation that no container is known of"},
 	} {
 		if n.n > 0 {
 			parts = append(parts, counted(int(n.n), n.what))
@@ -238,7 +250,7 @@ func (p *watchPrinter) summary(w *machineWatcher) {
 		name string
 		kind behavior.Kind
 	}{{"runs", behavior.Execute}, {"connects", behavior.Connect}, {"accepts", behavior.Accept}, {"listens", behavior.Listen},
-		{"calls", behavior.Syscall}}
+		{"writes", behavior.Write}, {"calls", behavior.Syscall}}
 	containers := slices.DeleteFunc(slices.Clone(w.order), func(c *sensor.Container) bool { return c.Host })
 	if len(containers) == 0 {
 		p.line(0, "", "no container did anything that is new")

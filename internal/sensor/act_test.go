@@ -105,6 +105,28 @@ func perform(act []string) error {
 			}
 		}
 		return nil
+	case "read": // read FILE...: opens each, whether it is there or not
+		for _, file := range act[1:] {
+			if f, err := os.Open(file); err == nil {
+				f.Close()
+			}
+		}
+		return nil
+	case "link": // link TO FROM
+		return os.Symlink(act[1], act[2])
+	case "map": // map FILE: to be executed
+		f, err := os.Open(act[1])
+		if err != nil {
+			return err
+		}
+		_, err = unix.Mmap(int(f.Fd()), 0, 4096, unix.PROT_READ|unix.PROT_EXEC, unix.MAP_PRIVATE)
+		return firstError(err, f.Close())
+	case "files": // files DIRECTORY N: makes N files in it
+		return makeFiles(act[1], act[2], func(i int) string { return fmt.Sprintf("file-%c%c", 'a'+i/26%26, 'a'+i%26) })
+	case "trees": // trees DIRECTORY N: makes N directories in it, with a file each
+		return makeFiles(act[1], act[2], func(i int) string { return fmt.Sprintf("tree-%c%c/file", 'a'+i/26%26, 'a'+i%26) })
+	case "change": // change DIRECTORY: what names are for
+		return changeNames(act[1])
 	case "do": // do NAME...: privileged acts
 		return performPrivileged(act[1:])
 	case "pause": // waits in a call that never returns
@@ -167,6 +189,27 @@ func copyFile(from, to string) error {
 	}
 	_, err = io.Copy(out, in)
 	return firstError(err, out.Close())
+}
+
+func changeNames(dir string) error {
+	at, err := unix.Open(dir, unix.O_RDONLY|unix.O_DIRECTORY, 0)
+	if err != nil {
+		return err
+	}
+	return firstError(unix.Mkdirat(at, "made", 0o755), unix.Chdir(dir), unix.Symlinkat("made", at, "sym"), unix.Mknod("fifo", unix.S_IFIFO|0o600, 0),
+		unix.Renameat(at, "fifo", unix.AT_FDCWD, "made/../renamed"), unix.Chmod("renamed", 0o4755), unix.Chmod("renamed", 0o755), unix.Fchmod(at, 0o2755), unix.Link("renamed", dir+"/hard"),
+		unix.Unlinkat(at, "hard", 0), unix.Rmdir(dir+"/made"), unix.Chdir("/"), unix.Close(at))
+}
+
+func makeFiles(dir, number string, name func(int) string) error {
+	n, err := strconv.Atoi(number)
+	for i := range n {
+		file := filepath.Join(dir, name(i))
+		if err := firstError(os.MkdirAll(filepath.Dir(file), 0o755), os.WriteFile(file, nil, 0o644)); err != nil {
+			return err
+		}
+	}
+	return err
 }
 
 func runInMemory(file string) error {

@@ -24,6 +24,18 @@ const (
 	actionClone3
 	actionBPF
 	actionIDs
+	actionOpen
+	actionMap
+	actionName0
+	actionName01
+	actionName1
+	actionName12
+	actionName23
+	actionRename
+	actionRenameAt
+	actionChmod
+	actionChmodAt
+	actionFchmod
 )
 
 const syscalls = 512
@@ -47,6 +59,13 @@ var actsOf = map[string]act{
 	"unshare": {actionClone, behavior.Namespace, ""}, "setns": {actionSecond, behavior.Namespace, "enter"}, "clone": {actionClone, behavior.Namespace, ""},
 	"clone3": {actionClone3, behavior.Namespace, ""}, "init_module": {actionPlain, behavior.Load, "module"}, "finit_module": {actionPlain, behavior.Load, "module"},
 	"kexec_load": {actionPlain, behavior.Load, "kernel"}, "kexec_file_load": {actionPlain, behavior.Load, "kernel"}, "bpf": {actionBPF, behavior.Load, "bpf"},
+	"open": {action: actionOpen}, "openat": {action: actionOpen}, "openat2": {action: actionOpen}, "creat": {action: actionOpen},
+	"unlink": {action: actionName0}, "rmdir": {action: actionName0}, "mkdir": {action: actionName0}, "mknod": {action: actionName0}, "truncate": {action: actionName0},
+	"truncate64": {action: actionName0}, "unlinkat": {action: actionName01}, "mkdirat": {action: actionName01}, "mknodat": {action: actionName01},
+	"link": {action: actionName1}, "symlink": {action: actionName1}, "symlinkat": {action: actionName12}, "linkat": {action: actionName23},
+	"rename": {action: actionRename}, "renameat": {action: actionRenameAt}, "renameat2": {action: actionRenameAt},
+	"chmod": {action: actionChmod}, "fchmodat": {action: actionChmodAt}, "fchmodat2": {action: actionChmodAt}, "fchmod": {action: actionFchmod},
+	"mmap": {action: actionMap}, "mmap2": {action: actionMap},
 	"capset": {actionPlain, behavior.Privilege, ""},
 }
 
@@ -80,7 +99,8 @@ func actOf(name string) (act, bool) {
 func actions() (table [2][syscalls]uint8) {
 	for n, names := range [2][]string{nativeCalls[:], narrowCalls[:]} {
 		for number, name := range names[:min(len(names), syscalls)] {
-			if a, ok := actOf(name); ok {
+			// The old mmap of 32 bits on amd64 has its arguments elsewhere.
+			if a, ok := actOf(name); ok && (n == 0 || name != "mmap") {
 				table[n][number] = a.action
 			}
 		}
@@ -110,7 +130,7 @@ func (r *reader) act(key kernelKey, k *kernelAct) {
 	if k.Number == setuidFile {
 		a, ok = act{kind: behavior.Privilege, name: behavior.BySetuidFile}, true
 	}
-	if !ok {
+	if !ok || a.kind == "" {
 		return // of another table of calls than this one: not by this kernel's half
 	}
 	o.Kind, o.Name = a.kind, a.name

@@ -19,6 +19,7 @@ const (
 	kindSyscall
 	kindCapability
 	kindAct
+	kindFile
 	kindGroup // of hints
 )
 
@@ -33,6 +34,7 @@ const (
 	flagContained
 	flagEscaped
 	flagOwnUsers
+	flagSaidCut
 )
 
 const (
@@ -193,14 +195,18 @@ func layerOf(origin uint32) behavior.Layer {
 	return ""
 }
 
-// programPath is the path of an execution. Of one that is too long, the end.
-func programPath(e *kernelExec) string {
+// programPath is the path of an execution.
+func programPath(e *kernelExec) string { return endOf(e.Path[:], e.Flags) }
+
+// endOf is a path that the kernel's half wrote to the end of a buffer. Of one that is
+// too long, the end.
+func endOf(buffer []int8, flags uint32) string {
 	begin := 0
-	for begin < len(e.Path) && e.Path[begin] == 0 {
+	for begin < len(buffer) && buffer[begin] == 0 {
 		begin++
 	}
-	path := strings.TrimPrefix(text(e.Path[begin:]), ":")
-	if e.Flags&flagPathCut != 0 {
+	path := strings.TrimPrefix(text(buffer[begin:]), ":")
+	if flags&flagPathCut != 0 {
 		path = "..." + path
 	}
 	return path

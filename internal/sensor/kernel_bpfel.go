@@ -85,7 +85,7 @@ type kernelGroup struct {
 	_       structs.HostLayout
 	Created uint64
 	Removed uint64
-	Used    [5]uint64
+	Used    [6]uint64
 	Lost    [16]uint64
 	Entered uint32
 	PathCut uint32
@@ -114,6 +114,23 @@ type kernelProcess struct {
 	Users   uint32
 }
 
+type kernelTouch struct {
+	_        structs.HostLayout
+	First    uint64
+	Last     uint64
+	Program  [2]uint64
+	Inode    uint64
+	Flags    uint32
+	Access   uint8
+	Extent   uint8
+	Origin   uint8
+	Session  uint8
+	Denied   uint8
+	Reserved [7]uint8
+	Path     [256]int8
+	Said     [128]int8
+}
+
 // Names of all BPF objects in the ELF.
 //
 // Used for safe lookups in a Collection or CollectionSpec.
@@ -123,14 +140,18 @@ const (
 	kernelMapAlerts           = "alerts"
 	kernelMapCalls            = "calls"
 	kernelMapCounters         = "counters"
+	kernelMapDirectories      = "directories"
 	kernelMapExecScratch      = "exec_scratch"
 	kernelMapExecs            = "execs"
+	kernelMapFileScratch      = "file_scratch"
+	kernelMapFiles            = "files"
 	kernelMapFlows            = "flows"
 	kernelMapGroupScratch     = "group_scratch"
 	kernelMapGroups           = "groups"
 	kernelMapHints            = "hints"
 	kernelMapListeners        = "listeners"
 	kernelMapProcesses        = "processes"
+	kernelMapSaidScratch      = "said_scratch"
 	kernelMapThreads          = "threads"
 	kernelProgOnCall          = "on_call"
 	kernelProgOnCapability    = "on_capability"
@@ -146,9 +167,11 @@ const (
 	kernelProgOnSendmsg6      = "on_sendmsg6"
 	kernelProgOnTcpState      = "on_tcp_state"
 	kernelVarActions          = "actions"
+	kernelVarDescribedAccess  = "described_access"
 	kernelVarDescribedAction  = "described_action"
 	kernelVarDescribedAlert   = "described_alert"
 	kernelVarDescribedCounter = "described_counter"
+	kernelVarDescribedExtent  = "described_extent"
 	kernelVarDescribedFlag    = "described_flag"
 	kernelVarDescribedKind    = "described_kind"
 	kernelVarDescribedOrigin  = "described_origin"
@@ -161,6 +184,7 @@ const (
 	kernelVarQuiet            = "quiet"
 	kernelVarQuota            = "quota"
 	kernelVarSeed             = "seed"
+	kernelVarWatched          = "watched"
 )
 
 // loadKernel returns the embedded CollectionSpec for kernel.
@@ -229,14 +253,18 @@ type kernelMapSpecs struct {
 	Alerts       *ebpf.MapSpec `ebpf:"alerts"`
 	Calls        *ebpf.MapSpec `ebpf:"calls"`
 	Counters     *ebpf.MapSpec `ebpf:"counters"`
+	Directories  *ebpf.MapSpec `ebpf:"directories"`
 	ExecScratch  *ebpf.MapSpec `ebpf:"exec_scratch"`
 	Execs        *ebpf.MapSpec `ebpf:"execs"`
+	FileScratch  *ebpf.MapSpec `ebpf:"file_scratch"`
+	Files        *ebpf.MapSpec `ebpf:"files"`
 	Flows        *ebpf.MapSpec `ebpf:"flows"`
 	GroupScratch *ebpf.MapSpec `ebpf:"group_scratch"`
 	Groups       *ebpf.MapSpec `ebpf:"groups"`
 	Hints        *ebpf.MapSpec `ebpf:"hints"`
 	Listeners    *ebpf.MapSpec `ebpf:"listeners"`
 	Processes    *ebpf.MapSpec `ebpf:"processes"`
+	SaidScratch  *ebpf.MapSpec `ebpf:"said_scratch"`
 	Threads      *ebpf.MapSpec `ebpf:"threads"`
 }
 
@@ -245,9 +273,11 @@ type kernelMapSpecs struct {
 // It can be passed ebpf.CollectionSpec.Assign.
 type kernelVariableSpecs struct {
 	Actions          *ebpf.VariableSpec `ebpf:"actions"`
+	DescribedAccess  *ebpf.VariableSpec `ebpf:"described_access"`
 	DescribedAction  *ebpf.VariableSpec `ebpf:"described_action"`
 	DescribedAlert   *ebpf.VariableSpec `ebpf:"described_alert"`
 	DescribedCounter *ebpf.VariableSpec `ebpf:"described_counter"`
+	DescribedExtent  *ebpf.VariableSpec `ebpf:"described_extent"`
 	DescribedFlag    *ebpf.VariableSpec `ebpf:"described_flag"`
 	DescribedKind    *ebpf.VariableSpec `ebpf:"described_kind"`
 	DescribedOrigin  *ebpf.VariableSpec `ebpf:"described_origin"`
@@ -260,6 +290,7 @@ type kernelVariableSpecs struct {
 	Quiet            *ebpf.VariableSpec `ebpf:"quiet"`
 	Quota            *ebpf.VariableSpec `ebpf:"quota"`
 	Seed             *ebpf.VariableSpec `ebpf:"seed"`
+	Watched          *ebpf.VariableSpec `ebpf:"watched"`
 }
 
 // kernelObjects contains all objects after they have been loaded into the kernel.
@@ -287,14 +318,18 @@ type kernelMaps struct {
 	Alerts       *ebpf.Map `ebpf:"alerts"`
 	Calls        *ebpf.Map `ebpf:"calls"`
 	Counters     *ebpf.Map `ebpf:"counters"`
+	Directories  *ebpf.Map `ebpf:"directories"`
 	ExecScratch  *ebpf.Map `ebpf:"exec_scratch"`
 	Execs        *ebpf.Map `ebpf:"execs"`
+	FileScratch  *ebpf.Map `ebpf:"file_scratch"`
+	Files        *ebpf.Map `ebpf:"files"`
 	Flows        *ebpf.Map `ebpf:"flows"`
 	GroupScratch *ebpf.Map `ebpf:"group_scratch"`
 	Groups       *ebpf.Map `ebpf:"groups"`
 	Hints        *ebpf.Map `ebpf:"hints"`
 	Listeners    *ebpf.Map `ebpf:"listeners"`
 	Processes    *ebpf.Map `ebpf:"processes"`
+	SaidScratch  *ebpf.Map `ebpf:"said_scratch"`
 	Threads      *ebpf.Map `ebpf:"threads"`
 }
 
@@ -305,14 +340,18 @@ func (m *kernelMaps) Close() error {
 		m.Alerts,
 		m.Calls,
 		m.Counters,
+		m.Directories,
 		m.ExecScratch,
 		m.Execs,
+		m.FileScratch,
+		m.Files,
 		m.Flows,
 		m.GroupScratch,
 		m.Groups,
 		m.Hints,
 		m.Listeners,
 		m.Processes,
+		m.SaidScratch,
 		m.Threads,
 	)
 }
@@ -322,9 +361,11 @@ func (m *kernelMaps) Close() error {
 // It can be passed to loadKernelObjects or ebpf.CollectionSpec.LoadAndAssign.
 type kernelVariables struct {
 	Actions          *ebpf.Variable `ebpf:"actions"`
+	DescribedAccess  *ebpf.Variable `ebpf:"described_access"`
 	DescribedAction  *ebpf.Variable `ebpf:"described_action"`
 	DescribedAlert   *ebpf.Variable `ebpf:"described_alert"`
 	DescribedCounter *ebpf.Variable `ebpf:"described_counter"`
+	DescribedExtent  *ebpf.Variable `ebpf:"described_extent"`
 	DescribedFlag    *ebpf.Variable `ebpf:"described_flag"`
 	DescribedKind    *ebpf.Variable `ebpf:"described_kind"`
 	DescribedOrigin  *ebpf.Variable `ebpf:"described_origin"`
@@ -337,6 +378,7 @@ type kernelVariables struct {
 	Quiet            *ebpf.Variable `ebpf:"quiet"`
 	Quota            *ebpf.Variable `ebpf:"quota"`
 	Seed             *ebpf.Variable `ebpf:"seed"`
+	Watched          *ebpf.Variable `ebpf:"watched"`
 }
 
 // kernelPrograms contains all programs after they have been loaded into the kernel.

@@ -147,6 +147,8 @@ func (r *reader) hinted(key kernelKey) error {
 		err = hintedIn(r.sensor.maps.Calls, key, r.call)
 	case kindAct:
 		err = hintedIn(r.sensor.maps.Acts, key, r.act)
+	case kindFile:
+		err = hintedIn(r.sensor.maps.Files, key, r.file)
 	default:
 		err = hintedIn(r.sensor.maps.Flows, key, r.flow)
 	}
@@ -180,6 +182,7 @@ func (r *reader) walk() error {
 		untold(r, m.Flows, func(f *kernelFlow) (uint64, uint64) { return f.First, f.Last }, r.flow),
 		untold(r, m.Calls, func(c *kernelCall) (uint64, uint64) { return c.First, c.Last }, r.call),
 		untold(r, m.Acts, func(a *kernelAct) (uint64, uint64) { return a.First, a.Last }, r.act),
+		untold(r, m.Files, func(f *kernelTouch) (uint64, uint64) { return f.First, f.Last }, r.file),
 	)
 	if err != nil || len(gone) == 0 {
 		return err
@@ -264,6 +267,8 @@ func (r *reader) mapOf(kind uint32) *ebpf.Map {
 		return r.sensor.maps.Calls
 	case kindAct:
 		return r.sensor.maps.Acts
+	case kindFile:
+		return r.sensor.maps.Files
 	}
 	return r.sensor.maps.Flows
 }

@@ -8,62 +8,6 @@ volatile const u8 actions[2][SYSCALLS] = {};
 MAP(acts, BPF_MAP_TYPE_HASH, struct key, struct act, 8192);
 MAP(act_scratch, BPF_MAP_TYPE_PERCPU_ARRAY, u32, struct act, 1);
 
-static __always_inline bool on_x86(void)
-{
-	return bpf_core_field_exists(((struct pt_regs___x86 *)0)->orig_ax);
-}
-
-static __always_inline u32 number_of(struct pt_regs *regs)
-{
-	if (on_x86())
-		return ((struct pt_regs___x86 *)regs)->orig_ax;
-	return ((struct pt_regs___arm64 *)regs)->syscallno;
-}
-
-/* argument_of is one of the first four arguments. */
-static __always_inline u64 argument_of(struct pt_regs *regs, u32 narrow, int n)
-{
-	struct pt_regs___x86 *x = (void *)regs;
-	struct pt_regs___arm64 *a = (void *)regs;
-	u64 v;
-
-	if (!on_x86()) {
-		v = n == 0 ? a->orig_x0 : n == 1 ? a->regs[1] : n == 2 ? a->regs[2] : a->regs[3];
-		return narrow ? (u32)v : v;
-	}
-	if (narrow)
-		return (u32)(n == 0 ? x->bx : n == 1 ? x->cx : n == 2 ? x->dx : x->si);
-	return n == 0 ? x->di : n == 1 ? x->si : n == 2 ? x->dx : x->r10;
-}
-
-/* Who makes a call. */
-struct who {
-	u64 cgroup;
-	u64 program[2];
-	u32 session;
-};
-
-static __always_inline void current_who(struct who *w, struct thread *t)
-{
-	u32 pid = bpf_get_current_pid_tgid() >> 32;
-	struct process *p;
-
-	w->session = SESSION_NONE;
-	w->cgroup = bpf_get_current_cgroup_id();
-	if (t) {
-		w->session = t->session;
-		w->program[0] = t->program[0];
-		w->program[1] = t->program[1];
-		return;
-	}
-	p = bpf_map_lookup_elem(&processes, &pid);
-	if (p) {
-		w->session = p->session;
-		w->program[0] = p->program[0];
-		w->program[1] = p->program[1];
-	}
-}
-
 /* newest_tracee is the program of the process that a task began to trace last. */
 static __always_inline void newest_tracee(struct task_struct *task, u64 program[2])
 {
@@ -188,9 +132,6 @@ static __always_inline void raised(struct task_struct *task, u64 cgroup, struct 
 		keep_act(a, cgroup);
 }
 
-#define EPERM 1
-#define EACCES 13
-
 SEC("tp_btf/sys_exit")
 int BPF_PROG(on_return, struct pt_regs *regs, long result)
 {
@@ -210,7 +151,17 @@ int BPF_PROG(on_return, struct pt_regs *regs, long result)
 	if (t && !t->epoch)
 		t = 0;
 	current_who(&w, t);
-	if (w.session == SESSION_NONE || (result < 0 && result != -EPERM && result != -EACCES))
+	if (w.session == SESSION_NONE)
+		return 0;
+	if (action >= ACTION_NAME_0) {
+		on_name(task, &w, regs, narrow, action, result);
+		return 0;
+	}
+	if (action >= ACTION_OPEN) {
+		on_file(task, t, &w, regs, narrow, action, result);
+		return 0;
+	}
+	if (result < 0 && result != -EPERM && result != -EACCES)
 		return 0;
 	a = new_act(&w, number, narrow);
 	if (!a)

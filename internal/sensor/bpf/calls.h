@@ -56,6 +56,7 @@ static __always_inline struct thread *thread_of(struct task_struct *task)
 	t->session = p->session;
 	t->cgroup = bpf_get_current_cgroup_id();
 	t->groups = groups;
+	t->root = (u64)BPF_CORE_READ(task, fs, root.mnt, mnt_sb);
 	t->ids = ids_of(task);
 	t->epoch = epoch;
 	return t;

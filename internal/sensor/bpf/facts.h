@@ -17,6 +17,7 @@ enum kind {
 	KIND_SYSCALL,
 	KIND_CAPABILITY,
 	KIND_ACT,
+	KIND_FILE,
 	KINDS,
 	KIND_GROUP = KINDS, /* of hints only: a control group was made */
 };
@@ -31,6 +32,7 @@ enum room {
 	ROOM_IN,
 	ROOM_CALLS, /* system calls and capabilities */
 	ROOM_ACTS,
+	ROOM_FILES,
 	ROOMS,
 };
 
@@ -56,6 +58,7 @@ enum flag {
 	FLAG_SCRIPT = 1 << 3,    /* the file is the interpreter of a script */
 	FLAG_CONTAINED = 1 << 4, /* a mount namespace and a root other than the host's */
 	FLAG_ESCAPED = 1 << 5,   /* was contained before, and is not now */
+	FLAG_SAID_CUT = 1 << 7,	 /* only the start of what it was called is kept */
 	FLAG_OWN_USERS = 1 << 6, /* a user namespace: the user's number means little outside */
 };
 
@@ -129,7 +132,56 @@ enum action {
 	ACTION_CLONE,  /* its first one */
 	ACTION_CLONE3,
 	ACTION_BPF,
-	ACTION_IDS, /* of users and groups, when they change */
+	ACTION_IDS,    /* of users and groups, when they change */
+	ACTION_OPEN,   /* it returns a descriptor */
+	ACTION_MAP,    /* of a descriptor */
+	/* It changes a directory: by which arguments for the directory and the name. */
+	ACTION_NAME_0,
+	ACTION_NAME_01,
+	ACTION_NAME_1,
+	ACTION_NAME_12,
+	ACTION_NAME_23,
+	ACTION_RENAME,	 /* both its arguments */
+	ACTION_RENAMEAT, /* both names */
+	ACTION_CHMOD,	 /* the second one has the mode */
+	ACTION_CHMODAT,	 /* the third one */
+	ACTION_FCHMOD,	 /* of a descriptor */
+};
+
+/* What was done with a file. */
+enum access {
+	ACCESS_WRITE, /* opened for writing */
+	ACCESS_READ,  /* opened otherwise, of what is watched */
+	ACCESS_MAP,   /* mapped to be executed */
+	ACCESS_SETID, /* it gives who runs it other users or groups from now on */
+};
+
+/* What a path stands for. */
+enum extent {
+	EXTENT_FILE,
+	EXTENT_DIRECTORY, /* any file right in it */
+	EXTENT_MOUNT,	  /* any file of it */
+};
+
+#define FILE_PATH_BYTES 256
+#define SAID_BYTES 128
+
+struct touch {
+	u64 first;
+	u64 last;
+	u64 program[2];
+	u64 inode; /* only where the path is cut, to tell such files apart */
+	u32 flags;
+	u8 access;
+	u8 extent;
+	u8 origin;
+	u8 session;
+	u8 denied;
+	u8 reserved[7];
+	char path[FILE_PATH_BYTES]; /* at the end; zeros before it */
+	/* What the process called it, where the kernel does not say which file it was; path
+	 * is the directory from which that goes. */
+	char said[SAID_BYTES];
 };
 
 /* Numbers that no call has. */
@@ -156,6 +208,7 @@ struct thread {
 	u64 groups; /* where the kernel has its control groups: others when it moves */
 	u64 cgroup;
 	u64 program[2];
+	u64 root;  /* the file system of its root */
 	u64 ids;   /* of users and groups, mixed */
 	u32 epoch; /* it is forgotten with it */
 	u32 session;

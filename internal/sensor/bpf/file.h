@@ -2,12 +2,12 @@
 /* What file a program is, and where its bytes come from. Of sensor.c. */
 #pragma once
 
-/* path_of writes the path within the task's root to the end of e->path, and
+/* path_of writes the path of d within the task's root to the end of e->path, and
  * hashes it. Names are read one by one, so a rename meanwhile may mix two. */
-static __always_inline void path_of(struct workspace *work, struct file *file, struct fs_struct *fs)
+static __always_inline void path_of(struct workspace *work, struct dentry *d, struct vfsmount *vm, struct fs_struct *fs)
 {
-	struct dentry *root = BPF_CORE_READ(fs, root.dentry), *d = BPF_CORE_READ(file, f_path.dentry);
-	struct vfsmount *root_mount = BPF_CORE_READ(fs, root.mnt), *vm = BPF_CORE_READ(file, f_path.mnt);
+	struct dentry *root = BPF_CORE_READ(fs, root.dentry), *of = d;
+	struct vfsmount *root_mount = BPF_CORE_READ(fs, root.mnt);
 	struct mount *m = (void *)vm - bpf_core_field_offset(struct mount, mnt), *up;
 	struct exec *e = &work->exec;
 	struct dentry *parent;
@@ -50,7 +50,7 @@ static __always_inline void path_of(struct workspace *work, struct file *file, s
 	at = work->at;
 	if (!whole) {
 		e->flags |= FLAG_PATH_CUT;
-		e->inode = BPF_CORE_READ(file, f_inode, i_ino);
+		e->inode = BPF_CORE_READ(of, d_inode, i_ino);
 	}
 	e->program[0] = seed[0];
 	e->program[1] = seed[1];

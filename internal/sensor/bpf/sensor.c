@@ -16,7 +16,7 @@ char LICENSE[] SEC("license") = "Dual MIT/GPL";
 
 /* Set by the loader. */
 volatile const u64 seed[2] = {};
-volatile const u32 quota[ROOMS] = {1024, 1024, 1024, 1024, 1024};
+volatile const u32 quota[ROOMS] = {1024, 1024, 1024, 1024, 1024, 1024};
 volatile const u32 host_mounts = 0; /* inode of the host's mount namespace */
 volatile const u64 host_root_inode = 0;
 volatile const u32 host_root_device = 0; /* as the kernel encodes it */
@@ -71,6 +71,8 @@ enum origin *described_origin __attribute__((unused));
 enum session *described_session __attribute__((unused));
 enum flag *described_flag __attribute__((unused));
 enum action *described_action __attribute__((unused));
+enum access *described_access __attribute__((unused));
+enum extent *described_extent __attribute__((unused));
 enum counter *described_counter __attribute__((unused));
 
 static const struct group new_group = {};
@@ -142,8 +144,9 @@ static __always_inline enum kept keep(void *map, struct key *key, void *value, u
 }
 
 #include "calls.h"
-#include "acts.h"
 #include "file.h"
+#include "files.h"
+#include "acts.h"
 
 /* ---- processes ---- */
 
@@ -298,7 +301,7 @@ int BPF_PROG(on_exec, struct task_struct *task, int old_pid, struct linux_binprm
 		e->flags |= FLAG_ESCAPED;
 	if (BPF_CORE_READ(task, cred, user_ns, level))
 		e->flags |= FLAG_OWN_USERS;
-	path_of(work, file, fs);
+	path_of(work, BPF_CORE_READ(file, f_path.dentry), BPF_CORE_READ(file, f_path.mnt), fs);
 	arguments_of(e, task);
 
 	self.program[0] = e->program[0];
