@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"ullage.dev/ullage/internal/purl"
 	"ullage.dev/ullage/internal/vuln"
 )
 
@@ -70,6 +71,7 @@ type osvAffected struct {
 	Package struct {
 		Ecosystem string `json:"ecosystem"`
 		Name      string `json:"name"`
+		PURL      string `json:"purl"`
 	} `json:"package"`
 	Ranges []struct {
 		Type   string              `json:"type"`
@@ -225,6 +227,9 @@ func (f *osvAffected) statement(a *vuln.Advisory) (*statement, error) {
 		if err != nil {
 			return nil, err
 		}
+		if order == vuln.Rpm {
+			f.addEpoch(events)
+		}
 		if slices.ContainsFunc(events, func(e vuln.Event) bool { return !order.Placed(e) }) {
 			s.Verdict = vuln.Undecided
 			continue
@@ -242,6 +247,21 @@ func (f *osvAffected) statement(a *vuln.Advisory) (*statement, error) {
 		s.Intervals, s.Versions, s.Verdict = nil, nil, vuln.NotAffected
 	}
 	return s, nil
+}
+
+// addEpoch adds the epoch to versions of rpm that lack it: records of Rocky Linux had it
+// in the package URL alone.
+func (f *osvAffected) addEpoch(events []vuln.Event) {
+	u, err := purl.Parse(f.Package.PURL)
+	epoch := u.Get("epoch")
+	if err != nil || epoch == "" || epoch == "0" || strings.Trim(epoch, "0123456789") != "" {
+		return
+	}
+	for i := range events {
+		if e := &events[i]; e.Version != "0" && !strings.Contains(e.Version, ":") {
+			e.Version = epoch + ":" + e.Version
+		}
+	}
 }
 
 func osvEvents(list []map[string]string) ([]vuln.Event, error) {

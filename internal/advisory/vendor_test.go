@@ -302,3 +302,22 @@ func TestWithdrawn(t *testing.T) {
 		}
 	}
 }
+
+// A record may have the epoch of a package in its URL alone.
+func TestEpochInURL(t *testing.T) {
+	for purl, want := range map[string]string{
+		"pkg:rpm/rocky-linux/openssl@3.0.7-27.el9?distro=rocky-linux-9&epoch=1": "1:3.0.7-27.el9",
+		"pkg:rpm/rocky-linux/openssl?epoch=0":                                   "3.0.7-27.el9", "": "3.0.7-27.el9",
+	} {
+		f := osvAffected{}
+		f.Package.Ecosystem, f.Package.Name, f.Package.PURL = "Rocky Linux:9", "openssl", purl
+		f.Ranges = append(f.Ranges, struct {
+			Type   string              `json:"type"`
+			Events []map[string]string `json:"events"`
+		}{"ECOSYSTEM", []map[string]string{{"introduced": "0"}, {"fixed": "3.0.7-27.el9"}}})
+		s, err := f.statement(&vuln.Advisory{})
+		if err != nil || len(s.Intervals) != 1 || s.Intervals[0].To != want || s.Intervals[0].From != "" && s.Intervals[0].From != "0" {
+			t.Errorf("%s: %v %+v", purl, err, s)
+		}
+	}
+}

@@ -236,7 +236,8 @@ func (r *packageReader) apk() {
 }
 
 func (r *packageReader) rpm() {
-	seen := map[string]bool{}
+	seen, before := map[string]bool{}, len(r.packages)
+	defer func() { sourceEpochs(r.packages[before:]) }()
 	for _, dir := range rpmDirs {
 		for _, name := range []string{rpmSQLite, rpmNDB, rpmBDB} {
 			file := dir + "/" + name

@@ -2,6 +2,7 @@ package image
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -81,6 +82,36 @@ func parseRPMHeader(blob []byte, where string, d Distro) (p Package, ok bool, er
 		p.Module = parts[0] + ":" + parts[1]
 	}
 	return p, true, nil
+}
+
+// sourceEpochs sets the epochs of source packages, which a package does not state. Where
+// its version is its own, so is its epoch; then another package of the same source that
+// has the source's version tells.
+func sourceEpochs(packages []Package) {
+	type source struct{ name, version string }
+	known := map[source]string{}
+	plain := func(version string) (epoch, rest string) {
+		if epoch, rest, ok := strings.Cut(version, ":"); ok {
+			return epoch, rest
+		}
+		return "", version
+	}
+	for i := range packages {
+		if p := &packages[i]; p.SourceVersion == "" {
+			epoch, version := plain(p.Version)
+			known[source{cmp.Or(p.Source, p.Name), version}] = epoch
+		}
+	}
+	for i := range packages {
+		p := &packages[i]
+		if p.SourceVersion == "" {
+			continue
+		}
+		_, version := plain(p.SourceVersion)
+		if epoch, ok := known[source{cmp.Or(p.Source, p.Name), version}]; ok {
+			p.SourceVersion = withEpoch(epoch, version)
+		}
+	}
 }
 
 func withRelease(version, release string) string {

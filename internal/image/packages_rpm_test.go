@@ -285,3 +285,15 @@ func TestRPMModule(t *testing.T) {
 		}
 	}
 }
+
+func TestEpochOfSource(t *testing.T) {
+	packages := []Package{
+		{Name: "perl-libs", Source: "perl", Version: "4:5.32.1-481.el9"},
+		{Name: "perl-IO", Source: "perl", Version: "1.43-481.el9", SourceVersion: "5.32.1-481.el9"},
+		{Name: "perl-other", Source: "perl", Version: "2:1.43-480.el9", SourceVersion: "2:5.32.1-480.el9"},
+	}
+	sourceEpochs(packages)
+	if packages[1].SourceVersion != "4:5.32.1-481.el9" || packages[2].SourceVersion != "2:5.32.1-480.el9" || packages[0].SourceVersion != "" {
+		t.Errorf("%+v", packages)
+	}
+}

@@ -39,3 +39,32 @@ func TestModules(t *testing.T) {
 		t.Errorf("by source package: %q, %v", told(r), err)
 	}
 }
+
+// The records of most rpm distributions are on source packages; a flaw is then in all
+// that was built of one.
+func TestBuiltPackagesOfSource(t *testing.T) {
+	for _, test := range []struct {
+		ecosystem, scope string
+		release          Release
+		bySource         bool
+	}{
+		{"Rocky Linux", "Rocky Linux:9", Release{"rocky", "9.4"}, true}, {"AlmaLinux", "AlmaLinux:9", Release{"almalinux", "9.4"}, false},
+		{"openSUSE", "openSUSE:Leap 15.5", Release{"opensuse-leap", "15.5"}, true}, {"Mageia", "Mageia", Release{"mageia", "9"}, true},
+	} {
+		source := &memory{map[string][]Affected{test.scope + " openssl": {{ID: "X-1", Feed: "osv/" + test.ecosystem, Intervals: upTo("1:3.0.7-27.el9")}}}, nil}
+		libs := Package{Ecosystem: test.ecosystem, Name: "openssl-libs", Version: "1:3.0.7-24.el9", Source: "openssl", Owner: -1}
+		mended := libs
+		mended.Version = "1:3.0.7-27.el9"
+		r, err := Run([]Package{libs, mended, {Ecosystem: test.ecosystem, Name: "openssl", Version: "1:3.0.7-24.el9", Owner: -1}}, test.release, source)
+		if err != nil || len(r.Matches) != 1+bit(test.bySource) || r.Matches[len(r.Matches)-1].Package != 2 {
+			t.Errorf("%s: %v %+v", test.ecosystem, err, r)
+		}
+	}
+}
+
+func bit(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}

@@ -73,8 +73,15 @@ func subscription(scope string) string {
 }
 
 // bySource says whether sources speak of an rpm distribution's packages by the
-// names of source packages.
-func bySource(ecosystem string) bool { return ecosystem == "SUSE" || ecosystem == "openSUSE" }
+// names of source packages. The records of AlmaLinux and Red Hat list built ones, all
+// of an update; the OSV schema says of AlmaLinux's that they do not.
+func bySource(ecosystem string) bool {
+	switch ecosystem {
+	case "Azure Linux", "Mageia", "Rocky Linux", "SUSE", "openEuler", "openSUSE":
+		return true
+	}
+	return false
+}
 
 // SourceName is the name under which a feed files what it says of a source package,
 // in a scope where it speaks of built ones too.
