@@ -12,9 +12,12 @@ import (
 	"ullage.dev/ullage/internal/vuln"
 )
 
+// KEV is the feed of vulnerabilities that are known to be exploited.
+const KEV = "kev"
+
 // The feeds that are joined to ids instead of being advisories.
 const (
-	feedKEV  = "kev"
+	feedKEV  = KEV
 	feedEPSS = "epss"
 )
 

@@ -302,6 +302,9 @@ func (b *imageBuilder) vulnerabilities() tree.Node {
 			items = append(items, b.vulnerability(&v.Matches[i]))
 		}
 	}
+	if len(b.Image.Packages) == 0 {
+		items = append(items, tree.UnknownBecause("no package was identified in the image: nothing in it was held against advisories"))
+	}
 	if len(v.NoData) > 0 {
 		items = append(items, tree.UnknownBecause("the database has no advisories on "+strings.Join(v.NoData, ", ")))
 	}

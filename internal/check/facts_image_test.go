@@ -81,6 +81,10 @@ func TestImageFactsNotKnown(t *testing.T) {
 			t.Errorf("%s is %v, want unknown: %s", path, got.Native(), why)
 		}
 	}
+	matched := ImageFacts(ImageInput{Image: &image.Image{}, Vulnerabilities: &vuln.Result{}})
+	if list := matched.Get("vulnerabilities"); list.Len() != 1 || !list.At(0).Is(tree.Unknown) || !strings.Contains(list.At(0).Text(), "no package") {
+		t.Errorf("the vulnerabilities of an image without packages are %v", list.Native())
+	}
 	root := ImageFacts(ImageInput{Image: &image.Image{Packages: img.Packages}})
 	for _, name := range ofConfig {
 		if !root.Get(name).Is(tree.Unknown) {

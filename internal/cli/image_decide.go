@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"ullage.dev/ullage/internal/advisory"
 	"ullage.dev/ullage/internal/image"
 	"ullage.dev/ullage/internal/model"
 	"ullage.dev/ullage/internal/policy"
@@ -149,6 +150,7 @@ func (d *decider) decide(r *scan.Result, names []string) *imageAnswer {
 		m := &found.Matches[i]
 		m.Exception = d.exceptions.ApplyTo(excepted(r.Image, names, m))
 	}
+	uncatalogued := 0
 	for _, group := range r.Distinct(found.Matches) {
 		m := group[0]
 		switch {
@@ -157,9 +159,15 @@ func (d *decider) decide(r *scan.Result, names []string) *imageAnswer {
 		case slices.ContainsFunc(d.conditions, func(c vuln.Condition) bool { return c.Holds(m) }):
 			a.failing++
 		}
+		if a.missing == "" && m.Exception == nil && slices.ContainsFunc(d.conditions, func(c vuln.Condition) bool { return c.NeedsCatalogue(m) }) && !r.HasFeed(advisory.KEV) {
+			uncatalogued++
+		}
 		if d.onlyFixable && m.State != vuln.FixAvailable {
 			a.hidden++
 		}
+	}
+	if uncatalogued > 0 && a.failing == 0 {
+		a.missing = "which vulnerabilities are known to be exploited is not known: the database lacks the feed " + advisory.KEV + ", run ullage db update with --feed " + advisory.KEV + " beside its others"
 	}
 	a.expired, _ = d.leftover()
 	a.unused = d.exceptions.UnusedFor(names)
@@ -175,7 +183,7 @@ func notJudged(r *scan.Result) string {
 	case v == nil:
 		return "there is no database of advisories: run ullage db update"
 	case len(r.Image.Packages) == 0:
-		return "none was identified in it"
+		return scan.NoPackages
 	case len(v.NoData) > 0:
 		return noAdvisories(v)
 	case len(v.Undecided) > 0:

@@ -48,7 +48,11 @@ func TestImageDecisions(t *testing.T) {
 		{nil, exitClean, "1: 1 critical; 1 with a fix"},
 		{[]string{"--fail-on", "critical"}, exitFindings, "zlib 1:1.2.13.dfsg-1 to 1:1.2.13.dfsg-2 mends 1 (1 critical), layer 1 layer 1: mends 1"},
 		{[]string{"--fail-on", "high+fixable"}, exitFindings, "fails: 1 vulnerability is what --fail-on high+fixable asks for"},
-		{[]string{"--fail-on", "kev,unknown"}, exitClean, "passes: nothing is what --fail-on kev,unknown asks for"},
+		{[]string{"--fail-on", "kev,unknown"}, exitIncomplete, "known to be exploited is not known: the database lacks the feed kev"},
+		{[]string{"--fail-on", "kev+critical"}, exitIncomplete, "the database lacks the feed kev"},
+		{[]string{"--fail-on", "kev,critical"}, exitFindings, "fails: 1 vulnerability"},
+		{[]string{"--fail-on", "kev+low+fixable", "--vex", vexFile}, exitClean, "passes"},
+		{[]string{"--fail-on", "kev,unknown", "--db", zlibDatabase(t, "--feed", "kev")}, exitClean, "passes: nothing is what --fail-on kev,unknown asks for"},
 		{[]string{"--fail-on", "any", "--vex", vexFile}, exitClean, "1: 1 by VEX statements"},
 		{[]string{"--verbose", "--vex", vexFile}, exitClean, "not affected by the word of shop (" + vexFile + "): vulnerable code not present"},
 		{[]string{"--vex", vexFile}, exitClean, "CVE-2000-1: CVE-2000-1 was not found in this image"},
@@ -68,7 +72,7 @@ func TestImageDecisions(t *testing.T) {
 		t.Errorf("without a database: exit %d: %s", code, stderr)
 	}
 	empty := scratch(t, "empty.json", `{"bomFormat": "CycloneDX", "specVersion": "1.5", "components": []}`)
-	if text, stderr, code := runImage(t, "--db", db, "--fail-on", "any", empty); code != exitIncomplete || !strings.Contains(stderr, "none was identified") || strings.Contains(text, "passes") || !strings.Contains(text, "no package was identified") {
+	if text, stderr, code := runImage(t, "--db", db, "--fail-on", "any", empty); code != exitIncomplete || !strings.Contains(stderr, "no package was identified") || strings.Contains(text, "passes") || !strings.Contains(text, "no package was identified") {
 		t.Errorf("without packages: exit %d: %s\n%s", code, stderr, text)
 	}
 	bad := scratch(t, "bad.yaml", strings.Replace(zlibException, "packages: [zlib]", "namespaces: [a]", 1))

@@ -93,6 +93,9 @@ func (f *imageFlags) diff(ctx context.Context, p *Program, refs []string) error 
 	case len(sides[0].Image.Problems)+len(sides[1].Image.Problems)+len(decider.wrong) > 0:
 		return incomplete("a part of the images")
 	case !d.Known():
+		if d.Unidentified[1] {
+			return &codeError{exitIncomplete, errors.New("what became of the vulnerabilities is not known: no package was identified in the new image")}
+		}
 		return &codeError{exitIncomplete, errors.New("what became of the vulnerabilities is not known: fetch advisories on both images with ullage db update")}
 	case d.Worse():
 		return &codeError{code: exitFindings}
@@ -213,9 +216,17 @@ func (p *imagePrinter) vulnerabilityChanges(d *scan.Diff, sides [2]*imageAnswer)
 		return
 	}
 	p.some("no data on", d.NoData, yellow)
+	for i, which := range []string{"old", "new"} {
+		if d.Unidentified[i] {
+			p.wrapped(2, yellow, "not known of the "+which+" image: "+scan.NoPackages)
+		}
+	}
+	if d.Unidentified[0] && d.Unidentified[1] {
+		return
+	}
 	if len(d.Came)+len(d.Went)+len(d.Open) == 0 {
 		text := "the same"
-		if len(d.NoData) > 0 {
+		if len(d.NoData) > 0 || d.Unidentified[0] || d.Unidentified[1] {
 			text = "none came or went in packages that there is data on"
 		}
 		p.line(2, "", text+p.asRead(sides))
@@ -333,6 +344,8 @@ type changedVulnsJSON struct {
 	Open []changedVulnJSON `json:"open"` // of the old image, not known of the new one
 	// NoData are ecosystems on which there are no advisories.
 	NoData []string `json:"noData"`
+	// Unidentified says of the old and the new image that no package was identified in it.
+	Unidentified [2]bool `json:"unidentified"`
 }
 
 type changedVulnJSON struct {
@@ -374,7 +387,7 @@ func newImageDiffJSON(d *scan.Diff, sides [2]*imageAnswer) *imageDiffJSON {
 		j.Packages = append(j.Packages, packageChangeJSON{string(c.Kind), c.Ecosystem, c.Name, c.Old, c.New})
 	}
 	if d.Unmatched == "" {
-		j.Vulnerabilities = &changedVulnsJSON{changedVulns(d.Came), changedVulns(d.Went), changedVulns(d.Open), listOf(d.NoData)}
+		j.Vulnerabilities = &changedVulnsJSON{changedVulns(d.Came), changedVulns(d.Went), changedVulns(d.Open), listOf(d.NoData), d.Unidentified}
 	}
 	for _, c := range d.Programs {
 		j.Programs = append(j.Programs, programChangeJSON{string(c.Kind), c.Helps(), newProgramJSON(c.Old), newProgramJSON(c.New)})

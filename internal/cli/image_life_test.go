@@ -19,6 +19,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/name"
 	serve "github.com/google/go-containerregistry/pkg/registry"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/empty"
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
@@ -214,6 +215,37 @@ func TestLifeRoundTrip(t *testing.T) {
 	for _, args := range [][]string{{"--since", "yesterday"}, {"--severity", "bad"}, {"--package", "["}} {
 		b.run(exitUsage, append([]string{"image", "history", ref}, args...)...)
 	}
+}
+
+// TestMovedToUnidentified moves a tag to an image in which nothing is identified: what was
+// found before is not gone, as far as anybody knows.
+func TestMovedToUnidentified(t *testing.T) {
+	b := newLifeBench(t)
+	b.push("web:1", "")
+	b.advise("CVE-2026-0001", "", "")
+	b.update()
+	ref := b.registry + "/web:1"
+	b.run(exitClean, "image", "watch", "--once", ref)
+	img, err := mutate.AppendLayers(empty.Image, tarLayer(t, map[string]string{"app": "compiled"}))
+	target, err2 := name.ParseReference(ref)
+	if err = errors.Join(err, err2); err == nil {
+		err = remote.Write(target, img)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := b.run(exitIncomplete, "image", "watch", "--once", ref)
+	contains(t, text, "moved from", "not known of 1 vulnerability of the image before", "no package was identified")
+	if strings.Contains(text, "gone") || strings.Contains(text, "came or went") {
+		t.Error(text)
+	}
+	contains(t, b.run(exitClean, "image", "watch", "--once", "-o", "json", ref), `"unjudged":"no package was identified in it"`)
+	if text := b.run(exitClean, "image", "history", ref); strings.Contains(text, "fixed in") || !strings.Contains(text, "CVE-2026-0001") {
+		t.Error(text)
+	}
+	contains(t, b.run(exitIncomplete, "image", "diff", "docker-archive:"+smallImage(t), ref), "not known of the new image: no package was identified", "1 not known")
+	contains(t, b.run(exitIncomplete, "image", "diff", "-o", "json", "docker-archive:"+smallImage(t), ref), `"worse": null`, `"complete": false`)
+	contains(t, b.run(exitClean, "image", ref, "--check", "-o", "json"), "no package was identified in the image")
 }
 
 // TestWatchStream writes a line of JSON for each look, also for a registry that is

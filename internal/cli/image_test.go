@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -101,7 +102,7 @@ func TestImage(t *testing.T) {
 }
 
 // zlibDatabase makes a database of advisories with one on zlib in Debian 12.
-func zlibDatabase(t *testing.T) string {
+func zlibDatabase(t *testing.T, feeds ...string) string {
 	t.Helper()
 	var feed bytes.Buffer
 	z := zip.NewWriter(&feed)
@@ -114,17 +115,20 @@ func zlibDatabase(t *testing.T) string {
 		t.Fatal(err)
 	}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path != "/osv/Debian/all.zip" {
+		switch r.URL.Path {
+		case "/osv/Debian/all.zip":
+			w.Write(feed.Bytes())
+		case "/kev/known_exploited_vulnerabilities.json":
+			io.WriteString(w, `{"catalogVersion": "1", "dateReleased": "2026-01-01T00:00:00Z", "count": 1, "vulnerabilities": [{"cveID": "CVE-2021-44228", "dateAdded": "2021-12-10", "knownRansomwareCampaignUse": "Known"}]}`)
+		default:
 			http.NotFound(w, r)
-			return
 		}
-		w.Write(feed.Bytes())
 	}))
 	defer server.Close()
 	db := t.TempDir()
 	var out bytes.Buffer
 	if code := Run(t.Context(), &Program{
-		Args: []string{"db", "update", "--db", db, "--mirror", server.URL, "--feed", "osv/Debian"}, Stdin: strings.NewReader(""), Stdout: &out, Stderr: &out, Getenv: func(string) string { return "" },
+		Args: append([]string{"db", "update", "--db", db, "--mirror", server.URL, "--feed", "osv/Debian"}, feeds...), Stdin: strings.NewReader(""), Stdout: &out, Stderr: &out, Getenv: func(string) string { return "" },
 	}); code != exitClean {
 		t.Fatalf("exit %d: %s", code, out.String())
 	}

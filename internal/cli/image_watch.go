@@ -170,6 +170,9 @@ func (w *watcher) tell(e event) error {
 			out.line(0, "", head+"  nothing new")
 		}
 	}
+	if e.result != nil && len(e.result.Image.Packages) == 0 {
+		out.wrapped(2, yellow, "vulnerabilities are not known: "+scan.NoPackages)
+	}
 	if e.result != nil && e.result.Vulnerabilities == nil {
 		out.wrapped(2, yellow, "vulnerabilities are not known: there is no database of advisories. ullage db update fetches one.")
 	}
@@ -191,7 +194,7 @@ func (p *imagePrinter) moved(m *store.Moved, r *scan.Result) {
 	case len(m.Open) > 0:
 		p.wrapped(2, yellow, fmt.Sprintf("not known of %s of the image before: this one was not judged on what has them", counted(len(m.Open), "vulnerability")))
 		p.changed("?", yellow, m.Open, nil)
-	case len(m.Came)+len(m.Went) == 0 && r.Vulnerabilities != nil:
+	case len(m.Came)+len(m.Went) == 0 && r.Vulnerabilities != nil && len(r.Image.Packages) > 0:
 		p.line(2, "", "no vulnerability came or went")
 	}
 	if v := r.Vulnerabilities; v != nil && len(v.NoData) > 0 {
@@ -228,8 +231,9 @@ func (w *watcher) json(e event) error {
 		Fixes     []storedFindingJSON `json:"fixes,omitempty"`   // got a version that mends them
 		Unfixed   []storedFindingJSON `json:"unfixed,omitempty"` // had one that was taken back
 		Went      []storedFindingJSON `json:"went"`
-		Stayed    []stayJSON          `json:"stayed,omitempty"` // in another package of the operating system
-		Open      []storedFindingJSON `json:"open,omitempty"`   // of the image before, not known of this one
+		Stayed    []stayJSON          `json:"stayed,omitempty"`   // in another package of the operating system
+		Open      []storedFindingJSON `json:"open,omitempty"`     // of the image before, not known of this one
+		Unjudged  string              `json:"unjudged,omitempty"` // why what was found may not be all
 		Problems  []string            `json:"problems,omitempty"`
 		Error     string              `json:"error,omitempty"`
 	}{Version: 1, Event: e.kind, At: e.at.UTC(), Reference: e.ref, Problems: problemsOf(e.result)}
@@ -237,7 +241,7 @@ func (w *watcher) json(e event) error {
 		j.Error = e.err.Error()
 	}
 	if r := e.result; r != nil {
-		j.Config, j.Manifest = r.Image.Identity.Config, r.Image.Manifest
+		j.Config, j.Manifest, j.Unjudged = r.Image.Identity.Config, r.Image.Manifest, r.Unjudged()
 		if m := r.Memory; m != nil && r.Vulnerabilities != nil {
 			if e.kind == "moved" {
 				j.Before = m.Before

@@ -27,7 +27,9 @@ type Diff struct {
 	// Unjudged are ecosystems on which there are no advisories in the second image,
 	// and are in the first.
 	Unjudged []string
-	NoData   []string // ecosystems on which there are no advisories in one of the images
+	// Unidentified says of each image that no package was identified in it.
+	Unidentified [2]bool
+	NoData       []string // ecosystems on which there are no advisories in one of the images
 	// Unread says why programs, configuration and size were not compared, "" when
 	// they were.
 	Unread   string
@@ -109,6 +111,7 @@ func Compare(from, to *Result) *Diff {
 	if from.Vulnerabilities == nil || to.Vulnerabilities == nil {
 		d.Unmatched = "there is no database of advisories"
 	} else {
+		d.Unidentified = [2]bool{len(from.Image.Packages) == 0, len(to.Image.Packages) == 0}
 		d.Came = onlyIn(to, from)
 		d.left(from, to)
 		d.NoData = slices.Concat(from.Vulnerabilities.NoData, to.Vulnerabilities.NoData)
@@ -159,7 +162,9 @@ func (d *Diff) left(from, to *Result) {
 
 // Known says whether it is known of the vulnerabilities of the first image, and of
 // what was judged in it, what became of them.
-func (d *Diff) Known() bool { return d.Unmatched == "" && len(d.Open)+len(d.Unjudged) == 0 }
+func (d *Diff) Known() bool {
+	return d.Unmatched == "" && len(d.Open)+len(d.Unjudged) == 0 && (!d.Unidentified[1] || d.Unidentified[0])
+}
 
 // comparePackages pairs the versions of a name that are in one image only, in their
 // order: what is left over was added or removed.

@@ -173,6 +173,7 @@ func TestCompareUnjudged(t *testing.T) {
 	}
 	none := side("Debian", false)
 	none.Vulnerabilities = nil
+	empty := &Result{Image: &image.Image{Bill: true}, Vulnerabilities: &vuln.Result{}}
 	for name, c := range map[string]struct {
 		from, to         *Result
 		went, open, came int
@@ -187,6 +188,10 @@ func TestCompareUnjudged(t *testing.T) {
 		"nothing found before":          {side("Debian", false), side("Ubuntu", false, "Ubuntu:24.04:LTS"), 0, 0, 0, false},
 		"no data in either":             {side("npm", false, "npm"), side("npm", false, "npm"), 0, 0, 0, true},
 		"data came":                     {side("Ubuntu", false, "Ubuntu:24.04:LTS"), side("Debian", true), 0, 0, 1, true},
+		"nothing identified":            {side("Debian", true), empty, 0, 1, 0, false},
+		"nothing identified or found":   {side("Debian", false), empty, 0, 0, 0, false},
+		"nothing identified before":     {empty, side("Debian", true), 0, 0, 1, true},
+		"nothing identified in either":  {empty, empty, 0, 0, 0, true},
 		"no database":                   {side("Debian", true), none, 0, 0, 0, false},
 	} {
 		d := Compare(c.from, c.to)

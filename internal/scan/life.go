@@ -102,7 +102,7 @@ func inventoryOf(img *image.Image) ([]byte, error) {
 
 // judged says how far an image was judged.
 func judged(r *Result, complete bool) store.Judged {
-	j := store.Judged{Partly: !complete, Why: unjudged(r, complete)}
+	j := store.Judged{Partly: !complete || len(r.Image.Packages) == 0, Why: unjudged(r, complete)}
 	for _, scope := range r.Vulnerabilities.NoData {
 		j.NoData = append(j.NoData, vuln.EcosystemOf(scope))
 	}
@@ -113,6 +113,18 @@ func judged(r *Result, complete bool) store.Judged {
 	return j
 }
 
+// NoPackages is why nothing is known of the vulnerabilities of some images.
+const NoPackages = "no package was identified in it"
+
+// Unjudged says why what was found in an image may not be all, "" when all of it was
+// read and everything in it could be judged.
+func (r *Result) Unjudged() string {
+	if r.Vulnerabilities == nil {
+		return "there is no database of advisories"
+	}
+	return unjudged(r, len(r.Image.Problems) == 0)
+}
+
 // unjudged says why what was found may not be all, "" when everything was judged.
 func unjudged(r *Result, complete bool) string {
 	var why []string
@@ -120,7 +132,7 @@ func unjudged(r *Result, complete bool) string {
 		why = append(why, "a part of it could not be read")
 	}
 	if len(r.Image.Packages) == 0 {
-		why = append(why, "no package was identified in it")
+		why = append(why, NoPackages)
 	}
 	if v := r.Vulnerabilities; len(v.NoData) > 0 {
 		why = append(why, "no data on "+strings.Join(v.NoData, ", "))

@@ -6,6 +6,7 @@ package scan
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"ullage.dev/ullage/internal/advisory"
 	"ullage.dev/ullage/internal/image"
@@ -43,6 +44,11 @@ type Result struct {
 	Memory *Memory
 	// StoreError is why the store does not know of this scan, nil when it does.
 	StoreError error
+}
+
+// HasFeed says whether the database has a feed.
+func (r *Result) HasFeed(name string) bool {
+	return slices.ContainsFunc(r.Feeds, func(p advisory.Provenance) bool { return p.Feed == name })
 }
 
 // Image scans one image by its reference, as [image.Open] takes it. It fails when

@@ -48,6 +48,17 @@ func ParseConditions(text string) ([]Condition, error) {
 	return list, nil
 }
 
+// NeedsCatalogue says whether it hangs on the catalogue of what is known to be exploited
+// alone that a match does not meet the condition.
+func (c *Condition) NeedsCatalogue(m *Match) bool {
+	if !c.Exploited || m.Exploited != nil {
+		return false
+	}
+	rest := *c
+	rest.Exploited = false
+	return rest.Holds(m)
+}
+
 // Holds says whether a match meets the condition. A severity that nobody has said is
 // met by Unknown alone, or when no severity is asked for.
 func (c *Condition) Holds(m *Match) bool {
