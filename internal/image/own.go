@@ -123,8 +123,10 @@ func (o *owned) under(dir, skip string) []string {
 }
 
 // markOwned notes for each package of a language the distribution's package that
-// brought the file which describes it.
-func markOwned(distribution, language []Package) {
+// brought the file which describes it. Since says for each from which layer that file has
+// said so: what came in a later layer than the distribution's package is not what the
+// distribution built, whoever the path belongs to.
+func markOwned(distribution, language []Package, since []int) {
 	describes := map[string][]int{}
 	for i, p := range language {
 		file, _, _ := strings.Cut(p.Where[0], "!/")
@@ -133,7 +135,9 @@ func markOwned(distribution, language []Package) {
 	for _, p := range distribution {
 		for _, file := range p.Files {
 			for _, i := range describes[file] {
-				language[i].OwnedBy = p.Name
+				if since[i] <= p.Layer {
+					language[i].OwnedBy = p.Name
+				}
 			}
 		}
 	}

@@ -88,7 +88,7 @@ func readPackages(t *Tree, d Distro) ([]Package, []model.Problem) {
 	r.rpm()
 	distribution := len(r.packages)
 	r.found()
-	markOwned(r.packages[:distribution], r.packages[distribution:])
+	markOwned(r.packages[:distribution], r.packages[distribution:], r.since)
 	hideSecrets(r.packages[:distribution])
 	slices.SortStableFunc(r.packages, func(a, b Package) int {
 		return cmp.Or(strings.Compare(a.Ecosystem, b.Ecosystem), strings.Compare(a.Name, b.Name),
@@ -135,6 +135,7 @@ type packageReader struct {
 	distro   Distro
 	owned    *owned
 	packages []Package
+	since    []int // of each package of a language: the layer from which its file has said so
 	problems []model.Problem
 }
 
@@ -333,6 +334,7 @@ func (r *packageReader) found() {
 			if p.Ecosystem == "npm" && p.Main && !r.installedInto(path.Dir(f.Paths[0])) {
 				continue
 			}
+			r.since = append(r.since, p.Layer)
 			r.packages = append(r.packages, r.language(p, f))
 		}
 	}

@@ -156,6 +156,29 @@ func label(found []Package, layer int) {
 	}
 }
 
+// packagesOf are those that the file at a node describes.
+func (t *Tree) packagesOf(id nodeID) []Package {
+	if n := t.at(id); n.flags&present != 0 && n.content != 0 {
+		return t.contents[n.content-1].found
+	}
+	return nil
+}
+
+// sameAs labels the packages that a file describes with the layer of those that the file
+// below it described, where they are the same: a layer that changes the owner or the mode
+// of a file, or installs a package anew, has the file too.
+func (t *Tree) sameAs(content uint32, before []Package) {
+	if content == 0 || len(before) == 0 {
+		return
+	}
+	found := t.contents[content-1].found
+	if slices.EqualFunc(found, before, func(a, b Package) bool {
+		return a.Ecosystem == b.Ecosystem && a.Name == b.Name && a.Version == b.Version
+	}) {
+		label(found, before[0].Layer)
+	}
+}
+
 // merge carries paths from one tree to another.
 type merge struct {
 	*squash
@@ -185,7 +208,9 @@ func (m *merge) over(from, to nodeID, links map[nodeID]attributes) {
 				m.to.release(a.content) // what lookUpLinks held on to
 			}
 		case n.kind != Directory:
-			m.to.put(target, m.carried(n.attributes), 0)
+			before, a := m.to.packagesOf(target), m.carried(n.attributes)
+			m.to.sameAs(a.content, before)
+			m.to.put(target, a, 0)
 		default:
 			if there := m.to.at(target); there.flags&present == 0 || there.kind != Directory {
 				m.to.put(target, m.carried(n.attributes), 0)
@@ -220,6 +245,9 @@ func (m *merge) under(from, to nodeID) {
 		case there.flags&present == 0:
 			m.to.put(target, m.carried(n.attributes), 0)
 		case n.kind != Directory || there.kind != Directory:
+			if n.content != 0 {
+				m.to.sameAs(there.content, m.from.packagesOf(id))
+			}
 			continue
 		}
 		if n.kind == Directory {
