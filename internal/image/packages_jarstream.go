@@ -7,9 +7,11 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
-
 	"github.com/klauspost/compress/flate"
+	"io"
+	"maps"
+	"path"
+	"slices"
 )
 
 // jarWhole is the size in bytes up to which an archive is held in memory, and read by
@@ -57,7 +59,7 @@ func (r *jarReader) stream(in *bufio.Reader, place string, depth int) {
 		return
 	}
 	var manifest []byte
-	poms := 0
+	poms, xmls := jarPoms{}, map[string]string{}
 	for {
 		e, more, err := nextZipEntry(in)
 		if err != nil {
@@ -76,9 +78,11 @@ func (r *jarReader) stream(in *bufio.Reader, place string, depth int) {
 			text, err = r.passingText(in, e)
 			manifest = text
 		case isPomProperties(e.name):
-			if text, err = r.passingText(in, e); r.pom(text, place) {
-				poms++
-			}
+			text, err = r.passingText(in, e)
+			poms[path.Dir(e.name)] = r.pom(text, place)
+		case isPomXML(e.name):
+			text, err = r.passingText(in, e)
+			xmls[path.Dir(e.name)] = pomVersion(text)
 		case isArchive(e.name):
 			err = r.passingArchive(in, e, place+"!/"+e.name, depth)
 		default:
@@ -89,9 +93,12 @@ func (r *jarReader) stream(in *bufio.Reader, place string, depth int) {
 			break
 		}
 	}
-	if poms == 0 && isJar(place) {
-		r.byManifest(manifest, place)
+	for _, dir := range slices.Sorted(maps.Keys(xmls)) {
+		if !poms[dir] {
+			poms[dir] = r.pomXML(dir, xmls[dir], place)
+		}
 	}
+	r.rest(poms, place, func() []byte { return manifest })
 }
 
 // skipPrelude goes to the first file: a program may stand before the archive.

@@ -3,6 +3,8 @@ package image
 import (
 	"archive/zip"
 	"bytes"
+	"cmp"
+	"encoding/xml"
 	"errors"
 	"fmt"
 	"io"
@@ -78,28 +80,117 @@ func (r *jarReader) archive(at io.ReaderAt, size int64, place string, depth int)
 		return
 	}
 	var manifest *zip.File
-	poms := 0
+	var xmls []*zip.File
+	poms := jarPoms{}
 	for _, f := range z.File {
 		switch {
 		case f.Name == jarManifest:
 			manifest = f
 		case isPomProperties(f.Name):
-			if r.pom(r.text(f, place), place) {
-				poms++
-			}
+			poms[path.Dir(f.Name)] = r.pom(r.text(f, place), place)
+		case isPomXML(f.Name):
+			xmls = append(xmls, f)
 		case len(f.Name) > maxJarName && isArchive(f.Name):
 			r.fail(place, fmt.Errorf("a name of %d bytes", len(f.Name)))
 		case isArchive(f.Name) && !f.FileInfo().IsDir():
 			r.inner(limited, f, place+"!/"+f.Name, depth)
 		}
 	}
-	if poms == 0 && isJar(place) {
-		var text []byte
-		if manifest != nil {
-			text = r.text(manifest, place)
+	for _, f := range xmls {
+		if dir := path.Dir(f.Name); !poms[dir] {
+			poms[dir] = r.pomXML(dir, pomVersion(r.text(f, place)), place)
 		}
-		r.byManifest(text, place)
 	}
+	r.rest(poms, place, func() []byte {
+		if manifest == nil {
+			return nil
+		}
+		return r.text(manifest, place)
+	})
+}
+
+// jarPoms are the directories of an archive in which Maven's build told of an artifact,
+// and whether all that is wanted of it is known by that.
+type jarPoms map[string]bool
+
+// rest names what is in an archive besides artifacts that are wholly stated.
+func (r *jarReader) rest(poms jarPoms, place string, manifest func() []byte) {
+	known := false
+	for _, whole := range poms {
+		known = known || whole
+	}
+	stated, ok := r.versionless[place]
+	switch {
+	case isJar(place) && (!known || ok && isOf(stated[1], place)):
+		r.byManifest(manifest(), place)
+	case ok:
+		r.add(mavenPackage(stated[0], stated[1], "", place))
+	}
+}
+
+// isOf reports whether the name of an archive is that of an artifact.
+func isOf(artifact, place string) bool {
+	rest, ok := strings.CutPrefix(path.Base(place), artifact)
+	return ok && (rest[:min(len(rest), 1)] == "-" || rest[:min(len(rest), 1)] == "." || rest == "")
+}
+
+func isPomXML(name string) bool {
+	return strings.HasPrefix(name, "META-INF/maven/") && strings.HasSuffix(name, "/pom.xml") && strings.Count(name, "/") == 4
+}
+
+// pomXML adds the artifact of which an archive has the pom.xml alone, by the name of its
+// directory, and says whether it did: without a version it is left to [jarReader.rest].
+func (r *jarReader) pomXML(dir, version, place string) bool {
+	group, artifact := path.Base(path.Dir(dir)), path.Base(dir)
+	if version == "" {
+		r.withoutVersion(group, artifact, place)
+		return false
+	}
+	if r.versionless[place] == [2]string{group, artifact} { // as pom.properties beside it
+		delete(r.versionless, place)
+	}
+	r.add(mavenPackage(group, artifact, version, place))
+	return true
+}
+
+// withoutVersion keeps what an archive states without a version: one in mind, for the
+// name of the archive or the manifest may have it.
+func (r *jarReader) withoutVersion(group, artifact, place string) {
+	if r.versionless == nil {
+		r.versionless = map[string][2]string{}
+	}
+	before, ok := r.versionless[place]
+	if this := [2]string{group, artifact}; !ok || isOf(artifact, place) && !isOf(before[1], place) {
+		r.versionless[place] = this
+		if !ok || before == this {
+			return
+		}
+		group, artifact = before[0], before[1]
+	} else if before == this {
+		return
+	}
+	r.add(mavenPackage(group, artifact, "", place))
+}
+
+// pomVersion reads the version that a pom.xml states, its own or its parent's, "" where
+// another file tells it.
+func pomVersion(text []byte) string {
+	var project struct {
+		Version string `xml:"version"`
+		Parent  struct {
+			Version string `xml:"version"`
+		} `xml:"parent"`
+	}
+	d := xml.NewDecoder(bytes.NewReader(text))
+	d.CharsetReader = func(_ string, in io.Reader) (io.Reader, error) { return in, nil }
+	if d.Decode(&project) != nil {
+		return ""
+	}
+	version := strings.TrimSpace(cmp.Or(project.Version, project.Parent.Version))
+	if strings.ContainsAny(version, "${} ") {
+		return ""
+	}
+	return version
 }
 
 func isJar(place string) bool { return strings.HasSuffix(strings.ToLower(place), ".jar") }
@@ -218,14 +309,11 @@ func (r *jarReader) pom(text []byte, place string) bool {
 			version = value
 		}
 	}
-	if group == "" || artifact == "" || strings.Contains(group+artifact+version, "${") {
+	if group == "" || artifact == "" || strings.Contains(group+artifact, "${") {
 		return false
 	}
-	if version == "" {
-		if r.versionless == nil {
-			r.versionless = map[string][2]string{}
-		}
-		r.versionless[place] = [2]string{group, artifact}
+	if version == "" || strings.Contains(version, "${") {
+		r.withoutVersion(group, artifact, place)
 		return false
 	}
 	r.add(mavenPackage(group, artifact, version, place))

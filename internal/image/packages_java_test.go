@@ -2,6 +2,7 @@ package image
 
 import (
 	"archive/zip"
+	"bufio"
 	"bytes"
 	"fmt"
 	"io"
@@ -189,6 +190,43 @@ func BenchmarkJar(b *testing.B) {
 	for b.Loop() {
 		if packages, err := readJar("/x.jar", outer); err != nil || len(packages) != 1 {
 			b.Fatal(packages, err)
+		}
+	}
+}
+
+// A group that is stated is not lost with the version, and pom.xml states both as well.
+func TestJarsWithPartOfTheirPoms(t *testing.T) {
+	xml := func(group, artifact, project string) zipEntry {
+		return zipEntry{name: "META-INF/maven/" + group + "/" + artifact + "/pom.xml", content: "<?xml version=\"1.0\"?><project xmlns=\"http://maven.apache.org/POM/4.0.0\">" + project + "</project>"}
+	}
+	const own, parent = "<version>2.14.1</version>", "<parent><version>2.14.1</version></parent><dependencies><dependency><version>9</version></dependency></dependencies>"
+	manifest := zipEntry{name: "META-INF/MANIFEST.MF", content: "Implementation-Version: 2.14.1\n"}
+	const log4j = "org.apache.logging.log4j"
+	for _, test := range []struct {
+		file    string
+		entries []zipEntry
+		want    string
+	}{
+		{"log4j-core-2.14.1.jar", []zipEntry{pom(log4j, "log4j-core", "${project.version}")}, log4j + ":log4j-core 2.14.1"},
+		{"app.jar", []zipEntry{pom(log4j, "log4j-core", "${project.version}"), manifest}, log4j + ":log4j-core 2.14.1"},
+		{"app.jar", []zipEntry{pom(log4j, "log4j-core", "${project.version}"), xml(log4j, "log4j-core", own)}, log4j + ":log4j-core 2.14.1"},
+		{"log4j-core-2.14.1.jar", []zipEntry{xml(log4j, "log4j-core", own)}, log4j + ":log4j-core 2.14.1"},
+		{"log4j-core-2.14.1.jar", []zipEntry{xml(log4j, "log4j-core", "")}, log4j + ":log4j-core 2.14.1"},
+		{"x.jar", []zipEntry{xml(log4j, "log4j-core", parent)}, log4j + ":log4j-core 2.14.1"},
+		{"x.jar", []zipEntry{xml(log4j, "log4j-core", "<version>${revision}</version>"), pom("a.b", "x", "1")}, "a.b:x 1, " + log4j + ":log4j-core "},
+		{"x-1.jar", []zipEntry{pom("c.d", "e", ""), pom("a.b", "x", ""), pom("c.d", "f", "3")}, "a.b:x 1, c.d:e , c.d:f 3"},
+		{"x.war", []zipEntry{xml("a.b", "x", own)}, "a.b:x 2.14.1"},
+		{"x-1.jar", []zipEntry{xml("a.b", "x", "<version>2"), pom("a.b", "x", "1")}, "a.b:x 1"},
+	} {
+		content := jar(t, test.entries...)
+		r := jarReader{seen: map[[2]string]bool{}}
+		r.stream(bufio.NewReader(strings.NewReader(content)), "/"+test.file, 1)
+		packages, err := readJar("/"+test.file, content)
+		for _, list := range [][]Package{packages, r.packages} {
+			slices.SortFunc(list, func(a, b Package) int { return strings.Compare(a.Name, b.Name) })
+			if got := nameVersions(list); got != test.want || err != nil || r.problem != nil {
+				t.Errorf("%s: %s, %v %v; want %s", test.file, got, err, r.problem, test.want)
+			}
 		}
 	}
 }
