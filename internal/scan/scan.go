@@ -118,7 +118,7 @@ func packagesToMatch(all []image.Package) []vuln.Package {
 		if p.Distro != nil {
 			out[i].Release = &vuln.Release{ID: p.Distro.ID, Version: p.Distro.Version}
 		}
-		if p.Ecosystem == "npm" && !p.Identified() {
+		if p.Ecosystem == "npm" && p.Main && p.PURL == "" {
 			out[i].Name = "" // a private project; what is said of its name is said of another
 		}
 	}

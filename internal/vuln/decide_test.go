@@ -219,3 +219,16 @@ func TestConditions(t *testing.T) {
 		}
 	}
 }
+
+// TestWithoutVersion decides nothing of a package that does not say its version, unless
+// all versions are affected.
+func TestWithoutVersion(t *testing.T) {
+	source := &memory{map[string][]Affected{"npm lodash": {
+		{ID: "GHSA-1", Feed: "osv/npm", Intervals: upTo("4.17.21")}, {ID: "GHSA-2", Feed: "osv/npm", Versions: []string{"4.17.20"}},
+		{ID: "GHSA-3", Feed: "osv/npm", Intervals: []Interval{{}}}, {ID: "GHSA-4", Feed: "osv/npm", Verdict: NotAffected},
+	}}, nil}
+	r, err := Run([]Package{{Ecosystem: "npm", Name: "lodash", Owner: -1}}, bookworm, source)
+	if err != nil || len(r.Matches) != 1 || r.Matches[0].ID != "GHSA-3" || len(r.Undecided) != 2 || !strings.Contains(r.Undecided[0].Why, "does not say") {
+		t.Errorf("%v %+v", err, r)
+	}
+}

@@ -25,6 +25,8 @@ type hit struct {
 // doubt says why it is not known whether a statement holds.
 func (s *said) doubt(ecosystem string) string {
 	switch {
+	case s.version == "":
+		return fmt.Sprintf("%s speaks of some versions, and the package does not say of which it is", s.ID)
 	case s.Verdict == Undecided && s.Feed != proseFeed:
 		return fmt.Sprintf("%s gives versions that are none of %s, or a range of commits", s.ID, ecosystem)
 	case s.Verdict == Undecided:

@@ -133,6 +133,12 @@ func (a *Affected) stands(o Order, version string) (s standing, fix string) {
 
 // holds is stands by versions and ranges alone.
 func (a *Affected) holds(o Order, version string) (s standing, fix string) {
+	if version == "" { // not known
+		if always(a.Intervals) {
+			return inside, ""
+		}
+		return unclear, ""
+	}
 	for _, v := range a.Versions {
 		if v == version || o != NoOrder && o.Compare(v, version) == 0 {
 			s = inside
