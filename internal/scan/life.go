@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"ullage.dev/ullage/internal/advisory"
@@ -103,6 +104,14 @@ func inventoryOf(img *image.Image) ([]byte, error) {
 // judged says how far an image was judged.
 func judged(r *Result, complete bool) store.Judged {
 	j := store.Judged{Partly: !complete || len(r.Image.Packages) == 0, Why: unjudged(r, complete)}
+	for i := range r.Vulnerabilities.Matches {
+		if m := &r.Vulnerabilities.Matches[i]; len(m.Aliases)+len(m.Advisories) > 0 {
+			if j.Names == nil {
+				j.Names = make(map[store.Key][]string, len(r.Vulnerabilities.Matches))
+			}
+			j.Names[KeyOf(r.Image, m)] = slices.Concat(m.Aliases, m.Advisories)
+		}
+	}
 	for _, scope := range r.Vulnerabilities.NoData {
 		j.NoData = append(j.NoData, vuln.EcosystemOf(scope))
 	}

@@ -16,6 +16,9 @@ type Judged struct {
 	NoData    []string // ecosystems, without releases, on which there are no advisories
 	Undecided []Key    // what could not be decided
 	Why       string   // all of that for people, "" when everything was judged
+	// Names are the other ids of what is found, by which it may be known from before an
+	// advisory got the one that it has now.
+	Names map[Key][]string
 }
 
 // Proves returns what says whether it means something that a finding is missing. Of

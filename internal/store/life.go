@@ -132,6 +132,9 @@ func (s *Store) Match(ctx context.Context, config string, found []Finding, judge
 
 // reconcile brings the findings of an image up to date.
 func (s *Store) reconcile(ctx context.Context, tx *sql.Tx, id int64, found []Finding, judged *Judged, c *Change) error {
+	if err := rename(ctx, tx, found, judged.Names); err != nil {
+		return err
+	}
 	before, err := findings(ctx, tx, id)
 	if err != nil {
 		return err
