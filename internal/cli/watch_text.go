@@ -187,6 +187,8 @@ func deed(f *behavior.Fact) (verb, object string) {
 		return "uses", "capability " + f.Name + " by " + program
 	}
 	switch f.Kind {
+	case behavior.Resolve:
+		return "asks", "for " + f.Name + " by " + program
 	case behavior.Write, behavior.Open:
 		verb = map[behavior.Kind]string{behavior.Write: "writes", behavior.Open: "reads"}[f.Kind]
 		object = f.File.Path + " by " + program
@@ -211,7 +213,7 @@ func lossText(l *sensor.Losses) string {
 		what string
 	}{
 		{l.Executions, "execution"}, {l.Outgoing, "outgoing connection"}, {l.Incoming, "incoming connection"},
-		{l.Listening, "listening socket"}, {l.SystemCalls, "system call"}, {l.Capabilities, "capability use"}, {l.Acts, "other act"}, {l.Files, "file use"}, {l.Elsewhere, "observation that no container is known of"},
+		{l.Listening, "listening socket"}, {l.SystemCalls, "system call"}, {l.Capabilities, "capability use"}, {l.Acts, "other act"}, {l.Files, "file use"}, {l.Questions, "DNS question"}, {l.Elsewhere, "observation that no container is known of"},
 	} {
 		if n.n > 0 {
 			parts = append(parts, counted(int(n.n), n.what))

@@ -127,6 +127,8 @@ func perform(act []string) error {
 		return makeFiles(act[1], act[2], func(i int) string { return fmt.Sprintf("tree-%c%c/file", 'a'+i/26%26, 'a'+i%26) })
 	case "change": // change DIRECTORY: what names are for
 		return changeNames(act[1])
+	case "ask": // ask HOW NAME...: 127.0.0.1, of which nobody answers
+		return askNames(act[1], act[2:])
 	case "do": // do NAME...: privileged acts
 		return performPrivileged(act[1:])
 	case "pause": // waits in a call that never returns
@@ -299,6 +301,56 @@ func (s *Sensor) contain(pid uint32) error {
 	}
 	p.Session = sessionEntry
 	return s.maps.Processes.Put(pid, &p)
+}
+
+// askNames sends questions, by a connected socket, datagrams without a connection or
+// a stream.
+func askNames(how string, names []string) error {
+	var c net.Conn
+	var err error
+	send := func(message []byte) error {
+		_, err := c.Write(message)
+		return err
+	}
+	switch how {
+	case "connected":
+		c, err = net.Dial("udp4", "127.0.0.1:53")
+	case "six":
+		c, err = net.Dial("udp6", "[::1]:53")
+	case "stream":
+		var l net.Listener
+		if l, err = net.Listen("tcp4", "127.0.0.1:53"); err != nil {
+			return err
+		}
+		defer l.Close()
+		c, err = net.Dial("tcp4", "127.0.0.1:53")
+		send = func(message []byte) error {
+			_, err := c.Write(append([]byte{0, byte(len(message))}, message...))
+			return err
+		}
+	default:
+		u, err := net.ListenUDP("udp4", nil)
+		if err != nil {
+			return err
+		}
+		c = u
+		send = func(message []byte) error {
+			_, err := u.WriteToUDP(message, &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 53})
+			return err
+		}
+	}
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	for _, name := range names {
+		message := []byte{0, 1, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0}
+		for label := range strings.SplitSeq(name, ".") {
+			message = append(append(message, byte(len(label))), label...)
+		}
+		_ = send(append(message, 0, 0, 1, 0, 1)) // nobody listens: an error may come back
+	}
+	return nil
 }
 
 func loopbackUp() error {

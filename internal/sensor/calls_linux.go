@@ -4,12 +4,12 @@ package sensor
 
 import (
 	"bufio"
+	"bytes"
 	"io"
 	"os"
 	"runtime"
 	"slices"
 	"strconv"
-	"strings"
 )
 
 // narrow is what names of system calls of 32 bits begin with.
@@ -76,20 +76,21 @@ func readFunctions(symbols io.Reader) (quiet [8][2]uint64, loud [2]uint64) {
 	var all []uint64
 	found, foundLoud := quiet[:0], loud[:0]
 	for lines := bufio.NewScanner(symbols); lines.Scan(); {
-		fields := strings.Fields(lines.Text())
-		if len(fields) < 3 || !strings.EqualFold(fields[1], "t") {
+		line := lines.Bytes()
+		if len(line) < len("ffffffff81000000 T x") || line[17]|0x20 != 't' { // no function
 			continue
 		}
-		at, err := strconv.ParseUint(fields[0], 16, 64)
+		at, err := strconv.ParseUint(string(line[:16]), 16, 64)
 		if err != nil || at == 0 { // hidden from who may not know
 			continue
 		}
 		all = append(all, at)
-		name := strings.TrimSuffix(fields[2], ".cold")
+		name, _, _ := bytes.Cut(line[19:], []byte{'\t'}) // a module
+		whole := string(bytes.TrimSuffix(name, []byte(".cold")))
 		switch {
-		case slices.Contains(quietNames, name) && len(found) < len(quiet):
+		case slices.Contains(quietNames, whole) && len(found) < len(quiet):
 			found = append(found, [2]uint64{at})
-		case fields[2] == loudName && len(foundLoud) == 0:
+		case string(name) == loudName && len(foundLoud) == 0:
 			foundLoud = append(foundLoud, at)
 		}
 	}

@@ -20,6 +20,7 @@ const (
 	kindCapability
 	kindAct
 	kindFile
+	kindResolve
 	kindGroup // of hints
 )
 

@@ -45,3 +45,11 @@ func TestNamedFiles(t *testing.T) {
 		}
 	}
 }
+
+func TestNamesOfDNS(t *testing.T) {
+	for labels, want := range map[string]string{"\x03www\x07example\x03com\x00rest": "www.example.com", "\x00": ".", "": ".", "\x05ab": "."} {
+		if got := dnsName([]byte(labels)); got != want {
+			t.Errorf("%q is %q, want %q", labels, got, want)
+		}
+	}
+}

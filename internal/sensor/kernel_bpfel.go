@@ -85,7 +85,7 @@ type kernelGroup struct {
 	_       structs.HostLayout
 	Created uint64
 	Removed uint64
-	Used    [6]uint64
+	Used    [7]uint64
 	Lost    [16]uint64
 	Entered uint32
 	PathCut uint32
@@ -114,6 +114,16 @@ type kernelProcess struct {
 	Users   uint32
 }
 
+type kernelQuestion struct {
+	_        structs.HostLayout
+	First    uint64
+	Last     uint64
+	Program  [2]uint64
+	Session  uint32
+	Reserved uint32
+	Name     [256]uint8
+}
+
 type kernelTouch struct {
 	_        structs.HostLayout
 	First    uint64
@@ -138,6 +148,7 @@ const (
 	kernelMapActScratch       = "act_scratch"
 	kernelMapActs             = "acts"
 	kernelMapAlerts           = "alerts"
+	kernelMapAsking           = "asking"
 	kernelMapCalls            = "calls"
 	kernelMapCounters         = "counters"
 	kernelMapDirectories      = "directories"
@@ -151,6 +162,8 @@ const (
 	kernelMapHints            = "hints"
 	kernelMapListeners        = "listeners"
 	kernelMapProcesses        = "processes"
+	kernelMapQuestionScratch  = "question_scratch"
+	kernelMapQuestions        = "questions"
 	kernelMapSaidScratch      = "said_scratch"
 	kernelMapThreads          = "threads"
 	kernelProgOnCall          = "on_call"
@@ -162,6 +175,7 @@ const (
 	kernelProgOnExec          = "on_exec"
 	kernelProgOnExit          = "on_exit"
 	kernelProgOnFork          = "on_fork"
+	kernelProgOnPacket        = "on_packet"
 	kernelProgOnReturn        = "on_return"
 	kernelProgOnSendmsg4      = "on_sendmsg4"
 	kernelProgOnSendmsg6      = "on_sendmsg6"
@@ -238,6 +252,7 @@ type kernelProgramSpecs struct {
 	OnExec        *ebpf.ProgramSpec `ebpf:"on_exec"`
 	OnExit        *ebpf.ProgramSpec `ebpf:"on_exit"`
 	OnFork        *ebpf.ProgramSpec `ebpf:"on_fork"`
+	OnPacket      *ebpf.ProgramSpec `ebpf:"on_packet"`
 	OnReturn      *ebpf.ProgramSpec `ebpf:"on_return"`
 	OnSendmsg4    *ebpf.ProgramSpec `ebpf:"on_sendmsg4"`
 	OnSendmsg6    *ebpf.ProgramSpec `ebpf:"on_sendmsg6"`
@@ -248,24 +263,27 @@ type kernelProgramSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type kernelMapSpecs struct {
-	ActScratch   *ebpf.MapSpec `ebpf:"act_scratch"`
-	Acts         *ebpf.MapSpec `ebpf:"acts"`
-	Alerts       *ebpf.MapSpec `ebpf:"alerts"`
-	Calls        *ebpf.MapSpec `ebpf:"calls"`
-	Counters     *ebpf.MapSpec `ebpf:"counters"`
-	Directories  *ebpf.MapSpec `ebpf:"directories"`
-	ExecScratch  *ebpf.MapSpec `ebpf:"exec_scratch"`
-	Execs        *ebpf.MapSpec `ebpf:"execs"`
-	FileScratch  *ebpf.MapSpec `ebpf:"file_scratch"`
-	Files        *ebpf.MapSpec `ebpf:"files"`
-	Flows        *ebpf.MapSpec `ebpf:"flows"`
-	GroupScratch *ebpf.MapSpec `ebpf:"group_scratch"`
-	Groups       *ebpf.MapSpec `ebpf:"groups"`
-	Hints        *ebpf.MapSpec `ebpf:"hints"`
-	Listeners    *ebpf.MapSpec `ebpf:"listeners"`
-	Processes    *ebpf.MapSpec `ebpf:"processes"`
-	SaidScratch  *ebpf.MapSpec `ebpf:"said_scratch"`
-	Threads      *ebpf.MapSpec `ebpf:"threads"`
+	ActScratch      *ebpf.MapSpec `ebpf:"act_scratch"`
+	Acts            *ebpf.MapSpec `ebpf:"acts"`
+	Alerts          *ebpf.MapSpec `ebpf:"alerts"`
+	Asking          *ebpf.MapSpec `ebpf:"asking"`
+	Calls           *ebpf.MapSpec `ebpf:"calls"`
+	Counters        *ebpf.MapSpec `ebpf:"counters"`
+	Directories     *ebpf.MapSpec `ebpf:"directories"`
+	ExecScratch     *ebpf.MapSpec `ebpf:"exec_scratch"`
+	Execs           *ebpf.MapSpec `ebpf:"execs"`
+	FileScratch     *ebpf.MapSpec `ebpf:"file_scratch"`
+	Files           *ebpf.MapSpec `ebpf:"files"`
+	Flows           *ebpf.MapSpec `ebpf:"flows"`
+	GroupScratch    *ebpf.MapSpec `ebpf:"group_scratch"`
+	Groups          *ebpf.MapSpec `ebpf:"groups"`
+	Hints           *ebpf.MapSpec `ebpf:"hints"`
+	Listeners       *ebpf.MapSpec `ebpf:"listeners"`
+	Processes       *ebpf.MapSpec `ebpf:"processes"`
+	QuestionScratch *ebpf.MapSpec `ebpf:"question_scratch"`
+	Questions       *ebpf.MapSpec `ebpf:"questions"`
+	SaidScratch     *ebpf.MapSpec `ebpf:"said_scratch"`
+	Threads         *ebpf.MapSpec `ebpf:"threads"`
 }
 
 // kernelVariableSpecs contains global variables before they are loaded into the kernel.
@@ -313,24 +331,27 @@ func (o *kernelObjects) Close() error {
 //
 // It can be passed to loadKernelObjects or ebpf.CollectionSpec.LoadAndAssign.
 type kernelMaps struct {
-	ActScratch   *ebpf.Map `ebpf:"act_scratch"`
-	Acts         *ebpf.Map `ebpf:"acts"`
-	Alerts       *ebpf.Map `ebpf:"alerts"`
-	Calls        *ebpf.Map `ebpf:"calls"`
-	Counters     *ebpf.Map `ebpf:"counters"`
-	Directories  *ebpf.Map `ebpf:"directories"`
-	ExecScratch  *ebpf.Map `ebpf:"exec_scratch"`
-	Execs        *ebpf.Map `ebpf:"execs"`
-	FileScratch  *ebpf.Map `ebpf:"file_scratch"`
-	Files        *ebpf.Map `ebpf:"files"`
-	Flows        *ebpf.Map `ebpf:"flows"`
-	GroupScratch *ebpf.Map `ebpf:"group_scratch"`
-	Groups       *ebpf.Map `ebpf:"groups"`
-	Hints        *ebpf.Map `ebpf:"hints"`
-	Listeners    *ebpf.Map `ebpf:"listeners"`
-	Processes    *ebpf.Map `ebpf:"processes"`
-	SaidScratch  *ebpf.Map `ebpf:"said_scratch"`
-	Threads      *ebpf.Map `ebpf:"threads"`
+	ActScratch      *ebpf.Map `ebpf:"act_scratch"`
+	Acts            *ebpf.Map `ebpf:"acts"`
+	Alerts          *ebpf.Map `ebpf:"alerts"`
+	Asking          *ebpf.Map `ebpf:"asking"`
+	Calls           *ebpf.Map `ebpf:"calls"`
+	Counters        *ebpf.Map `ebpf:"counters"`
+	Directories     *ebpf.Map `ebpf:"directories"`
+	ExecScratch     *ebpf.Map `ebpf:"exec_scratch"`
+	Execs           *ebpf.Map `ebpf:"execs"`
+	FileScratch     *ebpf.Map `ebpf:"file_scratch"`
+	Files           *ebpf.Map `ebpf:"files"`
+	Flows           *ebpf.Map `ebpf:"flows"`
+	GroupScratch    *ebpf.Map `ebpf:"group_scratch"`
+	Groups          *ebpf.Map `ebpf:"groups"`
+	Hints           *ebpf.Map `ebpf:"hints"`
+	Listeners       *ebpf.Map `ebpf:"listeners"`
+	Processes       *ebpf.Map `ebpf:"processes"`
+	QuestionScratch *ebpf.Map `ebpf:"question_scratch"`
+	Questions       *ebpf.Map `ebpf:"questions"`
+	SaidScratch     *ebpf.Map `ebpf:"said_scratch"`
+	Threads         *ebpf.Map `ebpf:"threads"`
 }
 
 func (m *kernelMaps) Close() error {
@@ -338,6 +359,7 @@ func (m *kernelMaps) Close() error {
 		m.ActScratch,
 		m.Acts,
 		m.Alerts,
+		m.Asking,
 		m.Calls,
 		m.Counters,
 		m.Directories,
@@ -351,6 +373,8 @@ func (m *kernelMaps) Close() error {
 		m.Hints,
 		m.Listeners,
 		m.Processes,
+		m.QuestionScratch,
+		m.Questions,
 		m.SaidScratch,
 		m.Threads,
 	)
@@ -394,6 +418,7 @@ type kernelPrograms struct {
 	OnExec        *ebpf.Program `ebpf:"on_exec"`
 	OnExit        *ebpf.Program `ebpf:"on_exit"`
 	OnFork        *ebpf.Program `ebpf:"on_fork"`
+	OnPacket      *ebpf.Program `ebpf:"on_packet"`
 	OnReturn      *ebpf.Program `ebpf:"on_return"`
 	OnSendmsg4    *ebpf.Program `ebpf:"on_sendmsg4"`
 	OnSendmsg6    *ebpf.Program `ebpf:"on_sendmsg6"`
@@ -411,6 +436,7 @@ func (p *kernelPrograms) Close() error {
 		p.OnExec,
 		p.OnExit,
 		p.OnFork,
+		p.OnPacket,
 		p.OnReturn,
 		p.OnSendmsg4,
 		p.OnSendmsg6,

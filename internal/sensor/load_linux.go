@@ -31,6 +31,7 @@ var unseen = map[string]string{
 	kernelProgOnConnect4: "connected UDP over IPv4", kernelProgOnConnect6: "connected UDP over IPv6",
 	kernelProgOnSendmsg4: "UDP over IPv4", kernelProgOnSendmsg6: "UDP over IPv6",
 	kernelProgOnCall: "system calls", kernelProgOnCapability: "capabilities",
+	kernelProgOnPacket: "DNS names",
 	kernelProgOnReturn: "files, mounts, namespaces, traced processes, changes of users, what is loaded into the kernel, and other sensitive calls",
 }
 
@@ -39,7 +40,8 @@ var kindsBy = map[string]behavior.KindSet{
 	kernelProgOnTcpState: behavior.KindsOf(behavior.Connect, behavior.Accept, behavior.Listen),
 	kernelProgOnConnect4: behavior.KindsOf(behavior.Connect), kernelProgOnConnect6: behavior.KindsOf(behavior.Connect),
 	kernelProgOnSendmsg4: behavior.KindsOf(behavior.Connect), kernelProgOnSendmsg6: behavior.KindsOf(behavior.Connect),
-	kernelProgOnCall: behavior.KindsOf(behavior.Syscall), kernelProgOnCapability: behavior.KindsOf(behavior.Capability),
+	kernelProgOnPacket: behavior.KindsOf(behavior.Resolve),
+	kernelProgOnCall:   behavior.KindsOf(behavior.Syscall), kernelProgOnCapability: behavior.KindsOf(behavior.Capability),
 	kernelProgOnReturn: behavior.KindsOf(behavior.Privilege, behavior.Ptrace, behavior.Mount, behavior.Load, behavior.Namespace, behavior.Sensitive,
 		behavior.Write, behavior.Open, behavior.Map),
 }
@@ -60,18 +62,19 @@ func kindsOf(refused map[string]error) behavior.KindSet {
 var attachments = map[string]ebpf.AttachType{
 	kernelProgOnConnect4: ebpf.AttachCGroupInet4Connect, kernelProgOnConnect6: ebpf.AttachCGroupInet6Connect,
 	kernelProgOnSendmsg4: ebpf.AttachCGroupUDP4Sendmsg, kernelProgOnSendmsg6: ebpf.AttachCGroupUDP6Sendmsg,
+	kernelProgOnPacket: ebpf.AttachCGroupInetEgress,
 }
 
 // prepare makes the kernel's half of the options and the machine.
 func prepare(o *Options, h *host) (*ebpf.CollectionSpec, error) {
-	if o.Executions < 1 || o.Flows < 1 || o.Calls < 1 || o.Acts < 1 || o.Files < 1 || o.PerGroup < 1 || o.RingBytes < os.Getpagesize() || o.RingBytes&(o.RingBytes-1) != 0 {
+	if o.Executions < 1 || o.Flows < 1 || o.Calls < 1 || o.Acts < 1 || o.Files < 1 || o.Questions < 1 || o.PerGroup < 1 || o.RingBytes < os.Getpagesize() || o.RingBytes&(o.RingBytes-1) != 0 {
 		return nil, errors.New("a capacity of the sensor is below 1, or its rings are not a power of two of at least a page")
 	}
 	spec, err := loadKernel()
 	if err != nil {
 		return nil, err
 	}
-	for name, entries := range map[string]int{kernelMapExecs: o.Executions, kernelMapFlows: o.Flows, kernelMapCalls: o.Calls, kernelMapActs: o.Acts, kernelMapFiles: o.Files, kernelMapHints: o.RingBytes, kernelMapAlerts: o.RingBytes} {
+	for name, entries := range map[string]int{kernelMapExecs: o.Executions, kernelMapFlows: o.Flows, kernelMapCalls: o.Calls, kernelMapActs: o.Acts, kernelMapFiles: o.Files, kernelMapQuestions: o.Questions, kernelMapHints: o.RingBytes, kernelMapAlerts: o.RingBytes} {
 		spec.Maps[name].MaxEntries = uint32(entries)
 	}
 	var seed [16]byte
@@ -85,7 +88,7 @@ func prepare(o *Options, h *host) (*ebpf.CollectionSpec, error) {
 		spec.Variables[kernelVarQuiet].Set(quiet),
 		spec.Variables[kernelVarLoud].Set(loud),
 		spec.Variables[kernelVarSeed].Set([2]uint64{binary.NativeEndian.Uint64(seed[:]), binary.NativeEndian.Uint64(seed[8:])}),
-		spec.Variables[kernelVarQuota].Set([6]uint32{quota, quota, quota, quota, quota, quota}),
+		spec.Variables[kernelVarQuota].Set([7]uint32{quota, quota, quota, quota, quota, quota, quota}),
 		spec.Variables[kernelVarHostMounts].Set(h.mounts),
 		spec.Variables[kernelVarHostRootInode].Set(h.rootInode),
 		spec.Variables[kernelVarHostRootDevice].Set(h.rootDevice),

@@ -149,6 +149,8 @@ func (r *reader) hinted(key kernelKey) error {
 		err = hintedIn(r.sensor.maps.Acts, key, r.act)
 	case kindFile:
 		err = hintedIn(r.sensor.maps.Files, key, r.file)
+	case kindResolve:
+		err = hintedIn(r.sensor.maps.Questions, key, r.question)
 	default:
 		err = hintedIn(r.sensor.maps.Flows, key, r.flow)
 	}
@@ -183,6 +185,7 @@ func (r *reader) walk() error {
 		untold(r, m.Calls, func(c *kernelCall) (uint64, uint64) { return c.First, c.Last }, r.call),
 		untold(r, m.Acts, func(a *kernelAct) (uint64, uint64) { return a.First, a.Last }, r.act),
 		untold(r, m.Files, func(f *kernelTouch) (uint64, uint64) { return f.First, f.Last }, r.file),
+		untold(r, m.Questions, func(q *kernelQuestion) (uint64, uint64) { return q.First, q.Last }, r.question),
 	)
 	if err != nil || len(gone) == 0 {
 		return err
@@ -269,6 +272,8 @@ func (r *reader) mapOf(kind uint32) *ebpf.Map {
 		return r.sensor.maps.Acts
 	case kindFile:
 		return r.sensor.maps.Files
+	case kindResolve:
+		return r.sensor.maps.Questions
 	}
 	return r.sensor.maps.Flows
 }

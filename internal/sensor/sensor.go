@@ -31,10 +31,11 @@ type Options struct {
 	Calls      int // facts about system calls and capabilities: 32,768
 	Acts       int // facts about what is of note by itself, such as mounts: 8,192
 	Files      int // facts about files: 8,192
+	Questions  int // facts about names that are asked for: 8,192
 	// PerGroup is how many facts of one control group are kept: that many about
 	// executions, that many about what it connects to and listens at, that many about
 	// who connects to it, that many about system calls and capabilities, that many about
-	// files, and that many about other acts. 1,024.
+	// files, that many names that are asked for, and that many other acts. 1,024.
 	PerGroup  int
 	RingBytes int           // of each ring, a power of two and at least a page: 256 KiB
 	Interval  time.Duration // between walks over the maps: 2 s
@@ -47,7 +48,7 @@ func (o *Options) setDefaults() {
 	for _, d := range []struct {
 		value    *int
 		standard int
-	}{{&o.Executions, 8192}, {&o.Flows, 16384}, {&o.Calls, 32768}, {&o.Acts, 8192}, {&o.Files, 8192}, {&o.PerGroup, 1024}, {&o.RingBytes, 256 << 10}} {
+	}{{&o.Executions, 8192}, {&o.Flows, 16384}, {&o.Calls, 32768}, {&o.Acts, 8192}, {&o.Files, 8192}, {&o.Questions, 8192}, {&o.PerGroup, 1024}, {&o.RingBytes, 256 << 10}} {
 		if *d.value == 0 {
 			*d.value = d.standard
 		}
@@ -59,7 +60,7 @@ func (o *Options) setDefaults() {
 
 // OfHost are the kinds of facts that are told of what runs outside of containers;
 // others are told of containers only.
-var OfHost = behavior.KindsOf(behavior.Execute, behavior.Connect, behavior.Accept, behavior.Listen)
+var OfHost = behavior.KindsOf(behavior.Execute, behavior.Connect, behavior.Accept, behavior.Listen, behavior.Resolve)
 
 // TierState is what became of one tier.
 type TierState struct {
@@ -78,8 +79,9 @@ type Losses struct {
 	// SystemCalls and Capabilities are uses of those.
 	SystemCalls  uint64 `json:"systemCalls"`
 	Capabilities uint64 `json:"capabilities"`
-	Acts         uint64 `json:"acts"`  // mounts, traced processes, namespaces and the like
-	Files        uint64 `json:"files"` // written, mapped or watched
+	Acts         uint64 `json:"acts"`      // mounts, traced processes, namespaces and the like
+	Files        uint64 `json:"files"`     // written, mapped or watched
+	Questions    uint64 `json:"questions"` // names asked for
 	// Elsewhere are observations that are in no container's figures: of control
 	// groups for which there was no room, and runs of a program that the kernel
 	// left out because it was running on that processor already.
@@ -89,7 +91,7 @@ type Losses struct {
 
 // Total is how many observations were lost. An alert is none.
 func (l *Losses) Total() uint64 {
-	return l.Executions + l.Outgoing + l.Incoming + l.Listening + l.SystemCalls + l.Capabilities + l.Acts + l.Files + l.Elsewhere
+	return l.Executions + l.Outgoing + l.Incoming + l.Listening + l.SystemCalls + l.Capabilities + l.Acts + l.Files + l.Questions + l.Elsewhere
 }
 
 func (l *Losses) add(o *Losses) {
@@ -101,6 +103,7 @@ func (l *Losses) add(o *Losses) {
 	l.Capabilities += o.Capabilities
 	l.Acts += o.Acts
 	l.Files += o.Files
+	l.Questions += o.Questions
 	l.Elsewhere += o.Elsewhere
 	l.Alerts += o.Alerts
 }

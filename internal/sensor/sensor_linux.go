@@ -166,7 +166,7 @@ const (
 
 func lossesOf(g *kernelGroup) Losses {
 	return Losses{Executions: g.Lost[kindExec], Outgoing: g.Lost[kindConnect], Incoming: g.Lost[kindAccept], Listening: g.Lost[kindListen],
-		SystemCalls: g.Lost[kindSyscall], Capabilities: g.Lost[kindCapability], Acts: g.Lost[kindAct], Files: g.Lost[kindFile]}
+		SystemCalls: g.Lost[kindSyscall], Capabilities: g.Lost[kindCapability], Acts: g.Lost[kindAct], Files: g.Lost[kindFile], Questions: g.Lost[kindResolve]}
 }
 
 // bootTime is when the clock that the kernel's times are of began to run.

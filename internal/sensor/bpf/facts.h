@@ -18,6 +18,7 @@ enum kind {
 	KIND_CAPABILITY,
 	KIND_ACT,
 	KIND_FILE,
+	KIND_RESOLVE,
 	KINDS,
 	KIND_GROUP = KINDS, /* of hints only: a control group was made */
 };
@@ -33,6 +34,7 @@ enum room {
 	ROOM_CALLS, /* system calls and capabilities */
 	ROOM_ACTS,
 	ROOM_FILES,
+	ROOM_NAMES,
 	ROOMS,
 };
 
@@ -95,6 +97,23 @@ struct flow {
 	u16 port;	/* of the peer when connecting, own otherwise */
 	u8 protocol;
 	u8 session;
+	u32 reserved;
+};
+
+/* A DNS name that was asked for. */
+struct question {
+	u64 first;
+	u64 last;
+	u64 program[2];
+	u32 session;
+	u32 reserved;
+	u8 name[256]; /* labels with their lengths, in lower case; more behind the empty one */
+};
+
+struct asker {
+	u64 cgroup;
+	u64 program[2];
+	u32 session;
 	u32 reserved;
 };
 

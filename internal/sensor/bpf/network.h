@@ -114,10 +114,13 @@ int BPF_PROG(on_tcp_state, struct sock *sk, int before, int after)
 	return 0;
 }
 
+#include "names.h"
+
 static __always_inline int udp(struct bpf_sock_addr *ctx, bool six)
 {
 	struct flow f = {.protocol = PROTOCOL_UDP};
 
+	remember_asker(ctx);
 	if (ctx->protocol != PROTOCOL_UDP)
 		return 1;
 	if (six) {

@@ -16,7 +16,7 @@ char LICENSE[] SEC("license") = "Dual MIT/GPL";
 
 /* Set by the loader. */
 volatile const u64 seed[2] = {};
-volatile const u32 quota[ROOMS] = {1024, 1024, 1024, 1024, 1024, 1024};
+volatile const u32 quota[ROOMS] = {1024, 1024, 1024, 1024, 1024, 1024, 1024};
 volatile const u32 host_mounts = 0; /* inode of the host's mount namespace */
 volatile const u64 host_root_inode = 0;
 volatile const u32 host_root_device = 0; /* as the kernel encodes it */

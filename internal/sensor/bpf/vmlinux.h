@@ -47,6 +47,10 @@ struct bpf_sock_addr {
 	__u32 protocol;
 };
 
+struct __sk_buff {
+	__u32 len;
+};
+
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
 struct ns_common {
