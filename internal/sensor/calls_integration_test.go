@@ -3,6 +3,7 @@
 package sensor
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -144,6 +145,14 @@ func TestUsedCapabilitiesAreEnough(t *testing.T) {
 	all.grant(t, grantable()...)
 	acts := []string{"loopback", "chroot /host " + filepath.Join(all.dir, "lower/bin/tool"), "copy /bin/image /tmp/copy", "run /tmp/copy"}
 	all.run(t, acts...)
+	// What overlayfs does for a process by the rights of who mounted it.
+	user := newBundle(t)
+	user.grant(t, grantable()...)
+	shared := filepath.Join(user.dir, "lower/tmp")
+	if err := errors.Join(os.Chmod(shared, 0o777), os.Chown(shared, 1000, 1000)); err != nil {
+		t.Fatal(err)
+	}
+	user.run(t, "copy /bin/image /tmp/copy", "append /bin/tool")
 	nested := newBundle(t)
 	nested.grant(t, "SETFCAP", "SYS_TIME") // the first one lets it be root in there
 	nested.run(t, "nested loopback")
@@ -156,6 +165,9 @@ func TestUsedCapabilitiesAreEnough(t *testing.T) {
 		if e.Fact.Kind == behavior.Capability && (e.Fact.Program.Path != "/bin/act" || e.Fact.Program.Layer != behavior.InImage || e.Fact.Origin != behavior.Entrypoint) {
 			t.Errorf("%+v", e.Fact)
 		}
+	}
+	if used := namesOf(events, user.id, behavior.Capability); len(used) > 0 {
+		t.Errorf("of the one who mounted an overlay: %v", used)
 	}
 	// What it can do in a namespace that it made itself, it needs nothing for.
 	if used := namesOf(events, nested.id, behavior.Capability); !slices.Equal(used, []string{"SETFCAP"}) {
