@@ -108,7 +108,12 @@ func (f *Facts) objectConsumers(o *model.Object) tree.Node {
 		}
 	}
 	var items []tree.Node
+	doubt := ""
 	for _, c := range found {
+		if gap := f.unreadOwner(c.object); gap != nil {
+			doubt = "pods may be those of a workload that is counted: " + gap.Reason
+			continue
+		}
 		k := c.object.Key
 		item := []any{"kind", k.Kind, "name", k.Name, "namespace", k.Namespace, "how", c.how}
 		if o.Key.GroupKind == model.SecretKind {
@@ -120,6 +125,9 @@ func (f *Facts) objectConsumers(o *model.Object) tree.Node {
 		}
 		items = append(items, entries(item...))
 	}
+	if doubt != "" {
+		items = append(items, tree.UnknownBecause(doubt))
+	}
 	if o.Key.GroupKind == model.SecretKind && len(items) == 0 && f.snapshot.Closed {
 		if loose := index[used{model.SecretKind, "", o.Key.Name}]; len(loose) > 0 {
 			return unknown(loose[0].object.Key.String() + " names a Secret of this name and not its namespace")
@@ -129,6 +137,48 @@ func (f *Facts) objectConsumers(o *model.Object) tree.Node {
 		}
 	}
 	return f.listOr(items, "nothing here uses this "+o.Key.Kind+", and what does may live elsewhere", o.Key.Namespace, consumerKinds...)
+}
+
+// unreadOwner returns why the controller that made an object is not in the snapshot,
+// though it may be one of what is: then it is not known which workload the object
+// belongs to. It is nil where no controller made it, or where that was read.
+func (f *Facts) unreadOwner(o *model.Object) *model.Gap {
+	kind, _, ok := controllerOf(o)
+	if !ok || f.snapshot.Made(o) {
+		return nil
+	}
+	return f.snapshot.Gap(o.Key.Namespace, kind)
+}
+
+// controllerOf returns the kind and the uid of the controller that an object with
+// pods names.
+func controllerOf(o *model.Object) (kind model.GroupKind, uid string, ok bool) {
+	refs := o.Root.Dig("metadata", "ownerReferences")
+	for i := range refs.Children() {
+		if ref := refs.At(i); ref.Get("controller").True() && len(o.Pods()) > 0 {
+			return model.GroupKind{Group: model.GroupOf(ref.Get("apiVersion").Str()), Kind: ref.Get("kind").Str()}, ref.Get("uid").Str(), true
+		}
+	}
+	return kind, "", false
+}
+
+// mayBeOne reports whether two workloads may be one, of whose controllers some were
+// not read: what controllers make begins with their name. same says that they are.
+func (f *Facts) mayBeOne(a, b *model.Object) (may, same bool) {
+	if a.Key.Namespace != b.Key.Namespace {
+		return false, false
+	}
+	_, uid, made := controllerOf(a)
+	if _, other, also := controllerOf(b); made && also && uid == other {
+		return true, true
+	}
+	for range 2 {
+		if f.unreadOwner(a) != nil && strings.HasPrefix(a.Key.Name, b.Key.Name[:min(len(b.Key.Name), 50)]) { // longer ones are cut
+			return true, false
+		}
+		a, b = b, a
+	}
+	return false, false
 }
 
 func isNumber(s string) bool { return s != "" && strings.Trim(s, "0123456789") == "" }
@@ -186,7 +236,12 @@ func (f *Facts) podSharedVolumes(o *model.Object, pod *model.PodTemplate) tree.N
 		default:
 			export = shared.Name
 		}
-		for _, user := range f.sharers(shared, self, account) {
+		others, doubt := f.sharers(shared, self, account)
+		if doubt {
+			why := unknown("pods whose controllers were not read mount it, and may be those of this workload")
+			found = append(found, entries("volume", volumes.At(i).Get("name").Str(), "claim", why, "hostPath", why, "export", why, "with", why, "sameServiceAccount", why))
+		}
+		for _, user := range others {
 			found = append(found, entries("volume", volumes.At(i).Get("name").Str(), "claim", claim, "hostPath", hostPath, "export", export,
 				"with", user.object.Key.String(), "sameServiceAccount", user.account == account))
 		}
@@ -202,24 +257,28 @@ func (f *Facts) podSharedVolumes(o *model.Object, pod *model.PodTemplate) tree.N
 const maxSharers = 8
 
 // sharers returns other workloads that mount a volume, those with another
-// service account first.
-func (f *Facts) sharers(shared storage.ID, self *model.Object, account string) []volumeUser {
+// service account first. doubt says that more may be others, or the same.
+func (f *Facts) sharers(shared storage.ID, self *model.Object, account string) (others []volumeUser, doubt bool) {
 	users := f.volumes()[shared]
 	if template, ok := storage.TemplateOf(shared); ok { // the StatefulSet of a replica's claim
 		users = append(slices.Clip(users), f.volumes()[template]...)
 	}
-	var others []volumeUser
 	for _, same := range []bool{false, true} {
 		for _, user := range users {
 			if len(others) == maxSharers {
-				return others
+				return others, false
 			}
-			if user.object != self && (user.account == account) == same {
+			if user.object == self || (user.account == account) != same {
+				continue
+			}
+			may, one := f.mayBeOne(user.object, self)
+			doubt = doubt || may && !one
+			if !may {
 				others = append(others, user)
 			}
 		}
 	}
-	return others
+	return others, doubt && len(others) == 0
 }
 
 func (f *Facts) podServiceAccount(o *model.Object, pod *model.PodTemplate) tree.Node {

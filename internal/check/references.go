@@ -134,6 +134,11 @@ func (r *referrer) pod(pod *model.PodTemplate) {
 	for _, u := range pod.Uses() {
 		r.add(u.Kind, r.o.Key.Namespace, u.Name, u.Path, u.Optional)
 		holder := r.f.get(r.o, u.Kind, r.o.Key.Namespace, u.Name)
+		if gap := r.f.snapshot.Gap(r.o.Key.Namespace, u.Kind); holder == nil && gap != nil {
+			for _, key := range u.Keys {
+				r.put(u.Kind.Kind+"Key", r.o.Key.Namespace, u.Name+"/"+key.Name, key.Path, u.Optional, tree.UnknownBecause(gap.Reason))
+			}
+		}
 		if holder == nil || !hasData(holder) {
 			continue
 		}
