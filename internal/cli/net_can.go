@@ -132,10 +132,12 @@ func (n *network) noteRanges(from, to *netEnd) {
 // ask answers for all pairs, of which it keeps one for each way to decide.
 func (n *network) ask(from, to *netEnd) (*netAnswer, error) {
 	for _, e := range []*netEnd{from, to} {
-		if len(e.ids) > 0 {
+		switch {
+		case len(e.ids) > 0:
 			continue
-		}
-		if e.service == nil {
+		case e.unread:
+			return &netAnswer{from: from, to: to, answer: reach.Maybe}, nil
+		case e.service == nil:
 			return nil, errors.New("nothing lies in the range: it is empty")
 		}
 		return &netAnswer{from: from, to: to, answer: e.missing}, nil

@@ -27,6 +27,7 @@ type netEnd struct {
 	note    string
 	dead    string       // service: why the port that is asked about leads nowhere
 	missing reach.Answer // service: whether it may lead somewhere, when there are no ids
+	unread  bool         // nothing of that name was read, and it may be there
 }
 
 // portsAt returns the ports that are asked about at one destination, and false when
@@ -288,7 +289,19 @@ func (n *network) object(e *netEnd) error {
 	case known:
 		return fmt.Errorf("%s has no pods", e.text)
 	}
+	if gap := n.Snapshot.Gap(parts[0], endKinds(kind)...); gap != nil {
+		e.unread, e.note = true, e.text+" was not read: "+gap.Reason
+		return nil
+	}
 	return fmt.Errorf("%s is not there%s", e.text, n.suggest(e.text))
+}
+
+// endKinds returns the types that a word stands for, all that an end may be for "".
+func endKinds(word string) []model.GroupKind {
+	return slices.DeleteFunc(append(model.WorkloadKinds(), model.ServiceKind), func(gk model.GroupKind) bool {
+		own := strings.ToLower(gk.Kind)
+		return word != "" && own != word && own+"s" != word
+	})
 }
 
 func (n *network) ofService(e *netEnd, o *model.Object) error {

@@ -170,14 +170,14 @@ func (c *realCluster) compare(without, kind string, full, part *pictures) (chang
 		}
 	}
 	for at, of := range full.unknown {
-		if part.unknown[at] == "" && part.findings[at] == "" && of != kind && !strings.HasPrefix(at, "missing-config-key ") { // keys of a Secret are asked for where there is one; else missing-config is unknown
+		if part.unknown[at] == "" && part.findings[at] == "" && of != kind {
 			c.t.Errorf("without %s: %s is unknown no more", without, at)
 		}
 	}
 	for i, code := range part.codes {
 		ask := asks[i]
 		switch {
-		case code == full.codes[i], code == exitUsage && kind == "Deployment": // what was not read has no name
+		case code == full.codes[i]:
 		case code == exitIncomplete:
 			changed++
 		default:
@@ -189,11 +189,8 @@ func (c *realCluster) compare(without, kind string, full, part *pictures) (chang
 
 // allowed are findings that a gap brings and that are right all the same.
 func allowed(at, of string) bool {
-	rule, object, _ := strings.Cut(at, " ")
-	switch {
-	case of == "Pod", of == "ReplicaSet": // judged themselves when their owner is not there
-		return true
-	case rule == "secret-shared" && object == "Secret/odd/s": // as pods whose owner is not there are counted one by one
+	rule, _, _ := strings.Cut(at, " ")
+	if of == "Pod" || of == "ReplicaSet" { // judged themselves when their owner is not there
 		return true
 	}
 	// A finding that is a part of a graver one stands alone when the graver one is unknown.
