@@ -81,6 +81,7 @@ func Run(ctx context.Context, p *Program) int {
 	root.SetIn(p.Stdin)
 	root.SetOut(p.Stdout)
 	root.SetErr(p.Stderr)
+	root.SetUsageFunc(p.usage)
 	root.SetVersionTemplate("ullage {{.Version}}\n")
 	root.AddCommand(accessCommand(p), attackPathsCommand(p), checkCommand(p), clusterCommand(p), dbCommand(p), imageCommand(p), netCommand(p), platformCommand(p), policyCommand(p), profileCommand(p), secretsCommand(p), storageCommand(p), watchCommand(p))
 	cmd, err := execute(ctx, root)

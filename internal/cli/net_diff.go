@@ -39,14 +39,13 @@ something could not be read.`,
 // hideFlags leaves flags of the commands above out of a command's help, which it
 // does not take.
 func hideFlags(cmd *cobra.Command, names ...string) {
-	usage := cmd.UsageFunc()
 	cmd.SetUsageFunc(func(cmd *cobra.Command) error {
 		for _, name := range names {
 			if flag := cmd.InheritedFlags().Lookup(name); flag != nil {
 				flag.Hidden = true
 			}
 		}
-		return usage(cmd)
+		return cmd.Root().UsageFunc()(cmd)
 	})
 }
 
