@@ -61,6 +61,7 @@ const (
 	DeleteWorkloads
 	ReviewTokens
 	ReadLogs
+	ImpersonateConstrained
 
 	GrantAnyRole
 	RewriteRoles
@@ -130,7 +131,7 @@ var catalogue = [rightCount]definition{
 			inNamespaces("impersonate", "", "serviceaccounts"),
 			clusterWide("impersonate", "", "users").named("system:admin"),
 			clusterWide("impersonate", "", "groups").named("system:masters"),
-			clusterWide("impersonate", "authentication.k8s.io", "uids"),
+			clusterWide("impersonate", authnGroup, "uids"),
 		}},
 	BindRoles: {name: "bind-roles", group: "become someone", severity: model.High, attack: "T1098.006",
 		gain:  "May name roles in bindings whose rights it does not hold; with the right to write bindings that is any right.",
@@ -224,8 +225,16 @@ var catalogue = [rightCount]definition{
 	ImpersonateExtras: {name: "impersonate-extras", group: "become someone", severity: model.Medium, attack: "T1548", part: "impersonate",
 		gain: "Sets the uid or the extra fields of whom it impersonates, on which webhooks and other authorizers may rely.",
 		needs: []Need{
-			clusterWide("impersonate", "authentication.k8s.io", "uids"),
-			clusterWide("impersonate", "authentication.k8s.io", "userextras"),
+			clusterWide("impersonate", authnGroup, "uids"),
+			clusterWide("impersonate", authnGroup, "userextras"),
+		}},
+	// Groups take a user besides, and are not asked for by themselves.
+	ImpersonateConstrained: {name: "impersonate-constrained", group: "become someone", severity: model.Medium, attack: "T1548,T1078",
+		gain: "Acts as somebody else for the requests that verbs such as impersonate-on:user-info:get name, from Kubernetes 1.36; without such verbs it gives nothing.",
+		needs: []Need{
+			clusterWide("impersonate:user-info", authnGroup, "users"),
+			inNamespaces("impersonate:serviceaccount", authnGroup, "serviceaccounts"),
+			clusterWide("impersonate:arbitrary-node,impersonate:associated-node", authnGroup, "nodes"),
 		}},
 	CreateSecrets: {name: "create-secrets", group: "read secrets", severity: model.Medium, attack: "T1528", part: "write-secrets",
 		gain:  "Makes a token secret for any service account; who can also read or mount it has the token.",
@@ -291,7 +300,7 @@ var catalogue = [rightCount]definition{
 	ReviewTokens: {name: "review-tokens", group: "learn", severity: model.Low, attack: "T1087",
 		gain: "Tries out whether tokens are good, or asks what others may do.",
 		needs: []Need{
-			clusterWide("create", "authentication.k8s.io", "tokenreviews"),
+			clusterWide("create", authnGroup, "tokenreviews"),
 			clusterWide("create", "authorization.k8s.io", "subjectaccessreviews"),
 		}},
 	ReadLogs: {name: "read-logs", group: "learn", severity: model.Low, attack: "T1552,T1613",

@@ -112,6 +112,7 @@ const (
 	rbacGroup      = "rbac.authorization.k8s.io"
 	admissionGroup = "admissionregistration.k8s.io"
 	csrGroup       = "certificates.k8s.io"
+	authnGroup     = "authentication.k8s.io"
 )
 
 // Facts are the rights that `related.rights` and `related.grants` of the rule

@@ -12,49 +12,50 @@ import (
 // builder makes a Graph.
 type builder struct {
 	*Graph
-	made           []edge
-	namespaceIDs   map[string]int32
-	namespaceHash  []uint64
-	lastNamespace  string // of placeOf
-	accountIDs     map[uint64]int32
-	accountVertex  []ID
-	annotated      map[int32]*model.Object // accounts with a cloud identity
-	secretIDs      map[uint64]int32
-	secretVertex   []ID
-	volumeIDs      map[uint64]int32
-	volumeVertex   []ID
-	sharedVertex   map[int32]ID
-	cloudIDs       map[string]ID
-	associated     map[int32][]evidence // cloud identities of accounts that objects of their own give
-	minters        []heldIn             // who may have tokens made
-	secretMakers   []heldIn             // who may make secrets in kube-system
-	writesNodes    bool                 // somebody may write nodes
-	bootstraps     []int32              // secrets that are bootstrap tokens
-	nodesBound     bool                 // a binding names the group of nodes
-	anyKubelet     ID                   // Kubelet, or none
-	custom         ID                   // CustomObjects, or none
-	nodeIDs        map[string]int32
-	placements     []int32 // nodes of workloads
-	emptyHash      uint64
-	defaultHash    uint64
-	placedAnything bool
-	inNamespace    []span // workloads, by namespace
-	volumesIn      [][]int32
-	wideNode       ID // AnyNode, or none
-	mounters       []mounter
-	before         *Graph                   // of which this one is rebuilt, or nil
-	recalled       int                      // workloads of it that were passed
-	tokens         []int32                  // secrets that are service account tokens
-	touched        uint64                   // see each
-	subjects       map[access.Subject]int32 // users and groups
-	anyUser        ID                       // AnyUser, or none
-	anyIdentity    ID                       // AnyIdentity, or none
-	relabel        []relabel
-	hostVolumes    []ID       // subjects that may make persistent volumes
-	withName       *nameIndex // nil until rights over names are added
-	lookups        int        // of names, see namedLookups
-	sleepers       bool       // some workload has no pods
-	nodeVolumes    nodeVolumes
+	made            []edge
+	namespaceIDs    map[string]int32
+	namespaceHash   []uint64
+	lastNamespace   string // of placeOf
+	accountIDs      map[uint64]int32
+	accountVertex   []ID
+	annotated       map[int32]*model.Object // accounts with a cloud identity
+	secretIDs       map[uint64]int32
+	secretVertex    []ID
+	volumeIDs       map[uint64]int32
+	volumeVertex    []ID
+	sharedVertex    map[int32]ID
+	cloudIDs        map[string]ID
+	associated      map[int32][]evidence // cloud identities of accounts that objects of their own give
+	minters         []heldIn             // who may have tokens made
+	secretMakers    []heldIn             // who may make secrets in kube-system
+	writesNodes     bool                 // somebody may write nodes
+	bootstraps      []int32              // secrets that are bootstrap tokens
+	someConstrained bool                 // a bound role lets act as others for some requests
+	nodesBound      bool                 // a binding names the group of nodes
+	anyKubelet      ID                   // Kubelet, or none
+	custom          ID                   // CustomObjects, or none
+	nodeIDs         map[string]int32
+	placements      []int32 // nodes of workloads
+	emptyHash       uint64
+	defaultHash     uint64
+	placedAnything  bool
+	inNamespace     []span // workloads, by namespace
+	volumesIn       [][]int32
+	wideNode        ID // AnyNode, or none
+	mounters        []mounter
+	before          *Graph                   // of which this one is rebuilt, or nil
+	recalled        int                      // workloads of it that were passed
+	tokens          []int32                  // secrets that are service account tokens
+	touched         uint64                   // see each
+	subjects        map[access.Subject]int32 // users and groups
+	anyUser         ID                       // AnyUser, or none
+	anyIdentity     ID                       // AnyIdentity, or none
+	relabel         []relabel
+	hostVolumes     []ID       // subjects that may make persistent volumes
+	withName        *nameIndex // nil until rights over names are added
+	lookups         int        // of names, see namedLookups
+	sleepers        bool       // some workload has no pods
+	nodeVolumes     nodeVolumes
 }
 
 func newBuilder(s *model.Snapshot, network *reach.Graph, rights *access.Analysis, o Options, before *Graph) *builder {

@@ -452,4 +452,6 @@ spec: {parentRefs: [{name: gw}], rules: [{backendRefs: [{name: web, port: 80}]}]
 	{GrantRole, role(true, rule("bind", rbac, "clusterroles"), rule("create", rbac, "rolebindings")), "service account shop/default -> all secrets of the cluster, certain", []string{"[bind] => [get]", "[create] => [get]"}},
 	{GrantRole, role(true, rule("bind", rbac, "clusterroles"), rule("create", rbac, "rolebindings")), "service account shop/default -> all service accounts of the cluster, certain", []string{"[bind] => [get]", "[create] => [get]"}},
 	{GrantRole, role(true, rule("bind", rbac, "clusterroles"), rule("create", rbac, "rolebindings")), "service account shop/default -> own pods of the cluster, certain", []string{"[bind] => [get]", "[create] => [get]"}},
+	{ImpersonateConstrained, role(true, strings.Replace(rule("'impersonate:user-info'", authnGroup, "users"), "}", ", resourceNames: [jo]}", 1), rule("'impersonate-on:user-info:get'", "", "secrets")) + other(true, "{kind: User, name: jo}", rule("get", "", "secrets")),
+		"service account shop/default -> all secrets of the cluster, likely", []string{"impersonate:user-info => impersonate:other", "impersonate-on:user-info => impersonate-on:other", "[get] => [list]"}},
 }

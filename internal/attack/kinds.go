@@ -149,6 +149,7 @@ const (
 	StealPods
 	ReadByWebhook
 	OpenNetwork
+	ImpersonateConstrained
 	edgeKinds
 
 	firstProven = ChangeWebhooks
@@ -288,6 +289,8 @@ var edgeTable = [edgeKinds]edgeInfo{
 		"the API server reaches a server of the attacker's, and the secrets are written from then on", "remove the right to write webhook configurations"},
 	OpenNetwork: {"open-network", "T1562.007", "has network policies let its own pods in, and connects to TO",
 		"it is in the network of the cluster with a pod that policies let out, and what closes the connection is a network policy, to which any other adds", "remove the right to write network policies"},
+	ImpersonateConstrained: {"impersonate-constrained", "T1548,T1078", "sends requests as somebody else, of the kinds that its rights name, and so gets TO",
+		"the API server has the feature ConstrainedImpersonation, which is on by default from 1.36", "remove the rights to impersonate:... or to impersonate-on:..."},
 	HostPathVolume: {"host-path-volume", "T1611", "makes a volume of the node's file system and mounts it with a claim, which Pod Security lets pass",
 		"it may make persistent volumes, claims and pods", "remove the right to create persistent volumes"},
 }

@@ -21,5 +21,5 @@ var edgeLabels = [edgeKinds]string{
 	ProxyKubelet: "asks the kubelet", MintToken: "has a token made", ForgeToken: "makes a token Secret", ImpersonateAccount: "impersonates it", ImpersonateUser: "impersonates", ImpersonateGroup: "impersonates the group",
 	GrantRole: "binds itself to a role", RewriteRole: "rewrites its role", ForgeCertificate: "signs a certificate", MapAWSIdentity: "maps its AWS identity", RelabelNamespace: "relabels the namespace",
 	HostPathVolume: "makes a host volume", ForgeBootstrapToken: "makes a bootstrap token", ChangeWebhooks: "adds a webhook", ChangePolicies: "adds a mutating policy", HijackAPI: "hijacks an API group",
-	HijackConversion: "hijacks conversion", KubeletCertificate: "gets a node certificate", StealPods: "draws pods to its node", ReadByWebhook: "sees it written", OpenNetwork: "opens the network",
+	HijackConversion: "hijacks conversion", KubeletCertificate: "gets a node certificate", StealPods: "draws pods to its node", ReadByWebhook: "sees it written", OpenNetwork: "opens the network", ImpersonateConstrained: "acts as another for it",
 }

@@ -34,6 +34,7 @@ func (b *builder) namedRights() {
 			list, more := role.Named()
 			is = names{len(list) > 0, more&^role.Rights(false)&stepRights != 0}
 			narrow[role] = is
+			b.someConstrained = b.someConstrained || constrains(role, list)
 		}
 		if is.more {
 			b.lacks(namesBeyond)

@@ -65,6 +65,7 @@ func (b *builder) rights() {
 		}
 	}
 	b.namedRights()
+	b.constrained()
 	b.takeovers()
 	b.anybody()
 	b.bootstrap()
@@ -182,22 +183,21 @@ const createsUpgrades = 35
 // upgrades says how certain a step is that may be a connection to a pod, or to the
 // one of a name. The version is assumed, so what get alone gives since is unknown.
 func (b *builder) upgrades(s access.Subject, of step, namespace, name string) Certainty {
-	var parts []string
-	switch of.right {
-	case access.ExecPods:
-		parts = []string{"exec", "attach"}
-	case access.PortForward:
-		parts = []string{"portforward"}
-	}
-	if len(parts) == 0 || b.options.KubernetesMinor < createsUpgrades {
+	if !b.upgraded(of.right) {
 		return of.certainty
 	}
-	for _, part := range parts {
+	for _, part := range map[access.Right][]string{access.ExecPods: {"exec", "attach"}, access.PortForward: {"portforward"}}[of.right] {
 		if _, ok := b.asked(s, access.Request{Resource: "pods", Subresource: part, Namespace: namespace, Name: name}, "create"); ok {
 			return of.certainty
 		}
 	}
 	return Unknown
+}
+
+// upgraded reports whether a right may be a connection for which get alone may not
+// be enough.
+func (b *builder) upgraded(r access.Right) bool {
+	return (r == access.ExecPods || r == access.PortForward) && b.options.KubernetesMinor >= createsUpgrades
 }
 
 // target returns the vertex of what a right leads to.

@@ -15,12 +15,17 @@ import (
 // knownVerbs are the verbs that the API server asks for: those of HTTP requests for
 // objects and for URL paths, and those that single checks have.
 var knownVerbs = strings.Fields(`get list watch create update patch delete deletecollection
-	impersonate bind escalate approve sign attest use post put head options
+	impersonate impersonate:user-info impersonate:serviceaccount impersonate:arbitrary-node impersonate:associated-node
+	bind escalate approve sign attest use post put head options
 	request-serviceaccounts-token-audience unsafe-delete-ignore-read-errors`)
 
 // checkVerb refuses a verb that neither the API server asks for nor a rule names.
 func checkVerb(a *access.Analysis, verb string) error {
-	if verb == "*" || slices.Contains(knownVerbs, verb) || a.NamesVerb(verb) {
+	asked := verb
+	if mode, on, ok := strings.Cut(strings.TrimPrefix(verb, "impersonate-on:"), ":"); ok && strings.HasPrefix(verb, "impersonate-on:") && slices.Contains(knownVerbs, "impersonate:"+mode) {
+		asked = on // a request that is made as somebody else
+	}
+	if verb == "*" || slices.Contains(knownVerbs, asked) || a.NamesVerb(verb) {
 		return nil
 	}
 	return fmt.Errorf("verb %q is none that is asked for, and no rule names it%s", verb, meant(verb, knownVerbs))
