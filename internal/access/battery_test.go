@@ -24,7 +24,7 @@ var battery = map[Right]struct{ yes, no []string }{
 	ExecPods:               {[]string{"create pods/exec", "get pods/exec", "create pods/attach", "get pods/attach", "create */exec"}, []string{"delete pods/exec", "create pods", "create pods/*", "create exec"}},
 	CreatePods:             {[]string{"create pods", "create pods="}, []string{"patch pods", "create pods.apps", "create pods=one", "create pods/exec"}},
 	CreateWorkloads:        {eachOf("create", workloads), append(eachOf("patch", workloads), "create deployments", "create jobs.apps", "create pods")},
-	ModifyWorkloads:        {append(eachOf("update,patch", workloads), "update pods", "patch pods"), append(eachOf("create,delete", workloads), "update deployments/scale.apps")},
+	ModifyWorkloads:        {append(eachOf("update,patch", templates), "update pods", "patch pods"), append(eachOf("create,delete", workloads), "update deployments/scale.apps", "update jobs.batch")},
 	EphemeralContainers:    {[]string{"update pods/ephemeralcontainers", "patch pods/ephemeralcontainers"}, []string{"get pods/ephemeralcontainers", "patch pods"}},
 	PortForward:            {[]string{"create pods/portforward", "get pods/portforward"}, []string{"create pods", "patch pods/portforward"}},
 	Impersonate:            {[]string{"impersonate serviceaccounts", "!impersonate users", "!impersonate groups", "!impersonate users=system:admin", "!impersonate groups=system:masters", "!impersonate uids.authentication.k8s.io"}, []string{"impersonate users=jo", "impersonate groups=ops", "get users", "impersonate users.apps"}},
@@ -58,7 +58,7 @@ var battery = map[Right]struct{ yes, no []string }{
 		"impersonate:arbitrary-node nodes", "impersonate:user-info users.authentication.k8s.io=jo", "impersonate-on:user-info:get users.authentication.k8s.io"}},
 	CreateSecrets:        {[]string{"create secrets", "create secrets="}, []string{"update secrets", "create secrets=one"}},
 	ModifyPods:           {[]string{"update pods", "patch pods"}, []string{"create pods", "patch pods/status"}},
-	ModifyControllers:    {eachOf("update,patch", workloads), append(eachOf("create", workloads), "patch pods")},
+	ModifyControllers:    {eachOf("update,patch", templates), append(eachOf("create", workloads), "patch pods", "patch jobs.batch")},
 	UpdateApproval:       {[]string{"!update " + csrApproval, "!patch " + csrApproval}, []string{"approve " + signers, "update " + csr}},
 	ApproveSigners:       {[]string{"!approve " + signers, "!approve " + signers + "=kubernetes.io/*"}, []string{"update " + csrApproval, "approve " + signers + "=example.org/tls"}},
 	PatchNamespaces:      {[]string{"update namespaces", "patch namespaces", "update namespaces/status", "update namespaces/finalize"}, []string{"create namespaces", "patch namespaces=shop"}},
@@ -87,7 +87,8 @@ var battery = map[Right]struct{ yes, no []string }{
 }
 
 const (
-	workloads   = "deployments.apps statefulsets.apps daemonsets.apps replicasets.apps jobs.batch cronjobs.batch replicationcontrollers"
+	templates   = "deployments.apps statefulsets.apps daemonsets.apps replicasets.apps cronjobs.batch replicationcontrollers" // that can change
+	workloads   = templates + " jobs.batch"
 	ofRBAC      = ".rbac.authorization.k8s.io"
 	csr         = "certificatesigningrequests.certificates.k8s.io"
 	csrApproval = "certificatesigningrequests/approval.certificates.k8s.io"

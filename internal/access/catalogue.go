@@ -116,7 +116,7 @@ var catalogue = [rightCount]definition{
 		gain: "Puts another image or command into what runs already.",
 		needs: []Need{
 			inNamespaces(change, "apps", controllers),
-			inNamespaces(change, "batch", "jobs,cronjobs"),
+			inNamespaces(change, "batch", "cronjobs"), // the template of a Job stays
 			inNamespaces(change, "", "replicationcontrollers,pods"),
 		}},
 	EphemeralContainers: {name: "ephemeral-containers", group: "run code", severity: model.High, attack: "T1609,T1610",
@@ -246,7 +246,7 @@ var catalogue = [rightCount]definition{
 		gain: "Rewrites the pod template of a workload: image, command, service account, mounts.",
 		needs: []Need{
 			inNamespaces(change, "apps", controllers),
-			inNamespaces(change, "batch", "jobs,cronjobs"),
+			inNamespaces(change, "batch", "cronjobs"),
 			inNamespaces(change, "", "replicationcontrollers"),
 		}},
 	UpdateApproval: {name: "update-csr-approval", group: "become someone", severity: model.Medium, attack: "T1649", part: "approve-csr",

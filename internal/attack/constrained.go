@@ -258,7 +258,7 @@ func (i *impersonator) intersect(whom access.Subject, acts []access.Proof, reque
 func (i *impersonator) hasWorkload(q *access.Request) bool {
 	return slices.ContainsFunc(i.Graph.workloads, func(w workload) bool {
 		key := &w.Object.Key
-		return key.Group == q.Group && strings.ToLower(key.Kind)+"s" == q.Resource && (q.Namespace == "" || q.Namespace == key.Namespace)
+		return key.Group == q.Group && slices.Contains(rewritten(key.GroupKind), q.Resource) && (q.Namespace == "" || q.Namespace == key.Namespace)
 	})
 }
 

@@ -70,6 +70,11 @@ metadata: {name: agent, namespace: shop}
 spec: {selector: {matchLabels: {app: agent}}, template: {metadata: {labels: {app: agent}}, spec: {containers: [{name: c, image: "registry.example/agent:1"}]}}}
 `
 
+const cronJob = `
+---
+{apiVersion: batch/v1, kind: CronJob, metadata: {name: nightly, namespace: shop}, spec: {schedule: "0 0 * * *", jobTemplate: {spec: {template: {spec: {restartPolicy: Never, containers: [{name: c, image: x}]}}}}}}
+`
+
 const crd = `
 ---
 {apiVersion: apiextensions.k8s.io/v1, kind: CustomResourceDefinition, metadata: {name: backups.ops.example.com}, spec: {group: ops.example.com, names: {kind: Backup, plural: backups}}}
@@ -310,6 +315,8 @@ spec: {parentRefs: [{name: gw}], rules: [{backendRefs: [{name: web, port: 80}]}]
 	{CreatePods, role(true, "{apiGroups: [batch], resources: [jobs], verbs: [create], resourceNames: [own]}, {apiGroups: [batch], resources: [jobs], verbs: [patch], resourceNames: [own]}"),
 		"service account shop/default -> own pods of the cluster, certain", []string{"[patch], resourceNames: [own] => [patch], resourceNames: [other]", "[patch] => [update]", "[create] => [get]"}},
 	{ChangeWorkloads, deploy("web", "", "") + role(false, rule("patch", "apps", "deployments")), "service account shop/default -> own pods in namespace shop, certain", []string{"[patch] => [get]", "[deployments] => [statefulsets]", "namespace: shop}\nspec:\n  selector => namespace: other}\nspec:\n  selector"}},
+	{ChangeWorkloads, deploy("web", "", "") + role(false, rule("patch", "apps", "replicasets")), "service account shop/default -> own pods in namespace shop, certain", []string{"[patch] => [get]", "kind: Deployment => kind: StatefulSet"}},
+	{ChangeWorkloads, cronJob + role(false, rule("patch", "batch", "cronjobs")), "service account shop/default -> own pods in namespace shop, certain", []string{"[patch] => [get]", "[cronjobs] => [jobs]"}},
 	{ChangeWorkloads, role(true, rule("patch", "apps", "daemonsets")), "service account shop/default -> all pods in namespace kube-system, likely",
 		[]string{"[patch] => [get]", "daemonsets => statefulsets", "kind: ClusterRole\nmetadata: {name: r}\nrules => kind: ClusterRole\nmetadata: {name: cluster-admin}\nrules",
 			"---\napiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\n => ---\n{apiVersion: v1, kind: Pod, metadata: {name: proxy, namespace: kube-system}, spec: {containers: [{name: c, image: x}]}}\n---\napiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\n"}},

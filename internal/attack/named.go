@@ -111,7 +111,8 @@ func (b *builder) namedRight(s access.Subject, r access.NamedRight) {
 		b.made = append(b.made, edge{b.subject(s), to, note, kind, c, byName | r.Right})
 	}
 	for _, name := range r.Names {
-		namespaces := b.namespacesOf(name)
+		resource, _, _ := strings.Cut(r.Resource, "/")
+		namespaces := b.namespacesOf(name, resource)
 		if r.Namespace != "" {
 			namespaces = []int32{b.namespace(r.Namespace)}
 		}
@@ -203,15 +204,23 @@ func (b *builder) onNode(name string, each func(workload int32, c Certainty)) {
 }
 
 // namespacesOf returns the namespaces with an account, a secret or a workload of
-// a name, or a StatefulSet whose pod may have it.
-func (b *builder) namespacesOf(name string) []int32 {
+// a name, or a StatefulSet whose pod may have it, or a pod or a ReplicaSet of a
+// workload, where the resource is these.
+func (b *builder) namespacesOf(name, resource string) []int32 {
 	all := slices.Clone(b.withName.namespaces[nameHash(name)])
 	if set, ok := setOf(name); ok {
 		all = append(all, b.withName.namespaces[nameHash(set)]...)
-		slices.Sort(all)
-		all = slices.Compact(all)
 	}
-	return all
+	if kind, ok := map[string]model.GroupKind{"pods": model.PodKind, replicaSets: model.ReplicaSetKind}[resource]; ok {
+		b.lookups += len(b.namespaces)
+		for ns := range b.namespaces {
+			if b.get(kind, int32(ns), name) != nil {
+				all = append(all, int32(ns))
+			}
+		}
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
 }
 
 // byName marks the right of an edge as one over some names: its note is then a
@@ -255,15 +264,23 @@ func (b *builder) namedIn(r access.Right, resource, name string, ns int32, exist
 		}
 	case access.ModifyControllers:
 		for _, w := range b.withName.workloads[key] {
-			if o := b.Graph.workloads[w].Object; strings.HasPrefix(resource, strings.ToLower(o.Key.Kind)) {
+			if gk := b.Graph.workloads[w].Object.Key.GroupKind; slices.Index(rewritten(gk), resource) == 0 {
 				give(b.at(RunPods, ns), ChangeWorkloads, Certain)
 			}
+		}
+		if resource == replicaSets && b.get(model.ReplicaSetKind, ns, name) != nil {
+			give(b.at(RunPods, ns), ChangeWorkloads, Certain)
 		}
 	}
 }
 
+// get returns an object of the snapshot, or nil.
+func (b *builder) get(gk model.GroupKind, ns int32, name string) *model.Object {
+	return b.snapshot.Get(model.Key{Cluster: b.cluster(), Namespace: b.namespaces[ns], GroupKind: gk, Name: name})
+}
+
 // withPod returns the workloads of a namespace that have a pod of a name, as far
-// as names of pods are known beforehand, in order.
+// as the pod was read or names of pods are known beforehand, in order.
 func (b *builder) withPod(ns int32, name string) []int32 {
 	var all []int32
 	add := func(kind, name string) {
@@ -277,8 +294,13 @@ func (b *builder) withPod(ns int32, name string) []int32 {
 	if set, ok := setOf(name); ok {
 		add("StatefulSet", set)
 	}
+	if o := b.get(model.PodKind, ns, name); o != nil {
+		if by := b.snapshot.Controller(o); by != o {
+			add(by.Key.Kind, by.Key.Name)
+		}
+	}
 	slices.Sort(all)
-	return all
+	return slices.Compact(all)
 }
 
 // setOf returns the name of the StatefulSet that makes a pod of a name.

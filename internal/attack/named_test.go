@@ -111,3 +111,34 @@ func TestClosed(t *testing.T) {
 		}
 	}
 }
+
+// TestNamedOfWorkloads follows rights over pods and ReplicaSets of the names that
+// a Deployment's have, where they were read.
+func TestNamedOfWorkloads(t *testing.T) {
+	byName := func(cluster bool, group, resource, verb, name string) string {
+		return role(cluster, "{apiGroups: ['"+group+"'], resources: ["+resource+"], verbs: ["+verb+"], resourceNames: ["+name+"]}")
+	}
+	subject := strings.NewReplacer("namespace: shop}\nr", "namespace: a}\nr", "{name: r, namespace: shop}", "{name: r, namespace: a}", "{name: b, namespace: shop}", "{name: b, namespace: a}").Replace
+	const job = "\n---\n{apiVersion: batch/v1, kind: Job, metadata: {name: once, namespace: a}, spec: {template: {spec: {restartPolicy: Never, containers: [{name: c, image: x}]}}}}"
+	for _, c := range []struct{ yaml, want string }{
+		{byName(true, "", "pods/exec", "create", "live-1-2"), "exec-pods: service account shop/default -> Deployment a/live, certain"},
+		{byName(false, "", "pods/exec", "create", "live-1-2"), "exec-pods: service account shop/default -> Deployment a/live, certain"},
+		{byName(false, "", "pods/exec", "create", "live-1-9"), ""},
+		{byName(true, "apps", "replicasets", "patch", "live-1"), "change-workloads: service account shop/default -> own pods in namespace a, certain"},
+		{byName(false, "apps", "replicasets", "patch", "live-1"), "change-workloads: service account shop/default -> own pods in namespace a, certain"},
+		{byName(false, "apps", "replicasets", "patch", "live"), ""},
+		{byName(false, "apps", "deployments", "patch", "live"), "change-workloads: service account shop/default -> own pods in namespace a, certain"},
+		{byName(false, "batch", "jobs", "patch", "once"), ""},
+		{role(true, rule("patch", "batch", "jobs")), ""},
+	} {
+		var got string
+		for _, told := range graphOf(t, true, parse(t, liveYAML+job+subject(c.yaml))...).told() {
+			if strings.Contains(told, "service account shop/default -> ") && !strings.HasPrefix(told, "member") {
+				got = told
+			}
+		}
+		if got != c.want {
+			t.Errorf("%q, want %q, of %s", got, c.want, c.yaml)
+		}
+	}
+}

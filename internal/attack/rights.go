@@ -253,8 +253,11 @@ func (r rewriter) some(in span) bool {
 	for w := in.first; w < in.last; w++ {
 		gk := r.Graph.workloads[w].Object.Key.GroupKind
 		may, known := r.may[gk]
-		if !known && gk != model.PodKind {
-			_, may = r.asked(r.subject, access.Request{Group: gk.Group, Resource: strings.ToLower(gk.Kind) + "s", Namespace: r.namespace}, change[1:]...)
+		if !known {
+			may = slices.ContainsFunc(rewritten(gk), func(resource string) bool {
+				_, ok := r.asked(r.subject, access.Request{Group: gk.Group, Resource: resource, Namespace: r.namespace}, change[1:]...)
+				return ok
+			})
 			r.may[gk] = may
 		}
 		if may {
@@ -262,6 +265,22 @@ func (r rewriter) some(in span) bool {
 		}
 	}
 	return false
+}
+
+const replicaSets = "replicasets"
+
+// rewritten returns the resources of which an object gives pods by another template,
+// where there is a workload of a kind. The ReplicaSets of a Deployment start pods as
+// they say until it scales them down, and go on when their labels are no longer its
+// own. The template of a Job does not change, nor does a pod's, save for images.
+func rewritten(gk model.GroupKind) []string {
+	switch gk {
+	case model.PodKind, model.JobKind:
+		return nil
+	case model.DeploymentKind:
+		return []string{"deployments", replicaSets}
+	}
+	return []string{strings.ToLower(gk.Kind) + "s"}
 }
 
 // awsAuth is the ConfigMap that maps AWS identities.
