@@ -82,7 +82,6 @@ const (
 	ExposeHost
 	AnonymousAPI
 	ExploitService
-	ForwardPorts
 	ProxyService
 	EscapeMount // the first of those that a user namespace closes
 	EscapeNsenter
@@ -125,6 +124,7 @@ const (
 	ExecPods
 	DebugPods
 	PatchPods
+	ForwardPorts
 	CreatePods
 	ChangeWorkloads
 	ProxyKubelet

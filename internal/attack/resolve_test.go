@@ -258,6 +258,28 @@ func TestStepsConnect(t *testing.T) {
 	}
 }
 
+// TestEveryStepIsShown expects each step by a right to show the binding and the rule
+// that give it, and a change that takes the right away.
+func TestEveryStepIsShown(t *testing.T) {
+	for _, right := range []string{rule("create", "", "pods/portforward"), rule("get", "", "services/proxy"), rule("create", "", "pods/exec"), rule("patch", "", "pods")} {
+		web := deploy("web", "", "ports: [{containerPort: 80}]")
+		g := graphOf(t, true, parse(t, web+deploy("db", "", "ports: [{containerPort: 80}]")+strings.Replace(role(false, right), "name: default, namespace: shop", "name: robot, namespace: data", 1))...)
+		from, err := g.Source("sa/data/robot")
+		if err != nil {
+			t.Fatal(err)
+		}
+		to, _ := g.Target("pod/shop/db")
+		stages := g.Stages(g.Distances(to...).Shortest(from[0]))
+		if len(stages) < 2 || len(stages[1].Step.Evidence) != 2 || !strings.HasPrefix(stages[1].Step.Evidence[1].Text, "Role r allows ") {
+			t.Errorf("%s: %+v", right, stages)
+		}
+		remedies, err := g.Remedies(Query{From: "sa/data/robot", To: "pod/shop/db"}, 5)
+		if err != nil || len(remedies) == 0 || remedies[0].Closed != 1 {
+			t.Errorf("%s: %v, %v", right, remedies, err)
+		}
+	}
+}
+
 // TestUpgrades holds that get alone runs commands before the version that asks for
 // create.
 func TestUpgrades(t *testing.T) {

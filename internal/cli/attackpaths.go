@@ -87,6 +87,8 @@ type attackReport struct {
 	Missing    bool   // an end of the paths was not read, of which Unread says why
 	Unread     string // why a path may be there although none was found: what a cluster did not show; or empty
 	Problems   []model.Problem
+	// Unfollowed are dangerous rights that no step follows from, where no path was found.
+	Unfollowed []attack.Unfollowed
 	// Unheard are containers from which there would be a path, and of which no port is
 	// known, where no path was found.
 	Unheard []attack.Vertex
@@ -194,6 +196,7 @@ func (f *attackFlags) report(s *model.Snapshot) (*attackReport, error) {
 		for _, v := range d.Unheard() {
 			r.Unheard = append(r.Unheard, g.Vertex(v))
 		}
+		r.Unfollowed = g.Unfollowed(ends.Entries)
 		return r, nil
 	}
 	for _, c := range d.Chokes(ends.Entries, ends.To, shownChokes) {

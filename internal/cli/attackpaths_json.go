@@ -85,10 +85,20 @@ type attackReportJSON struct {
 	Doubt string `json:"doubt,omitempty"`
 	// Incomplete says why there may be more paths.
 	Incomplete string `json:"incomplete,omitempty"`
+	// Unfollowed are dangerous rights that no step follows from, where no path was found.
+	Unfollowed []attackRightJSON `json:"unfollowedRights,omitempty"`
 	// Unheard are containers from which there would be a path, and of which no port is
 	// known, where no path was found.
 	Unheard  []attackVertexJSON `json:"undeclaredListeners,omitempty"`
 	Problems []string           `json:"problems"`
+}
+
+type attackRightJSON struct {
+	Right     string         `json:"right"`
+	Severity  model.Severity `json:"severity"`
+	Holder    string         `json:"holder"`
+	Namespace string         `json:"namespace,omitempty"` // none for the whole cluster
+	Gain      string         `json:"gain"`
 }
 
 func asAttackVertex(v attack.Vertex) attackVertexJSON {
@@ -127,6 +137,9 @@ func attackJSON(r *attackReport) attackReportJSON {
 			s := &r.Plan.Steps[i]
 			out.Plan.Steps = append(out.Plan.Steps, attackPlanStepJSON{asAttackRemedy(&s.Remedy), s.Left})
 		}
+	}
+	for _, u := range r.Unfollowed {
+		out.Unfollowed = append(out.Unfollowed, attackRightJSON{u.Right.String(), u.Right.Info().Severity, u.Holder.String(), u.Namespace, u.Right.Info().Gain})
 	}
 	for _, v := range r.Unheard {
 		out.Unheard = append(out.Unheard, asAttackVertex(v))

@@ -34,6 +34,7 @@ func (p *attackPrinter) report(r *attackReport) error {
 		case !r.Closed:
 			p.wrapped(0, dim, "Other bindings, policies and workloads may live elsewhere; --closed-world takes what was read for all there is.")
 		}
+		p.unfollowed(r)
 		return p.w.Flush()
 	}
 	for i, stages := range r.Paths {
@@ -60,6 +61,32 @@ func (p *attackPrinter) incomplete(r *attackReport) {
 	if r.Incomplete != "" {
 		p.wrapped(0, yellow, "There may be more paths: "+r.Incomplete+".")
 	}
+}
+
+// mostUnfollowed is how many rights are named of those that no step follows from.
+const mostUnfollowed = 8
+
+// unfollowed names dangerous rights that no step follows from, so that nobody takes
+// who holds them for harmless.
+func (p *attackPrinter) unfollowed(r *attackReport) {
+	if len(r.Unfollowed) == 0 {
+		return
+	}
+	p.wrapped(0, yellow, "That does not make the attacker harmless: it would hold rights that no step here follows from.")
+	for i, u := range r.Unfollowed {
+		if i == mostUnfollowed {
+			p.wrapped(2, dim, fmt.Sprintf("and %d more, which -o json lists", len(r.Unfollowed)-i))
+			break
+		}
+		p.wrapped(2, "", u.Right.String()+" of "+u.Holder.String()+", "+unfollowedScope(u)+": "+u.Right.Info().Gain)
+	}
+}
+
+func unfollowedScope(u attack.Unfollowed) string {
+	if u.Namespace == "" {
+		return "in the whole cluster"
+	}
+	return "in namespace " + u.Namespace
 }
 
 // unheard says which listeners were left aside.
