@@ -1,6 +1,7 @@
 package access
 
 import (
+	"iter"
 	"slices"
 
 	"ullage.dev/ullage/internal/tree"
@@ -10,8 +11,9 @@ import (
 // name makes by apply. These may be two rules.
 
 // eachRight calls give for each right that a rule of a list gives, by itself or,
-// for some names, with others of the list.
-func eachRight(rules *tree.Node, give func(Rule, given)) {
+// for some names, with others of the list; and wait for those that it gives with
+// rules of other roles only.
+func eachRight(rules *tree.Node, give, wait func(Rule, given)) {
 	var others applier
 	for i := range rules.Children() {
 		rule := Rule{rules.At(i)}
@@ -20,7 +22,13 @@ func eachRight(rules *tree.Node, give func(Rule, given)) {
 				if others.rules == nil {
 					others = applier{rules, map[appliedTo]*patchable{}}
 				}
-				if g.some = others.names(rule, g.need); len(g.some) == 0 {
+				var waiting []string
+				if g.some, waiting = others.names(rule, g.need); len(waiting) > 0 {
+					waits := g
+					waits.some = waiting
+					wait(rule, waits)
+				}
+				if len(g.some) == 0 {
 					return
 				}
 			}
@@ -69,20 +77,21 @@ type patchable struct {
 	names map[uint64]bool
 }
 
-// names returns those of a rule's names that may be patched.
-func (a *applier) names(rule Rule, n *need) []string {
+// names returns those of a rule's names that may be patched, and the others.
+func (a *applier) names(rule Rule, n *need) (names, others []string) {
 	to := appliedTo{n.group, n.resource}
 	if a.found[to] == nil {
 		a.found[to] = a.patchable(to)
 	}
-	var names []string
 	for i := range rule.Node.Get("resourceNames").Children() {
 		name := rule.Node.Get("resourceNames").At(i)
 		if p := a.found[to]; p.all || p.names[name.Hash()] {
 			names = append(names, name.Str())
+		} else {
+			others = append(others, name.Str())
 		}
 	}
-	return names
+	return names, others
 }
 
 func (a *applier) patchable(to appliedTo) *patchable {
@@ -102,4 +111,74 @@ func (a *applier) patchable(to appliedTo) *patchable {
 		}
 	}
 	return p
+}
+
+// AppliedRight is a right over objects of some names only, which a subject makes by
+// apply: one role allows to create them, another to patch them.
+type AppliedRight struct {
+	Named
+	Namespace string  // "" for the whole cluster
+	Proofs    []Proof // of both
+}
+
+// Applied yields the rights that subjects have over some names by two roles, one of
+// which binds the subject by its name and allows to create them, as far as that is
+// written in the role itself. What one role gives, [Analysis.Restricted] yields.
+func (a *Analysis) Applied() iter.Seq2[Subject, AppliedRight] {
+	return func(yield func(Subject, AppliedRight) bool) {
+		for b := range a.All() {
+			role := b.Role()
+			if role == nil || len(role.own.waiting) == 0 {
+				continue
+			}
+			for _, s := range b.Subjects() {
+				for i := range role.own.waiting {
+					w := &role.own.waiting[i]
+					for _, n := range a.apply(s, b, w) {
+						n.Proofs = append([]Proof{{s, b, role, w.rule}}, n.Proofs...)
+						if !yield(s, n) {
+							return
+						}
+					}
+				}
+			}
+		}
+	}
+}
+
+// apply returns where a subject may patch which of the names that a binding allows it
+// to create: in the scope of the binding, and otherwise in the namespaces of others.
+func (a *Analysis) apply(s Subject, b Binding, w *waiting) []AppliedRight {
+	if w.cluster && b.Namespace() != inCluster {
+		return nil
+	}
+	scopes := []string{b.Namespace()}
+	if b.Namespace() == inCluster && !w.cluster {
+		for other := range a.Bindings(s) {
+			if !slices.Contains(scopes, other.Namespace()) {
+				scopes = append(scopes, other.Namespace())
+			}
+		}
+	}
+	var all []AppliedRight
+	everywhere := map[string]bool{} // patched in the whole cluster
+	for _, scope := range scopes {
+		n := AppliedRight{Named: w.Named, Namespace: scope}
+		n.Names = nil
+		for _, name := range w.Names {
+			q := Request{Verb: "patch", Group: w.group, Resource: w.Resource, Namespace: scope, Name: name}
+			if everywhere[name] {
+				continue
+			}
+			if answer := a.Can(s, &q); answer.Verdict == Yes && answer.Proof != nil {
+				everywhere[name] = scope == inCluster
+				n.Names, n.Proofs = append(n.Names, name), append(n.Proofs, *answer.Proof)
+			}
+		}
+		n.Proofs = slices.Compact(n.Proofs)
+		if len(n.Names) > 0 {
+			all = append(all, n)
+		}
+	}
+	return all
 }

@@ -209,23 +209,72 @@ func TestAppliedNames(t *testing.T) {
 		if strings.Contains(rules, "binding") {
 			right = BindPods
 		}
-		a := New(snapshot(t, "{apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRole, metadata: {name: r}, rules: "+rulesIn(rules)+"}\n---\n"+
-			"{apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRoleBinding, metadata: {name: b}, roleRef: {kind: ClusterRole, name: r}, subjects: [{kind: User, name: jo}]}\n"))
-		var listed, restricted []string
-		for _, d := range a.Dangers() {
-			for _, h := range d.Holders {
-				if h.Subject == User("jo") && d.Right == right {
-					listed = append(listed, h.Names...)
+		apart := []string{rules}
+		for range 2 {
+			listed, restricted := namesOf(New(snapshot(t, bound(apart...))), right)
+			if fmt.Sprint(listed) != want || fmt.Sprint(restricted) != want {
+				t.Errorf("%q: dangers list %s of %v, and it is restricted to %v; want %s", apart, right, listed, restricted, want)
+			}
+			apart = strings.Split(rules, "; ") // by two roles
+		}
+	}
+}
+
+// bound binds user jo to a ClusterRole of each list of rules.
+func bound(roles ...string) (yaml string) {
+	for i, rules := range roles {
+		yaml += fmt.Sprintf("---\n{apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRole, metadata: {name: r%d}, rules: %s}\n---\n"+
+			"{apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRoleBinding, metadata: {name: b%[1]d}, roleRef: {kind: ClusterRole, name: r%[1]d}, subjects: [{kind: User, name: jo}]}\n", i, rulesIn(rules))
+	}
+	return yaml
+}
+
+// namesOf returns the names over which user jo has a right, as dangers list them and
+// as it is restricted to.
+func namesOf(a *Analysis, right Right) (listed, restricted []string) {
+	for _, d := range a.Dangers() {
+		for _, h := range d.Holders {
+			if h.Subject == User("jo") && d.Right == right {
+				listed = append(listed, h.Names...)
+			}
+		}
+	}
+	for n := range a.Restricted(User("jo")) {
+		if n.Right == right {
+			restricted = append(restricted, n.Names...)
+		}
+	}
+	for s, n := range a.Applied() {
+		if s == User("jo") && n.Right == right {
+			restricted = append(restricted, n.Names...)
+		}
+	}
+	return listed, restricted
+}
+
+// TestAppliedScopes makes what one role allows to create and another to patch where
+// both hold.
+func TestAppliedScopes(t *testing.T) {
+	role := func(name, namespace, verb string) string {
+		return fmt.Sprintf("---\n{apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRole, metadata: {name: %s}, rules: [{apiGroups: [''], resources: [pods], verbs: [%s], resourceNames: [one]}]}\n---\n"+
+			"{apiVersion: rbac.authorization.k8s.io/v1, kind: %[3]s, metadata: {name: %[1]s%[4]s}, roleRef: {kind: ClusterRole, name: %[1]s}, subjects: [{kind: User, name: jo}]}\n",
+			name, verb, map[bool]string{true: "ClusterRoleBinding", false: "RoleBinding"}[namespace == ""], map[bool]string{false: ", namespace: " + namespace}[namespace == ""])
+	}
+	for _, c := range []struct {
+		create, patch string
+		want          []string
+	}{{"", "", []string{""}}, {"a", "", []string{"a"}}, {"", "a", []string{"a"}}, {"a", "a", []string{"a"}}, {"a", "b", nil}} {
+		var got []string
+		for s, n := range New(snapshot(t, role("create", c.create, "create")+role("patch", c.patch, "patch"))).Applied() {
+			if s == User("jo") && n.Right == CreatePods {
+				got = append(got, n.Namespace)
+				if len(n.Proofs) != 2 || n.Proofs[0] == n.Proofs[1] {
+					t.Errorf("%+v: %v", c, n.Proofs)
 				}
 			}
 		}
-		for n := range a.Restricted(User("jo")) {
-			if n.Right == right {
-				restricted = append(restricted, n.Names...)
-			}
-		}
-		if fmt.Sprint(listed) != want || fmt.Sprint(restricted) != want {
-			t.Errorf("%s: dangers list %s of %v, and it is restricted to %v; want %s", rules, right, listed, restricted, want)
+		if !slices.Equal(got, c.want) {
+			t.Errorf("%+v: %q", c, got)
 		}
 	}
 }

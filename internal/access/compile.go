@@ -34,6 +34,7 @@ type need struct {
 	right    Right
 	cluster  bool
 	resource string
+	inGroup  string // group
 }
 
 // compiledCatalogue is the catalogue, made for looking up what a rule gives.
@@ -72,7 +73,7 @@ var unnamedVerbs = []string{"create", "list", "watch", "deletecollection"}
 var neverStored = []string{"tokenreviews", "subjectaccessreviews", "bindings"}
 
 func (c *compiledCatalogue) add(r Right, from *Need, resource string) {
-	n := need{right: r, group: hashOf(from.Group), cluster: from.Cluster, resource: resource, applied: !slices.Contains(neverStored, resource)}
+	n := need{right: r, group: hashOf(from.Group), cluster: from.Cluster, resource: resource, inGroup: from.Group, applied: !slices.Contains(neverStored, resource)}
 	for _, name := range from.Names {
 		n.names = append(n.names, hashOf(name))
 	}
@@ -102,7 +103,16 @@ func (c *compiledCatalogue) add(r Right, from *Need, resource string) {
 // ruleSet is what a list of rules gives.
 type ruleSet struct {
 	bothScopes
-	named []Named
+	named   []Named
+	waiting []waiting
+}
+
+// waiting is a right over names that a rule allows to create and no rule of its role
+// to patch: with another role it may be one.
+type waiting struct {
+	Named
+	group string
+	rule  Rule
 }
 
 // bothScopes are the rights that rules give for every name, bound in the whole
@@ -128,6 +138,8 @@ func compileRules(rules *tree.Node) *ruleSet {
 			seen[key] = true
 			set.named = append(set.named, Named{key.right, key.resource, g.names(rule), g.cluster, key.names})
 		}
+	}, func(rule Rule, g given) {
+		set.waiting = append(set.waiting, waiting{Named{g.right, g.need.resource, g.some, g.cluster, g.hashOf(rule)}, g.need.inGroup, rule})
 	})
 	return set
 }

@@ -43,6 +43,11 @@ func (a *Analysis) Dangers() []Danger {
 	for s, ways := range a.Takeovers() {
 		l.takeovers(s, ways)
 	}
+	for s, n := range a.Applied() {
+		if rights := a.Rights(s).In(n.Namespace); !rights.Has(n.Right) && !rights.Has(WildcardAll) {
+			l.holders[n.Right] = append(l.holders[n.Right], Holder{s, n.Namespace, n.Names, n.Proofs, s.System()})
+		}
+	}
 	var dangers []Danger
 	for r, holders := range l.holders {
 		if len(holders) == 0 {
@@ -112,7 +117,7 @@ func (r *Role) ownSources() []source {
 			s.names, s.named = g.names(rule), g.hashOf(rule)
 		}
 		all = append(all, s)
-	})
+	}, func(Rule, given) {})
 	return firstOf(all)
 }
 

@@ -314,6 +314,9 @@ spec: {parentRefs: [{name: gw}], rules: [{backendRefs: [{name: web, port: 80}]}]
 	{CreatePods, role(false, "{apiGroups: [''], resources: [pods], verbs: [create, patch], resourceNames: [own]}"), "service account shop/default -> own pods in namespace shop, certain", []string{"create, patch => create", "create, patch => patch"}},
 	{CreatePods, role(true, "{apiGroups: [batch], resources: [jobs], verbs: [create], resourceNames: [own]}, {apiGroups: [batch], resources: [jobs], verbs: [patch], resourceNames: [own]}"),
 		"service account shop/default -> own pods of the cluster, certain", []string{"[patch], resourceNames: [own] => [patch], resourceNames: [other]", "[patch] => [update]", "[create] => [get]"}},
+	{CreatePods, role(true, "{apiGroups: [batch], resources: [jobs], verbs: [create], resourceNames: [own]}") +
+		other(false, "{kind: ServiceAccount, name: default, namespace: shop}", "{apiGroups: [batch], resources: [jobs], verbs: [patch], resourceNames: [own]}"),
+		"service account shop/default -> own pods in namespace data, certain", []string{"[patch], resourceNames: [own] => [patch], resourceNames: [other]", "[patch] => [update]", "[create] => [get]"}},
 	{ChangeWorkloads, deploy("web", "", "") + role(false, rule("patch", "apps", "deployments")), "service account shop/default -> own pods in namespace shop, certain", []string{"[patch] => [get]", "[deployments] => [statefulsets]", "namespace: shop}\nspec:\n  selector => namespace: other}\nspec:\n  selector"}},
 	{ChangeWorkloads, deploy("web", "", "") + role(false, rule("patch", "apps", "replicasets")), "service account shop/default -> own pods in namespace shop, certain", []string{"[patch] => [get]", "kind: Deployment => kind: StatefulSet"}},
 	{ChangeWorkloads, cronJob + role(false, rule("patch", "batch", "cronjobs")), "service account shop/default -> own pods in namespace shop, certain", []string{"[patch] => [get]", "[cronjobs] => [jobs]"}},

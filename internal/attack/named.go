@@ -61,6 +61,21 @@ func (b *builder) namedRights() {
 	}
 }
 
+// appliedRights adds pods and workloads that subjects may make by a name, which one
+// role lets them create and another patch.
+func (b *builder) appliedRights() {
+	for s, n := range b.access.Applied() {
+		if n.Right != access.CreatePods && n.Right != access.CreateWorkloads {
+			continue
+		}
+		ns := int32(none)
+		if n.Namespace != "" {
+			ns = b.namespace(n.Namespace)
+		}
+		b.prove(b.subject(s), b.target(RunPods, ns), CreatePods, n.Right, n.Proofs)
+	}
+}
+
 // lacks notes why steps are missing.
 func (b *builder) lacks(reason string) {
 	if !slices.Contains(b.incomplete, reason) {

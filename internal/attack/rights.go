@@ -65,6 +65,7 @@ func (b *builder) rights() {
 		}
 	}
 	b.namedRights()
+	b.appliedRights()
 	b.constrained()
 	b.takeovers()
 	b.anybody()

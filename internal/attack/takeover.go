@@ -86,36 +86,36 @@ func (b *builder) asSomebody(s access.Subject) Certainty {
 }
 
 // forgesNamed adds the tokens that come by making a Secret of a name that the
-// subject may read, in namespaces that have none of it.
+// subject may read, in namespaces that have none of it. Who may patch what has the
+// name may make it with the right to create for the name alone.
 func (b *builder) forgesNamed(s access.Subject, r access.NamedRight, name string) {
+	if _, ok := b.asked(s, access.Request{Resource: "secrets", Namespace: access.AnyNamespace, Name: name}, "create"); !ok {
+		return
+	}
 	held := b.access.Rights(s)
-	var namespaces []string
-	switch {
-	case r.Namespace != "":
-		namespaces = []string{r.Namespace}
-	case held.Cluster.Has(access.CreateSecrets):
+	namespaces := []string{r.Namespace}
+	if r.Namespace == "" {
 		namespaces = b.namespaces
-	default:
-		for _, scoped := range held.Namespaces {
-			namespaces = append(namespaces, scoped.Namespace)
-		}
+		b.lookups += len(namespaces)
 	}
 	for _, namespace := range namespaces {
-		rights := held.In(namespace)
-		if !rights.Has(access.CreateSecrets) || rights.Has(access.ForgeToken) {
+		if held.In(namespace).Has(access.ForgeToken) {
 			continue
 		}
 		ns := b.namespace(namespace)
-		if b.snapshot.Get(model.Key{Cluster: b.cluster(), Namespace: namespace, GroupKind: model.SecretKind, Name: name}) != nil {
+		if b.get(model.SecretKind, ns, name) != nil {
 			continue // what is there cannot be made
 		}
 		q := access.Request{Resource: "secrets", Namespace: namespace}
-		proofs, _ := b.asked(s, q, "create")
+		proofs, ok := b.asked(s, q, "create")
 		q.Name = name
-		read, _ := b.asked(s, q, access.SecretVerbs()...)
-		proofs = append(proofs, read...)
-		if len(proofs) == 2 {
-			b.prove(b.subject(s), b.at(AnyAccount, ns), ForgeToken, access.ForgeToken, proofs)
+		verbs := access.SecretVerbs()
+		if !ok {
+			proofs, ok = b.asked(s, q, "create")
+			verbs = []string{"patch"} // by which it is made, and read
+		}
+		if read, may := b.asked(s, q, verbs...); ok && may {
+			b.prove(b.subject(s), b.at(AnyAccount, ns), ForgeToken, access.ForgeToken, append(proofs, read...))
 		}
 	}
 }

@@ -94,6 +94,8 @@ func TestTakeoverByRoles(t *testing.T) {
 		{"binds role admin, with nobody there", role(false, rule("create", rbac, "rolebindings"), only("bind", rbac, "clusterroles", "admin")), "unknown"},
 		{"binds Roles that give nothing", role(false, rule("create", rbac, "rolebindings"), rule("bind", rbac, "roles")) + adminAccount, ""},
 		{"a token Secret of a name that it may read", role(false, rule("create", "", "secrets"), only("get", "", "secrets", "mine")) + adminAccount, "certain"},
+		{"a token Secret that it applies and reads by its name", role(false, only("create, patch", "", "secrets", "mine")) + adminAccount, "certain"},
+		{"a token Secret that it applies by its name", role(false, only("create", "", "secrets", "mine"), only("update, get", "", "secrets", "mine")) + adminAccount, ""},
 		{"a Secret that is there", role(false, rule("create", "", "secrets"), only("get", "", "secrets", "mine")) + adminAccount +
 			"\n---\n{apiVersion: v1, kind: Secret, metadata: {name: mine, namespace: shop}}", ""},
 		{"a token of the aggregation controller", role(true, only("create", "", "serviceaccounts/token", "clusterrole-aggregation-controller")), "likely"},
