@@ -179,9 +179,24 @@ func (b *builder) hijacksNamed(s access.Subject, r access.NamedRight, name strin
 			b.proven(b.subject(s), h.to(b), h.edge, h.made, append(p, made...))
 		}
 	}
-	if r.Right == access.WriteAdmissionPolicies && r.Resource == mutatingPolicies && b.binds(name) && b.oneMayBeThere(policyKind, name) {
-		if p, ok := b.asked(s, access.Request{Group: admissionGroup, Resource: mutatingPolicies, Name: name}, change[1:]...); ok {
-			b.proven(b.subject(s), b.admin, ChangePolicies, Likely, p)
+	if r.Right == access.WriteAdmissionPolicies {
+		b.policiesNamed(s, r.Resource, name)
+	}
+}
+
+// policiesNamed adds what a subject wins by changing a mutating admission policy that
+// is bound, or that it may bind, or by changing a binding to bind a policy of its own.
+func (b *builder) policiesNamed(s access.Subject, resource, name string) {
+	p, ok := b.asked(s, access.Request{Group: admissionGroup, Resource: resource, Name: name}, change[1:]...)
+	switch {
+	case !ok:
+	case resource == mutatingPolicies && b.oneMayBeThere(policyKind, name):
+		if binding, may := b.writes(s, mutatingBindings); may || b.binds(name) {
+			b.proven(b.subject(s), b.admin, ChangePolicies, Likely, append(p, binding...))
+		}
+	case resource == mutatingBindings && b.oneMayBeThere(policyBindingKind, name):
+		if policy, may := b.writes(s, mutatingPolicies); may {
+			b.proven(b.subject(s), b.admin, ChangePolicies, Likely, append(policy, p...))
 		}
 	}
 }
