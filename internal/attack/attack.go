@@ -128,8 +128,8 @@ type evidence struct {
 // Kinds returns the types whose objects open paths: where one of them was not
 // read, that there is no path is unknown. It is a new slice.
 func Kinds() []model.GroupKind {
-	return slices.Concat(associationKinds(), model.WorkloadKinds(), reach.RouteKinds(), reach.OtherRouteKinds(), reach.EndpointKinds(), []model.GroupKind{
-		model.CustomKind, model.ServiceKind, model.ServiceAccountKind, model.SecretKind, model.NodeKind, model.NamespaceKind,
+	return slices.Concat(associationKinds(), hijackKinds(), model.WorkloadKinds(), reach.RouteKinds(), reach.OtherRouteKinds(), reach.EndpointKinds(), []model.GroupKind{
+		model.ConfigMapKind, model.ServiceKind, model.ServiceAccountKind, model.SecretKind, model.NodeKind, model.NamespaceKind,
 		model.PersistentVolumeKind, model.PersistentVolumeClaimKind,
 		model.RoleKind, model.ClusterRoleKind, model.RoleBindingKind, model.ClusterRoleBindingKind,
 	})

@@ -70,6 +70,16 @@ var hijacks = []hijack{
 	{access.WriteCRDs, model.CustomKind.Group, "customresourcedefinitions", model.CustomKind.Kind, HijackConversion, (*builder).customObjects, Given, nil},
 }
 
+// hijackKinds returns the types of objects by which the attacker has the API server
+// ask, or do, something of its own.
+func hijackKinds() []model.GroupKind {
+	kinds := []model.GroupKind{policyKind, policyBindingKind}
+	for i := range hijacks {
+		kinds = append(kinds, hijacks[i].objects())
+	}
+	return kinds
+}
+
 func (h *hijack) objects() model.GroupKind { return model.GroupKind{Group: h.group, Kind: h.kind} }
 
 // builtInAPI reports whether an APIService is one that API servers make by
