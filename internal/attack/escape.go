@@ -21,7 +21,7 @@ func (b *builder) escapes(i int32, w *workload, c int32) {
 		b.wayOut(i, c, w.Object)(HostProcess, asWindowsUser(w, k), n)
 	}
 	b.capabilityEscapes(w, k, b.wayOut(i, c, w.Object))
-	if k.asOther() && !k.inGroups(w) { // root's files and sockets stay closed
+	if k.asOther() && !k.groups && !w.groups { // root's files and sockets stay closed
 		return
 	}
 	for j := k.uses.first; j < k.uses.last; j++ {
@@ -48,40 +48,27 @@ func (b *builder) escapes(i int32, w *workload, c int32) {
 // privilege.
 func (k *container) asOther() bool { return k.root == no && k.privileged == nil }
 
-// inGroups reports whether a pod puts the users of a container into groups of its
-// choice: that of a socket may be one.
-func (k *container) inGroups(w *workload) bool {
-	pod := w.Pod.Spec.Get("securityContext")
-	if pod.Get("supplementalGroups").Len() > 0 || pod.Get("fsGroup") != nil || pod.Get("runAsGroup") != nil {
-		return true
-	}
-	return k.node.Dig("securityContext", "runAsGroup") != nil
-}
-
 // hostProcess returns the field by which a container is processes of its Windows
 // node, or nil.
 func hostProcess(w *workload, k *container) *tree.Node {
-	if n := windows(k.node).Get("hostProcess"); n != nil {
+	if n := k.windows.Get("hostProcess"); n != nil {
 		return whenTrue(n)
 	}
-	return whenTrue(windows(w.Pod.Spec).Get("hostProcess"))
+	return whenTrue(w.windows.Get("hostProcess"))
 }
 
 // asWindowsUser says how certain it is that the processes are an administrator's.
 // The accounts for services come to be one by the tokens that they may take.
 func asWindowsUser(w *workload, k *container) Certainty {
-	user := windows(k.node).Get("runAsUserName")
+	user := k.windows.Get("runAsUserName")
 	if user == nil {
-		user = windows(w.Pod.Spec).Get("runAsUserName")
+		user = w.windows.Get("runAsUserName")
 	}
 	if user == nil || strings.EqualFold(path.Base(strings.ReplaceAll(user.Str(), `\`, "/")), "system") {
 		return Certain
 	}
 	return Likely
 }
-
-// windows returns the options for Windows of a pod or a container.
-func windows(n *tree.Node) *tree.Node { return n.Dig("securityContext", "windowsOptions") }
 
 // wayOut returns what adds ways from a container to its node, which fields of an
 // object give.

@@ -50,7 +50,9 @@ func (b *builder) placePods() {
 	}
 	old := b.remembered()
 	b.memory.pods = remembered(b, model.PodKind, old.pods, func(f *podFact) *model.Object { return f.object }, b.readPod)
-	of := b.placer()
+	b.readMakers()
+	var of func(*podFact) int32 // nil until some pod is to be placed
+	same := b.sameMakers()
 	type on struct{ workload, node int32 }
 	found := make([]on, 0, len(b.memory.pods))
 	names := map[uint64]int32{}
@@ -64,8 +66,14 @@ func (b *builder) placePods() {
 			n = b.node("node "+f.node, nil)
 			names[f.hash] = n
 		}
-		if w := of(f); w != none {
-			found = append(found, on{w, n})
+		if !same || f.of == unplaced {
+			if of == nil {
+				of = b.placer()
+			}
+			f.of = of(f)
+		}
+		if f.of != none {
+			found = append(found, on{f.of, n})
 		}
 	}
 	for i := range b.Graph.workloads {
@@ -94,6 +102,17 @@ func (b *builder) placePods() {
 	}
 }
 
+// readMakers reads what workloads make and makes pods: ReplicaSets and Jobs.
+func (b *builder) readMakers() {
+	old := b.remembered().makers
+	for _, gk := range []model.GroupKind{model.ReplicaSetKind, model.JobKind} {
+		for len(old) > 0 && old[0].object.Key.GroupKind != gk {
+			old = old[1:]
+		}
+		b.memory.makers = append(b.memory.makers, remembered(b, gk, old, func(f *makerFact) *model.Object { return f.object }, b.readMaker)...)
+	}
+}
+
 // placer returns a function that finds the workload of a pod by the uid of its
 // controller. Unlike [model.Snapshot.Controller] it believes the uid alone, which
 // is the same where the API server has made it.
@@ -114,20 +133,11 @@ func (b *builder) placer() func(*podFact) int32 {
 		}
 		return none
 	}
-	// Of what a workload made, ReplicaSets and Jobs make pods.
-	old := b.remembered().makers
-	object := func(f *makerFact) *model.Object { return f.object }
-	for _, gk := range []model.GroupKind{model.ReplicaSetKind, model.JobKind} {
-		for len(old) > 0 && old[0].object.Key.GroupKind != gk {
-			old = old[1:]
+	for i := range b.memory.makers {
+		f := &b.memory.makers[i]
+		if w := made(f.namespace, f.maker); w != none && f.uid != 0 {
+			byUID[f.uid] = w
 		}
-		facts := remembered(b, gk, old, object, b.readMaker)
-		for i := range facts {
-			if w := made(facts[i].namespace, facts[i].maker); w != none && facts[i].uid != 0 {
-				byUID[facts[i].uid] = w
-			}
-		}
-		b.memory.makers = append(b.memory.makers, facts...)
 	}
 	return func(f *podFact) int32 {
 		if w := made(f.namespace, f.maker); w != none {

@@ -32,6 +32,8 @@ type workload struct {
 	volumes     *tree.Node
 	templates   *tree.Node // volumeClaimTemplates
 	pull        *tree.Node
+	windows     *tree.Node // windowsOptions
+	groups      bool       // users are in groups of its choice: that of a socket may be one
 	asleep      *tree.Node // what keeps it from having pods, or nil
 }
 
@@ -95,6 +97,8 @@ type container struct {
 	workload     int32
 	privileged   *tree.Node
 	capabilities *tree.Node // those added
+	windows      *tree.Node // windowsOptions
+	groups       bool       // its user is in a group of its choice
 	root         answer     // its user is root
 	user         *tree.Node // runAsUser; of the pod where the container says nothing
 	mounts       *tree.Node
@@ -151,7 +155,7 @@ func (r *podReader) read(w *workload, spec *tree.Node) {
 		case "automountServiceAccountToken":
 			r.automount = kid
 		case "securityContext":
-			r.user, r.nonRoot = kid.Get("runAsUser"), kid.Get("runAsNonRoot")
+			r.podSecurity(w, kid)
 		case "hostPID":
 			w.hostPID = whenTrue(kid)
 		case "hostNetwork":
@@ -180,6 +184,24 @@ func (r *podReader) read(w *workload, spec *tree.Node) {
 		r.collect(w, &r.Graph.containers[c])
 	}
 	r.placement(w)
+}
+
+// podSecurity reads the security context of a pod.
+func (r *podReader) podSecurity(w *workload, context *tree.Node) {
+	for i := range context.Children() {
+		switch f := &context.Children()[i]; f.Key() {
+		case "runAsUser":
+			r.user = f
+		case "runAsNonRoot":
+			r.nonRoot = f
+		case "windowsOptions":
+			w.windows = f
+		case "fsGroup", "runAsGroup":
+			w.groups = true
+		case "supplementalGroups":
+			w.groups = w.groups || f.Len() > 0
+		}
+	}
 }
 
 // userNamespaces is the minor version since which hostUsers needs no feature gate.
@@ -249,6 +271,10 @@ func (r *podReader) container(c *container) {
 					user = f
 				case "runAsNonRoot":
 					nonRoot = f
+				case "runAsGroup":
+					c.groups = true
+				case "windowsOptions":
+					c.windows = f
 				}
 			}
 		}

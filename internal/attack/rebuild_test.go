@@ -82,6 +82,50 @@ func TestRebuildGuards(t *testing.T) {
 	}
 }
 
+// TestRebuildPlaces holds that pods find what makes them again after each change of
+// what does.
+func TestRebuildPlaces(t *testing.T) {
+	anew := func(text string) (*model.Snapshot, *Graph) {
+		s := model.NewSnapshot(parse(t, text), true)
+		return s, New(s, reach.New(s), access.New(s), Options{KubernetesMinor: 37})
+	}
+	_, g := anew(liveYAML)
+	for _, change := range [][2]string{
+		{"namespace: a, uid: d1}", "namespace: a, uid: d2}"}, {"name: live, uid: d1, controller", "name: live, uid: d2, controller"}, {"uid: r1, ownerReferences", "uid: r2, ownerReferences"},
+		{"nodeName: node2", "nodeName: node1"}, {"name: live-1, uid: r1, controller: true}]}\nspec: {nodeName: node2", "name: live-1, uid: r9, controller: true}]}\nspec: {nodeName: node2"},
+		{"{name: alone, namespace: a}", "{name: alone2, namespace: a}"}, {"kind: Service", "kind: ConfigMap"},
+	} {
+		text := strings.Replace(liveYAML, change[0], change[1], 1)
+		if text == liveYAML {
+			t.Fatalf("%q is not there", change[0])
+		}
+		before := map[string]*model.Object{}
+		for _, o := range g.snapshot.All() {
+			before[o.Key.String()] = o
+		}
+		s, want := anew(text)
+		var changes []model.Change
+		for _, o := range s.All() {
+			if old := before[o.Key.String()]; old == nil || old.Root.Hash() != o.Root.Hash() {
+				changes = append(changes, model.Change{Key: o.Key, Object: o})
+			}
+			delete(before, o.Key.String())
+		}
+		for _, o := range before {
+			changes = append(changes, model.Change{Key: o.Key})
+		}
+		with := g.snapshot.With(changes...)
+		got := g.Rebuild(with, reach.New(with), access.New(with))
+		if !slices.Equal(got.told(), want.told()) {
+			t.Errorf("%q: rebuilt:\n%s\nanew:\n%s", change[1], strings.Join(got.told(), "\n"), strings.Join(want.told(), "\n"))
+		}
+		same := got.Rebuild(with, got.network, got.access)
+		if !slices.Equal(same.told(), want.told()) {
+			t.Errorf("%q: rebuilt of itself:\n%s\nanew:\n%s", change[1], strings.Join(same.told(), "\n"), strings.Join(want.told(), "\n"))
+		}
+	}
+}
+
 // liveYAML is what a cluster makes of a Deployment, and pods that nothing made.
 const liveYAML = `
 ---

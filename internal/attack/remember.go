@@ -48,7 +48,11 @@ type podFact struct {
 	hash  uint64 // of node
 	maker uint64 // the uid of its controller
 	ipv6  answer // it has such an address
+	of    int32  // the workload that it is a pod of, where placed; else none or unplaced
 }
+
+// unplaced says that it was not looked for whose pod one is.
+const unplaced = none - 1
 
 // makerFact is what is kept of an object that makes pods and that others make.
 type makerFact struct {
@@ -116,7 +120,7 @@ func remembered[F any](b *builder, gk model.GroupKind, before []F, object func(*
 }
 
 func (b *builder) readPod(o *model.Object) podFact {
-	f := podFact{object: o, place: b.placeOf(o), maker: makerOf(o), ipv6: hasIPv6(o.Root)}
+	f := podFact{object: o, place: b.placeOf(o), maker: makerOf(o), ipv6: hasIPv6(o.Root), of: unplaced}
 	if name := o.Root.Get("spec").Get("nodeName"); name.Str() != "" {
 		f.node, f.hash = name.Str(), name.Hash()
 	}
@@ -196,6 +200,27 @@ func (b *builder) recall(template model.Workload, ns int32) bool {
 		return true
 	}
 	return false
+}
+
+// sameMakers reports whether all that makes pods is what it was in the graph before,
+// so that its pods are those of the same workloads.
+func (b *builder) sameMakers() bool {
+	old := b.before
+	if old == nil || len(old.workloads) != len(b.Graph.workloads) || len(old.memory.makers) != len(b.memory.makers) {
+		return false
+	}
+	for i := range b.Graph.workloads {
+		x, y := &b.Graph.workloads[i], &old.workloads[i]
+		if x.Object != y.Object && (x.Object.Key.GroupKind == model.PodKind || x.Object.Key != y.Object.Key || x.uid != y.uid) {
+			return false
+		}
+	}
+	for i := range b.memory.makers {
+		if b.memory.makers[i].object != old.memory.makers[i].object {
+			return false
+		}
+	}
+	return true
 }
 
 // sameEndpoints takes over where workloads are in the network, when neither the
