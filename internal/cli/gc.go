@@ -13,7 +13,9 @@ const (
 	roomyHeap    = 160 << 20 // bytes that a larger heap fills before it is held close to what is alive
 	maxPercent   = 100       // of a larger heap
 	minPercent   = 40
-	imagePercent = 50 // of the heap of reading images, at all times
+	imagePercent = 50       // of the heap of reading images, which has large buffers and makes little garbage
+	imageHeap    = 48 << 20 // bytes alive of it, beyond which it is mostly paths, that cost next to nothing to look through
+	pathsPercent = 15
 )
 
 // paceGC lets the heap of a small run grow freely, because most runs are over
@@ -23,26 +25,34 @@ func paceGC(getenv func(string) string, args []string) {
 	if getenv("GOGC") != "" || getenv("GOMEMLIMIT") != "" {
 		return
 	}
-	if len(args) > 0 && args[0] == "image" { // which holds large buffers and makes little garbage
-		debug.SetGCPercent(imagePercent)
-		return
+	first, next := startPercent, gcPercent
+	if len(args) > 0 && args[0] == "image" {
+		first, next = imagePercent, gcPercentOfImage
 	}
-	debug.SetGCPercent(startPercent)
-	watchGC(startPercent)
+	debug.SetGCPercent(first)
+	watchGC(first, next)
 }
 
 // watchGC leaves a piece of garbage behind: the next collection finds it.
-func watchGC(percent int) {
+func watchGC(percent int, next func(live uint64) int) {
 	garbage := new([16]byte)
 	runtime.AddCleanup(garbage, func(percent int) {
 		live := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
 		metrics.Read(live)
-		if want := gcPercent(live[0].Value.Uint64()); want != percent {
+		if want := next(live[0].Value.Uint64()); want != percent {
 			debug.SetGCPercent(want)
 			percent = want
 		}
-		watchGC(percent)
+		watchGC(percent, next)
 	}, percent)
+}
+
+// gcPercentOfImage is gcPercent for reading images.
+func gcPercentOfImage(live uint64) int {
+	if live < imageHeap {
+		return imagePercent
+	}
+	return pathsPercent
 }
 
 // gcPercent returns how much may be allocated until the next collection, in

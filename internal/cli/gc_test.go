@@ -23,3 +23,14 @@ func TestGCPercent(t *testing.T) {
 		}
 	}
 }
+
+// TestGCPercentOfImage: a million paths take 85 MB, and the heap must stay below 100.
+func TestGCPercentOfImage(t *testing.T) {
+	const paths = 85 << 20
+	if goal := paths + paths*gcPercentOfImage(paths)/100; goal > 100<<20 {
+		t.Errorf("%d MiB are collected at %d", paths>>20, goal>>20)
+	}
+	if got := gcPercentOfImage(imageHeap - 1); got != imagePercent {
+		t.Errorf("a small heap is collected at %d percent", got)
+	}
+}
