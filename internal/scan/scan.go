@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 
 	"ullage.dev/ullage/internal/advisory"
 	"ullage.dev/ullage/internal/image"
@@ -95,7 +96,33 @@ func (s *Scanner) Match(img *image.Image) (r *Result, err error) {
 	if r.Vulnerabilities, err = vuln.Run(packagesToMatch(img.Packages), vuln.Release{ID: img.Distro.ID, Version: img.Distro.Version}, db); err != nil {
 		return nil, err
 	}
+	r.addMissingRepositories()
 	return r, nil
+}
+
+// addMissingRepositories notes repositories of Alpine on which there is no data while
+// there is on the release: its own feeds are one for each repository, and of which one a
+// package is its database does not say.
+func (r *Result) addMissingRepositories() {
+	v := r.Vulnerabilities
+	for i := range r.Image.Packages {
+		p := &r.Image.Packages[i]
+		d := r.Image.Distro
+		if p.Distro != nil {
+			d = *p.Distro
+		}
+		scope := vuln.Scope(p.Ecosystem, vuln.Release{ID: d.ID, Version: d.Version})
+		branch, ok := strings.CutPrefix(scope, "Alpine:")
+		if !ok || r.HasFeed("osv/Alpine") || slices.Contains(v.NoData, scope) {
+			continue
+		}
+		for _, repository := range []string{"main", "community"} {
+			if missing := scope + " " + repository; !r.HasFeed("alpine/"+branch+"/"+repository) && !slices.Contains(v.NoData, missing) {
+				v.NoData = append(v.NoData, missing)
+			}
+		}
+	}
+	slices.Sort(v.NoData)
 }
 
 // packagesToMatch turns packages into what matching asks for. The owner of a

@@ -8,11 +8,13 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
 	"ullage.dev/ullage/internal/advisory"
 	"ullage.dev/ullage/internal/image"
+	"ullage.dev/ullage/internal/vuln"
 )
 
 // mirror serves OSV records of Debian and PyPI, and gives the store of a database
@@ -127,5 +129,30 @@ func TestNothingKnown(t *testing.T) {
 	}
 	if _, err := (&Scanner{Options: image.Options{Platform: "linux/amd64"}}).Image(t.Context(), filepath.Join(dir, "none.tar")); err == nil {
 		t.Error("an image that is not there")
+	}
+}
+
+// Each repository of Alpine has a feed of its own, and a package does not say of which
+// it is.
+func TestRepositoriesOfAlpine(t *testing.T) {
+	for _, test := range []struct {
+		feeds []string
+		want  []string
+	}{
+		{[]string{"alpine/v3.20/main"}, []string{"Alpine:v3.20 community"}},
+		{[]string{"alpine/v3.20/community", "alpine/v3.19/main"}, []string{"Alpine:v3.20 main"}},
+		{[]string{"alpine/v3.20/community", "alpine/v3.20/main"}, nil},
+		{[]string{"osv/Alpine"}, nil},
+	} {
+		r := &Result{Image: &image.Image{Distro: image.Distro{ID: "alpine", Version: "3.20.3"}, Packages: []image.Package{{Ecosystem: "Alpine", Name: "musl"}, {Ecosystem: "npm", Name: "a"}, {Ecosystem: "Alpine", Name: "b"}}}, Vulnerabilities: &vuln.Result{}}
+		for _, feed := range test.feeds {
+			r.Feeds = append(r.Feeds, advisory.Provenance{Feed: feed})
+		}
+		if r.addMissingRepositories(); !slices.Equal(r.Vulnerabilities.NoData, test.want) {
+			t.Errorf("%v: %q", test.feeds, r.Vulnerabilities.NoData)
+		}
+	}
+	if vuln.EcosystemOf("Alpine:v3.20 main") != "Alpine" {
+		t.Error("a repository is not of its ecosystem")
 	}
 }
