@@ -18,38 +18,16 @@ const (
 	mostBehaviors = 20_000
 )
 
-// Learn adds what a behavior knows. It is on disk when Learn returns. To tell the
-// same again, or in another order, changes nothing.
-func (s *Store) Learn(ctx context.Context, b *behavior.Behavior) error {
-	subject, err := json.Marshal(b.Subject)
-	if err != nil {
-		return fmt.Errorf("store: %w", err)
-	}
-	err = s.change(ctx, func(tx *sql.Tx) error {
-		known, err := loadBehavior(ctx, tx, b.Subject)
-		if err != nil {
-			return err
-		}
-		if known == nil {
-			known = behavior.New(b.Subject)
-		}
-		before := map[behavior.Fact]string{}
-		for f, seen := range known.Facts() {
-			text, err := json.Marshal(seen)
-			if err != nil {
+// Learn adds what behaviors know, all of it or nothing. It is on disk when Learn
+// returns. To tell the same again, or in another order, changes nothing. What it costs
+// is proportional to what is told, and not to what is known; but for a fact that makes
+// others fold.
+func (s *Store) Learn(ctx context.Context, all ...*behavior.Behavior) error {
+	err := s.change(ctx, func(tx *sql.Tx) error {
+		for _, b := range all {
+			if err := learn(ctx, tx, b, s.now()); err != nil {
 				return err
 			}
-			before[f] = string(text)
-		}
-		if err := known.Merge(b); err != nil {
-			return err
-		}
-		id, err := putBehavior(ctx, tx, string(subject), known, s.now())
-		if err != nil {
-			return err
-		}
-		if err := putFacts(ctx, tx, id, known, before); err != nil {
-			return err
 		}
 		return forgetBehaviors(ctx, tx, s.now())
 	})
@@ -59,46 +37,38 @@ func (s *Store) Learn(ctx context.Context, b *behavior.Behavior) error {
 	return nil
 }
 
-func putBehavior(ctx context.Context, tx *sql.Tx, subject string, b *behavior.Behavior, now time.Time) (id int64, err error) {
-	coverage, err := json.Marshal(b.Coverage)
+func learn(ctx context.Context, tx *sql.Tx, b *behavior.Behavior, now time.Time) error {
+	subject, err := json.Marshal(b.Subject)
 	if err != nil {
-		return 0, err
+		return err
 	}
-	err = tx.QueryRowContext(ctx, `INSERT INTO behavior (subject, normalizer, coverage, last) VALUES (?1, ?2, ?3, ?4)
-		ON CONFLICT (subject) DO UPDATE SET coverage = ?3, last = MAX(last, ?4) RETURNING id`, subject, behavior.Normalizer, coverage, now.Unix()).Scan(&id)
-	return id, err
+	l := learner{ctx: ctx, tx: tx, told: b}
+	var normalizer int
+	var weighed bool
+	err = tx.QueryRowContext(ctx, `INSERT INTO behavior (subject, normalizer, coverage, last, weighed) VALUES (?1, ?2, '{"intervals":[]}', ?3, 1)
+		ON CONFLICT (subject) DO UPDATE SET last = MAX(last, ?3) RETURNING id, normalizer, weighed`, string(subject), behavior.Normalizer, now.Unix()).Scan(&l.id, &normalizer, &weighed)
+	if err != nil {
+		return err
+	}
+	if normalizer != behavior.Normalizer {
+		return otherNormalizer(&b.Subject, normalizer)
+	}
+	done := false
+	if weighed {
+		if done, err = l.add(); err != nil {
+			return err
+		}
+	}
+	if !done {
+		if err := l.addWhole(); err != nil {
+			return err
+		}
+	}
+	return l.watch()
 }
 
-// putFacts writes the facts that changed, and drops those that folded.
-func putFacts(ctx context.Context, tx *sql.Tx, id int64, b *behavior.Behavior, before map[behavior.Fact]string) error {
-	for f, seen := range b.Facts() {
-		text, err := json.Marshal(seen)
-		if err != nil {
-			return err
-		}
-		old, known := before[f]
-		delete(before, f)
-		if known && old == string(text) {
-			continue
-		}
-		key, err := json.Marshal(f)
-		if err != nil {
-			return err
-		}
-		if _, err := tx.ExecContext(ctx, "INSERT INTO fact (behavior, fact, seen) VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET seen = ?3", id, string(key), string(text)); err != nil {
-			return err
-		}
-	}
-	for f := range before {
-		key, err := json.Marshal(f)
-		if err != nil {
-			return err
-		}
-		if _, err := tx.ExecContext(ctx, "DELETE FROM fact WHERE behavior = ? AND fact = ?", id, string(key)); err != nil {
-			return err
-		}
-	}
-	return nil
+func otherNormalizer(s *behavior.Subject, version int) error {
+	return fmt.Errorf("%s: its facts were normalized by rules of version %d, and this program knows version %d", s, version, behavior.Normalizer)
 }
 
 func forgetBehaviors(ctx context.Context, tx *sql.Tx, now time.Time) error {
@@ -148,36 +118,39 @@ func (s *Store) Subjects(ctx context.Context) ([]behavior.Subject, error) {
 
 // Behavior returns what a subject was seen to do; nil when nothing is known.
 func (s *Store) Behavior(ctx context.Context, subject behavior.Subject) (*behavior.Behavior, error) {
-	b, err := loadBehavior(ctx, s.db, subject)
+	var b *behavior.Behavior
+	err := s.view(ctx, func(tx *sql.Tx) (err error) {
+		b, err = loadBehavior(ctx, tx, subject)
+		return err
+	})
 	if err != nil {
 		return nil, fmt.Errorf("store: %w", err)
 	}
 	return b, nil
 }
 
-// loadBehavior reads a behavior in one statement, so that it is of one moment.
-func loadBehavior(ctx context.Context, db interface {
-	QueryContext(context.Context, string, ...any) (*sql.Rows, error)
-}, subject behavior.Subject) (*behavior.Behavior, error) {
+// loadBehavior reads all of a behavior.
+func loadBehavior(ctx context.Context, tx *sql.Tx, subject behavior.Subject) (*behavior.Behavior, error) {
 	text, err := json.Marshal(subject)
 	if err != nil {
 		return nil, err
 	}
-	rows, err := db.QueryContext(ctx, "SELECT b.normalizer, b.coverage, f.fact, f.seen FROM behavior b LEFT JOIN fact f ON f.behavior = b.id WHERE b.subject = ?", string(text))
+	rows, err := tx.QueryContext(ctx, "SELECT b.id, b.normalizer, b.coverage, f.fact, f.seen FROM behavior b LEFT JOIN fact f ON f.behavior = b.id WHERE b.subject = ?", string(text))
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
 	var b *behavior.Behavior
+	var id int64
 	for rows.Next() {
 		var normalizer int
 		var coverage, fact, seen []byte
-		if err := rows.Scan(&normalizer, &coverage, &fact, &seen); err != nil {
+		if err := rows.Scan(&id, &normalizer, &coverage, &fact, &seen); err != nil {
 			return nil, err
 		}
 		if b == nil {
 			if normalizer != behavior.Normalizer {
-				return nil, fmt.Errorf("%s: its facts were normalized by rules of version %d, and this program knows version %d", &subject, normalizer, behavior.Normalizer)
+				return nil, otherNormalizer(&subject, normalizer)
 			}
 			b = behavior.New(subject)
 			if err := json.Unmarshal(coverage, &b.Coverage); err != nil {
@@ -187,15 +160,43 @@ func loadBehavior(ctx context.Context, db interface {
 		if fact == nil {
 			continue
 		}
-		var f behavior.Fact
-		var at behavior.Seen
-		if err := errors.Join(json.Unmarshal(fact, &f), json.Unmarshal(seen, &at)); err != nil {
-			return nil, fmt.Errorf("%s: a fact: %w", &subject, err)
-		}
-		if err := errors.Join(f.Check(), at.Check()); err != nil {
+		f, at, err := readFact(fact, seen)
+		if err != nil {
 			return nil, fmt.Errorf("%s: a fact: %w", &subject, err)
 		}
 		b.Observe(f, at)
 	}
-	return b, rows.Err()
+	if err := errors.Join(rows.Err(), rows.Close()); err != nil || b == nil {
+		return nil, err
+	}
+	_, err = watched(ctx, tx, id, &b.Coverage)
+	return b, err
+}
+
+func readFact(fact, seen []byte) (f behavior.Fact, at behavior.Seen, err error) {
+	if err := errors.Join(json.Unmarshal(fact, &f), json.Unmarshal(seen, &at)); err != nil {
+		return f, at, err
+	}
+	return f, at, errors.Join(f.Check(), at.Check())
+}
+
+// watched adds the intervals that are kept one by one.
+func watched(ctx context.Context, tx *sql.Tx, id int64, c *behavior.Coverage) (n int, err error) {
+	rows, err := tx.QueryContext(ctx, "SELECT interval FROM watched WHERE behavior = ?", id)
+	if err != nil {
+		return 0, err
+	}
+	defer rows.Close()
+	for ; rows.Next(); n++ {
+		var text []byte
+		var i behavior.Interval
+		if err := rows.Scan(&text); err != nil {
+			return n, err
+		}
+		if err := json.Unmarshal(text, &i); err != nil {
+			return n, fmt.Errorf("an interval: %w", err)
+		}
+		c.Watch(i)
+	}
+	return n, rows.Err()
 }

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"testing"
@@ -54,6 +55,9 @@ func TestLearn(t *testing.T) {
 		for i, part := range parts {
 			if i == len(parts)/2 {
 				s = open(t, dir, Options{})
+				if _, err := s.db.Exec("UPDATE behavior SET weighed = 0; DELETE FROM weight"); err != nil { // as an older program left it
+					t.Fatal(err)
+				}
 			}
 			if err := s.Learn(t.Context(), part); err != nil {
 				t.Fatal(err)
@@ -74,6 +78,13 @@ func TestLearn(t *testing.T) {
 			}
 			if !folded {
 				t.Errorf("%s: nothing folded, so that nothing was to be dropped", image)
+			}
+			for f, n := range b.Weights() {
+				var kept int
+				key, _ := json.Marshal(f)
+				if err := s.db.QueryRow("SELECT facts FROM weight JOIN behavior ON id = behavior WHERE subject LIKE ? AND fact = ?", "%"+image+"%", string(key)).Scan(&kept); err != nil || kept != n {
+					t.Errorf("%s: %s weighs %d, not %d: %v", image, f, kept, n, err)
+				}
 			}
 			var rows int
 			if err := s.db.QueryRow("SELECT COUNT(*) FROM fact JOIN behavior ON id = behavior WHERE subject LIKE ?", "%"+image+"%").Scan(&rows); err != nil || rows != b.Len() {
@@ -115,5 +126,71 @@ func TestBehaviorsAreForgotten(t *testing.T) {
 	}
 	if b, err := s.Behavior(t.Context(), shopWeb("next")); b == nil || err != nil {
 		t.Errorf("what was told last is gone: %v", err)
+	}
+}
+
+// TestLearnCoverage tells of many intervals, each again and again while it grows: what
+// is kept is what a coverage that was told the same holds.
+func TestLearnCoverage(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir, Options{})
+	want := behavior.New(shopWeb("sha256:1"))
+	for n := range 3 * mostWatched {
+		b := behavior.New(want.Subject)
+		from := heard + behavior.Moment(n/2*100)
+		b.Coverage.Watch(behavior.Interval{Replica: "web", Session: "1", From: from, To: from + behavior.Moment(n), Lost: uint64(n)})
+		if err := want.Merge(b); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Learn(t.Context(), b); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := open(t, dir, Options{}).Behavior(t.Context(), want.Subject)
+	if err != nil || !got.Equal(want) {
+		t.Errorf("%d intervals, not %d: %v", len(got.Coverage.Intervals()), len(want.Coverage.Intervals()), err)
+	}
+	var rows int
+	if err := s.db.QueryRow("SELECT COUNT(*) FROM watched").Scan(&rows); err != nil || rows > mostWatched {
+		t.Errorf("%d intervals are kept one by one: %v", rows, err)
+	}
+}
+
+// BenchmarkLearn tells a store that knows many facts of one: of one that it knows, and
+// of a new one.
+func BenchmarkLearn(b *testing.B) {
+	s, err := Open(b.Context(), b.TempDir(), Options{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer s.Close()
+	fact := func(program, n int) *behavior.Behavior {
+		x := behavior.New(shopWeb("sha256:1"))
+		o := behavior.Observation{Kind: behavior.Syscall, Origin: behavior.Entrypoint, Program: behavior.File{Path: fmt.Sprintf("/bin/p%d", program), Layer: behavior.InImage}, Name: fmt.Sprint("call", n)}
+		x.Observe(o.Fact(), behavior.SeenAt(heard, "web-1", ""))
+		return x
+	}
+	for _, known := range []int{100, 900} { // more would fold
+		whole := behavior.New(shopWeb("sha256:1"))
+		for n := range known {
+			if err := whole.Merge(fact(n%20, n)); err != nil {
+				b.Fatal(err)
+			}
+		}
+		if err := s.Learn(b.Context(), whole); err != nil {
+			b.Fatal(err)
+		}
+		for name, of := range map[string]func(i int) *behavior.Behavior{
+			"known": func(int) *behavior.Behavior { return fact(0, 0) },
+			"new":   func(i int) *behavior.Behavior { return fact(21+i%2, 10*known+i%20) },
+		} {
+			b.Run(fmt.Sprintf("%s of %d", name, known), func(b *testing.B) {
+				for i := 0; b.Loop(); i++ {
+					if err := s.Learn(b.Context(), of(i)); err != nil {
+						b.Fatal(err)
+					}
+				}
+			})
+		}
 	}
 }

@@ -95,4 +95,18 @@ CREATE TABLE fact (
 	seen     TEXT NOT NULL,
 	PRIMARY KEY (behavior, fact)
 ) WITHOUT ROWID;
+`, `
+ALTER TABLE behavior ADD COLUMN weighed INTEGER NOT NULL DEFAULT 0; -- whether weight is filled
+CREATE TABLE weight ( -- how many facts are below one that they may fold into
+	behavior INTEGER NOT NULL REFERENCES behavior (id) ON DELETE CASCADE,
+	fact     TEXT NOT NULL,
+	facts    INTEGER NOT NULL,
+	PRIMARY KEY (behavior, fact)
+) WITHOUT ROWID;
+CREATE TABLE watched ( -- intervals that are not in the coverage of the behavior yet, or are longer now
+	behavior INTEGER NOT NULL REFERENCES behavior (id) ON DELETE CASCADE,
+	began    TEXT NOT NULL, -- what the interval is known by
+	interval TEXT NOT NULL,
+	PRIMARY KEY (behavior, began)
+) WITHOUT ROWID;
 `}
