@@ -4,13 +4,16 @@ GO ?= go
 export CGO_ENABLED = 0
 BIN := bin/ullage
 
-.PHONY: help run build test kubernetes integration scale lint bench fuzz generate sensor clean
+.PHONY: help run build agent test kubernetes integration scale lint bench fuzz generate sensor clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
 
 build: ## build bin/ullage
 	$(GO) build -trimpath -o $(BIN) ./cmd/ullage
+
+agent: ## build bin/ullage-agent, the daemon of a node
+	$(GO) build -trimpath -ldflags '-s -w' -o $(BIN)-agent ./cmd/ullage-agent
 
 run: build ## check the sample shop in examples/chandlery
 	@$(BIN) check examples/chandlery || test $$? -eq 1

@@ -9,3 +9,4 @@ if [ "$(id -u)" = 0 ] && ! command -v runc >/dev/null && command -v apt-get >/de
 fi
 go test -v -tags integration -timeout 10m ./internal/sensor | grep -vE '^=== '
 go test -v -tags integration -run WatchesThisMachine ./internal/cli | grep -vE '^=== '
+go test -v -tags integration -run OnThisMachine ./internal/agent | grep -vE '^=== '

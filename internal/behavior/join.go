@@ -2,6 +2,7 @@ package behavior
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -17,6 +18,7 @@ const KindPod = "Pod"
 // that it joins with what was recorded of the pods before and after.
 type Pods struct {
 	snapshot  *model.Snapshot
+	cluster   string
 	byName    bool
 	pods      map[[2]string]*model.Object // namespace and name
 	addresses map[netip.Addr]holder
@@ -33,6 +35,10 @@ type holder struct {
 // that is a guess, which [Joined] tells.
 func NewPods(s *model.Snapshot, byName bool) *Pods {
 	p := &Pods{snapshot: s, byName: byName, pods: map[[2]string]*model.Object{}, addresses: map[netip.Addr]holder{}}
+	for _, o := range s.All() {
+		p.cluster = o.Key.Cluster // of all
+		break
+	}
 	for service := range s.Kind(model.ServiceKind) {
 		for _, a := range model.ServiceAddresses(service) {
 			p.addresses[normalAddress(a)] = holder{Peer{Name: service.Key.Name + "." + service.Key.Namespace + ".svc"}, created(service)}
@@ -83,17 +89,24 @@ type Joined struct {
 //   - Addresses of pods and Services become workloads and names, where who has them now
 //     had them when they were first seen.
 //
-// What is of no pod only gets its peers named. To join what was joined changes
-// nothing.
-func (p *Pods) Join(b *Behavior) Joined {
+// What is of no pod only gets its peers named, and its cluster where that is missing.
+// To join what was joined changes nothing.
+func (p *Pods) Join(b *Behavior) Joined { return p.JoinPart(b, b) }
+
+// JoinPart is Join of what was recorded since the last time. whole has at least all
+// executions by an exec into the container that were recorded so far, by which those of
+// people are known.
+func (p *Pods) JoinPart(b, whole *Behavior) Joined {
 	subject, run, pod := b.Subject, "", (*model.Object)(nil)
 	j := Joined{}
 	if b.Subject.Kind == KindPod {
 		subject, run, pod, j.Unjoined, j.ByName = p.place(b)
+	} else {
+		subject = p.Named(subject)
 	}
 	origin := func(Fact) (Origin, bool) { return "", false }
 	if pod != nil {
-		origin = originsOf(b, pod)
+		origin = originsOf(whole, pod)
 	}
 	j.Behavior = b.of(subject, run, func(f Fact, s *Seen) Fact {
 		if o, known := origin(f); known {
@@ -105,6 +118,22 @@ func (p *Pods) Join(b *Behavior) Joined {
 		return f
 	})
 	return j
+}
+
+// Named adds the name of the cluster to a workload that was told without it.
+func (p *Pods) Named(s Subject) Subject {
+	if s.Cluster != "" || s.Namespace == "" {
+		return s
+	}
+	for _, gk := range model.WorkloadKinds() {
+		if gk.Kind != s.Kind {
+			continue
+		}
+		if p.snapshot.Get(model.Key{Cluster: p.cluster, Namespace: s.Namespace, GroupKind: gk, Name: s.Name}) != nil {
+			s.Cluster = p.cluster
+		}
+	}
+	return s
 }
 
 // of makes the behavior of another subject and, when that is not "", of a run; rename
@@ -144,8 +173,8 @@ func (p *Pods) place(b *Behavior) (s Subject, run string, pod *model.Object, unj
 		return ofWorkload(s, chain[len(chain)-1]), run, nil, "", true
 	}
 	chain := p.snapshot.Controllers(pod)
-	if ref := controllerOf(pod); len(chain) == 0 && ref != "" {
-		return s, "", pod, "its " + ref + " is not in the snapshot", false
+	if unjoined = p.Unjoined(s.Namespace, s.Name); unjoined != "" {
+		return s, "", pod, unjoined, false
 	}
 	if wasThere(pod, &b.Coverage) {
 		s.Image = digestOf(pod, s.Container)
@@ -173,6 +202,22 @@ func runOf(chain []*model.Object, pod string) string {
 	return chain[0].Key.Name
 }
 
+// Unjoined says why the workload of a pod is not known; "" when it is.
+func (p *Pods) Unjoined(namespace, name string) string {
+	pod := p.pods[[2]string{namespace, name}]
+	if pod == nil {
+		return p.gone(namespace)
+	}
+	top := p.snapshot.Controller(pod)
+	gk, ref := controllerOf(top)
+	// A controller of another's making is not read: the ReplicaSet of one is the workload
+	// then.
+	if ref == "" || top != pod && gk.PodSpecPath() == nil {
+		return ""
+	}
+	return "its " + gk.Kind + " " + ref + " is not in the snapshot"
+}
+
 // gone says why a pod is not there.
 func (p *Pods) gone(namespace string) string {
 	if gap := p.snapshot.Gap(namespace, model.PodKind); gap != nil {
@@ -181,16 +226,16 @@ func (p *Pods) gone(namespace string) string {
 	return "the snapshot does not hold it"
 }
 
-// controllerOf is what a pod says made it, "" when it says nothing. The node that a
-// static pod is of did not make it.
-func controllerOf(pod *model.Object) string {
-	refs := pod.Root.Dig("metadata", "ownerReferences")
+// controllerOf is what an object says made it, "" when it says nothing. The node that
+// a static pod is of did not make it.
+func controllerOf(o *model.Object) (gk model.GroupKind, name string) {
+	refs := o.Root.Dig("metadata", "ownerReferences")
 	for i := range refs.Children() {
 		if ref := refs.At(i); ref.Get("controller").True() && ref.Get("kind").Str() != "Node" {
-			return ref.Get("kind").Str() + " " + ref.Get("name").Str()
+			return model.GroupKind{Group: model.GroupOf(ref.Get("apiVersion").Str()), Kind: ref.Get("kind").Str()}, ref.Get("name").Str()
 		}
 	}
-	return ""
+	return gk, ""
 }
 
 // skew is by how much the clocks of a node and of the API server may differ.
@@ -283,11 +328,7 @@ func isGiven(s string, least, most int) bool {
 // workloads are all of a namespace, those of controllers, too.
 func (p *Pods) workloads(namespace string) (all []*model.Object) {
 	for _, kind := range model.WorkloadKinds() {
-		for o := range p.snapshot.Kind(kind) {
-			if o.Key.Namespace == namespace {
-				all = append(all, o)
-			}
-		}
+		all = slices.AppendSeq(all, p.snapshot.InNamespace(p.cluster, namespace, kind))
 	}
 	return all
 }

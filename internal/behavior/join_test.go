@@ -228,7 +228,8 @@ func TestJoinedRuns(t *testing.T) {
 func TestUnjoined(t *testing.T) {
 	base := []string{template("Deployment", "web", ""), template("ReplicaSet", "web-7d4b9c8f6d", "Deployment/web"), template("StatefulSet", "db", ""),
 		livePod("web-7d4b9c8f6d-aaaaa", "web", "ReplicaSet/web-7d4b9c8f6d", 5, hashOf("1"), "10.1.0.2"), livePod("db-0", "web", "StatefulSet/db", 5, hashOf("1"), ""),
-		livePod("orphan-zzzzz", "web", "ReplicaSet/gone", 5, hashOf("1"), ""), livePod("bare", "web", "", 5, hashOf("1"), "")}
+		livePod("orphan-zzzzz", "web", "ReplicaSet/gone", 5, hashOf("1"), ""), livePod("half-zzzzz", "web", "ReplicaSet/half", 5, hashOf("1"), ""),
+		template("ReplicaSet", "half", "Deployment/gone"), livePod("bare", "web", "", 5, hashOf("1"), "")}
 	for _, c := range []struct {
 		pod              string
 		from, to         int
@@ -242,6 +243,7 @@ func TestUnjoined(t *testing.T) {
 		{"db-0", 3, 5, false, "StatefulSet/shop/db", "", "", false}, // the pod of that name before this one
 		{"bare", 5, 6, false, "Pod/shop/bare", hashOf("1"), "", false},
 		{"orphan-zzzzz", 5, 6, false, "Pod/shop/orphan-zzzzz", "", "its ReplicaSet gone is not in the snapshot", false},
+		{"half-zzzzz", 5, 6, false, "Pod/shop/half-zzzzz", "", "its Deployment gone is not in the snapshot", false},
 		{"web-7d4b9c8f6d-bbbbb", 5, 6, false, "Pod/shop/web-7d4b9c8f6d-bbbbb", "", "the snapshot does not hold it", false},
 		{"web-7d4b9c8f6d-bbbbb", 5, 6, true, "Deployment/shop/web", hashOf("1"), "", true},
 		{"web-5c6f7d8b9c-bbbbb", 5, 6, true, "Deployment/shop/web", "", "", true},
@@ -294,6 +296,7 @@ func TestProbes(t *testing.T) {
 		"another text":        {[]Observation{run("/bin/dash", "/usr/sbin/runc", "sh", "-c", command+" /admin")}, "web", "execute /bin/dash exec"},
 		"both":                {[]Observation{probe, child, fetch, run("/bin/dash", "/usr/sbin/runc", "sh")}, "web", "connect /usr/bin/wget exec, execute /bin/dash exec, execute /bin/dash probe, execute /usr/bin/wget exec"},
 		"a person's own tool": {[]Observation{probe, child, run("/usr/bin/id", "/usr/sbin/runc", "id")}, "web", "execute /bin/dash probe, execute /usr/bin/id exec, execute /usr/bin/wget probe"},
+		"nobody's connection": {[]Observation{probe, fetch}, "web", "connect /usr/bin/wget exec, execute /bin/dash probe"}, // of a program that was not seen to begin
 		"a debug container":   {[]Observation{run("/bin/sh", "/usr/sbin/runc", "sh")}, "debugger", "execute /bin/sh debug"},
 		"of busybox":          {[]Observation{run("/bin/busybox", "/usr/sbin/runc", "sh", "-c", command)}, "web", "execute /bin/busybox probe"},
 		"a dropped shell":     {[]Observation{{Kind: Execute, Origin: Exec, Program: File{"/bin/dash", Added}, Arguments: []string{"sh", "-c", command}, Parent: "/usr/sbin/runc"}}, "web", "execute /bin/dash exec"},

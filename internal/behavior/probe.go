@@ -53,7 +53,7 @@ func originsOf(b *Behavior, pod *model.Object) func(Fact) (Origin, bool) {
 		if f.Kind == Execute {
 			return Probe, isProbe(&f) || inside[f.Program.Parent] && !people[f.Program.Parent]
 		}
-		return Probe, !people[f.Program.Path]
+		return Probe, inside[f.Program.Path] && !people[f.Program.Path]
 	}
 }
 

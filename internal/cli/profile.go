@@ -52,7 +52,7 @@ was recorded of pods is told of the workloads that they are of.`,
 func (f *profileFlags) reading(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	f.store.flags(flags)
-	flags.StringSliceVar(&f.from, "from", nil, "files of ullage watch --record or profile export, in place of the store; or a file that --save wrote, in place of --cluster")
+	flags.StringSliceVar(&f.from, "from", nil, "files of ullage watch --record or profile export or the directory of ullage-agent, in place of the store; or a file that --save wrote, in place of --cluster")
 	f.joining(cmd)
 }
 
@@ -104,7 +104,7 @@ func (f *profileFlags) knownStored(cmd *cobra.Command, p *Program) (*known, erro
 		if f.store.dir != "" {
 			return nil, errors.New("--from with recordings and --store exclude each other")
 		}
-		return f.knownFiles()
+		return f.knownFiles(cmd.Context())
 	}
 	dir := f.store.directory(p)
 	if dir == "" {
@@ -135,7 +135,14 @@ func nothingWatched(dir string) error {
 // mostRecorded is how large a file with behaviors may be.
 const mostRecorded = 256 << 20
 
-func readBehaviors(path string) ([]*behavior.Behavior, error) {
+func readBehaviors(ctx context.Context, path string) (all []*behavior.Behavior, err error) {
+	if isDirectory(path) {
+		err := eachKept(ctx, path, func(b *behavior.Behavior) error {
+			all = append(all, b)
+			return nil
+		})
+		return all, err
+	}
 	file, err := os.Open(path)
 	if err != nil {
 		return nil, plainly(path, err)
@@ -148,17 +155,16 @@ func readBehaviors(path string) ([]*behavior.Behavior, error) {
 	if !info.Mode().IsRegular() || info.Size() > mostRecorded {
 		return nil, fmt.Errorf("%s is not a regular file of at most %d MiB", path, mostRecorded>>20)
 	}
-	all, err := behavior.Decode(file)
-	if err != nil {
+	if all, err = behavior.Decode(file); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return all, nil
 }
 
-func (f *profileFlags) knownFiles() (*known, error) {
+func (f *profileFlags) knownFiles(ctx context.Context) (*known, error) {
 	bySubject := map[behavior.Subject]*behavior.Behavior{}
 	for _, path := range f.from {
-		all, err := readBehaviors(path)
+		all, err := readBehaviors(ctx, path)
 		if err != nil {
 			return nil, err
 		}

@@ -15,19 +15,20 @@ import (
 func profileImportCommand(p *Program) *cobra.Command {
 	f := profileFlags{}
 	cmd := &cobra.Command{
-		Use: "import FILE...", Short: "Add to the store what was recorded elsewhere",
-		Long: `Add what is in files of ullage watch --record and ullage profile export to the store.
-To import the same again changes nothing.
+		Use: "import PATH...", Short: "Add to the store what was recorded elsewhere",
+		Long: `Add what is in files of ullage watch --record and ullage profile export to the store, and
+what ullage-agent keeps in its directory. To import the same again changes nothing.
 
 A node records pods. With the cluster that they ran in (--cluster, or --from FILE with one
 that --save wrote) what is imported, and what the store holds already, is joined by
 workload and digest of the image: do it while the cluster still has the pods. Without
-FILE only what the store holds is joined.
+PATH only what the store holds is joined.
 
 Exit code: 0 added, 2 usage, or a file cannot be read to its end: what stands before
 is added.`,
 		Example: `  ullage profile import node-1.json node-2.json
   ullage profile import node-1.json --cluster
+  ullage profile import /var/lib/ullage-agent
   ullage profile import --from cluster.ullage --by-name`,
 		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error { return f.importFiles(cmd, p, args) },
@@ -40,7 +41,7 @@ is added.`,
 
 func (f *profileFlags) importFiles(cmd *cobra.Command, p *Program, paths []string) error {
 	if len(paths) == 0 && !f.live.live() {
-		return errors.New("name files to import, or --cluster to join what the store holds")
+		return errors.New("name files or directories to import, or --cluster to join what the store holds")
 	}
 	for _, path := range paths {
 		if isSavedCluster(path) {
@@ -98,16 +99,22 @@ func (i *importer) learn(ctx context.Context, b *behavior.Behavior) error {
 }
 
 func (i *importer) file(ctx context.Context, p *Program, path string) error {
-	file, err := os.Open(path)
-	if err != nil {
-		return plainly(path, err)
-	}
 	facts, behaviors := 0, 0
-	err = behavior.DecodeEach(file, func(b *behavior.Behavior) error {
+	learn := func(b *behavior.Behavior) error {
 		facts, behaviors = facts+b.Len(), behaviors+1
 		return i.learn(ctx, b)
-	})
-	if err = errors.Join(err, file.Close()); err != nil {
+	}
+	var err error
+	if isDirectory(path) {
+		err = eachKept(ctx, path, learn)
+	} else {
+		file, opened := os.Open(path)
+		if opened != nil {
+			return plainly(path, opened)
+		}
+		err = errors.Join(behavior.DecodeEach(file, learn), file.Close())
+	}
+	if err != nil {
 		return fmt.Errorf("%s: after %s: %w", path, counted(behaviors, "behavior"), err)
 	}
 	fmt.Fprintf(p.Stdout, "%s: added %s of %s\n", printable(path), counted(facts, "fact"), counted(behaviors, "behavior"))

@@ -88,7 +88,7 @@ func (k *known) join(ctx context.Context, p *Program, w *world) error {
 		if ctx.Err() != nil {
 			return errInterrupted
 		}
-		subject := s
+		subject := w.pods.Named(s)
 		if s.Kind == behavior.KindPod {
 			b, err := k.load(s)
 			if err != nil {

@@ -89,7 +89,7 @@ func TestProfileUsage(t *testing.T) {
 		{"show other --from " + recorded, exitIncomplete, `nothing is known of "other"`},
 		{"show checkout --container x --from " + recorded, exitIncomplete, `a container "x" of Deployment/checkout/checkout`},
 		{"diff checkout --days 0 --from " + recorded, exitUsage, "begin at 1"},
-		{"import", exitUsage, "name files to import, or --cluster"},
+		{"import", exitUsage, "name files or directories to import, or --cluster"},
 	} {
 		o := ullage(t, append([]string{"profile"}, strings.Fields(c.args)...)...)
 		if o.code != c.code || !strings.Contains(o.stderr, c.want) {

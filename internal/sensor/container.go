@@ -3,6 +3,8 @@ package sensor
 import (
 	"strings"
 	"time"
+
+	"ullage.dev/ullage/internal/behavior"
 )
 
 // Container is a control group that holds a container, or all of the machine that
@@ -35,6 +37,15 @@ func (c *Container) Label() string {
 	}
 	return shortID(c.ID)
 }
+
+// Subject is what a node that has a name keeps the facts of the container under: a
+// node does not know what workload a pod belongs to.
+func (c *Container) Subject(node string) behavior.Subject {
+	return (&Recorder{Node: node}).subject(c)
+}
+
+// Replica is what the container's coverage calls it.
+func (c *Container) Replica(node string) string { return replicaOf(c, node) }
 
 func shortID(id string) string {
 	if isHex(id, 64) {

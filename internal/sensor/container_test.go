@@ -69,6 +69,10 @@ func TestWhatRuntimesSay(t *testing.T) {
 			map[string]string{"status": `{"bundle":"BUNDLE"}`, "bundle/config.json": `{"annotations":{"nerdctl/name":"cache"}}`},
 			Container{Name: "cache"}, "cache",
 		},
+		"CRI-O's bundle": {
+			map[string]string{"userdata/config.json": `{"annotations":{"io.kubernetes.container.name":"db","io.kubernetes.pod.name":"db-0","io.kubernetes.pod.namespace":"shop"}}`},
+			Container{Name: "db", Pod: "db-0", Namespace: "shop"}, "shop/db-0/db",
+		},
 		"no bundle any more": {map[string]string{"state.json": `{"config":{"labels":["bundle=BUNDLE"]}}`}, Container{}, hexID[:12]},
 		"not JSON":           {map[string]string{"state.json": `{"config":`, "config.json": `[`}, Container{}, hexID[:12]},
 		"nothing":            {nil, Container{}, hexID[:12]},

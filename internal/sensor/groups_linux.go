@@ -4,15 +4,18 @@ package sensor
 
 import (
 	"strings"
+	"sync"
 	"time"
 
 	"ullage.dev/ullage/internal/behavior"
 )
 
-// groups knows whose each control group is.
+// groups knows whose each control group is. It is changed by the one who reads what
+// the kernel kept; byID and lost may be read by others meanwhile.
 type groups struct {
 	sensor *Sensor
 	host   *Container
+	mu     sync.Mutex // of byID, of the containers in it, and of lost
 	byID   map[uint64]*group
 	paths  map[uint64]string // of the tree, as it was when it was walked last
 	ended  map[uint64]*Container
@@ -36,6 +39,8 @@ func newGroups(s *Sensor) *groups {
 // of finds the group of a fact. contained says that its process was seen to be in a
 // container. It reports whether a container came to light by it.
 func (g *groups) of(id uint64, contained bool) (found *group, began bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
 	found = g.byID[id]
 	if found != nil && (found.container != nil || !contained) {
 		return found, false
@@ -118,6 +123,8 @@ const keptEnded = 1024
 // end forgets a group. When it is the last one of a container it returns that, and
 // what was lost of it in all.
 func (g *groups) end(id uint64, lost *Losses) (*Container, Losses) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
 	gone := g.byID[id]
 	delete(g.byID, id)
 	if gone == nil || gone.container == nil || g.ended[id] != nil {
@@ -142,6 +149,8 @@ func (g *groups) end(id uint64, lost *Losses) (*Container, Losses) {
 
 // lostOf is the sum of what the groups lost of a container that is there.
 func (r *reader) lostOf(c *Container) (sum Losses, err error) {
+	r.groups.mu.Lock()
+	defer r.groups.mu.Unlock()
 	sum = r.groups.lost[c]
 	err = each(r.sensor.maps.Groups, func(id *uint64, k *kernelGroup) {
 		if g := r.groups.byID[*id]; g != nil && g.container == c || c.Host && (g == nil || g.container == nil) {

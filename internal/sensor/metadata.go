@@ -16,7 +16,9 @@ const longestState = 4 << 20
 // manager that tells them so.
 var runtimeRoots = []string{
 	"/run/runc", "/run/crun", "/run/containerd/runc/*", "/run/docker/runtime-runc/*",
-	"/run/containerd/io.containerd.runtime.v2.task/*", "/run/user/*/runc", "/run/user/*/crun",
+	"/run/containerd/io.containerd.runtime.v2.task/*", "/run/k3s/containerd/io.containerd.runtime.v2.task/*",
+	"/run/containers/storage/overlay-containers", "/var/lib/containers/storage/overlay-containers",
+	"/run/user/*/runc", "/run/user/*/crun",
 }
 
 // describe adds what runtimes wrote about a container: its name, image and pod. What
@@ -29,7 +31,7 @@ func (c *Container) describe(roots []string) {
 	for _, root := range append(roots, runtimeRoots...) {
 		dirs, _ := filepath.Glob(filepath.Join(root, c.ID))
 		for _, dir := range dirs {
-			if c.describeState(dir) == nil {
+			if c.describeState(dir) == nil || c.describeState(filepath.Join(dir, "userdata")) == nil { // the second as CRI-O has it
 				return
 			}
 		}

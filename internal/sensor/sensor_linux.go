@@ -17,7 +17,7 @@ import (
 )
 
 // Sensor is attached to the kernel until it is closed. Run is for one goroutine;
-// Coverage and Tiers may be asked meanwhile.
+// Coverage, LostOf and Tiers may be asked meanwhile.
 type Sensor struct {
 	options Options
 	host    *host
@@ -152,8 +152,7 @@ func (s *Sensor) Coverage() (Coverage, error) {
 	return c, nil
 }
 
-// LostOf is what was lost of a container that has not ended. It is not to be asked
-// while Run runs.
+// LostOf is what was lost of a container that has not ended.
 func (s *Sensor) LostOf(c *Container) (Losses, error) { return s.reader.lostOf(c) }
 
 // Counters of the kernel's half, as facts.h numbers them.

@@ -23,8 +23,9 @@ var layers = [][]string{
 	{"internal/comply", "internal/attack", "internal/csaf", "internal/platform"},
 	{"internal/manifest", "internal/cluster", "internal/image", "internal/advisory", "internal/advisory/advisorytest", "internal/signature", "internal/signature/signaturetest", "internal/store", "internal/sensor", "internal/audit"},
 	{"internal/check", "internal/fix", "internal/report", "internal/scan", "internal/sbom", "internal/vex"},
+	{"internal/agent"},
 	{"internal/cli"},
-	{"cmd/ullage"},
+	{"cmd/ullage", "cmd/ullage-agent"},
 }
 
 // data are packages that hold files only: anybody above the pure core may use
