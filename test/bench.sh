@@ -58,3 +58,4 @@ go test -run '^$' -bench . -benchtime 200ms ./internal/tree ./internal/model ./i
 go test -run '^$' -bench 'Lookup|Full|Ubuntu|Import' -benchtime 20x ./internal/advisory | grep -E '^Benchmark'
 # What the sensor costs those who are watched; skipped where this is not root, or the kernel takes no BPF.
 CGO_ENABLED=0 go test -tags integration -run '^$' -bench Overhead -benchtime 1x ./internal/sensor | grep -E '^Benchmark|SKIP|needs' || true
+CGO_ENABLED=0 go test -tags integration -run '^$' -bench AgentCost -benchtime 20x ./internal/agent | grep -E '^Benchmark|SKIP|needs' || true

@@ -13,6 +13,7 @@ import (
 
 	"ullage.dev/ullage/internal/behavior"
 	"ullage.dev/ullage/internal/model"
+	"ullage.dev/ullage/internal/reach"
 	"ullage.dev/ullage/internal/store"
 )
 
@@ -28,6 +29,8 @@ type profileFlags struct {
 	output, color string
 	enough        behavior.Enough
 	manifests     input
+	images        []string // that say to which packages programs belong
+	owned         ownedImages
 	verbose       bool
 	withNew       bool
 	write         string
@@ -63,6 +66,7 @@ func (f *profileFlags) judging(cmd *cobra.Command) {
 	flags.IntVar(&f.enough.Runs, "runs", behavior.DefaultEnough.Runs, "runs of a job that must be watched before")
 	flags.StringVar(&f.approved, "approved", "", "file of ullage profile approve that says what is expected, in place of what was learned")
 	flags.StringVar(&f.container, "container", "", "only this container")
+	flags.StringArrayVar(&f.images, "image", nil, "an image of the workload: an archive, a layout or a reference; says to which package a new program belongs; may be repeated")
 	flags.StringArrayVarP(&f.manifests.paths, "path", "f", nil, "manifests, and ullage.yaml beside them: what is declared and granted")
 }
 
@@ -219,7 +223,7 @@ func isNamed(s *behavior.Subject, name string) bool {
 }
 
 // profile makes the profile of a container, and finds what is declared of it.
-func (f *profileFlags) profile(k *known, list []behavior.Subject, world *world) (*behavior.Profile, *behavior.Need, error) {
+func (f *profileFlags) profile(k *known, list []behavior.Subject, world *world) (*behavior.Profile, *beside, error) {
 	var all []*behavior.Behavior
 	for _, s := range list {
 		b, err := k.load(s)
@@ -238,21 +242,22 @@ func (f *profileFlags) profile(k *known, list []behavior.Subject, world *world) 
 		return nil, nil, &codeError{exitIncomplete, fmt.Errorf("%s holds no profile of container %q of %s: ullage profile approve makes one, --container leaves others out", f.approved, list[0].Container, list[0].Workload())}
 	}
 	object := world.object(&list[0])
-	var need *behavior.Need
+	more := &beside{owned: f.owned, grants: world.grantsOf(object)}
 	if object != nil {
 		if n, ok := object.Root.Get("spec").Get("replicas").Int(); ok {
 			o.Replicas = int(n)
 		}
-		need = behavior.NeedOf(object, list[0].Container, world.declarations)
+		more.need = behavior.NeedOf(object, list[0].Container, world.declarations)
 	}
 	profile, err := behavior.NewProfile(all, o)
-	return profile, need, err
+	return profile, more, err
 }
 
 // world is what else is known: manifests, and what was approved.
 type world struct {
 	snapshots    []*model.Snapshot // of manifests, then of the cluster; those that were named
 	pods         *behavior.Pods    // of the cluster; nil when none was named
+	graphs       map[*model.Snapshot]*reach.Graph
 	declarations []*model.Declaration
 	approved     []*behavior.Approved
 }
@@ -316,14 +321,14 @@ func (w *world) object(s *behavior.Subject) *model.Object {
 }
 
 // each calls what is to be done with each profile.
-func (f *profileFlags) each(ctx context.Context, k *known, lists [][]behavior.Subject, w *world, do func(*behavior.Profile, *behavior.Need) error) error {
+func (f *profileFlags) each(ctx context.Context, k *known, lists [][]behavior.Subject, w *world, do func(*behavior.Profile, *beside) error) error {
 	for _, list := range lists {
 		if err := ctx.Err(); err != nil {
 			return errInterrupted
 		}
-		profile, need, err := f.profile(k, list, w)
+		profile, more, err := f.profile(k, list, w)
 		if err == nil {
-			err = do(profile, need)
+			err = do(profile, more)
 		}
 		if err != nil {
 			return err

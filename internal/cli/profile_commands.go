@@ -54,7 +54,7 @@ func (f *profileFlags) list(cmd *cobra.Command, p *Program) error {
 	}
 	out := profilePrinter{imagePrinter{newPrinter(p, f.color), false}, f}
 	all := []profileJSON{}
-	err = f.each(cmd.Context(), k, lists, w, func(profile *behavior.Profile, _ *behavior.Need) error {
+	err = f.each(cmd.Context(), k, lists, w, func(profile *behavior.Profile, _ *beside) error {
 		if f.output == "json" {
 			j := newProfileJSON(profile, nil)
 			j.Deeds, j.People = nil, nil
@@ -161,7 +161,7 @@ func verdictOf(profiles []*behavior.Profile) error {
 }
 
 // show writes the profiles of a workload.
-func (f *profileFlags) show(cmd *cobra.Command, p *Program, name string, write func(*profilePrinter, *behavior.Profile, *behavior.Need)) ([]*behavior.Profile, error) {
+func (f *profileFlags) show(cmd *cobra.Command, p *Program, name string, write func(*profilePrinter, *behavior.Profile, *beside)) ([]*behavior.Profile, error) {
 	if err := f.check(); err != nil {
 		return nil, err
 	}
@@ -178,21 +178,27 @@ func (f *profileFlags) show(cmd *cobra.Command, p *Program, name string, write f
 	if err != nil {
 		return nil, err
 	}
+	if f.owned, err = f.readOwned(cmd.Context()); err != nil {
+		return nil, err
+	}
 	out := profilePrinter{imagePrinter{newPrinter(p, f.color), f.verbose}, f}
 	var profiles []*behavior.Profile
 	all := []profileJSON{}
-	err = f.each(cmd.Context(), k, lists, w, func(profile *behavior.Profile, need *behavior.Need) error {
+	err = f.each(cmd.Context(), k, lists, w, func(profile *behavior.Profile, more *beside) error {
 		profiles = append(profiles, profile)
 		if f.output == "json" {
-			all = append(all, newProfileJSON(profile, need))
+			all = append(all, newProfileJSON(profile, more))
 			return nil
 		}
 		if len(profiles) > 1 {
 			fmt.Fprintln(out.w)
 		}
-		write(&out, profile, need)
+		write(&out, profile, more)
 		return nil
 	})
+	if err == nil {
+		err = f.owned.foreign(profiles)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -248,7 +254,7 @@ func (f *profileFlags) approve(cmd *cobra.Command, p *Program, name string) erro
 	}
 	var text bytes.Buffer
 	deeds, unsure, left := 0, 0, 0
-	err = f.each(cmd.Context(), k, lists, w, func(profile *behavior.Profile, _ *behavior.Need) error {
+	err = f.each(cmd.Context(), k, lists, w, func(profile *behavior.Profile, _ *beside) error {
 		if profile.Lacking != "" {
 			return &codeError{exitIncomplete, fmt.Errorf("container %q of %s: %s", profile.Subject.Container, profile.Subject.Workload(), profile.Lacking)}
 		}

@@ -25,8 +25,12 @@ type profileJSON struct {
 	Expected     *int       `json:"expected"` // null when too little was seen
 	New          *int       `json:"new"`      // likewise
 	Unclear      *int       `json:"unclear"`  // likewise; of these it is not known
-	Deeds        []deedJSON `json:"deeds,omitempty"`
-	People       []deedJSON `json:"people,omitempty"`
+	// UnusedPeers are workloads that network policies grant and that were not connected to;
+	// null when that cannot be said, and Unused says why.
+	UnusedPeers []string   `json:"unusedPeers"`
+	Unused      string     `json:"unusedPeersUnsaid,omitempty"`
+	Deeds       []deedJSON `json:"deeds,omitempty"`
+	People      []deedJSON `json:"people,omitempty"`
 }
 
 type coverageJSON struct {
@@ -67,12 +71,14 @@ type deedJSON struct {
 	Images    []string         `json:"images"`
 	WithImage bool             `json:"withImage,omitempty"`
 	Only      string           `json:"onlyReplica,omitempty"`
+	// Package is that of a program or library, null when none has it or it is not known.
+	Package *ownerJSON `json:"package,omitempty"`
 	// Declared and Granted are unknown when no manifest was read.
 	Declared behavior.Answer `json:"declared"`
 	Granted  behavior.Answer `json:"granted"`
 }
 
-func newProfileJSON(p *behavior.Profile, need *behavior.Need) profileJSON {
+func newProfileJSON(p *behavior.Profile, more *beside) profileJSON {
 	j := profileJSON{Cluster: p.Subject.Cluster, Workload: p.Subject.Workload(), Container: p.Subject.Container, Coverage: newCoverageJSON(&p.Summary),
 		Lacking: p.Lacking, Approved: p.Approved != nil, Deeds: []deedJSON{}, People: []deedJSON{}}
 	for i := range p.Images {
@@ -87,11 +93,14 @@ func newProfileJSON(p *behavior.Profile, need *behavior.Need) profileJSON {
 		expected, new, unclear := counts[behavior.StateExpected], counts[behavior.StateNew], counts[behavior.StateUnclear]
 		j.Expected, j.New, j.Unclear = &expected, &new, &unclear
 	}
+	if more != nil {
+		j.UnusedPeers, j.Unused = more.grants.unusedPeers(p)
+	}
 	for i := range p.Deeds {
-		j.Deeds = append(j.Deeds, newDeedJSON(p, &p.Deeds[i], need))
+		j.Deeds = append(j.Deeds, newDeedJSON(p, &p.Deeds[i], more))
 	}
 	for i := range p.People {
-		j.People = append(j.People, newDeedJSON(p, &p.People[i], need))
+		j.People = append(j.People, newDeedJSON(p, &p.People[i], more))
 	}
 	return j
 }
@@ -116,7 +125,7 @@ func newCoverageJSON(s *behavior.Summary) coverageJSON {
 	return j
 }
 
-func newDeedJSON(p *behavior.Profile, d *behavior.Deed, need *behavior.Need) deedJSON {
+func newDeedJSON(p *behavior.Profile, d *behavior.Deed, more *beside) deedJSON {
 	replicas, exact := d.Seen.Replicas.Len()
 	runs, all := d.Seen.Runs.Len()
 	j := deedJSON{Fact: d.Fact, State: d.State, Text: d.String(), Story: d.Story(), Unsure: d.Unsure, Folded: d.Folded(), First: d.Seen.First.Time(), Last: d.Seen.Last.Time(),
@@ -131,9 +140,10 @@ func newDeedJSON(p *behavior.Profile, d *behavior.Deed, need *behavior.Need) dee
 	for _, n := range d.Images {
 		j.Images = append(j.Images, p.Images[n].Digest)
 	}
-	if need != nil {
-		j.Declared, _ = need.Declared(d.Fact)
-		j.Granted, _ = need.Granted(d.Fact)
+	j.Declared, _ = more.declared(d.Fact)
+	j.Granted, _ = more.granted(d.Fact)
+	if more != nil {
+		j.Package, _ = more.owned.of(p, d)
 	}
 	return j
 }

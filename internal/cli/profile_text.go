@@ -108,7 +108,7 @@ var titles = map[behavior.Kind]string{
 const shownDeeds = 20
 
 // shown writes all of a profile.
-func (p *profilePrinter) shown(profile *behavior.Profile, need *behavior.Need) {
+func (p *profilePrinter) shown(profile *behavior.Profile, more *beside) {
 	p.head(profile)
 	byKind := map[behavior.Kind][]*behavior.Deed{}
 	for i := range profile.Deeds {
@@ -134,6 +134,7 @@ func (p *profilePrinter) shown(profile *behavior.Profile, need *behavior.Need) {
 		}
 	}
 	p.people(profile)
+	p.unused(profile, more)
 	if unseen := profile.Unseen(); len(unseen) > 0 && len(profile.Images) > 1 {
 		p.section("Not seen in the latest image so far")
 		for i := range unseen {
@@ -143,6 +144,30 @@ func (p *profilePrinter) shown(profile *behavior.Profile, need *behavior.Need) {
 			}
 			p.wrapped(4, dim, unseen[i].String())
 		}
+	}
+}
+
+// unused writes which peers are granted and were not connected to.
+func (p *profilePrinter) unused(profile *behavior.Profile, more *beside) {
+	if more.grants == nil {
+		return
+	}
+	names, why := more.grants.unusedPeers(profile)
+	p.section("Peers that are granted and not used")
+	switch {
+	case why != "":
+		p.wrapped(4, dim, why)
+	case len(names) == 0:
+		p.wrapped(4, dim, "none")
+	default:
+		p.wrapped(4, dim, "in "+profile.Summary.Words()+":")
+	}
+	for i, name := range names {
+		if i == shownDeeds && !p.verbose {
+			p.line(4, dim, fmt.Sprintf("and %d more; --verbose lists them", len(names)-i))
+			break
+		}
+		p.wrapped(4, "", name)
 	}
 }
 
@@ -200,7 +225,7 @@ func (p *profilePrinter) people(profile *behavior.Profile) {
 }
 
 // different writes what is new of a profile.
-func (p *profilePrinter) different(profile *behavior.Profile, need *behavior.Need) {
+func (p *profilePrinter) different(profile *behavior.Profile, more *beside) {
 	p.head(profile)
 	counts := countStates(profile)
 	switch {
@@ -220,7 +245,7 @@ func (p *profilePrinter) different(profile *behavior.Profile, need *behavior.Nee
 			continue
 		}
 		p.wrapped(2, red, "new  "+d.String())
-		for _, line := range p.story(profile, &d, need) {
+		for _, line := range p.story(profile, &d, more) {
 			p.wrapped(4, dim, line)
 		}
 	}
@@ -228,7 +253,7 @@ func (p *profilePrinter) different(profile *behavior.Profile, need *behavior.Nee
 }
 
 // story says what is known of something new.
-func (p *profilePrinter) story(profile *behavior.Profile, d *behavior.Deed, need *behavior.Need) []string {
+func (p *profilePrinter) story(profile *behavior.Profile, d *behavior.Deed, more *beside) []string {
 	lines := []string{p.when(d)}
 	if image := profile.Images[d.Images[0]]; image.Digest != "" {
 		if d.WithImage {
@@ -246,11 +271,14 @@ func (p *profilePrinter) story(profile *behavior.Profile, d *behavior.Deed, need
 	if d.Unsure {
 		lines = append(lines, "whether a person did it is not known")
 	}
-	if need == nil {
+	if owner := more.owned.told(profile, d); owner != "" {
+		lines = append(lines, owner)
+	}
+	if more.need == nil {
 		return lines
 	}
-	declared, by := need.Declared(d.Fact)
-	granted, grantedBy := need.Granted(d.Fact)
+	declared, by := more.declared(d.Fact)
+	granted, grantedBy := more.granted(d.Fact)
 	if declared == behavior.Unknown && granted == behavior.Unknown {
 		return append(lines, "whether it is declared and granted is not known")
 	}
