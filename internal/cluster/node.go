@@ -35,8 +35,10 @@ func (c *Client) NodePods(ctx context.Context, node string) ([]*model.Object, er
 		switch {
 		case err != nil:
 			return nil, &UnreachableError{c.Name, fmt.Errorf("the pods of node %s cannot be read: %s", node, reason(err))}
-		case next == query.Get("continue"): // the same page again, too, which is the end of it
+		case next == "":
 			return a.objects, nil
+		case next == query.Get("continue"):
+			return nil, &UnreachableError{c.Name, fmt.Errorf("%w: the same page comes again", errAnswer)}
 		}
 		query.Set("continue", next)
 	}
