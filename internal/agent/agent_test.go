@@ -34,7 +34,7 @@ func (n *node) Tiers() []sensor.TierState {
 	return []sensor.TierState{{Tier: behavior.TierTracing, Active: true, Reason: "all programs are loaded"}}
 }
 func (n *node) Coverage() (sensor.Coverage, error) {
-	return sensor.Coverage{Session: "S", Tier: behavior.TierTracing, Lost: n.total}, nil
+	return sensor.Coverage{Session: "S", Tier: behavior.TierTracing, Kinds: behavior.KindsOf(behavior.Execute, behavior.Syscall), Lost: n.total}, nil
 }
 func (n *node) LostOf(c *sensor.Container) (sensor.Losses, error) {
 	return sensor.Losses{Executions: n.lost[c]}, nil
@@ -137,6 +137,9 @@ func (n *node) says(want ...string) {
 			}
 			if i.Ended {
 				line += " ended"
+			}
+			if want := behavior.KindsOf(behavior.Execute, behavior.Syscall); i.Kinds != want && (b.Subject.Kind != behavior.KindHost || i.Kinds != want&sensor.OfHost) {
+				line += fmt.Sprint(" of ", i.Kinds)
 			}
 			if i.Lost > 0 {
 				line += fmt.Sprint(" lost ", i.Lost)
@@ -320,14 +323,20 @@ func TestAgentWithoutRoom(t *testing.T) {
 	}
 	var text, metrics bytes.Buffer
 	s.Text(&text)
-	s.metrics(&metrics)
 	for _, want := range []string{"2 without room in the store", "tier tracing     active: all programs are loaded", "no --kubeconfig says"} {
 		if !strings.Contains(text.String(), want) {
 			t.Errorf("it does not say %q:\n%s", want, text.String())
 		}
 	}
-	if !strings.Contains(metrics.String(), "\nullage_agent_unkept_total 2\n") {
-		t.Error(metrics.String())
+	n.total = sensor.Losses{Executions: 1, Listening: 2, Elsewhere: 4, Alerts: 8}
+	if s, err = n.a.status(); err != nil {
+		t.Fatal(err)
+	}
+	s.metrics(&metrics)
+	for _, want := range []string{"unkept_total 2", `lost_total{kind="executions"} 1`, `lost_total{kind="listening"} 2`, `lost_total{kind="elsewhere"} 4`} {
+		if !strings.Contains(metrics.String(), "\nullage_agent_"+want+"\n") {
+			t.Errorf("%s is not in\n%s", want, metrics.String())
+		}
 	}
 }
 

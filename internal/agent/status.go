@@ -2,9 +2,12 @@ package agent
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -165,8 +168,19 @@ type kindLost struct {
 	n    uint64
 }
 
-func lossesByKind(l *sensor.Losses) []kindLost {
-	return []kindLost{{"executions", l.Executions}, {"outgoing", l.Outgoing}, {"incoming", l.Incoming}, {"listening", l.Listening}, {"elsewhere", l.Elsewhere}}
+// lossesByKind are losses by the names that they have in JSON, so that none is left
+// out. An alert that was lost is no fact that was.
+func lossesByKind(l *sensor.Losses) (all []kindLost) {
+	byKind := map[string]uint64{}
+	if text, err := json.Marshal(l); err != nil || json.Unmarshal(text, &byKind) != nil {
+		return nil // which a struct of numbers does not come to
+	}
+	for _, kind := range slices.Sorted(maps.Keys(byKind)) {
+		if kind != "alerts" {
+			all = append(all, kindLost{kind, byKind[kind]})
+		}
+	}
+	return all
 }
 
 // Text writes the status for people.

@@ -64,12 +64,16 @@ func (w *watched) take(now behavior.Moment, c *sensor.Coverage, node string) map
 		now = w.until
 	}
 	now = max(now, w.from)
+	kinds := c.Kinds
+	if w.container.Host {
+		kinds &= sensor.OfHost
+	}
 	cover := func(to behavior.Moment, ended bool) {
 		day := w.from.Day()
 		if parts[day] == nil {
 			parts[day] = behavior.New(w.container.Subject(node))
 		}
-		parts[day].Coverage.Watch(behavior.Interval{Replica: w.container.Replica(node), Session: c.Session, From: w.from, To: to, Tier: c.Tier,
+		parts[day].Coverage.Watch(behavior.Interval{Replica: w.container.Replica(node), Session: c.Session, From: w.from, To: to, Tier: c.Tier, Kinds: kinds,
 			Whole: w.whole, Ended: ended, Lost: w.lost - w.before + w.unkept, Folded: w.folded})
 	}
 	for w.from.Day() < now.Day() {
