@@ -83,7 +83,7 @@ func Run(ctx context.Context, p *Program) int {
 	root.SetErr(p.Stderr)
 	root.SetUsageFunc(p.usage)
 	root.SetVersionTemplate("ullage {{.Version}}\n")
-	root.AddCommand(accessCommand(p), attackPathsCommand(p), checkCommand(p), clusterCommand(p), dbCommand(p), imageCommand(p), netCommand(p), platformCommand(p), policyCommand(p), profileCommand(p), secretsCommand(p), storageCommand(p), watchCommand(p))
+	root.AddCommand(accessCommand(p), attackPathsCommand(p), checkCommand(p), clusterCommand(p), dbCommand(p), imageCommand(p), netCommand(p), platformCommand(p), policyCommand(p), profileCommand(p), secretsCommand(p), storageCommand(p), trimCommand(p), watchCommand(p))
 	cmd, err := execute(ctx, root)
 	if err == nil {
 		return exitClean
