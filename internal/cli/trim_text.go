@@ -30,8 +30,8 @@ func (p *trimPrinter) plan(t *trimmed, verbose bool) {
 		p.wrapped(0, "", "Nothing is left to take.")
 		return
 	}
-	p.wrapped(0, "", fmt.Sprintf("Replayed: %s with the kernel that were seen, all allowed. Of %d acts of attackers by system calls and capabilities %d were possible, and %d remain%s",
-		counted(plan.Replayed, "use"), len(trim.Acts), len(plan.Possible), len(plan.Remain), remaining(plan.Remain)))
+	p.wrapped(0, "", fmt.Sprintf("Replayed: %s with the kernel that were seen, all allowed. Of %d acts of attackers by system calls and capabilities %d were possible. %s",
+		counted(plan.Replayed, "use"), len(trim.Acts), len(plan.Possible), remaining(plan.Remain)))
 	if verbose {
 		for _, act := range plan.Possible {
 			if !slices.ContainsFunc(plan.Remain, func(a trim.Act) bool { return a.Name == act.Name }) {
@@ -48,34 +48,34 @@ func (p *trimPrinter) plan(t *trimmed, verbose bool) {
 
 func remaining(acts []trim.Act) string {
 	if len(acts) == 0 {
-		return "."
+		return "None is left."
 	}
 	var names []string
 	for _, a := range acts {
 		names = append(names, a.Name)
 	}
-	return ": " + listed(names) + "."
+	return fmt.Sprintf("What is left of them, %d: %s.", len(acts), listed(names))
 }
 
 func (p *trimPrinter) cut(cut *trim.Cut, verbose bool) {
-	style, label := green, fmt.Sprintf("%-15s", cut.What)
+	style, label := green, fmt.Sprintf("%-16s", cut.What)
 	switch cut.What {
 	case trim.SystemCalls:
 		before := "all"
 		if cut.Gone != nil {
 			before = fmt.Sprint(len(cut.Gone) + len(cut.Kept))
 		}
-		fmt.Fprintln(p.w, "  "+p.paint(style, label)+hang(fmt.Sprintf("%s → %d  %s", before, len(cut.Kept), cut.Why), 17, p.width))
+		fmt.Fprintln(p.w, "  "+p.paint(style, label)+hang(fmt.Sprintf("%s → %d. %s", before, len(cut.Kept), cut.Why), 18, p.width))
 		if verbose {
-			p.wrapped(17, dim, strings.Join(cut.Kept, " "))
+			p.wrapped(18, dim, strings.Join(cut.Kept, " "))
 		}
 	case trim.Capabilities:
 		kept := "none"
 		if len(cut.Kept) > 0 {
 			kept = strings.Join(cut.Kept, ", ")
 		}
-		fmt.Fprintln(p.w, "  "+p.paint(style, label)+hang(fmt.Sprintf("%d → %d  kept: %s; gone: %s", len(cut.Gone)+len(cut.Kept), len(cut.Kept), kept, strings.Join(cut.Gone, ", ")), 17, p.width))
+		fmt.Fprintln(p.w, "  "+p.paint(style, label)+hang(fmt.Sprintf("%d → %d. Kept: %s; gone: %s", len(cut.Gone)+len(cut.Kept), len(cut.Kept), kept, strings.Join(cut.Gone, ", ")), 18, p.width))
 	default:
-		fmt.Fprintln(p.w, "  "+p.paint(style, label)+hang("none  "+cut.Why, 17, p.width))
+		fmt.Fprintln(p.w, "  "+p.paint(style, label)+hang("none. "+cut.Why, 18, p.width))
 	}
 }

@@ -75,14 +75,15 @@ func (c *container) copy(t *testing.T, from, to string) {
 	}
 }
 
-// install copies a program of this machine and its libraries to where they are here.
-func (c *container) install(t *testing.T, program string) {
+// install copies a program of this machine as another one, and its libraries to where
+// they are here.
+func (c *container) install(t *testing.T, program, as string) {
 	t.Helper()
 	path, err := exec.LookPath(program)
 	if err != nil {
 		t.Skipf("needs %s", program)
 	}
-	c.copy(t, path, path)
+	c.copy(t, path, as)
 	libraries, err := exec.Command("ldd", path).Output()
 	if err != nil {
 		return // static
