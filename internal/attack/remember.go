@@ -121,7 +121,7 @@ func remembered[F any](b *builder, gk model.GroupKind, before []F, object func(*
 
 func (b *builder) readPod(o *model.Object) podFact {
 	f := podFact{object: o, place: b.placeOf(o), maker: makerOf(o), ipv6: hasIPv6(o.Root), of: unplaced}
-	if name := o.Root.Get("spec").Get("nodeName"); name.Str() != "" {
+	if name := o.Root.Get("spec").Get("nodeName"); name.Str() != "" && !o.Ended() {
 		f.node, f.hash = name.Str(), name.Hash()
 	}
 	return f

@@ -189,8 +189,21 @@ func (g *Graph) find(text, name string, namespaced bool, kind VertexKind) ([]ID,
 		return all, nil
 	case namespaced && !g.inhabited(namespace):
 		return nil, fmt.Errorf("%s %w: nothing is in namespace %s", text, ErrUnknownPlace, namespace)
+	case kind == Container && g.ended(namespace, name):
+		return nil, fmt.Errorf("%s has ended: nothing of it runs", text)
 	}
 	return nil, fmt.Errorf("%s %w", text, ErrUnknownPlace)
+}
+
+// ended reports whether there is a Pod or a Job of a name that has ended.
+func (g *Graph) ended(namespace, name string) bool {
+	key := model.Key{Cluster: g.cluster(), Namespace: namespace, Name: name}
+	for _, key.GroupKind = range []model.GroupKind{model.PodKind, model.JobKind} {
+		if o := g.snapshot.Get(key); o != nil && o.Ended() {
+			return true
+		}
+	}
+	return false
 }
 
 // podNamed returns the name of the workload that made a pod, or "".

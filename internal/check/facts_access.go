@@ -199,6 +199,9 @@ type runCounts struct {
 func (f *Facts) countRuns() runCounts {
 	c := runCounts{byAccount: map[objectName]int{}, byNamespace: map[string]int{}}
 	for o, pod := range f.snapshot.PodTemplates() {
+		if o.Ended() {
+			continue
+		}
 		c.byAccount[objectName{o.Key.Namespace, pod.ServiceAccount()}]++
 		c.byNamespace[o.Key.Namespace]++
 		c.all++

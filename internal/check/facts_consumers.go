@@ -198,6 +198,9 @@ func sharedVolume(o *model.Object, v *tree.Node) (id storage.ID, ok bool) {
 func (f *Facts) indexVolumes() map[storage.ID][]volumeUser {
 	index := map[storage.ID][]volumeUser{}
 	for o, pod := range f.snapshot.PodTemplates() {
+		if o.Ended() {
+			continue
+		}
 		user := volumeUser{o, o.Key.Namespace + "/" + pod.ServiceAccount()}
 		volumes := pod.Spec.Get("volumes")
 		for i := range volumes.Children() {
@@ -216,6 +219,9 @@ func (f *Facts) indexVolumes() map[storage.ID][]volumeUser {
 }
 
 func (f *Facts) podSharedVolumes(o *model.Object, pod *model.PodTemplate) tree.Node {
+	if o.Ended() {
+		return list(nil)
+	}
 	self := f.snapshot.Controller(o)
 	account := o.Key.Namespace + "/" + pod.ServiceAccount()
 	var found []tree.Node

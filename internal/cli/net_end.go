@@ -212,6 +212,9 @@ func (n *network) address(e *netEnd, a netip.Addr) (*netEnd, error) {
 		if !slices.Contains(model.PodAddresses(o), a) {
 			continue
 		}
+		if o.Ended() { // and another may have its address by now
+			continue
+		}
 		if e.ids = n.ofObject(o); len(e.ids) > 0 {
 			e.note = a.String() + " is the address of " + o.Key.String()
 			return e, nil
@@ -262,7 +265,7 @@ func (n *network) object(e *netEnd) error {
 		parts = parts[1:]
 	}
 	var service *model.Object
-	known := false
+	var known *model.Object
 	for _, o := range n.Snapshot.All() {
 		if o.Key.Namespace != parts[0] {
 			continue
@@ -271,7 +274,7 @@ func (n *network) object(e *netEnd) error {
 		if o.Key.Name != parts[1] || kind != "" && own != kind && own+"s" != kind {
 			continue
 		}
-		known = true
+		known = o
 		switch {
 		case len(o.Pods()) > 0:
 			e.ids = append(e.ids, n.ofObject(o)...)
@@ -286,7 +289,9 @@ func (n *network) object(e *netEnd) error {
 		return nil
 	case service != nil:
 		return n.ofService(e, service)
-	case known:
+	case known != nil && known.Ended():
+		return fmt.Errorf("%s has ended: nothing of it runs", e.text)
+	case known != nil:
 		return fmt.Errorf("%s has no pods", e.text)
 	}
 	if gap := n.Snapshot.Gap(parts[0], endKinds(kind)...); gap != nil {

@@ -168,7 +168,7 @@ func (p *inventoryPrinter) consumers(s *secrets.Secret) {
 		}
 		text := c.Object.Key.String()
 		if len(c.Object.Pods()) > 0 {
-			text += " (service account " + c.Account + ")"
+			text += " (service account " + c.Account + ")" + hasEnded(c.Object)
 		}
 		text += ", " + howWords[c.How]
 		if len(c.Containers) > 0 {

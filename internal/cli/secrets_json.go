@@ -28,6 +28,7 @@ type consumerJSON struct {
 	Keys       []string     `json:"keys,omitempty"`
 	Optional   bool         `json:"optional,omitempty"`
 	Account    string       `json:"serviceAccount,omitempty"`
+	Ended      bool         `json:"ended,omitempty"`
 	Containers []string     `json:"containers,omitempty"`
 	Place      *model.Place `json:"place"`
 }
@@ -93,7 +94,7 @@ func asSecret(s *listedSecret) secretJSON {
 	}
 	for _, c := range s.Consumers {
 		place := c.Object.Source.Place(c.Object.Root.Nearest(c.Path))
-		j.Consumers = append(j.Consumers, consumerJSON{c.Object.Key.String(), c.How, c.Keys, c.Optional, c.Account, c.Containers, &place})
+		j.Consumers = append(j.Consumers, consumerJSON{c.Object.Key.String(), c.How, c.Keys, c.Optional, c.Account, c.Object.Ended(), c.Containers, &place})
 	}
 	for _, r := range s.Readers {
 		j.Readers = append(j.Readers, readerJSON{r.Subject, r.Verbs, r.Binding.Kind + " " + r.Binding.Name, r.ByName, r.Everybody, r.System})

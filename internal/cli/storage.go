@@ -339,7 +339,7 @@ func (p *inventoryPrinter) users(v *storage.Volume) {
 		if i > 0 {
 			name = ""
 		}
-		text := fmt.Sprintf("%s (service account %s)", u.Workload.Key, u.Account)
+		text := fmt.Sprintf("%s (service account %s)%s", u.Workload.Key, u.Account, hasEnded(u.Workload))
 		if u.PathType != "" {
 			text += ", as " + u.PathType
 		}
@@ -354,6 +354,14 @@ func (p *inventoryPrinter) users(v *storage.Volume) {
 			p.label("", "  "+gain.Text)
 		}
 	}
+}
+
+// hasEnded says of what runs no more that it does not.
+func hasEnded(o *model.Object) string {
+	if o.Ended() {
+		return ", which has ended"
+	}
+	return ""
 }
 
 // mountText says how a container has a volume.

@@ -49,6 +49,7 @@ func asData(d *storage.Data) dataJSON {
 type volumeUserJSON struct {
 	Workload string       `json:"workload"`
 	Account  string       `json:"serviceAccount"`
+	Ended    bool         `json:"ended,omitempty"`
 	Volume   string       `json:"volume"`
 	ReadOnly bool         `json:"readOnly"`
 	Place    *model.Place `json:"place"`
@@ -248,7 +249,7 @@ func asVolume(v *listedVolume) volumeJSON {
 
 func asVolumeUser(u *storage.User, nodePath string) volumeUserJSON {
 	place := u.Workload.Source.Place(u.Workload.Root.Nearest(u.Path))
-	j := volumeUserJSON{u.Workload.Key.String(), u.Account, u.Volume, u.ReadOnly, &place, []mountJSON{}, u.PathType, nil}
+	j := volumeUserJSON{u.Workload.Key.String(), u.Account, u.Workload.Ended(), u.Volume, u.ReadOnly, &place, []mountJSON{}, u.PathType, nil}
 	if nodePath != "" {
 		if gain := u.Gain(nodePath); gain.Text != "" {
 			j.Gain = &gainJSON{gain.Text, gain.TakesNode}

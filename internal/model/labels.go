@@ -13,7 +13,8 @@ type Workload struct {
 	Pod    PodTemplate
 }
 
-// LabelIndex finds the workloads of one namespace by the labels of their pods.
+// LabelIndex finds the workloads of one namespace by the labels of their pods. Those
+// that have ended are not in it.
 type LabelIndex struct {
 	Workloads []Workload // in key order
 	postings  map[label][]int32
@@ -40,6 +41,9 @@ func (s *Snapshot) indexLabels() map[string]*LabelIndex {
 		}
 	}
 	for o, p := range s.podTemplates(func(namespace string) bool { return s.before == nil || s.stale[namespace] }) {
+		if o.Ended() {
+			continue
+		}
 		ns := index[o.Key.Namespace]
 		if ns == nil {
 			ns = &LabelIndex{postings: map[label][]int32{}}
@@ -57,10 +61,10 @@ func (s *Snapshot) indexLabels() map[string]*LabelIndex {
 }
 
 // Workloads returns the label index of a namespace. It is nil, and may be used,
-// when the namespace has no workloads.
+// when the namespace has no workloads, or none that has not ended.
 func (s *Snapshot) Workloads(namespace string) *LabelIndex { return s.byNamespace()[namespace] }
 
-// Namespaces returns the names of all namespaces that hold workloads or are
+// Namespaces returns the names of all namespaces that hold such workloads or are
 // objects themselves, in order.
 func (s *Snapshot) Namespaces() []string {
 	var names []string

@@ -188,6 +188,31 @@ func isSystem(o *Object) bool {
 	return false
 }
 
+// Ended reports whether the pods of an object run no more and never will again, as
+// the status of a Pod or a Job says. A status counts where the object has the uid
+// that a cluster gave it: in a manifest, the API server drops it.
+func (o *Object) Ended() bool {
+	if o.Key.GroupKind != PodKind && o.Key.GroupKind != JobKind {
+		return false
+	}
+	status := o.Root.Get("status")
+	if status.Len() == 0 || o.Root.Dig("metadata", "uid").Str() == "" {
+		return false
+	}
+	if o.Key.GroupKind == PodKind {
+		phase := status.Get("phase").Str()
+		return phase == "Succeeded" || phase == "Failed"
+	}
+	conditions := status.Get("conditions")
+	for i := range conditions.Children() {
+		c := conditions.At(i)
+		if kind := c.Get("type").Str(); (kind == "Complete" || kind == "Failed") && c.Get("status").Str() == "True" {
+			return true
+		}
+	}
+	return false
+}
+
 // WorkloadKinds returns the built-in kinds that have pods, in order.
 func WorkloadKinds() []GroupKind {
 	return slices.SortedFunc(maps.Keys(podSpecPaths), func(a, b GroupKind) int {

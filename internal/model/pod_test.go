@@ -60,3 +60,25 @@ func TestPodsNotUnderstood(t *testing.T) {
 		}
 	}
 }
+
+func TestEnded(t *testing.T) {
+	for _, c := range []struct {
+		text string
+		want bool
+	}{
+		{"{apiVersion: v1, kind: Pod, metadata: {name: p, uid: u}, spec: {containers: [{name: c, image: a}]}, status: {phase: Succeeded}}", true},
+		{"{apiVersion: v1, kind: Pod, metadata: {name: p, uid: u}, spec: {containers: [{name: c, image: a}]}, status: {phase: Failed}}", true},
+		{"{apiVersion: v1, kind: Pod, metadata: {name: p, uid: u}, spec: {containers: [{name: c, image: a}]}, status: {phase: Running}}", false},
+		{"{apiVersion: v1, kind: Pod, metadata: {name: p, uid: u}, spec: {containers: [{name: c, image: a}]}}", false},
+		{"{apiVersion: v1, kind: Pod, metadata: {name: p}, spec: {containers: [{name: c, image: a}]}, status: {phase: Succeeded}}", false},
+		{"{apiVersion: batch/v1, kind: Job, metadata: {name: p, uid: u}, status: {conditions: [{type: Complete, status: 'True'}]}}", true},
+		{"{apiVersion: batch/v1, kind: Job, metadata: {name: p, uid: u}, status: {conditions: [{type: Suspended, status: 'True'}, {type: Failed, status: 'True'}]}}", true},
+		{"{apiVersion: batch/v1, kind: Job, metadata: {name: p, uid: u}, status: {conditions: [{type: Complete, status: 'False'}, {type: FailureTarget, status: 'True'}]}}", false},
+		{"{apiVersion: batch/v1, kind: CronJob, metadata: {name: p, uid: u}, status: {conditions: [{type: Complete, status: 'True'}]}}", false},
+		{"{apiVersion: example.com/v1, kind: Pod, metadata: {name: p, uid: u}, status: {phase: Failed}}", false},
+	} {
+		if got := object(t, c.text+"\n").Ended(); got != c.want {
+			t.Errorf("%s: ended is %t", c.text, got)
+		}
+	}
+}

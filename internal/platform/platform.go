@@ -50,7 +50,9 @@ func Components(s *model.Snapshot, server string) []Component {
 		f.node(node)
 	}
 	for o, t := range s.PodTemplates() {
-		f.pods(o, t)
+		if !o.Ended() {
+			f.pods(o, t)
+		}
 	}
 	for _, c := range expected {
 		if !f.named(c.name) {

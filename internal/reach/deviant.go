@@ -36,18 +36,13 @@ func (b *builder) addDeviants(known map[string]int32, ns int32, index *model.Lab
 	}
 	d := deviants{b, known, ns, b.namespaces[ns].name, map[uint64]*model.Object{}, map[deviant]ID{}, map[*tree.Node]string{}}
 	for o := range b.snapshot.InNamespace(index.Workloads[0].Object.Key.Cluster, d.name, model.PodKind) {
-		if len(o.Pods()) == 0 || ended(o) {
+		if len(o.Pods()) == 0 || o.Ended() {
 			continue
 		}
 		if _, isWorkload := b.classOf[o.Pods()[0].Spec]; !isWorkload {
 			d.add(model.Workload{Object: o, Pod: o.Pods()[0]})
 		}
 	}
-}
-
-func ended(o *model.Object) bool {
-	phase := o.Root.Get("status").Get("phase").Str()
-	return phase == "Succeeded" || phase == "Failed"
 }
 
 // add adds a pod to its workload when it is like a template of that, lets the
@@ -64,7 +59,7 @@ func (d *deviants) add(w model.Workload) {
 	class, ok := d.known[string(d.project(d.ns, w))]
 	if ok {
 		for _, p := range maker.Pods() {
-			if d.classOf[p.Spec] == class && d.ofTemplate(p) == openings {
+			if of, runs := d.classOf[p.Spec]; runs && of == class && d.ofTemplate(p) == openings {
 				d.classOf[w.Pod.Spec] = class
 				return
 			}

@@ -142,9 +142,13 @@ type lead struct {
 	hand    []handPort // of endpoints made by hand
 }
 
-// leads returns the Services that lead to the pods of a workload, in key order.
+// leads returns the Services that lead to the pods of a workload, in key order. Pods
+// that have ended are no endpoints.
 func (x *Exposure) leads(w model.Workload) []lead {
 	var found []lead
+	if w.Object.Ended() {
+		return nil
+	}
 	labels := w.Pod.Labels()
 	for i := range labels.Children() {
 		l := &labels.Children()[i]
@@ -201,6 +205,9 @@ func (x *Exposure) Ways(w model.Workload) []Way {
 	for _, l := range x.leads(w) {
 		ways = append(ways, serviceWays(l, w.Pod)...)
 		ways = append(ways, x.routeWays(l, w.Pod)...)
+	}
+	if w.Object.Ended() {
+		return ways
 	}
 	return append(ways, hostWays(w)...)
 }

@@ -159,7 +159,7 @@ func (x *handIndex) find(s *model.Snapshot) {
 		}
 	}
 	for o := range s.Kind(model.PodKind) {
-		if ended(o) {
+		if o.Ended() {
 			continue
 		}
 		for _, text := range addressesOf(o) {

@@ -34,9 +34,7 @@ func FindRunning(s *model.Snapshot) *Running {
 		}
 	}
 	for pod := range s.Kind(pods) {
-		switch pod.Root.Dig("status", "phase").Str() {
-		case "Succeeded", "Failed":
-		default:
+		if !pod.Ended() {
 			f.Pods++
 			f.pod(pod, s.Controller(pod))
 		}

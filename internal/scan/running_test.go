@@ -26,7 +26,7 @@ func liveObject(t *testing.T, text string) *model.Object {
 func TestFindRunning(t *testing.T) {
 	const owner = `"ownerReferences": [{"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "web-1", "uid": "2", "controller": true}]`
 	pod := func(name, more, spec, status string) string {
-		return `{"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "` + name + `", "namespace": "shop"` + more + `}, "spec": {"nodeName": "a", "containers": [{"name": "web", "image": "web:1"}]` + spec + `}, "status": ` + status + `}`
+		return `{"apiVersion": "v1", "kind": "Pod", "metadata": {"uid": "` + name + `", "name": "` + name + `", "namespace": "shop"` + more + `}, "spec": {"nodeName": "a", "containers": [{"name": "web", "image": "web:1"}]` + spec + `}, "status": ` + status + `}`
 	}
 	digest := func(c string) string { return strings.Repeat(c, 64) }
 	says := func(id, state string) string {

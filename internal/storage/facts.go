@@ -37,10 +37,19 @@ func (b *builder) judgeClaim(v *Volume) {
 // onePod returns the workload that is all that mounts a claim, when it has one pod
 // and no more.
 func (b *builder) onePod(v *Volume) *model.Object {
-	if len(v.Users) != 1 {
+	var o *model.Object
+	for i := range v.Users {
+		if v.Users[i].Workload.Ended() {
+			continue
+		}
+		if o != nil {
+			return nil
+		}
+		o = v.Users[i].Workload
+	}
+	if o == nil {
 		return nil
 	}
-	o := v.Users[0].Workload
 	replicas, ok := o.Root.Dig("spec", "replicas").Int()
 	if o.Key.GroupKind == model.PodKind || o.Key.GroupKind == model.DeploymentKind && ok && replicas <= 1 && !b.scaled(o) {
 		return o
@@ -189,13 +198,13 @@ func (e Exposure) gain(m *Mount) (g Gain, rank int) {
 	return Gain{}, 0
 }
 
-// mounting returns those who mount one of the volumes, by workload. Parts of the
-// platform are left out where it is a path of the node.
+// mounting returns those who mount one of the volumes, by workload. Those that have
+// ended are left out, and parts of the platform where it is a path of the node.
 func mounting(volumes []*Volume) []*User {
 	var users []*User
 	for _, v := range volumes {
 		for i := range v.Users {
-			if u := &v.Users[i]; len(u.Mounts) > 0 && !(v.Kind == KindHostPath && u.Workload.System) {
+			if u := &v.Users[i]; len(u.Mounts) > 0 && !u.Workload.Ended() && !(v.Kind == KindHostPath && u.Workload.System) {
 				users = append(users, u)
 			}
 		}
