@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"ullage.dev/ullage/internal/access"
 	"ullage.dev/ullage/internal/manifest"
 	"ullage.dev/ullage/internal/model"
 	"ullage.dev/ullage/internal/reach"
@@ -23,8 +24,8 @@ The network is computed again with the policies, and what they close, what stays
 open and what is not known stands in front of them as comments.
 
 Exit code: 0 all that is declared stays open for certain, 1 something declared
-does not, 2 usage or internal error, 3 that is not certain of something, or
-something could not be read.`,
+does not, 2 usage or internal error, 3 that is not certain of something, an object
+that was read needs what is closed, or something could not be read.`,
 		Example: `  ullage net isolate shop -f deploy/ > shop-policies.yaml
   ullage net isolate shop --cluster --declarations deploy/ | kubectl apply --dry-run=server -f -`,
 		Args: exactly("NAMESPACE", 1),
@@ -65,7 +66,7 @@ func (f *netFlags) isolate(cmd *cobra.Command, p *Program, namespace string) err
 	if err != nil {
 		return err
 	}
-	i := reach.Isolate(n.Snapshot, n.Graph, n.exposure, declared, namespace)
+	i := reach.Isolate(n.Snapshot, n.Graph, n.exposure, declared, namespace, access.New(n.Snapshot).Named)
 	if len(i.Policies) == 0 {
 		return fmt.Errorf("namespace %s has no pods that policies hold for", namespace)
 	}
@@ -77,7 +78,8 @@ func (f *netFlags) isolate(cmd *cobra.Command, p *Program, namespace string) err
 	if slices.ContainsFunc(i.Kept, func(k reach.Kept) bool { return k.Answer == reach.No }) {
 		return errors.Join(err, &codeError{code: exitFindings})
 	}
-	if len(n.Others(namespace)) > 0 || slices.ContainsFunc(i.Kept, func(k reach.Kept) bool { return k.Answer == reach.Maybe }) {
+	needed := slices.ContainsFunc(i.Questions, func(q reach.Question) bool { return q.Needed })
+	if needed || len(n.Others(namespace)) > 0 || slices.ContainsFunc(i.Kept, func(k reach.Kept) bool { return k.Answer == reach.Maybe }) {
 		return errors.Join(err, &codeError{code: exitIncomplete})
 	}
 	return errors.Join(err, f.incomplete())
@@ -249,6 +251,7 @@ type questionJSON struct {
 	Workload string       `json:"workload"`
 	Place    *model.Place `json:"place"`
 	Text     string       `json:"text"`
+	Needed   bool         `json:"needed,omitempty"`
 }
 
 func isolationJSON(i *reach.Isolation) any {
@@ -272,7 +275,7 @@ func isolationJSON(i *reach.Isolation) any {
 		j.Declared = append(j.Declared, keptJSON{k.From, k.To, k.Ports.String(), k.Because, answerWords[k.Answer], k.Why})
 	}
 	for _, q := range i.Questions {
-		j.Questions = append(j.Questions, questionJSON{q.Workload.Key.String(), placeOf(q.Workload), q.Text})
+		j.Questions = append(j.Questions, questionJSON{q.Workload.Key.String(), placeOf(q.Workload), q.Text, q.Needed})
 	}
 	for _, p := range i.Policies {
 		j.Policies = append(j.Policies, p.Object.Root.Native())

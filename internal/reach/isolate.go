@@ -42,15 +42,21 @@ type Kept struct {
 type Question struct {
 	Workload *model.Object
 	Text     string
+	// Needed says that an object that was read needs what the policies close.
+	Needed bool
 }
 
+// Rights reports whether bindings give a service account rights of its own, so that
+// what runs as it is there to use the API.
+type Rights func(namespace, account string) bool
+
 // Isolate makes the policies for a namespace. declarations are those that were
-// read; x is the exposure of s, and g its network. A namespace without workloads
-// has an Isolation without policies.
+// read; x is the exposure of s, and g its network; rights may be nil. A namespace
+// without workloads has an Isolation without policies.
 //
 // Pods on the host network are left out: policies hold for them in some network
 // plugins only.
-func Isolate(s *model.Snapshot, g *Graph, x *Exposure, declarations []*model.Declaration, namespace string) *Isolation {
+func Isolate(s *model.Snapshot, g *Graph, x *Exposure, declarations []*model.Declaration, namespace string, rights Rights) *Isolation {
 	b := &isolator{Isolation: &Isolation{Namespace: namespace}, snapshot: s, graph: g, exposure: x,
 		spaces: map[string]*space{}, groupBy: map[*tree.Node]*podGroup{}, said: map[any]bool{}, rows: map[int32]row{}, lists: map[listKey]*knownList{}}
 	b.group()
@@ -63,6 +69,8 @@ func Isolate(s *model.Snapshot, g *Graph, x *Exposure, declarations []*model.Dec
 	b.ask(declarations)
 	b.write()
 	b.prove()
+	b.proveAPI(declarations, rights)
+	b.askAPI()
 	return b.Isolation
 }
 
@@ -162,7 +170,7 @@ func (b *isolator) note(format string, args ...any) {
 }
 
 func (b *isolator) question(o *model.Object, format string, args ...any) {
-	q := Question{o, fmt.Sprintf(format, args...)}
+	q := Question{Workload: o, Text: fmt.Sprintf(format, args...)}
 	if !b.said[q] {
 		b.said[q] = true
 		b.Questions = append(b.Questions, q)

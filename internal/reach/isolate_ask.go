@@ -83,35 +83,6 @@ func nodesResolve(s *model.Snapshot) bool {
 	})
 }
 
-// apiAccess lets those connect to the API server who declare rights to it, when
-// its address was read.
-func (b *isolator) apiAccess(declarations []*model.Declaration) {
-	var peer []string
-	ports := PortSet(nil)
-	for _, e := range b.exposure.hand().services[apiService] {
-		peer = append(peer, blockText(netip.PrefixFrom(e.addr, e.addr.BitLen())))
-		for _, p := range e.ports {
-			ports = ports.union(PortsOf(p.Port))
-		}
-	}
-	slices.Sort(peer)
-	peer = slices.Compact(peer)
-	for _, d := range declarations {
-		for _, gr := range b.groups {
-			for _, w := range gr.members {
-				switch {
-				case len(d.API) == 0 || !d.Covers(w.Object):
-				case len(peer) > 0:
-					gr.allow(Egress, peer, ports, "it declares rights to the Kubernetes API")
-				case hasRule(gr, Egress, portsFrom(TCP, 443, 443).union(portsFrom(TCP, 6443, 6443))):
-				default:
-					b.question(w.Object, "it declares rights to the Kubernetes API, whose addresses are in no manifest: declare them under peers.out as cidr, with the port behind the Service (often 6443)")
-				}
-			}
-		}
-	}
-}
-
 // ask lists what nobody declares.
 func (b *isolator) ask(declarations []*model.Declaration) {
 	for _, gr := range b.groups {

@@ -48,7 +48,7 @@ func TestIsolateAgreesWithOracle(t *testing.T) {
 			}
 		}
 		c.declared = declarations(t, docs.String())
-		c.i = Isolate(c.s, New(c.s), NewExposure(c.s), c.declared, "n1")
+		c.i = Isolate(c.s, New(c.s), NewExposure(c.s), c.declared, "n1", nil)
 		var made, bare []string
 		for _, p := range c.i.Policies {
 			made = append(made, p.Text)

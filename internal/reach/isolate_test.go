@@ -31,7 +31,7 @@ func declarations(t testing.TB, text string) []*model.Declaration {
 
 func isolate(t testing.TB, closed bool, declared, namespace string, text ...string) (*Isolation, *model.Snapshot) {
 	s := model.NewSnapshot(parse(t, strings.Join(text, "")), closed)
-	return Isolate(s, New(s), NewExposure(s), declarations(t, declared), namespace), s
+	return Isolate(s, New(s), NewExposure(s), declarations(t, declared), namespace, nil), s
 }
 
 func declare(kind, namespace, name, peers string) string {
@@ -79,10 +79,10 @@ func TestIsolateAsks(t *testing.T) {
 	services := object("v1", "Service", "data", "db", "spec: {selector: {app: db}, ports: [{port: 5432}]}") + svc("api", "ports: [{port: 80}]") + svc("cache", "ports: [{port: 80}]")
 	i, s := isolate(t, true, "", "shop", web, services, pod("data", "db", "app: db", ""))
 	all := fmt.Sprint(i.Questions)
-	if !strings.Contains(all, "Service/data/db, Service/shop/api}") || i.Proof.After.To.Most != 0 {
+	if !strings.Contains(all, "Service/data/db, Service/shop/api false}") || i.Proof.After.To.Most != 0 {
 		t.Error(all, i.Proof.After)
 	}
-	j := Isolate(s, New(s), NewExposure(s), nil, "data")
+	j := Isolate(s, New(s), NewExposure(s), nil, "data", nil)
 	if !strings.Contains(fmt.Sprint(j.Questions), "does it connect to Service/data/db?") {
 		t.Error(j.Questions)
 	}
@@ -133,7 +133,7 @@ func (r *maker) declaration(s *model.Snapshot, w model.Workload) string {
 
 func checkIsolation(t *testing.T, seed uint64, s *model.Snapshot, declared []*model.Declaration, kept *[3]int) {
 	before := New(s)
-	i := Isolate(s, before, NewExposure(s), declared, "n1")
+	i := Isolate(s, before, NewExposure(s), declared, "n1", nil)
 	if len(i.Policies) == 0 {
 		return
 	}
@@ -146,7 +146,7 @@ func checkIsolation(t *testing.T, seed uint64, s *model.Snapshot, declared []*mo
 	end := func(g *Graph, e Endpoint) ID { return g.Find(e.Workload.Object.Key)[0] }
 	inside := func(e Endpoint) bool { return e.Workload.Object.Key.Namespace == "n1" }
 	bare := model.NewSnapshot(withoutPolicies(s), true)
-	for _, k := range Isolate(bare, New(bare), NewExposure(bare), declared, "n1").Kept {
+	for _, k := range Isolate(bare, New(bare), NewExposure(bare), declared, "n1", nil).Kept {
 		if unread := strings.Contains(strings.Join(k.Why, ""), "is not known"); k.Answer == No && !unread || k.Answer == Maybe && len(k.Why) == 0 {
 			t.Errorf("seed %d: %s -> %s on %s: %s by the set itself (%s)", seed, k.From, k.To, k.Ports, k.Answer, k.Because)
 		}
@@ -333,4 +333,57 @@ func portsOfRule(n *tree.Node) string {
 		list = append(list, "{protocol: "+p.Get("protocol").Str()+", port: "+p.Get("port").Text()+"}")
 	}
 	return "[" + strings.Join(list, ", ") + "]"
+}
+
+// TestIsolateAPI holds what is said of connections with the API server.
+func TestIsolateAPI(t *testing.T) {
+	const api = "---\napiVersion: ullage.dev/v1alpha1\nkind: Declaration\nworkloads: [{kind: Pod, name: op, namespace: shop}]\napi: [{apiGroups: [''], resources: [pods], verbs: [get]}]\npeers: {%s}\n"
+	op := pod("shop", "op", "app: op", "{containerPort: 9443}")
+	slice := strings.Replace(endpointSlice("kubernetes", "kubernetes", "", "ports: [{name: https, port: 6443}]\nendpoints: [{addresses: [10.0.0.1]}]"), "namespace: shop", "namespace: default", 1)
+	service := object("v1", "Service", "shop", "op", "spec: {selector: {app: op}, ports: [{port: 443, targetPort: 9443}]}")
+	hook := func(kind, policy string) string {
+		return object("admissionregistration.k8s.io/v1", kind, "", "hook", "webhooks: [{name: a.example.com, failurePolicy: "+policy+", clientConfig: {service: {name: op, namespace: shop}}}]")
+	}
+	bound := func(namespace, account string) bool { return namespace == "shop" && account == "default" }
+	for _, c := range []struct {
+		name, declared string
+		text           []string
+		rights         Rights
+		kept           string // answers of what is declared
+		want           string // in a question, "" for none of these
+		needed         bool
+	}{
+		{"rights of unknown addresses", fmt.Sprintf(api, ""), []string{op}, bound, "no", "", false},
+		{"a rule on the port for others", fmt.Sprintf(api, "out: [{namespace: shop, ports: [443]}]"), []string{op}, nil, "yes no", "", false},
+		{"rights and an address", fmt.Sprintf(api, "out: [{cidr: 10.0.0.1/32, ports: [6443]}]"), []string{op}, nil, "yes", "", false},
+		{"rights and an EndpointSlice", fmt.Sprintf(api, ""), []string{op, slice}, nil, "yes", "", false},
+		{"bound and not declared", "", []string{op}, bound, "", "does it connect to the API server?", false},
+		{"bound without a token", "", []string{strings.Replace(op, "spec: {", "spec: {automountServiceAccountToken: false, ", 1)}, bound, "", "", false},
+		{"an account without a token", "", []string{op, "---\n{apiVersion: v1, kind: ServiceAccount, metadata: {name: default, namespace: shop}, automountServiceAccountToken: false}\n"}, bound, "", "", false},
+		{"not bound", "", []string{op}, func(string, string) bool { return false }, "", "", false},
+		{"a validating webhook", "", []string{op, service, hook("ValidatingWebhookConfiguration", "Fail")}, nil, "", "connect to it on TCP 9443 (failurePolicy Fail: ", true},
+		{"a mutating webhook", "", []string{op, service, hook("MutatingWebhookConfiguration", "Ignore")}, nil, "", "connect to it on TCP 9443 (failurePolicy Ignore: ", true},
+		{"a webhook that addresses are declared for", declare("Pod", "shop", "op", "in: [{cidr: 10.0.0.0/24, ports: [9443]}]"), []string{op, service, hook("MutatingWebhookConfiguration", "Fail")}, nil, "yes", "", false},
+		{"a webhook of another namespace", "", []string{op, service, strings.Replace(hook("MutatingWebhookConfiguration", "Fail"), "namespace: shop", "namespace: a", 1)}, nil, "", "", false},
+		{"an APIService", "", []string{op, service, object("apiregistration.k8s.io/v1", "APIService", "", "v1.x.example.com", "spec: {service: {name: op, namespace: shop}}")}, nil, "", "its API answers nobody", true},
+		{"a conversion", "", []string{op, service, object("apiextensions.k8s.io/v1", "CustomResourceDefinition", "", "a.x.example.com", "spec: {conversion: {strategy: Webhook, webhook: {clientConfig: {service: {name: op, namespace: shop}}}}}")},
+			nil, "", "objects are not converted", true},
+	} {
+		s := model.NewSnapshot(parse(t, strings.Join(c.text, "")), true)
+		i := Isolate(s, New(s), NewExposure(s), declarations(t, c.declared), "shop", c.rights)
+		var kept, asked []string
+		needed := false
+		for _, k := range i.Kept {
+			kept = append(kept, map[Answer]string{Yes: "yes", Maybe: "maybe", No: "no"}[k.Answer])
+		}
+		for _, q := range i.Questions {
+			if strings.Contains(q.Text, "API server") {
+				asked, needed = append(asked, q.Text), needed || q.Needed
+			}
+		}
+		text := strings.Join(asked, "\n")
+		if strings.Join(kept, " ") != c.kept || needed != c.needed || (text == "") != (c.want == "") || !strings.Contains(text, c.want) {
+			t.Errorf("%s: kept %v, needed %t, asked:\n%s", c.name, kept, needed, text)
+		}
+	}
 }
