@@ -150,6 +150,9 @@ func (r *referrer) pod(pod *model.PodTemplate) {
 			r.put(u.Kind.Kind+"Key", r.o.Key.Namespace, u.Name+"/"+key.Name, key.Path, u.Optional, found)
 		}
 	}
+	for _, u := range secrets.Injected(r.o, pod) {
+		r.add(model.SecretKind, u.Namespace, u.Name.Name, u.Path, u.Optional)
+	}
 }
 
 // dataFields are where Secrets and ConfigMaps keep their entries.

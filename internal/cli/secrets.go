@@ -64,7 +64,7 @@ func newSecretsListing(world *model.Snapshot, view *secrets.View, j judgements) 
 		for i := range s.Consumers {
 			c := &s.Consumers[i]
 			at := c.Path
-			if c.How == secrets.Mount || c.How == secrets.Env { // the keys stand beside the name
+			if (c.How == secrets.Mount || c.How == secrets.Env) && at[len(at)-2].Key != "annotations" { // the keys stand beside the name
 				at = at[:len(at)-1]
 			}
 			spots = append(spots, spot{c.Object, at})

@@ -97,11 +97,18 @@ func podUses(o *model.Object, pod *model.PodTemplate) []Use {
 		}
 		found = append(found, use)
 	}
+	return append(found, Injected(o, pod)...)
+}
+
+// Injected returns the Secrets that annotations of a pod have Vault's injector mount
+// into its containers: the pod does not start without them.
+func Injected(o *model.Object, pod *model.PodTemplate) []Use {
+	var found []Use
 	annotations := pod.Metadata.Get("annotations")
 	for _, key := range []string{"vault.hashicorp.com/tls-secret", "vault.hashicorp.com/agent-extra-secret"} {
 		if name := annotations.Get(key).Str(); name != "" && annotations.Get(injectAnnotation).Text() == "true" {
 			path := pod.SpecPath[:len(pod.SpecPath)-1].Join(tree.Keys("metadata", "annotations", key)...)
-			found = append(found, Use{Name: Name{o.Key.Namespace, name}, How: Mount, Account: account, Path: path})
+			found = append(found, Use{Name: Name{o.Key.Namespace, name}, How: Mount, Account: pod.ServiceAccount(), Path: path})
 		}
 	}
 	return found
