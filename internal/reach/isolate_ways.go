@@ -196,8 +196,3 @@ func (b *isolator) untranslated(sign int32) row {
 	}
 	return r
 }
-
-// hasRule reports whether something is allowed on some of the ports.
-func hasRule(gr *podGroup, d Direction, ports PortSet) bool {
-	return slices.ContainsFunc(gr.allows[d], func(a allowance) bool { return !a.ports.intersect(ports).Empty() })
-}
