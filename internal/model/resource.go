@@ -106,6 +106,10 @@ k8s.ovn.org: EgressFirewall
 network.openshift.io: EgressNetworkPolicy
 networking.k8s.aws: ApplicationNetworkPolicy *ClusterNetworkPolicy
 projectcalico.org: *GlobalNetworkPolicy NetworkPolicy
+consul.hashicorp.com: ServiceIntentions=serviceintentions
+kuma.io: MeshTrafficPermission
+policy.linkerd.io: Server
+security.istio.io: AuthorizationPolicy/ap PeerAuthentication/pa
 route.openshift.io: Route
 apisix.apache.org: ApisixRoute
 configuration.konghq.com: TCPIngress UDPIngress

@@ -273,6 +273,9 @@ func (e *Exposed) controllerAudience(x *Exposure) {
 // read, and reports whether there are any.
 func (g *Graph) admitsSome(unit int32, e *Exposed) bool {
 	for _, a := range g.subjects[Ingress][unit] {
+		if a.mesh {
+			continue
+		}
 		if a.mayAllow[Ingress] != 0 || !a.isolates[Ingress] && len(a.rules[Ingress]) == 0 {
 			e.open(nil, everyPort)
 		}

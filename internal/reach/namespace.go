@@ -25,7 +25,7 @@ func (g *Graph) AllOthers() []*model.Object { return g.others }
 
 // Policies returns all policies in the order in which they decide.
 func (g *Graph) Policies() []*Policy {
-	return slices.DeleteFunc(slices.Clone(g.policies), func(p *Policy) bool { return p.mayAllow[Egress] != 0 })
+	return slices.DeleteFunc(slices.Clone(g.policies), func(p *Policy) bool { return !p.decided() })
 }
 
 // Isolating returns the policies that isolate pods of a namespace with the given

@@ -49,6 +49,7 @@ type Policy struct {
 
 	// What is not decided may deny, or allow, anything in these directions.
 	mayDeny, mayAllow [2]Reasons
+	mesh              bool // of a service mesh
 }
 
 // Isolates reports whether the pods that the policy selects may in a direction

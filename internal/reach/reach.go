@@ -88,6 +88,7 @@ const (
 	whyAPIServer
 	whyReserved
 	whyNotation
+	whyMesh
 )
 
 var reasonTexts = [...]string{
@@ -111,6 +112,7 @@ var reasonTexts = [...]string{
 	"where the API server runs is not known",
 	"a selector of reserved labels asks for more than to have one",
 	"a range of addresses has zeros in front of its numbers or is IPv4 written as IPv6, which not everything reads alike",
+	"the proxies of a service mesh have policies that are not decided, which may refuse what network policies allow",
 }
 
 // Texts returns the reasons as sentences without a full stop.

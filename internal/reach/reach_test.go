@@ -253,3 +253,44 @@ func TestToTheNodeOfThePod(t *testing.T) {
 		}
 	}
 }
+
+// TestMeshPolicies doubts what policies of a service mesh may refuse, and nothing else.
+func TestMeshPolicies(t *testing.T) {
+	pods := pod("a", "web", "app: web", "{containerPort: 80}") + pod("a", "other", "app: other", "") + pod("b", "db", "app: db", "")
+	istio := func(kind, namespace, spec string) string {
+		return object("security.istio.io/v1", kind, namespace, "p", "spec: {"+spec+"}")
+	}
+	deny := netpol("a", "deny", "podSelector: {}")
+	for _, c := range []struct {
+		name, text string
+		web, other Answer // from b/db
+	}{
+		{"none", "", Yes, Yes},
+		{"of the namespace", istio("AuthorizationPolicy", "a", ""), Maybe, Maybe},
+		{"of some pods", istio("AuthorizationPolicy", "a", "selector: {matchLabels: {app: web}}, rules: [{}]"), Maybe, Yes},
+		{"of another namespace", istio("AuthorizationPolicy", "b", ""), Yes, Yes},
+		{"of the mesh", istio("AuthorizationPolicy", "istio-system", ""), Maybe, Maybe},
+		{"that only writes down", istio("AuthorizationPolicy", "a", "action: AUDIT"), Yes, Yes},
+		{"strict", istio("PeerAuthentication", "a", "mtls: {mode: STRICT}"), Maybe, Maybe},
+		{"permissive", istio("PeerAuthentication", "a", "mtls: {mode: PERMISSIVE}"), Yes, Yes},
+		{"strict on a port", istio("PeerAuthentication", "a", "selector: {matchLabels: {app: other}}, mtls: {mode: PERMISSIVE}, portLevelMtls: {80: {mode: STRICT}}"), Yes, Maybe},
+		{"closed by a network policy", istio("AuthorizationPolicy", "a", "rules: [{}]") + deny, No, No},
+		{"Linkerd", object("policy.linkerd.io/v1beta3", "Server", "a", "p", "spec: {podSelector: {matchLabels: {app: web}}, port: 80}"), Maybe, Yes},
+		{"Kuma", object("kuma.io/v1alpha1", "MeshTrafficPermission", "kuma-system", "p", "spec: {}"), Maybe, Maybe},
+		{"Consul", object("consul.hashicorp.com/v1alpha1", "ServiceIntentions", "a", "p", "spec: {destination: {name: web}}"), Maybe, Maybe},
+	} {
+		g := graph(t, true, pods, c.text)
+		for name, want := range map[string]Answer{"web": c.web, "other": c.other} {
+			v := g.Ports(find(t, g, "b/db"), find(t, g, "a/"+name))
+			if v.Answer() != want || (want == Maybe) != (v.Why == whyMesh) {
+				t.Errorf("%s: b/db -> a/%s is %s because %s", c.name, name, v.Answer(), v.Why)
+			}
+			if out := g.Ports(find(t, g, "a/"+name), find(t, g, "b/db")); !strings.Contains(c.text, "namespace: b") && c.name != "of the mesh" && c.name != "Kuma" && c.name != "closed by a network policy" && out.Answer() != Yes {
+				t.Errorf("%s: a/%s -> b/db is %s", c.name, name, out.Answer())
+			}
+		}
+		if got := len(g.AllOthers()); got != 0 {
+			t.Errorf("%s: %d policies are said to be network policies that are not understood", c.name, got)
+		}
+	}
+}

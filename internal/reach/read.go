@@ -79,6 +79,7 @@ func readAll(s *model.Snapshot) (policies []*Policy, others []*model.Object) {
 			policies = append(policies, foreignPolicy(o, other.in))
 		}
 	}
+	policies = append(policies, meshPolicies(s)...)
 	slices.SortStableFunc(policies, (*Policy).compare)
 	return policies, others
 }
@@ -305,6 +306,9 @@ func PolicyKinds() []model.GroupKind {
 	}
 	for _, other := range otherKinds {
 		kinds = append(kinds, other.kind)
+	}
+	for _, m := range meshes {
+		kinds = append(kinds, m.kind)
 	}
 	return kinds
 }
