@@ -134,7 +134,7 @@ func (b *builder) debuggers() {
 func (b *builder) spread() {
 	taken := map[ID]bool{}
 	for _, v := range slices.Clone(b.order) {
-		if id, ok := TemplateOf(v.ID); ok && b.templates[id] != nil {
+		if id, ok := TemplateOf(v.ID); ok && b.templates[id] != nil && b.leftBehind(v) == nil {
 			v.Users = append(v.Users, b.templates[id].Users...)
 			if v.Object == nil { // somebody else mounts what the StatefulSet will make
 				v.Claim = b.templates[id].Claim
