@@ -199,7 +199,8 @@ func (f *accessFlags) can(cmd *cobra.Command, p *Program, args []string) error {
 		return err
 	}
 	s, a, err := f.analysis(cmd, p, subject)
-	if err != nil {
+	missing, isMissing := errors.AsType[noAccountError](err)
+	if err != nil && !isMissing {
 		return err
 	}
 	q, scoped, err := f.request(s, a, args[1], args[2], "")
@@ -207,6 +208,12 @@ func (f *accessFlags) can(cmd *cobra.Command, p *Program, args []string) error {
 		return err
 	}
 	answer := a.Can(subject, q, f.groups...)
+	switch {
+	case isMissing && answer.Verdict != access.Yes:
+		return missing
+	case isMissing:
+		fmt.Fprintln(p.Stderr, "ullage: "+printable(missing.Error())+": the answer is that for whoever makes it")
+	}
 	if !scoped { // no request for it names a namespace: what a RoleBinding gives helps nowhere
 		answer.Elsewhere = nil
 	}

@@ -64,10 +64,14 @@ func (f *accessFlags) checkPlaces(s *model.Snapshot, a *access.Analysis, subject
 	}
 	known := accountsRead(s, a)
 	if name := subject.Namespace + "/" + subject.Name; !slices.Contains(known, name) {
-		return fmt.Errorf("there is no service account %s, and no binding or workload names it%s", name, meant(name, known))
+		return noAccountError{fmt.Errorf("there is no service account %s, and no binding or workload names it%s", name, meant(name, known))}
 	}
 	return nil
 }
+
+// noAccountError says that a service account is not there. Groups may give rights to
+// whoever makes it.
+type noAccountError struct{ error }
 
 // namespacesRead returns the namespaces that hold or are an object, that a binding
 // names, or that every cluster has.

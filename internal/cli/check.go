@@ -202,6 +202,9 @@ func (f *checkFlags) judge(ctx context.Context, p *Program, paths []string) (*ju
 		return nil, err
 	}
 	f.tellDefault(p, in.Objects)
+	if !f.live() {
+		tellTwice(p, in.Objects)
+	}
 	plan.readOwn(in)
 	known := model.NewSnapshot(nil, plan.closed, plan.gaps()...) // what is missing, without what is there
 	plan.rules = policy.Bind(plan.rules, slices.Concat(plan.beside, in.Objects), known.Complete)
