@@ -322,6 +322,46 @@ func TestWithIsNew(t *testing.T) {
 	}
 }
 
+// A policy that looks at what no pod has leaves the graph's classes as they are; one
+// that looks at what some pod has, and be it one that is like its workload else, does
+// not.
+func TestWithNewLabel(t *testing.T) {
+	const meta = "metadata: {name: %s, namespace: a, labels: {app: %s%s}%s}"
+	pod := func(name, app, more, owner string) string {
+		return fmt.Sprintf("\n---\n{apiVersion: v1, kind: Pod, "+meta+", spec: {containers: [{name: c, image: i, ports: [{containerPort: 80}]}]}}", name, app, more, owner)
+	}
+	const made = ", ownerReferences: [{apiVersion: apps/v1, kind: Deployment, name: web, uid: d, controller: true}]"
+	text := "{apiVersion: apps/v1, kind: Deployment, metadata: {name: web, namespace: a, uid: d}, spec: {template: {metadata: {labels: {app: web}}, spec: {containers: [{name: c, image: i, ports: [{containerPort: 80}]}]}}}}" +
+		pod("web-1", "web", "", made) + pod("web-2", "web", ", canary: 'yes'", made) + pod("db", "db", "", "") + pod("other", "other", "", "") +
+		"\n---\n{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: p, namespace: a}, spec: {podSelector: {matchLabels: {app: db}}, ingress: [{from: [{podSelector: {matchLabels: {app: web}}}]}]}}"
+	for selector, shares := range map[string]bool{
+		"matchLabels: {role: front}": true, "matchExpressions: [{key: role, operator: DoesNotExist}]": true, "matchExpressions: [{key: role, operator: NotIn, values: [front]}]": true,
+		"matchExpressions: [{key: app, operator: NotIn, values: [gone, web]}]": true, "matchLabels: {app: gone}": true,
+		"matchLabels: {app: other}": false, "matchLabels: {canary: 'yes'}": false, "matchLabels: {canary: 'no'}": false, "matchExpressions: [{key: canary, operator: Exists}]": false,
+		"matchLabels: {pod-template-hash: x}": false,
+	} {
+		for _, place := range []string{"podSelector: {%s}, ingress: []", "podSelector: {}, ingress: [{from: [{podSelector: {%s}}]}]"} {
+			s := model.NewSnapshot(parse(t, text), true)
+			g := New(s)
+			o := parse(t, "{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: added, namespace: a}, spec: {"+fmt.Sprintf(place, selector)+"}}")[0]
+			change := model.Change{Key: o.Key, Object: o}
+			next, fresh := g.With(s.With(change), change), New(s.With(change))
+			if got := next.basis == g.basis; got != shares {
+				t.Errorf("%s: shared %t", selector, got)
+			}
+			if changes := Diff(fresh, next); len(changes) > 0 {
+				t.Errorf("%s: %d changes", selector, len(changes))
+			}
+			want := table(fresh)
+			for pair, v := range table(next) {
+				if w, ok := want[pair]; !ok || !v.Equal(w) {
+					t.Errorf("%s: %s: %v, want %v", selector, pair, v, w)
+				}
+			}
+		}
+	}
+}
+
 // What is no longer remembered is answered all the same, and changes are not tried.
 func TestFullIsTheSame(t *testing.T) {
 	unsure := 0

@@ -4,12 +4,13 @@ import (
 	"slices"
 
 	"ullage.dev/ullage/internal/model"
+	"ullage.dev/ullage/internal/tree"
 )
 
 // With returns the graph of s, which must be the snapshot that g was made of
-// with the changes made. Where only policies change that look at no label, port
-// name, range or name that others did not, it costs little: pods, addresses and
-// rows are shared with g. Both graphs also share the memory of what was computed,
+// with the changes made. Where only policies change that look at no port name, range
+// or name that others did not, nor at a label that some pod has, it costs little:
+// pods, addresses and rows are shared with g. Both graphs also share the memory of what was computed,
 // so after very many changes a New one is smaller.
 func (g *Graph) With(s *model.Snapshot, changes ...model.Change) *Graph {
 	b := &builder{snapshot: s, Graph: &Graph{}}
@@ -21,7 +22,11 @@ func (g *Graph) With(s *model.Snapshot, changes ...model.Change) *Graph {
 	defer g.mu.Unlock()
 	b.copyFrom(g)
 	for _, p := range fresh {
-		b.survey(p, func(l looked) { ok = ok && b.knows(l) })
+		b.survey(p, func(l looked) {
+			if ok = ok && (b.knows(l) || b.nobodyHas(l)); ok {
+				b.note(l) // what no pod has tells none apart
+			}
+		})
 	}
 	if !ok {
 		return New(s)
@@ -71,6 +76,34 @@ func (b *builder) readChanges(g *Graph, changes []model.Change) ([]*Policy, bool
 	}
 	slices.SortStableFunc(fresh, (*Policy).compare)
 	return fresh, true
+}
+
+// nobodyHas reports whether what a policy looks at is a label, or a value of one that
+// others look at, which no pod has and no controller or network plugin gives.
+func (b *builder) nobodyHas(l looked) bool {
+	if l.label == "" || l.label == accountLabel {
+		return false
+	}
+	for _, keys := range automaticLabels {
+		if slices.Contains(keys, l.label) {
+			return false
+		}
+	}
+	has := func(labels *tree.Node) bool {
+		n := labels.Get(l.label)
+		return n != nil && (b.labels[l.label] == nil || slices.Contains(l.values, n.Str()) && !b.labels[l.label][n.Str()])
+	}
+	for i := range b.workloads {
+		if has(b.workloads[i].Pod.Labels()) {
+			return false
+		}
+	}
+	for o := range b.snapshot.Kind(model.PodKind) { // also those that are like others
+		if has(o.Labels()) {
+			return false
+		}
+	}
+	return true
 }
 
 // copyFrom takes over all that does not depend on policies.
