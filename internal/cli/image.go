@@ -147,7 +147,11 @@ func (f *imageFlags) run(ctx context.Context, p *Program, ref string) error {
 	}
 	answer := decider.decide(result, namesOf(result.Image))
 	if f.rules.wanted {
-		return f.judge(ctx, p, ref, answer.Result)
+		err := f.judge(ctx, p, ref, answer.Result)
+		if answer.asked == "" {
+			return err
+		}
+		return heavier(err, decider.checked(p, answer))
 	}
 	answer.life = newLifeView(result, &decider.life, time.Now())
 	if err = f.write(p, answer, time.Now()); err != nil {

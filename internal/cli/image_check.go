@@ -52,7 +52,8 @@ func (f *imageFlags) judge(ctx context.Context, p *Program, ref string, r *scan.
 	if f.rules.profile != "" {
 		c.profile = word{f.rules.profile, "--profile"}
 	}
-	if f.failOn != "never" {
+	var severity model.Severity
+	if severity.UnmarshalText([]byte(f.failOn)) == nil { // other words are of vulnerabilities alone
 		c.failOn = word{f.failOn, "--fail-on"}
 	}
 	for _, path := range f.exceptions {
@@ -89,6 +90,42 @@ func (f *imageFlags) judge(ctx context.Context, p *Program, ref string, r *scan.
 		return &codeError{exitUsage, err}
 	}
 	return pl.verdict(made)
+}
+
+// checked is what becomes of --fail-on for vulnerabilities beside rules: the words mean
+// the same with --check and without.
+func (d *decider) checked(p *Program, a *imageAnswer) error {
+	err := d.verdict(p, a)
+	if a.failing > 0 && a.missing == "" {
+		fmt.Fprintf(p.Stderr, "ullage: %s what --fail-on %s asks for\n", countedAre(a.failing), d.asked)
+	}
+	return err
+}
+
+func countedAre(n int) string {
+	if n == 1 {
+		return "1 vulnerability is"
+	}
+	return fmt.Sprintf("%d vulnerabilities are", n)
+}
+
+// heavier is the error that says most of two: that something went wrong, then that not
+// all was judged, then that there are findings.
+func heavier(a, b error) error {
+	code := func(err error) int {
+		var of *codeError
+		switch {
+		case err == nil:
+			return exitClean
+		case !errors.As(err, &of) || of.code == exitUsage:
+			return exitIncomplete + 1
+		}
+		return of.code
+	}
+	if code(b) > code(a) {
+		return b
+	}
+	return a
 }
 
 // imageFacts are what rules see of a result.

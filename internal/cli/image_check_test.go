@@ -83,3 +83,18 @@ func TestRepositoryOf(t *testing.T) {
 		}
 	}
 }
+
+// TestCheckFailsOnTheSame holds that --fail-on means of vulnerabilities what it means
+// without --check, and that severities are those of findings too.
+func TestCheckFailsOnTheSame(t *testing.T) {
+	path, db := smallImage(t), zlibDatabase(t)
+	for failOn, want := range map[string]int{"critical": exitFindings, "kev": exitIncomplete, "fixable": exitFindings, "never": exitClean, "critical+unknown": exitFindings} {
+		_, stderr, code := runImage(t, "--db", db, "--check", "--rule", "image-critical-cve", "--fail-on", failOn, path)
+		if failOn == "never" {
+			want = exitFindings // the finding is of high severity, which is what a check fails on
+		}
+		if failOn == "critical" && !strings.Contains(stderr, "1 vulnerability is what --fail-on critical asks for") || code != want {
+			t.Errorf("%s: exit %d, want %d: %s", failOn, code, want, stderr)
+		}
+	}
+}

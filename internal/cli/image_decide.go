@@ -142,7 +142,11 @@ func (d *decider) decide(r *scan.Result, names []string) *imageAnswer {
 		}
 		return a
 	}
-	found, unused := r.Vulnerabilities.Apply(vex.SubjectOf(r.Image), d.statements)
+	subject := vex.SubjectOf(r.Image)
+	for _, name := range names { // of an archive too, by the name that it or somebody else says it has
+		subject.Repositories = append(subject.Repositories, repositoryOf(name))
+	}
+	found, unused := r.Vulnerabilities.Apply(subject, d.statements)
 	for _, u := range unused {
 		a.idle = append(a.idle, fmt.Sprintf("%s: %s: %s", u.Statement.Source, u.Statement.Vulnerability, u.Why))
 	}

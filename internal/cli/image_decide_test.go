@@ -262,3 +262,31 @@ func TestImageIncompleteDoesNotPass(t *testing.T) {
 		t.Errorf("%s", text)
 	}
 }
+
+// TestArchiveByItsName: an archive that says which image it holds is that image to VEX
+// statements on its repository and in bills of materials.
+func TestArchiveByItsName(t *testing.T) {
+	path, db := smallImage(t), zlibDatabase(t)
+	img, _, _ := runImage(t, "-o", "cyclonedx", "--db", db, path)
+	var bill struct {
+		Metadata struct{ Component struct{ Name string } }
+	}
+	if err := json.Unmarshal([]byte(img), &bill); err != nil {
+		t.Fatal(err)
+	}
+	name := bill.Metadata.Component.Name
+	repository, tag, ok := strings.Cut(name, ":")
+	if !ok || strings.Contains(name, ".tar") || tag == "" {
+		t.Fatalf("the bill is of %q", name)
+	}
+	statement := func(url string) string {
+		return scratch(t, "vex.json", `{"@context": "https://openvex.dev/ns/v0.2.0", "@id": "x", "author": "shop", "timestamp": "2026-01-01T00:00:00Z", "version": 1, "statements": [
+			{"vulnerability": {"name": "CVE-2023-45853"}, "status": "not_affected", "justification": "vulnerable_code_not_present", "products": [{"@id": "pkg:oci/x?repository_url=`+url+`", "subcomponents": [{"@id": "pkg:deb/debian/zlib1g"}]}]}]}`)
+	}
+	if text, _, code := runImage(t, "--db", db, "--fail-on", "any", "--vex", statement(repository), path); code != exitClean {
+		t.Errorf("exit %d: %s", code, text)
+	}
+	if text, _, code := runImage(t, "--db", db, "--fail-on", "any", "--vex", statement(repository+"2"), path); code != exitFindings {
+		t.Errorf("of another repository: exit %d: %s", code, text)
+	}
+}

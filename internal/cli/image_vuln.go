@@ -248,11 +248,7 @@ func (p *imagePrinter) verdict(r *imageAnswer) {
 	p.line(0, "", "")
 	switch {
 	case r.failing > 0:
-		found := "1 vulnerability is"
-		if r.failing > 1 {
-			found = fmt.Sprintf("%d vulnerabilities are", r.failing)
-		}
-		p.wrapped(0, red, "fails: "+found+" what --fail-on "+r.asked+" asks for")
+		p.wrapped(0, red, "fails: "+countedAre(r.failing)+" what --fail-on "+r.asked+" asks for")
 	case r.missing != "":
 		p.wrapped(0, yellow, "not judged for all packages: "+r.missing)
 	case len(r.Image.Problems) > 0:

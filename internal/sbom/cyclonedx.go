@@ -115,7 +115,7 @@ func CycloneDX(w io.Writer, img *image.Image, found *vuln.Result, o Options) err
 }
 
 func cdxImage(img *image.Image) cdxComponent {
-	c := cdxComponent{Type: "container", Ref: imageRef, Name: img.Reference, Version: img.Manifest, PURL: imagePURL(img)}
+	c := cdxComponent{Type: "container", Ref: imageRef, Name: nameOf(img), Version: img.Manifest, PURL: imagePURL(img)}
 	if digest, ok := strings.CutPrefix(img.Manifest, "sha256:"); ok {
 		c.Hashes = []cdxHash{{"SHA-256", digest}}
 	}

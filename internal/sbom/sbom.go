@@ -144,6 +144,15 @@ func notMatched(found *vuln.Result) []property {
 	return list
 }
 
+// nameOf is what a bill calls an image: what it was asked for as or, of an archive that
+// says which image it holds, that image's own name.
+func nameOf(img *image.Image) string {
+	if img.Repository == "" && !img.Bill {
+		return cmp.Or(img.Name, img.Reference)
+	}
+	return img.Reference
+}
+
 // imagePURL names an image that came from a registry by its digest; "" for another.
 func imagePURL(img *image.Image) string {
 	version := cmp.Or(img.Manifest, img.Index)

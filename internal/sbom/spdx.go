@@ -85,7 +85,7 @@ const (
 // SPDX writes an image as SPDX 2.3 in JSON. The format has no place for
 // vulnerabilities, and none for files without a SHA-1.
 func SPDX(w io.Writer, img *image.Image, o Options) error {
-	d := spdxDocument{Version: "SPDX-2.3", DataLicense: "CC0-1.0", ID: spdxDocumentID, Name: img.Reference, Packages: []spdxPackage{spdxImage(img)}}
+	d := spdxDocument{Version: "SPDX-2.3", DataLicense: "CC0-1.0", ID: spdxDocumentID, Name: nameOf(img), Packages: []spdxPackage{spdxImage(img)}}
 	d.Created.Creators = []string{"Tool: " + o.Tool + "-" + o.Version}
 	d.relate(spdxDocumentID, "DESCRIBES", spdxImageID)
 	if s := img.Distro; s.ID != "" {
@@ -119,7 +119,7 @@ func SPDX(w io.Writer, img *image.Image, o Options) error {
 	if err != nil {
 		return fmt.Errorf("SPDX: %w", err)
 	}
-	d.Namespace, d.Created.Created = "https://ullage.dev/spdx/"+url.PathEscape(img.Reference)+"-"+id, o.timestamp()
+	d.Namespace, d.Created.Created = "https://ullage.dev/spdx/"+url.PathEscape(nameOf(img))+"-"+id, o.timestamp()
 	d.annotate(o.timestamp(), d.Created.Creators[0])
 	if err := encode(w, &d); err != nil {
 		return fmt.Errorf("SPDX: %w", err)
@@ -149,7 +149,7 @@ func spdxElement(id, name, version, purpose string) spdxPackage {
 }
 
 func spdxImage(img *image.Image) spdxPackage {
-	p := spdxElement(spdxImageID, img.Reference, img.Manifest, "CONTAINER")
+	p := spdxElement(spdxImageID, nameOf(img), img.Manifest, "CONTAINER")
 	if digest, ok := strings.CutPrefix(img.Manifest, "sha256:"); ok {
 		p.Checksums = []spdxChecksum{{"SHA256", digest}}
 	}

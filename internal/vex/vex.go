@@ -157,7 +157,10 @@ func digest(algorithm, value string) string {
 
 // SubjectOf is what statements are held against for an image.
 func SubjectOf(img *image.Image) *vuln.Subject {
-	s := &vuln.Subject{Repository: img.Repository, Packages: make([]purl.URL, len(img.Packages))}
+	s := &vuln.Subject{Packages: make([]purl.URL, len(img.Packages))}
+	if img.Repository != "" {
+		s.Repositories = []string{img.Repository}
+	}
 	for _, digest := range []string{img.Index, img.Manifest, img.Identity.Config} {
 		if digest != "" {
 			s.Digests = append(s.Digests, digest)

@@ -30,7 +30,7 @@ func TestApply(t *testing.T) {
 	result := &Result{Matches: []Match{
 		{Package: 0, ID: "CVE-1", Aliases: []string{"GHSA-1"}}, {Package: 1, ID: "CVE-1"}, {Package: 2, ID: "CVE-2"},
 	}, NoData: []string{"x"}}
-	subject := &Subject{Digests: []string{digest}, Repository: "registry.example/shop/web", Packages: packages}
+	subject := &Subject{Digests: []string{digest}, Repositories: []string{"registry.example/shop/web"}, Packages: packages}
 	of := func(text string, parts ...string) Product {
 		p := Product{Components: parsed(t, parts...)}
 		if text != "" {

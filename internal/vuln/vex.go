@@ -46,9 +46,10 @@ type Product struct {
 
 // Subject is what statements are held against: an image and its packages.
 type Subject struct {
-	Digests    []string // by which the image is known
-	Repository string   // host and path, "" when not known
-	Packages   []purl.URL
+	Digests []string // by which the image is known
+	// Repositories are what it may be called: host and path.
+	Repositories []string
+	Packages     []purl.URL
 }
 
 // Unused is a statement that changed nothing, and why.
@@ -148,8 +149,9 @@ func (a *application) isImage(p *Product) bool {
 		return slices.Contains(a.subject.Digests, u.Version)
 	}
 	repository := u.Get("repository_url")
-	return u.Version == "" && repository != "" && a.subject.Repository != "" &&
-		(repository == a.subject.Repository || strings.TrimSuffix(repository, "/")+"/"+u.Name == a.subject.Repository)
+	return u.Version == "" && repository != "" && slices.ContainsFunc(a.subject.Repositories, func(known string) bool {
+		return repository == known || strings.TrimSuffix(repository, "/")+"/"+u.Name == known
+	})
 }
 
 // packages returns those that a product is or names in itself: its components where
