@@ -252,3 +252,14 @@ func TestAnnotationsOfPodsAreReadOnce(t *testing.T) {
 		t.Errorf("%v, want one error", err)
 	}
 }
+
+func TestIsVulnerability(t *testing.T) {
+	for name, want := range map[string]bool{
+		"CVE-2024-1": true, "cve-2024-1": true, "ghsa-h5c8-rqwp-cp95": true, "GHSA-h5c8-rqwp-cp95": true, "go-2024-1": true, "debian-cve-2024-1": true, "RHSA-2024:1": true,
+		"image-critical-cve": false, "go-programs": false, "cve-free": false, "ghsa": false, "privileged": false, "no-cve-2024-1x": false,
+	} {
+		if IsVulnerability(name) != want {
+			t.Errorf("%s: %v", name, !want)
+		}
+	}
+}
