@@ -1,0 +1,42 @@
+package image
+
+import (
+	"archive/zip"
+	"errors"
+	"path"
+)
+
+// extractEgg reads the metadata of a Python egg that is one file.
+func extractEgg(f *FileContent) ([]Package, error) {
+	z, err := zip.NewReader(&tableReader{at: f, left: maxJarDirectory}, f.Size)
+	if err != nil {
+		return nil, err
+	}
+	for _, entry := range z.File {
+		if entry.Name != "EGG-INFO/PKG-INFO" {
+			continue
+		}
+		text, err := readEntry(entry, maxJarText)
+		if err != nil {
+			return nil, err
+		}
+		if packages := parsePython(text, f.Path); packages != nil {
+			return packages, nil
+		}
+	}
+	return nil, errors.New("an egg without the name and version of a distribution")
+}
+
+// extractPlugAndPlay tells of packages that are not read: Yarn keeps them in archives
+// of its own, beside the file that says where.
+func extractPlugAndPlay(*FileContent) ([]Package, error) {
+	return nil, errors.New("Yarn's Plug'n'Play: which packages it leads to is not read")
+}
+
+// extractCondaHistory tells of an environment of conda by the file that each has.
+func extractCondaHistory(f *FileContent) ([]Package, error) {
+	if path.Base(path.Dir(f.Path)) != "conda-meta" {
+		return nil, nil
+	}
+	return nil, errors.New("an environment of conda: which packages it installed besides Python's is not read")
+}
