@@ -173,8 +173,9 @@ var catalogue = [rightCount]definition{
 		gain:  "Changes labels and taints, so that chosen pods come to a node that the attacker holds; or takes nodes away.",
 		needs: []Need{clusterWide(control, "", "nodes"), clusterWide(change, "", "nodes/status")}},
 	WritePersistentVolumes: {name: "write-persistent-volumes", group: "reach nodes", severity: model.High, attack: "T1611",
-		gain:  "Makes a volume of any host directory, which a claim then mounts past Pod Security.",
-		needs: []Need{clusterWide(write, "", "persistentvolumes")}},
+		gain: "Makes a volume of any host directory, which a claim then mounts past Pod Security.",
+		// The source of a volume cannot be changed.
+		needs: []Need{clusterWide("create", "", "persistentvolumes")}},
 	WriteNamespaces: {name: "write-namespaces", group: "change the rules", severity: model.High, attack: "T1562.001",
 		gain: "Makes namespaces, or changes the labels of one.",
 		// The API server takes the namespace of a request about a namespace from

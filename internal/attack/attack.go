@@ -159,6 +159,7 @@ func build(s *model.Snapshot, network *reach.Graph, rights *access.Analysis, o O
 	b.exposure()
 	b.rights()
 	b.openedNetworks()
+	b.webhookServers()
 	b.namespaceEdges()
 	b.nodeEdges()
 	b.kubeletEdges()

@@ -51,7 +51,7 @@ type builder struct {
 	anyUser         ID                       // AnyUser, or none
 	anyIdentity     ID                       // AnyIdentity, or none
 	relabel         []relabel
-	hostVolumes     []ID       // subjects that may make persistent volumes
+	hostVolumes     []volumeMaker
 	withName        *nameIndex // nil until rights over names are added
 	lookups         int        // of names, see namedLookups
 	sleepers        bool       // some workload has no pods

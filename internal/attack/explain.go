@@ -34,7 +34,16 @@ type Evidence struct {
 // where one kind of edges leads to several.
 func (g *Graph) means(e Edge) string {
 	to := g.vertices[e.To].kind
-	if e.Kind != GrantRole && e.Kind != RewriteRole || to < firstWide {
+	if e.Kind != GrantRole && e.Kind != RewriteRole {
+		return ""
+	}
+	switch to {
+	case AnyNode:
+		return ", takes the Pod Security label off the namespace and starts a privileged pod"
+	case CloudIdentity:
+		return ", and has a token made that the cloud takes for TO"
+	}
+	if to < firstWide {
 		return ""
 	}
 	text := " in every namespace"
@@ -84,7 +93,9 @@ func (g *Graph) explain(e Edge, from, to Vertex) Step {
 		s.Techniques = strings.Split(info.attack, ",")
 	}
 	switch e.Kind {
-	case Member, UseAdmin, MountAny, ProxyService, AnonymousAPI, NodePlacement:
+	case Member, UseAdmin, MountAny, ProxyService, NodePlacement:
+	case AnonymousAPI:
+		s.Evidence = g.whyAsks(g.vertices[e.From])
 	case ExploitService:
 		s.Evidence = g.whyConnected(g.vertices[e.From].at, g.vertices[e.To].part)
 	case NodeMetadata:

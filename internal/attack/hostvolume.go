@@ -3,6 +3,7 @@ package attack
 import (
 	"slices"
 
+	"ullage.dev/ullage/internal/access"
 	"ullage.dev/ullage/internal/storage"
 	"ullage.dev/ullage/internal/tree"
 )
@@ -12,6 +13,7 @@ import (
 type nodeVolumes struct {
 	bindings *storage.Bindings // nil where there are none
 	sets     map[uint64]*storage.Persistent
+	taking   []*storage.Persistent // those that give their node to a root user who mounts them
 }
 
 func (b *builder) readNodeVolumes() {
@@ -21,6 +23,9 @@ func (b *builder) readNodeVolumes() {
 			continue
 		}
 		b.nodeVolumes.bindings = bindings
+		if givesNode(p) {
+			b.nodeVolumes.taking = append(b.nodeVolumes.taking, p)
+		}
 		if set, ok := setOf(p.ClaimName); ok {
 			if b.nodeVolumes.sets == nil {
 				b.nodeVolumes.sets = map[uint64]*storage.Persistent{}
@@ -72,15 +77,89 @@ func (b *builder) fittingVolumes(volume int32, do func(*storage.Persistent)) {
 func (b *builder) claimEscapes(ns int32, g *guards) {
 	for _, volume := range b.volumesIn[ns] {
 		p := b.nodeVolume(nil, volume)
-		if p == nil || !slices.ContainsFunc(storage.HostPath(p.NodePath().Str()), func(e storage.Exposure) bool { return e.WriteTakes && !e.Device }) {
+		if p != nil && givesNode(p) {
+			b.takesVolume(ns, p, ClaimEscape, g.admitsClaim(ns, b.Graph.volumes[volume].name, p))
+		}
+	}
+	for _, p := range b.nodeVolumes.taking {
+		free := b.nodeVolumes.bindings.Free(p, b.namespaces[ns])
+		if free == storage.Never {
 			continue
 		}
-		c := g.admitsClaim(ns, b.Graph.volumes[volume].name)
-		if c == Given {
-			continue
+		c := g.admitsClaim(ns, "new", p)
+		switch {
+		case c == Given:
+		case free == storage.Perhaps:
+			c = Unknown
+		case p.Phase == "" && !b.snapshot.Closed: // a claim that was not read may have it
+			c = max(c, Likely)
 		}
-		for _, node := range b.nodesOfVolume(p) {
-			b.because(b.at(RunPods, ns), node, ClaimEscape, c, p.Object, p.NodePath())
+		b.takesVolume(ns, p, FreeVolume, c)
+	}
+}
+
+// takesVolume leads from pods of the attacker's making to the nodes of a volume,
+// unless c is Given.
+func (b *builder) takesVolume(ns int32, p *storage.Persistent, kind EdgeKind, c Certainty) {
+	if c == Given {
+		return
+	}
+	for _, node := range b.nodesOfVolume(p) {
+		b.because(b.at(RunPods, ns), node, kind, c, p.Object, p.NodePath())
+	}
+}
+
+// givesNode reports whether who writes to a volume as root has its node.
+func givesNode(p *storage.Persistent) bool {
+	return slices.ContainsFunc(storage.HostPath(p.NodePath().Str()), func(e storage.Exposure) bool { return e.WriteTakes && !e.Device })
+}
+
+// givesGroups reports whether a user other than root may have the node by a volume,
+// in groups of its choice: by a socket, or because the kubelet hands local volumes
+// to the group of a pod.
+func givesGroups(p *storage.Persistent) bool {
+	return p.Driver == "local" || slices.ContainsFunc(storage.HostPath(p.NodePath().Str()), func(e storage.Exposure) bool { return e.Socket && e.WriteTakes })
+}
+
+// volumeMaker is a subject that may make persistent volumes.
+type volumeMaker struct {
+	subject ID
+	grants  *grants // by which it comes to some right for it, or nil
+}
+
+// persistentVolumes adds host path volumes, for who may make the volume and a pod:
+// the claim is made for the pod, as an ephemeral volume.
+func (b *builder) persistentVolumes(g func() *guards) {
+	for _, m := range b.hostVolumes {
+		held, best := b.access.Rights(b.accounts[b.vertices[m.subject].at]), Given
+		var way *access.Takeover
+		var proofs []access.Proof
+		for ns, name := range b.namespaces {
+			may := held.In(name)&runs != 0
+			if !may && m.grants != nil {
+				may = m.grants.given(name)&runs != 0
+			}
+			if !may {
+				continue
+			}
+			c := g().admitsClaim(int32(ns), "new", nil)
+			if c != Given && (c != Unknown || b.namespaceObject(name) == nil) {
+				c = Likely
+			}
+			if c == Given || best != Given && c >= best {
+				continue
+			}
+			best = c
+			if m.grants != nil {
+				proofs, way = m.grants.volumes(name)
+			}
+		}
+		switch {
+		case best == Given:
+		case m.grants == nil:
+			b.give(m.subject, b.anyNode(), HostPathVolume, best, access.WritePersistentVolumes, none)
+		case way != nil:
+			b.proveAs(m.subject, b.anyNode(), way, best, proofs)
 		}
 	}
 }
@@ -111,13 +190,17 @@ func (b *builder) nodesOfVolume(p *storage.Persistent) []ID {
 	return all
 }
 
-// admitsClaim says how certain it is that a namespace lets a pod in that mounts a
-// claim as root; it is Given where it does not.
-func (g *guards) admitsClaim(ns int32, claim string) Certainty {
+// admitsClaim says how certain it is that a namespace lets a pod in that has its
+// node by the volume of a claim, or by any of its choice where that is nil; it is
+// Given where it does not. The level restricted wants another user than root.
+func (g *guards) admitsClaim(ns int32, claim string, p *storage.Persistent) Certainty {
 	name := g.namespaces[ns]
 	open, restricts, _, level := g.level(name)
-	if restricts && level.node.Str() != "baseline" { // the level restricted wants another user than root
-		return Given
+	if restricts && level.node.Str() != "baseline" {
+		if p != nil && !givesGroups(p) {
+			return Given
+		}
+		open = Unknown
 	}
 	key := g.question(name)
 	key.claim = claim

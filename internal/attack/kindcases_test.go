@@ -415,10 +415,10 @@ spec: {parentRefs: [{name: gw}], rules: [{backendRefs: [{name: web, port: 80}]}]
 			"---\napiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\n => ---\n{apiVersion: v1, kind: Pod, metadata: {name: proxy, namespace: kube-system}, spec: {containers: [{name: c, image: x}]}}\n---\napiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\n"}},
 	{RelabelNamespace, namespaceOf("shop", enforce+"restricted") + role(false, rule("create", "", "pods"), rule("patch", "", "namespaces")), "service account shop/default -> any node, certain",
 		[]string{"[patch] => [get]", "[create] => [get]"}},
-	{HostPathVolume, namespaceOf("shop", enforce+"restricted") + role(true, rule("create", "", "pods, persistentvolumes, persistentvolumeclaims")), "service account shop/default -> any node, likely",
-		[]string{"pods, persistent => services, persistent", ", persistentvolumeclaims => ", "persistentvolumes, => "}},
-	{HostPathVolume, namespaceOf("shop", enforce+"restricted") + everybody(rule("create", "", "persistentvolumes")) + role(false, rule("create", "", "pods, persistentvolumeclaims")), "service account shop/default -> any node, likely",
-		[]string{"pods, persistent => services, persistent", ", persistentvolumeclaims => ", "resources: [persistentvolumes] => resources: [services]"}},
+	{HostPathVolume, namespaceOf("shop", enforce+"baseline") + role(true, rule("create", "", "pods, persistentvolumes")), "service account shop/default -> any node, likely",
+		[]string{"pods, persistent => services, persistent", ", persistentvolumes => "}},
+	{HostPathVolume, namespaceOf("shop", enforce+"baseline") + everybody(rule("create", "", "persistentvolumes")) + role(false, rule("create", "", "pods")), "service account shop/default -> any node, likely",
+		[]string{"[pods] => [services]", "resources: [persistentvolumes] => resources: [services]", "~enforce: baseline => enforce: restricted"}},
 
 	// What holds without a step, and what steps of some kinds lead to besides.
 	{Member, deploy("web", "", ""), "Deployment shop/web -> container app of Deployment shop/web, given", []string{gone}},
@@ -439,7 +439,7 @@ spec: {parentRefs: [{name: gw}], rules: [{backendRefs: [{name: web, port: 80}]}]
 	{Member, role(true, rule("patch", "", "pods/ephemeralcontainers")), "running pods of the cluster -> running pods in namespace shop, given", []string{"kind: ClusterRole => kind: Role", nobody}},
 	{Member, deploy("web", "", "") + role(false, rule("create", "", "pods")), "own pods in namespace shop -> Deployment shop/web, given", []string{gone, "[create] => [get]"}},
 	{Member, deploy("web", "", "") + role(false, rule("patch", "", "pods/ephemeralcontainers")), "running pods in namespace shop -> Deployment shop/web, given", []string{gone, "[patch] => [get]"}},
-	{Member, role(true, rule("impersonate", "", "users")), "any user -> user system:kube-scheduler, given", []string{"[impersonate] => [get]"}},
+	{Member, role(true, rule("impersonate", "", "users")), "any user -> user system:kube-controller-manager, given", []string{"[impersonate] => [get]"}},
 	{Member, role(true, rule("impersonate", "", "users")) + unauthenticated, "any user -> group system:unauthenticated, given", []string{"[impersonate] => [get]", "'system:unauthenticated' => 'system:others'"}},
 	{Member, signs, "any user, group and service account -> any user, given", []string{"[approve] => [get]"}},
 	{Member, signs, "any user, group and service account -> all service accounts of the cluster, given", []string{"[approve] => [get]"}},

@@ -97,6 +97,10 @@ const (
 	ControlPlanePath
 	HostProcess
 	SharedProcesses
+	UseDocker
+	UseProxy
+	LocalService
+	LocalFiles
 	NodePlacement
 	NodePods
 	NodeControlPlane
@@ -109,6 +113,8 @@ const (
 	BootstrapToken
 	ActAsKubelet
 	DrivenBy
+	ServeWebhook
+	SeeByWebhook
 	CloudRole
 	NodeMetadata
 	SystemAccounts
@@ -118,6 +124,7 @@ const (
 	RunEscape
 	DebugEscape
 	ClaimEscape
+	FreeVolume
 	Everything
 	UseAdmin
 	ReadSecrets
@@ -173,6 +180,9 @@ type edgeInfo struct {
 	closes string // what would close it
 }
 
+// asGroup is a part of what steps by volumes need.
+const asGroup = "; as another user, which the level restricted asks for, it hangs on what a group may do there"
+
 // Techniques are checked against ATT&CK v16 for Enterprise and Containers.
 var edgeTable = [edgeKinds]edgeInfo{
 	Member: {"member", "has", "", "", "", ""},
@@ -218,6 +228,14 @@ var edgeTable = [edgeKinds]edgeInfo{
 		"the pod is a HostProcess pod, which nothing separates from its node", "remove hostProcess: true"},
 	SharedProcesses: {"shared-processes", "reaches its processes", "T1057,T1055", "reaches into the other containers of the pod through their processes",
 		"the pod's containers share a process namespace, and the attacker's runs as root or as the same user", "remove shareProcessNamespace: true"},
+	UseDocker: {"use-docker", "uses its Docker daemon", "T1610,T1609", "has the Docker daemon in TO start a container with the rights of that one",
+		"the containers of a pod share its network, where no policy holds, and its emptyDirs; the daemon asks for no login there", "build images without a Docker daemon, or give the daemon a pod of its own and TLS"},
+	UseProxy: {"use-proxy", "uses the kubectl proxy", "T1528,T1090", "sends requests through the kubectl proxy in its pod, which adds the token of TO",
+		"the containers of a pod share its network, where no policy holds", "take the proxy out of the pod, or bind the account to fewer rights"},
+	LocalService: {"local-service", "exploits it locally", "T1210", "connects to TO at 127.0.0.1 and exploits it",
+		"the containers of a pod share its network, where no policy holds, and the program has a flaw", "put TO into a pod of its own"},
+	LocalFiles: {"local-files", "changes shared files", "T1080", "changes files in an emptyDir so that TO, which reads it, runs or believes them",
+		"both mount the emptyDir, the attacker's side writable, and the reader has a flaw", "mount the emptyDir read-only on the writing side, or give each its own"},
 	NodePlacement: {"node-placement", "is placed there", "T1611", "finds itself on TO",
 		"such nodes are open to its pods, which the input does not say", "keep pods from such nodes"},
 	NodePods: {"node-pods", "takes what the pods have", "T1552.001,T1528", "takes tokens, secrets and volumes of TO from the node",
@@ -241,6 +259,10 @@ var edgeTable = [edgeKinds]edgeInfo{
 		"a pod that uses it is on a node, any of which the certificate may name", "let nobody but the controllers of the control plane approve certificates for kubelets"},
 	DrivenBy: {"driven-by", "drives its controller", "T1080,T1565", "changes custom objects so that the controller that runs as TO does what the attacker wants",
 		"the controller does as custom objects say, as far as its rights reach", "give the controller only the rights that it needs"},
+	ServeWebhook: {"serve-webhook", "changes new pods", "T1556,T1610", "changes, as the server of a webhook, pods that are made, and so has TO",
+		"the API server shows them to the webhook and takes its changes, and some are made sooner or later", "narrow the rules and the namespaceSelector of the webhook, and keep others out of its server"},
+	SeeByWebhook: {"see-by-webhook", "sees it written", "T1557,T1552.007", "sees, as the server of a webhook, secrets as they are written, and so reads TO",
+		"the API server shows them to the webhook, and they are written from then on", "take secrets out of the rules of the webhook, and keep others out of its server"},
 	CloudRole: {"cloud-role", "trades its token", "T1078.004,T1528", "exchanges the service account's token for TO",
 		"the service account is mapped to the identity, and the cloud trusts the mapping", "narrow or remove the identity of the service account"},
 	NodeMetadata: {"node-metadata", "asks the cloud metadata", "T1552.005", "asks the instance metadata service for the node's cloud credentials",
@@ -256,7 +278,9 @@ var edgeTable = [edgeKinds]edgeInfo{
 	DebugEscape: {"debug-escape", "debugs with privileges", "T1610,T1611", "adds a privileged debug container to TO",
 		"neither the Pod Security level of the namespace nor an admission policy refuses it", "enforce the Pod Security level baseline in the namespace"},
 	ClaimEscape: {"claim-escape", "mounts a host volume", "T1610,T1611", "starts a pod with a claim of the namespace whose volume is a part of the node's file system, and so takes TO",
-		"the claim is bound to such a volume, and neither the Pod Security level nor an admission policy refuses a pod that mounts it as root", "remove the volume, or enforce the Pod Security level restricted in the namespace"},
+		"the claim is bound to such a volume, and neither the Pod Security level nor an admission policy refuses a pod that mounts it as root" + asGroup, "remove the volume, or enforce the Pod Security level restricted in the namespace"},
+	FreeVolume: {"free-volume", "claims a host volume", "T1610,T1611", "starts a pod with a claim of its own, which gets a volume that is a part of the node's file system, and so takes TO",
+		"the volume is free, and neither the Pod Security level nor an admission policy refuses a pod that mounts it as root" + asGroup, "remove the volume, or enforce the Pod Security level restricted in the namespace"},
 	UseAdmin:           {"use-admin", "uses admin rights", "T1078", "uses the administrator's rights over TO", "", "close the ways to cluster-admin"},
 	Everything:         {"everything", "may do everything", "T1078,T1098.006", "does everything that the API can do", "", "bind a role with the rights that are needed"},
 	ReadSecrets:        {"read-secrets", "reads it by the API", "T1552.007", "reads TO through the API", "", "remove the right to get, list, watch and patch secrets, and to delete collections of them"},
@@ -299,5 +323,5 @@ var edgeTable = [edgeKinds]edgeInfo{
 	ImpersonateConstrained: {"impersonate-constrained", "acts as another for it", "T1548,T1078", "sends requests as somebody else, of the kinds that its rights name, and so gets TO",
 		"the API server has the feature ConstrainedImpersonation, which is on by default from 1.36", "remove the rights to impersonate:... or to impersonate-on:..."},
 	HostPathVolume: {"host-path-volume", "makes a host volume", "T1611", "makes a volume of the node's file system and mounts it with a claim, which Pod Security lets pass",
-		"it may make persistent volumes, claims and pods", "remove the right to create persistent volumes"},
+		"it may make persistent volumes, and pods, for which claims are made" + asGroup, "remove the right to create persistent volumes"},
 }

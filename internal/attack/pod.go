@@ -108,6 +108,7 @@ type container struct {
 	declared     span // its ports, in Graph.listens
 	listens      span // all on which it may listen, in Graph.listens
 	uses         span // in Graph.uses
+	serves       serving
 }
 
 // answer is yes, no, or that it depends on what is not in the snapshot.
@@ -182,6 +183,10 @@ func (r *podReader) read(w *workload, spec *tree.Node) {
 	r.containers(w)
 	for c := w.first; c < w.last; c++ {
 		r.collect(w, &r.Graph.containers[c])
+		if w.last-w.first > 1 {
+			k := &r.Graph.containers[c]
+			k.serves = servingOf(k)
+		}
 	}
 	r.placement(w)
 }

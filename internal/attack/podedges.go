@@ -20,6 +20,7 @@ func (b *builder) podEdges() {
 			b.used(int32(i), w, c)
 		}
 		b.sharedProcesses(w)
+		b.siblings(w)
 		b.podIdentity(w, data)
 	}
 }

@@ -171,7 +171,7 @@ func (b *builder) sharedRights(v ID, held access.Own) {
 		b.certificates(v, all)
 	}
 	if with(access.WritePersistentVolumes, runs) {
-		b.hostVolumes = append(b.hostVolumes, v)
+		b.hostVolumes = append(b.hostVolumes, volumeMaker{v, nil})
 	}
 }
 
@@ -322,15 +322,6 @@ func (b *builder) memberships() {
 			if at, known := b.subjects[group]; known && b.accountVertex[at] != none {
 				b.edge(b.accountVertex[i], b.accountVertex[at], Member, Given, none)
 			}
-		}
-	}
-}
-
-// anybody leads from the internet to what needs no login.
-func (b *builder) anybody() {
-	for _, s := range []access.Subject{access.Group(unauthenticatedGroup), access.User(anonymousUser)} {
-		if id, ok := b.subjects[s]; ok {
-			b.edge(b.internet, b.accountVertex[id], AnonymousAPI, Unknown, none)
 		}
 	}
 }

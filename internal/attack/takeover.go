@@ -18,14 +18,11 @@ func (b *builder) prove(from, to ID, kind EdgeKind, r access.Right, proofs []acc
 func (b *builder) takeovers() {
 	for s, ways := range b.access.Takeovers() {
 		for _, w := range ways {
-			kind := GrantRole
-			if w.Right == access.RewriteRoles {
-				kind = RewriteRole
-			}
 			for _, to := range b.gains(w) {
-				b.prove(b.subject(s), to, kind, w.Right, w.Proofs)
+				b.prove(b.subject(s), to, wayKind(&w), w.Right, w.Proofs)
 			}
 		}
+		b.together(s, ways)
 	}
 }
 

@@ -25,7 +25,8 @@ const (
 	useSecret useKind = iota
 	useToken          // of the pod's service account
 	useClaim
-	useHost // a path of the node
+	useHost    // a path of the node
+	useScratch // an emptyDir, which the containers of a pod share
 )
 
 // collect finds what a container uses.
@@ -75,7 +76,7 @@ func (r *podReader) mount(w *workload, mount *tree.Node, device bool) {
 	}
 	for i := range w.volumes.Children() {
 		if v := w.volumes.At(i); v.Get("name").Str() == name {
-			r.volumeUse(v, u)
+			r.volumeUse(w, v, u)
 			return
 		}
 	}
@@ -89,7 +90,7 @@ func (r *podReader) mount(w *workload, mount *tree.Node, device bool) {
 	}
 }
 
-func (r *podReader) volumeUse(volume *tree.Node, u use) {
+func (r *podReader) volumeUse(w *workload, volume *tree.Node, u use) {
 	kids := volume.Children()
 	for i := range kids {
 		switch source := &kids[i]; source.Key() {
@@ -106,6 +107,11 @@ func (r *podReader) volumeUse(volume *tree.Node, u use) {
 		case "persistentVolumeClaim":
 			if name := source.Get("claimName"); name.Str() != "" {
 				u.kind, u.name, u.hash, u.readOnly = useClaim, name.Str(), name.Hash(), u.readOnly || source.Get("readOnly").True()
+				r.Graph.uses = append(r.Graph.uses, u)
+			}
+		case "emptyDir":
+			if w.last-w.first > 1 {
+				u.kind, u.name = useScratch, volume.Get("name").Str()
 				r.Graph.uses = append(r.Graph.uses, u)
 			}
 		case "hostPath":

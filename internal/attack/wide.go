@@ -10,12 +10,16 @@ import (
 
 // relabels notes that a subject may take the Pod Security label off a namespace,
 // or any, and start pods there.
-func (b *builder) relabels(v ID, ns int32) { b.relabel = append(b.relabel, relabel{v, ns, nil}) }
+func (b *builder) relabels(v ID, ns int32) {
+	b.relabel = append(b.relabel, relabel{v, ns, nil, RelabelNamespace, 0})
+}
 
 type relabel struct {
 	subject   ID
 	namespace int32
-	proofs    []access.Proof // where the right is over the namespace by its name
+	proofs    []access.Proof // where the right is over the namespace by its name, or is given first
+	kind      EdgeKind
+	right     access.Right // of the proofs
 }
 
 // relabelsNamed adds who may change the labels of a namespace by its name and have
@@ -29,7 +33,7 @@ func (b *builder) relabelsNamed(s access.Subject, r access.NamedRight, name stri
 	proofs, ok := b.asked(s, access.Request{Resource: resource, Subresource: sub, Namespace: name, Name: name}, change[1:]...)
 	for _, right := range (held & runs).All() {
 		if p, may := b.access.Prove(s, right, name); ok && may {
-			b.relabel = append(b.relabel, relabel{b.subject(s), b.namespace(name), append(proofs, p)})
+			b.relabel = append(b.relabel, relabel{b.subject(s), b.namespace(name), append(proofs, p), RelabelNamespace, 0})
 			return
 		}
 	}
@@ -41,7 +45,6 @@ func (b *builder) namespaceEdges() {
 	b.namespace(systemNamespace) // is there, read or not
 	b.administrator()
 	b.system()
-	b.persistentVolumes()
 	b.users()
 	for _, kind := range []VertexKind{RunPods, Debug, AnyPod, AnyAccount, AnySecret, Connect} {
 		if b.hasWide(kind, none) {
@@ -213,22 +216,3 @@ func (b *builder) nodeByName(user access.Subject) bool {
 
 // runs are the rights to have pods of one's own.
 const runs access.Rights = 1<<access.CreatePods | 1<<access.CreateWorkloads | 1<<access.ModifyControllers
-
-// persistentVolumes adds host path volumes, for who may make the volume, a claim
-// and a pod.
-func (b *builder) persistentVolumes() {
-	for _, v := range b.hostVolumes {
-		s := b.accounts[b.vertices[v].at]
-		held := b.access.Rights(s)
-		for _, name := range b.namespaces {
-			if held.In(name)&runs == 0 {
-				continue
-			}
-			claim := b.access.Can(s, &access.Request{Verb: "create", Resource: "persistentvolumeclaims", Namespace: name})
-			if claim.Verdict == access.Yes {
-				b.give(v, b.anyNode(), HostPathVolume, Likely, access.WritePersistentVolumes, none)
-				break
-			}
-		}
-	}
-}

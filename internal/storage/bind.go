@@ -92,11 +92,14 @@ type Bindings struct {
 	byClaim map[ID]*Persistent
 	fitting map[ID][]*Persistent // see match
 	sure    map[ID]bool          // the one that fits is the one that is bound
+
+	snapshot *model.Snapshot
+	taken    map[*Persistent]Chance // by claims that name the volume, or fit it
 }
 
 // ReadBindings reads the persistent volumes of a snapshot.
 func ReadBindings(s *model.Snapshot) *Bindings {
-	b := &Bindings{byName: map[string]*Persistent{}, byClaim: map[ID]*Persistent{}}
+	b := &Bindings{byName: map[string]*Persistent{}, byClaim: map[ID]*Persistent{}, snapshot: s, taken: map[*Persistent]Chance{}}
 	for o := range s.Kind(model.PersistentVolumeKind) {
 		p := readPersistent(o)
 		b.all, b.byName[o.Key.Name] = append(b.all, p), p

@@ -36,7 +36,11 @@ func (b *Bindings) match(s *model.Snapshot) {
 	guessed := map[ID]bool{}
 	for o := range s.Kind(model.PersistentVolumeClaimKind) {
 		id := ID{Kind: KindClaim, Namespace: o.Key.Namespace, Name: o.Key.Name}
-		if o.Root.Dig("spec", "volumeName").Str() != "" || b.byClaim[id] != nil {
+		if name := o.Root.Dig("spec", "volumeName").Str(); name != "" {
+			b.taken[b.byName[name]] = Surely
+			continue
+		}
+		if b.byClaim[id] != nil {
 			continue
 		}
 		of := className(o.Root)
@@ -47,6 +51,7 @@ func (b *Bindings) match(s *model.Snapshot) {
 			if p.fits(o.Root, of) {
 				b.fitting[id] = append(b.fitting[id], p)
 				claims[p]++
+				b.taken[p] = max(b.taken[p], Perhaps)
 			}
 		}
 	}
@@ -56,6 +61,9 @@ func (b *Bindings) match(s *model.Snapshot) {
 	templates := claimTemplates(s)
 	for id, fitting := range b.fitting {
 		b.sure[id] = len(fitting) == 1 && claims[fitting[0]] == 1 && !guessed[id] && !templates
+		if b.sure[id] {
+			b.taken[fitting[0]] = Surely
+		}
 	}
 }
 

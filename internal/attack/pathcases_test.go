@@ -1,0 +1,128 @@
+package attack
+
+import (
+	"fmt"
+	"strings"
+)
+
+// freeVolume is a path of the node that no claim has.
+const freeVolume = `
+---
+{apiVersion: v1, kind: PersistentVolume, metadata: {name: disk}, spec: {storageClassName: manual, accessModes: [ReadWriteOnce], hostPath: {path: /etc}}, status: {phase: Available}}
+`
+
+const scratch = "volumes: [{name: d, emptyDir: {}}]"
+
+const nodeOne = "\n---\n{apiVersion: v1, kind: Node, metadata: {name: one}}"
+
+// served writes a webhook with a Service that leads to the Deployment web.
+func served(kind, resources, namespaces string) string {
+	if namespaces != "" {
+		namespaces = ", namespaceSelector: " + namespaces
+	}
+	return fmt.Sprintf(`
+---
+{apiVersion: v1, kind: Service, metadata: {name: hook, namespace: shop}, spec: {selector: {app: web}, ports: [{port: 443, targetPort: 8080}]}}
+---
+apiVersion: admissionregistration.k8s.io/v1
+kind: %sWebhookConfiguration
+metadata: {name: hook}
+webhooks: [{name: hook.example.com, sideEffects: None, clientConfig: {service: {name: hook, namespace: shop}}, rules: [{apiGroups: ['*'], apiVersions: ['*'], operations: [CREATE], resources: [%s]}]%s}]
+`, kind, resources, namespaces)
+}
+
+// closedEgress writes a policy that lets leave pods with some labels only what rules say.
+func closedEgress(labels, rules string) string {
+	return fmt.Sprintf("\n---\n{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: out, namespace: shop}, spec: {policyTypes: [Egress], podSelector: {matchLabels: {%s}}, egress: [%s]}}\n", labels, rules)
+}
+
+// pair writes a Deployment in namespace shop with a container app and another one.
+func pair(volumes, app, other string) string {
+	if !strings.Contains(other, "image:") {
+		other += ", image: 'registry.example/other:1'"
+	}
+	return deploy("web", volumes, app) + fmt.Sprintf("        - {name: other, %s}\n", other)
+}
+
+// spareRole is a Role in namespace shop that nothing binds.
+func spareRole(verbs, group, resources string) string {
+	return fmt.Sprintf("\n---\napiVersion: rbac.authorization.k8s.io/v1\nkind: Role\nmetadata: {name: spare, namespace: shop}\nrules: [%s]\n", rule(verbs, group, resources))
+}
+
+// pathCases are cases of steps that follow two moves.
+var pathCases = []kindCase{
+	{ServeWebhook, deploy("web", "", web) + served("Mutating", "pods", ""), "container app of Deployment shop/web -> all pods of the cluster, likely",
+		[]string{"Mutating => Validating", "resources: [pods] => resources: [services]", "[CREATE] => [DELETE]", "selector: {app: web}, ports => selector: {app: other}, ports", "service: {name: hook => service: {name: other",
+			"~sideEffects: None => objectSelector: {matchLabels: {inject: 'yes'}}", "~sideEffects: None => matchConditions: [{name: c, expression: 'true'}]"}},
+	{ServeWebhook, pair("", web, "tty: true") + served("Mutating", "'*/*'", ""), "container app of Deployment shop/web -> all pods of the cluster, likely", []string{"'*/*' => '*/status'"}},
+	{ServeWebhook, pair("", "ports: [{containerPort: 9090}]", "tty: true") + served("Mutating", "pods", ""), "container other of Deployment shop/web -> all pods of the cluster, likely", []string{"containerPort: 9090 => containerPort: 8080"}},
+	{ServeWebhook, namespaceOf("shop", ", inject: enabled") + deploy("web", "", web) + served("Mutating", "pods", "{matchLabels: {inject: enabled}}"), "container app of Deployment shop/web -> all pods in namespace shop, likely",
+		[]string{", inject: enabled}} => }}", "~kind: Namespace => kind: ConfigMap"}},
+	{SeeByWebhook, deploy("web", "", web) + served("Validating", "secrets", ""), "container app of Deployment shop/web -> all secrets of the cluster, likely", []string{"[secrets] => [pods]", "selector: {app: web}, ports => selector: {app: other}, ports"}},
+	{SeeByWebhook, namespaceOf("shop", ", inject: enabled") + deploy("web", "", web) + served("Mutating", "secrets", "{matchLabels: {inject: enabled}}"), "container app of Deployment shop/web -> all secrets in namespace shop, likely", []string{", inject: enabled}} => }}"}},
+	{AnonymousAPI, deploy("web", "", "") + closedEgress("app: nothing", "") + unauthenticated, "Deployment shop/web -> group system:unauthenticated, likely",
+		[]string{"app: nothing => app: web", "system:unauthenticated => system:authenticated", gone}},
+	{AnonymousAPI, deploy("web", "hostNetwork: true", "") + unauthenticated, "Deployment shop/web -> group system:unauthenticated, likely", []string{gone}},
+	{AnonymousAPI, deploy("web", "", "") + closedEgress("app: web", "{ports: [{port: 6443}]}") + unauthenticated, "Deployment shop/web -> group system:unauthenticated, likely",
+		[]string{"port: 6443 => port: 53"}},
+	{LocalService, pair("", "", "ports: [{containerPort: 8080}]") + closedEgress("app: web", ""), "container app of Deployment shop/web -> container other of Deployment shop/web, needs an exploit", []string{"ports: [{containerPort: 8080}] => tty: true"}},
+	{LocalService, pair("", "", "tty: true") + strings.Replace(fmt.Sprintf(service, "ClusterIP"), "targetPort: http", "targetPort: 8081", 1), "container app of Deployment shop/web -> container other of Deployment shop/web, needs an exploit",
+		[]string{"{app: web}, ports => {app: other}, ports"}},
+	{LocalFiles, pair("volumes: [{name: d, emptyDir: {}}]", "volumeMounts: [{name: d, mountPath: /a}]", "volumeMounts: [{name: d, mountPath: /b}]"), "container app of Deployment shop/web -> container other of Deployment shop/web, needs an exploit",
+		[]string{"mountPath: /a => mountPath: /a, readOnly: true", "emptyDir: {} => configMap: {name: c}", "{name: d, mountPath: /b} => {name: e, mountPath: /b}"}},
+	{UseDocker, pair("", "", "args: [dockerd, '--host=tcp://0.0.0.0:2375', --tls=false]"), "container app of Deployment shop/web -> container other of Deployment shop/web, certain",
+		[]string{"dockerd => nginx", "2375 => 2376", "--tls=false => --tlsverify"}},
+	{UseDocker, pair("", "", "command: [sh, -c, 'dockerd -H tcp://127.0.0.1:2375 & wait']"), "container app of Deployment shop/web -> container other of Deployment shop/web, certain", []string{"-H => &&"}},
+	{UseDocker, pair("", "", "env: [{name: DOCKER_TLS_CERTDIR, value: ''}], image: 'docker:27-dind'"), "container app of Deployment shop/web -> container other of Deployment shop/web, likely",
+		[]string{"value: '' => value: /certs", "docker:27-dind => docker:27-cli"}},
+	{UseDocker, pair("", "", "ports: [{containerPort: 2375}], image: 'docker:27-dind'"), "container app of Deployment shop/web -> container other of Deployment shop/web, likely", []string{"2375 => 2376"}},
+	{UseDocker, pair("", "env: [{name: DOCKER_HOST, value: 'tcp://localhost:2375'}]", "image: 'docker:27-dind'"), "container app of Deployment shop/web -> container other of Deployment shop/web, likely", []string{"2375 => 2376", "docker:27-dind => docker:27-cli"}},
+	{UseDocker, pair(scratch, "securityContext: {runAsUser: 0}\n          volumeMounts: [{name: d, mountPath: /docker}]", "image: 'docker:dind', volumeMounts: [{name: d, mountPath: /var/run}]"),
+		"container app of Deployment shop/web -> container other of Deployment shop/web, certain",
+		[]string{"mountPath: /var/run => mountPath: /tmp", "docker:dind => docker:cli", "name: d, mountPath: /docker => name: e, mountPath: /docker", "~runAsUser: 0 => runAsUser: 1", "~runAsUser: 0 => runAsNonRoot: false"}},
+	{UseDocker, pair(scratch, "env: [{name: DOCKER_HOST, value: 'unix:///sock/docker.sock'}]\n          securityContext: {runAsUser: 1001}\n          volumeMounts: [{name: d, mountPath: /sock}]",
+		"args: [dockerd, '--host=unix:///sock/docker.sock', '--group=123'], volumeMounts: [{name: d, mountPath: /sock}]"), "container app of Deployment shop/web -> container other of Deployment shop/web, likely",
+		[]string{"args: [dockerd, '--host=unix:///sock => args: [dockerd, '--host=unix:///other"}},
+	{UseDocker, pair(scratch, "volumeMounts: [{name: d, mountPath: /certs/client}]", "image: 'docker:dind', volumeMounts: [{name: d, mountPath: /certs/client}]"), "container app of Deployment shop/web -> container other of Deployment shop/web, likely",
+		[]string{"image: 'docker:dind', volumeMounts: [{name: d, mountPath: /certs/client} => image: 'docker:dind', volumeMounts: [{name: d, mountPath: /certs/ca}"}},
+	{UseProxy, pair("serviceAccountName: web", "", "command: [/usr/bin/kubectl, proxy, '--port=8001']"), "container app of Deployment shop/web -> service account shop/web, likely",
+		[]string{"kubectl, proxy => kubectl, get", "serviceAccountName: web => automountServiceAccountToken: false", "--port=8001 => --unix-socket=/tmp/s"}},
+	{UseProxy, pair("serviceAccountName: web\n      automountServiceAccountToken: false\n      volumes: [{name: t, projected: {sources: [{serviceAccountToken: {path: token}}]}}]", "",
+		"image: 'registry.example/kubectl:1', args: [proxy], volumeMounts: [{name: t, mountPath: /t}]"), "container app of Deployment shop/web -> service account shop/web, likely",
+		[]string{"args: [proxy] => args: [get]", "serviceAccountToken => configMap"}},
+	{GrantRole, namespaceOf("shop", enforce+"baseline") + role(false, rule("bind", rbac, "clusterroles"), rule("create", rbac, "rolebindings")), "service account shop/default -> any node, certain",
+		[]string{"[bind] => [get]", "[create] => [get]"}},
+	{RewriteRole, namespaceOf("shop", enforce+"baseline") + role(false, rule("escalate, update", rbac, "roles")), "service account shop/default -> any node, certain", []string{"escalate, update => escalate", "[roles] => [rolebindings]"}},
+	{GrantRole, role(false, rule("create", "", "pods"), rule("bind", rbac, "roles"), rule("create", rbac, "rolebindings")) + spareRole("patch", "", "namespaces"), "service account shop/default -> any node, certain",
+		[]string{"resources: [pods] => resources: [services]", "[namespaces] => [services]", "[bind] => [get]", "name: spare, namespace: shop => name: spare, namespace: other"}},
+	{GrantRole, role(true, "{apiGroups: [''], resources: [namespaces], verbs: [patch], resourceNames: [shop]}", rule("bind", rbac, "roles"), rule("create", rbac, "rolebindings")) + spareRole("create", "", "pods"),
+		"service account shop/default -> any node, certain", []string{"resourceNames: [shop] => resourceNames: [other]", "[pods] => [services]", "[bind] => [get]"}},
+	{GrantRole, role(false, rule("create", "", "secrets"), rule("bind", rbac, "roles"), rule("create", rbac, "rolebindings")) + spareRole("get", "", "secrets"), "service account shop/default -> all service accounts in namespace shop, certain",
+		[]string{"resources: [secrets], verbs: [create] => resources: [secrets], verbs: [update]", "[bind] => [get]", "resources: [secrets], verbs: [get] => resources: [services], verbs: [get]"}},
+	{GrantRole, deploy("web", "", "") + role(false, rule("bind", rbac, "roles"), rule("create", rbac, "rolebindings")) + spareRole("patch", "apps", "deployments"), "service account shop/default -> own pods in namespace shop, likely",
+		[]string{"apiVersion: apps/v1\nkind: Deployment => apiVersion: batch/v1\nkind: Job", "[deployments] => [services]"}},
+	{GrantRole, cloudAccount + role(false, rule("bind", rbac, "roles"), rule("create", rbac, "rolebindings")) + spareRole("create", "", "serviceaccounts/token"), "service account shop/default -> cloud identity arn:aws:iam::1:role/web, likely",
+		[]string{"serviceaccounts/token => serviceaccounts", "eks.amazonaws.com => eks.example.com", "name: web, namespace: shop => name: web, namespace: other"}},
+	{GrantRole, "{apiVersion: v1, kind: ConfigMap, metadata: {name: aws-auth, namespace: kube-system}}" + strings.ReplaceAll(role(false, rule("bind", rbac, "roles"), rule("create", rbac, "rolebindings"))+spareRole("patch", "", "configmaps"),
+		"namespace: shop}\n", "namespace: kube-system}\n"), "service account shop/default -> cluster-admin, likely", []string{"kind: ConfigMap => kind: Pod", "[configmaps] => [services]", "name: aws-auth => name: others"}},
+	{RewriteRole, role(false, rule("escalate, update", rbac, "roles")), "service account shop/default -> all service accounts in namespace shop, certain", []string{"escalate, update => escalate", "[roles] => [rolebindings]"}},
+	{RewriteRole, role(false, rule("escalate, update", rbac, "roles")), "service account shop/default -> own pods in namespace shop, certain", []string{"escalate, update => escalate", "[roles] => [rolebindings]"}},
+	{RewriteRole, role(false, rule("escalate, update", rbac, "roles")), "service account shop/default -> all secrets in namespace shop, certain", []string{"escalate, update => escalate", "[roles] => [rolebindings]"}},
+	{RewriteRole, role(false, rule("escalate, update", rbac, "roles")), "service account shop/default -> all pods in namespace shop, certain", []string{"escalate, update => escalate", "[roles] => [rolebindings]"}},
+	{GrantRole, namespaceOf("shop", enforce+"baseline") + role(true, rule("create", "", "persistentvolumes"), rule("bind", rbac, "roles"), rule("create", rbac, "rolebindings")) + spareRole("create", "", "pods"),
+		"service account shop/default -> any node, likely", []string{"[persistentvolumes] => [services]", "[pods] => [services]", "[bind] => [get]"}},
+	{FreeVolume, namespaceOf("shop", enforce+"baseline") + role(false, rule("create", "apps", "statefulsets")) + freeVolume, "own pods in namespace shop -> any node, certain",
+		[]string{"phase: Available => phase: Released", "path: /etc => path: /opt/data", "[create] => [get]", "enforce: baseline => enforce: restricted", "hostPath: => claimRef: {namespace: other, name: data}, hostPath:",
+			"~, status: {phase: Available} => ", "metadata: {name: disk} => metadata: {name: disk, deletionTimestamp: '2026-01-01T00:00:00Z'}"}},
+	{FreeVolume, namespaceOf("shop", enforce+"baseline") + role(false, rule("create", "", "pods")) + freeVolume + "\n---\n{apiVersion: v1, kind: PersistentVolumeClaim, metadata: {name: data, namespace: other}, spec: {volumeName: others}}",
+		"own pods in namespace shop -> any node, certain", []string{"volumeName: others => volumeName: disk", "~volumeName: others => storageClassName: manual"}},
+	{FreeVolume, namespaceOf("shop", enforce+"baseline") + role(false, rule("create", "", "pods")) + strings.Replace(freeVolume, "hostPath", "claimRef: {namespace: shop, name: data}, hostPath", 1) +
+		"\n---\n{apiVersion: v1, kind: PersistentVolumeClaim, metadata: {name: other, namespace: shop}}",
+		"own pods in namespace shop -> any node, certain", []string{"name: data} => name: data, uid: u}", "name: other, namespace: shop}} => name: data, namespace: shop}}"}},
+	{FreeVolume, namespaceOf("shop", enforce+"restricted") + role(false, rule("create", "", "pods")) + strings.Replace(freeVolume, "/etc", "/run/containerd", 1), "own pods in namespace shop -> any node, unknown", []string{"/run/containerd => /etc"}},
+	{FreeVolume, namespaceOf("shop", enforce+"baseline") + role(false, rule("create", "", "pods")) + nodeOne +
+		strings.Replace(freeVolume, "hostPath", "nodeAffinity: {required: {nodeSelectorTerms: [{matchExpressions: [{key: kubernetes.io/hostname, operator: In, values: [one]}]}]}}, local", 1),
+		"own pods in namespace shop -> node one, certain", []string{"path: /etc => path: /opt/data"}},
+	{ClaimEscape, namespaceOf("shop", enforce+"restricted") + role(false, rule("create", "", "pods")) + strings.Replace(hostVolume, "path: /etc", "path: /", 1), "own pods in namespace shop -> any node, unknown",
+		[]string{"path: / => path: /etc", "[create] => [get]"}},
+}
