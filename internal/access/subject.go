@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"k8s.io/apimachinery/pkg/util/validation"
+
+	"ullage.dev/ullage/internal/model"
 )
 
 // Subject is a ServiceAccount, a User or a Group; only the first has a
@@ -48,7 +50,7 @@ func Group(name string) Subject { return Subject{Kind: kindGroup, Name: name} }
 // ParseSubject reads a subject as [Subject.String] writes it, and the user name
 // of a service account.
 func ParseSubject(text string) (Subject, error) {
-	kind, name, _ := strings.Cut(text, ":")
+	kind, name := model.CutPlace(text)
 	switch {
 	case strings.HasPrefix(text, accountPrefix):
 		if s := User(text); s.Kind == kindAccount && s.Namespace != "" && s.Name != "" {

@@ -21,9 +21,14 @@ const Targets = "cluster-admin, node[/NAME], secret/NS/NAME, volume/NS/NAME, clo
 var ErrUnknownPlace = errors.New("is not in the input")
 
 // Source returns the vertices that a text stands for as a source; any is code in
-// any container. pod/ takes the name of a pod or of the workload that makes it.
+// any container. pod/ takes the name of a pod or of the workload that makes it, and
+// so does a name alone; the kinds of workloads take their own, see
+// [model.WorkloadCalled].
 func (g *Graph) Source(text string) ([]ID, error) {
-	kind, rest, _ := strings.Cut(text, "/")
+	if all, ok, err := g.workload(text); ok {
+		return all, err
+	}
+	kind, rest := model.CutPlace(text)
 	switch kind {
 	case "internet":
 		if rest == "" {
@@ -37,8 +42,6 @@ func (g *Graph) Source(text string) ([]ID, error) {
 			}
 			return all, nil
 		}
-	case "pod":
-		return g.find(text, rest, true, Container)
 	case "sa":
 		return g.ready(text, rest, true, Account)
 	case "user":
@@ -47,6 +50,32 @@ func (g *Graph) Source(text string) ([]ID, error) {
 		return g.ready(text, rest, false, Group)
 	}
 	return nil, fmt.Errorf("%q is none of %s", text, Sources)
+}
+
+// words are those that stand for other places than workloads.
+var words = strings.Fields("internet any sa user group cluster-admin node secret volume cloud-identity")
+
+// workload returns the containers that KIND/NAMESPACE/NAME or NAMESPACE/NAME stands
+// for; ok is false for other texts.
+func (g *Graph) workload(text string) (all []ID, ok bool, err error) {
+	word, rest := model.CutPlace(text)
+	gk, isKind := model.WorkloadCalled(word)
+	switch {
+	case !isKind && word != "" && rest != "" && !slices.Contains(words, word) && !strings.Contains(rest, "/"):
+		all, err = g.find(text, text, true, Container)
+		return all, true, err
+	case !isKind:
+		return nil, false, nil
+	}
+	all, err = g.find(text, rest, true, Container)
+	if gk == model.PodKind || err != nil {
+		return all, true, err
+	}
+	all = slices.DeleteFunc(all, func(id ID) bool { return g.Vertex(id).Object.Key.Kind != gk.Kind })
+	if len(all) == 0 {
+		return nil, true, fmt.Errorf("%s %w", text, ErrUnknownPlace)
+	}
+	return all, true, nil
 }
 
 // ready finds a subject as a source. Those that every cluster has may be in no
@@ -89,7 +118,11 @@ func (g *Graph) isSubject(s access.Subject) bool {
 // Target returns the vertices that a text stands for as a target: to reach one of
 // them is enough. Of what is not in the snapshot see [Graph.Assumed].
 func (g *Graph) Target(text string) ([]ID, error) {
-	kind, rest, more := strings.Cut(text, "/")
+	if all, ok, err := g.workload(text); ok {
+		return all, err
+	}
+	kind, rest := model.CutPlace(text)
+	more := len(text) > len(kind)
 	switch kind {
 	case "cluster-admin":
 		if !more {
@@ -111,8 +144,6 @@ func (g *Graph) Target(text string) ([]ID, error) {
 			return g.find(text, rest, false, CloudIdentity)
 		}
 		return append(g.all(CloudIdentity), g.all(NodeIdentity)...), nil
-	case "pod":
-		return g.find(text, rest, true, Container)
 	case "sa":
 		return g.find(text, rest, true, Account)
 	}
@@ -132,7 +163,10 @@ func (g *Graph) UnreadEnd(q Query) string {
 		text string
 		find func(string) ([]ID, error)
 	}{{q.To, g.Target}, {q.From, g.Source}} {
-		word, name, _ := strings.Cut(end.text, "/")
+		word, name := model.CutPlace(end.text)
+		if _, is := model.WorkloadCalled(word); is {
+			word = "pod"
+		}
 		namespace, _, namespaced := strings.Cut(name, "/")
 		if !namespaced || word == "cloud-identity" {
 			namespace = ""

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"cmp"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -246,12 +245,6 @@ func (n *network) ofObject(o *model.Object) []reach.ID {
 	return n.Find(n.Controller(o).Key)
 }
 
-// kindNames are the short names of kinds.
-var kindNames = map[string]string{
-	"deploy": "deployment", "sts": "statefulset", "ds": "daemonset", "rs": "replicaset", "rc": "replicationcontroller",
-	"po": "pod", "cj": "cronjob", "svc": "service",
-}
-
 // object finds NAMESPACE/NAME or KIND/NAMESPACE/NAME.
 func (n *network) object(e *netEnd) error {
 	parts := strings.Split(e.text, "/")
@@ -261,7 +254,11 @@ func (n *network) object(e *netEnd) error {
 	kind := ""
 	if len(parts) == 3 {
 		kind = strings.ToLower(parts[0])
-		kind = cmp.Or(kindNames[kind], kind)
+		if gk, ok := model.WorkloadCalled(kind); ok {
+			kind = strings.ToLower(gk.Kind)
+		} else if kind == "svc" {
+			kind = "service"
+		}
 		parts = parts[1:]
 	}
 	var service *model.Object
@@ -293,6 +290,13 @@ func (n *network) object(e *netEnd) error {
 		return fmt.Errorf("%s has ended: nothing of it runs", e.text)
 	case known != nil:
 		return fmt.Errorf("%s has no pods", e.text)
+	}
+	if kind == "pod" { // that of a workload stands for its pods
+		bare := &netEnd{text: strings.Join(parts, "/")}
+		if err := n.object(bare); err == nil && bare.service == nil {
+			e.ids = bare.ids
+			return nil
+		}
 	}
 	if gap := n.Snapshot.Gap(parts[0], endKinds(kind)...); gap != nil {
 		e.unread, e.note = true, e.text+" was not read: "+gap.Reason

@@ -1,0 +1,35 @@
+package model
+
+import "strings"
+
+// CutPlace cuts what people write for a place, such as sa/NAMESPACE/NAME,
+// sa:NAMESPACE/NAME or deploy/NAMESPACE/NAME, into its word in lower case and the
+// rest. A colon ends the words sa, user and group alone. The word is "" where there
+// is none, as in a name.
+func CutPlace(text string) (word, rest string) {
+	i := strings.IndexAny(text, ":/")
+	if i < 0 {
+		return strings.ToLower(text), ""
+	}
+	word, rest = strings.ToLower(text[:i]), text[i+1:]
+	if word == "serviceaccount" || word == "serviceaccounts" {
+		word = "sa"
+	}
+	if text[i] == ':' && word != "sa" && word != "user" && word != "group" {
+		return "", text
+	}
+	return word, rest
+}
+
+// WorkloadCalled returns the built-in kind with pods that has a name in any case: its
+// own, its plural or a short one, as kubectl takes them.
+func WorkloadCalled(name string) (gk GroupKind, ok bool) {
+	name = strings.ToLower(name)
+	for r := range Resources() {
+		gk := GroupKind{r.Group, r.Kind}
+		if podSpecPaths[gk] != nil && r.Called(name) {
+			return gk, true
+		}
+	}
+	return GroupKind{}, false
+}
