@@ -30,7 +30,7 @@ func extractEgg(f *FileContent) ([]Package, error) {
 // extractPlugAndPlay tells of packages that are not read: Yarn keeps them in archives
 // of its own, beside the file that says where.
 func extractPlugAndPlay(*FileContent) ([]Package, error) {
-	return nil, errors.New("Yarn's Plug'n'Play: which packages it leads to is not read")
+	return nil, errors.New("packages of Yarn's Plug'n'Play are not read")
 }
 
 // extractCondaHistory tells of an environment of conda by the file that each has.
