@@ -129,7 +129,7 @@ type EventKind string
 const (
 	Began   EventKind = "container" // a container that was not known
 	Did     EventKind = "fact"
-	Alerted EventKind = "alert" // a program ran that the image does not have, or with the root of the host// a program ran that the image does not have, or with the host's mounts
+	Alerted EventKind = "alert" // a program ran that the image does not have, or with the root of the host
 	Ended   EventKind = "ended" // a container's control group is gone, and all of its facts were told
 )
 
