@@ -217,6 +217,25 @@ func (k *known) wanted(name, container string) ([][]behavior.Subject, error) {
 	return found, nil
 }
 
+// about reads what else is known, what was seen, and which containers of it are those of
+// a workload.
+func (f *profileFlags) about(cmd *cobra.Command, p *Program, name string) (*world, *known, [][]behavior.Subject, error) {
+	w, err := f.world(cmd, p)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	k, err := f.known(cmd, p, w)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	lists, err := k.wanted(name, f.container)
+	if err != nil {
+		k.close()
+		return nil, nil, nil, err
+	}
+	return w, k, lists, nil
+}
+
 // isNamed reports whether a name is one of a subject's workload.
 func isNamed(s *behavior.Subject, name string) bool {
 	return slices.Contains([]string{s.Workload(), s.Cluster + " " + s.Workload(), s.Namespace + "/" + s.Name, s.Kind + "/" + s.Name, s.Name}, name)

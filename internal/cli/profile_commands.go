@@ -165,19 +165,11 @@ func (f *profileFlags) show(cmd *cobra.Command, p *Program, name string, write f
 	if err := f.check(); err != nil {
 		return nil, err
 	}
-	w, err := f.world(cmd, p)
-	if err != nil {
-		return nil, err
-	}
-	k, err := f.known(cmd, p, w)
+	w, k, lists, err := f.about(cmd, p, name)
 	if err != nil {
 		return nil, err
 	}
 	defer k.close()
-	lists, err := k.wanted(name, f.container)
-	if err != nil {
-		return nil, err
-	}
 	if f.owned, err = f.readOwned(cmd.Context()); err != nil {
 		return nil, err
 	}
@@ -239,19 +231,11 @@ func (f *profileFlags) approve(cmd *cobra.Command, p *Program, name string) erro
 	if err := approvedTarget(f.write); err != nil {
 		return fmt.Errorf("--write: %s: %w", f.write, err)
 	}
-	w, err := f.world(cmd, p)
-	if err != nil {
-		return err
-	}
-	k, err := f.known(cmd, p, w)
+	w, k, lists, err := f.about(cmd, p, name)
 	if err != nil {
 		return err
 	}
 	defer k.close()
-	lists, err := k.wanted(name, f.container)
-	if err != nil {
-		return err
-	}
 	var text bytes.Buffer
 	deeds, unsure, left := 0, 0, 0
 	err = f.each(cmd.Context(), k, lists, w, func(profile *behavior.Profile, _ *beside) error {

@@ -13,7 +13,6 @@ import (
 
 	"ullage.dev/ullage/internal/behavior"
 	"ullage.dev/ullage/internal/model"
-	"ullage.dev/ullage/internal/tree"
 	"ullage.dev/ullage/internal/trim"
 )
 
@@ -72,19 +71,11 @@ func (f *trimFlags) trim(cmd *cobra.Command, p *Program, name string) error {
 	case f.output == "config" && f.bundle == "", f.output == "patch" && f.bundle != "":
 		return fmt.Errorf("-o %s does not go with what was named: a patch is of manifests (-f), a config of a bundle (--bundle)", f.output)
 	}
-	w, err := f.world(cmd, p)
-	if err != nil {
-		return err
-	}
-	k, err := f.known(cmd, p, w)
+	w, k, lists, err := f.about(cmd, p, name)
 	if err != nil {
 		return err
 	}
 	defer k.close()
-	lists, err := k.wanted(name, f.container)
-	if err != nil {
-		return err
-	}
 	if len(lists) > 1 {
 		var names []string
 		for _, list := range lists {
@@ -111,6 +102,8 @@ type trimmed struct {
 	grant   trim.Grant
 	bundle  *trim.Bundle
 	object  *model.Object
+	pod     model.PodTemplate
+	list    string // of the pod that the container is in
 	place   string // of what is granted
 	profile string
 	plan    *trim.Plan
@@ -140,26 +133,19 @@ func (f *trimFlags) granted(w *world, s *behavior.Subject) (*trimmed, error) {
 	if t.object = w.object(s); t.object == nil {
 		return nil, &codeError{exitIncomplete, fmt.Errorf("%s is not in %s", s.Workload(), strings.Join(f.manifests.paths, ", "))}
 	}
-	for _, pod := range t.object.Pods() {
-		if container := containerOf(pod, s.Container); container != nil {
-			place := t.object.Source.Place(container)
-			t.grant, t.place = trim.GrantOf(pod, container), place.String()
-			return t, nil
-		}
-	}
-	return nil, &codeError{exitIncomplete, fmt.Errorf("%s has no container %q in %s", s.Workload(), s.Container, strings.Join(f.manifests.paths, ", "))}
-}
-
-func containerOf(pod model.PodTemplate, name string) *tree.Node {
-	for _, list := range model.ContainerLists {
-		all := pod.Spec.Get(list).Children()
-		for i := range all {
-			if all[i].Get("name").Str() == name {
-				return &all[i]
+	for _, t.pod = range t.object.Pods() {
+		for _, t.list = range model.ContainerLists {
+			all := t.pod.Spec.Get(t.list).Children()
+			for i := range all {
+				if all[i].Get("name").Str() == s.Container {
+					place := t.object.Source.Place(&all[i])
+					t.grant, t.place = trim.GrantOf(t.pod, &all[i]), place.String()
+					return t, nil
+				}
 			}
 		}
 	}
-	return nil
+	return nil, &codeError{exitIncomplete, fmt.Errorf("%s has no container %q in %s", s.Workload(), s.Container, strings.Join(f.manifests.paths, ", "))}
 }
 
 func (t *trimmed) verdict() error {
@@ -210,17 +196,8 @@ func (f *trimFlags) write(p *Program, t *trimmed) error {
 // patch is a strategic merge patch of the workload.
 func (t *trimmed) patch() ([]byte, error) {
 	o := t.object
-	path := o.Pods()[0].SpecPath
-	list := "containers"
-	for _, name := range model.ContainerLists {
-		all := o.Pods()[0].Spec.Get(name).Children()
-		for i := range all {
-			if all[i].Get("name").Str() == t.plan.Subject.Container {
-				list = name
-			}
-		}
-	}
-	var spec any = map[string]any{list: []any{map[string]any{"name": t.plan.Subject.Container, "securityContext": t.plan.SecurityContext(t.profile)}}}
+	path := t.pod.SpecPath
+	var spec any = map[string]any{t.list: []any{map[string]any{"name": t.plan.Subject.Container, "securityContext": t.plan.SecurityContext(t.profile)}}}
 	for i := len(path) - 1; i >= 0; i-- {
 		spec = map[string]any{path[i].Key: spec}
 	}
