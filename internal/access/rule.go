@@ -75,9 +75,7 @@ func (r Rule) Allows(q *Request) bool {
 		return false
 	}
 	if q.URL != "" {
-		return slices.ContainsFunc(r.URLs(), func(url string) bool {
-			return url == "*" || url == q.URL || strings.HasSuffix(url, "*") && strings.HasPrefix(q.URL, strings.TrimRight(url, "*"))
-		})
+		return slices.ContainsFunc(r.URLs(), q.isURL)
 	}
 	return holds(r.Node.Get("apiGroups"), q.Group) && r.hasResource(q) && r.hasName(q.Name)
 }
@@ -90,22 +88,29 @@ func (r Rule) hasName(name string) bool {
 func (r Rule) hasResource(q *Request) bool {
 	resources := r.Node.Get("resources").Children()
 	for i := range resources {
-		resource := resources[i].Str()
-		if resource == "*" {
-			return true
-		}
-		if q.Subresource == "" {
-			if resource == q.Resource {
-				return true
-			}
-			continue
-		}
-		// "*/exec" is that subresource of every resource; there is no "pods/*".
-		if before, ok := strings.CutSuffix(resource, "/"+q.Subresource); ok && (before == "*" || before == q.Resource) {
+		if q.isOf(resources[i].Str()) {
 			return true
 		}
 	}
 	return false
+}
+
+// isURL reports whether the request is for a URL as rules write it.
+func (q *Request) isURL(url string) bool {
+	return url == "*" || url == q.URL || strings.HasSuffix(url, "*") && strings.HasPrefix(q.URL, strings.TrimRight(url, "*"))
+}
+
+// isOf reports whether the request is for a resource as rules write it.
+func (q *Request) isOf(resource string) bool {
+	if resource == "*" {
+		return true
+	}
+	if q.Subresource == "" {
+		return resource == q.Resource
+	}
+	// "*/exec" is that subresource of every resource; there is no "pods/*".
+	before, ok := strings.CutSuffix(resource, "/"+q.Subresource)
+	return ok && (before == "*" || before == q.Resource)
 }
 
 func holds(list *tree.Node, item string) bool {

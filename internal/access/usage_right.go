@@ -10,24 +10,13 @@ import (
 
 // allows reports whether one of the right's requests is the given one.
 func (r *RightUse) allows(q *Request) bool {
-	if r.Verb != "*" && r.Verb != q.Verb {
+	switch {
+	case r.Verb != "*" && r.Verb != q.Verb, (r.URL == "") != (q.URL == ""):
 		return false
+	case q.URL != "":
+		return q.isURL(r.URL)
 	}
-	if q.URL != "" || r.URL != "" {
-		prefix, wide := strings.CutSuffix(r.URL, "*")
-		return r.URL == q.URL || wide && q.URL != "" && strings.HasPrefix(q.URL, prefix)
-	}
-	if r.Group != "*" && r.Group != q.Group || len(r.Names) > 0 && !slices.Contains(r.Names, q.Name) {
-		return false
-	}
-	switch base, sub, isSub := strings.Cut(r.Resource, "/"); {
-	case r.Resource == "*":
-		return true
-	case !isSub:
-		return q.Subresource == "" && base == q.Resource
-	default:
-		return q.Subresource != "" && sub == q.Subresource && (base == "*" || base == q.Resource)
-	}
+	return (r.Group == "*" || r.Group == q.Group) && q.isOf(r.Resource) && (len(r.Names) == 0 || slices.Contains(r.Names, q.Name))
 }
 
 // nothing reports whether there are no such requests: groups and resources stand in
