@@ -151,20 +151,30 @@ func (r *layerReader) settle() {
 	r.again = kept
 }
 
+// reopen returns a reader over a layer that was read before, of which nothing is
+// hashed any more.
+func (p *layerPass) reopen(ctx context.Context, index int, blob io.Reader, result *layerRead) (r *layerReader, closeRaw func(), err error) {
+	counted := &countingReader{ctx: ctx, r: blob}
+	raw, closeRaw, err := decompress(counted)
+	if err != nil {
+		return nil, nil, err
+	}
+	s := newStream(&countingReader{ctx: ctx, r: raw})
+	s.grown = p.limits.leave(counted)
+	tar := newTarReader(s)
+	return &layerReader{layerPass: p, layerRead: result, index: index, tar: tar, data: tar}, closeRaw, nil
+}
+
 // readAgain reads a layer once more, as far as files of it have to be looked at
 // under other names. Few layers have such files.
 func (p *layerPass) readAgain(ctx context.Context, index int, blob io.Reader, result *layerRead) error {
-	counted := &countingReader{ctx: ctx, r: blob}
-	raw, closeRaw, err := decompress(counted)
+	r, closeRaw, err := p.reopen(ctx, index, blob, result)
 	if err != nil {
 		return err
 	}
 	defer closeRaw()
-	s := newStream(&countingReader{ctx: ctx, r: raw})
-	s.grown = p.limits.leave(counted)
-	tar := newTarReader(s)
-	r := layerReader{layerPass: p, layerRead: result, index: index, tar: tar, data: tar}
 	defer r.done()
+	tar := r.tar
 	wanted := map[uint32][]lookAgain{}
 	for _, a := range result.again {
 		wanted[a.entry] = append(wanted[a.entry], a)

@@ -114,17 +114,13 @@ type belowReader struct {
 }
 
 func (b *belowReader) read(ctx context.Context, p *layerPass, index int, blob io.Reader, result *layerRead) error {
-	counted := &countingReader{ctx: ctx, r: blob}
-	raw, closeRaw, err := decompress(counted)
+	r, closeRaw, err := p.reopen(ctx, index, blob, result)
 	if err != nil {
 		return err
 	}
 	defer closeRaw()
-	s := newStream(&countingReader{ctx: ctx, r: raw})
-	s.grown = p.limits.leave(counted)
-	tar := newTarReader(s)
-	r := layerReader{layerPass: p, layerRead: result, index: index, tar: tar, data: tar}
 	defer r.done()
+	tar := r.tar
 	var path []byte
 	for {
 		h, err := tar.next()
@@ -139,7 +135,7 @@ func (b *belowReader) read(ctx context.Context, p *layerPass, index int, blob io
 		if names == nil {
 			continue
 		}
-		b.forget(string(path), names, &r)
+		b.forget(string(path), names, r)
 		switch h.Type {
 		case typeHardLink:
 			to, _ := cleanPath(nil, h.Link)
