@@ -7,6 +7,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/google/cel-go/common/operators"
 	"github.com/google/cel-go/common/types"
 	"github.com/google/cel-go/common/types/ref"
 	"github.com/google/cel-go/interpreter"
@@ -21,17 +22,16 @@ func prefiltered(i interpreter.InterpretableV2) (interpreter.InterpretableV2, er
 	if !ok || call.Function() != "matches" || len(call.Args()) != 2 {
 		return i, nil
 	}
-	constant, ok := call.Args()[1].(interpreter.InterpretableConst)
+	pattern, ok := constantText(call.Args()[1])
 	if !ok {
 		return i, nil
 	}
-	pattern, ok := constant.Value().(types.String)
-	if !ok {
-		return i, nil
-	}
-	matches, err := newMatcher(string(pattern))
+	matches, err := newMatcher(pattern)
 	if err != nil {
-		return nil, err
+		if _, literal := call.Args()[1].(interpreter.InterpretableConst); literal {
+			return nil, err
+		}
+		return i, nil // fails where it is evaluated, as on the server
 	}
 	// Under another name, so that no other optimization takes the call for its own.
 	return interpreter.NewCall(call.ID(), "matches prefiltered", call.OverloadID(), call.Args(), func(values ...ref.Val) ref.Val {
@@ -41,6 +41,27 @@ func prefiltered(i interpreter.InterpretableV2) (interpreter.InterpretableV2, er
 		}
 		return types.Bool(matches.match(string(text)))
 	}), nil
+}
+
+// constantText is the value of a string literal, or of literals put together:
+// long patterns are written over several lines.
+func constantText(i interpreter.InterpretableV2) (string, bool) {
+	switch i := i.(type) {
+	case interpreter.InterpretableConst:
+		text, ok := i.Value().(types.String)
+		return string(text), ok
+	case interpreter.InterpretableCall:
+		if i.Function() != operators.Add || len(i.Args()) != 2 {
+			return "", false
+		}
+		left, ok := constantText(i.Args()[0])
+		if !ok {
+			return "", false
+		}
+		right, ok := constantText(i.Args()[1])
+		return left + right, ok
+	}
+	return "", false
 }
 
 // matcher is a regular expression and literals of which each of its matches

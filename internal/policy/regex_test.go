@@ -4,6 +4,9 @@ import (
 	"regexp"
 	"slices"
 	"testing"
+
+	"github.com/google/cel-go/cel"
+	"github.com/google/cel-go/interpreter"
 )
 
 func TestRequiredLiterals(t *testing.T) {
@@ -27,6 +30,51 @@ func TestRequiredLiterals(t *testing.T) {
 		}
 		if got := slices.Clone(m.literals); !slices.Equal(got, want) {
 			t.Errorf("%s requires %q, want %q", pattern, got, want)
+		}
+	}
+}
+
+// A pattern of several literals is compiled once, as that of one is; where it is
+// no pattern, it fails as it does without that: a literal at once, put together
+// where it is evaluated.
+func TestPatternsOfSeveralLiterals(t *testing.T) {
+	env, err := trustedEnv()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for expression, want := range map[string]struct {
+		compiled      int
+		plans, answer bool
+	}{
+		`"abc".matches("^a" + "b|" + "c$")`: {1, true, true},
+		`"abd".matches("^x" + "(b|d)$")`:    {1, true, false},
+		`"abc".matches("^abc$")`:            {1, true, true},
+		`"abc".matches("a" + "abc")`:        {1, true, false},
+		`"abc".matches("a" + string(1))`:    {0, true, false},
+		`"abc".matches("a(")`:               {0, false, false},
+		`"abc".matches("a" + "(")`:          {0, true, false},
+	} {
+		checked, issues := env.Compile(expression)
+		if issues.Err() != nil {
+			t.Fatal(issues.Err())
+		}
+		compiled := 0
+		count := func(i interpreter.InterpretableV2) (interpreter.InterpretableV2, error) {
+			if call, ok := i.(interpreter.InterpretableCall); ok && call.Function() == "matches prefiltered" {
+				compiled++
+			}
+			return i, nil
+		}
+		program, err := env.Program(checked, cel.CustomDecoratorV2(prefiltered), cel.CustomDecoratorV2(count))
+		if (err == nil) != want.plans || compiled != want.compiled {
+			t.Errorf("%s: %d patterns are compiled, want %d (%v)", expression, compiled, want.compiled, err)
+		}
+		if err != nil {
+			continue
+		}
+		out, _, _ := program.Eval(map[string]any{})
+		if answer, _ := out.Value().(bool); answer != want.answer {
+			t.Errorf("%s is %v, want %t", expression, out, want.answer)
 		}
 	}
 }
