@@ -49,6 +49,8 @@ type Analysis struct {
 	accountsIn []int32          // the group of a namespace's service accounts, or none
 	byRole     func() [][]int32 // bindings of each role
 	powers     func() *powerIndex
+	granting   func() *Analysis
+	grants     *grants // of an Analysis of Granting, or nil
 }
 
 // span is a part of a list.
@@ -63,6 +65,7 @@ func New(s *model.Snapshot) *Analysis {
 	a.index()
 	a.byRole = sync.OnceValue(a.indexRoles)
 	a.powers = sync.OnceValue(func() *powerIndex { return newPowerIndex(a) })
+	a.granting = sync.OnceValue(a.grow)
 	return a
 }
 
@@ -143,6 +146,8 @@ func (a *Analysis) rights(id int32) Held {
 		if in := a.accountsIn[s.namespace]; in != none {
 			h.add(a.own(in))
 		}
+	case granted:
+		h.add(a.Rights(a.grantedBy(a.subject(id)).Base))
 	default:
 		h.add(a.members(groupsOf(a.subject(id))...))
 	}

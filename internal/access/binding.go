@@ -15,7 +15,7 @@ type Binding struct {
 
 func (b Binding) data() *binding { return &b.a.bindings[b.id] }
 
-// Object returns the binding itself; nil for one that every cluster has.
+// Object returns the binding itself; nil for one that every cluster has, or that is made.
 func (b Binding) Object() *model.Object { return b.data().object }
 
 // Assumed reports whether every cluster has the binding, under this name.
@@ -23,10 +23,13 @@ func (b Binding) Assumed() bool {
 	return b.Object() == nil || b.Namespace() == "" && slices.ContainsFunc(builtinBindings, func(o builtinBinding) bool { return o.name == b.Name() })
 }
 
-// Name returns the name of the binding.
+// Name returns the name of the binding; "" of one that is made.
 func (b Binding) Name() string {
 	if o := b.Object(); o != nil {
 		return o.Key.Name
+	}
+	if b.Made() {
+		return ""
 	}
 	return b.a.assumed[b.id]
 }
@@ -99,7 +102,14 @@ func (a *Analysis) in(namespace string, list []int32) (cluster, within []int32) 
 	part := a.inside(namespace)
 	first, _ := slices.BinarySearch(list, part.first)
 	last, _ := slices.BinarySearch(list, part.last)
-	return cluster, list[first:max(first, last)]
+	within = list[first:max(first, last)]
+	for ; len(list) > 0 && a.made(list[len(list)-1]); list = list[:len(list)-1] {
+		switch id := list[len(list)-1]; a.namespaces[a.bindings[id].namespace] {
+		case inCluster, AnyNamespace, namespace:
+			within = append(slices.Clip(within), id)
+		}
+	}
+	return cluster, within
 }
 
 // inside returns the positions of the RoleBindings of a namespace.
@@ -138,6 +148,9 @@ func (a *Analysis) lists(subject Subject, groups []string, each func([]int32)) {
 		}
 	}
 	add(subject)
+	for ; subject.Granted(); add(subject) {
+		subject = a.grantedBy(subject).Base
+	}
 	for _, group := range groupsOf(subject) {
 		add(Group(group))
 	}
@@ -222,7 +235,7 @@ type NamedRight struct {
 
 // Restricted yields the rights of a subject over objects of some names only, as
 // far as [Role.Named] lists them. Several bindings to one role give them several
-// times.
+// times. Those of a made binding in every namespace are said to be of the cluster.
 func (a *Analysis) Restricted(subject Subject) iter.Seq[NamedRight] {
 	return func(yield func(NamedRight) bool) {
 		for b := range a.Bindings(subject) {
@@ -232,7 +245,11 @@ func (a *Analysis) Restricted(subject Subject) iter.Seq[NamedRight] {
 			}
 			list, _ := role.Named()
 			for _, n := range list {
-				if (b.Namespace() == "" || !n.cluster) && !yield(NamedRight{n, b.Namespace(), b}) {
+				in := b.Namespace()
+				if in == AnyNamespace {
+					in = inCluster
+				}
+				if (b.Namespace() == inCluster || !n.cluster) && !yield(NamedRight{n, in, b}) {
 					return
 				}
 			}

@@ -1,6 +1,9 @@
 package access
 
-import "iter"
+import (
+	"iter"
+	"slices"
+)
 
 // Own are the rights of a subject by bindings that name it, and what these make
 // together with those of its groups.
@@ -11,7 +14,7 @@ type Own struct {
 
 // Own yields the subjects that bindings name, each once. With what it yields for
 // the groups, that is all that [Analysis.Rights] has, and nothing of a group is
-// repeated for its members.
+// repeated for its members, nor of who has given itself rights what it has without.
 func (a *Analysis) Own() iter.Seq2[Subject, Own] {
 	return func(yield func(Subject, Own) bool) {
 		groups := map[string]*shared{} // by the last of a subject's groups, which tells the others
@@ -19,7 +22,9 @@ func (a *Analysis) Own() iter.Seq2[Subject, Own] {
 		for id := range a.subjects {
 			s := a.subject(int32(id))
 			of := everybody
-			if s.Kind != kindAccount || a.accountsIn[a.subjects[id].namespace] != none {
+			if s.Granted() {
+				of = newShared(a.Rights(a.grantedBy(s).Base))
+			} else if s.Kind != kindAccount || a.accountsIn[a.subjects[id].namespace] != none {
 				names, last := groupsOf(s), ""
 				if len(names) > 0 {
 					last = names[len(names)-1]
@@ -29,11 +34,37 @@ func (a *Analysis) Own() iter.Seq2[Subject, Own] {
 					groups[last] = of
 				}
 			}
-			if !yield(s, Own{of.with(a.own(int32(id))), of.Cluster}) {
+			own := of.with(a.own(int32(id)))
+			if s.Granted() {
+				own = a.whole(s, of, own)
+			}
+			if !yield(s, Own{own, of.Cluster}) {
 				return
 			}
 		}
 	}
+}
+
+// whole takes out of what ways give what the subject has without them, and what one of
+// several ways gives.
+func (a *Analysis) whole(s Subject, of *shared, own Held) Held {
+	all := []Held{of.Held}
+	for _, part := range a.grantedBy(s).Parts {
+		all = append(all, of.with(a.own(a.id(part))))
+	}
+	whole := own
+	own.Namespaces = slices.Clone(own.Namespaces)
+	for i := range own.Namespaces {
+		own.Namespaces[i].Rights = whole.In(own.Namespaces[i].Namespace)
+	}
+	for _, h := range all {
+		own.Cluster &^= h.Cluster
+		for i := range own.Namespaces {
+			own.Namespaces[i].Rights &^= h.In(own.Namespaces[i].Namespace)
+		}
+	}
+	own.Namespaces = slices.DeleteFunc(own.Namespaces, func(in Scoped) bool { return in.Rights == 0 })
+	return own
 }
 
 // shared are the rights of a subject's groups.

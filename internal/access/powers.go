@@ -262,6 +262,9 @@ func (p *powers) first(x *powerIndex, q ask) int32 {
 	if first == none && q.namespace != "" { // those of the whole cluster come before
 		first = p.in[q.namespace].first(x, q)
 	}
+	if first == none && q.namespace != "" {
+		first = p.in[AnyNamespace].first(x, q)
+	}
 	return first
 }
 

@@ -59,7 +59,7 @@ type WrittenRule struct {
 // covers reports whether a binding's scope holds the request.
 func (b Binding) covers(q *Request) bool {
 	namespace := b.Namespace()
-	return namespace == "" || q.URL == "" && (namespace == q.Namespace || q.Namespace == AnyNamespace)
+	return namespace == "" || q.URL == "" && (namespace == q.Namespace || q.Namespace == AnyNamespace || namespace == AnyNamespace && q.Namespace != "")
 }
 
 // allowed is a rule that matches, and the role that it is written in; nil when
@@ -265,6 +265,8 @@ func (a *Analysis) doubts(b Binding) []string {
 func (b Binding) As(s Subject, groups []string) Subject {
 	s = s.canonical()
 	named := b.Subjects()
+	for ; !slices.Contains(named, s) && s.Granted(); s = b.a.grantedBy(s).Base {
+	}
 	if slices.Contains(named, s) {
 		return s
 	}

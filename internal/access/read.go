@@ -29,9 +29,10 @@ const (
 	user subjectKind = iota
 	group
 	account
+	granted
 )
 
-var kindNames = [...]string{user: kindUser, group: kindGroup, account: kindAccount}
+var kindNames = [...]string{user: kindUser, group: kindGroup, account: kindAccount, granted: kindGranted}
 
 const none = -1
 
@@ -115,7 +116,12 @@ func (s Subject) key() uint64 {
 }
 
 // id returns the id of a subject, or none when no binding names it.
-func (a *Analysis) id(s Subject) int32 { return a.subjectIDs.get(s.canonical().key()) }
+func (a *Analysis) id(s Subject) int32 {
+	if s.Granted() {
+		return a.grants.id(s)
+	}
+	return a.subjectIDs.get(s.canonical().key())
+}
 
 func (a *Analysis) subject(id int32) Subject {
 	s := &a.subjects[id]

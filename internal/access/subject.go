@@ -97,6 +97,8 @@ func (s Subject) String() string {
 		return "sa:" + s.Namespace + "/" + s.Name
 	case kindGroup:
 		return "group:" + s.Name
+	case kindGranted:
+		return s.Name
 	}
 	return "user:" + s.Name
 }
@@ -151,6 +153,8 @@ func (s Subject) Everybody() string {
 // name. What else a user is in, only the authenticator knows.
 func groupsOf(s Subject) []string {
 	switch s.Kind {
+	case kindGranted: // its base is in them
+		return nil
 	case kindAccount:
 		return []string{authenticated, serviceAccounts, serviceAccounts + ":" + s.Namespace}
 	case kindUser:

@@ -16,10 +16,14 @@ type Takeover struct {
 	// AnyNamespace each namespace, without what is outside of them.
 	Namespace string
 	Rights    Rights // with those that they make together
+	Role      *Role  // that gives them, or nil for one into which it writes what it likes
 	Proofs    []Proof
 }
 
-const inCluster = ""
+const (
+	inCluster    = ""
+	clusterAdmin = "cluster-admin"
+)
 
 // Takeovers yields the subjects that may escalate or bind, those of them left out
 // that hold every right, with the ways that lead somewhere; of two ways by the same
@@ -36,7 +40,11 @@ func (a *Analysis) Takeovers() iter.Seq2[Subject, []Takeover] {
 		x := a.powers()
 		groups := map[int32]*powers{}
 		known := map[uint64][]way{}
-		for id := range int32(len(a.subjects)) {
+		n := int32(len(a.subjects))
+		if a.grants != nil {
+			n = a.grants.subject
+		}
+		for id := range n {
 			t := taker{x: x, subject: a.subject(id), own: x.powers(id)}
 			sign := tree.Mix(uint64(len(t.own.held)), a.signature(t.own.held))
 			for _, name := range groupsOf(t.subject) {
@@ -82,6 +90,7 @@ type way struct {
 	right     Right
 	namespace string
 	rights    Rights
+	role      *Role
 	asks      []ask
 }
 
@@ -166,20 +175,36 @@ func (t *taker) direct(asks []ask) bool {
 	})
 }
 
-// take keeps a way, unless known ones by the same right give all that it does.
-func (t *taker) take(r Right, namespace string, rights Rights, asks []ask) {
+// take keeps a way, unless known ones by the same right give all that it does. A role
+// may give rights over some names besides.
+func (t *taker) take(r Right, namespace string, rights Rights, role *Role, asks []ask) {
 	known := t.found[scopedRight{r, namespace}] | t.found[scopedRight{r, inCluster}]
 	if namespace != inCluster {
 		known |= t.found[scopedRight{r, AnyNamespace}]
 	}
-	if known&rights == rights {
+	if known&rights == rights && (known == everything || !role.hasNamed() || t.takes(r, namespace, role)) {
 		return
 	}
 	if t.found == nil {
 		t.found = map[scopedRight]Rights{}
 	}
 	t.found[scopedRight{r, namespace}] |= rights
-	t.ways = append(t.ways, way{r, namespace, rights, asks})
+	t.ways = append(t.ways, way{r, namespace, rights, role, asks})
+}
+
+// takes reports whether a way to a role is known.
+func (t *taker) takes(r Right, namespace string, role *Role) bool {
+	return slices.ContainsFunc(t.ways, func(w way) bool {
+		return w.right == r && w.role == role && (w.namespace == namespace || w.namespace == inCluster || w.namespace == AnyNamespace)
+	})
+}
+
+func (r *Role) hasNamed() bool {
+	if r == nil {
+		return false
+	}
+	list, _ := r.Named()
+	return len(list) > 0
 }
 
 // done reports whether no further way by a right can lead anywhere.
@@ -191,7 +216,7 @@ func (t *taker) done(r Right) bool {
 func (t *taker) takeovers(ways []way) []Takeover {
 	all := make([]Takeover, len(ways))
 	for i, w := range ways {
-		all[i] = Takeover{w.right, w.namespace, w.rights, make([]Proof, 0, len(w.asks))}
+		all[i] = Takeover{w.right, w.namespace, w.rights, w.role, make([]Proof, 0, len(w.asks))}
 		for _, q := range w.asks {
 			at, by := t.first(q)
 			b := Binding{t.x.a, at}

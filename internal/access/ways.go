@@ -36,7 +36,7 @@ func (t *taker) rewriteHeld(id int32, own bool) {
 // in a scope. The role is nil where it is not there.
 func (t *taker) rewriteBound(resource powerResource, name RoleName, role *Role, scope string, own bool) {
 	if asks := t.fills(resource, name, role); asks != nil && (own || t.direct(asks)) {
-		t.take(RewriteRoles, scope, everything, asks)
+		t.take(RewriteRoles, scope, everything, nil, asks)
 	}
 }
 
@@ -160,9 +160,9 @@ func (t *taker) applied(resource powerResource, scope string) []ask {
 	return nil
 }
 
-func (t *taker) takeDirect(r Right, holds string, rights Rights, asks ...[]ask) {
+func (t *taker) takeDirect(r Right, holds string, rights Rights, role *Role, asks ...[]ask) {
 	if all := slices.Concat(asks...); t.direct(all) {
-		t.take(r, holds, rights, all)
+		t.take(r, holds, rights, role, all)
 	}
 }
 
@@ -170,12 +170,12 @@ func (t *taker) takeDirect(r Right, holds string, rights Rights, asks ...[]ask) 
 // to it and fill it.
 func (t *taker) rewriteClusterRoles(holds string, how []ask) {
 	if asks := t.may(onClusterRoles, inCluster, "", toEscalate, toChange); asks != nil {
-		t.takeDirect(RewriteRoles, holds, everything, asks, how)
+		t.takeDirect(RewriteRoles, holds, everything, nil, asks, how)
 		return
 	}
 	for _, name := range t.writable(onClusterRoles, inCluster) {
 		if asks := t.empties(onClusterRoles, RoleName{Name: name}); asks != nil {
-			t.takeDirect(RewriteRoles, holds, everything, asks, how)
+			t.takeDirect(RewriteRoles, holds, everything, nil, asks, how)
 			return
 		}
 	}
@@ -189,11 +189,11 @@ func (t *taker) rewriteRoles(scope string, how []ask) {
 			continue
 		}
 		if made := t.makes(onRoles, scope, name); made != nil {
-			t.takeDirect(RewriteRoles, everywhere(scope), everything, asks, made, how)
+			t.takeDirect(RewriteRoles, everywhere(scope), everything, nil, asks, made, how)
 			return
 		}
 		for _, id := range t.x.rolesOf(scope, name) {
-			t.takeDirect(RewriteRoles, t.x.a.roles[id].Namespace, everything, asks, how)
+			t.takeDirect(RewriteRoles, t.x.a.roles[id].Namespace, everything, nil, asks, how)
 		}
 	}
 }
@@ -201,7 +201,7 @@ func (t *taker) rewriteRoles(scope string, how []ask) {
 // grantClusterRoles looks at the ClusterRoles that the subject may bind itself to.
 func (t *taker) grantClusterRoles(scope, holds string, how []ask) {
 	names := t.x.namesOf(t.all(), scope, 1<<verbBind.on(onClusterRoles))
-	for _, name := range append([]string{"cluster-admin"}, names...) {
+	for _, name := range append([]string{clusterAdmin}, names...) {
 		if asks := t.may(onClusterRoles, scope, name, toBind); asks != nil {
 			t.grant(onClusterRoles, RoleName{Name: name}, holds, asks, how)
 		}
@@ -235,10 +235,10 @@ func (t *taker) grant(resource powerResource, name RoleName, holds string, asks,
 	var filled []ask
 	if rights != everything {
 		if filled = t.fills(resource, name, role); filled != nil {
-			rights = everything
+			rights, role = everything, nil
 		}
 	}
-	t.takeDirect(GrantAnyRole, holds, rights, asks, filled, how)
+	t.takeDirect(GrantAnyRole, holds, rights, role, asks, filled, how)
 }
 
 // joins looks at the bindings that the subject may add itself to.
@@ -276,7 +276,7 @@ func (t *taker) join(b Binding) {
 	}
 	kind, name := b.RoleRef()
 	if asks := t.empties(resourceOf(kind), name); asks != nil {
-		t.takeDirect(RewriteRoles, scope, everything, asks, how)
+		t.takeDirect(RewriteRoles, scope, everything, nil, asks, how)
 	}
 	if asks := t.may(resourceOf(kind), scope, name.Name, toBind); asks != nil {
 		t.grant(resourceOf(kind), name, scope, asks, how)

@@ -51,7 +51,7 @@ type builder struct {
 	anyUser         ID                       // AnyUser, or none
 	anyIdentity     ID                       // AnyIdentity, or none
 	relabel         []relabel
-	hostVolumes     []volumeMaker
+	hostVolumes     []ID       // subjects that may make persistent volumes, and pods
 	withName        *nameIndex // nil until rights over names are added
 	lookups         int        // of names, see namedLookups
 	sleepers        bool       // some workload has no pods
@@ -60,7 +60,7 @@ type builder struct {
 
 func newBuilder(s *model.Snapshot, network *reach.Graph, rights *access.Analysis, o Options, before *Graph) *builder {
 	b := &builder{
-		Graph:        &Graph{snapshot: s, network: network, access: rights, options: o, unread: s.Gap("", reach.PolicyKinds()...)},
+		Graph:        &Graph{snapshot: s, network: network, access: rights.Granting(), options: o, unread: s.Gap("", reach.PolicyKinds()...)},
 		namespaceIDs: map[string]int32{}, annotated: map[int32]*model.Object{}, sharedVertex: map[int32]ID{}, cloudIDs: map[string]ID{}, nodeIDs: map[string]int32{},
 		emptyHash: nameHash(""), defaultHash: nameHash("default"),
 		before: before, volumeIDs: map[uint64]int32{},
@@ -219,6 +219,10 @@ func (b *builder) accountAt(id int32) ID {
 			kind = User
 		case "Group":
 			kind = Group
+		default:
+			if b.accounts[id].Granted() {
+				kind = Granted
+			}
 		}
 		b.accountVertex[id] = b.vertex(kind, id, 0)
 	}

@@ -183,7 +183,7 @@ func (i *impersonator) names(m mode) []string {
 func (i *impersonator) requests(m mode) []request {
 	scopes := []string{""}
 	for binding := range i.access.Bindings(i.subject) {
-		if ns := binding.Namespace(); !slices.Contains(scopes, ns) {
+		if ns := binding.Namespace(); ns != access.AnyNamespace && !slices.Contains(scopes, ns) {
 			scopes = append(scopes, ns)
 		}
 	}

@@ -84,6 +84,8 @@ func (g *Graph) Vertex(id ID) Vertex {
 		if v.kind == Account {
 			out.Object = g.snapshot.Get(model.Key{Cluster: g.cluster(), Namespace: s.Namespace, GroupKind: model.ServiceAccountKind, Name: s.Name})
 		}
+	case Granted:
+		out.Name = g.grantedRoles(g.accounts[v.at])
 	case Secret:
 		s := g.secrets[v.at]
 		out.Namespace, out.Name, out.Object = g.namespaces[s.namespace], s.name, s.object
@@ -131,6 +133,8 @@ func (v Vertex) String() string {
 		return "shared volume " + scope
 	case User, Group, CloudIdentity:
 		return v.Kind.String() + " " + v.Name
+	case Granted:
+		return v.Name
 	case Internet:
 		return "the internet"
 	case Kubelet:
@@ -173,6 +177,8 @@ func (v Vertex) Held() string {
 		return "the identity of " + name
 	case CloudIdentity, NodeIdentity:
 		return "the " + name
+	case Granted:
+		return "the rights of " + name
 	case Group:
 		return "what members of " + name + " may do"
 	case Secret, AnySecret:

@@ -30,39 +30,6 @@ type Evidence struct {
 	Node   *tree.Node    // within the object; nil for the object itself
 }
 
-// means says how the attacker comes from what an edge does to what it leads to,
-// where one kind of edges leads to several.
-func (g *Graph) means(e Edge) string {
-	to := g.vertices[e.To].kind
-	if e.Kind != GrantRole && e.Kind != RewriteRole {
-		return ""
-	}
-	switch to {
-	case AnyNode:
-		return ", takes the Pod Security label off the namespace and starts a privileged pod"
-	case CloudIdentity:
-		return ", and has a token made that the cloud takes for TO"
-	}
-	if to < firstWide {
-		return ""
-	}
-	text := " in every namespace"
-	if ns := g.vertices[e.To].at; ns != none {
-		text = " in namespace " + g.namespaces[ns]
-	}
-	switch to {
-	case AnyAccount:
-		text += ", and has a token made for TO"
-	case AnySecret:
-		text += ", and reads TO"
-	case AnyPod:
-		text += ", and runs commands in TO"
-	case RunPods:
-		text += ", and starts pods there"
-	}
-	return text
-}
-
 // Place is where the evidence stands; ok is false when it stands nowhere.
 func (e Evidence) Place() (place model.Place, ok bool) {
 	switch {
@@ -84,7 +51,7 @@ func (g *Graph) Explain(e Edge) Step {
 func (g *Graph) explain(e Edge, from, to Vertex) Step {
 	info := &edgeTable[e.Kind]
 	s := Step{Edge: e, Holds: to.Held(), Needs: info.needs, Closes: info.closes}
-	does := info.does + g.means(e)
+	does := info.does
 	if g.vertices[e.From].kind == PodData {
 		does = strings.Replace(does, "the container", "the pod's files on the node", 1)
 	}
@@ -264,6 +231,10 @@ func (g *Graph) whyOpen(v *guardVerdict) []Evidence {
 
 func (g *Graph) whyNamed(r *access.NamedRight) []Evidence {
 	kind, name := r.Binding.RoleRef()
+	if r.Binding.Made() {
+		role := g.access.Role(name)
+		return []Evidence{{fmt.Sprintf("%s %s gives %s for %s", kind, name.Name, r.Right, strings.Join(r.Names, ", ")), role.Object, nil}}
+	}
 	return []Evidence{{
 		fmt.Sprintf("%s %s gives %s %s: %s for %s", r.Binding.Kind(), bindingName(r.Binding), kind, name.Name, r.Right, strings.Join(r.Names, ", ")), r.Binding.Object(), nil,
 	}}
@@ -289,7 +260,7 @@ func (g *Graph) whyProven(proofs []access.Proof) []Evidence {
 	var all []Evidence
 	for _, p := range proofs {
 		for _, e := range []Evidence{bindingEvidence(p), ruleEvidence(p)} {
-			if !slices.Contains(all, e) { // one binding, or one rule, may give several rights
+			if e.Text != "" && !slices.Contains(all, e) { // one binding, or one rule, may give several rights
 				all = append(all, e)
 			}
 		}
@@ -318,7 +289,11 @@ func (g *Graph) proofs(s access.Subject, r access.Right, ns int32) []access.Proo
 	return all
 }
 
+// bindingEvidence says whom a binding binds; nothing of one that the attacker makes.
 func bindingEvidence(p access.Proof) Evidence {
+	if p.Binding.Made() {
+		return Evidence{}
+	}
 	kind, name := p.Binding.RoleRef()
 	subject := p.Subject.Kind + " " + p.Subject.Name
 	if p.Subject.Namespace != "" {
@@ -328,6 +303,9 @@ func bindingEvidence(p access.Proof) Evidence {
 }
 
 func ruleEvidence(p access.Proof) Evidence {
+	if p.Source.Name == "" {
+		return Evidence{Text: "the role allows it, into which it writes every right"}
+	}
 	text := fmt.Sprintf("%s %s allows %s on %s", p.Source.Kind(), p.Source.Name, strings.Join(p.Rule.Verbs(), ", "), strings.Join(p.Rule.Resources(), ", "))
 	e := Evidence{Text: text, Object: p.Source.Object}
 	if e.Object != nil {

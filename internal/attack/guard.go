@@ -370,10 +370,10 @@ func (b *builder) guarded() {
 		if v := of(true).judge(ns, false); v.certainty != Given {
 			if r.proofs != nil {
 				b.Graph.proven = append(b.Graph.proven, r.proofs)
-				b.made = append(b.made, edge{r.subject, b.anyNode(), int32(len(b.Graph.proven) - 1), r.kind, v.certainty, byProof | r.right})
+				b.made = append(b.made, edge{r.subject, b.anyNode(), int32(len(b.Graph.proven) - 1), RelabelNamespace, v.certainty, byProof})
 				continue
 			}
-			b.made = append(b.made, edge{r.subject, b.anyNode(), r.namespace, r.kind, v.certainty, 0})
+			b.made = append(b.made, edge{r.subject, b.anyNode(), r.namespace, RelabelNamespace, v.certainty, 0})
 		}
 	}
 }

@@ -121,45 +121,25 @@ func givesGroups(p *storage.Persistent) bool {
 	return p.Driver == "local" || slices.ContainsFunc(storage.HostPath(p.NodePath().Str()), func(e storage.Exposure) bool { return e.Socket && e.WriteTakes })
 }
 
-// volumeMaker is a subject that may make persistent volumes.
-type volumeMaker struct {
-	subject ID
-	grants  *grants // by which it comes to some right for it, or nil
-}
-
 // persistentVolumes adds host path volumes, for who may make the volume and a pod:
 // the claim is made for the pod, as an ephemeral volume.
 func (b *builder) persistentVolumes(g func() *guards) {
-	for _, m := range b.hostVolumes {
-		held, best := b.access.Rights(b.accounts[b.vertices[m.subject].at]), Given
-		var way *access.Takeover
-		var proofs []access.Proof
+	for _, maker := range b.hostVolumes {
+		held, best := b.access.Rights(b.accounts[b.vertices[maker].at]), Given
 		for ns, name := range b.namespaces {
-			may := held.In(name)&runs != 0
-			if !may && m.grants != nil {
-				may = m.grants.given(name)&runs != 0
-			}
-			if !may {
+			if held.In(name)&runs == 0 {
 				continue
 			}
 			c := g().admitsClaim(int32(ns), "new", nil)
 			if c != Given && (c != Unknown || b.namespaceObject(name) == nil) {
 				c = Likely
 			}
-			if c == Given || best != Given && c >= best {
-				continue
-			}
-			best = c
-			if m.grants != nil {
-				proofs, way = m.grants.volumes(name)
+			if c != Given && (best == Given || c < best) {
+				best = c
 			}
 		}
-		switch {
-		case best == Given:
-		case m.grants == nil:
-			b.give(m.subject, b.anyNode(), HostPathVolume, best, access.WritePersistentVolumes, none)
-		case way != nil:
-			b.proveAs(m.subject, b.anyNode(), way, best, proofs)
+		if best != Given {
+			b.give(maker, b.anyNode(), HostPathVolume, best, access.WritePersistentVolumes, none)
 		}
 	}
 }

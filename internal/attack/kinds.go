@@ -18,6 +18,7 @@ const (
 	Account                         // to act as a service account
 	User                            // to act as a user
 	Group                           // to act as a member of a group
+	Granted                         // to act as one of these with roles that it gave itself
 	AnyUser                         // to act as any user, in the groups that all are in
 	AnyIdentity                     // to act as any user or service account, and as a member of any group
 	Secret                          // the content of a Secret
@@ -47,7 +48,7 @@ func (k VertexKind) String() string { return vertexNames[k] }
 var vertexNames = [vertexKinds]string{
 	Internet: "internet", Container: "container", AnyContainer: "workload", PodData: "pod", Position: "network position",
 	NodesOf: "node of workload", FilesOf: "files of node of workload", NodeRoot: "node", NodeFiles: "node files", AnyNode: "any node",
-	Account: "service account", User: "user", Group: "group", AnyUser: "any user", AnyIdentity: "any user, group and service account", Secret: "secret", Volume: "volume", SharedVolume: "shared volume",
+	Account: "service account", User: "user", Group: "group", Granted: "granted roles", AnyUser: "any user", AnyIdentity: "any user, group and service account", Secret: "secret", Volume: "volume", SharedVolume: "shared volume",
 	CloudIdentity: "cloud identity", NodeIdentity: "cloud identity of nodes", Kubelet: "kubelet of any node", MovablePods: "pods that can move", Processes: "processes", CustomObjects: "custom objects", ClusterAdmin: "cluster-admin", AnyPod: "any pod", AnyAccount: "any service account",
 	AnySecret: "any secret", RunPods: "own pods", Connect: "any port", Debug: "debug containers",
 }
@@ -295,7 +296,7 @@ var edgeTable = [edgeKinds]edgeInfo{
 	ImpersonateAccount: {"impersonate-account", "impersonates it", "T1548,T1078", "sends requests as TO", "", "remove the right to impersonate"},
 	ImpersonateUser:    {"impersonate-user", "impersonates", "T1548,T1078", "sends requests as TO", "", "remove the right to impersonate"},
 	ImpersonateGroup:   {"impersonate-group", "impersonates the group", "T1548,T1078", "sends requests as a member of TO", "it may also impersonate some user", "remove the right to impersonate"},
-	GrantRole:          {"grant-role", "binds itself to a role", "T1098.006", "binds itself to cluster-admin, or to another role that it may bind", "", "remove the right to bind roles, or to write bindings"},
+	GrantRole:          {"grant-role", "binds itself to a role", "T1098.006", "binds itself to TO", "", "remove the right to bind roles, or to write bindings"},
 	RewriteRole:        {"rewrite-role", "rewrites its role", "T1098.006", "writes all rights into a role that it is bound to", "", "remove the right to escalate, or to write roles"},
 	ForgeCertificate:   {"forge-certificate", "signs a certificate", "T1649", "requests and approves a client certificate in the name of TO", "", "remove the right to approve certificate requests"},
 	MapAWSIdentity: {"map-aws-identity", "maps its AWS identity", "T1098.006", "maps its own AWS identity to cluster administrator in aws-auth",

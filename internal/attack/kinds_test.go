@@ -31,7 +31,7 @@ func (g *Graph) shapes() map[string]string {
 	all := map[string]string{}
 	end := func(id ID) string {
 		switch k := g.Kind(id); k {
-		case User, Group:
+		case User, Group, Granted:
 			return Account.String()
 		default:
 			return k.String()

@@ -1,6 +1,7 @@
 package attack
 
 import (
+	"slices"
 	"strings"
 
 	"ullage.dev/ullage/internal/access"
@@ -112,28 +113,43 @@ func (b *builder) stealing() {
 		if !w.mounts {
 			continue
 		}
-		held := b.access.Rights(b.accounts[w.account]).Cluster
-		if !held.Has(access.WriteNodes) || held.Has(access.WildcardAll) {
+		proofs := b.writingNodes(b.accounts[w.account])
+		if proofs == nil {
 			continue
 		}
 		if pods == none {
 			pods = b.movablePods()
 		}
-		proofs, ok := b.access.Prove(b.accounts[w.account], access.WriteNodes, "")
-		if !ok {
-			continue
-		}
 		for _, n := range b.placements[w.placed.first:w.placed.last] {
-			b.proven(b.nodes[n].root, pods, StealPods, Likely, []access.Proof{proofs})
+			b.proven(b.nodes[n].root, pods, StealPods, Likely, proofs)
 		}
 		if w.placed.first == w.placed.last && w.onControl != yes {
 			c := Unknown
 			if w.everyNode {
 				c = Likely
 			}
-			b.proven(b.nodes[someNode].root, pods, StealPods, c, []access.Proof{proofs})
+			b.proven(b.nodes[someNode].root, pods, StealPods, c, proofs)
 		}
 	}
+}
+
+// writingNodes returns what proves that a subject may write nodes, or gives itself the
+// right to; nil where it may not, or may do everything.
+func (b *builder) writingNodes(s access.Subject) []access.Proof {
+	if held := b.access.Rights(s).Cluster; held.Has(access.WildcardAll) {
+		return nil
+	} else if p, ok := b.access.Prove(s, access.WriteNodes, ""); ok && held.Has(access.WriteNodes) {
+		return []access.Proof{p}
+	}
+	list, _ := b.access.Granted()
+	for i := range list {
+		if g := &list[i]; g.Base == s && len(g.Parts) == 0 {
+			if p, ok := b.access.Prove(g.Subject, access.WriteNodes, ""); ok {
+				return append(slices.Clone(g.Ways[0].Proofs), p)
+			}
+		}
+	}
+	return nil
 }
 
 // movablePods makes the vertex of the pods that the scheduler may put elsewhere.

@@ -46,7 +46,7 @@ func (b *builder) namedRights() {
 			b.indexNames()
 		}
 		for _, s := range binding.Subjects() {
-			if seen[s] {
+			if seen[s] || s.Granted() {
 				continue
 			}
 			seen[s] = true
@@ -59,6 +59,32 @@ func (b *builder) namedRights() {
 			}
 		}
 	}
+	b.grantedNames()
+}
+
+// grantedNames adds rights over some names of those that have given themselves rights:
+// by these, and what they make of those that they had.
+func (b *builder) grantedNames() {
+	const mixed = 1<<access.PatchNamespaces | 1<<access.ReadSecrets | 1<<access.ImpersonateUsers | 1<<access.ImpersonateGroups
+	list, _ := b.access.Granted()
+	for i := range list {
+		if list[i].Ways[0].Administers() {
+			continue
+		}
+		for r := range b.access.Restricted(list[i].Subject) {
+			if b.lookups > namedLookups {
+				b.lacks(lookupsBeyond)
+				return
+			}
+			if !r.Binding.Made() && mixed>>r.Right&1 == 0 {
+				continue
+			}
+			if b.withName == nil {
+				b.indexNames()
+			}
+			b.namedRight(list[i].Subject, r)
+		}
+	}
 }
 
 // appliedRights adds pods and workloads that subjects may make by a name, which one
@@ -69,7 +95,7 @@ func (b *builder) appliedRights() {
 			continue
 		}
 		ns := int32(none)
-		if n.Namespace != "" {
+		if n.Namespace != "" && n.Namespace != access.AnyNamespace {
 			ns = b.namespace(n.Namespace)
 		}
 		b.prove(b.subject(s), b.target(RunPods, ns), CreatePods, n.Right, n.Proofs)

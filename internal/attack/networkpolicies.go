@@ -102,22 +102,26 @@ type openings struct {
 
 // open adds what a subject opens in a namespace, or in all.
 func (o *openings) open(s access.Subject, ns int32) {
-	proofs, ok := o.asked(s, access.Request{Group: model.NetworkPolicyKind.Group, Resource: networkPolicies, Namespace: o.namespaceName(ns)}, openingVerbs...)
+	v := o.subject(s)
+	in := o.scope(v)
+	if ns != none {
+		in = o.namespaces[ns]
+	}
+	proofs, ok := o.asked(s, access.Request{Group: model.NetworkPolicyKind.Group, Resource: networkPolicies, Namespace: in}, openingVerbs...)
 	if !ok {
 		return
 	}
-	v := o.subject(s)
-	o.proven(v, o.at(Connect, ns), OpenNetwork, o.certainty(s, v, ns), proofs)
+	o.proven(v, o.at(Connect, ns), OpenNetwork, o.certainty(o.access.Base(s), ns), proofs)
 }
 
 // certainty says how certain it is that a subject is in the network of the pods, and
 // that nothing but network policies in its reach keeps it from them.
-func (o *openings) certainty(s access.Subject, v ID, ns int32) Certainty {
+func (o *openings) certainty(s access.Subject, ns int32) Certainty {
 	switch {
 	case o.others:
 		return Unknown
 	case s.Kind == "ServiceAccount":
-		if slices.ContainsFunc(o.running[o.vertices[v].at], func(w int32) bool { return o.letsOut(w, ns) }) {
+		if slices.ContainsFunc(o.running[o.vertices[o.subject(s)].at], func(w int32) bool { return o.letsOut(w, ns) }) {
 			return Certain
 		}
 	case s.Kind == "Group" && (s.Name == authenticatedGroup || s.Name == accountsGroup || strings.HasPrefix(s.Name, accountsGroup+":")):

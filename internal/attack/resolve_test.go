@@ -266,7 +266,8 @@ func TestStepsConnect(t *testing.T) {
 		told = append(told, s.Step.Does+" => "+s.Step.Holds)
 	}
 	want := []string{
-		"writes all rights into a role that it is bound to in namespace shop, and has a token made for service account shop/root => the identity of service account shop/root",
+		"writes all rights into a role that it is bound to => the rights of a role with every right in namespace shop",
+		"has a token made for service account shop/root => the identity of service account shop/root",
 		"does everything that the API can do => every right in the cluster",
 	}
 	if !slices.Equal(told, want) {

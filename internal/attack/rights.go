@@ -67,7 +67,6 @@ func (b *builder) rights() {
 	b.namedRights()
 	b.appliedRights()
 	b.constrained()
-	b.takeovers()
 	b.anybody()
 	b.bootstrap()
 	b.mintedForCloud()
@@ -98,6 +97,9 @@ func (b *builder) subjectEdges(s access.Subject, held access.Own) {
 			b.bound(s)
 		}
 		return
+	}
+	if s.Granted() && held.Cluster.Has(access.WildcardAll) {
+		return // its base has a step to cluster-admin
 	}
 	v := b.subject(s)
 	b.bound(s)
@@ -132,11 +134,11 @@ func (b *builder) clusterRights(v ID, rights access.Rights) {
 		if s.to == ClusterAdmin {
 			b.give(v, b.admin, s.kind, s.certainty, s.right, none)
 		} else {
-			b.give(v, b.target(s.to, none), s.kind, b.upgrades(b.accounts[b.vertices[v].at], s, "", ""), s.right, none)
+			b.give(v, b.target(s.to, none), s.kind, b.upgrades(b.accounts[b.vertices[v].at], s, b.scope(v), ""), s.right, none)
 		}
 	}
 	if rights.Has(access.ModifyControllers) {
-		r := b.rewriter(v, "")
+		r := b.rewriter(v, b.scope(v))
 		for ns, in := range b.inNamespace {
 			if r.some(in) {
 				b.give(v, b.at(RunPods, int32(ns)), ChangeWorkloads, Certain, access.ModifyControllers, none)
@@ -171,7 +173,7 @@ func (b *builder) sharedRights(v ID, held access.Own) {
 		b.certificates(v, all)
 	}
 	if with(access.WritePersistentVolumes, runs) {
-		b.hostVolumes = append(b.hostVolumes, volumeMaker{v, nil})
+		b.hostVolumes = append(b.hostVolumes, v)
 	}
 }
 

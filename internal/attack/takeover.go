@@ -1,6 +1,10 @@
 package attack
 
 import (
+	"fmt"
+	"slices"
+	"strings"
+
 	"ullage.dev/ullage/internal/access"
 	"ullage.dev/ullage/internal/model"
 )
@@ -14,46 +18,88 @@ func (b *builder) prove(from, to ID, kind EdgeKind, r access.Right, proofs []acc
 	b.give(from, to, kind, Certain, byProof|r, int32(len(b.Graph.proven)-1))
 }
 
-// takeovers adds what subjects get by changing roles and bindings.
+// takeovers leads from subjects to what they are with the roles that they may give
+// themselves. What these lead to stands at the vertex of it, as that of any subject.
 func (b *builder) takeovers() {
-	for s, ways := range b.access.Takeovers() {
-		for _, w := range ways {
-			for _, to := range b.gains(w) {
-				b.prove(b.subject(s), to, wayKind(&w), w.Right, w.Proofs)
-			}
+	list, more := b.access.Granted()
+	if more {
+		b.lacks(grantsBeyond)
+	}
+	for _, g := range slices.Backward(list) { // what comes of one may be all that it is worth
+		first := &g.Ways[0]
+		if first.Administers() {
+			b.prove(b.subject(g.Base), b.admin, wayKind(first), first.Right, first.Proofs)
+			continue
 		}
-		b.together(s, ways)
+		at, known := b.subjects[g.Subject]
+		if !known {
+			continue
+		}
+		v := b.accountVertex[at]
+		b.edge(v, b.subject(g.Base), Member, Given, none)
+		if len(g.Parts) == 0 {
+			b.prove(b.subject(g.Base), v, wayKind(first), first.Right, first.Proofs)
+			continue
+		}
+		for i, part := range g.Parts {
+			var proofs []access.Proof
+			var way *access.Takeover
+			for j := range g.Ways {
+				if j != i {
+					way, proofs = &g.Ways[j], append(proofs, g.Ways[j].Proofs...)
+				}
+			}
+			b.prove(b.subject(part), v, wayKind(way), way.Right, proofs)
+		}
 	}
 }
 
-// gains returns what rights lead to where they hold.
-func (b *builder) gains(w access.Takeover) []ID {
-	ns := int32(none)
-	if w.Namespace != "" && w.Namespace != access.AnyNamespace {
-		ns = b.namespace(w.Namespace)
+// grantsBeyond is a reason for which a graph is incomplete.
+const grantsBeyond = "subjects may give themselves more roles, one by another, than are looked at"
+
+func wayKind(w *access.Takeover) EdgeKind {
+	if w.Right == access.RewriteRoles {
+		return RewriteRole
 	}
-	if w.Rights.Has(access.WildcardAll) {
-		if w.Namespace == "" {
-			return []ID{b.admin}
+	return GrantRole
+}
+
+// grantedRoles names the roles that a subject has given itself, and where.
+func (g *Graph) grantedRoles(s access.Subject) string {
+	var all []string
+	for _, w := range g.access.WaysOf(s) {
+		text := "a role with every right"
+		if w.Role != nil {
+			text = w.Role.Kind() + " " + w.Role.Name
 		}
-		var all []ID
-		for _, kind := range []VertexKind{RunPods, AnyPod, AnySecret, AnyAccount} {
-			all = append(all, b.at(kind, ns))
+		switch w.Namespace {
+		case "":
+		case access.AnyNamespace:
+			text += " in every namespace"
+		default:
+			text += " in namespace " + w.Namespace
 		}
-		return all
+		if !slices.Contains(all, text) {
+			all = append(all, text)
+		}
 	}
-	var all []ID
-	seen := map[ID]bool{}
-	for _, s := range steps {
-		if !w.Rights.Has(s.right) || s.wide && w.Namespace != "" || s.to == ClusterAdmin {
-			continue
-		}
-		if to := b.target(s.to, ns); !seen[to] {
-			seen[to] = true
-			all = append(all, to)
+	if len(all) > 3 {
+		all = append(all[:3], fmt.Sprintf("%d more", len(all)-3))
+	}
+	return strings.Join(all, ", and ")
+}
+
+// scope returns where the rights of a subject hold that it has in every namespace:
+// "" in the whole cluster.
+func (b *builder) scope(v ID) string {
+	if s := b.accounts[b.vertices[v].at]; s.Granted() {
+		for _, w := range b.access.WaysOf(s) {
+			if w.Namespace == access.AnyNamespace {
+				return access.AnyNamespace
+			}
 		}
 	}
-	return all
+	return ""
 }
 
 // somebody are the rights to impersonate a user or a service account.

@@ -23,7 +23,7 @@ func (g *Graph) Unfollowed(from []ID) []Unfollowed {
 	var all []Unfollowed
 	stealers := g.stealers()
 	for v, reached := range g.reachedFrom(from) {
-		if k := g.vertices[v].kind; !reached || k != Account && k != User && k != Group {
+		if k := g.vertices[v].kind; !reached || k != Account && k != User && k != Group && k != Granted {
 			continue
 		}
 		s := g.accounts[g.vertices[v].at]
@@ -32,22 +32,26 @@ func (g *Graph) Unfollowed(from []ID) []Unfollowed {
 			followed |= 1 << access.WriteNodes
 		}
 		held := g.access.Rights(s)
+		var before access.Held // of what it has without, its base tells
+		if s.Granted() {
+			before = g.access.Rights(g.access.Base(s))
+		}
 		if held.Cluster.Has(access.WildcardAll) {
 			continue
 		}
 		add := func(rights access.Rights, namespace string) {
 			for _, r := range (rights & told &^ followed).All() {
 				p, ok := g.access.Prove(s, r, namespace)
-				if u := (Unfollowed{r, p.Subject, namespace}); ok && !seen[u] {
+				if u := (Unfollowed{r, g.access.Base(p.Subject), namespace}); ok && !seen[u] {
 					seen[u] = true
 					all = append(all, u)
 				}
 			}
 		}
-		add(held.Cluster, "")
+		add(held.Cluster&^before.Cluster, "")
 		for _, scoped := range held.Namespaces {
 			if !scoped.Rights.Has(access.WildcardAll) {
-				add(scoped.Rights&^held.Cluster, scoped.Namespace)
+				add(scoped.Rights&^held.Cluster&^before.In(scoped.Namespace), scoped.Namespace)
 			}
 		}
 	}

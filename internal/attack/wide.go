@@ -11,15 +11,13 @@ import (
 // relabels notes that a subject may take the Pod Security label off a namespace,
 // or any, and start pods there.
 func (b *builder) relabels(v ID, ns int32) {
-	b.relabel = append(b.relabel, relabel{v, ns, nil, RelabelNamespace, 0})
+	b.relabel = append(b.relabel, relabel{v, ns, nil})
 }
 
 type relabel struct {
 	subject   ID
 	namespace int32
-	proofs    []access.Proof // where the right is over the namespace by its name, or is given first
-	kind      EdgeKind
-	right     access.Right // of the proofs
+	proofs    []access.Proof // where the right is over the namespace by its name
 }
 
 // relabelsNamed adds who may change the labels of a namespace by its name and have
@@ -33,7 +31,7 @@ func (b *builder) relabelsNamed(s access.Subject, r access.NamedRight, name stri
 	proofs, ok := b.asked(s, access.Request{Resource: resource, Subresource: sub, Namespace: name, Name: name}, change[1:]...)
 	for _, right := range (held & runs).All() {
 		if p, may := b.access.Prove(s, right, name); ok && may {
-			b.relabel = append(b.relabel, relabel{b.subject(s), b.namespace(name), append(proofs, p), RelabelNamespace, 0})
+			b.relabel = append(b.relabel, relabel{b.subject(s), b.namespace(name), append(proofs, p)})
 			return
 		}
 	}
@@ -73,6 +71,7 @@ func (b *builder) namespaceEdges() {
 			b.edge(b.at(AnyAccount, ns), b.accountAt(int32(id)), Member, Given, none)
 		}
 	}
+	b.takeovers()
 	b.memberships()
 }
 
@@ -199,7 +198,7 @@ func (b *builder) users() {
 		v := b.accountVertex[id]
 		anyUser := s.Kind == "User" && !b.nodeByName(s) || s == access.Group(unauthenticatedGroup) // as the anonymous user
 		switch {
-		case v == none || s.Kind == "ServiceAccount" || s == access.Group(mastersGroup):
+		case v == none || s.Kind == "ServiceAccount" || s.Granted() || s == access.Group(mastersGroup):
 		case b.anyUser != none && anyUser:
 			b.edge(b.anyUser, v, Member, Given, none)
 		case b.anyIdentity != none && !anyUser:
