@@ -200,3 +200,90 @@ func boolToInt(b bool) int {
 	}
 	return 0
 }
+
+// mostNewRanges is how many sets of ranges a graph is divided further by.
+const mostNewRanges = 64
+
+// with divides further by more sets. It returns the class of which each class is
+// a part, and false where there are too many to tell apart.
+func (a *addresses) with(more []*blockPeer) (*addresses, []int32, bool) {
+	fresh := newAddresses()
+	fresh.limits = a.limits
+	for _, p := range more {
+		fresh.add(p)
+	}
+	sets := fresh.sets
+	fresh.sets = nil
+	ranges, count := 0, len(a.index)+len(sets)
+	for _, s := range a.index {
+		ranges += len(s.ranges)
+		if !s.known {
+			return nil, nil, false
+		}
+	}
+	for _, s := range sets {
+		ranges += len(s.ranges)
+		s.known = true
+	}
+	if len(sets) > mostNewRanges || ranges > a.limits.ranges || ranges*count > a.limits.work {
+		return nil, nil, false
+	}
+	parents := fresh.divideFurther(a, sets)
+	if int(fresh.classes)*count > a.limits.cells {
+		return nil, nil, false
+	}
+	parts := make([][]int32, a.classes)
+	for class, parent := range parents {
+		parts[parent] = append(parts[parent], int32(class))
+	}
+	for key, s := range a.index {
+		c := *s
+		c.within = nil
+		for _, class := range s.within {
+			c.within = append(c.within, parts[class]...)
+		}
+		fresh.index[key] = &c
+	}
+	return fresh, parents, true
+}
+
+// divideFurther goes through the pieces of others and the borders of sets in order.
+// It returns the class of which each class is a part.
+func (a *addresses) divideFurther(of *addresses, sets []*addressSet) (parents []int32) {
+	type part struct {
+		class  int32
+		active uint64
+	}
+	borders := bordersOf(sets)
+	known := map[part]int32{}
+	at := part{}
+	for i, j := 0, 0; i < len(of.starts) || j < len(borders); {
+		var addr netip.Addr
+		if i < len(of.starts) && (j == len(borders) || of.starts[i].Compare(borders[j].addr) <= 0) {
+			addr = of.starts[i]
+			at.class = of.class[i]
+			i++
+		} else {
+			addr = borders[j].addr
+		}
+		for ; j < len(borders) && borders[j].addr == addr; j++ {
+			if set := borders[j].set; set >= 0 {
+				at.active ^= 1 << set
+			}
+		}
+		class, ok := known[at]
+		if !ok {
+			class = a.classes
+			known[at] = class
+			parents = append(parents, at.class)
+			for set := range sets {
+				if at.active>>set&1 != 0 {
+					sets[set].within = append(sets[set].within, class)
+				}
+			}
+		}
+		a.starts = append(a.starts, addr)
+		a.put(class)
+	}
+	return parents
+}

@@ -79,6 +79,10 @@ func (s size) workload(b *strings.Builder, i int) {
 	if i%5 == 0 {
 		labels += ", canary: yes-please"
 	}
+	labels += fmt.Sprintf(", release: r-%d", i%11) // no policy looks at it
+	if i%50 == 0 {
+		labels += ", tenant: three"
+	}
 	spec := "spec: {containers: [{name: c, image: a, ports: [{name: http, containerPort: 8080}, {name: metrics, containerPort: 9090}]}]}"
 	if i%3 == 0 {
 		spec = "spec: {containers: [{name: c, image: a, ports: [{name: http, containerPort: 80}]}]}"
@@ -93,8 +97,12 @@ func (s size) workload(b *strings.Builder, i int) {
 	fmt.Fprintf(b, "---\napiVersion: apps/v1\nkind: ReplicaSet\nmetadata: {name: r-%d, namespace: ns-%d, uid: r-%d, %s}\nspec: {selector: {matchLabels: {app: app-%d}}, template: {metadata: {labels: {%s, pod-template-hash: h%d}}, %s}}\n",
 		i, ns, i, owner("Deployment", fmt.Sprint("d-", i), fmt.Sprint("w-", i)), n, labels, i, spec)
 	for k := range s.pods / s.workloads {
-		fmt.Fprintf(b, "---\napiVersion: v1\nkind: Pod\nmetadata: {name: p-%d-%d, namespace: ns-%d, labels: {%s, pod-template-hash: h%d}, %s}\n%s\n",
-			i, k, ns, labels, i, owner("ReplicaSet", fmt.Sprint("r-", i), fmt.Sprint("r-", i)), spec)
+		single := ""
+		if k == 0 && i%50 == 0 {
+			single = fmt.Sprintf(", single-%d: x", i/50)
+		}
+		fmt.Fprintf(b, "---\napiVersion: v1\nkind: Pod\nmetadata: {name: p-%d-%d, namespace: ns-%d, labels: {%s, pod-template-hash: h%d%s}, %s}\n%s\n",
+			i, k, ns, labels, i, single, owner("ReplicaSet", fmt.Sprint("r-", i), fmt.Sprint("r-", i)), spec)
 	}
 }
 
@@ -177,25 +185,63 @@ func BenchmarkWarmPair(b *testing.B) {
 	}
 }
 
-// One policy is added to the namespace of a warm graph, and what it changes is
-// asked: one that looks at what others look at, and one at a label that none does.
+// One policy is added to a namespace of a warm graph, taken away or changed, and
+// what that changes is asked.
 func BenchmarkWhatIf(b *testing.B) {
 	for _, size := range sizes {
 		s := model.NewSnapshot(parse(b, size.cluster()), true)
 		g := New(s)
 		g.Count()
-		for name, label := range map[string]string{"known": "app: app-1", "new-label": "role: front"} {
-			b.Run(size.String()+"/"+name, func(b *testing.B) {
-				added := parse(b, netpol("ns-14", "added", "podSelector: {}, ingress: [{from: [{podSelector: {matchLabels: {"+label+"}}}], ports: [{port: 8080}]}]"))[0]
+		for _, c := range whatIfs(b, s) {
+			b.Run(size.String()+"/"+c.name, func(b *testing.B) {
 				b.ReportAllocs()
 				defer cputime.Report(b)()
-				changes := 0
+				changes, n := 0, 0
 				for b.Loop() {
-					change := model.Change{Key: added.Key, Object: added}
+					change := c.change(n)
 					changes = len(Diff(g, g.With(s.With(change), change)))
+					n++
 				}
 				b.ReportMetric(float64(changes), "changes")
 			})
 		}
 	}
+}
+
+type whatIf struct {
+	name   string
+	change func(n int) model.Change // the nth time, so that what it looks at is new
+}
+
+// whatIfs are changes of one policy each.
+func whatIfs(t testing.TB, s *model.Snapshot) []whatIf {
+	added := func(name, peer, port string) whatIf {
+		return whatIf{name, func(n int) model.Change {
+			text := netpol("ns-14", "added", "podSelector: {}, ingress: [{from: ["+strings.ReplaceAll(peer, "@", fmt.Sprint(n))+"], ports: [{port: "+port+"}]}]")
+			o := parse(t, text)[0]
+			return model.Change{Key: o.Key, Object: o}
+		}}
+	}
+	pods := func(key string) string {
+		return "{podSelector: {matchExpressions: [{key: " + key + ", operator: NotIn, values: [new-@, r-1, three, yes-please]}]}}"
+	}
+	list := []whatIf{
+		added("known", "{podSelector: {matchLabels: {app: app-1}}}", "8080"),
+		added("label-of-none", pods("role"), "8080"),
+		added("label-of-some", pods("tenant"), "8080"),
+		added("label-of-all", pods("release"), "8080"),
+		added("label-of-one-pod", pods("single-@"), "8080"),
+		added("port-name", "{podSelector: {matchLabels: {app: app-1}}}", "metrics"),
+		added("range", "{ipBlock: {cidr: 198.51.100.0/24}}", "8080"),
+	}
+	for o := range s.Kind(apis[0].kind) {
+		switch o.Key.Name {
+		case "p-11", "p-614":
+			list = append(list, whatIf{"removed-" + o.Key.Name, func(int) model.Change { return model.Change{Key: o.Key} }})
+		case "p-410":
+			changed := parse(t, netpol(o.Key.Namespace, o.Key.Name, "podSelector: {}, ingress: [{}]"))[0]
+			list = append(list, whatIf{"changed", func(int) model.Change { return model.Change{Key: o.Key, Object: changed} }})
+		}
+	}
+	return list
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"weak"
 
 	"ullage.dev/ullage/internal/model"
 	"ullage.dev/ullage/internal/tree"
@@ -37,10 +38,15 @@ type basis struct {
 	names     map[string]bool            // outside the cluster, and whether * stands for dots as well to some policy
 	addresses *addresses
 
+	named       map[namedRule]setID // rules with port names, at the destinations that there are
 	byPod       *labelled
 	byNamespace *labelled
 	spread      map[uint64]*labelMatch // pods by terms of their namespaces
 	selected    map[selectorKey]*labelMatch
+
+	// Of one that divides another further, see refine.go.
+	of      weak.Pointer[basis]
+	parents []int32 // for each number of the universe that in the other
 }
 
 // builder makes a Graph.
@@ -64,11 +70,11 @@ type selectorKey struct {
 func New(s *model.Snapshot) *Graph {
 	b := &builder{
 		Graph: &Graph{
-			Closed: s.Complete("", DecidingKinds()...), classOf: map[*tree.Node]int32{}, standIn: map[model.Key]ID{}, several: map[ID]bool{},
-			shared: &shared{sets: newInterner(), named: map[namedRule]setID{}},
+			Closed: s.Complete("", DecidingKinds()...), endOf: map[*tree.Node]ID{}, standIn: map[model.Key]ID{}, several: map[ID]bool{},
+			shared: &shared{sets: newInterner()},
 			basis: &basis{
 				labels: map[string]map[string]bool{}, portNames: map[string]bool{}, names: map[string]bool{}, addresses: newAddresses(),
-				spread: map[uint64]*labelMatch{}, selected: map[selectorKey]*labelMatch{},
+				named: map[namedRule]setID{}, spread: map[uint64]*labelMatch{}, selected: map[selectorKey]*labelMatch{},
 			},
 		},
 		snapshot: s, translated: map[*tree.Node]PortSet{}, services: map[serviceLabel][]service{}, portSets: map[string]int32{},
@@ -83,12 +89,13 @@ func New(s *model.Snapshot) *Graph {
 	b.addresses.divide()
 	b.classify()
 	b.number()
-	b.indexLabels()
+	b.indexPods()
+	b.indexNamespaces()
 	for _, p := range b.policies {
-		b.resolve(p)
+		b.choose(p)
 	}
 	b.apply()
-	b.sign(nil)
+	b.sign()
 	b.byKey = sync.OnceValue(b.Graph.index)
 	return b.Graph
 }
@@ -204,10 +211,10 @@ func (b *builder) addPod(known map[string]int32, ns int32, w model.Workload) {
 		known[string(key)] = id
 		b.classes = append(b.classes, b.describe(ns, w))
 	}
+	b.endOf[w.Pod.Spec] = ID(len(b.workloads))
 	b.classes[id].members = append(b.classes[id].members, ID(len(b.workloads)))
 	b.workloads = append(b.workloads, w)
 	b.workloadClass = append(b.workloadClass, id)
-	b.classOf[w.Pod.Spec] = id
 }
 
 // automaticLabels are given to pods by the controllers of a kind.
@@ -286,18 +293,28 @@ func (b *builder) portsOf(pod model.PodTemplate) int32 {
 			}
 		}
 	}
+	return b.portMap(ports)
+}
+
+// portMap numbers named ports.
+func (b *builder) portMap(ports []declared) int32 {
+	key := portKey(ports)
+	id, ok := b.portSets[key]
+	if !ok {
+		id = int32(len(b.portMaps))
+		b.portSets[key] = id
+		b.portMaps = append(b.portMaps, ports)
+	}
+	return id
+}
+
+func portKey(ports []declared) string {
 	var key []byte
 	for _, p := range ports {
 		key = append(binary.BigEndian.AppendUint32(key, p.port.point()), p.name...)
 		key = append(key, 0)
 	}
-	id, ok := b.portSets[string(key)]
-	if !ok {
-		id = int32(len(b.portMaps))
-		b.portSets[string(key)] = id
-		b.portMaps = append(b.portMaps, ports)
-	}
-	return id
+	return string(key)
 }
 
 func (b *builder) declaredPorts(ports []declared, n *tree.Node) []declared {
@@ -343,6 +360,9 @@ func translates(o *model.Object) bool {
 }
 
 func (b *builder) translate(pod model.PodTemplate, ports PortSet) {
+	if ports.Empty() {
+		return
+	}
 	b.translated[pod.Spec] = b.translated[pod.Spec].union(ports)
 }
 

@@ -39,7 +39,7 @@ func (b *builder) addDeviants(known map[string]int32, ns int32, index *model.Lab
 		if len(o.Pods()) == 0 || o.Ended() {
 			continue
 		}
-		if _, isWorkload := b.classOf[o.Pods()[0].Spec]; !isWorkload {
+		if _, isWorkload := b.endOf[o.Pods()[0].Spec]; !isWorkload {
 			d.add(model.Workload{Object: o, Pod: o.Pods()[0]})
 		}
 	}
@@ -59,19 +59,26 @@ func (d *deviants) add(w model.Workload) {
 	class, ok := d.known[string(d.project(d.ns, w))]
 	if ok {
 		for _, p := range maker.Pods() {
-			if of, runs := d.classOf[p.Spec]; runs && of == class && d.ofTemplate(p) == openings {
-				d.classOf[w.Pod.Spec] = class
+			if id, runs := d.endOf[p.Spec]; runs && d.workloadClass[id] == class && d.ofTemplate(p) == openings {
+				d.count(w, id)
 				return
 			}
 		}
 		if id, ok := d.first[deviant{maker, class, openings + d.handOpenings(w)}]; ok {
-			d.classOf[w.Pod.Spec] = class
+			d.count(w, id)
 			d.standIn[w.Object.Key], d.several[id] = id, true
 			return
 		}
 	}
 	d.addPod(d.known, d.ns, w)
-	d.first[deviant{maker, d.classOf[w.Pod.Spec], openings + d.handOpenings(w)}] = ID(len(d.workloads) - 1)
+	id := d.endOf[w.Pod.Spec]
+	d.first[deviant{maker, d.workloadClass[id], openings + d.handOpenings(w)}] = id
+}
+
+// count has a pod count as an endpoint.
+func (d *deviants) count(w model.Workload, as ID) {
+	d.endOf[w.Pod.Spec] = as
+	d.replicas = append(d.replicas, replicaOf{w.Object, as})
 }
 
 func (d *deviants) ofTemplate(p model.PodTemplate) string {

@@ -4,6 +4,7 @@ import (
 	"hash/maphash"
 	"net/netip"
 	"slices"
+	"weak"
 
 	"ullage.dev/ullage/internal/model"
 )
@@ -170,14 +171,15 @@ func (g *Graph) Beyond(other *Graph) []*Endpoint {
 	return found
 }
 
-// alignShared pairs the endpoints of graphs that divide everything alike.
-func (d *differ) alignShared() {
+// alignShared pairs the endpoints of graphs that divide everything alike, or of
+// which the new one divides further; before returns the old number of a new one.
+func (d *differ) alignShared(before func(int32) int32) {
 	for id := range ID(d.new.Len()) {
 		unit := d.new.unit(id)
-		end := pairedEnd{old: unit, new: unit, endpoint: Endpoint{ID: id, Kind: d.new.kind(unit)}, lazy: true}
+		end := pairedEnd{old: before(unit), new: unit, endpoint: Endpoint{ID: id, Kind: d.new.kind(unit)}, lazy: true}
 		if unit <= d.new.node {
 			for _, dir := range directions {
-				end.touched[dir] = !samePolicies(d.old.subjects[dir][unit], d.new.subjects[dir][unit])
+				end.touched[dir] = !samePolicies(d.old.subjects[dir][end.old], d.new.subjects[dir][unit])
 			}
 		}
 		d.ends = append(d.ends, end)
@@ -186,8 +188,12 @@ func (d *differ) alignShared() {
 
 // align pairs the endpoints of both graphs.
 func (d *differ) align() {
-	if d.old.basis == d.new.basis {
-		d.alignShared()
+	switch {
+	case d.old.basis == d.new.basis:
+		d.alignShared(func(unit int32) int32 { return unit })
+		return
+	case d.new.of == weak.Make(d.old.basis):
+		d.alignShared(func(unit int32) int32 { return d.new.parents[unit] })
 		return
 	}
 	gone := map[workloadKey]ID{}

@@ -51,6 +51,7 @@ type state struct {
 	passed      setID // handed over to the next tier
 }
 
+// newEvaluator makes one. Callers hold the lock, or have the graph for themselves.
 func (g *Graph) newEvaluator(s *signature, d Direction) *evaluator {
 	e := &evaluator{Graph: g, sign: s, direction: d, portMap: s.ports, blocks: &g.scratch}
 	for i := range s.policies {
@@ -66,6 +67,7 @@ func (g *Graph) newEvaluator(s *signature, d Direction) *evaluator {
 			}
 			e.matches = append(e.matches, m)
 		}
+		g.resolve(a.Policy)
 		t := &e.tiers[len(e.tiers)-1]
 		t.end = int32(len(e.matches))
 		t.note(a, d)

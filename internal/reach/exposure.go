@@ -425,7 +425,10 @@ func hostWays(w model.Workload) []Way {
 	}
 	eachPort(w.Pod, func(p *tree.Node, port Port) {
 		number, ok := p.Get("hostPort").Int()
-		if ip, err := netip.ParseAddr(p.Get("hostIP").Str()); !ok || number <= 0 || err == nil && ip.IsLoopback() {
+		if !ok || number <= 0 {
+			return
+		}
+		if ip, err := netip.ParseAddr(p.Get("hostIP").Str()); err == nil && ip.IsLoopback() {
 			return
 		}
 		ways = append(ways, Way{Via: ViaHostPort, Audience: Nodes, Object: w.Object, Node: p.Get("hostPort"),

@@ -24,9 +24,10 @@ type Graph struct {
 	namespaces    []namespace
 	workloads     []model.Workload
 	workloadClass []int32
-	classOf       map[*tree.Node]int32 // by pod spec
-	standIn       map[model.Key]ID     // of pods that differ from their template as another does: that
-	several       map[ID]bool          // endpoints that stand for such pods
+	endOf         map[*tree.Node]ID // by pod spec
+	replicas      []replicaOf
+	standIn       map[model.Key]ID // of pods that differ from their template as another does: that
+	several       map[ID]bool      // endpoints that stand for such pods
 	classes       []class
 	portMaps      [][]declared // named ports of pods, by number
 	outsideNames  []string     // the last is "", any other
@@ -41,13 +42,19 @@ type Graph struct {
 	signatures [2][]signature
 	keys       [2]map[string]int32 // signatures, by what makes them
 	rows       [2][]atomic.Pointer[row]
+	older      [2][]row // rows of the graph that this one refines, for those here that are not made yet
+}
+
+// replicaOf is a pod that counts as an endpoint which is another object.
+type replicaOf struct {
+	pod *model.Object
+	as  ID
 }
 
 // shared is what graphs have together that were made of one another.
 type shared struct {
 	mu      sync.Mutex // guards what follows, and the memories of basis
 	sets    *interner
-	named   map[namedRule]setID
 	scratch blocks
 	rules   int32  // read so far
 	serial  uint32 // of the last policy read

@@ -60,8 +60,8 @@ func (g *Graph) DenyingIn(namespace string, d Direction) *Policy {
 // for.
 func (g *Graph) selecting(namespace string, pod *model.PodTemplate, d Direction, ask func(*Policy) bool) []*Policy {
 	var found []*Policy
-	if class, ok := g.classOf[pod.Spec]; ok {
-		for _, a := range g.subjects[d][class] {
+	if id, ok := g.endOf[pod.Spec]; ok {
+		for _, a := range g.subjects[d][g.workloadClass[id]] {
 			if !a.onNodes && ask(a.Policy) {
 				found = append(found, a.Policy)
 			}
@@ -207,6 +207,8 @@ func (g *Graph) Idle() []Idle {
 		}
 	}
 	var idle []Idle
+	g.mu.Lock()
+	defer g.mu.Unlock()
 	for _, p := range g.Policies() {
 		switch {
 		case p.onNodes || !p.concerns(Ingress) && !p.concerns(Egress):
@@ -215,6 +217,7 @@ func (g *Graph) Idle() []Idle {
 			idle = append(idle, Idle{p, nil})
 			continue
 		}
+		g.resolve(p)
 		for _, d := range directions {
 			for _, r := range p.rules[d] {
 				if !r.all && len(r.parts) == 0 {

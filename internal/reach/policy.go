@@ -44,6 +44,7 @@ type Policy struct {
 	chosen   bitset     // namespaces of which it may select pods
 	selected labelMatch // classes of pods, and the node
 	serial   uint32     // of its reading
+	found    bool       // its rules know what they match
 	isolates [2]bool    // by Direction
 	rules    [2][]*rule
 

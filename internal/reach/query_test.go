@@ -337,7 +337,7 @@ func TestWithNewLabel(t *testing.T) {
 	for selector, shares := range map[string]bool{
 		"matchLabels: {role: front}": true, "matchExpressions: [{key: role, operator: DoesNotExist}]": true, "matchExpressions: [{key: role, operator: NotIn, values: [front]}]": true,
 		"matchExpressions: [{key: app, operator: NotIn, values: [gone, web]}]": true, "matchLabels: {app: gone}": true,
-		"matchLabels: {app: other}": false, "matchLabels: {canary: 'yes'}": false, "matchLabels: {canary: 'no'}": false, "matchExpressions: [{key: canary, operator: Exists}]": false,
+		"matchLabels: {app: other}": true, "matchLabels: {canary: 'yes'}": false, "matchLabels: {canary: 'no'}": false, "matchExpressions: [{key: canary, operator: Exists}]": false,
 		"matchLabels: {pod-template-hash: x}": false,
 	} {
 		for _, place := range []string{"podSelector: {%s}, ingress: []", "podSelector: {}, ingress: [{from: [{podSelector: {%s}}]}]"} {

@@ -38,8 +38,8 @@ func (b *builder) number() {
 	}
 }
 
-// indexLabels prepares the search for labels.
-func (b *builder) indexLabels() {
+// indexPods prepares the search for labels of pods.
+func (b *builder) indexPods() {
 	b.byPod = newLabelled(len(b.classes), int(b.size), whyControllerLabels)
 	for i := range b.classes {
 		for _, l := range b.classes[i].labels {
@@ -49,6 +49,10 @@ func (b *builder) indexLabels() {
 			b.byPod.doubt(int32(i), key)
 		}
 	}
+}
+
+// indexNamespaces prepares the search for labels of namespaces.
+func (b *builder) indexNamespaces() {
 	objects := map[string]*model.Object{}
 	for o := range b.snapshot.Kind(model.NamespaceKind) {
 		objects[o.Key.Name] = o
@@ -74,17 +78,17 @@ func (b *builder) indexLabels() {
 
 // selects returns the classes of pods that a selector matches, those on the
 // host network included.
-func (b *builder) selects(s selector) *labelMatch {
+func (g *Graph) selects(s selector) *labelMatch {
 	key := selectorKey{s.within, s.namespaces.id, s.pods.id}
-	m := b.selected[key]
+	m := g.selected[key]
 	if m == nil {
-		pods := b.byPod.match(s.pods)
-		in := b.spreadOver(s.namespaces)
+		pods := g.byPod.match(s.pods)
+		in := g.spreadOver(s.namespaces)
 		m = &labelMatch{must: slices.Clone(in.must), may: slices.Clone(in.may)}
 		if s.within != "" {
-			only := newBits(int(b.size))
-			if i, ok := b.namespaceIndex(s.within); ok {
-				only.fill(b.namespaces[i].first, b.namespaces[i].last)
+			only := newBits(int(g.size))
+			if i, ok := g.namespaceIndex(s.within); ok {
+				only.fill(g.namespaces[i].first, g.namespaces[i].last)
 			}
 			m.must.and(only)
 			m.may.and(only)
@@ -94,34 +98,38 @@ func (b *builder) selects(s selector) *labelMatch {
 		if !slices.Equal(m.must, m.may) {
 			m.why = in.why | pods.why
 		}
-		b.selected[key] = m
+		g.selected[key] = m
 	}
 	if s.why != 0 {
-		return &labelMatch{must: newBits(int(b.size)), may: m.may, why: m.why | s.why}
+		return &labelMatch{must: newBits(int(g.size)), may: m.may, why: m.why | s.why}
 	}
 	return m
 }
 
 // spreadOver returns the classes of the namespaces that terms match.
-func (b *builder) spreadOver(t terms) *labelMatch {
-	if known := b.spread[t.id]; known != nil {
+func (g *Graph) spreadOver(t terms) *labelMatch {
+	if known := g.spread[t.id]; known != nil {
 		return known
 	}
-	in := b.byNamespace.match(t)
-	m := &labelMatch{must: newBits(int(b.size)), may: newBits(int(b.size)), why: in.why}
-	in.must.each(func(i int32) { m.must.fill(b.namespaces[i].first, b.namespaces[i].last) })
-	in.may.each(func(i int32) { m.may.fill(b.namespaces[i].first, b.namespaces[i].last) })
-	b.spread[t.id] = m
+	in := g.byNamespace.match(t)
+	m := &labelMatch{must: newBits(int(g.size)), may: newBits(int(g.size)), why: in.why}
+	in.must.each(func(i int32) { m.must.fill(g.namespaces[i].first, g.namespaces[i].last) })
+	in.may.each(func(i int32) { m.may.fill(g.namespaces[i].first, g.namespaces[i].last) })
+	g.spread[t.id] = m
 	return m
 }
 
-// resolve finds what the subject and the peers of a policy match.
-func (b *builder) resolve(p *Policy) {
-	b.choose(p)
+// resolve finds what the peers of a policy match, when that is first asked. Callers
+// hold the lock.
+func (g *Graph) resolve(p *Policy) {
+	if p.found {
+		return
+	}
+	p.found = true
 	for _, d := range directions {
 		for _, r := range p.rules[d] {
 			for i := range r.peers {
-				b.resolvePeer(r, &r.peers[i])
+				g.resolvePeer(r, &r.peers[i])
 			}
 		}
 	}
@@ -133,28 +141,28 @@ func (r *rule) add(bits bitset, a Answer, why Reasons) {
 	}
 }
 
-func (b *builder) resolvePeer(r *rule, p *peer) {
+func (g *Graph) resolvePeer(r *rule, p *peer) {
 	switch {
 	case p.pods != nil:
-		m := b.selects(p.pods.selector)
-		r.add(m.must.without(b.hostBits), Yes, 0)
+		m := g.selects(p.pods.selector)
+		r.add(m.must.without(g.hostBits), Yes, 0)
 		if m.why != 0 {
 			doubt := m.may.without(m.must)
-			doubt.andNot(b.hostBits)
+			doubt.andNot(g.hostBits)
 			r.add(doubt, Maybe, m.why)
 		}
-		r.add(m.may.meeting(b.hostBits), p.pods.hosts, whyHostPeer)
+		r.add(m.may.meeting(g.hostBits), p.pods.hosts, whyHostPeer)
 	case p.blocks != nil:
-		b.resolveBlocks(r, p.blocks)
+		g.resolveBlocks(r, p.blocks)
 	case p.kinds != nil:
-		b.resolveKinds(r, p.kinds)
+		g.resolveKinds(r, p.kinds)
 	default:
-		b.resolveName(r, p)
+		g.resolveName(r, p)
 	}
 }
 
-func (b *builder) resolveBlocks(r *rule, p *blockPeer) {
-	set := b.addresses.index[p.key]
+func (g *Graph) resolveBlocks(r *rule, p *blockPeer) {
+	set := g.addresses.index[p.key]
 	k := &kindPeer{why: whyAddress}
 	if p.pods != No {
 		k.pods = min(set.everywhere, p.pods)
@@ -167,22 +175,22 @@ func (b *builder) resolveBlocks(r *rule, p *blockPeer) {
 		k.node = min(k.node, Maybe)
 	}
 	k.hosts, k.api = k.node, k.node
-	b.resolveKinds(r, k)
+	g.resolveKinds(r, k)
 	if !set.known {
-		b.resolveKinds(r, &kindPeer{ipv4: Maybe, ipv6: Maybe, names: Maybe, why: whyRanges})
+		g.resolveKinds(r, &kindPeer{ipv4: Maybe, ipv6: Maybe, names: Maybe, why: whyRanges})
 		return
 	}
-	bits := newBits(int(b.size))
+	bits := newBits(int(g.size))
 	for _, class := range set.within {
-		bits.add(b.firstAddress() + class)
+		bits.add(g.firstAddress() + class)
 	}
 	r.add(bits, Yes, 0)
-	b.resolveKinds(r, &kindPeer{names: k.node, why: whyName})
+	g.resolveKinds(r, &kindPeer{names: k.node, why: whyName})
 }
 
 // resolveKinds adds kinds of endpoints as a whole.
-func (b *builder) resolveKinds(r *rule, k *kindPeer) {
-	yes, maybe := newBits(int(b.size)), newBits(int(b.size))
+func (g *Graph) resolveKinds(r *rule, k *kindPeer) {
+	yes, maybe := newBits(int(g.size)), newBits(int(g.size))
 	to := func(a Answer) bitset {
 		if a == Yes {
 			return yes
@@ -190,25 +198,25 @@ func (b *builder) resolveKinds(r *rule, k *kindPeer) {
 		return maybe
 	}
 	if k.pods != No {
-		to(k.pods).fill(0, b.node)
-		to(k.pods).andNot(b.hostBits)
+		to(k.pods).fill(0, g.node)
+		to(k.pods).andNot(g.hostBits)
 	}
 	for _, some := range []struct {
 		answer Answer
 		bits   bitset
-	}{{k.hosts, b.hostBits}, {k.ipv4, b.ipv4}, {k.ipv6, b.ipv6}} {
+	}{{k.hosts, g.hostBits}, {k.ipv4, g.ipv4}, {k.ipv6, g.ipv6}} {
 		if some.answer != No {
 			to(some.answer).or(some.bits)
 		}
 	}
 	if k.node != No {
-		to(k.node).add(b.node)
+		to(k.node).add(g.node)
 	}
 	if k.api != No {
-		to(k.api).add(b.node + 1)
+		to(k.api).add(g.node + 1)
 	}
 	if k.names != No {
-		to(k.names).fill(b.firstName(), b.size)
+		to(k.names).fill(g.firstName(), g.size)
 	}
 	r.add(yes, Yes, 0)
 	r.add(maybe, Maybe, k.why)
@@ -216,10 +224,10 @@ func (b *builder) resolveKinds(r *rule, k *kindPeer) {
 
 // resolveName adds the names that a name or pattern stands for. Ranges of
 // addresses are meant without those that names resolve to.
-func (b *builder) resolveName(r *rule, p *peer) {
-	yes, maybe := newBits(int(b.size)), newBits(int(b.size))
-	for i, name := range b.outsideNames {
-		switch id := b.firstName() + int32(i); {
+func (g *Graph) resolveName(r *rule, p *peer) {
+	yes, maybe := newBits(int(g.size)), newBits(int(g.size))
+	for i, name := range g.outsideNames {
+		switch id := g.firstName() + int32(i); {
 		case name == p.name:
 			yes.add(id)
 		case name == "" && p.name == "*":
@@ -315,9 +323,8 @@ type signature struct {
 	translated setID // for ingress, that of the class
 }
 
-// sign finds the classes for which the same policies decide. Rows of an older
-// graph that hold for these, too, are taken over.
-func (b *builder) sign(rows *[2]map[string]*row) {
+// sign finds the classes for which the same policies decide.
+func (b *builder) sign() {
 	for _, d := range directions {
 		b.signOf[d] = make([]int32, b.size)
 		for i := range b.signOf[d] {
@@ -339,11 +346,6 @@ func (b *builder) sign(rows *[2]map[string]*row) {
 			b.signOf[d][i] = id
 		}
 		b.rows[d] = make([]atomic.Pointer[row], len(b.signatures[d]))
-		for key, id := range b.keys[d] {
-			if rows != nil && rows[d][key] != nil {
-				b.rows[d][id].Store(rows[d][key])
-			}
-		}
 	}
 }
 

@@ -25,8 +25,30 @@ func (g *Graph) rowOf(d Direction, sign int32) row {
 	if r := g.rows[d][sign].Load(); r != nil {
 		return *r
 	}
-	r := g.compute(&g.signatures[d][sign], d)
+	var r row
+	if old := g.olderRow(d, sign); old != nil {
+		r = g.refined(old)
+	} else {
+		r = g.compute(&g.signatures[d][sign], d)
+	}
 	g.rows[d][sign].Store(&r)
+	return r
+}
+
+// olderRow returns the row that the graph which this one refines has, if any.
+func (g *Graph) olderRow(d Direction, sign int32) row {
+	if g.older[d] == nil {
+		return nil
+	}
+	return g.older[d][sign]
+}
+
+// refined returns such a row for the universe of this graph.
+func (g *Graph) refined(old row) row {
+	r := make(row, g.size)
+	for i, parent := range g.parents {
+		r[i] = old[parent]
+	}
 	return r
 }
 
@@ -202,6 +224,9 @@ func (g *Graph) cell(d Direction, sign, peer int32) answerID {
 	}
 	if r := g.rows[d][sign].Load(); r != nil {
 		return (*r)[peer]
+	}
+	if old := g.olderRow(d, sign); old != nil {
+		return old[g.parents[peer]]
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()

@@ -190,6 +190,9 @@ func (t *tracer) match(a applied, r *rule) (Step, bool) {
 	if !r.ports.at(t.portMaps[t.portMapOf(t.to)]).Contains(t.port) {
 		return s, false
 	}
+	t.mu.Lock()
+	t.resolve(a.Policy)
+	t.mu.Unlock()
 	m := match{}
 	if r.all {
 		m.answer = Yes

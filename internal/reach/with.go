@@ -4,14 +4,13 @@ import (
 	"slices"
 
 	"ullage.dev/ullage/internal/model"
-	"ullage.dev/ullage/internal/tree"
 )
 
-// With returns the graph of s, which must be the snapshot that g was made of
-// with the changes made. Where only policies change that look at no port name, range
-// or name that others did not, nor at a label that some pod has, it costs little:
-// pods, addresses and rows are shared with g. Both graphs also share the memory of what was computed,
-// so after very many changes a New one is smaller.
+// With returns the graph of s, which must be the snapshot that g was made of with
+// the changes made. Where only policies change it costs little: what rows both
+// have, and pods and addresses that are divided alike, are shared with g; see
+// [builder.refine] for what has the graph made anew. Both graphs also share the
+// memory of what was computed, so after very many changes a New one is smaller.
 func (g *Graph) With(s *model.Snapshot, changes ...model.Change) *Graph {
 	b := &builder{snapshot: s, Graph: &Graph{}}
 	fresh, ok := b.readChanges(g, changes)
@@ -21,36 +20,27 @@ func (g *Graph) With(s *model.Snapshot, changes ...model.Change) *Graph {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	b.copyFrom(g)
+	var more []looked
 	for _, p := range fresh {
 		b.survey(p, func(l looked) {
-			if ok = ok && (b.knows(l) || b.nobodyHas(l)); ok {
-				b.note(l) // what no pod has tells none apart
+			if !b.knows(l) {
+				more = append(more, l)
 			}
 		})
 	}
-	if !ok {
+	if !b.refine(g, more) {
 		return New(s)
 	}
-	changed := map[model.Key]bool{}
-	for _, c := range changes {
-		changed[c.Key] = true
-	}
-	b.policies = slices.DeleteFunc(slices.Clone(g.policies), func(p *Policy) bool { return changed[p.Object.Key] })
+	b.keepPolicies(g, changes)
 	for _, p := range fresh {
 		b.enter(p)
-		b.resolve(p)
+		b.choose(p)
 		b.policies = append(b.policies, p)
 	}
 	slices.SortStableFunc(b.policies, (*Policy).compare)
 	b.apply()
-	var rows [2]map[string]*row
-	for _, d := range directions {
-		rows[d] = map[string]*row{}
-		for key, id := range g.keys[d] {
-			rows[d][key] = g.rows[d][id].Load()
-		}
-	}
-	b.sign(&rows)
+	b.sign()
+	b.inherit(g)
 	return b.Graph
 }
 
@@ -78,38 +68,67 @@ func (b *builder) readChanges(g *Graph, changes []model.Change) ([]*Policy, bool
 	return fresh, true
 }
 
-// nobodyHas reports whether what a policy looks at is a label, or a value of one that
-// others look at, which no pod has and no controller or network plugin gives.
-func (b *builder) nobodyHas(l looked) bool {
-	if l.label == "" || l.label == accountLabel {
-		return false
-	}
-	for _, keys := range automaticLabels {
-		if slices.Contains(keys, l.label) {
-			return false
-		}
-	}
-	has := func(labels *tree.Node) bool {
-		n := labels.Get(l.label)
-		return n != nil && (b.labels[l.label] == nil || slices.Contains(l.values, n.Str()) && !b.labels[l.label][n.Str()])
-	}
-	for i := range b.workloads {
-		if has(b.workloads[i].Pod.Labels()) {
-			return false
-		}
-	}
-	for o := range b.snapshot.Kind(model.PodKind) { // also those that are like others
-		if has(o.Labels()) {
-			return false
-		}
-	}
-	return true
-}
-
 // copyFrom takes over all that does not depend on policies.
 func (b *builder) copyFrom(g *Graph) {
 	b.Closed, b.shared, b.basis, b.context, b.others = g.Closed, g.shared, g.basis, g.context, g.others
-	b.namespaces, b.workloads, b.workloadClass, b.classOf, b.classes, b.portMaps = g.namespaces, g.workloads, g.workloadClass, g.classOf, g.classes, g.portMaps
-	b.standIn, b.several, b.byKey = g.standIn, g.several, g.byKey
+	b.namespaces, b.workloads, b.workloadClass, b.endOf, b.classes, b.portMaps = g.namespaces, g.workloads, g.workloadClass, g.endOf, g.classes, g.portMaps
+	b.standIn, b.several, b.replicas, b.byKey = g.standIn, g.several, g.replicas, g.byKey
 	b.outsideNames, b.node, b.size, b.hostBits, b.ipv4, b.ipv6 = g.outsideNames, g.node, g.size, g.hostBits, g.ipv4, g.ipv6
+}
+
+// keepPolicies takes over those that did not change.
+func (b *builder) keepPolicies(g *Graph, changes []model.Change) {
+	changed := map[model.Key]bool{}
+	for _, c := range changes {
+		changed[c.Key] = true
+	}
+	for _, p := range g.policies {
+		if changed[p.Object.Key] {
+			continue
+		}
+		if b.basis != g.basis {
+			p = p.unresolved()
+			b.choose(p)
+		}
+		b.policies = append(b.policies, p)
+	}
+}
+
+// unresolved returns a copy that knows of no endpoints.
+func (p *Policy) unresolved() *Policy {
+	q := *p
+	q.found = false
+	for d := range q.rules {
+		rules := make([]rule, len(p.rules[d]))
+		q.rules[d] = make([]*rule, len(rules))
+		for i := range rules {
+			rules[i] = *p.rules[d][i]
+			rules[i].parts = nil
+			q.rules[d][i] = &rules[i]
+		}
+	}
+	return &q
+}
+
+// inherit takes over the rows of an older graph that hold here, too.
+func (b *builder) inherit(g *Graph) {
+	for _, d := range directions {
+		b.older[d] = make([]row, len(b.signatures[d]))
+		for key, id := range b.keys[d] {
+			of, ok := g.keys[d][key]
+			if !ok {
+				continue
+			}
+			r := g.rows[d][of].Load()
+			switch old := g.olderRow(d, of); {
+			case b.basis == g.basis:
+				b.rows[d][id].Store(r)
+				b.older[d][id] = old
+			case r != nil:
+				b.older[d][id] = *r
+			case old != nil:
+				b.older[d][id] = g.refined(old)
+			}
+		}
+	}
 }
