@@ -134,7 +134,7 @@ func (d *Database) Affected(scope, name string, yield func(*vuln.Affected)) erro
 			return errDamaged
 		}
 		a = vuln.Affected{Feed: feed, ID: id}
-		if err := readAffected(value, &a); err != nil {
+		if err := d.found.affected(value, &a); err != nil {
 			return err
 		}
 		yield(&a)
@@ -150,7 +150,7 @@ func (d *Database) Record(id string) (rec vuln.Record, err error) {
 		folded := false
 		err := d.rows(foldedGroup(cve), func(_, value string) (err error) {
 			folded = true
-			rec, err = readRecord(value)
+			rec, err = d.found.record(value)
 			return err
 		})
 		if folded || err != nil {
@@ -160,7 +160,7 @@ func (d *Database) Record(id string) (rec vuln.Record, err error) {
 	if err := d.gather(id); err != nil {
 		return vuln.Record{}, err
 	}
-	return d.found.record(), nil
+	return d.found.folded(), nil
 }
 
 // Advisories returns those that bear an id, by feed. They are good until the next

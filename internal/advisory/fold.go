@@ -10,6 +10,7 @@ import (
 // idRows gathers what rows of one id say.
 type idRows struct {
 	vuln.Folder
+	lists
 	id         string
 	count      int
 	advisories []vuln.Advisory
@@ -39,7 +40,7 @@ func (g *idRows) add(feed, id, value string) error {
 		}
 	default:
 		a := vuln.Advisory{ID: id, Feed: feed}
-		if err := readAdvisory(value, &a); err != nil {
+		if err := g.advisory(value, &a); err != nil {
 			return err
 		}
 		g.advisories = append(g.advisories, a)
@@ -53,7 +54,7 @@ func (g *idRows) add(feed, id, value string) error {
 // isMention says whether the row of an advisory only says that it names the id.
 func isMention(value string) bool { return len(value) > 0 && value[0]&rowNames != 0 }
 
-func (g *idRows) record() vuln.Record {
+func (g *idRows) folded() vuln.Record {
 	r := g.Fold(g.id, g.advisories, g.namedBy)
 	r.Exploited, r.EPSS = g.exploited, g.epss
 	return r
@@ -86,7 +87,7 @@ func (f *folding) flush() error {
 	if f.count < 2 || vuln.CVE(f.id) != f.id {
 		return nil
 	}
-	r := f.record()
+	r := f.folded()
 	f.count = 0
 	return f.to.add(foldedGroup(f.id)+partEnd+partEnd, appendRecord(nil, &r))
 }

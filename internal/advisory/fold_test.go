@@ -91,7 +91,7 @@ func holdFolded(t *testing.T, s *Store, atLeast int) {
 		if several {
 			folded++
 		}
-		want := db.found.record()
+		want := db.found.folded()
 		for _, list := range []*[]string{&got.Names, &got.Aliases, &want.Names, &want.Aliases} {
 			if len(*list) == 0 {
 				*list = nil

@@ -178,10 +178,11 @@ func FuzzOpen(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text, value []byte) {
 		var a vuln.Affected
 		var d vuln.Advisory
-		readAffected(string(value), &a)
-		readAdvisory(string(value), &d)
-		if r, err := readRecord(string(value)); err == nil {
-			again, err := readRecord(string(appendRecord(nil, &r)))
+		var l lists
+		l.affected(string(value), &a)
+		l.advisory(string(value), &d)
+		if r, err := l.record(string(value)); err == nil {
+			again, err := l.record(string(appendRecord(nil, &r)))
 			if err != nil || !slices.Equal(again.Names, r.Names) || !slices.Equal(again.Aliases, r.Aliases) || again.Summary != r.Summary || again.Rating.Vector != r.Rating.Vector ||
 				(again.Exploited == nil) != (r.Exploited == nil) || (again.EPSS == nil) != (r.EPSS == nil) {
 				t.Errorf("%+v is read back as %+v, %v", r, again, err)

@@ -114,12 +114,14 @@ func (r *reader[T]) count() int {
 	return int(n)
 }
 
-func texts(r *reader[string]) []string {
-	n := r.count()
-	if n == 0 {
-		return nil
-	}
-	list := make([]string, n)
+// lists are what the lists in rows are made of.
+type lists struct {
+	texts     slab[string]
+	intervals slab[vuln.Interval]
+}
+
+func (l *lists) read(r *reader[string]) []string {
+	list := l.texts.take(r.count())
 	for i := range list {
 		list[i] = r.part()
 	}
@@ -163,18 +165,16 @@ func appendAffected(b []byte, a *vuln.Affected) []byte {
 	return appendTexts(b, a.Versions)
 }
 
-func readAffected(value string, a *vuln.Affected) error {
+func (l *lists) affected(value string, a *vuln.Affected) error {
 	r := reader[string]{rest: value}
 	a.Verdict = vuln.Verdict(r.number())
 	a.Urgency = r.part()
-	if n := r.count(); n > 0 {
-		a.Intervals = make([]vuln.Interval, n)
-		for i := range a.Intervals {
-			end := byte(r.number())
-			a.Intervals[i] = vuln.Interval{From: r.part(), To: r.part(), Last: end == endLast, Limit: end == endLimit}
-		}
+	a.Intervals = l.intervals.take(r.count())
+	for i := range a.Intervals {
+		end := byte(r.number())
+		a.Intervals[i] = vuln.Interval{From: r.part(), To: r.part(), Last: end == endLast, Limit: end == endLimit}
 	}
-	a.Versions = texts(&r)
+	a.Versions = l.read(&r)
 	if r.bad {
 		return errDamaged
 	}
@@ -200,11 +200,11 @@ func appendAdvisory(b []byte, a *vuln.Advisory) []byte {
 	return appendText(appendText(b, a.Severity), a.Summary)
 }
 
-func readAdvisory(value string, a *vuln.Advisory) error {
+func (l *lists) advisory(value string, a *vuln.Advisory) error {
 	r := reader[string]{rest: value}
 	a.Withdrawn = byte(r.number())&rowWithdrawn != 0
 	a.Published, a.Modified = int64(r.number()), int64(r.number())
-	a.Aliases, a.Vectors = texts(&r), texts(&r)
+	a.Aliases, a.Vectors = l.read(&r), l.read(&r)
 	a.Severity, a.Summary = r.part(), r.part()
 	if r.bad {
 		return errDamaged
@@ -272,13 +272,13 @@ func appendRecord(b []byte, r *vuln.Record) []byte {
 	return b
 }
 
-func readRecord(value string) (rec vuln.Record, err error) {
+func (l *lists) record(value string) (rec vuln.Record, err error) {
 	r := &reader[string]{rest: value}
 	flags := byte(r.number())
-	rec.Aliases = texts(r)
+	rec.Aliases = l.read(r)
 	rec.Names = rec.Aliases
 	if flags&rowSameNames == 0 {
-		rec.Names = texts(r)
+		rec.Names = l.read(r)
 	}
 	rec.Published, rec.Summary = int64(r.number()), r.part()
 	rec.Rating.Score = float64(r.number()) / 10

@@ -3,13 +3,16 @@ package advisory
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"hash"
 	"hash/crc32"
 	"io"
+	"math/bits"
 	"slices"
 
 	"github.com/cespare/xxhash/v2"
@@ -19,25 +22,32 @@ import (
 
 // The file of a database:
 //
-//	groups       rows of one group each, compressed where that pays
-//	index        for each group hash, offset and length, in the order of the hash
-//	fans         where in the index each value of the first two bytes begins
+//	groups       a checksum and the rows of one group each, compressed where that pays
+//	buckets      where groups stand, by their hashes
 //	description  JSON: feeds and scopes
-//	checksums    CRC-32C of every page of what stands before
 //	footer       where these are, and the SHA-256 of all of it
 //
-// Opening reads footer, description and checksums; a lookup reads the pages that
-// it needs and checks each, so that a database costs nothing to open and damage is
-// found where it is.
+// A bucket is a checksum and entries: a part of the hash of a group, and one more than
+// where it stands; 0 is none. What finds no place in its bucket is in the next one that
+// has any.
+//
+// Opening reads footer and description; a lookup reads a bucket and a group and checks
+// both, so that a database costs nothing to open and damage is found where it is.
 const (
-	fileMagic  = "ULLAGEDB"
-	fileFormat = 3
-	pageBytes  = 1 << 10
-	entryBytes = 16
-	fanCount   = 1<<16 + 1
-	footerSize = 8 + 4 + 5*8 + 4 + 4 + 32 + 4
-	groupLimit = 256 << 20
+	fileMagic     = "ULLAGEDB"
+	fileFormat    = 4
+	sumBytes      = 4
+	entryBytes    = 8
+	bucketBytes   = 64 // what a processor reads at once
+	bucketEntries = (bucketBytes - sumBytes) / entryBytes
+	usualEntries  = 5  // in a bucket
+	offsetBits    = 40 // of an entry; the rest are the last bits of the hash
+	footerSize    = 8 + 4 + 5*8 + 4 + 4 + 32 + 4
+	groupLimit    = 256 << 20
 )
+
+// entryOf is the entry of a group without its place.
+func entryOf(hash uint64) uint64 { return hash << offsetBits }
 
 // How groups are packed: well where they are large, and quickly to read where they
 // are small, as most are.
@@ -52,26 +62,31 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // footer says where the parts of a file are.
 type footer struct {
-	index, entries, description, checksums, size uint64
-	descriptionSum, checksumsSum                 uint32
-	digest                                       [32]byte
+	groups      uint64 // where they end
+	buckets     uint64 // where they begin
+	homes       uint64 // how many of them hashes lead to; those that follow are for what finds no place
+	description uint64
+	size        uint64
+
+	descriptionSum uint32
+	digest         [32]byte
 }
 
 func (f *footer) marshal() []byte {
 	b := []byte(fileMagic)
 	b = binary.LittleEndian.AppendUint32(b, fileFormat)
-	for _, v := range []uint64{f.index, f.entries, f.description, f.checksums, f.size} {
+	for _, v := range []uint64{f.groups, f.buckets, f.homes, f.description, f.size} {
 		b = binary.LittleEndian.AppendUint64(b, v)
 	}
+	b = binary.LittleEndian.AppendUint32(b, 0)
 	b = binary.LittleEndian.AppendUint32(b, f.descriptionSum)
-	b = binary.LittleEndian.AppendUint32(b, f.checksumsSum)
 	b = append(b, f.digest[:]...)
 	return binary.LittleEndian.AppendUint32(b, crc32.Checksum(b, castagnoli))
 }
 
 func (f *footer) unmarshal(b []byte, size int64) error {
 	if len(b) != footerSize || string(b[:8]) != fileMagic {
-		return fmt.Errorf("it is no database of advisories, or one that was cut off")
+		return errors.New("it is no database of advisories, or one that was cut off")
 	}
 	if crc32.Checksum(b[:footerSize-4], castagnoli) != binary.LittleEndian.Uint32(b[footerSize-4:]) {
 		return errDamaged
@@ -82,28 +97,29 @@ func (f *footer) unmarshal(b []byte, size int64) error {
 	case v > fileFormat:
 		return fmt.Errorf("its format is %d, and this program reads %d: a newer one made it", v, fileFormat)
 	}
-	for i, p := range []*uint64{&f.index, &f.entries, &f.description, &f.checksums, &f.size} {
+	for i, p := range []*uint64{&f.groups, &f.buckets, &f.homes, &f.description, &f.size} {
 		*p = binary.LittleEndian.Uint64(b[12+8*i:])
 	}
-	f.descriptionSum = binary.LittleEndian.Uint32(b[52:])
-	f.checksumsSum = binary.LittleEndian.Uint32(b[56:])
+	f.descriptionSum = binary.LittleEndian.Uint32(b[56:])
 	copy(f.digest[:], b[60:])
-	ordered := f.index <= f.description && f.description <= f.checksums && f.checksums <= f.size
-	if !ordered || f.size != uint64(size) || f.entries > f.size/entryBytes ||
-		f.index+f.entries*entryBytes+fanCount*4 != f.description || f.checksums-f.description > 64<<20 ||
-		f.size-f.checksums-footerSize != (f.checksums+pageBytes-1)/pageBytes*4 {
+	ordered := f.groups <= f.buckets && f.buckets <= f.description && f.description <= f.size-footerSize
+	if f.size != uint64(size) || !ordered || f.size-footerSize-f.description > 64<<20 || f.homes == 0 ||
+		(f.description-f.buckets)%bucketBytes != 0 || f.homes > (f.description-f.buckets)/bucketBytes {
 		return errDamaged
 	}
 	return nil
+}
+
+// bucketOf is where the bucket of a hash stands. They are in the order of the hashes.
+func (f *footer) bucketOf(hash uint64) uint64 {
+	n, _ := bits.Mul64(hash, f.homes)
+	return f.buckets + n*bucketBytes
 }
 
 // tableWriter writes a database from rows in order.
 type tableWriter struct {
 	w       *bufio.Writer
 	sum     hash.Hash
-	page    uint32 // checksum so far
-	filled  int    // bytes in the page
-	pages   []byte
 	offset  uint64
 	entries []indexEntry
 	group   []byte // key of the group being gathered
@@ -114,10 +130,7 @@ type tableWriter struct {
 	packed  []byte
 }
 
-type indexEntry struct {
-	hash, offset uint64
-	length       uint32
-}
+type indexEntry struct{ hash, offset uint64 }
 
 func newTableWriter(w io.Writer) (*tableWriter, error) {
 	encoder, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithEncoderCRC(false), zstd.WithWindowSize(1<<20))
@@ -130,23 +143,8 @@ func newTableWriter(w io.Writer) (*tableWriter, error) {
 func (t *tableWriter) write(b []byte) error {
 	t.sum.Write(b)
 	t.offset += uint64(len(b))
-	if _, err := t.w.Write(b); err != nil {
-		return err
-	}
-	for len(b) > 0 {
-		n := min(len(b), pageBytes-t.filled)
-		t.page = crc32.Update(t.page, castagnoli, b[:n])
-		if t.filled += n; t.filled == pageBytes {
-			t.endPage()
-		}
-		b = b[n:]
-	}
-	return nil
-}
-
-func (t *tableWriter) endPage() {
-	t.pages = binary.LittleEndian.AppendUint32(t.pages, t.page)
-	t.page, t.filled = 0, 0
+	_, err := t.w.Write(b)
+	return err
 }
 
 // add takes the next row.
@@ -169,14 +167,17 @@ func (t *tableWriter) add(r row) error {
 	return nil
 }
 
-// flush writes the group: its key, whether its rows are compressed, how many bytes
-// they are and how many are stored, and these.
+// flush writes the group: a checksum of what follows, its key, whether its rows are
+// compressed, how many bytes they are and how many are stored, and these.
 func (t *tableWriter) flush() error {
 	if t.rows == 0 {
 		return nil
 	}
 	if len(t.body) > groupLimit {
 		return fmt.Errorf("%q has %d MB of advisories, more than a database holds", t.group, len(t.body)>>20)
+	}
+	if (t.offset+1)>>offsetBits != 0 {
+		return errors.New("it is larger than a database can be")
 	}
 	stored, packed := t.body, notPacked
 	switch {
@@ -190,10 +191,12 @@ func (t *tableWriter) flush() error {
 	} else {
 		packed = notPacked
 	}
-	head := append(appendText(t.head[:0], string(t.group)), packed)
+	head := append(appendText(append(t.head[:0], 0, 0, 0, 0), string(t.group)), packed)
 	head = binary.AppendUvarint(head, uint64(len(t.body)))
 	t.head = binary.AppendUvarint(head, uint64(len(stored)))
-	t.entries = append(t.entries, indexEntry{xxhash.Sum64(t.group), t.offset, uint32(len(t.head) + len(stored))})
+	sum := crc32.Update(crc32.Checksum(t.head[sumBytes:], castagnoli), castagnoli, stored)
+	binary.LittleEndian.PutUint32(t.head, sum)
+	t.entries = append(t.entries, indexEntry{xxhash.Sum64(t.group), t.offset})
 	if err := t.write(t.head); err != nil {
 		return err
 	}
@@ -209,13 +212,14 @@ func (t *tableWriter) close(d *Description) error {
 		return err
 	}
 	slices.SortFunc(t.entries, func(a, b indexEntry) int {
-		if a.hash != b.hash {
-			return compareUint(a.hash, b.hash)
-		}
-		return compareUint(a.offset, b.offset)
+		return cmp.Or(cmp.Compare(a.hash, b.hash), cmp.Compare(a.offset, b.offset))
 	})
-	f := footer{index: t.offset, entries: uint64(len(t.entries))}
-	if err := t.writeIndex(); err != nil {
+	f := footer{groups: t.offset, homes: uint64(len(t.entries)/usualEntries) + 1}
+	if err := t.write(make([]byte, -t.offset%bucketBytes)); err != nil { // so that no bucket takes two reads
+		return err
+	}
+	f.buckets = t.offset
+	if err := t.writeBuckets(&f); err != nil {
 		return err
 	}
 	f.description = t.offset
@@ -227,49 +231,27 @@ func (t *tableWriter) close(d *Description) error {
 	if err := t.write(text); err != nil {
 		return err
 	}
-	f.checksums = t.offset
-	if t.filled > 0 {
-		t.endPage()
-	}
-	f.checksumsSum = crc32.Checksum(t.pages, castagnoli)
-	f.size = t.offset + uint64(len(t.pages)) + footerSize
-	t.sum.Write(t.pages)
+	f.size = t.offset + footerSize
 	t.sum.Sum(f.digest[:0])
-	for _, b := range [][]byte{t.pages, f.marshal()} {
-		if _, err := t.w.Write(b); err != nil {
-			return err
-		}
+	if _, err := t.w.Write(f.marshal()); err != nil {
+		return err
 	}
 	return t.w.Flush()
 }
 
-func (t *tableWriter) writeIndex() error {
-	fans := make([]uint32, fanCount)
-	b := make([]byte, 0, entryBytes)
-	for i, e := range t.entries {
-		fans[e.hash>>48+1] = uint32(i) + 1
-		b = binary.LittleEndian.AppendUint64(b[:0], e.hash)
-		b = binary.LittleEndian.AppendUint64(b, e.offset<<24|uint64(min(e.length, 1<<24-1)))
-		if err := t.write(b); err != nil {
+// writeBuckets puts each entry into its bucket, or the next one that has a place.
+func (t *tableWriter) writeBuckets(f *footer) error {
+	end := f.buckets + f.homes*bucketBytes
+	for rest := t.entries; t.offset < end || len(rest) > 0; {
+		var b [bucketBytes]byte
+		for at := sumBytes; at < sumBytes+bucketEntries*entryBytes && len(rest) > 0 && f.bucketOf(rest[0].hash) <= t.offset; at += entryBytes {
+			binary.LittleEndian.PutUint64(b[at:], entryOf(rest[0].hash)|(rest[0].offset+1))
+			rest = rest[1:]
+		}
+		binary.LittleEndian.PutUint32(b[:], crc32.Checksum(b[sumBytes:], castagnoli))
+		if err := t.write(b[:]); err != nil {
 			return err
 		}
 	}
-	b = make([]byte, 0, fanCount*4)
-	for i := range fans {
-		if i > 0 {
-			fans[i] = max(fans[i], fans[i-1])
-		}
-		b = binary.LittleEndian.AppendUint32(b, fans[i])
-	}
-	return t.write(b)
-}
-
-func compareUint(a, b uint64) int {
-	switch {
-	case a < b:
-		return -1
-	case a > b:
-		return 1
-	}
-	return 0
+	return nil
 }

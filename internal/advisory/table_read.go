@@ -2,7 +2,6 @@ package advisory
 
 import (
 	"bytes"
-	"cmp"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/json"
@@ -11,6 +10,7 @@ import (
 	"hash/crc32"
 	"io"
 	"slices"
+	"strings"
 
 	"github.com/cespare/xxhash/v2"
 	"github.com/klauspost/compress/s2"
@@ -21,42 +21,29 @@ import (
 type table struct {
 	r         io.ReaderAt
 	footer    footer
-	pages     []byte // checksums
 	described Description
 	decoder   *zstd.Decoder
 	buf, body []byte
-	cache     map[uint64][]byte // checked pages that lookups within one page met
-	mapped    []byte            // the whole file, nil where it cannot be mapped
-	checked   []uint64          // a bit for each page of mapped that was checked
+	places    []uint64
+	texts     strings.Builder // see keep
+	mapped    []byte          // the whole file, nil where it cannot be mapped
 }
 
-// cachedPages is how many pages stay in memory: ids that are near each other, as
-// those of one year are, stand on the same pages.
-const cachedPages = 8192
-
 func openTable(r io.ReaderAt, size int64) (*table, error) {
-	t := &table{r: r, cache: map[uint64][]byte{}}
-	if size < footerSize {
-		return nil, errors.New("it is no database of advisories, or one that was cut off")
-	}
-	b := make([]byte, footerSize)
-	if _, err := r.ReadAt(b, size-footerSize); err != nil {
+	t := &table{r: r}
+	b := make([]byte, min(size, footerSize))
+	if _, err := r.ReadAt(b, size-int64(len(b))); err != nil {
 		return nil, err
 	}
 	if err := t.footer.unmarshal(b, size); err != nil {
 		return nil, err
 	}
 	f := &t.footer
-	b = make([]byte, f.size-footerSize-f.description)
-	if _, err := r.ReadAt(b, int64(f.description)); err != nil {
+	text := make([]byte, f.size-footerSize-f.description)
+	if _, err := r.ReadAt(text, int64(f.description)); err != nil {
 		return nil, err
 	}
-	text := b[:f.checksums-f.description]
-	t.pages = b[len(text):]
-	if crc32.Checksum(text, castagnoli) != f.descriptionSum || crc32.Checksum(t.pages, castagnoli) != f.checksumsSum {
-		return nil, errDamaged
-	}
-	if err := json.Unmarshal(text, &t.described); err != nil {
+	if crc32.Checksum(text, castagnoli) != f.descriptionSum || json.Unmarshal(text, &t.described) != nil {
 		return nil, errDamaged
 	}
 	var err error
@@ -64,83 +51,49 @@ func openTable(r io.ReaderAt, size int64) (*table, error) {
 	return t, err
 }
 
-// read returns bytes of the file, after it has checked the pages that they stand
-// in. They hold until the next call.
-func (t *table) read(offset, length uint64) ([]byte, error) {
-	if offset > t.footer.checksums || length > t.footer.checksums-offset || length > groupLimit {
-		return nil, errDamaged
-	}
-	first := offset / pageBytes
-	if t.mapped != nil {
-		return t.mapped[offset:][:length], t.check(first, (offset+length+pageBytes-1)/pageBytes)
-	}
-	if (offset+length-1)/pageBytes == first && length > 0 {
-		page, err := t.page(first)
-		if err != nil || uint64(len(page)) < offset%pageBytes+length {
-			return nil, cmp.Or(err, errDamaged)
-		}
-		return page[offset%pageBytes:][:length], nil
-	}
-	end := min((offset+length+pageBytes-1)/pageBytes*pageBytes, t.footer.checksums)
-	if n := int(end - first*pageBytes); cap(t.buf) < n {
-		t.buf = make([]byte, n+n/4)
-	}
-	b := t.buf[:end-first*pageBytes]
-	if err := t.load(b, first); err != nil {
-		return nil, err
-	}
-	return b[offset-first*pageBytes:][:length], nil
-}
-
 // mapTo reads from a mapping of the file from now on.
 func (t *table) mapTo(b []byte) {
 	if uint64(len(b)) == t.footer.size {
-		t.mapped, t.checked = b, make([]uint64, len(t.pages)/4/64+1)
+		t.mapped = b
 	}
 }
 
-// check checks mapped pages that were not checked before.
-func (t *table) check(from, to uint64) error {
-	for n := from; n < to; n++ {
-		if t.checked[n/64]>>(n%64)&1 == 1 {
-			continue
+// read returns bytes of the file, not checked. They hold until the next call.
+func (t *table) read(offset, length uint64) ([]byte, error) {
+	if offset > t.footer.description || length > t.footer.description-offset || length > 2*groupLimit {
+		return nil, errDamaged
+	}
+	if t.mapped != nil {
+		return t.mapped[offset:][:length], nil
+	}
+	t.buf = slices.Grow(t.buf[:0], int(length))[:length]
+	if _, err := t.r.ReadAt(t.buf, int64(offset)); err != nil {
+		return nil, fmt.Errorf("read the database: %w", err)
+	}
+	return t.buf, nil
+}
+
+// find gathers the places of the groups that may be the one of a hash.
+func (t *table) find(hash uint64) error {
+	t.places = t.places[:0]
+	for offset := t.footer.bucketOf(hash); offset < t.footer.description; offset += bucketBytes {
+		b, err := t.read(offset, bucketBytes)
+		if err != nil {
+			return err
 		}
-		page := t.mapped[n*pageBytes : min((n+1)*pageBytes, t.footer.checksums)]
-		if crc32.Checksum(page, castagnoli) != binary.LittleEndian.Uint32(t.pages[n*4:]) {
+		if crc32.Checksum(b[sumBytes:], castagnoli) != binary.LittleEndian.Uint32(b) {
 			return errDamaged
 		}
-		t.checked[n/64] |= 1 << (n % 64)
-	}
-	return nil
-}
-
-// page returns a checked page.
-func (t *table) page(n uint64) ([]byte, error) {
-	if b, ok := t.cache[n]; ok {
-		return b, nil
-	}
-	b := make([]byte, min(pageBytes, t.footer.checksums-n*pageBytes))
-	if err := t.load(b, n); err != nil {
-		return nil, err
-	}
-	if len(t.cache) >= cachedPages {
-		clear(t.cache)
-	}
-	t.cache[n] = b
-	return b, nil
-}
-
-// load fills b with pages from the first one on, and checks them.
-func (t *table) load(b []byte, first uint64) error {
-	if _, err := t.r.ReadAt(b, int64(first*pageBytes)); err != nil {
-		return fmt.Errorf("read the database: %w", err)
-	}
-	for rest, page := b, first; len(rest) > 0; page++ {
-		n := min(len(rest), pageBytes)
-		if crc32.Checksum(rest[:n], castagnoli) != binary.LittleEndian.Uint32(t.pages[page*4:]) {
-			return errDamaged
+		for at := sumBytes; at < sumBytes+bucketEntries*entryBytes; at += entryBytes {
+			entry := binary.LittleEndian.Uint64(b[at:])
+			place := entry & (1<<offsetBits - 1)
+			if place == 0 {
+				return nil
+			}
+			if entry-place == entryOf(hash) {
+				t.places = append(t.places, place-1)
+			}
 		}
-		rest = rest[n:]
 	}
 	return nil
 }
@@ -148,32 +101,16 @@ func (t *table) load(b []byte, first uint64) error {
 // rows calls yield with the rows of a group: what follows the group in their keys,
 // and their values.
 func (t *table) rows(group string, yield func(rest, value string) error) error {
-	hash := xxhash.Sum64String(group)
-	fan, err := t.read(t.footer.index+t.footer.entries*entryBytes+hash>>48*4, 8)
-	if err != nil {
+	if err := t.find(xxhash.Sum64String(group)); err != nil {
 		return err
 	}
-	from, to := uint64(binary.LittleEndian.Uint32(fan)), uint64(binary.LittleEndian.Uint32(fan[4:]))
-	if from > to || to > t.footer.entries {
-		return errDamaged
-	}
-	entries, err := t.read(t.footer.index+from*entryBytes, (to-from)*entryBytes)
-	if err != nil {
-		return err
-	}
-	var places []uint64
-	for ; len(entries) > 0; entries = entries[entryBytes:] {
-		if binary.LittleEndian.Uint64(entries) == hash {
-			places = append(places, binary.LittleEndian.Uint64(entries[8:]))
-		}
-	}
-	for _, place := range places {
-		found, err := t.group(place>>24, place&(1<<24-1), group)
+	for _, place := range t.places {
+		body, found, err := t.group(place, group)
 		if err != nil {
 			return err
 		}
 		if found {
-			return eachRow(string(t.body), yield)
+			return eachRow(body, yield)
 		}
 	}
 	return nil
@@ -187,33 +124,68 @@ type groupHead struct {
 	length       uint64 // of the head itself
 }
 
+// mostHead is more than a head takes: keys are of two parts that fit.
+const mostHead = 4 << 10
+
 func readHead(b []byte) (h groupHead, ok bool) {
-	r := reader[[]byte]{rest: b}
+	r := reader[[]byte]{rest: b[min(sumBytes, len(b)):]}
 	h = groupHead{key: r.part(), packed: byte(r.number()), size: r.number(), stored: r.number()}
 	h.length = uint64(len(b) - len(r.rest))
 	return h, !r.bad && h.size <= groupLimit && h.stored <= groupLimit
 }
 
-// group reads a group into body, if it is the one that is looked for.
-func (t *table) group(offset, length uint64, group string) (bool, error) {
-	b, err := t.read(offset, length)
+// rows returns what is stored of a group, after it has checked it.
+func (h *groupHead) rows(b []byte) ([]byte, error) {
+	b = b[:h.length+h.stored]
+	if crc32.Checksum(b[sumBytes:], castagnoli) != binary.LittleEndian.Uint32(b) {
+		return nil, errDamaged
+	}
+	return b[h.length:], nil
+}
+
+// group returns the rows of a group, if it is the one that is looked for.
+func (t *table) group(offset uint64, group string) (body string, found bool, err error) {
+	b, err := t.read(offset, min(mostHead, t.footer.groups-min(offset, t.footer.groups)))
 	if err != nil {
-		return false, err
+		return "", false, err
 	}
 	h, ok := readHead(b)
 	if !ok {
-		return false, errDamaged
+		return "", false, errDamaged
 	}
-	if string(h.key) != group {
-		return false, nil
-	}
-	if h.length+h.stored > length { // longer than the index can say
+	if h.length+h.stored > uint64(len(b)) {
 		if b, err = t.read(offset, h.length+h.stored); err != nil {
-			return false, err
+			return "", false, err
+		}
+		if h, ok = readHead(b); !ok || h.length+h.stored > uint64(len(b)) { // what is read changed
+			return "", false, errDamaged
 		}
 	}
-	t.body, err = t.unpack(t.body[:0], &h, b[h.length:h.length+h.stored])
-	return err == nil, err
+	stored, err := h.rows(b)
+	if err != nil || string(h.key) != group {
+		return "", false, err
+	}
+	if t.body, err = t.unpack(t.body[:0], &h, stored); err != nil {
+		return "", false, err
+	}
+	return t.keep(t.body), true, nil
+}
+
+// textBytes is how much of what is read shares one piece of memory.
+const textBytes = 64 << 10
+
+// keep makes a text that stays.
+func (t *table) keep(b []byte) string {
+	if len(b) > textBytes/4 {
+		return string(b)
+	}
+	if t.texts.Cap()-t.texts.Len() < len(b) {
+		t.texts = strings.Builder{}
+		t.texts.Grow(textBytes)
+	}
+	from := t.texts.Len()
+	t.texts.Write(b)
+	return t.texts.String()[from:]
 }
 
 // unpack appends the rows of a group to b.
@@ -300,7 +272,7 @@ func (s *scan) next() (row, error) {
 				return row{s.buf, value}, nil
 			}
 		}
-		if s.offset >= s.t.footer.index {
+		if s.offset >= s.t.footer.groups {
 			return row{}, io.EOF
 		}
 		if err := s.load(); err != nil {
@@ -328,14 +300,16 @@ func (s *scan) load() error {
 			return errDamaged
 		}
 	}
+	stored, err := h.rows(s.window)
+	if err != nil {
+		return err
+	}
 	s.group = append(s.group[:0], h.key...)
 	s.offset += h.length + h.stored
-	stored := s.window[h.length : h.length+h.stored]
 	s.window = s.window[h.length+h.stored:]
 	if s.rest = nil; bytes.HasPrefix(s.group, []byte(foldedPrefix)) {
 		return nil // made anew
 	}
-	var err error
 	if s.body, err = s.t.unpack(s.body[:0], &h, stored); err != nil {
 		return err
 	}
@@ -345,7 +319,7 @@ func (s *scan) load() error {
 
 // fill reads ahead.
 func (s *scan) fill(size uint64) error {
-	b, err := s.t.read(s.offset, min(size, s.t.footer.index-s.offset))
+	b, err := s.t.read(s.offset, min(size, s.t.footer.groups-s.offset))
 	s.window = b
 	return err
 }

@@ -374,7 +374,7 @@ func TestOldFormat(t *testing.T) {
 		}
 	}
 	format(fileFormat - 1)
-	if _, err := Open(s.Path()); !errors.Is(err, ErrOldFormat) || !strings.HasSuffix(Mend(err).Error(), "reads 3: run ullage db update") {
+	if _, err := Open(s.Path()); !errors.Is(err, ErrOldFormat) || !strings.HasSuffix(Mend(err).Error(), "reads 4: run ullage db update") {
 		t.Errorf("opened as %v", err)
 	}
 	before := read(t, s.Path())

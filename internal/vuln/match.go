@@ -93,9 +93,6 @@ func Run(packages []Package, r Release, source Source) (*Result, error) {
 		m.result.NoData = append(m.result.NoData, scope)
 	}
 	slices.Sort(m.result.NoData)
-	slices.SortFunc(m.matches, func(a, b *Match) int {
-		return cmp.Or(a.Package-b.Package, b.Priority-a.Priority, strings.Compare(a.ID, b.ID))
-	})
 	if len(m.matches) > 0 {
 		m.result.Matches = make([]Match, len(m.matches))
 	}
@@ -143,21 +140,41 @@ type matcher struct {
 	result   *Result
 	matches  []*Match
 
-	said []said          // of the package that is matched; reused
-	byID map[string]*hit // of it, too
-	word []said          // of its owner
+	said  []said          // of the package that is matched; reused
+	byID  map[string]*hit // of it, too
+	word  []said          // of its owner
+	queue []string        // of names that are followed; reused
+
+	// What share their memory, as there are thousands.
+	newMatches []Match
+	newRecords []Record
+	newHits    []hit
+}
+
+// together is how many of what a run makes one by one share their memory.
+const together = 64
+
+// more appends one to a list whose elements stay where they are, and returns it.
+func more[T any](list *[]T) *T {
+	if len(*list) == cap(*list) {
+		*list = make([]T, 0, together)
+	}
+	*list = (*list)[:len(*list)+1]
+	return &(*list)[len(*list)-1]
 }
 
 func (m *matcher) record(id string) (*Record, error) {
 	if r, ok := m.records[id]; ok {
 		return r, nil
 	}
-	r, err := m.source.Record(id)
+	read, err := m.source.Record(id)
 	if err != nil {
 		return nil, err
 	}
-	m.records[id] = &r
-	return &r, nil
+	r := more(&m.newRecords)
+	*r = read
+	m.records[id] = r
+	return r, nil
 }
 
 // look is one question to a source.
@@ -233,11 +250,11 @@ func (m *matcher) match(i int, scope string) error {
 	}
 	clear(m.byID)
 	var hits []*hit
-	more := false // statements that may say otherwise
+	others := false // statements that may say otherwise
 	for k := range list {
 		s := &list[k]
 		if s.standing == outside {
-			more = true
+			others = true
 			continue
 		}
 		ids, err := m.names(s.ID)
@@ -247,14 +264,15 @@ func (m *matcher) match(i int, scope string) error {
 		for _, id := range ids {
 			h := m.byID[id]
 			if h == nil {
-				h = &hit{id: id}
+				h = more(&m.newHits)
+				h.id = id
 				m.byID[id] = h
 				hits = append(hits, h)
 			}
 			h.said = append(h.said, s)
 		}
 	}
-	if more && hasOwnWord(m.packages[i].Ecosystem) && slices.ContainsFunc(hits, (*hit).disputable) {
+	if others && hasOwnWord(m.packages[i].Ecosystem) && slices.ContainsFunc(hits, (*hit).disputable) {
 		if err := m.objections(list, m.packages[i].Ecosystem); err != nil {
 			return err
 		}
@@ -263,7 +281,16 @@ func (m *matcher) match(i int, scope string) error {
 	if err := m.weigh(i, hits); err != nil {
 		return err
 	}
+	slices.SortFunc(m.matches[before:], compareMatches)
 	return m.keep(i, list, m.matches[before:])
+}
+
+// compareMatches orders the matches of a package.
+func compareMatches(a, b *Match) int {
+	if c := b.Priority - a.Priority; c != 0 {
+		return c
+	}
+	return strings.Compare(a.ID, b.ID)
 }
 
 // objections adds to hits what says that they are not there.

@@ -59,9 +59,11 @@ func rankOf(id string) int {
 // CVE returns the CVE id that an id is or ends with, as DEBIAN-CVE-2024-1 does;
 // "" when it is another.
 func CVE(id string) string {
-	i := strings.Index(id, "CVE-")
-	if i < 0 || i > 0 && id[i-1] != '-' {
-		return ""
+	i := 0
+	if !strings.HasPrefix(id, "CVE-") { // most are
+		if i = strings.Index(id, "-CVE-") + 1; i == 0 {
+			return ""
+		}
 	}
 	rest := id[i+4:]
 	n := digits(rest)

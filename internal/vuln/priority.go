@@ -9,7 +9,8 @@ import (
 
 // made gives a hit its severity, state, rank and reasons.
 func (m *matcher) made(i int, h *hit, reasons []string) (*Match, error) {
-	x := &Match{Package: i, ID: h.id}
+	x := more(&m.newMatches)
+	x.Package, x.ID = i, h.id
 	rating, err := m.gather(h, x)
 	if err != nil {
 		return x, err
@@ -47,7 +48,7 @@ func (m *matcher) made(i int, h *hit, reasons []string) (*Match, error) {
 // gather collects what all advisories on the vulnerability say: those that matched, and
 // those that share its id.
 func (m *matcher) gather(h *hit, x *Match) (rating Rating, err error) {
-	queue := append(make([]string, 0, 4), h.id)
+	queue := append(m.queue[:0], h.id)
 	for _, a := range h.said {
 		if !slices.Contains(x.Advisories, a.ID) {
 			x.Advisories = append(x.Advisories, a.ID)
@@ -78,9 +79,10 @@ func (m *matcher) gather(h *hit, x *Match) (rating Rating, err error) {
 		}
 	}
 	if len(queue) > 1 {
-		x.Aliases = queue[1:]
+		x.Aliases = slices.Clone(queue[1:])
 		slices.Sort(x.Aliases)
 	}
+	m.queue = queue
 	return rating, nil
 }
 
