@@ -1,6 +1,8 @@
 package attack
 
 import (
+	"slices"
+
 	"ullage.dev/ullage/internal/reach"
 )
 
@@ -164,16 +166,62 @@ func (d *Distances) From(v ID) (weight int, ok bool) {
 }
 
 // Unheard returns the containers from which a path leads to the target and on
-// which nothing is known to listen: that none is reached over the network hangs on
-// that.
-func (d *Distances) Unheard() []ID {
+// which nothing is known to listen, as far as an attacker who starts at some vertices
+// may connect to them: that none is reached over the network hangs on that.
+func (d *Distances) Unheard(from []ID) []ID {
+	g := d.g
+	found := map[int32]bool{}
+	for more := true; more; { // those that were found reach others
+		more = false
+		reach := g.silence(from)
+		for c := range g.containers {
+			if id := int32(c); !found[id] && len(g.ports(id)) == 0 && reach(id) {
+				found[id], more = true, true
+				from = append(slices.Clip(from), g.containerVertex(id))
+			}
+		}
+	}
 	var all []ID
-	for c := range d.g.containers {
-		if v := d.g.containerVertex(int32(c)); d.of[v] != unreachable && len(d.g.ports(int32(c))) == 0 {
+	for c := range g.containers {
+		if v := g.containerVertex(int32(c)); found[int32(c)] && d.of[v] != unreachable {
 			all = append(all, v)
 		}
 	}
 	return all
+}
+
+// silence returns whether somebody who starts at some vertices may connect to a
+// container, at any port.
+func (g *Graph) silence(from []ID) func(container int32) bool {
+	sources, internet := map[int]reach.ID{}, false
+	shares := map[int32]bool{} // the network of a pod
+	for v, reached := range g.reachedFrom(from) {
+		switch x := &g.vertices[v]; {
+		case !reached:
+		case x.kind == Internet:
+			internet = true
+		case x.kind == Position:
+			shares[x.at] = true
+			for _, e := range g.endpointsOf(x.at) {
+				sources[g.network.Class(e)] = e
+			}
+		}
+	}
+	return func(c int32) bool {
+		at := g.containers[c].workload
+		w := &g.workloads[at]
+		if shares[at] || internet && w.hostNetwork != nil {
+			return true
+		}
+		for _, to := range g.endpointsOf(at) {
+			for _, e := range sources {
+				if answer := g.network.Ports(e, to).Answer(); answer == reach.Yes || answer == reach.Maybe && !g.options.Known {
+					return true
+				}
+			}
+		}
+		return false
+	}
 }
 
 // Path is a way to the target: vertices in order, none twice.

@@ -39,9 +39,10 @@ written. At the end stand the changes that close the most.
 --start is ` + attack.Sources + `.
 --to is ` + attack.Targets + `.
 
-Exit code: 0 there is no path, 1 there are paths, 2 usage or internal error, 3
-something could not be read, or is too large to be looked at as a whole, so that
-a path may have been missed.`,
+Exit code: 0 there is no path, 1 there are paths, or ones that hang on what the
+input does not say, 2 usage or internal error, 3 something could not be read, or
+is too large to be looked at as a whole, or a path would lead on over ports that
+nothing declares, so that one may have been missed.`,
 		Example: `  ullage attack-paths deploy/                              # from the internet to cluster-admin
   ullage attack-paths --start any --to node deploy/        # out of any container to its node
   ullage attack-paths --start any -n shop deploy/          # out of the containers of one namespace
@@ -144,7 +145,7 @@ func (f *attackFlags) run(cmd *cobra.Command, p *Program, args []string) error {
 	switch {
 	case err != nil:
 		return err
-	case len(f.problems) > 0, r.Incomplete != "", len(r.Paths) == 0 && r.Unread != "":
+	case len(f.problems) > 0, r.Incomplete != "", len(r.Paths) == 0 && (r.Unread != "" || len(r.Unheard) > 0):
 		return &codeError{code: exitIncomplete}
 	case len(r.Paths) > 0:
 		return &codeError{code: exitFindings}
@@ -193,7 +194,7 @@ func (f *attackFlags) report(s *model.Snapshot) (*attackReport, error) {
 		if r.Missing {
 			r.Unread = unread
 		}
-		for _, v := range d.Unheard() {
+		for _, v := range d.Unheard(ends.From) {
 			r.Unheard = append(r.Unheard, g.Vertex(v))
 		}
 		r.Unfollowed = g.Unfollowed(ends.Entries)
