@@ -96,6 +96,7 @@ type Graph struct {
 	further    map[int32][]reach.ID // endpoints of a workload beside its own
 	wide       [wideKinds]ID
 	narrow     [wideKinds][]ID // by namespace
+	unplaced   []evidence      // servers that the API server asks and that are not in the input
 	incomplete []string        // why steps are missing of which there are more than are looked at
 	unread     *model.Gap      // network policies that were not read, which may close connections, or nil
 	internet   ID

@@ -6,6 +6,7 @@ import (
 
 	"ullage.dev/ullage/internal/access"
 	"ullage.dev/ullage/internal/model"
+	"ullage.dev/ullage/internal/tree"
 )
 
 // Some rights of the catalogue are wider than what a step needs: they hold for who
@@ -61,12 +62,15 @@ type hijack struct {
 
 func toAdmin(b *builder) ID { return b.admin }
 
+var apiServiceKind = model.GroupKind{Group: "apiregistration.k8s.io", Kind: "APIService"}
+
 var hijacks = []hijack{
 	{access.WriteWebhooks, admissionGroup, "mutatingwebhookconfigurations", "MutatingWebhookConfiguration", ChangeWebhooks, toAdmin, Likely, nil},
 	{access.WriteWebhooks, admissionGroup, "validatingwebhookconfigurations", "ValidatingWebhookConfiguration", ReadByWebhook,
 		func(b *builder) ID { return b.at(AnySecret, none) }, Likely, nil},
 	// Every group version that matters has an APIService, and that cannot be made anew.
-	{access.WriteAPIServices, "apiregistration.k8s.io", "apiservices", "APIService", HijackAPI, toAdmin, Unknown, builtInAPI},
+	// For the one of a name see api.
+	{access.WriteAPIServices, apiServiceKind.Group, "apiservices", apiServiceKind.Kind, HijackAPI, toAdmin, Unknown, builtInAPI},
 	{access.WriteCRDs, model.CustomKind.Group, "customresourcedefinitions", model.CustomKind.Kind, HijackConversion, (*builder).customObjects, Given, nil},
 }
 
@@ -91,6 +95,16 @@ func builtInAPI(name string) bool {
 
 var builtInGroups = strings.Fields("admissionregistration apiextensions authentication authorization certificates coordination discovery events " +
 	"flowcontrol.apiserver internal.apiserver networking node rbac.authorization resource scheduling storage storagemigration")
+
+// api returns what who answers for the group of an APIService has: kubelets and
+// controllers of Kubernetes do as objects of its own groups say, and of others those
+// that read them.
+func (b *builder) api(name string) ID {
+	if builtInAPI(name) {
+		return b.admin
+	}
+	return b.customObjects()
+}
 
 // hijacks adds what a subject wins by having the API server ask a server of the
 // attacker's.
@@ -181,12 +195,18 @@ func (b *builder) hijacksNamed(s access.Subject, r access.NamedRight, name strin
 		q := access.Request{Group: h.group, Resource: h.resource, Name: name}
 		there := h.builtIn != nil && h.builtIn(name) || b.oneMayBeThere(h.objects(), name)
 		p, ok := b.asked(s, q, change[1:]...)
+		to := func() ID {
+			if h.edge == HijackAPI {
+				return b.api(name)
+			}
+			return h.to(b)
+		}
 		if ok && there {
-			b.proven(b.subject(s), h.to(b), h.edge, Likely, p)
+			b.proven(b.subject(s), to(), h.edge, Likely, p)
 			continue
 		}
 		if made, may := b.asked(s, q, "create"); ok && may && h.made != Given { // by apply
-			b.proven(b.subject(s), h.to(b), h.edge, h.made, append(p, made...))
+			b.proven(b.subject(s), to(), h.edge, h.made, append(p, made...))
 		}
 	}
 	if r.Right == access.WriteAdmissionPolicies {
@@ -217,7 +237,7 @@ func (b *builder) oneMayBeThere(gk model.GroupKind, name string) bool {
 
 // customObjects returns the vertex of the custom objects, and makes it with the
 // controllers that it leads to: service accounts that a rule lets read a group of
-// a CustomResourceDefinition by name. Who reads every group reads these as well,
+// a CustomResourceDefinition, or of an aggregated API, by name. Who reads every group reads these as well,
 // and does hardly as they say.
 func (b *builder) customObjects() ID {
 	if b.custom != none {
@@ -227,6 +247,11 @@ func (b *builder) customObjects() ID {
 	groups := map[string]bool{}
 	for o := range b.snapshot.Kind(model.CustomKind) {
 		groups[o.Root.Get("spec").Get("group").Str()] = true
+	}
+	for o := range b.snapshot.Kind(apiServiceKind) {
+		if !builtInAPI(o.Key.Name) && o.Root.Dig("spec", "service").Is(tree.Map) {
+			groups[o.Root.Get("spec").Get("group").Str()] = true
+		}
 	}
 	delete(groups, "")
 	reads := access.NewFinder(func(rule access.Rule) bool { return readsAny(rule, groups) })

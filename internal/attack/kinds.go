@@ -116,6 +116,8 @@ const (
 	DrivenBy
 	ServeWebhook
 	SeeByWebhook
+	ServeConversion
+	ServeAPI
 	CloudRole
 	NodeMetadata
 	SystemAccounts
@@ -264,6 +266,10 @@ var edgeTable = [edgeKinds]edgeInfo{
 		"the API server shows them to the webhook and takes its changes, and some are made sooner or later", "narrow the rules and the namespaceSelector of the webhook, and keep others out of its server"},
 	SeeByWebhook: {"see-by-webhook", "sees it written", "T1557,T1552.007", "sees, as the server of a webhook, secrets as they are written, and so reads TO",
 		"the API server shows them to the webhook, and they are written from then on", "take secrets out of the rules of the webhook, and keep others out of its server"},
+	ServeConversion: {"serve-conversion", "converts custom objects", "T1557,T1565.002", "changes, as the server of a conversion webhook, custom objects on their way, and so has TO",
+		"the API server has every object of a kind of the CustomResourceDefinition pass through it", "keep others out of the server of the webhook"},
+	ServeAPI: {"serve-api", "answers for an API group", "T1557,T1556", "answers, as the server of an API group, what it likes to who reads objects of it, and so has TO",
+		"the API server sends the requests of the group to it", "keep others out of the server of the API group"},
 	CloudRole: {"cloud-role", "trades its token", "T1078.004,T1528", "exchanges the service account's token for TO",
 		"the service account is mapped to the identity, and the cloud trusts the mapping", "narrow or remove the identity of the service account"},
 	NodeMetadata: {"node-metadata", "asks the cloud metadata", "T1552.005", "asks the instance metadata service for the node's cloud credentials",

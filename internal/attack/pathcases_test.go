@@ -31,6 +31,18 @@ webhooks: [{name: hook.example.com, sideEffects: None, clientConfig: {service: {
 `, kind, resources, namespaces)
 }
 
+// byURL has a webhook be asked at a URL.
+func byURL(yaml, at string) string {
+	return strings.Replace(yaml, "clientConfig: {service: {name: hook, namespace: shop}}", "clientConfig: {url: '"+at+"'}", 1)
+}
+
+// hookService is a Service that leads to the Deployment web.
+const hookService = "\n---\n{apiVersion: v1, kind: Service, metadata: {name: hook, namespace: shop}, spec: {selector: {app: web}, ports: [{port: 443, targetPort: 8080}]}}"
+
+func apiService(name, group string) string {
+	return fmt.Sprintf("\n---\n{apiVersion: apiregistration.k8s.io/v1, kind: APIService, metadata: {name: %s}, spec: {version: v1, group: %s, service: {name: hook, namespace: shop}}}", name, group)
+}
+
 // closedEgress writes a policy that lets leave pods with some labels only what rules say.
 func closedEgress(labels, rules string) string {
 	return fmt.Sprintf("\n---\n{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: out, namespace: shop}, spec: {policyTypes: [Egress], podSelector: {matchLabels: {%s}}, egress: [%s]}}\n", labels, rules)
@@ -124,7 +136,17 @@ var pathCases = []kindCase{
 		strings.Replace(freeVolume, "hostPath", "nodeAffinity: {required: {nodeSelectorTerms: [{matchExpressions: [{key: kubernetes.io/hostname, operator: In, values: [one]}]}]}}, local", 1),
 		"own pods in namespace shop -> node one, certain", []string{"path: /etc => path: /opt/data"}},
 	{ClaimEscape, namespaceOf("shop", enforce+"restricted") + role(false, rule("create", "", "pods")) + strings.Replace(hostVolume, "path: /etc", "path: /", 1), "own pods in namespace shop -> any node, unknown",
-		[]string{"path: / => path: /etc", "[create] => [get]"}},
+		[]string{"path: / => path: /etc", "[create] => [get]"}}, {SeeByWebhook, deploy("web", "", web) + byURL(served("Validating", "secrets", ""), "https://hook.shop.svc:443/see"), "container app of Deployment shop/web -> all secrets of the cluster, unknown",
+		[]string{"hook.shop.svc:443 => hook.shop.example.com:443", "hook.shop.svc => hook.other.svc"}},
+	{ServeWebhook, deploy("web", "", web) + byURL(served("Mutating", "pods", ""), "https://hook.shop.svc.cluster.local/"), "container app of Deployment shop/web -> all pods of the cluster, unknown", []string{"hook.shop => other.shop"}},
+	{ServeConversion, deploy("web", "", web) + hookService + strings.Replace(crd, "names:", "conversion: {strategy: Webhook, webhook: {clientConfig: {service: {name: hook, namespace: shop}}}}, names:", 1),
+		"container app of Deployment shop/web -> the custom objects of the cluster, likely", []string{"strategy: Webhook => strategy: None", "service: {name: hook => service: {name: other"}},
+	{ServeAPI, deploy("web", "", web) + hookService + apiService("v1.stats.example.com", "stats.example.com"), "container app of Deployment shop/web -> the custom objects of the cluster, likely", []string{"service: {name: hook => service: {name: other"}},
+	{ServeAPI, deploy("web", "", web) + hookService + apiService("v1.apps", "apps"), "container app of Deployment shop/web -> cluster-admin, likely", []string{"service: {name: hook => service: {name: other", "metadata: {name: v1.apps} => metadata: {name: v1.apps.example.com}"}},
+	{HijackAPI, apiService("v1.stats.example.com", "stats.example.com") + role(true, only("patch", "apiregistration.k8s.io", "apiservices", "v1.stats.example.com")), "service account shop/default -> the custom objects of the cluster, likely",
+		[]string{"verbs: [patch] => verbs: [delete]"}},
+	{DrivenBy, apiService("v1.stats.example.com", "stats.example.com") + deploy("web", "", web) + hookService + role(true, rule("list", "stats.example.com", "rates")), "the custom objects of the cluster -> service account shop/default, needs an exploit",
+		[]string{"['stats.example.com'] => ['*']", ", service: {name: hook, namespace: shop} => "}},
 	// What a subject may give itself leads on as what it has.
 	{GrantRole, grants(nothing, rule("create", "", "pods")), "service account shop/default -> ClusterRole spare, certain", []string{"verbs: [bind] => verbs: [get]", "[clusterrolebindings] => [roles]"}},
 	{Member, grants(nothing, rule("create", "", "pods")), "ClusterRole spare -> service account shop/default, given", []string{"verbs: [bind] => verbs: [get]"}},

@@ -93,6 +93,9 @@ type attackReport struct {
 	// Unheard are containers from which there would be a path, and of which no port is
 	// known, where no path was found.
 	Unheard []attack.Vertex
+	// Unplaced are servers that the API server asks and that are not in the input, where
+	// no path was found.
+	Unplaced []attack.Evidence
 }
 
 // attackChoke is a choke point with what it is.
@@ -197,7 +200,7 @@ func (f *attackFlags) report(s *model.Snapshot) (*attackReport, error) {
 		for _, v := range d.Unheard(ends.From) {
 			r.Unheard = append(r.Unheard, g.Vertex(v))
 		}
-		r.Unfollowed = g.Unfollowed(ends.Entries)
+		r.Unfollowed, r.Unplaced = g.Unfollowed(ends.Entries), g.Unplaced()
 		return r, nil
 	}
 	for _, c := range d.Chokes(ends.Entries, ends.To, shownChokes) {

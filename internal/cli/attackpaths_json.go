@@ -89,8 +89,11 @@ type attackReportJSON struct {
 	Unfollowed []attackRightJSON `json:"unfollowedRights,omitempty"`
 	// Unheard are containers from which there would be a path, and of which no port is
 	// known, where no path was found.
-	Unheard  []attackVertexJSON `json:"undeclaredListeners,omitempty"`
-	Problems []string           `json:"problems"`
+	Unheard []attackVertexJSON `json:"undeclaredListeners,omitempty"`
+	// Unplaced are servers that the API server asks and that are not in the input, where
+	// no path was found.
+	Unplaced []attackEvidenceJSON `json:"serversElsewhere,omitempty"`
+	Problems []string             `json:"problems"`
 }
 
 type attackRightJSON struct {
@@ -144,6 +147,9 @@ func attackJSON(r *attackReport) attackReportJSON {
 	for _, v := range r.Unheard {
 		out.Unheard = append(out.Unheard, asAttackVertex(v))
 	}
+	for _, e := range r.Unplaced {
+		out.Unplaced = append(out.Unplaced, asAttackEvidence(e))
+	}
 	for _, problem := range r.Problems {
 		out.Problems = append(out.Problems, problem.String())
 	}
@@ -168,11 +174,15 @@ func asAttackStep(s attack.Stage) attackStepJSON {
 		Techniques: append([]string{}, step.Techniques...), Evidence: []attackEvidenceJSON{}, To: asAttackVertex(s.At),
 	}
 	for _, e := range step.Evidence {
-		evidence := attackEvidenceJSON{Text: e.Text}
-		if place, ok := e.Place(); ok {
-			evidence.Place = &place
-		}
-		j.Evidence = append(j.Evidence, evidence)
+		j.Evidence = append(j.Evidence, asAttackEvidence(e))
+	}
+	return j
+}
+
+func asAttackEvidence(e attack.Evidence) attackEvidenceJSON {
+	j := attackEvidenceJSON{Text: e.Text}
+	if place, ok := e.Place(); ok {
+		j.Place = &place
 	}
 	return j
 }

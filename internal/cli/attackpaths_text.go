@@ -34,6 +34,7 @@ func (p *attackPrinter) report(r *attackReport) error {
 		case !r.Closed:
 			p.wrapped(0, dim, "Other bindings, policies and workloads may live elsewhere; --closed-world takes what was read for all there is.")
 		}
+		p.unplaced(r)
 		p.unfollowed(r)
 		return p.w.Flush()
 	}
@@ -99,6 +100,27 @@ func (p *attackPrinter) unheard(r *attackReport) {
 		which = fmt.Sprintf("%s and %s declare none", r.Unheard[0], counted(more, "other container"))
 	}
 	p.wrapped(0, yellow, "Connections to ports that nothing declares were left aside: "+which+", and a path would lead on from there.")
+}
+
+// mostUnplaced is how many servers are named that are not in the input.
+const mostUnplaced = 4
+
+// unplaced names servers that the API server asks and that no path can lead over.
+func (p *attackPrinter) unplaced(r *attackReport) {
+	if len(r.Unplaced) == 0 {
+		return
+	}
+	p.wrapped(0, yellow, "Servers that the API server asks and that the input does not hold were left aside: who holds one sees, or changes, what it is asked about.")
+	for i, e := range r.Unplaced {
+		if i == mostUnplaced {
+			p.wrapped(2, dim, fmt.Sprintf("and %d more, which -o json lists", len(r.Unplaced)-i))
+			break
+		}
+		p.wrapped(2, "", e.Text)
+		if place, ok := e.Place(); ok {
+			p.line(4, dim, place.String())
+		}
+	}
 }
 
 // from says where paths begin.
