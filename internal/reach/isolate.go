@@ -63,13 +63,14 @@ func Isolate(s *model.Snapshot, g *Graph, x *Exposure, declarations []*model.Dec
 	if len(b.groups) == 0 {
 		return b.Isolation
 	}
-	b.declared(declarations)
+	b.cover(declarations)
+	b.declared()
 	b.exposed()
-	b.apiAccess(declarations)
-	b.ask(declarations)
+	b.apiAccess()
+	b.ask()
 	b.write()
 	b.prove()
-	b.proveAPI(declarations, rights)
+	b.proveAPI(rights)
 	b.askAPI()
 	return b.Isolation
 }
@@ -88,6 +89,7 @@ type isolator struct {
 	lost     []Kept        // declared connections with an end that is not known
 	rows     map[int32]row // by signature: see untranslated
 	lists    map[listKey]*knownList
+	covered  coverage
 }
 
 // podGroup is workloads of the namespace whose pods have the same labels.
@@ -202,64 +204,6 @@ func (gr *podGroup) allow(d Direction, peer []string, ports PortSet, because str
 	}
 	gr.rules[d][key] = len(gr.allows[d])
 	gr.allows[d] = append(gr.allows[d], allowance{peer, ports, []string{because}})
-}
-
-// declared allows what declarations say, of workloads of the namespace and of
-// others about it.
-func (b *isolator) declared(declarations []*model.Declaration) {
-	for _, d := range declarations {
-		because := "declared"
-		if d.Source != nil {
-			because = "declared in " + d.Source.Place(d.Node().Get("peers")).String()
-		}
-		b.noteMissing(d)
-		for _, ns := range b.snapshot.Namespaces() {
-			for _, w := range b.workloads(ns) {
-				if !d.Covers(w.Object) {
-					continue
-				}
-				self := b.sideOf(w)
-				for _, p := range d.Peers.In {
-					if from, ok := b.side(p, w); ok {
-						b.flow(from, self, b.podPorts(w, p.Ports), because)
-					} else {
-						b.lose(p, w, Ingress, because)
-					}
-				}
-				for _, p := range d.Peers.Out {
-					if to, ok := b.side(p, w); ok {
-						b.flow(self, to, b.peerPorts(to, p), because)
-					} else {
-						b.lose(p, w, Egress, because)
-					}
-				}
-			}
-		}
-	}
-}
-
-// noteMissing notes the workloads of the namespace that a declaration names and that
-// were not read.
-func (b *isolator) noteMissing(d *model.Declaration) {
-	for _, ref := range d.Workloads {
-		if ref.Namespace != "" && ref.Namespace != b.Namespace {
-			continue
-		}
-		one := model.Declaration{Workloads: []model.WorkloadRef{ref}}
-		is := func(w model.Workload) bool { return one.Covers(w.Object) }
-		found := slices.ContainsFunc(b.workloads(b.Namespace), is)
-		for _, ns := range b.snapshot.Namespaces() {
-			found = found || ref.Namespace == "" && slices.ContainsFunc(b.workloads(ns), is)
-		}
-		if found {
-			continue
-		}
-		where := "a declaration"
-		if d.Source != nil {
-			where = d.Source.Place(d.Node().Get("workloads")).String()
-		}
-		b.note("%s declares peers of %s/%s, which was not read: nothing is allowed by that", where, cmp.Or(ref.Kind, "workload"), ref.Name)
-	}
 }
 
 // flow allows a connection at those of its ends that are in the namespace.

@@ -15,7 +15,7 @@ import (
 
 // apiAccess lets those connect to the API server who declare rights to it, when
 // its address was read.
-func (b *isolator) apiAccess(declarations []*model.Declaration) {
+func (b *isolator) apiAccess() {
 	api := side{text: "the API server"}
 	ports := PortSet(nil)
 	for _, e := range b.exposure.hand().services[apiService] {
@@ -31,7 +31,7 @@ func (b *isolator) apiAccess(declarations []*model.Declaration) {
 		return
 	}
 	b.eachMember(func(w model.Workload) {
-		if declaresAPI(declarations, w.Object) {
+		if b.declaresAPI(w.Object) {
 			b.flow(b.sideOf(w), api, ports, "it declares rights to the Kubernetes API")
 		}
 	})
@@ -45,8 +45,8 @@ func (b *isolator) eachMember(do func(model.Workload)) {
 	}
 }
 
-func declaresAPI(declarations []*model.Declaration, o *model.Object) bool {
-	return slices.ContainsFunc(declarations, func(d *model.Declaration) bool { return len(d.API) > 0 && d.Covers(o) })
+func (b *isolator) declaresAPI(o *model.Object) bool {
+	return b.covered.any(o, func(d *model.Declaration) bool { return len(d.API) > 0 })
 }
 
 // apiPorts are those on which API servers listen, in clusters of several makers.
@@ -54,11 +54,11 @@ var apiPorts = PortsOf(Port{TCP, 443}).union(PortsOf(Port{TCP, 6443})).union(Por
 
 // proveAPI looks up whether those reach the API server who declare rights to it, and
 // asks about those who have some and declare nothing.
-func (b *isolator) proveAPI(declarations []*model.Declaration, rights Rights) {
+func (b *isolator) proveAPI(rights Rights) {
 	after := b.Proof.Graph
 	const declare = "declare the addresses of the API server under peers.out as cidr, with the port behind the Service (often 6443)"
 	b.eachMember(func(w model.Workload) {
-		declared := declaresAPI(declarations, w.Object)
+		declared := b.declaresAPI(w.Object)
 		if !declared && (rights == nil || !b.mountsToken(w) || !rights(w.Object.Key.Namespace, w.Pod.ServiceAccount())) {
 			return
 		}

@@ -84,15 +84,11 @@ func nodesResolve(s *model.Snapshot) bool {
 }
 
 // ask lists what nobody declares.
-func (b *isolator) ask(declarations []*model.Declaration) {
+func (b *isolator) ask() {
 	for _, gr := range b.groups {
 		for _, w := range gr.members {
-			in, out := false, false
-			for _, d := range declarations {
-				if d.Covers(w.Object) {
-					in, out = in || d.Peers.In != nil, out || d.Peers.Out != nil
-				}
-			}
+			in := b.covered.any(w.Object, func(d *model.Declaration) bool { return d.Peers.In != nil })
+			out := b.covered.any(w.Object, declaresOut)
 			if listens := b.listens(w); !in && listens != "" {
 				b.question(w.Object, "who connects to it? It declares no peers.in (%s)", listens)
 			}
@@ -105,12 +101,14 @@ func (b *isolator) ask(declarations []*model.Declaration) {
 			}
 		}
 	}
-	b.askOthers(declarations)
+	b.askOthers()
 }
+
+func declaresOut(d *model.Declaration) bool { return d.Peers.Out != nil }
 
 // askOthers lists workloads of other namespaces whose settings name Services of
 // this one, while nothing is declared of them.
-func (b *isolator) askOthers(declarations []*model.Declaration) {
+func (b *isolator) askOthers() {
 	for _, ns := range b.snapshot.Namespaces() {
 		if ns == b.Namespace {
 			continue
@@ -120,7 +118,7 @@ func (b *isolator) askOthers(declarations []*model.Declaration) {
 				if !strings.HasPrefix(hint, "Service/"+b.Namespace+"/") {
 					continue
 				}
-				if !slices.ContainsFunc(declarations, func(d *model.Declaration) bool { return d.Covers(w.Object) && d.Peers.Out != nil }) {
+				if !b.covered.any(w.Object, declaresOut) {
 					b.question(w.Object, "does it connect to %s? Its settings name it, and it declares no peers.out", hint)
 				}
 			}

@@ -77,7 +77,7 @@ func (b *isolator) prove() {
 	for _, p := range b.Policies {
 		add = append(add, model.Change{Key: p.Object.Key, Object: p.Object})
 	}
-	after := New(b.snapshot.With(add...))
+	after := b.graph.With(b.snapshot.With(add...), add...)
 	p := &b.Proof
 	p.Graph = after
 	p.Before, _ = b.graph.Openness(b.Namespace)
@@ -99,7 +99,8 @@ func (b *isolator) prove() {
 	}
 	p.Alone, p.AloneIsUnknown = p.After, p.Unknown
 	if len(remove) > 0 {
-		p.Alone, p.AloneIsUnknown = New(b.snapshot.With(append(add, remove...)...)).Openness(b.Namespace)
+		all := append(add, remove...)
+		p.Alone, p.AloneIsUnknown = b.graph.With(b.snapshot.With(all...), all...).Openness(b.Namespace)
 	}
 	b.Kept = b.lost
 	m := after.newMixer()
