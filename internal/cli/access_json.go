@@ -1,8 +1,6 @@
 package cli
 
 import (
-	"encoding/json"
-	"io"
 	"slices"
 
 	"ullage.dev/ullage/internal/access"
@@ -196,11 +194,4 @@ func reasonsOf(unread string) []string {
 		return nil
 	}
 	return []string{unread}
-}
-
-func writeJSON(w io.Writer, v any) error {
-	encoder := json.NewEncoder(w)
-	encoder.SetEscapeHTML(false)
-	encoder.SetIndent("", "  ")
-	return encoder.Encode(v)
 }
