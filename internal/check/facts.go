@@ -29,7 +29,7 @@ type Facts struct {
 	exposure       func() *reach.Exposure
 	budgets        func() selectorIndex
 	autoscalers    func() map[targetName][]autoscaler
-	volumes        func() map[storage.ID][]volumeUser
+	shares         func() *storage.Shares
 	bindings       func() *storage.Bindings
 	consumers      func() map[used][]consumer
 	claimTemplates func() map[objectName]bool // their claims without the number of the replica
@@ -61,7 +61,7 @@ func NewFacts(s *model.Snapshot, declared func(*model.Object) *tree.Node) *Facts
 	f.exposure = sync.OnceValue(func() *reach.Exposure { return reach.NewExposure(s) })
 	f.budgets = sync.OnceValue(f.indexBudgets)
 	f.autoscalers = sync.OnceValue(f.indexAutoscalers)
-	f.volumes = sync.OnceValue(f.indexVolumes)
+	f.shares = sync.OnceValue(func() *storage.Shares { return storage.ReadShares(s) })
 	f.bindings = sync.OnceValue(func() *storage.Bindings { return storage.ReadBindings(s) })
 	f.consumers = sync.OnceValue(f.indexConsumers)
 	f.claimTemplates = sync.OnceValue(f.indexClaimTemplates)

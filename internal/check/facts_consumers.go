@@ -2,7 +2,6 @@ package check
 
 import (
 	"iter"
-	"path"
 	"slices"
 	"strings"
 
@@ -182,110 +181,6 @@ func (f *Facts) mayBeOne(a, b *model.Object) (may, same bool) {
 }
 
 func isNumber(s string) bool { return s != "" && strings.Trim(s, "0123456789") == "" }
-
-type volumeUser struct {
-	object  *model.Object
-	account string
-}
-
-// sharedVolume returns the claim, the path of the node or the NFS export that a
-// volume of a pod is; ok is false for others.
-func sharedVolume(o *model.Object, v *tree.Node) (id storage.ID, ok bool) {
-	id, ok = storage.SharedID(o, v)
-	return id, ok && id.Name != ""
-}
-
-func (f *Facts) indexVolumes() map[storage.ID][]volumeUser {
-	index := map[storage.ID][]volumeUser{}
-	for o, pod := range f.snapshot.PodTemplates() {
-		if o.Ended() {
-			continue
-		}
-		user := volumeUser{o, o.Key.Namespace + "/" + pod.ServiceAccount()}
-		volumes := pod.Spec.Get("volumes")
-		for i := range volumes.Children() {
-			shared, ok := sharedVolume(o, volumes.At(i))
-			if users := index[shared]; ok && (len(users) == 0 || users[len(users)-1] != user) {
-				index[shared] = append(users, user)
-			}
-		}
-		templates := o.Root.Dig("spec", "volumeClaimTemplates")
-		for i := range templates.Children() {
-			id := storage.TemplateID(o, templates.At(i))
-			index[id] = append(index[id], user)
-		}
-	}
-	return index
-}
-
-func (f *Facts) podSharedVolumes(o *model.Object, pod *model.PodTemplate) tree.Node {
-	if o.Ended() {
-		return list(nil)
-	}
-	self := f.snapshot.Controller(o)
-	account := o.Key.Namespace + "/" + pod.ServiceAccount()
-	var found []tree.Node
-	sharable := false
-	volumes := pod.Spec.Get("volumes")
-	for i := range volumes.Children() {
-		shared, ok := sharedVolume(o, volumes.At(i))
-		if !ok {
-			continue
-		}
-		sharable = true
-		claim, hostPath, export := "", "", ""
-		switch shared.Kind {
-		case storage.KindClaim:
-			claim = shared.Name
-		case storage.KindHostPath: // as it is written
-			hostPath = path.Clean(volumes.At(i).Dig("hostPath", "path").Str())
-		default:
-			export = shared.Name
-		}
-		others, doubt := f.sharers(shared, self, account)
-		if doubt {
-			why := unknown("pods whose controllers were not read mount it, and may be those of this workload")
-			found = append(found, entries("volume", volumes.At(i).Get("name").Str(), "claim", why, "hostPath", why, "export", why, "with", why, "sameServiceAccount", why))
-		}
-		for _, user := range others {
-			found = append(found, entries("volume", volumes.At(i).Get("name").Str(), "claim", claim, "hostPath", hostPath, "export", export,
-				"with", user.object.Key.String(), "sameServiceAccount", user.account == account))
-		}
-	}
-	if !sharable {
-		return list(nil) // nobody else can mount what these pods have
-	}
-	return f.listOr(found, "no other workload here mounts these volumes, and one that does may live elsewhere", "", workloadKinds...)
-}
-
-// maxSharers bounds how many others are named for one volume: a host path that
-// every workload mounts would else cost the square of their number.
-const maxSharers = 8
-
-// sharers returns other workloads that mount a volume, those with another
-// service account first. doubt says that more may be others, or the same.
-func (f *Facts) sharers(shared storage.ID, self *model.Object, account string) (others []volumeUser, doubt bool) {
-	users := f.volumes()[shared]
-	if template, ok := storage.TemplateOf(shared); ok { // the StatefulSet of a replica's claim
-		users = append(slices.Clip(users), f.volumes()[template]...)
-	}
-	for _, same := range []bool{false, true} {
-		for _, user := range users {
-			if len(others) == maxSharers {
-				return others, false
-			}
-			if user.object == self || (user.account == account) != same {
-				continue
-			}
-			may, one := f.mayBeOne(user.object, self)
-			doubt = doubt || may && !one
-			if !may {
-				others = append(others, user)
-			}
-		}
-	}
-	return others, doubt && len(others) == 0
-}
 
 func (f *Facts) podServiceAccount(o *model.Object, pod *model.PodTemplate) tree.Node {
 	name := pod.ServiceAccount()

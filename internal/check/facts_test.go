@@ -183,13 +183,24 @@ var factCases = []factCase{
 	{"volumes shared", "sharedVolumes", workload("Deployment", "web", "volumes: [{name: v, persistentVolumeClaim: {claimName: data}}, {name: h, hostPath: {path: /srv/}}]") +
 		workload("Deployment", "same", "volumes: [{name: w, persistentVolumeClaim: {claimName: data}}]") +
 		workload("Deployment", "host", "serviceAccountName: other", "volumes: [{name: w, hostPath: {path: /srv}}]"),
-		"[{volume:v claim:data hostPath: export: with:Deployment/shop/same sameServiceAccount:true} {volume:h claim: hostPath:/srv export: with:Deployment/shop/host sameServiceAccount:false}]", ""},
+		"[{volume:v claim:data hostPath: export: with:Deployment/shop/same what:the claim data too sameServiceAccount:true sameNamespace:true} {volume:h claim: hostPath:/srv export: with:Deployment/shop/host what:the path /srv of the node too sameServiceAccount:false sameNamespace:true}]", ""},
 	{"volumes of an NFS export", "sharedVolumes", workload("Deployment", "web", "volumes: [{name: v, nfs: {server: s, path: /e}}]") +
 		workload("Deployment", "same", "volumes: [{name: w, nfs: {server: s, path: /e}}]") + workload("Deployment", "other", "volumes: [{name: w, nfs: {server: s, path: /x}}]"),
-		"[{volume:v claim: hostPath: export:s:/e with:Deployment/shop/same sameServiceAccount:true}]", ""},
+		"[{volume:v claim: hostPath: export:s:/e with:Deployment/shop/same what:s:/e too sameServiceAccount:true sameNamespace:true}]", ""},
+	{"volumes within volumes", "sharedVolumes", workload("Deployment", "web", "volumes: [{name: v, hostPath: {path: /data/x}}, {name: e, nfs: {server: s, path: /e}}, {name: l, hostPath: {path: /var/log/web}}]") +
+		workload("Deployment", "outer", "volumes: [{name: w, hostPath: {path: /data/}}, {name: beside, hostPath: {path: /data/xy}}, {name: all, hostPath: {path: /}}, {name: logs, hostPath: {path: /var/log}}]") +
+		object("v1", "PersistentVolumeClaim", "c", "spec: {volumeName: p}") +
+		object("v1", "PersistentVolume", "p", "spec: {csi: {driver: nfs.csi.k8s.io, volumeHandle: h, volumeAttributes: {Server: s, share: /e/, subDir: x}}, claimRef: {namespace: shop, name: c}}") +
+		workload("Deployment", "part", "serviceAccountName: other", "volumes: [{name: w, persistentVolumeClaim: {claimName: c}}]"),
+		"[{volume:v claim: hostPath:/data/x export: with:Deployment/shop/outer what:the path /data of the node, around the path /data/x of the node sameServiceAccount:true sameNamespace:true}" +
+			" {volume:e claim: hostPath: export:s:/e with:Deployment/shop/part what:the claim c, a part of s:/e sameServiceAccount:false sameNamespace:true}]", ""},
+	{"volumes of one export", "sharedVolumes", workload("Deployment", "web", "volumes: [{name: v, persistentVolumeClaim: {claimName: c}}]") +
+		object("v1", "PersistentVolumeClaim", "c", "spec: {volumeName: p}") + object("v1", "PersistentVolume", "p", "spec: {nfs: {server: s, path: /e}, claimRef: {namespace: shop, name: c}}") +
+		strings.Replace(workload("Deployment", "far", "volumes: [{name: w, nfs: {server: s, path: /e/}}]"), "name: far", "name: far, namespace: far", 1),
+		"[{volume:v claim:c hostPath: export: with:Deployment/far/far what:s:/e, which is the claim c too sameServiceAccount:false sameNamespace:false}]", ""},
 	{"volumes of a replica", "sharedVolumes", workload("Deployment", "backup", "volumes: [{name: v, persistentVolumeClaim: {claimName: data-db-0}}]") +
 		"---\napiVersion: apps/v1\nkind: StatefulSet\nmetadata: {name: db}\nspec: {template: {spec: {containers: []}}, volumeClaimTemplates: [{metadata: {name: data}}]}\n",
-		"[{volume:v claim:data-db-0 hostPath: export: with:StatefulSet/shop/db sameServiceAccount:true}]", ""},
+		"[{volume:v claim:data-db-0 hostPath: export: with:StatefulSet/shop/db what:the claim data-db-0 too sameServiceAccount:true sameNamespace:true}]", ""},
 	{"consumers in doubt", "consumers", object("v1", "Secret", "s", "") +
 		object("v1", "PersistentVolume", "p", "spec: {cephfs: {monitors: [m], secretRef: {name: s}}}"), "?", "?"},
 	{"one pod", "onePod", object("v1", "PersistentVolumeClaim", "c", "spec: {}") +

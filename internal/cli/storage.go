@@ -230,7 +230,7 @@ func (p *inventoryPrinter) volume(v *listedVolume) {
 		p.label("reclaim", reclaimWords[v.Class.Reclaim])
 	}
 	if v.Data != nil {
-		p.label("data", v.Data.Name+", as of "+counted(len(v.Data.Volumes)-1, "other volume"))
+		p.label("data", sameData(v.Volume))
 	}
 	if v.Encryption.State != "" && !v.absent && (p.verbose || !ofNode(v.Volume)) {
 		p.label("encrypted", string(v.Encryption.State)+": "+v.Encryption.Reason)
@@ -252,22 +252,44 @@ func copiesText(c *storage.Copies) string {
 	return text
 }
 
+// sameData says which other volumes have data of one.
+func sameData(v *storage.Volume) string {
+	text := v.Data.Name
+	if n := len(v.Data.Volumes) - 1; n > 0 {
+		text += ", as of " + counted(n, "other volume")
+	}
+	if v.Data.Around != nil {
+		text += ", a part of " + v.Data.Around.Name
+	}
+	if n := len(v.Data.Parts); n > 0 {
+		text += ", around " + v.Data.Parts[0].Name
+		if n > 1 {
+			text += fmt.Sprintf(" and %d more", n-1)
+		}
+	}
+	return text
+}
+
 // data writes which volumes have the same data, and whose they are.
 func (p *inventoryPrinter) data(all []*storage.Data) {
 	if len(all) == 0 {
 		return
 	}
-	p.line(0, bold, "The same data")
+	p.line(0, bold, "Data of several volumes")
 	for i, d := range all {
 		if i == shownUsers && !p.verbose {
 			p.line(2, dim, fmt.Sprintf("and %d more; --verbose lists them", len(all)-i))
 			break
 		}
 		var names []string
-		for _, v := range d.Volumes[:min(len(d.Volumes), shownUsers)] {
-			names = append(names, volumeTitle(v.ID))
+		for _, id := range d.Volumes[:min(len(d.Volumes), shownUsers)] {
+			names = append(names, volumeTitle(id))
 		}
-		text := d.Name + ": " + strings.Join(names, ", ")
+		text := d.Name
+		if d.Around != nil {
+			text += ", a part of " + d.Around.Name
+		}
+		text += ": " + strings.Join(names, ", ")
 		if n := len(d.Volumes) - len(names); n > 0 {
 			text += fmt.Sprintf(" and %d more", n)
 		}

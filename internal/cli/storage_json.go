@@ -35,13 +35,17 @@ type volumeJSON struct {
 type dataJSON struct {
 	Name       string         `json:"name"`
 	Volumes    []volumeIDJSON `json:"volumes"`
+	PartOf     string         `json:"partOf,omitempty"`
 	Namespaces []string       `json:"namespaces"`
 }
 
 func asData(d *storage.Data) dataJSON {
 	j := dataJSON{Name: d.Name, Namespaces: append([]string{}, d.Namespaces...)}
-	for _, v := range d.Volumes {
-		j.Volumes = append(j.Volumes, asVolumeID(v.ID))
+	if d.Around != nil {
+		j.PartOf = d.Around.Name
+	}
+	for _, id := range d.Volumes {
+		j.Volumes = append(j.Volumes, asVolumeID(id))
 	}
 	return j
 }

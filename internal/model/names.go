@@ -11,14 +11,16 @@ type Names struct {
 	has  map[string]bool
 }
 
-// Add adds a name that is not in the list.
-func (n *Names) Add(name string) {
+// Add adds those names that are not in the list.
+func (n *Names) Add(names ...string) {
 	if n.has == nil {
 		n.has = map[string]bool{}
 	}
-	if !n.has[name] {
-		n.has[name] = true
-		n.List = append(n.List, name)
+	for _, name := range names {
+		if !n.has[name] {
+			n.has[name] = true
+			n.List = append(n.List, name)
+		}
 	}
 }
 

@@ -1,8 +1,6 @@
 package storage
 
 import (
-	"slices"
-
 	"ullage.dev/ullage/internal/model"
 	"ullage.dev/ullage/internal/tree"
 )
@@ -233,50 +231,6 @@ func (p *Persistent) NodePath() *tree.Node {
 func (p *Persistent) nodePath() string {
 	if at := p.NodePath(); at != nil {
 		return nodePath(at.Str())
-	}
-	return ""
-}
-
-// shareData finds volumes behind which the same data are.
-func (b *builder) shareData() []*Data {
-	byName := map[string]*Data{}
-	var all []*Data
-	for _, v := range b.order {
-		name := v.data()
-		if name == "" {
-			continue
-		}
-		d := byName[name]
-		if d == nil {
-			d = &Data{Name: name}
-			byName[name] = d
-			all = append(all, d)
-		}
-		d.Volumes = append(d.Volumes, v)
-	}
-	all = slices.DeleteFunc(all, func(d *Data) bool { return len(d.Volumes) == 1 })
-	for _, d := range all {
-		slices.SortFunc(d.Volumes, compareIDs)
-		for _, v := range d.Volumes {
-			v.Data = d
-		}
-	}
-	return all
-}
-
-// data identifies what is behind a volume, or is "".
-func (v *Volume) data() string {
-	switch p := v.Persistent; {
-	case v.Kind == KindHostPath:
-		return "hostPath " + v.Name
-	case v.Kind == "nfs":
-		return "nfs " + v.Name
-	case p == nil:
-		return ""
-	case p.Driver == "hostPath":
-		return "hostPath " + p.nodePath()
-	case p.Handle != "":
-		return p.Driver + " " + p.Handle
 	}
 	return ""
 }

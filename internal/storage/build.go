@@ -45,17 +45,13 @@ func New(s *model.Snapshot) *View {
 	b.spread()
 	b.adopt()
 	b.bind()
-	view.Data = b.shareData()
 	for _, v := range b.order {
 		b.describe(v)
 	}
 	for _, v := range b.order {
 		b.judge(v)
 	}
-	for _, d := range view.Data {
-		d.Namespaces = namespaces(d.Volumes...)
-	}
-	slices.SortFunc(view.Data, func(a, b *Data) int { return strings.Compare(a.Name, b.Name) })
+	view.Data = b.meet()
 	view.Volumes = b.order
 	slices.SortFunc(view.Volumes, compareIDs)
 	view.Snapshots = b.snapshots()
@@ -278,7 +274,9 @@ func (b *builder) notRead() []string {
 	return reasons
 }
 
-func compareIDs(a, b *Volume) int {
-	return cmp.Or(strings.Compare(string(a.Kind), string(b.Kind)), strings.Compare(a.Namespace, b.Namespace), a.Workload.Compare(b.Workload),
-		strings.Compare(a.Spec, b.Spec), strings.Compare(a.Name, b.Name))
+func compareIDs(a, b *Volume) int { return a.ID.compare(b.ID) }
+
+func (id ID) compare(other ID) int {
+	return cmp.Or(strings.Compare(string(id.Kind), string(other.Kind)), strings.Compare(id.Namespace, other.Namespace), id.Workload.Compare(other.Workload),
+		strings.Compare(id.Spec, other.Spec), strings.Compare(id.Name, other.Name))
 }

@@ -212,28 +212,3 @@ func mounting(volumes []*Volume) []*User {
 	slices.SortStableFunc(users, func(a, b *User) int { return a.Workload.Key.Compare(b.Workload.Key) })
 	return users
 }
-
-// Namespaces returns the namespaces that have the data behind a volume, in order:
-// those of claims and of those who mount one, parts of the platform on a path of
-// the node left out. The result must not be changed.
-func (v *Volume) Namespaces() []string {
-	if v.Data != nil {
-		return v.Data.Namespaces
-	}
-	return namespaces(v)
-}
-
-func namespaces(volumes ...*Volume) []string {
-	var found model.Names
-	for _, v := range volumes {
-		found.Add(v.Namespace)
-		if v.Persistent != nil {
-			found.Add(v.Persistent.ClaimNamespace)
-		}
-	}
-	for _, u := range mounting(volumes) {
-		found.Add(u.Workload.Key.Namespace)
-	}
-	slices.Sort(found.List)
-	return slices.DeleteFunc(found.List, func(namespace string) bool { return namespace == "" })
-}

@@ -74,14 +74,6 @@ type Volume struct {
 	Unknowns           []string
 }
 
-// Data are what several volumes have in common: one handle of a driver, one NFS
-// export, one path of the node.
-type Data struct {
-	Name       string    // such as "efs.csi.aws.com fs-1"
-	Volumes    []*Volume // two or more, by ID
-	Namespaces []string  // see [Volume.Namespaces]
-}
-
 // User is a pod template that has a volume. A pod that a workload made is one only
 // for what its ephemeral containers mount.
 type User struct {
