@@ -363,6 +363,15 @@ func (c *compared) csv(out io.Writer) error {
 		return err
 	}
 	whole := &network{closed: c.closed(), doubt: "policies and workloads may live elsewhere"}
+	cells := map[*reach.Endpoint]string{}
+	cellOf := func(e *reach.Endpoint) string {
+		text, ok := cells[e]
+		if !ok {
+			text = cell(endText(e))
+			cells[e] = text
+		}
+		return text
+	}
 	for i := range c.changes {
 		x := &c.changes[i]
 		old, now := asVerdict(x.Old), asVerdict(x.New)
@@ -373,9 +382,10 @@ func (c *compared) csv(out io.Writer) error {
 			}
 		}
 		row := []string{"", "", x.In.String(), x.Opens().String(), x.Closes().String(), old.Certain, old.Possible, now.Certain, now.Possible, whole.whyCell(reasons)}
-		for j := range x.From {
-			for k := range x.To {
-				row[0], row[1] = cell(endText(x.From[j])), cell(endText(x.To[k]))
+		for _, from := range x.From {
+			row[0] = cellOf(from)
+			for _, to := range x.To {
+				row[1] = cellOf(to)
 				if err := w.Write(row); err != nil {
 					return err
 				}

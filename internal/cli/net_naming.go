@@ -47,7 +47,14 @@ const mostTold = 6
 // rangesText names ranges by the spaces that they hold, wholly or for the most
 // part. What is in others is written out, up to a length.
 func rangesText(ranges []netip.Prefix) string {
-	shares := reach.Shares(ranges)
+	return sharesText(reach.Shares(ranges), func(told func(reach.Space) bool) []netip.Prefix {
+		return slices.DeleteFunc(slices.Clone(ranges), func(p netip.Prefix) bool { return told(reach.SpaceOf(p)) })
+	})
+}
+
+// sharesText names spaces by the shares of them; rest returns the ranges of those
+// that are not told.
+func sharesText(shares [4]reach.Share, rest func(told func(reach.Space) bool) []netip.Prefix) string {
 	var parts []string
 	told := map[reach.Space]bool{}
 	for _, s := range spaceNames {
@@ -65,8 +72,7 @@ func rangesText(ranges []netip.Prefix) string {
 			parts = append(parts, name)
 		}
 	}
-	rest := slices.DeleteFunc(slices.Clone(ranges), func(p netip.Prefix) bool { return told[reach.SpaceOf(p)] })
-	covers := coversOf(rest)
+	covers := coversOf(rest(func(s reach.Space) bool { return told[s] }))
 	for i, c := range covers {
 		if i == mostTold && len(covers) > mostTold+1 {
 			parts = append(parts, fmt.Sprintf("%d more ranges", len(covers)-i))
@@ -83,6 +89,7 @@ type naming struct {
 	all    []*reach.Endpoint // by id
 	sizes  map[string]int    // workloads by namespace
 	ranges map[uint64]string // texts of lists of addresses
+	tally  map[*reach.Endpoint]reach.Tally
 }
 
 // names are those of the endpoints of the network.
@@ -97,7 +104,7 @@ func (n *network) names() *naming {
 // sizes names endpoints of this and of other networks, whose namespaces have as many
 // workloads as this one says.
 func (n *network) sizes() *naming {
-	x := &naming{sizes: map[string]int{}, ranges: map[uint64]string{}}
+	x := &naming{sizes: map[string]int{}, ranges: map[uint64]string{}, tally: map[*reach.Endpoint]reach.Tally{}}
 	for id := range n.workloads() {
 		x.sizes[n.Endpoint(id).Workload.Object.Key.Namespace]++
 	}
@@ -179,14 +186,31 @@ func (x *naming) addresses(list []*reach.Endpoint) (names []string, rest []*reac
 	}
 	text, ok := x.ranges[name]
 	if !ok {
-		var ranges []netip.Prefix
-		for _, e := range list[first:] {
-			ranges = append(ranges, e.Prefixes...)
-		}
-		text = rangesText(ranges)
+		text = x.addressesText(slices.DeleteFunc(slices.Clone(list[first:]), func(e *reach.Endpoint) bool { return !isAddresses(e) }))
 		x.ranges[name] = text
 	}
 	return []string{text}, slices.DeleteFunc(slices.Clone(list), isAddresses)
+}
+
+// addressesText names the addresses of endpoints, each of which is in one space.
+func (x *naming) addressesText(list []*reach.Endpoint) string {
+	var sum reach.Tally
+	for _, e := range list {
+		t, ok := x.tally[e]
+		if !ok {
+			t = reach.TallyOf(e)
+			x.tally[e] = t
+		}
+		sum.Add(t)
+	}
+	return sharesText(sum.Shares(), func(told func(reach.Space) bool) (rest []netip.Prefix) {
+		for _, e := range list {
+			if !told(reach.SpaceOf(e.Prefixes[0])) {
+				rest = append(rest, e.Prefixes...)
+			}
+		}
+		return rest
+	})
 }
 
 func isAddresses(e *reach.Endpoint) bool { return e.Kind == reach.Addresses }

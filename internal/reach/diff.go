@@ -1,6 +1,7 @@
 package reach
 
 import (
+	"encoding/binary"
 	"hash/maphash"
 	"net/netip"
 	"slices"
@@ -45,7 +46,7 @@ func (c *Change) Closes() PortSet { return c.Old.May.minus(c.New.May) }
 // neither of two ends, nor the policies that select them, nor the namespaces gives
 // reason to is not compared, so that a small change costs little.
 func Diff(before, after *Graph) []Change {
-	d := &differ{old: before, new: after, oldMix: before.newMixer(), newMix: after.newMixer(), full: !sameContext(before, after), ids: map[answerID]answer{}}
+	d := &differ{old: before, new: after, oldMix: before.newMixer(), newMix: after.newMixer(), full: !sameContext(before, after), ids: map[answerID]answer{}, lists: map[string][]*Endpoint{}}
 	d.align()
 	d.number()
 	for n, i := range d.first {
@@ -75,10 +76,12 @@ type differ struct {
 
 	// Ends that differ in nothing that is compared have one number, and what is
 	// found for one holds for all.
-	like  []int32
 	first []int32       // the first end of each number
 	all   [][]int32     // the ends of each number
 	alike [][]*Endpoint // the same, once they are asked for
+
+	lists  map[string][]*Endpoint // of several numbers
+	buffer []byte
 }
 
 // difference is one way in which a pair of ends differs.
@@ -87,10 +90,10 @@ type difference struct {
 	in   Presence
 }
 
-// apart is ends that differ in one way from another end.
+// apart is ends, by their numbers, that differ in one way from another end.
 type apart struct {
 	difference
-	ends []*Endpoint
+	numbers []int32
 }
 
 // number finds out which ends are alike.
@@ -102,7 +105,6 @@ func (d *differ) number() {
 		touched  [2]bool
 	}
 	known := map[signature]int32{}
-	d.like = make([]int32, len(d.ends))
 	for i := range d.ends {
 		e := &d.ends[i]
 		s := signature{e.old, e.new, e.endpoint.Kind, e.changed, e.touched}
@@ -112,7 +114,7 @@ func (d *differ) number() {
 			known[s] = n
 			d.first, d.all = append(d.first, int32(i)), append(d.all, nil)
 		}
-		d.like[i], d.all[n] = n, append(d.all[n], int32(i))
+		d.all[n] = append(d.all[n], int32(i))
 	}
 	d.alike = make([][]*Endpoint, len(d.first))
 }
@@ -303,7 +305,7 @@ func (d *differ) destination(n, i int32) {
 // accepts, and puts together those that differ in the same way.
 func (d *differ) compare(n int32, dir Direction, with func(int32) bool) {
 	for _, gr := range d.groups(d.first[n], dir, with) {
-		c := Change{From: d.endsOf(n), To: gr.ends, Old: d.old.verdict(gr.pair[0]), New: d.new.verdict(gr.pair[1]), In: gr.in}
+		c := Change{From: d.endsOf(n), To: d.listOf(gr.numbers), Old: d.old.verdict(gr.pair[0]), New: d.new.verdict(gr.pair[1]), In: gr.in}
 		if dir == Ingress {
 			c.From, c.To = c.To, c.From
 		}
@@ -313,33 +315,52 @@ func (d *differ) compare(n int32, dir Direction, with func(int32) bool) {
 
 // groups returns the others that differ.
 func (d *differ) groups(i int32, dir Direction, with func(int32) bool) []apart {
-	const unasked, same = -2, -1
 	var groups []apart
-	at := map[difference]int32{}
-	of := make([]int32, len(d.first)) // the group of ends by their number
-	for n := range of {
-		of[n] = unasked
-	}
-	for j := range d.ends {
-		n := &of[d.like[j]]
-		if *n == unasked {
-			*n = same
-			if pair, differs := d.differ(i, int32(j), dir, with); differs {
-				way := difference{pair, presence(&d.ends[i], &d.ends[j])}
-				to, ok := at[way]
-				if !ok {
-					to = int32(len(groups))
-					at[way] = to
-					groups = append(groups, apart{difference: way})
-				}
-				*n = to
+	at, to := map[difference]int{}, 0
+	for n, j := range d.first {
+		pair, differs := d.differ(i, j, dir, with)
+		if !differs {
+			continue
+		}
+		way := difference{pair, presence(&d.ends[i], &d.ends[j])}
+		if len(groups) == 0 || groups[to].difference != way { // mostly it is that of the one before
+			var ok bool
+			if to, ok = at[way]; !ok {
+				to = len(groups)
+				at[way] = to
+				groups = append(groups, apart{difference: way})
 			}
 		}
-		if *n >= 0 {
-			groups[*n].ends = append(groups[*n].ends, d.endpoint(int32(j)))
-		}
+		groups[to].numbers = append(groups[to].numbers, int32(n))
 	}
 	return groups
+}
+
+// listOf returns the ends of numbers, in order. Many ends differ from the same others,
+// so lists are kept.
+func (d *differ) listOf(numbers []int32) []*Endpoint {
+	if len(numbers) == 1 {
+		return d.endsOf(numbers[0])
+	}
+	key := d.buffer[:0]
+	for _, n := range numbers {
+		key = binary.NativeEndian.AppendUint32(key, uint32(n))
+	}
+	d.buffer = key
+	list, ok := d.lists[string(key)]
+	if !ok {
+		var ends []int32
+		for _, n := range numbers {
+			ends = append(ends, d.all[n]...)
+		}
+		slices.Sort(ends)
+		list = make([]*Endpoint, len(ends))
+		for i, j := range ends {
+			list[i] = d.endpoint(j)
+		}
+		d.lists[string(key)] = list
+	}
+	return list
 }
 
 // presence returns that of both of two ends that differ. An end that is new and one
