@@ -9,8 +9,8 @@ import (
 var apiPorts = []reach.Port{{Number: 443}, {Number: 6443}}
 
 // anybody leads to what needs no login: from the internet, of which the input does
-// not say that it reaches the API server, and from pods whose policies let them
-// connect to it.
+// not say that it reaches the API server, from pods whose policies let them connect to
+// it, and from all who have a login and do not use it.
 func (b *builder) anybody() {
 	for _, s := range []access.Subject{access.Group(unauthenticatedGroup), access.User(anonymousUser)} {
 		id, ok := b.subjects[s]
@@ -18,6 +18,7 @@ func (b *builder) anybody() {
 			continue
 		}
 		b.edge(b.internet, b.accountVertex[id], AnonymousAPI, Unknown, none)
+		b.edge(b.subject(access.Group(authenticatedGroup)), b.accountVertex[id], AnonymousAPI, Likely, none)
 		for w := range b.Graph.workloads {
 			switch b.asks(int32(w)) {
 			case reach.Yes:

@@ -163,6 +163,8 @@ spec: {parentRefs: [{name: gw}], rules: [{backendRefs: [{name: web, port: 80}]}]
 	{ExposeHost, deploy("web", "hostNetwork: true", web), "the internet -> container app of Deployment shop/web, unknown", []string{"hostNetwork: true => hostNetwork: false"}},
 	{AnonymousAPI, strings.Replace(role(true, rule("get", "", "secrets")), "{kind: ServiceAccount, name: default, namespace: shop}", "{kind: Group, name: 'system:unauthenticated', apiGroup: rbac.authorization.k8s.io}", 1),
 		"the internet -> group system:unauthenticated, unknown", []string{"system:unauthenticated => system:authenticated", "[get] => [delete]"}},
+	{AnonymousAPI, strings.Replace(role(true, rule("get", "", "secrets")), "{kind: ServiceAccount, name: default, namespace: shop}", "{kind: Group, name: 'system:unauthenticated', apiGroup: rbac.authorization.k8s.io}", 1),
+		"group system:authenticated -> group system:unauthenticated, likely", []string{"system:unauthenticated => system:others", "[get] => [delete]"}},
 	{ExploitService, deploy("web", "", web) + deploy("db", "", "ports: [{containerPort: 5432}]") + otherPolicy, "Deployment shop/web -> container app of Deployment shop/db, needs an exploit",
 		[]string{"app: nothing => app: db", "app: nothing => app: web", "ports: [{containerPort: 5432}] => tty: false"}},
 	{ForwardPorts, role(false, rule("create", "", "pods/portforward")), "service account shop/default -> ports of pods in namespace shop, certain", []string{"pods/portforward => pods/log"}},

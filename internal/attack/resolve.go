@@ -86,20 +86,24 @@ func (g *Graph) ready(text, name string, namespaced bool, kind VertexKind) ([]ID
 	if !errors.Is(err, ErrUnknownPlace) {
 		return all, err
 	}
-	var groups []string
 	namespace, account, _ := strings.Cut(name, "/")
+	s := access.ServiceAccount(namespace, account)
+	switch kind {
+	case User:
+		s = access.User(name)
+	case Group:
+		s = access.Group(name)
+	}
 	switch {
 	case kind == Account && account == "default" && slices.Contains(g.namespaces, namespace):
-		groups = []string{authenticatedGroup, accountsGroup, accountsGroup + ":" + namespace}
 	case kind == User && name == anonymousUser:
-		groups = []string{unauthenticatedGroup}
 	case kind == Group && (name == authenticatedGroup || name == unauthenticatedGroup || name == accountsGroup):
-	case kind == User && g.isSubject(access.User(name)), kind == Group && g.isSubject(access.Group(name)): // and what it is bound to leads nowhere
+	case kind != Account && g.isSubject(s): // and what it is bound to leads nowhere
 	default:
 		return nil, err
 	}
-	for _, group := range groups {
-		in, _ := g.find("group/"+group, group, false, Group)
+	for group := range s.Groups() {
+		in, _ := g.find("group/"+group.Name, group.Name, false, Group)
 		all = append(all, in...)
 	}
 	return all, nil

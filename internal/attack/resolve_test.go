@@ -93,7 +93,8 @@ func TestEverybody(t *testing.T) {
 	to := func(group string) string {
 		return strings.Replace(role(true, rule("'*'", "*", "'*'")), "{kind: ServiceAccount, name: default, namespace: shop}", "{kind: Group, name: '"+group+"', apiGroup: rbac.authorization.k8s.io}", 1)
 	}
-	const some = "\n---\n{apiVersion: v1, kind: Namespace, metadata: {name: idle}}\n---\n{apiVersion: v1, kind: Secret, metadata: {name: s, namespace: idle}}"
+	const some = "\n---\n{apiVersion: v1, kind: Namespace, metadata: {name: idle}}\n---\n{apiVersion: v1, kind: Secret, metadata: {name: s, namespace: idle}}" +
+		"\n---\n{apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRoleBinding, metadata: {name: devs}, roleRef: {kind: ClusterRole, name: view}, subjects: [{kind: User, name: dev}, {kind: Group, name: devs}]}"
 	for _, c := range []struct {
 		start, group string
 		want         bool
@@ -109,6 +110,11 @@ func TestEverybody(t *testing.T) {
 		{"sa/idle/default", "system:serviceaccounts", true},
 		{"sa/idle/default", "system:authenticated", true},
 		{"sa/idle/default", "system:serviceaccounts:shop", false},
+		{"user/dev", "system:authenticated", true},
+		{"group/devs", "system:authenticated", true},
+		{"user/dev", "system:unauthenticated", true}, // without its login
+		{"group/devs", "other", false},
+		{"sa/idle/default", "system:unauthenticated", true},
 	} {
 		if got := reachesFrom(t, graphOf(t, true, parse(t, to(c.group)+some)...), c.start, "cluster-admin"); got != c.want {
 			t.Errorf("%s, with a binding for %s: path %t", c.start, c.group, got)
