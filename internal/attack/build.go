@@ -163,7 +163,9 @@ func (b *builder) readWorkloads() {
 }
 
 func (b *builder) append(w *workload) {
-	b.sleepers = b.sleepers || w.asleep != nil
+	w.refused = b.refuses(w)
+	w.sandbox = b.sandboxOf(w)
+	b.sleepers = b.sleepers || w.asleep != nil || w.refused != nil
 	b.Graph.workloads = append(b.Graph.workloads, *w)
 }
 

@@ -82,6 +82,9 @@ func (b *builder) wayOut(i, c int32, o *model.Object) func(EdgeKind, Certainty, 
 				certainty = Unknown
 			}
 		}
+		if b.Graph.workloads[i].sandbox != "" && (kind == EscapeSocket || kind >= EscapeMount && kind <= EscapeCorePattern) {
+			certainty = Unknown
+		}
 		root, files := b.nodesOf(i)
 		to := root
 		if kind == EscapeFileHandle || kind == EscapeLogSymlink || kind == EscapeHostRead {
@@ -136,8 +139,12 @@ func tracing(w *workload, k *container) Certainty {
 	return Unknown
 }
 
-// byRoot returns how certain a step is that only root takes.
+// byRoot returns how certain a step is that only root takes. Another user in a
+// privileged container needs a program that gives root.
 func byRoot(k *container, c Certainty) Certainty {
+	if k.root == no {
+		return Unknown
+	}
 	if k.root == yes || k.privileged != nil && k.root == perhaps {
 		return c
 	}

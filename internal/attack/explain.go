@@ -91,11 +91,15 @@ func (g *Graph) explain(e Edge, from, to Vertex) Step {
 		}
 	}
 	for _, id := range []ID{e.From, e.To} {
-		if w := g.sleeper(id); w != nil {
+		if w := g.sleeper(id); w != nil && w.asleep != nil {
 			s.Evidence = append(s.Evidence, Evidence{w.Object.Key.String() + " has no pods for now: " + w.asleep.Key() + ": " + w.asleep.Text(), w.Object, w.asleep})
+			break
+		} else if w != nil {
+			s.Evidence = append(s.Evidence, Evidence{w.refused.text + ", save those that were made before", w.refused.object, w.refused.node})
 			break
 		}
 	}
+	s.Evidence = append(s.Evidence, g.whyUnsure(e)...)
 	if e.Certainty == Unknown && e.Kind >= ExposeService && e.Kind <= ExposeHost {
 		s.Evidence = append(s.Evidence, g.mayBeClosed(e)...)
 	}
@@ -103,6 +107,23 @@ func (g *Graph) explain(e Edge, from, to Vertex) Step {
 		s.Evidence = append(s.Evidence, Evidence{Text: g.unread.Reason + ", so what closes the connection may not have been read"})
 	}
 	return s
+}
+
+// whyUnsure says what the way out of a container hangs on that its pod does not say.
+func (g *Graph) whyUnsure(e Edge) []Evidence {
+	from := &g.vertices[e.From]
+	if from.kind != Container || e.Certainty != Unknown || e.Kind < EscapeMount || e.Kind > EscapeHostRead {
+		return nil
+	}
+	var all []Evidence
+	w, k := &g.workloads[from.at], &g.containers[from.part]
+	if w.sandbox != "" && (e.Kind <= EscapeCorePattern || e.Kind == EscapeSocket) {
+		all = append(all, Evidence{"runtimeClassName: " + w.class.Str() + ": " + w.sandbox + " runs it in a sandbox, and what that keeps from the node is not in the input", w.Object, w.class})
+	}
+	if k.root == no && k.privileged != nil {
+		all = append(all, Evidence{"it runs as another user than root, so it takes a program in its image that gives root, such as su", w.Object, k.user})
+	}
+	return all
 }
 
 // written words evidence by its field.

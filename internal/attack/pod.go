@@ -35,6 +35,9 @@ type workload struct {
 	windows     *tree.Node // windowsOptions
 	groups      bool       // users are in groups of its choice: that of a socket may be one
 	asleep      *tree.Node // what keeps it from having pods, or nil
+	refused     *refusedPods
+	class       *tree.Node // runtimeClassName
+	sandbox     string     // the handler of its class, where that runs pods in a sandbox
 }
 
 // asleepBy returns the field by which a workload has no pods until somebody or
@@ -56,7 +59,9 @@ func asleepBy(o *model.Object) *tree.Node {
 }
 
 // sleeps reports whether a workload has no pods for now.
-func (w *workload) sleeps() bool { return w.asleep != nil && w.placed.first == w.placed.last }
+func (w *workload) sleeps() bool {
+	return (w.asleep != nil || w.refused != nil) && w.placed.first == w.placed.last
+}
 
 // doubtSleepers makes what hangs on pods that do not run unknown: whether they
 // ever do is not in the input.
@@ -178,6 +183,8 @@ func (r *podReader) read(w *workload, spec *tree.Node) {
 			r.tolerates, w.tolerates = kid, kid
 		case "nodeName":
 			w.pinned = kid
+		case "runtimeClassName":
+			w.class = kid
 		}
 	}
 	r.containers(w)

@@ -38,6 +38,19 @@ func (b *builder) token(w *workload) {
 	w.mounts = true
 }
 
+// tokenPath is where the token of the service account is mounted. Into a container that
+// mounts something there it is not.
+const tokenPath = "/var/run/secrets/kubernetes.io/serviceaccount"
+
+func (k *container) hidesToken() bool {
+	for i := range k.mounts.Children() {
+		if k.mounts.At(i).Get("mountPath").Str() == tokenPath {
+			return true
+		}
+	}
+	return false
+}
+
 // podIdentity leads from what the node holds of a pod, and from its containers,
 // to the identities and secrets of the pod.
 func (b *builder) podIdentity(w *workload, data ID) {
@@ -47,9 +60,15 @@ func (b *builder) podIdentity(w *workload, data ID) {
 		if at == nil {
 			at = w.Pod.Spec
 		}
-		b.because(data, account, TokenMount, Certain, w.Object, at)
+		some := false
 		for c := w.first; c < w.last; c++ {
-			b.because(b.containerVertex(c), account, TokenMount, Certain, w.Object, at)
+			if !b.Graph.containers[c].hidesToken() {
+				some = true
+				b.because(b.containerVertex(c), account, TokenMount, Certain, w.Object, at)
+			}
+		}
+		if some || w.first == w.last {
+			b.because(data, account, TokenMount, Certain, w.Object, at)
 		}
 	}
 	for i := range w.pull.Children() {

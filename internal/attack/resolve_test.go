@@ -234,6 +234,41 @@ func TestSleepers(t *testing.T) {
 	}
 }
 
+// TestRefusedPods makes steps from pods unknown that the API server refuses, save where
+// the pods are there.
+func TestRefusedPods(t *testing.T) {
+	const account = "\n---\n{apiVersion: v1, kind: ServiceAccount, metadata: {name: boss, namespace: shop}}"
+	const running = "\n---\n{apiVersion: v1, kind: Pod, metadata: {name: web, namespace: shop}, spec: {nodeName: one, serviceAccountName: boss, containers: [{name: app, image: i}]}}"
+	for _, c := range []struct {
+		yaml string
+		want Certainty
+		says string
+	}{
+		{deploy("web", "serviceAccountName: boss", "") + account, Certain, ""},
+		{deploy("web", "serviceAccountName: boss", ""), Certain, ""}, // the input holds no accounts
+		{deploy("web", "serviceAccountName: boss", "") + strings.Replace(account, "boss", "other", 1), Unknown, "ServiceAccount/shop/boss does not exist, and pods that run as it are refused, save those that were made before"},
+		{running, Certain, ""},
+		{namespaceOf("shop", enforce+"baseline") + deploy("web", "serviceAccountName: boss\n      hostPID: true", "") + account, Unknown, "Namespace/shop enforces the level baseline, which refuses its pods, save those that were made before"},
+		{namespaceOf("shop", "") + deploy("web", "serviceAccountName: boss\n      hostPID: true", "") + account, Certain, ""},
+	} {
+		g := graphOf(t, true, parse(t, c.yaml)...)
+		from, err := g.Source("pod/shop/web")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range g.out(from[0]) {
+			e := g.public(&g.out(from[0])[i])
+			if e.Kind != TokenMount {
+				continue
+			}
+			said := slices.ContainsFunc(g.Explain(e).Evidence, func(e Evidence) bool { return e.Text == c.says })
+			if e.Certainty != c.want || said != (c.says != "") {
+				t.Errorf("%s: %s, %+v", c.yaml, e.Certainty, g.Explain(e).Evidence)
+			}
+		}
+	}
+}
+
 // TestSleepingTarget holds that a connection to pods that do not run is unknown,
 // with the field that says so, on the search and where it is told.
 func TestSleepingTarget(t *testing.T) {

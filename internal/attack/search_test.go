@@ -34,7 +34,7 @@ func (g *Graph) links() []link {
 					}
 				}
 			}
-			if best == reach.Yes && (g.unread != nil || g.workloads[g.containers[c].workload].asleep != nil) { // there are no pods
+			if best == reach.Yes && (g.unread != nil || g.workloads[g.containers[c].workload].asleep != nil || g.workloads[g.containers[c].workload].refused != nil) { // there are no pods
 				best = reach.Maybe
 			}
 			if best == reach.Yes || best == reach.Maybe && !g.options.Known {

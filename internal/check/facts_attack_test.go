@@ -102,7 +102,7 @@ func TestAttackPathsHaveTheFewestSteps(t *testing.T) {
 	short := exposedWeb + workload("Deployment", "db", "serviceAccountName: db") + binding("ClusterRoleBinding", "db", "ClusterRole", "cluster-admin", "{kind: ServiceAccount, name: db, namespace: shop}")
 	long := object(rbac, "Role", "r", `rules: [{apiGroups: [""], resources: [serviceaccounts], verbs: [impersonate], resourceNames: [b]}]`) +
 		object(rbac, "Role", "s", `rules: [{apiGroups: [""], resources: [serviceaccounts], verbs: [impersonate], resourceNames: [c]}]`) +
-		object("v1", "ServiceAccount", "b", "") + object("v1", "ServiceAccount", "c", "") +
+		object("v1", "ServiceAccount", "b", "") + object("v1", "ServiceAccount", "c", "") + object("v1", "ServiceAccount", "web", "") + object("v1", "ServiceAccount", "db", "") +
 		binding("RoleBinding", "r", "Role", "r", accountWeb) + binding("RoleBinding", "s", "Role", "s", "{kind: ServiceAccount, name: b, namespace: shop}") +
 		binding("ClusterRoleBinding", "c", "ClusterRole", "cluster-admin", "{kind: ServiceAccount, name: c, namespace: shop}")
 	steps := func(text string) string {
