@@ -165,6 +165,7 @@ func build(s *model.Snapshot, network *reach.Graph, rights *access.Analysis, o O
 	b.nodeEdges()
 	b.kubeletEdges()
 	b.stealing()
+	b.doubtQuotas()
 	b.index()
 	return b.Graph
 }

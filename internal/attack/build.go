@@ -55,6 +55,7 @@ type builder struct {
 	withName        *nameIndex // nil until rights over names are added
 	lookups         int        // of names, see namedLookups
 	sleepers        bool       // some workload has no pods
+	droppers        []ID       // subjects that may write admission policies, and start pods
 	nodeVolumes     nodeVolumes
 }
 

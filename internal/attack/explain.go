@@ -100,6 +100,7 @@ func (g *Graph) explain(e Edge, from, to Vertex) Step {
 		}
 	}
 	s.Evidence = append(s.Evidence, g.whyUnsure(e)...)
+	s.Evidence = append(s.Evidence, g.whyQuota(e)...)
 	if e.Certainty == Unknown && e.Kind >= ExposeService && e.Kind <= ExposeHost {
 		s.Evidence = append(s.Evidence, g.mayBeClosed(e)...)
 	}

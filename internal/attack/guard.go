@@ -125,16 +125,19 @@ type guards struct {
 	pods     map[string]*model.Object
 	words    wordsOf // of the policies
 	tries    tries
+	without  []string                       // policies that are taken for gone
+	own      map[guardQuestion]guardVerdict // what they say then
 }
 
-func (b *builder) newGuards() *guards {
-	g := &guards{builder: b, pods: map[string]*model.Object{}}
+// newGuards returns the guards without some policies.
+func (b *builder) newGuards(without ...string) *guards {
+	g := &guards{builder: b, pods: map[string]*model.Object{}, without: without, own: map[guardQuestion]guardVerdict{}}
 	for _, kind := range []model.GroupKind{model.PolicyKind, model.PolicyBindingKind} {
 		for o := range b.snapshot.Kind(kind) {
 			g.words.read(o.Root, false)
 		}
 	}
-	g.rules = b.denying()
+	g.rules = slices.DeleteFunc(b.denying(), func(r *policy.Rule) bool { return slices.Contains(without, r.Checks[0]) })
 	if slices.ContainsFunc(g.rules, func(r *policy.Rule) bool { return r.ParamRef != nil }) {
 		g.bindParams() // these may be any objects, so nothing is remembered
 	} else {
@@ -343,6 +346,7 @@ func (b *builder) guarded() {
 		return g
 	}
 	b.persistentVolumes(func() *guards { return of(false) })
+	b.dropping(func() *guards { return of(false) })
 	for ns := range b.namespaces {
 		if b.hasWide(RunPods, int32(ns)) {
 			if v := of(false).judge(int32(ns), false); v.certainty != Given {

@@ -59,6 +59,14 @@ func (g *guards) question(namespace string) guardQuestion {
 
 // remembering returns what the graph before knows, or else finds it out.
 func (g *guards) remembering(q guardQuestion, find func() guardVerdict) guardVerdict {
+	if len(g.without) > 0 {
+		v, known := g.own[q]
+		if !known {
+			v = find()
+			g.own[q] = v
+		}
+		return v
+	}
 	m := &g.Graph.guardMemory
 	v, known := m.verdicts[q]
 	if !known && g.before != nil && slices.Equal(m.policies, g.before.guardMemory.policies) {

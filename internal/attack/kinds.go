@@ -153,6 +153,7 @@ const (
 	// What is asked for as requests and not as a right of the catalogue follows.
 	ChangeWebhooks
 	ChangePolicies
+	DropPolicies
 	HijackAPI
 	HijackConversion
 	KubeletCertificate
@@ -315,6 +316,8 @@ var edgeTable = [edgeKinds]edgeInfo{
 		"the API server reaches a server of the attacker's", "remove the right to write webhook configurations"},
 	ChangePolicies: {"change-policies", "adds a mutating policy", "T1562.001,T1556", "has a mutating admission policy of its own change every object",
 		"the API server serves MutatingAdmissionPolicy", "remove the right to write admission policies"},
+	DropPolicies: {"drop-policies", "drops admission policies", "T1562.001,T1611", "takes the admission policies away that refuse it, and starts a privileged pod",
+		"the Pod Security level of the namespace does not refuse the pod", "remove the right to write admission policies"},
 	HijackAPI: {"hijack-api", "hijacks an API group", "T1557,T1556", "has the API server send the requests of a whole API group to a server of its own, and answers kubelets and controllers there",
 		"the attacker's server stands behind a Service, as a pod of its own does", "remove the right to write APIServices"},
 	HijackConversion: {"hijack-conversion", "hijacks conversion", "T1557,T1565.002", "has every custom object of a kind pass through a conversion webhook of its own",

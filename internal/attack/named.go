@@ -171,6 +171,9 @@ func (b *builder) namedRight(s access.Subject, r access.NamedRight) {
 			b.forgesNamed(s, r, name)
 		case access.WriteWebhooks, access.WriteAdmissionPolicies, access.WriteAPIServices, access.WriteCRDs:
 			b.hijacksNamed(s, r, name)
+			if v := b.subject(s); strings.HasPrefix(r.Resource, "validatingadmission") && !slices.Contains(b.droppers, v) {
+				b.droppers = append(b.droppers, v)
+			}
 		case access.PatchNamespaces:
 			b.relabelsNamed(s, r, name)
 		case access.NodeProxy:

@@ -43,6 +43,10 @@ func apiService(name, group string) string {
 	return fmt.Sprintf("\n---\n{apiVersion: apiregistration.k8s.io/v1, kind: APIService, metadata: {name: %s}, spec: {version: v1, group: %s, service: {name: hook, namespace: shop}}}", name, group)
 }
 
+func noQuota(of, amount string) string {
+	return fmt.Sprintf("\n---\n{apiVersion: v1, kind: ResourceQuota, metadata: {name: q, namespace: shop}, spec: {hard: {%s: '%s'}}}", of, amount)
+}
+
 // closedEgress writes a policy that lets leave pods with some labels only what rules say.
 func closedEgress(labels, rules string) string {
 	return fmt.Sprintf("\n---\n{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: out, namespace: shop}, spec: {policyTypes: [Egress], podSelector: {matchLabels: {%s}}, egress: [%s]}}\n", labels, rules)
@@ -157,6 +161,14 @@ var pathCases = []kindCase{
 	{EscapeHostWrite, deploy("web", "runtimeClassName: gvisor\n      "+at("/etc"), mounted), "container app of Deployment shop/web -> a node of Deployment shop/web, certain", []string{"/etc => /opt/data"}},
 	{EscapeMount, namespaceOf("shop", enforce+"privileged") + deploy("web", "", "securityContext: {privileged: true}"), "container app of Deployment shop/web -> a node of Deployment shop/web, certain",
 		[]string{"~enforce: privileged => enforce: baseline", "~enforce: privileged => enforce: restricted", "privileged: true => privileged: false"}},
+	{DropPolicies, namespaceOf("shop", enforce+"privileged") + admission(deny, noPrivileged, noHostPath, noAdded) + role(true, rule("create", "", "pods"), only("delete", admissionGroup, "validatingadmissionpolicybindings", "pods")),
+		"service account shop/default -> any node, certain", []string{"verbs: [delete] => verbs: [get]", "resourceNames: ['pods'] => resourceNames: ['others']", "~enforce: privileged => enforce: baseline", "resources: [pods], verbs: [create] => resources: [services], verbs: [create]", deny + " => validationActions: [Audit]"}},
+	{DropPolicies, namespaceOf("shop", enforce+"privileged") + admission(deny, noPrivileged, noHostPath, noAdded) + role(true, rule("create", "", "pods"), rule("patch", admissionGroup, "validatingadmissionpolicies")),
+		"service account shop/default -> any node, certain", []string{"verbs: [patch] => verbs: [get]", "policyName: pods => policyName: other"}},
+	{RunAs, role(false, rule("create", "", "pods")) + noQuota("pods", "10"), "own pods in namespace shop -> all service accounts in namespace shop, certain", []string{"~'10' => '0'"}},
+	{RunEscape, namespaceOf("shop", enforce+"privileged") + role(false, rule("create", "", "pods")) + noQuota("count/pods", "1"), "own pods in namespace shop -> any node, certain", []string{"~'1' => '0'"}},
+	{FreeVolume, namespaceOf("shop", enforce+"baseline") + role(false, rule("create", "apps", "statefulsets")) + freeVolume + noQuota("persistentvolumeclaims", "5"), "own pods in namespace shop -> any node, certain", []string{"~'5' => '0'"}},
+	{RunAs, role(false, rule("create", "", "pods")) + strings.Replace(noQuota("pods", "0"), "hard", "scopes: [BestEffort], hard", 1), "own pods in namespace shop -> all service accounts in namespace shop, certain", []string{"~scopes: [BestEffort], => "}},
 	// What a subject may give itself leads on as what it has.
 	{GrantRole, grants(nothing, rule("create", "", "pods")), "service account shop/default -> ClusterRole spare, certain", []string{"verbs: [bind] => verbs: [get]", "[clusterrolebindings] => [roles]"}},
 	{Member, grants(nothing, rule("create", "", "pods")), "ClusterRole spare -> service account shop/default, given", []string{"verbs: [bind] => verbs: [get]"}},

@@ -172,6 +172,9 @@ func (b *builder) sharedRights(v ID, held access.Own) {
 	if with(access.CreateCSR, 1<<access.UpdateApproval|1<<access.ApproveSigners) {
 		b.certificates(v, all)
 	}
+	if with(access.WriteAdmissionPolicies, runs) {
+		b.droppers = append(b.droppers, v)
+	}
 	if with(access.WritePersistentVolumes, runs) {
 		b.hostVolumes = append(b.hostVolumes, v)
 	}

@@ -67,7 +67,7 @@ const told = access.Reported &^ (access.Combined | 1<<access.WildcardAll | 1<<ac
 
 // kindRights are the rights of edges that do not name theirs.
 var kindRights = map[EdgeKind]access.Rights{
-	ChangeWebhooks: 1 << access.WriteWebhooks, ReadByWebhook: 1 << access.WriteWebhooks, ChangePolicies: 1 << access.WriteAdmissionPolicies,
+	DropPolicies: 1 << access.WriteAdmissionPolicies, ChangeWebhooks: 1 << access.WriteWebhooks, ReadByWebhook: 1 << access.WriteWebhooks, ChangePolicies: 1 << access.WriteAdmissionPolicies,
 	HijackAPI: 1 << access.WriteAPIServices, HijackConversion: 1 << access.WriteCRDs, OpenNetwork: 1 << access.WriteNetworkPolicies, KubeletCertificate: 1 << access.ForgeCertificate,
 	RelabelNamespace: 1 << access.BypassPodSecurity, ImpersonateConstrained: 1 << access.ImpersonateConstrained,
 }
