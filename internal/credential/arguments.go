@@ -12,16 +12,24 @@ type arguments struct {
 	count           int
 	sets            bool // it changes settings: a name of one, then its value
 	logsIn          bool
-	hashes          bool // htpasswd -b, of which the last word is the password
+	hashes          bool   // htpasswd -b, of which the last word is the password
+	takes           string // a program that takes secrets as operands
+	operand         operand
+	operands        int // that came behind operand.behind
 }
 
-// secretIn returns where in the next argument a secret begins. Last says that the
-// command ends with it. What the argument looks like is not looked at; see [In].
-func (a *arguments) secretIn(arg string, last bool) (start int, ok bool) {
+// secretIn returns where in the next argument a secret begins, and its type, "" for
+// none. Last says that the command ends with it. What the argument looks like is not
+// looked at; see [In].
+func (a *arguments) secretIn(arg string, last bool) (start int, kind string) {
 	if _, client := clientOf(arg); client || a.count == 0 || moreClients[baseOf(arg)] != nil {
 		a.program = arg
 	}
-	start, ok = a.judge(arg, last)
+	if start, kind = a.judge(arg, last), ByName; start < 0 {
+		if start, kind = a.guess(arg), HighEntropy; start < 0 {
+			start, kind = 0, ""
+		}
+	}
 	switch arg {
 	case "config", "configure", "set":
 		a.sets = true
@@ -29,46 +37,69 @@ func (a *arguments) secretIn(arg string, last bool) (start int, ok bool) {
 		a.logsIn = true
 	}
 	a.hashes = a.hashes || baseOf(a.program) == "htpasswd" && isOptions(arg) && strings.Contains(arg, "b")
+	a.follow(arg)
 	a.before = arg
 	a.count++
-	return start, ok
+	return start, kind
 }
 
-func (a *arguments) judge(arg string, last bool) (start int, ok bool) {
+// judge returns where a secret begins by what stands before it; -1 for none.
+func (a *arguments) judge(arg string, last bool) int {
 	if start, ok := passwordIn(a.program, a.before, arg); ok {
-		return start, true
+		return start
 	}
-	if name, value, ok := strings.Cut(arg, "="); ok && run(strings.TrimLeft(name, "-"), isDotted) == len(strings.TrimLeft(name, "-")) && Named(strings.TrimLeft(name, "-"), value) {
-		return len(name) + 1, true
+	name, value, ok := strings.Cut(arg, "=")
+	bare := strings.TrimLeft(name, "-")
+	assigns := ok && run(bare, isDotted) == len(bare)
+	if assigns && (Named(bare, value) || (bare == "Dsonar.login" || bare == "secret_id") && isLiteral(value) && !looksLikeName(value)) {
+		return len(name) + 1
 	}
 	if start, ok := headerSecret(arg); ok {
-		return start, true
+		return start
 	}
 	if rest, ok := strings.CutPrefix(arg, "pass:"); ok && strings.HasPrefix(a.before, "-pass") && isLiteralPassword(rest) {
-		return len("pass:"), true
+		return len("pass:")
+	}
+	if start := a.operandSecret(arg, assigns); start >= 0 {
+		return start
 	}
 	switch {
 	case a.count == 0:
-	case a.hashes && last && !isOptions(arg):
-		return 0, isLiteralPassword(arg)
-	case a.sets && !isOptions(a.before) && len(a.before) <= longestName:
-		return 0, Named(a.before, arg)
-	case isOptions(a.before) && len(a.before) == 2, a.logsIn && (a.before == "login" || a.before == "auth"):
-		return 0, isRandomWord(arg)
-	case isOptions(arg) && strings.IndexByte("pP", arg[1]) >= 0:
-		return 2, isRandomWord(arg[2:])
+	case a.hashes && last && !isOptions(arg) && isLiteralPassword(arg):
+		return 0
+	case a.sets && !isOptions(a.before) && len(a.before) <= longestName && Named(a.before, arg):
+		return 0
 	}
-	return 0, false
+	return -1
+}
+
+// guess returns where what can only have been made by a machine begins in an argument,
+// where nothing says what it is; -1 for none.
+func (a *arguments) guess(arg string) int {
+	switch {
+	case a.count == 0:
+		return -1
+	case isOptions(a.before) && len(a.before) == 2, a.logsIn && (a.before == "login" || a.before == "auth" || a.before == "token"):
+		if generated(arg, 12) {
+			return 0
+		}
+	case isOptions(arg) && strings.IndexByte("pP", arg[1]) >= 0 && generated(arg[2:], 12):
+		return 2
+	}
+	if name, value, ok := strings.Cut(arg, "="); ok && strings.Trim(value, "=") != "" {
+		if bare := strings.TrimLeft(name, "-"); run(bare, isDotted) == len(bare) && !notNamed(bare) && generated(value, 16) {
+			return len(name) + 1
+		}
+		return -1
+	}
+	if generated(arg, 16) {
+		return 0
+	}
+	return -1
 }
 
 // isOptions reports whether an argument is one or more options of one letter.
 func isOptions(arg string) bool { return len(arg) > 1 && arg[0] == '-' && arg[1] != '-' }
-
-// isRandomWord reports whether what an option takes cannot be anything but a secret, or
-// the name of something that a machine made.
-func isRandomWord(arg string) bool {
-	return looksRandom(arg) && isLiteral(arg) && !strings.ContainsAny(arg, "/.:,=$@")
-}
 
 // headerSecret finds the secret in an argument that is a header with its value, or an
 // option that sets one.
@@ -89,12 +120,11 @@ func headerSecret(arg string) (start int, ok bool) {
 func redactWords(words []string, skip, depth int) (shown, credentials []string) {
 	var a arguments
 	for i, arg := range words {
-		_, ok := a.secretIn(arg, i == len(words)-1)
+		_, found := a.secretIn(arg, i == len(words)-1)
 		if i < skip {
 			continue
 		}
-		found := ByName
-		if ok {
+		if found != "" {
 			arg = Mask
 		} else {
 			arg, found = redactCommand(arg, depth+1)
@@ -182,10 +212,10 @@ func redactScript(line string, depth int) (shown, credential string) {
 		told := c.piped && i+1 < len(commands) && commands[i+1].readsSecret() && c.tells()
 		var a arguments
 		for k, w := range c.words {
-			start, ok := a.secretIn(w.text, k == len(c.words)-1)
+			start, kind := a.secretIn(w.text, k == len(c.words)-1)
 			switch {
-			case ok:
-				replace(w, w.text[:start]+Mask, ByName)
+			case kind != "":
+				replace(w, w.text[:start]+Mask, kind)
 			case told && k > 0 && isTold(w.text):
 				replace(w, Mask, ByName)
 			case strings.ContainsAny(w.text, " \t\n"):

@@ -8,16 +8,16 @@ import (
 // option is one by which a client takes a password.
 type option struct {
 	flag   string
-	joined bool // the value may follow without a space
-	only   bool // and does so always
-	login  bool // the value is user:password
+	joined bool   // the value may follow without a space
+	only   bool   // and does so always
+	behind string // the password stands in the value behind this, as in user:password
 }
 
 // clients are the programs that are run with a password in their arguments, by
 // name. What any program takes behind --password is known by that name.
 var clients = func() map[string][]option {
 	all := map[string][]option{
-		"curl":      {{flag: "-u", joined: true, login: true}, {flag: "--user", login: true}, {flag: "-U", joined: true, login: true}, {flag: "--proxy-user", login: true}},
+		"curl":      {{flag: "-u", joined: true, behind: ":"}, {flag: "--user", behind: ":"}, {flag: "-U", joined: true, behind: ":"}, {flag: "--proxy-user", behind: ":"}},
 		"sshpass":   {{flag: "-p", joined: true}},
 		"redis-cli": {{flag: "-a"}, {flag: "--pass"}},
 	}
@@ -40,17 +40,35 @@ func clientOf(word string) ([]option, bool) {
 
 // moreClients are words of commands that say as much, but are too common to be looked
 // for in files: subcommands, and programs of which people write.
-var moreClients = map[string][]option{
-	"login":         {{flag: "-p"}, {flag: "-t"}}, // docker, podman, helm registry, az, oc
-	"useradd":       {{flag: "-p", joined: true}},
-	"usermod":       {{flag: "-p", joined: true}},
-	"htpasswd":      {},
-	"sqlcmd":        {{flag: "-P", joined: true}},
-	"mosquitto_pub": {{flag: "-P"}},
-	"mosquitto_sub": {{flag: "-P"}},
-	"etcdctl":       {{flag: "--user", login: true}},
-	"unzip":         {{flag: "-P"}},
-}
+var moreClients = func() map[string][]option {
+	all := map[string][]option{
+		"login":         {{flag: "-p"}, {flag: "-t"}}, // docker, podman, helm registry, az, oc
+		"useradd":       {{flag: "-p", joined: true}},
+		"usermod":       {{flag: "-p", joined: true}},
+		"htpasswd":      {},
+		"sqlcmd":        {{flag: "-P", joined: true}},
+		"mosquitto_pub": {{flag: "-P"}},
+		"mosquitto_sub": {{flag: "-P"}},
+		"etcdctl":       {{flag: "--user", joined: true, behind: ":"}},
+		"unzip":         {{flag: "-P"}},
+		"zip":           {{flag: "-P"}},
+		"rar":           {{flag: "-p", joined: true, only: true}, {flag: "-hp", joined: true, only: true}},
+		"twine":         {{flag: "-p"}},
+		"nuget":         {{flag: "-ApiKey"}, {flag: "-Password"}},
+		"push":          {{flag: "-k"}, {flag: "-ApiKey"}}, // dotnet nuget, nuget, dart
+		"source":        {{flag: "-p"}},                    // dotnet nuget add source
+		"openssl":       {{flag: "-k"}, {flag: "-K"}, {flag: "-hmac"}},
+		"secret":        {{flag: "-b"}, {flag: "--body", joined: true}, {flag: "--value", joined: true}, {flag: "--from-literal", joined: true, behind: "="}}, // gh, az, kubectl
+		"put-parameter": {{flag: "--value", joined: true}},                                                                                                    // aws ssm
+		"ssh-keygen":    {{flag: "-N"}, {flag: "-P"}},
+		"ipmitool":      {{flag: "-P"}},
+		"smbclient":     {{flag: "-U", behind: "%"}, {flag: "--user", joined: true, behind: "%"}},
+	}
+	for _, name := range []string{"7z", "7za", "7zr", "7zz", "unrar"} {
+		all[name] = all["rar"][:1]
+	}
+	return all
+}()
 
 func baseOf(word string) string { return word[strings.LastIndexByte(word, '/')+1:] }
 
@@ -65,14 +83,16 @@ func passwordIn(program, before, arg string) (start int, ok bool) {
 	for _, o := range options {
 		value, found := arg, before == o.flag && !o.only && arg[:min(len(arg), 1)] != "-"
 		if !found && o.joined {
-			value, found = strings.CutPrefix(arg, o.flag)
+			if value, found = strings.CutPrefix(arg, o.flag); found && strings.HasPrefix(o.flag, "--") {
+				value, found = strings.CutPrefix(value, "=")
+			}
 		}
 		if !found {
 			continue
 		}
 		value = strings.TrimLeft(value, `"'`)
-		if o.login {
-			user, _, has := strings.Cut(value, ":")
+		if o.behind != "" {
+			user, _, has := strings.Cut(value, o.behind)
 			if !has {
 				continue
 			}

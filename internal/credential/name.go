@@ -160,7 +160,7 @@ func nameOf(name string) naming {
 // wordNames says what one word, in lower case, names.
 func wordNames(word []byte, previous string) naming {
 	switch w := string(word); w {
-	case "pass", "pwd", "pw", "pgpass", "dbpass", "passcode", "accesskey", "secretkey", "privatekey", "userkey", "restuserkey":
+	case "pass", "pwd", "pw", "pgpass", "dbpass", "storepass", "keypass", "srcstorepass", "srckeypass", "deststorepass", "destkeypass", "adminpass", "rootpass", "bindpass", "passcode", "accesskey", "secretkey", "privatekey", "userkey", "restuserkey":
 		return namesSecret
 	case "credential", "credentials", "creds", "cred":
 		return namesReference

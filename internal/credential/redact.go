@@ -17,10 +17,13 @@ const Mask = "[redacted]"
 // hidden whole.
 func RedactValue(name, value string) (shown, credential string) {
 	found := In(value)
-	if found == "" && (Named(name, value) || Assigned(value)) {
+	switch {
+	case found != "":
+	case Named(name, value) || Assigned(value):
 		found = ByName
-	}
-	if found == "" {
+	case name != "" && !notNamed(name) && looksRandom(value) && generated(value, shortestInName):
+		found = HighEntropy
+	default:
 		return value, ""
 	}
 	return Mask, found
@@ -54,6 +57,7 @@ func RedactArguments(args []string, entrypoint ...string) (shown, credentials []
 func RedactCommand(line string) (shown, credential string) { return redactCommand(line, 0) }
 
 func redactCommand(line string, depth int) (shown, credential string) {
+	line, credential = hideParts(line)
 	how := declaresVariables(line)
 	if head, name := how.single(line); name != "" && Named(name, line[len(head):]) {
 		return head + " " + Mask, ByName
@@ -63,7 +67,9 @@ func redactCommand(line string, depth int) (shown, credential string) {
 	for rest != "" {
 		space := len(rest) - len(strings.TrimLeft(rest, " \t\r\n"))
 		out.WriteString(rest[:space])
-		rest = rest[space:]
+		if rest = rest[space:]; rest == "" {
+			break
+		}
 		end := strings.IndexAny(rest, " \t\r\n")
 		if end < 0 {
 			end = len(rest)
@@ -85,6 +91,9 @@ func redactCommand(line string, depth int) (shown, credential string) {
 	more, found, list := redactList(shown, depth)
 	if !list {
 		more, found = redactScript(shown, depth)
+	}
+	if found == HighEntropy && Assigned(shown) {
+		found = ByName
 	}
 	if found != "" {
 		shown, credential = more, cmp.Or(credential, found)
