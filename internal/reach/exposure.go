@@ -3,7 +3,6 @@ package reach
 import (
 	"net/netip"
 	"slices"
-	"strings"
 	"sync"
 
 	"ullage.dev/ullage/internal/model"
@@ -227,7 +226,10 @@ func serviceWays(l lead, pod model.PodTemplate) []Way {
 		ways = append(ways, b)
 		if (len(b.Sources) > 0 || b.Answer < way.Answer) && allocatesNodePorts(spec) {
 			nodes := way
-			nodes.Via, nodes.Why = ViaNodePort, append(slices.Clip(way.Why), "the source ranges of the load balancer do not hold for its node ports")
+			nodes.Via = ViaNodePort
+			if !pending(l.Object) {
+				nodes.Why = append(slices.Clip(way.Why), "the source ranges of the load balancer do not hold for its node ports")
+			}
 			ways = append(ways, nodes)
 		}
 	case "NodePort":
@@ -239,85 +241,6 @@ func serviceWays(l lead, pod model.PodTemplate) []Way {
 		ways = append(ways, way)
 	}
 	return ways
-}
-
-// balancerWay says who is in front of a load balancer.
-func balancerWay(w Way) Way {
-	spec := w.Service.Root.Get("spec")
-	w.Via, w.Audience = ViaLoadBalancer, Internet
-	ranges := spec.Get("loadBalancerSourceRanges")
-	for i := range ranges.Children() {
-		if p, err := netip.ParsePrefix(strings.TrimSpace(ranges.At(i).Str())); err == nil { // spaces are legal here
-			w.Sources = append(w.Sources, p.Masked())
-		}
-	}
-	if len(w.Sources) == 0 && strings.TrimSpace(w.Service.Root.Dig("metadata", "annotations", rangesAnnotation).Str()) != "" {
-		w.Answer = min(w.Answer, Maybe)
-		w.Why = append(w.Why, "an annotation limits who may come, which not every load balancer heeds")
-	}
-	switch {
-	case internalBalancer(w.Service.Root.Get("metadata").Get("annotations")):
-		w.Audience = Private
-		w.Why = append(w.Why, "an annotation makes the load balancer internal")
-	case privateAddresses(w.Service.Root.Dig("status", "loadBalancer", "ingress"), "ip"):
-		w.Audience = Private
-		w.Why = append(w.Why, "the load balancer has private addresses only")
-	case len(w.Sources) > 0 && !slices.ContainsFunc(w.Sources, isPublic):
-		w.Audience = Private
-		w.Why = append(w.Why, "the load balancer lets in private addresses only")
-	default:
-		return w
-	}
-	if len(w.Sources) == 0 && allocatesNodePorts(spec) { // with ranges they are a way of their own
-		w.Audience = Nodes
-		w.Why = append(w.Why, "its node ports are open on every node")
-	}
-	return w
-}
-
-// allocatesNodePorts reports whether a load balancer has node ports, which every
-// node opens to everybody.
-func allocatesNodePorts(spec *tree.Node) bool {
-	return !spec.Get("allocateLoadBalancerNodePorts").False()
-}
-
-// rangesAnnotation is what spec.loadBalancerSourceRanges was before it was a field.
-// Controllers of clouds read it still where the field is empty; kube-proxy does not.
-const rangesAnnotation = "service.beta.kubernetes.io/load-balancer-source-ranges"
-
-// internalAnnotations, with these values, make a load balancer that the internet
-// does not reach.
-var internalAnnotations = map[string][]string{
-	"service.beta.kubernetes.io/aws-load-balancer-internal":          {"true", "0.0.0.0/0"},
-	"service.beta.kubernetes.io/aws-load-balancer-scheme":            {"internal"},
-	"networking.gke.io/load-balancer-type":                           {"Internal"},
-	"cloud.google.com/load-balancer-type":                            {"Internal"},
-	"service.beta.kubernetes.io/azure-load-balancer-internal":        {"true"},
-	"service.beta.kubernetes.io/openstack-internal-load-balancer":    {"true"},
-	"service.beta.kubernetes.io/oci-load-balancer-internal":          {"true"},
-	"service.beta.kubernetes.io/do-loadbalancer-network":             {"INTERNAL"},
-	"service.kubernetes.io/ibm-load-balancer-cloud-provider-ip-type": {"private"},
-}
-
-func internalBalancer(annotations *tree.Node) bool {
-	for i := range annotations.Children() {
-		if n := &annotations.Children()[i]; slices.Contains(internalAnnotations[n.Key()], n.Str()) {
-			return true
-		}
-	}
-	return false
-}
-
-// privateAddresses reports whether entries have addresses under a key, all of
-// them private.
-func privateAddresses(list *tree.Node, key string) bool {
-	for i := range list.Children() {
-		a, err := netip.ParseAddr(list.At(i).Get(key).Str())
-		if err != nil || isPublic(netip.PrefixFrom(a, a.BitLen())) {
-			return false
-		}
-	}
-	return list.Len() > 0
 }
 
 // localRanges are those of no use on the internet.

@@ -1,6 +1,7 @@
 package reach
 
 import (
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -152,6 +153,7 @@ type attached struct {
 	Answer   Answer
 	why      []string
 	audience Audience
+	sources  []netip.Prefix  // that are let in; nil for all
 	gateways []*model.Object // that were read
 }
 
@@ -162,6 +164,7 @@ func (x *Exposure) addRoute(o *model.Object) {
 		a = x.attach(o, kind.protocols)
 	} else if o.Key.Kind == "Ingress" {
 		a.audience, a.why = ingressAudience(o)
+		x.limitSources(o, &a)
 	}
 	for _, b := range Backends(o) {
 		if weight, ok := o.Root.Follow(b.Path[:len(b.Path)-1]).Get("weight").Int(); ok && weight == 0 {
@@ -186,12 +189,74 @@ func ingressAudience(o *model.Object) (Audience, []string) {
 	switch {
 	case class == "alb" && scheme == "":
 		return Private, []string{"the load balancer is internal, as nothing sets its scheme"}
+	case class == "tailscale" && o.Annotation("tailscale.com/funnel") != "true":
+		return Private, []string{"it is in a tailnet only, as no annotation opens a funnel"}
 	case scheme == "internal", class == "gce-internal", o.Annotation("appgw.ingress.kubernetes.io/use-private-ip") == "true":
 		return Private, []string{"its class or an annotation makes the load balancer internal"}
 	case privateAddresses(o.Root.Dig("status", "loadBalancer", "ingress"), "ip"):
 		return Private, []string{"it has private addresses only"}
 	}
 	return Internet, nil
+}
+
+// sourceAnnotations limit who may come by an Ingress, to ranges with commas between,
+// in controllers with these names and classes.
+var sourceAnnotations = []struct {
+	key   string
+	heeds []string
+}{
+	{"nginx.ingress.kubernetes.io/whitelist-source-range", []string{"nginx", "k8s.io/ingress-nginx"}},
+	{"nginx.ingress.kubernetes.io/allowlist-source-range", []string{"nginx", "k8s.io/ingress-nginx"}},
+	{"alb.ingress.kubernetes.io/inbound-cidrs", []string{"alb", "ingress.k8s.aws/alb"}},
+	{"haproxy.org/whitelist", []string{"haproxy", "haproxy.org/ingress-controller/haproxy"}},
+	{"haproxy.org/allow-list", []string{"haproxy", "haproxy.org/ingress-controller/haproxy"}},
+	{"haproxy-ingress.github.io/allowlist-source-range", []string{"haproxy", "haproxy-ingress.github.io/controller"}},
+	{"haproxy-ingress.github.io/whitelist-source-range", []string{"haproxy", "haproxy-ingress.github.io/controller"}},
+}
+
+// limitSources notes the ranges to which an annotation limits an Ingress. Where its
+// controller may not heed that, or not all of it is understood, it is a doubt.
+func (x *Exposure) limitSources(o *model.Object, a *attached) {
+	class := ingressClass(o)
+	controller := class
+	if c := x.snapshot.Get(model.Key{Cluster: o.Key.Cluster, GroupKind: model.IngressClassKind, Name: class}); c != nil {
+		controller = c.Root.Dig("spec", "controller").Str()
+	}
+	for _, s := range sourceAnnotations {
+		text := o.Annotation(s.key)
+		if strings.TrimSpace(text) == "" {
+			continue
+		}
+		ranges, ok := commaRanges(text)
+		known := slices.Contains(s.heeds, class) || slices.Contains(s.heeds, controller)
+		if !ok || !known || o.Annotation("alb.ingress.kubernetes.io/security-groups") != "" {
+			a.Answer = min(a.Answer, Maybe)
+			a.why = append(a.why, "an annotation limits who may come, which its controller may not heed")
+			continue
+		}
+		a.sources = append(a.sources, ranges...)
+		if !slices.ContainsFunc(a.sources, isPublic) {
+			a.audience = Private
+			a.why = append(a.why, "an annotation lets in private addresses only")
+		}
+	}
+}
+
+// commaRanges reads ranges and addresses with commas between.
+func commaRanges(text string) ([]netip.Prefix, bool) {
+	var ranges []netip.Prefix
+	for part := range strings.SplitSeq(text, ",") {
+		part = strings.TrimSpace(part)
+		p, err := netip.ParsePrefix(part)
+		if addr, bad := netip.ParseAddr(part); bad == nil {
+			p, err = netip.PrefixFrom(addr, addr.BitLen()), nil
+		}
+		if err != nil {
+			return nil, false
+		}
+		ranges = append(ranges, p.Masked())
+	}
+	return ranges, true
 }
 
 func ingressClass(o *model.Object) string {
@@ -407,7 +472,7 @@ func (x *Exposure) routeWays(l lead, pod model.PodTemplate) []Way {
 			ways[i].Ports = ways[i].Ports.union(ports)
 			continue
 		}
-		w := Way{Via: r.via, Audience: r.audience, Object: r.object, Node: r.backend.Node, Service: l.Object, Ports: ports, Answer: min(r.attached.Answer, r.granted), Why: slices.Clone(r.why)}
+		w := Way{Via: r.via, Audience: r.audience, Sources: r.sources, Object: r.object, Node: r.backend.Node, Service: l.Object, Ports: ports, Answer: min(r.attached.Answer, r.granted), Why: slices.Clone(r.why)}
 		if len(r.gateways) > 0 {
 			w.Gateway = r.gateways[0]
 		}

@@ -30,6 +30,9 @@ func told(t *testing.T, closed bool, text string) string {
 			if e.From != nil {
 				line += fmt.Sprint(" from ", len(e.From))
 			}
+			if (e.Via == ViaIngress || e.Via == ViaGateway) && e.Sources != nil && e.Audience == Internet {
+				line += fmt.Sprint(" of ", len(e.Sources))
+			}
 			if e.Node == nil {
 				line += " without a place"
 			}
@@ -49,6 +52,12 @@ func TestWaysIn(t *testing.T) {
 	toGateway := "parentRefs: [{name: gw, namespace: edge}]"
 	clusterIP := svc("web", "ports: [{port: 80, targetPort: http}]")
 	ingress := object("networking.k8s.io/v1", "Ingress", "shop", "in", "spec: {rules: [{http: {paths: [{path: /, pathType: Prefix, backend: {service: {name: web, port: {number: 80}}}}]}}]}")
+	annotated := func(annotations string) string {
+		return strings.Replace(svc("web", "type: LoadBalancer, allocateLoadBalancerNodePorts: false, ports: [{port: 80}]"), "namespace: shop}", "namespace: shop, annotations: {"+annotations+"}}", 1)
+	}
+	limited := func(class, annotations string) string {
+		return strings.NewReplacer("namespace: shop}", "namespace: shop, annotations: {"+annotations+"}}", "spec: {", "spec: {ingressClassName: "+class+", ").Replace(ingress)
+	}
 	deny := netpol("shop", "deny", "podSelector: {}, policyTypes: [Ingress]")
 	controller := strings.Replace(pod("edge", "ctl", "app: ctl", ""), "image: a", "image: registry.example/ingress-nginx/controller:v1", 1)
 	front := object("v1", "Service", "edge", "ctl", "spec: {type: LoadBalancer, selector: {app: ctl}, ports: [{port: 80}]}")
@@ -77,6 +86,13 @@ func TestWaysIn(t *testing.T) {
 		{"a balancer for some of the internet, with spaces", web + svc("web", "type: LoadBalancer, allocateLoadBalancerNodePorts: false, loadBalancerSourceRanges: [10.0.0.0/8, \" 203.0.113.0/24 \"], ports: [{port: 80}]"), "LoadBalancer internet yes TCP 80"},
 		{"a balancer for some of the internet", web + svc("web", "type: LoadBalancer, allocateLoadBalancerNodePorts: false, loadBalancerSourceRanges: [203.0.113.0/24], ports: [{port: 80}]"), "LoadBalancer internet yes TCP 80"},
 		{"a balancer with private addresses", web + svc("web", "type: LoadBalancer, allocateLoadBalancerNodePorts: false, ports: [{port: 80}]") + "status: {loadBalancer: {ingress: [{ip: 10.1.2.3}]}}\n", "LoadBalancer private yes TCP 80"},
+		{"a balancer of AWS without a scheme", web + svc("web", "type: LoadBalancer, loadBalancerClass: service.k8s.aws/nlb, allocateLoadBalancerNodePorts: false, ports: [{port: 80}]"), "LoadBalancer private yes TCP 80"},
+		{"a balancer of AWS by its type", web + annotated("service.beta.kubernetes.io/aws-load-balancer-type: external"), "LoadBalancer private yes TCP 80"},
+		{"a balancer of AWS for the internet", web + annotated("service.beta.kubernetes.io/aws-load-balancer-type: external, service.beta.kubernetes.io/aws-load-balancer-scheme: internet-facing"), "LoadBalancer internet yes TCP 80"},
+		{"a balancer of AWS's older controller", web + annotated("service.beta.kubernetes.io/aws-load-balancer-type: nlb"), "LoadBalancer internet yes TCP 80"},
+		{"a balancer in a tailnet", web + svc("web", "type: LoadBalancer, loadBalancerClass: tailscale, allocateLoadBalancerNodePorts: false, ports: [{port: 80}]"), "LoadBalancer private yes TCP 80"},
+		{"a balancer that waits for an address", web + strings.Replace(svc("web", "type: LoadBalancer, ports: [{port: 80}]"), "namespace: shop}", "namespace: shop, uid: u}", 1) + "status: {loadBalancer: {}}\n", "LoadBalancer internet maybe none/TCP 80; NodePort nodes yes TCP 80"},
+		{"a balancer of a file that was dumped", web + svc("web", "type: LoadBalancer, ports: [{port: 80}]") + "status: {loadBalancer: {}}\n", "LoadBalancer internet yes TCP 80"},
 		{"node port", web + svc("web", "type: NodePort, ports: [{port: 80}]"), "NodePort nodes yes TCP 80"},
 		{"external addresses", web + svc("web", "externalIPs: [192.0.2.1], ports: [{port: 80}]"), "ExternalIP nodes yes TCP 80"},
 		{"an external name", web + object("v1", "Service", "shop", "web", "spec: {type: ExternalName, externalName: a.example, selector: {app: web}}"), ""},
@@ -87,6 +103,13 @@ func TestWaysIn(t *testing.T) {
 		{"an Ingress by another port", web + clusterIP + strings.Replace(ingress, "number: 80", "number: 81", 1), "Ingress internet no none"},
 		{"a default backend", web + clusterIP + object("networking.k8s.io/v1", "Ingress", "shop", "in", "spec: {defaultBackend: {service: {name: web, port: {number: 80}}}}"), "Ingress internet yes TCP 8080"},
 		{"an internal class", web + clusterIP + strings.Replace(ingress, "spec: {", "spec: {ingressClassName: alb, ", 1), "Ingress private yes TCP 8080"},
+		{"an Ingress of a tailnet", web + clusterIP + strings.Replace(ingress, "spec: {", "spec: {ingressClassName: tailscale, ", 1), "Ingress private yes TCP 8080"},
+		{"an Ingress with a funnel", web + clusterIP + limited("tailscale", "tailscale.com/funnel: \"true\""), "Ingress internet yes TCP 8080"},
+		{"an Ingress for private addresses", web + clusterIP + limited("nginx", "nginx.ingress.kubernetes.io/whitelist-source-range: \"10.0.0.0/8, 192.168.1.1\""), "Ingress private yes TCP 8080"},
+		{"an Ingress for an office", web + clusterIP + limited("alb", "alb.ingress.kubernetes.io/scheme: internet-facing, alb.ingress.kubernetes.io/inbound-cidrs: 203.0.113.0/24"), "Ingress internet yes TCP 8080 of 1"},
+		{"an Ingress with security groups of its own", web + clusterIP + limited("alb", "alb.ingress.kubernetes.io/scheme: internet-facing, alb.ingress.kubernetes.io/security-groups: sg-1, alb.ingress.kubernetes.io/inbound-cidrs: 203.0.113.0/24"), "Ingress internet maybe none/TCP 8080"},
+		{"an Ingress with another's limit", web + clusterIP + limited("traefik", "nginx.ingress.kubernetes.io/whitelist-source-range: 10.0.0.0/8"), "Ingress internet maybe none/TCP 8080"},
+		{"an Ingress with a limit that is none", web + clusterIP + limited("nginx", "nginx.ingress.kubernetes.io/whitelist-source-range: office"), "Ingress internet maybe none/TCP 8080"},
 		{"an Ingress whose controller is not known", web + clusterIP + ingress + netpol("shop", "some", "podSelector: {}, ingress: [{from: [{namespaceSelector: {}}], ports: [{port: 8080}]}]"), "Ingress internet maybe none/TCP 8080"},
 		{"policies that let nobody in", web + clusterIP + ingress + deny, "Ingress internet no none"},
 		{"a controller that policies let in", web + clusterIP + ingress + controller + front + netpol("shop", "ctl", "podSelector: {}, ingress: [{from: [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: edge}}}]}]"),
