@@ -165,7 +165,7 @@ func enforced(namespace *tree.Node, latest int) (restricts bool, minor int, labe
 	label = labels.Get("pod-security.kubernetes.io/enforce")
 	minor = latest
 	if v, ok := strings.CutPrefix(labels.Get("pod-security.kubernetes.io/enforce-version").Str(), "v1."); ok {
-		if n, err := strconv.Atoi(v); err == nil && strconv.Itoa(n) == v { // else the latest one, as the API server has it
+		if n, err := strconv.Atoi(v); err == nil && n >= 0 && strconv.Itoa(n) == v { // else the latest one, as the API server has it
 			minor = min(n, latest)
 		}
 	}
