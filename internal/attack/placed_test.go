@@ -4,6 +4,10 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"ullage.dev/ullage/internal/access"
+	"ullage.dev/ullage/internal/model"
+	"ullage.dev/ullage/internal/reach"
 )
 
 const pinned = `
@@ -40,6 +44,33 @@ func TestMeetings(t *testing.T) {
 		switch {
 		case at < 0 && c.want != "", at >= 0 && told[at] != c.edge+", "+c.want:
 			t.Errorf("%s: want %q of %s in\n%s", c.name, c.want, c.edge, strings.Join(told, "\n"))
+		}
+	}
+}
+
+// TestPlacedAnew holds that pods are looked for again when what made them changes,
+// where the uid alone says whose they are.
+func TestPlacedAnew(t *testing.T) {
+	yaml := strings.Replace(liveYAML, "{apiVersion: apps/v1, kind: Deployment, name: live, uid: d1, controller: true}", "{apiVersion: apps/v1, kind: Deployment, name: other, uid: d1, controller: true}", 1)
+	for _, change := range [][2]string{
+		{"namespace: a, uid: d1}", "namespace: a, uid: d2}"},
+		{"name: other, uid: d1", "name: other, uid: d2"},
+		{"uid: r1, ownerReferences", "uid: r2, ownerReferences"},
+	} {
+		g := graphOf(t, true, parse(t, yaml)...)
+		text := strings.Replace(yaml, change[0], change[1], 1)
+		want := graphOf(t, true, parse(t, text)...)
+		before := g.told()
+		var changes []model.Change
+		for _, o := range want.snapshot.All() {
+			if old := g.snapshot.Get(o.Key); old == nil || old.Root.Hash() != o.Root.Hash() {
+				changes = append(changes, model.Change{Key: o.Key, Object: o})
+			}
+		}
+		s := g.snapshot.With(changes...)
+		got := g.Rebuild(s, reach.New(s), access.New(s)).told()
+		if len(changes) != 1 || slices.Equal(before, want.told()) || !slices.Equal(got, want.told()) {
+			t.Errorf("%s, %d changes: %q, want %q", change[1], len(changes), got, want.told())
 		}
 	}
 }
