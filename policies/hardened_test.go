@@ -51,6 +51,8 @@ spec:
           allowPrivilegeEscalation: false
           readOnlyRootFilesystem: true
           capabilities: {drop: [ALL]}
+        volumeMounts: [{name: data, mountPath: /data, readOnly: true}]
+      volumes: [{name: data, emptyDir: {sizeLimit: 1Gi}}]
 `
 
 // TestOneFaultIsOneFinding breaks the hardened workload in one place at a time:
@@ -86,8 +88,8 @@ func TestOneFaultIsOneFinding(t *testing.T) {
 		{"spec.template.spec.securityContext.seccompProfile", nil, []string{"seccomp-profile"}},
 		{"spec.template.spec.securityContext.appArmorProfile.type", "Unconfined", []string{"pod-apparmor-unconfined"}},
 		{"spec.template.spec.shareProcessNamespace", true, []string{"share-process-namespace"}},
-		{"spec.template.spec.volumes", []any{map[string]any{"name": "sock", "hostPath": map[string]any{"path": "/run/containerd/containerd.sock"}}}, []string{"runtime-socket"}},
-		{"spec.template.spec.volumes", []any{map[string]any{"name": "root", "hostPath": map[string]any{"path": "/"}}}, []string{"host-path-sensitive"}},
+		{"spec.template.spec.volumes", []any{map[string]any{"name": "data", "hostPath": map[string]any{"path": "/run/containerd/containerd.sock"}}}, []string{"runtime-socket"}},
+		{"spec.template.spec.volumes", []any{map[string]any{"name": "data", "hostPath": map[string]any{"path": "/"}}}, []string{"host-path-sensitive"}},
 		{"spec.template.spec.volumes", []any{map[string]any{"name": "data", "hostPath": map[string]any{"path": "/srv/web"}}}, []string{"host-path"}},
 		{"spec.template.spec.volumes", []any{map[string]any{"name": "data", "gitRepo": map[string]any{"repository": "https://git.example/web.git"}}}, []string{"gitrepo-volume"}},
 	} {

@@ -76,10 +76,13 @@ func TestDefaultClass(t *testing.T) {
 	const class = "---\napiVersion: storage.k8s.io/v1\nkind: StorageClass\nmetadata: {name: %s, annotations: {storageclass.kubernetes.io/is-default-class: \"true\"}}\nprovisioner: disk.csi.azure.com\n"
 	for _, c := range []struct{ more, classes, want, reason string }{
 		{"", fmt.Sprintf(class, "a"), "a", "Azure encrypts all managed disks"},
-		{"", fmt.Sprintf(class, "a") + fmt.Sprintf(class, "b"), "", "the claim names no class, and no default class was read"},
+		{"", fmt.Sprintf(class, "a") + fmt.Sprintf(class, "b"), "", "the claim names no class, and 2 are marked as the default: it gets the newest, and which one that is was not read"},
+		{"", "", "", "the claim names no class, and no default class was read"},
 		{", storageClassName: ''", fmt.Sprintf(class, "a"), "", "the claim waits for a volume that is made by hand"},
 		{", storageClassName: gone", fmt.Sprintf(class, "a"), "gone", "StorageClass gone was not read"},
 		{", volumeName: pv", fmt.Sprintf(class, "a"), "", "PersistentVolume pv was not read"},
+		{", volumeName: pv", "---\napiVersion: v1\nkind: PersistentVolume\nmetadata: {name: pv}\nspec: {claimRef: {namespace: shop, name: other}, nfs: {server: s, path: /e}}\n", "",
+			"PersistentVolume pv is reserved for another claim, or for one of this name that is gone"},
 	} {
 		v := find(t, view(t, true, fmt.Sprintf(claim, c.more)+c.classes), KindClaim, "c")
 		if v.Claim.ClassName != c.want || v.Encryption.Reason != c.reason {

@@ -2,6 +2,7 @@ package storage
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -240,12 +241,17 @@ func (b *builder) noClass(v *Volume) string {
 	switch c := v.Claim; {
 	case c.Node == nil:
 		return "the claim was not read"
+	case c.VolumeName != "" && b.s.Get(model.Key{Cluster: v.Object.Key.Cluster, GroupKind: model.PersistentVolumeKind, Name: c.VolumeName}) != nil:
+		return "PersistentVolume " + c.VolumeName + " is reserved for another claim, or for one of this name that is gone"
 	case c.VolumeName != "":
 		return "PersistentVolume " + c.VolumeName + " was not read"
 	case c.ClassName != "":
 		return "StorageClass " + c.ClassName + " was not read"
 	case c.Node.Dig("spec", "storageClassName").Is(tree.String):
 		return "the claim waits for a volume that is made by hand"
+	}
+	if n := len(b.defaults); n > 1 {
+		return fmt.Sprintf("the claim names no class, and %d are marked as the default: it gets the newest, and which one that is was not read", n)
 	}
 	return "the claim names no class, and no default class was read"
 }

@@ -101,6 +101,8 @@ func originOf(id ID, p *Persistent) origin {
 		return export(server, at)
 	case p.Driver == "nfs.csi.k8s.io":
 		return p.csiExport()
+	case p.Driver == "smb.csi.k8s.io":
+		return p.csiShare()
 	case p.Driver == "efs.csi.aws.com" && p.Handle != "":
 		return fileSystem(p.Handle)
 	case p.Handle != "":
@@ -123,6 +125,17 @@ func (p *Persistent) csiExport() origin {
 		return origin{name: p.Driver + " " + p.Handle, medium: p.Driver + " " + p.Handle, path: "/"}
 	}
 	return export(server, path.Join(share, attribute(attributes, "subdir")))
+}
+
+// csiShare is csiExport for the SMB driver.
+func (p *Persistent) csiShare() origin {
+	attributes := p.Object.Root.Dig("spec", "csi", "volumeAttributes")
+	server, share, ok := strings.Cut(strings.Trim(strings.ReplaceAll(attribute(attributes, "source"), `\`, "/"), "/"), "/")
+	if !ok {
+		return origin{name: p.Driver + " " + p.Handle, medium: p.Driver + " " + p.Handle, path: "/"}
+	}
+	at := path.Join("/", share, attribute(attributes, "subdir"))
+	return origin{"smb //" + server + at, "smb " + server, at}
 }
 
 // attribute returns an attribute of a volume, whose name is the same in any case.

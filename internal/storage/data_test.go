@@ -20,6 +20,7 @@ type piece struct {
 // write writes the objects of a piece and returns the ID of its volume.
 func (p piece) write(r *rand.Rand, i int) (string, ID) {
 	name := fmt.Sprintf("w%d", i)
+	one := func(of ...string) string { return of[r.IntN(len(of))] }
 	mounting := func(volume string) string {
 		return strings.Replace(pod(name, "a", "{name: v, mountPath: /m}", volume), "metadata: {", "metadata: {namespace: "+p.namespace+", ", 1)
 	}
@@ -39,6 +40,9 @@ func (p piece) write(r *rand.Rand, i int) (string, ID) {
 		return claimed("hostPath: {path: " + p.path + "}")
 	case p.medium == "node":
 		return mounting("{name: v, hostPath: {path: " + p.path + "/}}"), ID{Kind: KindHostPath, Name: p.path}
+	case p.medium == "smb":
+		share, dir, _ := strings.Cut(p.path[1:], "/")
+		return claimed(fmt.Sprintf(`csi: {driver: smb.csi.k8s.io, volumeHandle: h%d, volumeAttributes: {Source: '%s', subDir: '%s'}}`, i, one(`//smb/`, `\\smb\`)+share, one(dir, dir+"/")))
 	case p.medium == "efs":
 		return claimed("csi: {driver: efs.csi.aws.com, volumeHandle: 'fs-1:" + p.path + "'}")
 	}
@@ -92,11 +96,11 @@ func TestMeeting(t *testing.T) {
 	r := rand.New(rand.NewPCG(2, 7))
 	one := func(of ...string) string { return of[r.IntN(len(of))] }
 	nested, apart := 0, 0
-	for round := range 600 {
+	for round := range 800 {
 		text := ""
 		pieces := map[ID][]piece{} // a volume of pods has as many as mount it
 		for i := range 2 + r.IntN(7) {
-			p := piece{one("node", "f", "g", "efs"), one("/srv", "/data"), one("a", "b", "c", "d")}
+			p := piece{one("node", "f", "g", "efs", "smb"), one("/srv", "/data") + one("", "/x"), one("a", "b", "c", "d")}
 			for r.IntN(2) == 0 {
 				p.path += one("/x", "/z", "/xz", "-x")
 			}

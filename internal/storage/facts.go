@@ -110,7 +110,7 @@ func (b *builder) leftBehind(v *Volume) *model.Object {
 	if _, err := fmt.Sscan(v.Name[strings.LastIndexByte(v.Name, '-')+1:], &ordinal); err != nil || !known || set.Key.GroupKind != model.StatefulSetKind {
 		return nil
 	}
-	if ordinal < start+replicas || b.scaled(set) {
+	if ordinal >= start && ordinal < start+replicas || b.scaled(set) {
 		return nil
 	}
 	return set

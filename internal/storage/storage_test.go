@@ -238,7 +238,7 @@ spec: {replicas: 2, selector: {}, ordinals: {start: 1}, template: {spec: {contai
 		{"scaled", claim("c") + mounting("w") + scaler("Deployment", "w"), "c", " ", true},
 		{"another scaled", claim("c") + mounting("w") + scaler("Deployment", "x"), "c", "Deployment/shop/w ", true},
 		{"perhaps scaled", claim("c") + mounting("w"), "c", " ", false},
-		{"before the first", claim("data-db-0") + set, "data-db-0", " ", true},
+		{"before the first", claim("data-db-0") + set, "data-db-0", " StatefulSet/shop/db", true},
 		{"a replica's", claim("data-db-2") + set, "data-db-2", " ", true},
 		{"left behind", claim("data-db-3") + set, "data-db-3", " StatefulSet/shop/db", true},
 		{"left behind, perhaps scaled", claim("data-db-3") + set, "data-db-3", " ", false},
