@@ -203,7 +203,7 @@ func (f *checkFlags) judge(ctx context.Context, p *Program, paths []string) (*ju
 	}
 	f.tellDefault(p, in.Objects)
 	if !f.live() {
-		tellTwice(p, in.Objects)
+		tellTwice(p, in.Objects, true)
 	}
 	plan.readOwn(in)
 	known := model.NewSnapshot(nil, plan.closed, plan.gaps()...) // what is missing, without what is there

@@ -104,7 +104,7 @@ func (in *input) snapshot(cmd *cobra.Command, p *Program, namespaces ...string) 
 		if err != nil {
 			return nil, err
 		}
-		tellTwice(p, read.Objects)
+		tellTwice(p, read.Objects, false)
 		in.declarations, in.loaded = read.Declarations, read
 		// A file that could not be read may hold anything: the world stays open.
 		s = model.NewSnapshot(read.Objects, in.closedWorld() && len(read.Problems) == 0)
