@@ -144,7 +144,12 @@ func (d *decider) decide(r *scan.Result, names []string) *imageAnswer {
 	}
 	subject := vex.SubjectOf(r.Image)
 	for _, name := range names { // of an archive too, by the name that it or somebody else says it has
-		subject.Repositories = append(subject.Repositories, repositoryOf(name))
+		repository := repositoryOf(name)
+		subject.Repositories = append(subject.Repositories, repository)
+		tagged, _, _ := strings.Cut(name, "@")
+		if tag, ok := strings.CutPrefix(tagged, repository+":"); ok {
+			subject.Tags = append(subject.Tags, tag)
+		}
 	}
 	found, unused := r.Vulnerabilities.Apply(subject, d.statements)
 	for _, u := range unused {

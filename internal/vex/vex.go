@@ -157,7 +157,7 @@ func digest(algorithm, value string) string {
 
 // SubjectOf is what statements are held against for an image.
 func SubjectOf(img *image.Image) *vuln.Subject {
-	s := &vuln.Subject{Packages: make([]purl.URL, len(img.Packages))}
+	s := &vuln.Subject{Packages: make([]purl.URL, len(img.Packages)), Platform: img.Platform}
 	if img.Repository != "" {
 		s.Repositories = []string{img.Repository}
 	}

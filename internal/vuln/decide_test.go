@@ -30,7 +30,7 @@ func TestApply(t *testing.T) {
 	result := &Result{Matches: []Match{
 		{Package: 0, ID: "CVE-1", Aliases: []string{"GHSA-1"}}, {Package: 1, ID: "CVE-1"}, {Package: 2, ID: "CVE-2"},
 	}, NoData: []string{"x"}}
-	subject := &Subject{Digests: []string{digest}, Repositories: []string{"registry.example/shop/web"}, Packages: packages}
+	subject := &Subject{Digests: []string{digest}, Repositories: []string{"registry.example/shop/web"}, Tags: []string{"1"}, Platform: "linux/arm64/v8", Packages: packages}
 	of := func(text string, parts ...string) Product {
 		p := Product{Components: parsed(t, parts...)}
 		if text != "" {
@@ -57,6 +57,13 @@ func TestApply(t *testing.T) {
 		{"the whole image by purl", Statement{Vulnerability: "CVE-1", Status: SaidNotAffected, Products: []Product{of("pkg:oci/web@sha256:aa?repository_url=other.example")}}, "0 1", ""},
 		{"by repository", Statement{Vulnerability: "CVE-1", Status: SaidNotAffected, Products: []Product{of("pkg:oci/web?repository_url=registry.example/shop")}}, "0 1", ""},
 		{"by another repository", Statement{Vulnerability: "CVE-1", Status: SaidNotAffected, Products: []Product{of("pkg:oci/web?repository_url=registry.example/bank")}}, "", "no product of it is this image or in it"},
+		{"its tag", Statement{Vulnerability: "CVE-1", Status: SaidNotAffected, Products: []Product{of("pkg:oci/web?repository_url=registry.example/shop/web&tag=1")}}, "0 1", ""},
+		{"another tag", Statement{Vulnerability: "CVE-1", Status: SaidNotAffected, Products: []Product{of("pkg:oci/web?repository_url=registry.example/shop/web&tag=2")}}, "", "it is of the tag 2"},
+		{"its platform", Statement{Vulnerability: "CVE-1", Status: SaidNotAffected, Products: []Product{of("pkg:oci/web?repository_url=registry.example/shop/web&arch=arm64&os=linux")}}, "0 1", ""},
+		{"another platform of a repository", Statement{Vulnerability: "CVE-1", Status: SaidNotAffected, Products: []Product{of("pkg:oci/web?repository_url=registry.example/shop/web&arch=amd64")}}, "", "it is of the architecture amd64"},
+		{"another platform of an index", Statement{Vulnerability: "CVE-1", Status: SaidNotAffected, Products: []Product{of("pkg:oci/web@sha256:aa?arch=amd64")}}, "", "it is of the architecture amd64"},
+		{"a tag that moved away from a digest", Statement{Vulnerability: "CVE-1", Status: SaidNotAffected, Products: []Product{of("pkg:oci/web@sha256:aa?tag=2")}}, "0 1", ""},
+		{"another variant", Statement{Vulnerability: "CVE-1", Status: SaidNotAffected, Products: []Product{of("pkg:oci/web@sha256:aa?arch=arm64/v9")}}, "", "it is of the architecture arm64/v9"},
 		{"by a name alone", Statement{Vulnerability: "CVE-1", Status: SaidNotAffected, Products: []Product{of("pkg:oci/web")}}, "", "no product of it is this image or in it"},
 		{"another image", Statement{Vulnerability: "CVE-1", Status: SaidNotAffected, Products: []Product{of("pkg:oci/web@sha256:bb")}}, "", "no product of it is this image or in it"},
 		{"another digest of a repository", Statement{Vulnerability: "CVE-1", Status: SaidNotAffected, Products: []Product{{PURL: of("pkg:oci/web?repository_url=registry.example/shop/web").PURL, Digests: []string{"sha256:bb"}}}}, "", "no product of it is this image or in it"},

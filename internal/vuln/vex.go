@@ -49,6 +49,8 @@ type Subject struct {
 	Digests []string // by which the image is known
 	// Repositories are what it may be called: host and path.
 	Repositories []string
+	Tags         []string // that it has there; none: it is not known which
+	Platform     string   // os/architecture[/variant]; "" when not known
 	Packages     []purl.URL
 }
 
@@ -112,6 +114,10 @@ func (a *application) apply(s *Statement) string {
 	for i := range s.Products {
 		p := &s.Products[i]
 		whole := a.isImage(p)
+		if other := a.another(p); whole && other != "" {
+			why = "it is of " + other
+			continue
+		}
 		packages := a.packages(p, whole)
 		if !whole && len(packages) == 0 {
 			continue
@@ -152,6 +158,27 @@ func (a *application) isImage(p *Product) bool {
 	return u.Version == "" && repository != "" && slices.ContainsFunc(a.subject.Repositories, func(known string) bool {
 		return repository == known || strings.TrimSuffix(repository, "/")+"/"+u.Name == known
 	})
+}
+
+// another returns what a product of an image is narrowed down to that the image is not
+// known to be: a tag, unless a digest says which image is meant, or a platform; "" for nothing.
+func (a *application) another(p *Product) string {
+	u := &p.PURL
+	if u.Type != "oci" && u.Type != "docker" {
+		return ""
+	}
+	system, architecture, _ := strings.Cut(a.subject.Platform, "/")
+	if want := u.Get("os"); want != "" && want != system {
+		return "the operating system " + want
+	}
+	base, _, _ := strings.Cut(architecture, "/")
+	if want := u.Get("arch"); want != "" && want != architecture && want != base {
+		return "the architecture " + want
+	}
+	if want := u.Get("tag"); want != "" && u.Version == "" && len(p.Digests) == 0 && !slices.Contains(a.subject.Tags, want) {
+		return "the tag " + want
+	}
+	return ""
 }
 
 // packages returns those that a product is or names in itself: its components where
