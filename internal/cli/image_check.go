@@ -24,6 +24,7 @@ type imageRules struct {
 	wanted  bool
 	profile string
 	rules   []word
+	fails   bool // --fail-on was given
 }
 
 func (f *imageRules) flags(flags *pflag.FlagSet) {
@@ -39,7 +40,27 @@ func (f *imageRules) validate(flags *pflag.FlagSet) error {
 			return errors.New("--" + name + " goes with --check")
 		}
 	}
+	f.fails = flags.Changed("fail-on")
 	return nil
+}
+
+// findingsFailOn is what --fail-on asks of findings: the least of the severities that it
+// names alone. Its other words are of vulnerabilities: without a severity no finding
+// fails.
+func findingsFailOn(failOn string) string {
+	least := "never"
+	var lowest model.Severity
+	for text := range strings.SplitSeq(failOn, ",") {
+		var severity model.Severity
+		text = strings.ToLower(strings.TrimSpace(text))
+		if text == "any" || text == "negligible" {
+			text = model.Info.String()
+		}
+		if severity.UnmarshalText([]byte(text)) == nil && (least == "never" || severity < lowest) {
+			least, lowest = text, severity
+		}
+	}
+	return least
 }
 
 // judge judges an image that was read and writes the report. Its exit code is that
@@ -52,9 +73,8 @@ func (f *imageFlags) judge(ctx context.Context, p *Program, ref string, r *scan.
 	if f.rules.profile != "" {
 		c.profile = word{f.rules.profile, "--profile"}
 	}
-	var severity model.Severity
-	if severity.UnmarshalText([]byte(f.failOn)) == nil { // other words are of vulnerabilities alone
-		c.failOn = word{f.failOn, "--fail-on"}
+	if f.rules.fails {
+		c.failOn = word{findingsFailOn(f.failOn), "--fail-on"}
 	}
 	for _, path := range f.exceptions {
 		c.exceptions = append(c.exceptions, word{path, "--exceptions"})

@@ -88,13 +88,21 @@ func TestRepositoryOf(t *testing.T) {
 // without --check, and that severities are those of findings too.
 func TestCheckFailsOnTheSame(t *testing.T) {
 	path, db := smallImage(t), zlibDatabase(t)
-	for failOn, want := range map[string]int{"critical": exitFindings, "kev": exitIncomplete, "fixable": exitFindings, "never": exitClean, "critical+unknown": exitFindings} {
-		_, stderr, code := runImage(t, "--db", db, "--check", "--rule", "image-critical-cve", "--fail-on", failOn, path)
-		if failOn == "never" {
-			want = exitFindings // the finding is of high severity, which is what a check fails on
+	for failOn, want := range map[string]int{
+		"": exitFindings, "critical": exitFindings, "kev": exitIncomplete, "fixable": exitFindings, "never": exitClean, "unknown": exitClean, "any": exitFindings, "critical+unknown": exitClean,
+	} {
+		args := []string{"--db", db, "--check", "--rule", "image-critical-cve", path}
+		if failOn != "" {
+			args = append(args, "--fail-on", failOn)
 		}
+		_, stderr, code := runImage(t, args...)
 		if failOn == "critical" && !strings.Contains(stderr, "1 vulnerability is what --fail-on critical asks for") || code != want {
-			t.Errorf("%s: exit %d, want %d: %s", failOn, code, want, stderr)
+			t.Errorf("%q: exit %d, want %d: %s", failOn, code, want, stderr)
+		}
+	}
+	for failOn, want := range map[string]string{"never": "never", "kev,fixable": "never", "critical+kev,High, medium ": "medium", "critical+kev": "never", "any": "info", "negligible": "info", "low": "low"} {
+		if got := findingsFailOn(failOn); got != want {
+			t.Errorf("--fail-on %s asks for findings from %s, want %s", failOn, got, want)
 		}
 	}
 }
