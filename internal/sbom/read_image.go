@@ -10,6 +10,7 @@ import (
 	"ullage.dev/ullage/internal/image"
 	"ullage.dev/ullage/internal/model"
 	"ullage.dev/ullage/internal/purl"
+	"ullage.dev/ullage/internal/vuln"
 )
 
 // image makes an image of what was read.
@@ -23,7 +24,7 @@ func (b *bill) image() *image.Image {
 			layers[img.Layers[i].DiffID] = i
 		}
 	}
-	var nameless, unreadable []string
+	var nameless, unreadable, sourceless []string
 	for i := range b.components {
 		c := &b.components[i]
 		p, err := c.pack(img.Distro)
@@ -36,6 +37,9 @@ func (b *bill) image() *image.Image {
 				nameless = append(nameless, cmp.Or(strings.TrimSpace(c.name+" "+c.version), "one without a name"))
 			}
 			continue
+		}
+		if c.lacksSource(&p) {
+			sourceless = append(sourceless, p.Name+" "+p.Version)
 		}
 		p.Layer = b.layer(c, layers, img)
 		switch {
@@ -56,7 +60,16 @@ func (b *bill) image() *image.Image {
 	}
 	img.Problems = append(img.Problems, gathered(nameless, "has no package URL and cannot be matched", "have no package URL and cannot be matched")...)
 	img.Problems = append(img.Problems, gathered(unreadable, "is a package URL that cannot be read", "are package URLs that cannot be read")...)
+	img.Problems = append(img.Problems, gathered(sourceless, "does not say of which source package it is built, and advisories speak of these", "do not say of which source packages they are built, and advisories speak of these")...)
 	return img
+}
+
+// lacksSource reports whether advisories on a package are by its source package and
+// the bill does not name that. Of deb and apk it is left out where the names are the same; of rpm
+// it has another form, so that it is either there or not known.
+func (c *component) lacksSource(p *image.Package) bool {
+	u, err := purl.Parse(c.purl)
+	return err == nil && u.Type == "rpm" && u.Get("upstream") == "" && c.property("aquasecurity:trivy:SrcName") == "" && u.Name != "gpg-pubkey" && vuln.BySource(p.Ecosystem)
 }
 
 // gathered makes one problem of many alike, naming the first ones.

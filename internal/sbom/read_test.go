@@ -99,6 +99,27 @@ func TestTrivy(t *testing.T) {
 	}
 }
 
+// TestSourcelessPackages tells of packages that cannot be matched, as their source
+// package is not known.
+func TestSourcelessPackages(t *testing.T) {
+	for qualifiers, want := range map[string]bool{
+		"rpm/rocky/openssl-libs@3.0.7-24.el9?epoch=1&distro=rocky-9.4":                                       true,
+		"rpm/rocky/openssl-libs@3.0.7-24.el9?epoch=1&upstream=openssl-3.0.7-24.el9.src.rpm&distro=rocky-9.4": false,
+		"rpm/almalinux/openssl-libs@3.0.7-24.el9?distro=almalinux-9.4":                                       false, // whose advisories speak of built ones
+		"rpm/rocky/gpg-pubkey@6c9f3f5f-1?distro=rocky-9.4":                                                   false,
+		"deb/debian/libssl3@3.0.11-1?distro=debian-12":                                                       false,
+	} {
+		text := `{"bomFormat": "CycloneDX", "specVersion": "1.6", "version": 1, "components": [{"type": "library", "name": "x", "purl": "pkg:` + qualifiers + `"}]}`
+		img, err := Read(strings.NewReader(text), "t.json")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := len(img.Problems) == 1 && strings.Contains(img.Problems[0].Reason, "does not say of which source package it is built"); got != want || !want && len(img.Problems) > 0 {
+			t.Errorf("%s: %+v", qualifiers, img.Problems)
+		}
+	}
+}
+
 // TestOwners reads which package brought another one, and which files are one's: by
 // containment, and as Syft says it in comments, in both forms of SPDX.
 func TestOwners(t *testing.T) {

@@ -197,7 +197,7 @@ func (p *Package) looks(scope string) []look {
 		return list
 	case Rpm:
 		list := []look{{scope, name, version, false}}
-		if bySource(p.Ecosystem) && source != name {
+		if BySource(p.Ecosystem) && source != name {
 			list = append(list, look{scope, source, sourceVersion, false})
 		}
 		if p.Ecosystem != "Red Hat" || p.Module == "" && isModular(version) {

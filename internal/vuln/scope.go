@@ -72,10 +72,10 @@ func subscription(scope string) string {
 	return ""
 }
 
-// bySource says whether sources speak of an rpm distribution's packages by the
+// BySource reports whether sources speak of an rpm distribution's packages by the
 // names of source packages. The records of AlmaLinux and Red Hat list built ones, all
 // of an update; the OSV schema says of AlmaLinux's that they do not.
-func bySource(ecosystem string) bool {
+func BySource(ecosystem string) bool {
 	switch ecosystem {
 	case "Azure Linux", "Mageia", "Rocky Linux", "SUSE", "openEuler", "openSUSE":
 		return true
