@@ -38,16 +38,16 @@ lint: ## formatting, vet, staticcheck, layers, generated files
 	$(GO) tool staticcheck -tags integration ./...
 	$(GO) run ./test/layers
 	@$(MAKE) --no-print-directory generate
-	@git diff --exit-code -- docs/rule-library.md policies/checked.txt || { echo "generated files are stale: commit what make generate wrote"; exit 1; }
+	@git diff --exit-code -- docs/rule-library.md policies/checked.txt policies/behavior/checked.txt || { echo "generated files are stale: commit what make generate wrote"; exit 1; }
 	@if command -v clang-14 >/dev/null && [ -e /usr/include/bpf/bpf_helpers.h ]; then $(MAKE) --no-print-directory sensor && \
 		git diff --exit-code --stat -- internal/sensor || { echo "the sensor's objects are stale: commit what make sensor wrote"; exit 1; }; fi
 
 sensor: ## compile the kernel's half of the sensor; takes clang-14, llvm-14 and libbpf-dev
 	$(GO) generate ./internal/sensor
 
-generate: build ## write docs/rule-library.md and policies/checked.txt from the rules
+generate: build ## write docs/rule-library.md and the checked.txt of policies from the rules
 	@$(BIN) policy list -o markdown > docs/rule-library.md
-	@$(GO) run ./test/checked policies/checked.txt
+	@$(GO) run ./test/checked
 
 bench: build ## the figures of docs/benchmarks.md
 	./test/bench.sh

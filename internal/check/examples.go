@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"ullage.dev/ullage/internal/detect"
 	"ullage.dev/ullage/internal/model"
 	"ullage.dev/ullage/internal/policy"
 	"ullage.dev/ullage/internal/tree"
@@ -27,7 +28,7 @@ func TestRule(rule *policy.Rule, examples []policy.Example, minor int) (judged i
 			judged++
 			got, why, err := judgeWorld(rule, &e, w, minor)
 			if err != nil {
-				errs = append(errs, fmt.Errorf("%s: rule %s: image: %w", e.Place, rule.ID, err))
+				errs = append(errs, fmt.Errorf("%s: rule %s: %w", e.Place, rule.ID, err))
 				continue
 			}
 			if got == w.Want {
@@ -52,16 +53,24 @@ func judgeWorld(rule *policy.Rule, e *policy.Example, w policy.World, minor int)
 	if e.Settings != nil {
 		settings = map[string]*tree.Node{rule.ID: e.Settings}
 	}
+	judged := w.Objects[0]
+	if judged.Key.GroupKind == model.BehaviorKind {
+		read, err := detect.Read(judged)
+		if err != nil {
+			return policy.Error, "", err
+		}
+		judged = read
+	}
 	engine := policy.NewEngine([]*policy.Rule{rule}, policy.Options{KubernetesMinor: minor, FactNames: FactNames(), Settings: settings})
 	facts := NewFacts(model.NewSnapshot(w.Objects, e.Closed), declared(w.Declarations))
 	facts.minor = minor
 	var err error
 	if facts.images, err = exampleImages(w); err != nil {
-		return policy.Error, "", err
+		return policy.Error, "", fmt.Errorf("image: %w", err)
 	}
 	var tally policy.Tally
 	worst, why := policy.Pass, ""
-	for _, out := range engine.NewWorker(facts).Evaluate(w.Objects[0], &tally) {
+	for _, out := range engine.NewWorker(facts).Evaluate(judged, &tally) {
 		if rank(out.Verdict) > rank(worst) {
 			worst, why = out.Verdict, ""
 			if out.Reason != "" {

@@ -40,6 +40,7 @@ type checkFlags struct {
 	namespaces                                              []word
 	closed, diff, verbose, showExcepted                     bool
 	images                                                  imagesFlags
+	behavior                                                bool // rules on what containers do are chosen from, too
 }
 
 func checkCommand(p *Program) *cobra.Command {
@@ -330,19 +331,28 @@ func (f *checkFlags) plan(ctx context.Context, now time.Time) (*plan, error) {
 	if rules, pl.beside, err = library(ctx, f.policies, pl.minor); err != nil {
 		return nil, err
 	}
+	known := rules // that parameters and exceptions may name
+	if f.behavior || len(f.params)+len(f.exceptions) > 0 {
+		if known, err = withBehavior(rules); err != nil {
+			return nil, err
+		}
+	}
+	if f.behavior {
+		rules = known
+	}
 	if pl.rules, err = f.choose(rules, pl.minor); err != nil {
 		return nil, err
 	}
 	if err := f.images.rulesFor(pl.rules, len(f.rules) > 0); err != nil {
 		return nil, err
 	}
-	if pl.settings, err = f.settings(rules); err != nil {
+	if pl.settings, err = f.settings(known); err != nil {
 		return nil, err
 	}
 	if pl.selected, err = selectObjects(texts(f.namespaces), f.selector); err != nil {
 		return nil, err
 	}
-	pl.exceptions = policy.NewExceptions(now, f.annotations.text, rules)
+	pl.exceptions = policy.NewExceptions(now, f.annotations.text, known)
 	for _, path := range f.exceptions {
 		file, err := readFile(path.text)
 		if err != nil {

@@ -94,6 +94,10 @@ func (f *policyFlags) library(ctx context.Context) ([]*policy.Rule, int, error) 
 		return nil, 0, err
 	}
 	rules, _, err := library(ctx, f.policies, minor)
+	if err != nil {
+		return nil, 0, err
+	}
+	rules, err = withBehavior(rules)
 	return rules, minor, err
 }
 
@@ -282,6 +286,11 @@ func (f *policyFlags) test(ctx context.Context, w io.Writer, paths []string) err
 		if files, err = policy.Files(policies.Files, "policies"); err != nil {
 			return err
 		}
+		behavior, err := policy.Files(policies.Behavior(), "policies/behavior")
+		if err != nil {
+			return err
+		}
+		files = append(files, behavior...)
 	} else {
 		in, err := manifest.Load(ctx, paths, manifest.Options{})
 		if err != nil {
@@ -331,6 +340,9 @@ func (f *policyFlags) test(ctx context.Context, w io.Writer, paths []string) err
 func validateBeside(rules []*policy.Rule) error {
 	builtin, err := policy.LoadLibrary(policies.Files, "policies")
 	if err != nil {
+		return err
+	}
+	if builtin, err = withBehavior(builtin); err != nil {
 		return err
 	}
 	ids := map[string]bool{}

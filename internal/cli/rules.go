@@ -36,6 +36,17 @@ func library(ctx context.Context, paths []word, minor int) (rules []*policy.Rule
 	return rules, beside, policy.Validate(rules)
 }
 
+// withBehavior adds the built-in rules on what containers do. A check of objects
+// needs none of them, and begins sooner without.
+func withBehavior(rules []*policy.Rule) ([]*policy.Rule, error) {
+	of, err := policy.LoadLibrary(policies.Behavior(), "policies/behavior")
+	if err != nil {
+		return nil, err
+	}
+	rules = slices.Concat(of, rules)
+	return rules, policy.Validate(rules)
+}
+
 // compiled reports the rules that do not compile. Rules are compiled when an
 // object of theirs occurs; those of the user must not wait for that, as a rule
 // that says nothing looks like one that passes.

@@ -23,6 +23,7 @@ type machineFlags struct {
 	host, tiers   bool
 	record        string
 	roots         []string
+	rules         watchRules
 }
 
 func watchCommand(p *Program) *cobra.Command {
@@ -32,8 +33,8 @@ func watchCommand(p *Program) *cobra.Command {
 		Long: `See what the containers of this machine do, as it happens: which programs they run
 and where those come from, whom they connect to, who connects to them, where they
 listen, which files they write, which system calls and capabilities they use. Each
-thing is told once for each container. What runs that the image does not have, or with the mounts of the
-host, is an alert with its ancestors. Nothing is changed or denied. See docs/watch.md.
+thing is told once for each container. What is hostile by the rules on behavior (ullage policy list) is an
+alert. Nothing is changed or denied. See docs/watch.md.
 
 It needs root, and Linux 5.12 or newer with BTF; --tiers says what of it there is.
 
@@ -51,6 +52,7 @@ Exit code: 0 the time is over or it was interrupted, 2 usage or it cannot run he
 	flags.BoolVar(&f.tiers, "tiers", false, "say which ways to watch this kernel has, and end")
 	flags.StringVar(&f.record, "record", "", "write what was seen to a file, for ullage profile")
 	flags.StringSliceVar(&f.roots, "runtime-root", nil, "a directory with the state of an OCI runtime, beside the usual ones")
+	f.rules.flags(flags)
 	flags.StringVarP(&f.output, "output", "o", "text", "format: text, json (one object a line)")
 	flags.StringVar(&f.color, "color", "auto", "auto, always, never")
 	return cmd
@@ -70,6 +72,10 @@ func (f *machineFlags) run(ctx context.Context, p *Program) error {
 	w.recorder.Node = hostName()
 	if f.tiers {
 		return w.tell(sensor.Tiers())
+	}
+	var err error
+	if w.alarm, err = f.rules.alarm(ctx, p, time.Now()); err != nil {
+		return err
 	}
 	s, err := sensor.Start(sensor.Options{RuntimeRoots: f.roots})
 	if err != nil {
@@ -135,6 +141,7 @@ type machineWatcher struct {
 	err   error // of writing
 
 	recorder sensor.Recorder
+	alarm    *alarm
 
 	order []*sensor.Container
 	sums  map[*sensor.Container]*watched
@@ -193,19 +200,28 @@ func (w *machineWatcher) event(e sensor.Event) {
 	switch e.Kind {
 	case sensor.Did:
 		sum.facts[e.Fact.Kind]++
-	case sensor.Alerted:
-		sum.alerts++
 	case sensor.Ended:
 		sum.lost = e.Lost.Total()
 	}
 	if e.Container.Host && !w.flags.host || w.err != nil {
 		return
 	}
-	if w.flags.output == "json" {
-		w.keep(w.json.Encode(watchJSON(&e)))
-		return
+	alerts := w.alarm.judge(&e)
+	sum.alerts += len(alerts)
+	if e.Kind != sensor.Alerted {
+		if w.flags.output == "json" {
+			w.keep(w.json.Encode(watchJSON(&e)))
+		} else {
+			w.keep(w.text.event(&e))
+		}
 	}
-	w.keep(w.text.event(&e))
+	for i := range alerts {
+		if w.flags.output == "json" {
+			w.keep(w.json.Encode(alertJSON(&e, &alerts[i])))
+		} else {
+			w.keep(w.text.alert(&e, &alerts[i]))
+		}
+	}
 }
 
 func (w *machineWatcher) end(c *sensor.Coverage) error {
@@ -217,7 +233,7 @@ func (w *machineWatcher) end(c *sensor.Coverage) error {
 	if w.err != nil {
 		return &codeError{exitUsage, w.err}
 	}
-	if c.Lost.Total() > 0 {
+	if c.Lost.Total()+c.Lost.Alerts > 0 || len(w.alarm.undecided) > 0 {
 		return &codeError{exitIncomplete, nil}
 	}
 	return nil

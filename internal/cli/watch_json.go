@@ -33,7 +33,18 @@ type eventJSON struct {
 	PID       uint32            `json:"pid,omitempty"`
 	Escaped   bool              `json:"escaped,omitempty"`
 	Ancestors []sensor.Ancestor `json:"ancestors,omitempty"`
+	Rules     []brokenRuleJSON  `json:"rules,omitempty"` // of an alert, the most severe first
 	Lost      *sensor.Losses    `json:"lost,omitempty"`
+}
+
+// brokenRuleJSON is a rule by which something is an alert.
+type brokenRuleJSON struct {
+	ID          string   `json:"id"`
+	Title       string   `json:"title"`
+	Severity    string   `json:"severity"`
+	Message     string   `json:"message"`
+	Attack      []string `json:"attack,omitempty"`
+	Remediation string   `json:"remediation"`
 }
 
 func watchJSON(e *sensor.Event) *eventJSON {
@@ -43,10 +54,18 @@ func watchJSON(e *sensor.Event) *eventJSON {
 	switch e.Kind {
 	case sensor.Did:
 		j.Fact, j.First, j.Last = &e.Fact, someTime(e.First), someTime(e.Last)
-	case sensor.Alerted:
-		j.Fact = &e.Fact
 	case sensor.Ended:
 		j.Lost = &e.Lost
+	}
+	return j
+}
+
+// alertJSON is an alert; its event is that of whoever saw it.
+func alertJSON(e *sensor.Event, a *alert) *eventJSON {
+	j := watchJSON(e)
+	j.Event, j.Fact, j.First, j.Last = sensor.Alerted, &a.fact, nil, nil
+	for _, f := range a.findings {
+		j.Rules = append(j.Rules, brokenRuleJSON{f.Rule.ID, f.Rule.Title, f.Rule.Severity.String(), f.Message, f.Rule.Attack, f.Rule.Remediation})
 	}
 	return j
 }

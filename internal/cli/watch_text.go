@@ -75,8 +75,6 @@ func (p *watchPrinter) event(e *sensor.Event) error {
 		}
 		verb, object := deed(&e.Fact)
 		p.entry(at, verb, object, "")
-	case sensor.Alerted:
-		p.alert(at, e)
 	case sensor.Ended:
 		text := "after " + e.Container.Removed.Sub(e.Container.Created).Round(time.Second).String()
 		if e.Container.Created.IsZero() {
@@ -124,28 +122,6 @@ func (p *watchPrinter) entry(at, verb, object, style string) {
 	lead := fmt.Sprintf("  %-8s  %-9s", at, verb)
 	text := hang(printable(object), column, p.width)
 	fmt.Fprintln(p.w, strings.TrimRight(p.paint(dim, lead[:10])+p.paint(style, lead[10:])+p.paint(style, text), " "))
-}
-
-func (p *watchPrinter) alert(at string, e *sensor.Event) {
-	reason := map[behavior.Layer]string{
-		behavior.Added: "which the image does not have", behavior.Modified: "which the image has otherwise",
-		behavior.Fileless: "which is in memory only, or was deleted",
-	}[e.Fact.Program.Layer]
-	if e.Escaped {
-		reason = "with the root of the host"
-	}
-	p.entry(at, "ALERT", "runs "+commandText(&e.Fact.Program)+", "+reason, red)
-	var chain []string
-	for _, a := range e.Ancestors {
-		name := a.Command
-		if a.Program != "" {
-			name = a.Program
-		}
-		chain = append(chain, fmt.Sprintf("%s (%d)", name, a.PID))
-	}
-	if len(chain) > 0 {
-		p.entry("", "", "process "+strconv.Itoa(int(e.PID))+", by "+strings.Join(chain, ", by "), "")
-	}
 }
 
 // deed says a fact in words.
@@ -239,6 +215,9 @@ func (p *watchPrinter) end(w *machineWatcher, c *sensor.Coverage) error {
 	}
 	if c.Lost.Alerts > 0 {
 		p.wrapped(0, yellow, fmt.Sprintf("%s not told: there were too many at once", counted(int(c.Lost.Alerts), "alert")))
+	}
+	for _, why := range w.alarm.undecided {
+		p.wrapped(0, yellow, "not judged: "+why)
 	}
 	if c.Unnamed > 0 {
 		p.wrapped(0, yellow, fmt.Sprintf("%s of programs that are not known: too many were running", counted(int(c.Unnamed), "start")))

@@ -18,7 +18,8 @@ var (
 	ServiceKind               = GroupKind{"", "Service"}
 	ServiceAccountKind        = GroupKind{"", "ServiceAccount"}
 
-	ImageKind = GroupKind{"ullage.dev", "Image"} // no object of a cluster: see NewImageObject
+	ImageKind    = GroupKind{"ullage.dev", "Image"}    // no object of a cluster: see NewImageObject
+	BehaviorKind = GroupKind{"ullage.dev", "Behavior"} // none either: what a container was seen to do
 
 	PolicyKind        = GroupKind{"admissionregistration.k8s.io", "ValidatingAdmissionPolicy"}
 	PolicyBindingKind = GroupKind{"admissionregistration.k8s.io", "ValidatingAdmissionPolicyBinding"}

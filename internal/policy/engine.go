@@ -206,6 +206,8 @@ func (r *Rule) about(gk model.GroupKind, hasPods bool) bool {
 	switch {
 	case gk == model.ImageKind:
 		return r.Subject.Image && r.Match.kind(gk)
+	case gk == model.BehaviorKind:
+		return r.OfBehavior()
 	case r.Subject.Pod && !hasPods:
 		return false
 	}

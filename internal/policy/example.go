@@ -18,6 +18,7 @@ type Example struct {
 	Minor     int  // Kubernetes version, 0 for the default
 	Settings  *tree.Node
 	image     *tree.Node
+	facts     *tree.Node // of a container's behavior
 	objects   []*tree.Node
 	mutations []EditTemplate
 	file      *tree.File
@@ -49,6 +50,15 @@ var exampleContainer = sync.OnceValue(func() *tree.Node {
 	return nil
 })
 
+// exampleBehavior is what an example judges that states facts.
+func exampleBehavior(facts *tree.Node) *tree.Node {
+	n := tree.MapOf(
+		tree.Entry("apiVersion", "ullage.dev/v1alpha1"), tree.Entry("kind", model.BehaviorKind.Kind),
+		tree.Entry("metadata", tree.MapOf(tree.Entry("name", "web"))), tree.Entry("facts", *tree.Clone(facts)),
+	)
+	return n.Seal()
+}
+
 // LoadExamples reads the documents of kind Example that stand behind a rule in
 // its file.
 func LoadExamples(f *tree.File) ([]Example, error) {
@@ -79,6 +89,7 @@ func (d *decoder) example(n *tree.Node) Example {
 		"apiVersion": d.Ignore, "kind": d.Ignore, "verdict": d.Text(&verdict), "world": d.Text(&world), "kubernetes": d.Text(&kubernetes),
 		"params":    func(n *tree.Node) { e.Settings = n },
 		"image":     func(n *tree.Node) { e.image = n },
+		"facts":     func(n *tree.Node) { e.facts = n },
 		"objects":   func(n *tree.Node) { d.Each(n, func(n *tree.Node) { e.objects = append(e.objects, n) }) },
 		"mutations": func(n *tree.Node) { d.Each(n, func(n *tree.Node) { e.mutations = append(e.mutations, d.edit(n)) }) },
 	})
@@ -103,6 +114,9 @@ func (d *decoder) example(n *tree.Node) Example {
 	}
 	if len(e.objects) == 0 && e.image != nil {
 		e.objects = []*tree.Node{exampleContainer()}
+	}
+	if len(e.objects) == 0 && e.facts != nil {
+		e.objects = []*tree.Node{exampleBehavior(e.facts)}
 	}
 	if len(e.objects) == 0 {
 		d.Fail(n, "objects are missing")

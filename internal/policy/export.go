@@ -43,6 +43,8 @@ func (e *Engine) Export(r *Rule, actions []admission.ValidationAction) (*admissi
 		return nil, nil, fmt.Errorf("rule %q is about each %s, which an admission policy cannot find", r.ID, r.Subject.Found)
 	case r.Subject.Image:
 		return nil, nil, fmt.Errorf("rule %q needs what is in the image, which an admission policy cannot see", r.ID)
+	case r.OfBehavior():
+		return nil, nil, fmt.Errorf("rule %q judges what containers do, which an admission policy cannot see", r.ID)
 	case footprint.Reads("related"):
 		return nil, nil, fmt.Errorf("rule %q needs what other objects say (%s), which an admission policy cannot see", r.ID, strings.Join(related(footprint), ", "))
 	}

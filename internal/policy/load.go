@@ -17,7 +17,7 @@ const APIVersion = "ullage.dev/v1alpha1"
 // Categories are the categories of rules.
 var Categories = []string{
 	"privilege", "isolation", "host", "network", "access", "secrets", "supply-chain", "storage", "reliability", "resources", "namespaces",
-	"control-plane", "runtime", "images", "correctness",
+	"control-plane", "runtime", "images", "correctness", "behavior",
 }
 
 // Load reads the rules of a file: documents of kind Rule. Examples are passed

@@ -5,6 +5,7 @@ import (
 	"regexp/syntax"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"unicode/utf8"
 
 	"github.com/google/cel-go/common/operators"
@@ -24,7 +25,7 @@ func prefiltered(i interpreter.InterpretableV2) (interpreter.InterpretableV2, er
 	}
 	pattern, ok := constantText(call.Args()[1])
 	if !ok {
-		return i, nil
+		return remembered(call), nil
 	}
 	matches, err := newMatcher(pattern)
 	if err != nil {
@@ -41,6 +42,28 @@ func prefiltered(i interpreter.InterpretableV2) (interpreter.InterpretableV2, er
 		}
 		return types.Bool(matches.match(string(text)))
 	}), nil
+}
+
+// remembered keeps the pattern that a call compiled last: most that are not
+// constant are parameters, which are the same each time.
+func remembered(call interpreter.InterpretableCall) interpreter.InterpretableV2 {
+	var last atomic.Pointer[matcher]
+	return interpreter.NewCall(call.ID(), "matches remembered", call.OverloadID(), call.Args(), func(values ...ref.Val) ref.Val {
+		text, isText := values[0].(types.String)
+		pattern, isPattern := values[1].(types.String)
+		if !isText || !isPattern {
+			return types.NoSuchOverloadErr()
+		}
+		m := last.Load()
+		if m == nil || m.re.String() != string(pattern) {
+			var err error
+			if m, err = newMatcher(string(pattern)); err != nil {
+				return types.WrapErr(err)
+			}
+			last.Store(m)
+		}
+		return types.Bool(m.match(string(text)))
+	})
 }
 
 // constantText is the value of a string literal, or of literals put together:

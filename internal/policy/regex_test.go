@@ -46,13 +46,16 @@ func TestPatternsOfSeveralLiterals(t *testing.T) {
 		compiled      int
 		plans, answer bool
 	}{
-		`"abc".matches("^a" + "b|" + "c$")`: {1, true, true},
-		`"abd".matches("^x" + "(b|d)$")`:    {1, true, false},
-		`"abc".matches("^abc$")`:            {1, true, true},
-		`"abc".matches("a" + "abc")`:        {1, true, false},
-		`"abc".matches("a" + string(1))`:    {0, true, false},
-		`"abc".matches("a(")`:               {0, false, false},
-		`"abc".matches("a" + "(")`:          {0, true, false},
+		`"abc".matches("^a" + "b|" + "c$")`:                               {1, true, true},
+		`"abd".matches("^x" + "(b|d)$")`:                                  {1, true, false},
+		`"abc".matches("^abc$")`:                                          {1, true, true},
+		`"abc".matches("a" + "abc")`:                                      {1, true, false},
+		`"abc".matches("a" + string(1))`:                                  {0, true, false},
+		`"abc".matches("a(")`:                                             {0, false, false},
+		`"abc".matches("a" + "(")`:                                        {0, true, false},
+		`["b", "x", "c"].map(p, "abc".matches(p)) == [true, false, true]`: {0, true, true},
+		`["b", "("].exists(p, "abc".matches(p))`:                          {0, true, true},
+		`["x", "("].all(p, !"abc".matches(p))`:                            {0, true, false},
 	} {
 		checked, issues := env.Compile(expression)
 		if issues.Err() != nil {

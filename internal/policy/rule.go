@@ -104,6 +104,10 @@ type Subject struct {
 	Image bool
 }
 
+// OfBehavior reports whether the rule judges what containers were seen to do, and
+// no objects.
+func (r *Rule) OfBehavior() bool { return r.Subject.Name == "fact" }
+
 // Level is a step into lists: each item is bound to the variable As.
 type Level struct {
 	As    string
@@ -147,4 +151,5 @@ var subjects = map[string]struct {
 	"reference":      {Subject: Subject{Found: "reference"}},
 	"credential":     {Subject: Subject{Found: "credential"}},
 	"unknownField":   {Subject: Subject{Found: "unknownField"}},
+	"fact":           {Subject{Levels: []Level{{"fact", lists("facts")}}}, []string{"Behavior.ullage.dev"}},
 }

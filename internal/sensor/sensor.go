@@ -158,6 +158,12 @@ type Event struct {
 	Lost Losses
 }
 
+// Alerts reports whether the sensor makes an [Alerted] of a fact, beside telling it.
+// It does of those with the root of the host, too.
+func Alerts(f *behavior.Fact) bool {
+	return f.Kind == behavior.Execute && (f.Program.Layer == behavior.Added || f.Program.Layer == behavior.Modified || f.Program.Layer == behavior.Fileless)
+}
+
 // Ancestor is a process above one that an alert is about, the nearest first.
 type Ancestor struct {
 	PID     uint32 `json:"pid"`

@@ -1,8 +1,9 @@
-// Command checked writes the expressions of the rule library in checked form
-// to the file that it is given: policies/checked.txt.
+// Command checked writes the expressions of the rule library in checked form to
+// the checked.txt of each part of it.
 package main
 
 import (
+	"io/fs"
 	"log"
 	"os"
 
@@ -12,15 +13,17 @@ import (
 
 func main() {
 	log.SetFlags(0)
-	rules, err := policy.LoadLibrary(policies.Files, "policies")
-	if err != nil {
-		log.Fatalf("checked: %v", err)
-	}
-	text, err := policy.CheckExpressions(rules)
-	if err != nil {
-		log.Fatalf("checked: %v", err)
-	}
-	if err := os.WriteFile(os.Args[1], text, 0o644); err != nil {
-		log.Fatalf("checked: %v", err)
+	for dir, files := range map[string]fs.FS{"policies": policies.Files, "policies/behavior": policies.Behavior()} {
+		rules, err := policy.LoadLibrary(files, dir)
+		if err != nil {
+			log.Fatalf("checked: %v", err)
+		}
+		text, err := policy.CheckExpressions(rules)
+		if err != nil {
+			log.Fatalf("checked: %v", err)
+		}
+		if err := os.WriteFile(dir+"/checked.txt", text, 0o644); err != nil {
+			log.Fatalf("checked: %v", err)
+		}
 	}
 }
