@@ -24,20 +24,22 @@ func (u unchecked) Open(name string) (fs.File, error) {
 }
 
 func TestCheckedFormIsThatOfTheRules(t *testing.T) {
-	rules, err := policy.LoadLibrary(policies.Files, "policies")
-	if err != nil {
-		t.Fatal(err)
-	}
-	want, err := policy.CheckExpressions(rules)
-	if err != nil {
-		t.Fatal(err)
-	}
-	got, err := policies.Files.ReadFile("checked.txt")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if string(got) != string(want) {
-		t.Error("policies/checked.txt is not made from these rules: run make generate")
+	for name, files := range map[string]fs.FS{"policies": policies.Files, "policies/behavior": policies.Behavior()} {
+		rules, err := policy.LoadLibrary(files, name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, err := policy.CheckExpressions(rules)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := fs.ReadFile(files, "checked.txt")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if string(got) != string(want) {
+			t.Errorf("%s/checked.txt is not made from these rules: run make generate", name)
+		}
 	}
 }
 

@@ -14,8 +14,12 @@ func TestExamples(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	behavior, err := policy.Files(policies.Behavior(), "policies/behavior")
+	if err != nil {
+		t.Fatal(err)
+	}
 	judged := 0
-	for _, f := range files {
+	for _, f := range append(files, behavior...) {
 		rules, err := policy.Load(f)
 		examples, errExamples := policy.LoadExamples(f)
 		if err != nil || errExamples != nil || len(rules) != 1 {

@@ -3,6 +3,9 @@ package cli
 import (
 	"encoding/json"
 	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -18,6 +21,11 @@ func happened(t *testing.T, f *machineFlags, width int, lost sensor.Losses) (str
 	var out strings.Builder
 	p := &Program{Stdout: &out, Terminal: Terminal{Width: width}, Getenv: func(string) string { return "" }}
 	w := &machineWatcher{flags: f, text: watchPrinter{accessPrinter: newPrinter(p, "never")}, json: json.NewEncoder(&out), sums: map[*sensor.Container]*watched{}}
+	alarm, err := f.rules.alarm(t.Context(), p, time.Date(2026, 11, 23, 0, 0, 0, 0, time.UTC))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.alarm = alarm
 	at := time.Date(2026, 11, 23, 8, 0, 0, 0, time.Local)
 	web := &sensor.Container{ID: strings.Repeat("0123456789abcdef", 4), Runtime: "containerd", Name: "web", Pod: "web-0", Namespace: "shop", Image: "registry.example/web:1", Created: at}
 	host := &sensor.Container{Host: true}
@@ -54,7 +62,7 @@ func happened(t *testing.T, f *machineFlags, width int, lost sensor.Losses) (str
 		}
 		w.event(e)
 	}
-	err := w.end(&sensor.Coverage{From: at, To: at.Add(2 * time.Minute), Tier: behavior.TierTracing, Lost: lost})
+	err = w.end(&sensor.Coverage{From: at, To: at.Add(2 * time.Minute), Tier: behavior.TierTracing, Lost: lost})
 	return out.String(), err
 }
 
@@ -73,13 +81,15 @@ func TestWatchInText(t *testing.T) {
 		"  08:00:00  listens  tcp 80 by /usr/sbin/nginx",
 		"  08:00:00  connects tcp [2001:db8::5]:5432 by /usr/sbin/nginx",
 		"                     process 40, by /usr/bin/dash (39), by nginx (30)",
-		"  08:00:00  ALERT    runs /usr/bin/id, with the root of the host",
+		"  08:00:00  ALERT    /usr/bin/id ran in the container before and has the root of",
+		"                     the host now (critical, root-of-host)",
+		"  08:00:00  ALERT    /usr/sbin/nginx makes a user namespace (high,",
 		"  08:00:00  ended    after 1m30s",
 		"  08:00:00  does     /usr/sbin/nginx makes a namespace: user",
 		"  08:00:00  uses     capability NET_BIND_SERVICE by /usr/sbin/nginx",
 		"  08:00:00  writes   /var/log/nginx/access.log by /usr/sbin/nginx",
 		"container       runs  connects  accepts  listens  writes  calls  alerts",
-		"shop/web-0/web     2         1        0        1       1      1       2",
+		"shop/web-0/web     2         1        0        1       1      1       3",
 		"host               1         0        0        0       -      -       0",
 		"watched for 2m0s by BTF tracepoints and cgroup programs; nothing was lost",
 	} {
@@ -130,6 +140,7 @@ func TestWatchInJSON(t *testing.T) {
 			Event     string
 			Container struct{ Name, Pod string }
 			Fact      *behavior.Fact
+			Rules     []struct{ ID, Severity, Message string }
 		}
 		if err := json.Unmarshal([]byte(line), &j); err != nil || j.Version != 1 {
 			t.Fatalf("%s: %v", line, err)
@@ -137,9 +148,49 @@ func TestWatchInJSON(t *testing.T) {
 		if j.Event != "coverage" && j.Container.Pod != "web-0" || (j.Event == "fact" || j.Event == "alert") != (j.Fact != nil) {
 			t.Error(line)
 		}
+		if (j.Event == "alert") != (len(j.Rules) > 0) || len(j.Rules) > 0 && (j.Rules[0].ID == "" || j.Rules[0].Severity == "" || j.Rules[0].Message == "") {
+			t.Error(line)
+		}
 		kinds = append(kinds, j.Event)
 	}
-	if got := strings.Join(kinds, " "); got != "container fact fact fact fact fact fact fact fact alert alert ended coverage" {
+	if got := strings.Join(kinds, " "); got != "container fact fact fact fact fact fact alert fact fact alert alert ended coverage" {
 		t.Error(got)
+	}
+}
+
+// Alerts are those of the rules that were chosen, without what is excepted.
+func TestWatchByRules(t *testing.T) {
+	exceptions := filepath.Join(t.TempDir(), "x.yaml")
+	text := `{apiVersion: ullage.dev/v1alpha1, kind: Exceptions, exceptions: [
+		{rules: [root-of-host], reason: r, owner: o, expires: 2026-12-31, match: {namespaces: [shop], names: ["web-*"], containers: [web]}}]}`
+	if err := os.WriteFile(exceptions, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		rules watchRules
+		want  string
+	}{
+		"all that are recommended": {watchRules{}, "namespace-made program-not-in-image root-of-host"},
+		"one rule":                 {watchRules{rules: []word{{text: "namespace-made"}}}, "namespace-made"},
+		"exceptions":               {watchRules{exceptions: []string{exceptions}}, "namespace-made program-not-in-image"},
+	} {
+		out, err := happened(t, &machineFlags{output: "json", rules: c.rules}, 0, sensor.Losses{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for line := range strings.Lines(out) {
+			var j struct{ Rules []struct{ ID string } }
+			if err := json.Unmarshal([]byte(line), &j); err != nil {
+				t.Fatal(err)
+			}
+			for _, r := range j.Rules {
+				got = append(got, r.ID)
+			}
+		}
+		slices.Sort(got)
+		if strings.Join(got, " ") != c.want {
+			t.Errorf("%s: %v", name, got)
+		}
 	}
 }

@@ -191,6 +191,9 @@ func globs(patterns []string, s string) bool {
 
 // containerOf returns the name of the container that the finding is about.
 func containerOf(f *model.Finding) string {
+	if f.Object.Key.GroupKind == model.BehaviorKind {
+		return f.Object.Root.Get("container").Str()
+	}
 	for i, s := range f.Element.Path {
 		if slices.Contains(model.ContainerLists, s.Key) && i+1 < len(f.Element.Path) {
 			return f.Object.Root.Follow(f.Element.Path[:i+2]).Get("name").Str()

@@ -4,6 +4,7 @@ package sensor
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -42,7 +43,52 @@ func TestMain(m *testing.M) {
 func perform(act []string) error {
 	switch act[0] {
 	case "run": // run FILE ARG...
-		return exec.Command(act[1], act[2:]...).Run()
+		c := exec.Command(act[1], act[2:]...)
+		c.Env = []string{actVariable + "=nothing"} // a copy of this program must not begin anew
+		return c.Run()
+	case "nothing":
+		return nil
+	case "as": // as FILE ACT...: does one other act as a copy of this program
+		c := exec.Command(act[1])
+		c.Env = []string{actVariable + "=" + strings.Join(act[2:], " ")}
+		return c.Run()
+	case "begin": // begin FILE: opens it for writing, and writes nothing
+		f, err := os.OpenFile(act[1], os.O_WRONLY, 0)
+		if errors.Is(err, os.ErrNotExist) {
+			f, err = os.OpenFile(act[1], os.O_WRONLY|os.O_CREATE, 0o644)
+		}
+		if err != nil {
+			return err
+		}
+		return f.Close()
+	case "route": // all addresses are behind the loopback interface, and nobody is at them
+		return firstError(loopbackUp(), routeToLoopback())
+	case "dial": // dial ADDRESS...: waits for no answer
+		for _, to := range act[1:] {
+			if c, err := net.DialTimeout("tcp4", to, 20*time.Millisecond); err == nil {
+				c.Close()
+			}
+		}
+		return nil
+	case "listen": // listen ADDRESS
+		l, err := net.Listen("tcp4", act[1])
+		if err != nil {
+			return err
+		}
+		return l.Close()
+	case "names": // names HOW DOMAIN N: asks for N names in a domain
+		n, err := strconv.Atoi(act[3])
+		var names []string
+		for i := range n {
+			names = append(names, fmt.Sprintf("name-%c%c.%s", 'a'+i/26%26, 'a'+i%26, act[2]))
+		}
+		return firstError(err, askNames(act[1], names))
+	case "unmount": // unmount PATH, if the kernel lets it
+		_ = unix.Unmount(act[1], 0)
+		return nil
+	case "raw": // a socket for packets as they are
+		fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW, 0)
+		return firstError(err, unix.Close(fd))
 	case "copy": // copy FROM TO
 		return copyFile(act[1], act[2])
 	case "append": // append FILE: a byte that no program minds
@@ -365,6 +411,36 @@ func loopbackUp() error {
 	}
 	request.SetUint16(unix.IFF_UP)
 	return unix.IoctlIfreq(fd, unix.SIOCSIFFLAGS, request)
+}
+
+// routeToLoopback makes the default route lead to the loopback interface (RFC 3549).
+func routeToLoopback() error {
+	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW, unix.NETLINK_ROUTE)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	const length = unix.SizeofNlMsghdr + unix.SizeofRtMsg + 8
+	message := make([]byte, length)
+	*(*unix.NlMsghdr)(unsafe.Pointer(&message[0])) = unix.NlMsghdr{Len: length, Type: unix.RTM_NEWROUTE, Flags: unix.NLM_F_REQUEST | unix.NLM_F_CREATE | unix.NLM_F_ACK}
+	*(*unix.RtMsg)(unsafe.Pointer(&message[unix.SizeofNlMsghdr])) = unix.RtMsg{
+		Family: unix.AF_INET, Table: unix.RT_TABLE_MAIN, Protocol: unix.RTPROT_BOOT, Scope: unix.RT_SCOPE_LINK, Type: unix.RTN_UNICAST,
+	}
+	attribute := message[unix.SizeofNlMsghdr+unix.SizeofRtMsg:]
+	*(*unix.RtAttr)(unsafe.Pointer(&attribute[0])) = unix.RtAttr{Len: 8, Type: unix.RTA_OIF}
+	attribute[4] = 1 // the loopback interface is the first
+	if err := unix.Sendto(fd, message, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
+		return err
+	}
+	answer := make([]byte, 4096)
+	n, _, err := unix.Recvfrom(fd, answer, 0)
+	if err != nil || n < unix.SizeofNlMsghdr+4 {
+		return firstError(err, errors.New("a short answer of netlink"))
+	}
+	if code := *(*int32)(unsafe.Pointer(&answer[unix.SizeofNlMsghdr])); code != 0 {
+		return unix.Errno(-code)
+	}
+	return nil
 }
 
 func serveOnce(network, address, to string) error {
