@@ -40,6 +40,9 @@ type exceptionJSON struct {
 }
 
 type vulnerabilitiesJSON struct {
+	// Count is how many vulnerabilities Found has when one of a package that lies in
+	// several places counts once, as it does in text and for --fail-on.
+	Count     int                 `json:"count"`
 	Found     []vulnerabilityJSON `json:"found"`
 	Failing   *int                `json:"failing"`   // how many --fail-on asks for; null without it
 	NotShown  int                 `json:"notShown"`  // that --only-fixable leaves out of found
@@ -119,7 +122,7 @@ func newVulnerabilitiesJSON(r *imageAnswer) *vulnerabilitiesJSON {
 		return nil
 	}
 	j := &vulnerabilitiesJSON{
-		Found: []vulnerabilityJSON{}, NotShown: r.hidden, RuledOut: []ruledJSON{}, Undecided: []undecidedJSON{}, NoData: listOf(v.NoData), NotMatched: notIdentified(r.Image.Packages), Feeds: newFeedAgesJSON(r.Feeds),
+		Count: len(r.Distinct(r.shown())), Found: []vulnerabilityJSON{}, NotShown: r.hidden, RuledOut: []ruledJSON{}, Undecided: []undecidedJSON{}, NoData: listOf(v.NoData), NotMatched: notIdentified(r.Image.Packages), Feeds: newFeedAgesJSON(r.Feeds),
 		Upgrades: []upgradeJSON{}, VEXWithoutEffect: listOf(r.idle), Expired: exceptionsJSON(r.expired), Unused: exceptionsJSON(r.unused),
 	}
 	if r.asked != "" {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -53,8 +54,9 @@ func (b *bill) image() *image.Image {
 	}
 	b.disown(img.Packages)
 	slices.SortStableFunc(img.Packages, func(a, b image.Package) int {
-		return cmp.Or(strings.Compare(a.Ecosystem, b.Ecosystem), strings.Compare(a.Name, b.Name), strings.Compare(a.Version, b.Version), strings.Compare(a.Arch, b.Arch), slices.Compare(a.Where, b.Where))
+		return cmp.Or(strings.Compare(a.Ecosystem, b.Ecosystem), strings.Compare(a.Name, b.Name), strings.Compare(a.Version, b.Version), strings.Compare(a.Arch, b.Arch), slices.Compare(a.Where, b.Where), strings.Compare(a.PURL, b.PURL))
 	})
+	img.Packages = slices.CompactFunc(img.Packages, func(a, b image.Package) bool { return reflect.DeepEqual(a, b) }) // listed twice, not there twice
 	for _, text := range b.problems {
 		img.Problems = append(img.Problems, model.Problem{Reason: text})
 	}

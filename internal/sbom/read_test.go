@@ -145,6 +145,18 @@ func TestOwners(t *testing.T) {
 	}
 }
 
+// TestEqual: a component that is listed several times is there once, and one in
+// another place is another one.
+func TestEqual(t *testing.T) {
+	const same, other = `{"type": "library", "name": "lodash", "version": "4.17.20", "purl": "pkg:npm/lodash@4.17.20"}`,
+		`{"type": "library", "name": "lodash", "version": "4.17.20", "purl": "pkg:npm/lodash@4.17.20", "properties": [{"name": "aquasecurity:trivy:FilePath", "value": "a/package.json"}]}`
+	text := `{"bomFormat": "CycloneDX", "specVersion": "1.5", "components": [` + strings.Join([]string{same, other, same, other, same}, ",") + `]}`
+	img, err := Read(strings.NewReader(text), "x")
+	if err != nil || len(img.Packages) != 2 || len(img.Packages[0].Where) != 0 || len(img.Packages[1].Where) != 1 {
+		t.Fatalf("%v, %+v", err, img.Packages)
+	}
+}
+
 // TestRefused: what is none of the formats, or too new, is refused by name; what is
 // cut short is read up to there, and says so.
 func TestRefused(t *testing.T) {
