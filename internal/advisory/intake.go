@@ -12,13 +12,17 @@ import (
 	"ullage.dev/ullage/internal/vuln"
 )
 
-// KEV is the feed of vulnerabilities that are known to be exploited.
-const KEV = "kev"
+// KEV is the feed of vulnerabilities that are known to be exploited, and EPSS that of how
+// likely they are to be.
+const (
+	KEV  = "kev"
+	EPSS = "epss"
+)
 
 // The feeds that are joined to ids instead of being advisories.
 const (
 	feedKEV  = KEV
-	feedEPSS = "epss"
+	feedEPSS = EPSS
 )
 
 // Limits of what a feed may hold.

@@ -209,7 +209,7 @@ func collect(r *model.Report, objects []*model.Object, judgements []judgement, o
 		}
 		r.Unknowns = append(r.Unknowns, j.unknowns...)
 	}
-	r.Problems = slices.Concat(r.Problems, errors.problems(), missingDatabase(r.Unknowns))
+	r.Problems = slices.Concat(r.Problems, errors.problems(), missingInput(r.Unknowns))
 	r.Fixed = o.Baseline.Left()
 	if o.Exceptions != nil {
 		r.Expired, r.Unused = o.Exceptions.Leftover()

@@ -279,16 +279,44 @@ func (b *imageBuilder) secrets() tree.Node {
 	return b.listed(items)
 }
 
-// noDatabase is why nothing is known of vulnerabilities. What should have been asked
-// is missing, unlike an answer that is not in it: it is a problem, once.
-const noDatabase = "there is no database of advisories"
+// What begins the reason why nothing is known of vulnerabilities where what should have
+// been asked is missing. That is a problem, unlike an answer that is not in it.
+const (
+	noDatabase   = "there is no database of advisories"
+	noAdvisories = "the database has no advisories on "
+	noFeed       = "the database lacks the feed "
+	noPackages   = "no package was identified in the image"
+)
 
-// missingDatabase is the problem of questions that are open for want of a database.
-func missingDatabase(open []model.Unknown) []model.Problem {
-	if !slices.ContainsFunc(open, func(u model.Unknown) bool { return u.Reason == noDatabase }) {
-		return nil
+// missingInput are the problems of questions that are open for want of what should have
+// been asked, each once.
+func missingInput(open []model.Unknown) []model.Problem {
+	const fetch = "ullage db update fetches "
+	var list []model.Problem
+	told := map[string]bool{}
+	for _, u := range open {
+		if told[u.Reason] {
+			continue
+		}
+		told[u.Reason] = true
+		p := model.Problem{Reason: u.Reason}
+		switch {
+		case u.Reason == noDatabase:
+			p = model.Problem{Reason: "no image was held against advisories: " + noDatabase, Hint: fetch + "one; --db names one that is elsewhere"}
+		case strings.HasPrefix(u.Reason, noAdvisories):
+			p.Reason = "what an image has of them was not judged: " + u.Reason
+			p.Hint = fetch + "feeds; an exception for the rule, or --rule, leaves out what there are none for"
+		case strings.HasPrefix(u.Reason, noFeed):
+			p.Hint = fetch + "it with --feed, beside the others"
+		case strings.HasPrefix(u.Reason, noPackages):
+			p.Reason = "what an image is made of was not judged: " + u.Reason
+			p.Hint = "check --image-from NAME=SBOM reads a bill of materials in place of the image"
+		default:
+			continue
+		}
+		list = append(list, p)
 	}
-	return []model.Problem{{Reason: "no image was held against advisories: " + noDatabase, Hint: "ullage db update fetches one; --db names one that is elsewhere"}}
+	return list
 }
 
 func (b *imageBuilder) vulnerabilities() tree.Node {
@@ -303,10 +331,10 @@ func (b *imageBuilder) vulnerabilities() tree.Node {
 		}
 	}
 	if len(b.Image.Packages) == 0 {
-		items = append(items, tree.UnknownBecause("no package was identified in the image: nothing in it was held against advisories"))
+		items = append(items, tree.UnknownBecause(noPackages+": nothing in it was held against advisories"))
 	}
 	if len(v.NoData) > 0 {
-		items = append(items, tree.UnknownBecause("the database has no advisories on "+strings.Join(v.NoData, ", ")))
+		items = append(items, tree.UnknownBecause(noAdvisories+strings.Join(v.NoData, ", ")))
 	}
 	if len(v.Undecided) > 0 {
 		items = append(items, tree.UnknownBecause(v.Undecided[0].ID+" is not decided: "+v.Undecided[0].Why))
@@ -316,19 +344,39 @@ func (b *imageBuilder) vulnerabilities() tree.Node {
 
 func (b *imageBuilder) vulnerability(m *vuln.Match) tree.Node {
 	p := &b.Image.Packages[m.Package]
-	probability := 0.0
-	if m.EPSS != nil {
-		probability = m.EPSS.Probability
-	}
 	age := tree.UnknownBecause("when " + m.ID + " was published is not known")
 	if m.Published != 0 {
 		age = b.age(time.Unix(m.Published, 0), "")
 	}
 	return entries(
 		"id", m.ID, "severity", m.Severity.Level.String(), "score", m.Severity.Score, "fixable", m.State == vuln.FixAvailable, "fixed", m.Fixed,
-		"malicious", m.Malicious() != "", "exploited", m.Exploited != nil, "ransomware", m.Exploited != nil && m.Exploited.Ransomware, "probability", probability, "age", age,
+		"malicious", m.Malicious() != "", "exploited", b.catalogued(m, m.Exploited != nil), "ransomware", b.catalogued(m, m.Exploited != nil && m.Exploited.Ransomware), "catalogued", m.Exploited != nil,
+		"probability", b.probability(m), "age", age,
 		"priority", m.Priority, "base", b.ofBase(p.Layer), "package", p.Name, "version", p.Version, "ecosystem", p.Ecosystem, "layer", p.Layer+1,
 	)
+}
+
+// catalogued is what CISA's catalogue says of a vulnerability, which is nothing where it
+// is not at hand.
+func (b *imageBuilder) catalogued(m *vuln.Match, says bool) tree.Node {
+	if m.Exploited == nil && !b.hasFeed(advisory.KEV) {
+		return tree.UnknownBecause(noFeed + advisory.KEV + ": which vulnerabilities are known to be exploited is not known")
+	}
+	return tree.Of(says)
+}
+
+func (b *imageBuilder) probability(m *vuln.Match) tree.Node {
+	switch {
+	case m.EPSS != nil:
+		return tree.Of(m.EPSS.Probability)
+	case !b.hasFeed(advisory.EPSS):
+		return tree.UnknownBecause(noFeed + advisory.EPSS + ": how likely vulnerabilities are to be exploited is not known")
+	}
+	return tree.UnknownBecause("EPSS does not say how likely " + m.ID + " is to be exploited")
+}
+
+func (b *imageBuilder) hasFeed(name string) bool {
+	return slices.ContainsFunc(b.Feeds, func(p advisory.Provenance) bool { return p.Feed == name })
 }
 
 // signatures say who vouches for the image. That nobody looked is no state like

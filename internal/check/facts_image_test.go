@@ -63,6 +63,33 @@ func TestImageFacts(t *testing.T) {
 	}
 }
 
+// TestImageFactsOfFeeds holds that what a feed would say is unknown without it, and what
+// was said of some vulnerabilities stands.
+func TestImageFactsOfFeeds(t *testing.T) {
+	in := ImageInput{
+		Image:           &image.Image{Identity: image.Identity{Config: "sha256:0"}, Packages: make([]image.Package, 1)},
+		Vulnerabilities: &vuln.Result{Matches: []vuln.Match{{ID: "CVE-1"}, {ID: "CVE-2", Exploited: &vuln.Exploited{}, EPSS: &vuln.EPSS{Probability: 0.5}}}},
+		Feeds:           []advisory.Provenance{{Feed: "osv/npm"}},
+	}
+	n := ImageFacts(in)
+	for path, want := range map[string]any{
+		"vulnerabilities[0].exploited": noFeed + advisory.KEV, "vulnerabilities[0].ransomware": noFeed + advisory.KEV, "vulnerabilities[0].probability": noFeed + advisory.EPSS,
+		"vulnerabilities[0].catalogued": false, "vulnerabilities[1].exploited": true, "vulnerabilities[1].probability": 0.5,
+	} {
+		p, err := tree.ParsePath(path)
+		got := n.Follow(p)
+		why, unknown := want.(string)
+		if err != nil || unknown && (!got.Is(tree.Unknown) || !strings.HasPrefix(got.Text(), why)) || !unknown && !reflect.DeepEqual(got.Native(), want) {
+			t.Errorf("%s is %v (%s), want %v", path, got.Native(), got.Text(), want)
+		}
+	}
+	in.Feeds = []advisory.Provenance{{Feed: advisory.KEV}, {Feed: advisory.EPSS}}
+	first := ImageFacts(in).Get("vulnerabilities").At(0)
+	if exploited, probability := first.Get("exploited"), first.Get("probability"); exploited.Native() != false || !probability.Is(tree.Unknown) || !strings.Contains(probability.Text(), "EPSS does not say") {
+		t.Errorf("with the feeds: %v, %v", exploited.Native(), probability.Native())
+	}
+}
+
 // TestImageFactsNotKnown holds that what was not measured is unknown.
 func TestImageFactsNotKnown(t *testing.T) {
 	img := &image.Image{
@@ -207,8 +234,10 @@ func TestImageFootprints(t *testing.T) {
 	objects := parse(t, text.String())
 	o := Options{Rules: rules, Images: images, Closed: true}
 	report := judgeAll(t, objects, o)
-	if len(report.Problems) != 1 || !strings.Contains(report.Problems[0].Reason, noDatabase) { // of all the examples that have none, once
-		t.Errorf("problems: %v", report.Problems)
+	for i, want := range []string{noDatabase, noAdvisories + "npm", noAdvisories + "Maven"} { // of all the examples that lack it, once
+		if len(report.Problems) != 3 || !strings.Contains(report.Problems[i].Reason, want) || report.Problems[i].Hint == "" {
+			t.Errorf("problems: %v", report.Problems)
+		}
 	}
 	together := lines(report)
 	var alone []string

@@ -122,7 +122,7 @@ func sampleImage() *tree.Node {
 			Programs: []image.Program{{Path: "/bin/x", Class: image.Shell}},
 			Writable: make([]image.Writable, 1),
 		},
-		Vulnerabilities: &vuln.Result{Matches: []vuln.Match{{Published: at.Unix()}}, NoData: []string{"x"}},
+		Vulnerabilities: &vuln.Result{Matches: []vuln.Match{{Published: at.Unix(), Exploited: &vuln.Exploited{}, EPSS: &vuln.EPSS{Probability: 0.5}}}, NoData: []string{"x"}},
 		Signatures:      signature.Result{State: signature.Verified, Signatures: make([]signature.Signature, 1)},
 		Feeds:           []advisory.Provenance{{Feed: "x", Fetched: at}},
 		Now:             at,

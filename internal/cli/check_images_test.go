@@ -269,7 +269,7 @@ func TestCheckImagesWithoutDatabase(t *testing.T) {
 // TestCheckedExceptionsOfVulnerabilities holds that exceptions from vulnerabilities are
 // taken from the directories that are checked, and that one that covers nothing is told.
 func TestCheckedExceptionsOfVulnerabilities(t *testing.T) {
-	archive, db, dir := smallImage(t), zlibDatabase(t), t.TempDir()
+	archive, db, dir := smallImage(t), zlibDatabase(t, "--feed", "kev"), t.TempDir()
 	write := func(name, text string) {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)

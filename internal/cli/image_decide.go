@@ -162,20 +162,21 @@ func (d *decider) decide(r *scan.Result, names []string) *imageAnswer {
 	uncatalogued := 0
 	for _, group := range r.Distinct(found.Matches) {
 		m := group[0]
+		fails := slices.ContainsFunc(d.conditions, func(c vuln.Condition) bool { return c.Holds(m) })
 		switch {
 		case m.Exception != nil:
 			a.accepted++
-		case slices.ContainsFunc(d.conditions, func(c vuln.Condition) bool { return c.Holds(m) }):
+		case fails:
 			a.failing++
 		}
-		if a.missing == "" && m.Exception == nil && slices.ContainsFunc(d.conditions, func(c vuln.Condition) bool { return c.NeedsCatalogue(m) }) && !r.HasFeed(advisory.KEV) {
+		if a.missing == "" && m.Exception == nil && !fails && slices.ContainsFunc(d.conditions, func(c vuln.Condition) bool { return c.NeedsCatalogue(m) }) && !r.HasFeed(advisory.KEV) {
 			uncatalogued++
 		}
 		if d.onlyFixable && m.State != vuln.FixAvailable {
 			a.hidden++
 		}
 	}
-	if uncatalogued > 0 && a.failing == 0 {
+	if uncatalogued > 0 {
 		a.missing = "which vulnerabilities are known to be exploited is not known: the database lacks the feed " + advisory.KEV + ", run ullage db update with --feed " + advisory.KEV + " beside its others"
 	}
 	a.expired, _ = d.leftover()
