@@ -291,6 +291,11 @@ func feedAge(feeds []advisory.Provenance, now time.Time) string {
 	}
 	oldest := slices.MinFunc(feeds, func(a, b advisory.Provenance) int { return cmp.Compare(a.Fetched.Unix(), b.Fetched.Unix()) })
 	text := counted(len(feeds), "feed") + ", the oldest (" + oldest.Feed + ") fetched " + age(now.Sub(oldest.Fetched))
+	for _, f := range feeds {
+		if f.Unread > 0 {
+			text += fmt.Sprintf("; %s of %s could not be read", counted(f.Unread, "record"), f.Feed)
+		}
+	}
 	var asleep []string
 	for _, f := range slices.SortedFunc(slices.Values(feeds), func(a, b advisory.Provenance) int { return cmp.Compare(a.Newest.Unix(), b.Newest.Unix()) }) {
 		if !f.Newest.IsZero() && f.Fetched.Sub(f.Newest) > asleepAfter {

@@ -90,13 +90,14 @@ type feedAgeJSON struct {
 	Feed    string    `json:"feed"`
 	Checked time.Time `json:"checked"` // when it was last seen to be as it is in the database
 	// Newest is the time of its newest record; null when its records have none.
-	Newest *time.Time `json:"newestRecord"`
+	Newest  *time.Time `json:"newestRecord"`
+	NotRead int        `json:"notRead"` // records that could not be read, and are not in the database
 }
 
 func newFeedAgesJSON(feeds []advisory.Provenance) []feedAgeJSON {
 	out := make([]feedAgeJSON, len(feeds))
 	for i, f := range feeds {
-		out[i] = feedAgeJSON{f.Feed, f.Fetched, utc(f.Newest)}
+		out[i] = feedAgeJSON{f.Feed, f.Fetched, utc(f.Newest), f.Unread}
 	}
 	return out
 }

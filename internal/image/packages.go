@@ -46,7 +46,7 @@ func packageInterests() []Interest {
 			table = append(table, Interest{Directory: dir[1:], Name: name})
 		}
 	}
-	for _, suffix := range []string{".jar", ".war", ".ear", ".hpi", ".jpi", ".nar", ".kar"} {
+	for _, suffix := range javaArchives {
 		table = append(table, Interest{Suffix: suffix, Most: 4 << 30, Extract: extractJar, Stream: streamJar, Whole: jarWhole})
 	}
 	return table

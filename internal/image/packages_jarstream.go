@@ -23,8 +23,12 @@ const streamedJar = 64 << 10 // bytes of an archive that are looked at together
 
 // streamJar reads the Maven artifacts in a large Java archive as it passes by.
 func streamJar(file string, r io.Reader) ([]Package, error) {
+	buffered := bufio.NewReaderSize(r, streamedJar)
+	if magic, _ := buffered.Peek(len(rarMagic)); string(magic) == rarMagic {
+		return nil, nil
+	}
 	jar := jarReader{seen: map[[2]string]bool{}}
-	jar.stream(bufio.NewReaderSize(r, streamedJar), file, 1)
+	jar.stream(buffered, file, 1)
 	return jar.found(file)
 }
 

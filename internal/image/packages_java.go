@@ -10,6 +10,7 @@ import (
 	"io"
 	"path"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -30,6 +31,10 @@ const (
 
 // extractJar reads the Maven artifacts in a Java archive and in the archives in it.
 func extractJar(f *FileContent) ([]Package, error) {
+	var magic [len(rarMagic)]byte
+	if n, _ := f.ReadAt(magic[:], 0); string(magic[:n]) == rarMagic {
+		return nil, nil
+	}
 	r := jarReader{seen: map[[2]string]bool{}}
 	r.archive(f, f.Size, f.Path, 1)
 	return r.found(f.Path)
@@ -226,12 +231,17 @@ func (t *tableReader) ReadAt(p []byte, off int64) (int, error) {
 }
 
 func isArchive(name string) bool {
-	switch strings.ToLower(path.Ext(name)) {
-	case ".jar", ".war", ".ear", ".hpi", ".jpi", ".nar", ".kar":
-		return true
-	}
-	return false
+	return slices.Contains(javaArchives, strings.ToLower(path.Ext(name)))
 }
+
+// javaArchives are the suffixes of archives that hold classes or other archives: of
+// applications, of plugins, of resource adapters (rar), and those of JBoss, Liferay and
+// Android.
+var javaArchives = []string{".jar", ".war", ".ear", ".hpi", ".jpi", ".nar", ".kar", ".rar", ".par", ".sar", ".lpkg", ".aar"}
+
+// rarMagic begins an archive of another kind, whose files have the suffix of resource
+// adapters.
+const rarMagic = "Rar!"
 
 const jarManifest = "META-INF/MANIFEST.MF"
 

@@ -63,6 +63,15 @@ func TestJarInJar(t *testing.T) {
 		zipEntry{name: "BOOT-INF/lib/spring-core-6.1.3.jar", content: jar(t, zipEntry{name: "META-INF/MANIFEST.MF", content: "Implementation-Title: spring-core\n"})},
 		zipEntry{name: "pom.xml", content: "<project/>"})
 	tree := memory{"/srv/app.war": "#!/bin/sh\nexec java -jar $0\n" + app}.tree(t)
+	for _, suffix := range javaArchives {
+		if got := nameVersions(read(t, memory{"/srv/x" + suffix: jar(t, zipEntry{name: "lib/deep.jar", content: innermost})}.tree(t), Distro{})); !strings.HasPrefix(got, "com.acme:deep 3") {
+			t.Errorf("%s: %s", suffix, got)
+		}
+	}
+	other := memory{"/srv/x.rar": rarMagic + "\x1a\x07\x01\x00"}.tree(t)
+	if packages, problems := readPackages(other, Distro{}); len(packages)+len(problems) > 0 || len(other.Found()) > 0 && other.Found()[0].Problem != "" {
+		t.Errorf("an archive of another kind: %v, %v", packages, problems)
+	}
 	packages := read(t, tree, Distro{})
 	if got := nameVersions(packages); got != "com.acme:app 7, com.acme:deep 3, com.acme:fat 1, org.shaded:lib 2.0, org.springframework:spring-core 6.1.3" {
 		t.Error(got)
