@@ -277,12 +277,18 @@ func (b *builder) readObjects() {
 	}
 	old := b.remembered()
 	b.memory.accounts = remembered(b, model.ServiceAccountKind, old.accounts, func(f *accountFact) *model.Object { return f.object }, b.readAccount)
+	there := make([]bool, len(b.accounts), len(b.accounts)+len(b.memory.accounts))
 	for i := range b.memory.accounts {
 		f := &b.memory.accounts[i]
-		if id := b.account(in(f.namespace), f.hash, f.name); f.says {
+		id := b.account(in(f.namespace), f.hash, f.name)
+		if f.says {
 			b.annotated[id] = f.object
 		}
+		if int(id) < len(there) { // others no workload has
+			there[id] = true
+		}
 	}
+	b.lackAccounts(there)
 	b.memory.secrets = remembered(b, model.SecretKind, old.secrets, func(f *secretFact) *model.Object { return f.object }, b.readSecret)
 	total := len(b.memory.secrets)
 	b.secretIDs = make(map[uint64]int32, total)

@@ -118,7 +118,7 @@ func (b *builder) local(w *workload, from, to int32) {
 			add(b.containerVertex(to), UseDocker, c, n)
 		}
 	}
-	if k.serves&kubectlProxy != 0 && (w.mounts && !k.hidesToken() || b.hasToken(to)) {
+	if k.serves&kubectlProxy != 0 && (w.mounts && !k.hidesToken || b.hasToken(to)) {
 		add(b.accountAt(w.account), UseProxy, Likely, k.node)
 	}
 	if k.declared.first < k.declared.last || w.targets.first < w.targets.last {

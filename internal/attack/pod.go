@@ -107,6 +107,7 @@ type container struct {
 	root         answer     // its user is root
 	user         *tree.Node // runAsUser; of the pod where the container says nothing
 	mounts       *tree.Node
+	hidesToken   bool       // it mounts something at the path of the token
 	devices      *tree.Node // raw block volumes
 	env, envFrom *tree.Node
 	ports        *tree.Node
@@ -134,6 +135,7 @@ type podReader struct {
 	nonRoot    *tree.Node
 	lists      [3]*tree.Node
 	selector   bool
+	hides      bool // a mount hides the token
 	tolerates  *tree.Node
 	nodeLabels *tree.Node
 }

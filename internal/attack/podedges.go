@@ -42,15 +42,6 @@ func (b *builder) token(w *workload) {
 // mounts something there it is not.
 const tokenPath = "/var/run/secrets/kubernetes.io/serviceaccount"
 
-func (k *container) hidesToken() bool {
-	for i := range k.mounts.Children() {
-		if k.mounts.At(i).Get("mountPath").Str() == tokenPath {
-			return true
-		}
-	}
-	return false
-}
-
 // podIdentity leads from what the node holds of a pod, and from its containers,
 // to the identities and secrets of the pod.
 func (b *builder) podIdentity(w *workload, data ID) {
@@ -62,7 +53,7 @@ func (b *builder) podIdentity(w *workload, data ID) {
 		}
 		some := false
 		for c := w.first; c < w.last; c++ {
-			if !b.Graph.containers[c].hidesToken() {
+			if !b.Graph.containers[c].hidesToken {
 				some = true
 				b.because(b.containerVertex(c), account, TokenMount, Certain, w.Object, at)
 			}

@@ -16,19 +16,13 @@ type refusedPods struct {
 	node   *tree.Node
 }
 
-// refuses returns why the pods of a workload are refused, or nil. Only what steps start
-// from is looked at: what Pod Security closes, and service accounts.
+// refuses returns why Pod Security refuses the pods of a workload, or nil. Only what
+// opens their node is looked at.
 func (b *builder) refuses(w *workload) *refusedPods {
-	namespace := w.Object.Key.Namespace
-	if account := b.accounts[w.account].Name; account != "default" && b.holdsAccounts() && b.snapshot.Complete(namespace, model.ServiceAccountKind) {
-		if b.snapshot.Get(model.Key{Cluster: w.Object.Key.Cluster, Namespace: namespace, GroupKind: model.ServiceAccountKind, Name: account}) == nil {
-			return &refusedPods{"ServiceAccount/" + namespace + "/" + account + " does not exist, and pods that run as it are refused", w.Object, w.Pod.Spec.Get("serviceAccountName")}
-		}
-	}
 	if !b.daring(w) {
 		return nil
 	}
-	o := b.namespaceObject(namespace)
+	o := b.namespaceObject(w.Object.Key.Namespace)
 	if o == nil {
 		return nil
 	}
@@ -39,15 +33,26 @@ func (b *builder) refuses(w *workload) *refusedPods {
 	return &refusedPods{o.Key.String() + " enforces the level " + label.Text() + ", which refuses its pods", o, label}
 }
 
-// holdsAccounts reports whether the input holds service accounts: files that hold none
-// leave them out.
-func (b *builder) holdsAccounts() bool {
-	for shard := range b.snapshot.Shards(model.ServiceAccountKind) {
-		if len(shard.Objects()) > 0 {
-			return true
+// lackAccounts finds the workloads whose service account is not there, which holds for
+// all accounts that are not read. Files that hold none leave them out.
+func (b *builder) lackAccounts(there []bool) {
+	if len(b.memory.accounts) == 0 {
+		return
+	}
+	for ns, in := range b.inNamespace {
+		if in.first == in.last || !b.snapshot.Complete(b.namespaces[ns], model.ServiceAccountKind) {
+			continue
+		}
+		for i := in.first; i < in.last; i++ {
+			w := &b.Graph.workloads[i]
+			if int(w.account) < len(there) && there[w.account] || w.accountHash == b.defaultHash {
+				continue
+			}
+			name := model.Key{Namespace: b.namespaces[ns], GroupKind: model.ServiceAccountKind, Name: b.accounts[w.account].Name}.String()
+			w.refused = &refusedPods{name + " does not exist, and pods that run as it are refused", w.Object, w.Pod.Spec.Get("serviceAccountName")}
+			b.sleepers = true
 		}
 	}
-	return false
 }
 
 // daring reports whether a workload has something that opens its node.

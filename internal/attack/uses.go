@@ -35,6 +35,7 @@ func (r *podReader) collect(w *workload, c *container) {
 	for i := range c.mounts.Children() {
 		r.mount(w, c.mounts.At(i), false)
 	}
+	c.hidesToken, r.hides = r.hides, false
 	for i := range c.devices.Children() {
 		r.mount(w, c.devices.At(i), true)
 	}
@@ -64,6 +65,8 @@ func (r *podReader) mount(w *workload, mount *tree.Node, device bool) {
 		switch kid := &kids[i]; kid.Key() {
 		case "name":
 			name = kid.Str()
+		case "mountPath":
+			r.hides = r.hides || kid.Str() == tokenPath
 		case "readOnly":
 			u.readOnly = kid.True()
 		case "recursiveReadOnly":
