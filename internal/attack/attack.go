@@ -97,8 +97,11 @@ type Graph struct {
 	wide       [wideKinds]ID
 	narrow     [wideKinds][]ID // by namespace
 	unplaced   []evidence      // servers that the API server asks and that are not in the input
-	incomplete []string        // why steps are missing of which there are more than are looked at
-	unread     *model.Gap      // network policies that were not read, which may close connections, or nil
+	guises     []guise
+	guests     []reach.Guest // pods with other labels than those that were read
+	guestAt    []ID          // their vertices
+	incomplete []string      // why steps are missing of which there are more than are looked at
+	unread     *model.Gap    // network policies that were not read, which may close connections, or nil
 	internet   ID
 	admin      ID
 	nodeRights ID // of the group system:nodes, or none
@@ -166,6 +169,7 @@ func build(s *model.Snapshot, network *reach.Graph, rights *access.Analysis, o O
 	b.kubeletEdges()
 	b.stealing()
 	b.doubtQuotas()
+	b.findGuests()
 	b.index()
 	return b.Graph
 }

@@ -57,6 +57,9 @@ type builder struct {
 	sleepers        bool       // some workload has no pods
 	droppers        []ID       // subjects that may write admission policies, and start pods
 	nodeVolumes     nodeVolumes
+	nodeIdentity    ID // NodeIdentity, or none
+	renamers        []renamer
+	discerned       *discerned // nil until asked
 }
 
 func newBuilder(s *model.Snapshot, network *reach.Graph, rights *access.Analysis, o Options, before *Graph) *builder {
@@ -69,7 +72,7 @@ func newBuilder(s *model.Snapshot, network *reach.Graph, rights *access.Analysis
 	for i := range b.wide {
 		b.wide[i] = none
 	}
-	b.wideNode, b.nodeRights, b.anyUser, b.anyIdentity, b.anyKubelet, b.custom, b.assumed = none, none, none, none, none, none, none
+	b.wideNode, b.nodeRights, b.anyUser, b.anyIdentity, b.anyKubelet, b.custom, b.assumed, b.nodeIdentity = none, none, none, none, none, none, none, none
 	b.internet = b.vertex(Internet, none, 0)
 	b.admin = b.vertex(ClusterAdmin, none, 0)
 	return b

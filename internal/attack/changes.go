@@ -289,9 +289,9 @@ func (p *proposer) enforce(namespace *model.Object) {
 
 // isolate admits only pods of its own namespace to a workload.
 func (p *proposer) isolate(e Edge) {
-	from, to := &p.workloads[p.vertices[e.From].at], &p.workloads[p.vertices[e.To].at]
-	labels := to.Pod.Labels()
-	if from.namespace == to.namespace || labels.Len() == 0 {
+	to := &p.workloads[p.vertices[e.To].at]
+	from := p.Vertex(e.From).Namespace
+	if from == to.Object.Key.Namespace || to.Pod.Labels().Len() == 0 {
 		return
 	}
 	own := tree.MapOf(tree.Entry("from", []tree.Node{tree.MapOf(tree.Entry("podSelector", tree.MapOf()))}))

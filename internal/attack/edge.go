@@ -94,6 +94,9 @@ func (g *Graph) Vertex(id ID) Vertex {
 		out.Namespace, out.Name, out.Object = g.namespaces[s.namespace], s.name, s.object
 	case CloudIdentity:
 		out.Name = g.clouds[v.at]
+	case Relabelled:
+		x := &g.guises[v.at]
+		out.Namespace, out.Name, out.Object = x.Namespace, x.String(), g.guiseObject(x)
 	default:
 		if v.kind >= firstWide && v.at >= 0 {
 			out.Namespace = g.namespaces[v.at]
@@ -131,6 +134,8 @@ func (v Vertex) String() string {
 		return v.Kind.String() + " " + scope
 	case SharedVolume:
 		return "shared volume " + scope
+	case Relabelled:
+		return v.Name
 	case User, Group, CloudIdentity:
 		return v.Kind.String() + " " + v.Name
 	case Granted:
@@ -145,7 +150,7 @@ func (v Vertex) String() string {
 		return "the custom objects of the cluster"
 	}
 	if v.Kind >= firstWide {
-		word := [...]string{"pods", "service accounts", "secrets", "own pods", "ports of pods", "running pods"}[v.Kind-firstWide]
+		word := [...]string{"pods", "service accounts", "secrets", "own pods", "ports of pods", "running pods", "pods with labels of its choice"}[v.Kind-firstWide]
 		if v.Kind == AnyPod || v.Kind == AnyAccount || v.Kind == AnySecret {
 			word = "all " + word
 		}
@@ -165,7 +170,7 @@ func (v Vertex) Held() string {
 		return "code in " + name
 	case PodData:
 		return "what the node keeps of " + name + ": tokens, secrets and volumes"
-	case Position:
+	case Position, Labelled, Relabelled:
 		return "the place of " + name + " in the network"
 	case NodesOf, NodeRoot, AnyNode:
 		return "root on " + name

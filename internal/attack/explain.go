@@ -64,7 +64,11 @@ func (g *Graph) explain(e Edge, from, to Vertex) Step {
 	case AnonymousAPI:
 		s.Evidence = g.whyAsks(g.vertices[e.From])
 	case ExploitService:
-		s.Evidence = g.whyConnected(g.vertices[e.From].at, g.vertices[e.To].part)
+		if guest, ok := g.guestOf(e.From); ok {
+			s.Evidence = g.whyPasses(guest, g.vertices[e.To].part)
+		} else {
+			s.Evidence = g.whyConnected(g.vertices[e.From].at, g.vertices[e.To].part)
+		}
 	case NodeMetadata:
 		s.Evidence = g.whyMetadata(e)
 	case RunEscape, DebugEscape:
@@ -359,7 +363,7 @@ func (g *Graph) Stages(p Path) []Stage {
 		now := &all[len(all)-1]
 		if e := edges[0]; e.Certainty != Given {
 			all = append(all, Stage{At: g.Vertex(v), Step: &Step{Edge: e}})
-		} else if k := g.vertices[v].kind; k != Position && k != AnyContainer && k != Group && (k != NodeFiles || now.At.Kind == FilesOf) {
+		} else if k := g.vertices[v].kind; k != Position && k != Labelled && k != AnyContainer && k != Group && (k != NodeFiles || now.At.Kind == FilesOf) {
 			now.At = g.Vertex(v)
 		}
 	}

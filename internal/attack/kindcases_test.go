@@ -129,6 +129,13 @@ var unauthenticated = strings.NewReplacer("{kind: ServiceAccount, name: default,
 var signs = role(true, rule("create", csrGroup, csrResource), rule("update", csrGroup, csrResource+"/approval"),
 	"{apiGroups: [certificates.k8s.io], resources: [signers], verbs: [approve], resourceNames: [kubernetes.io/kube-apiserver-client]}")
 
+// clients is a policy that lets in pods with a label, and teams one that lets in pods of
+// namespaces with one.
+const (
+	clients = "\n---\n{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: in, namespace: shop}, spec: {podSelector: {}, policyTypes: [Ingress], ingress: [{from: [{podSelector: {matchLabels: {role: client}}}]}]}}\n"
+	teams   = "\n---\n{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: in, namespace: shop}, spec: {podSelector: {}, policyTypes: [Ingress], ingress: [{from: [{namespaceSelector: {matchLabels: {team: x}}}]}]}}\n"
+)
+
 var kindCases = []kindCase{
 	{ExposeService, deploy("web", "", web) + fmt.Sprintf(service, "LoadBalancer") + otherPolicy, "the internet -> container app of Deployment shop/web, needs an exploit",
 		[]string{"type: LoadBalancer => type: ClusterIP", "~app: nothing => app: web", "selector: {app: web}, ports => selector: {app: other}, ports", "~namespace: shop}\nspec: {type => namespace: shop, annotations: {service.beta.kubernetes.io/aws-load-balancer-internal: 'true'}}\nspec: {type", "~selector: {app: web}, ports => loadBalancerSourceRanges: [10.0.0.0/8], selector: {app: web}, ports"}},
@@ -437,6 +444,23 @@ spec: {parentRefs: [{name: gw}], rules: [{backendRefs: [{name: web, port: 80}]}]
 	{Member, secret, "all service accounts of the cluster -> all service accounts in namespace shop, given", []string{"namespace: shop => namespace: kube-system"}},
 	{Member, cloudAccount, "all service accounts in namespace shop -> service account shop/web, given", []string{"kind: ServiceAccount => kind: ConfigMap"}},
 	{Member, role(true, rule("create", "", "pods")), "own pods of the cluster -> own pods in namespace shop, given", []string{"kind: ClusterRole => kind: Role", nobody}},
+	{Member, role(false, rule("create", "", "pods")), "own pods in namespace shop -> pods with labels of its choice in namespace shop, given", []string{"[create] => [get]"}},
+	{Member, deploy("web", "", web) + clients + role(true, rule("patch", "", "pods")), "pods with labels of its choice of the cluster -> pods with labels of its choice in namespace shop, given", []string{"kind: ClusterRole => kind: Role", gone}},
+	{RelabelPods, deploy("web", "", web) + clients + role(false, rule("patch", "", "pods")), "service account shop/default -> pods with labels of its choice in namespace shop, certain",
+		[]string{"[patch] => [get]", gone, "podSelector: {matchLabels: {role: client}} => podSelector: {}", "spec:\n      \n      containers => spec:\n      hostNetwork: true\n      containers"}},
+	{RelabelPods, deploy("web", "", web) + clients + role(true, rule("patch", "", "pods")), "service account shop/default -> pods with labels of its choice of the cluster, certain", []string{"[patch] => [get]"}},
+	{ExploitService, deploy("web", "", web) + clients + role(false, rule("patch", "", "pods")), "pods with labels of its choice in namespace shop -> container app of Deployment shop/web, needs an exploit",
+		[]string{"[patch] => [get]", "{from: => {ports: [{port: 1}], from:", "ports: [{name: http, containerPort: 8080}] => tty: true"}},
+	{RelabelToReach, deploy("web", "", web) + teams + role(true, rule("patch", "", "namespaces")), "service account shop/default -> its pods in the relabelled namespace shop, certain",
+		[]string{"[patch] => [get]", "team: x => kubernetes.io/metadata.name: x", nobody, "spec:\n      \n      containers => spec:\n      automountServiceAccountToken: false\n      containers"}},
+	{RelabelToReach, deploy("web", "", web) + teams + role(true, only("patch", "", "namespaces", "shop")), "service account shop/default -> its pods in the relabelled namespace shop, certain", []string{"resourceNames: ['shop'] => resourceNames: ['other']"}},
+	{RelabelToReach, deploy("web", "", web) + teams + strings.ReplaceAll(role(false, rule("patch", "", "namespaces"), rule("create", "", "pods")), "{kind: ServiceAccount, name: default, namespace: shop}", "{kind: User, name: jo}"),
+		"user jo -> pods with labels of its choice in the relabelled namespace shop, certain", []string{"[patch] => [get]", "[create] => [get]"}},
+	{ExploitService, deploy("web", "", web) + teams + role(true, rule("patch", "", "namespaces")), "its pods in the relabelled namespace shop -> container app of Deployment shop/web, needs an exploit",
+		[]string{"[patch] => [get]", "team: x}} => team: x}}, podSelector: {matchLabels: {role: other}}"}},
+	{NodeMetadata, cloud + role(false, rule("create", "", "pods")), "pods with labels of its choice in namespace shop -> cloud identity of nodes, unknown",
+		[]string{"aws:/// => kind:///", "[create] => [get]"}},
+	{NodeMetadata, cloud + role(false, rule("create", "", "pods")) + closedEgress("app: web", ""), "pods with labels of its choice in namespace shop -> cloud identity of nodes, unknown", []string{"{matchLabels: {app: web}} => {}"}},
 	{Member, role(true, rule("create", "", "pods/portforward")), "ports of pods of the cluster -> ports of pods in namespace shop, given", []string{"kind: ClusterRole => kind: Role", nobody}},
 	{Member, role(true, rule("patch", "", "pods/ephemeralcontainers")), "running pods of the cluster -> running pods in namespace shop, given", []string{"kind: ClusterRole => kind: Role", nobody}},
 	{Member, deploy("web", "", "") + role(false, rule("create", "", "pods")), "own pods in namespace shop -> Deployment shop/web, given", []string{gone, "[create] => [get]"}},

@@ -30,6 +30,7 @@ const (
 	MovablePods                     // pods that can be drawn to a node
 	Processes                       // the processes of a pod, or those of one user
 	CustomObjects                   // to change the custom objects of the cluster
+	Relabelled                      // the place of pods in the network once their namespace has other labels
 	ClusterAdmin                    // everything in the cluster
 	AnyPod                          // code in any pod of a namespace, or of all
 	AnyAccount                      // to act as any service account there
@@ -37,6 +38,7 @@ const (
 	RunPods                         // to start pods of its own there
 	Connect                         // a connection to any pod there
 	Debug                           // a container of its own in running pods there
+	Labelled                        // the place in the network of pods there with labels of its choice
 	vertexKinds
 
 	firstWide = AnyPod
@@ -49,8 +51,8 @@ var vertexNames = [vertexKinds]string{
 	Internet: "internet", Container: "container", AnyContainer: "workload", PodData: "pod", Position: "network position",
 	NodesOf: "node of workload", FilesOf: "files of node of workload", NodeRoot: "node", NodeFiles: "node files", AnyNode: "any node",
 	Account: "service account", User: "user", Group: "group", Granted: "granted roles", AnyUser: "any user", AnyIdentity: "any user, group and service account", Secret: "secret", Volume: "volume", SharedVolume: "shared volume",
-	CloudIdentity: "cloud identity", NodeIdentity: "cloud identity of nodes", Kubelet: "kubelet of any node", MovablePods: "pods that can move", Processes: "processes", CustomObjects: "custom objects", ClusterAdmin: "cluster-admin", AnyPod: "any pod", AnyAccount: "any service account",
-	AnySecret: "any secret", RunPods: "own pods", Connect: "any port", Debug: "debug containers",
+	CloudIdentity: "cloud identity", NodeIdentity: "cloud identity of nodes", Kubelet: "kubelet of any node", MovablePods: "pods that can move", Processes: "processes", CustomObjects: "custom objects", Relabelled: "pods of a relabelled namespace", ClusterAdmin: "cluster-admin", AnyPod: "any pod", AnyAccount: "any service account",
+	AnySecret: "any secret", RunPods: "own pods", Connect: "any port", Debug: "debug containers", Labelled: "labelled pods",
 }
 
 // Certainty says what a step hangs on. It is the weight of the edge as well.
@@ -134,6 +136,7 @@ const (
 	ExecPods
 	DebugPods
 	PatchPods
+	RelabelPods
 	ForwardPorts
 	CreatePods
 	ChangeWorkloads
@@ -161,6 +164,7 @@ const (
 	ReadByWebhook
 	OpenNetwork
 	ImpersonateConstrained
+	RelabelToReach
 	edgeKinds
 
 	firstProven = ChangeWebhooks
@@ -289,12 +293,14 @@ var edgeTable = [edgeKinds]edgeInfo{
 		"the claim is bound to such a volume, and neither the Pod Security level nor an admission policy refuses a pod that mounts it as root" + asGroup, "remove the volume, or enforce the Pod Security level restricted in the namespace"},
 	FreeVolume: {"free-volume", "claims a host volume", "T1610,T1611", "starts a pod with a claim of its own, which gets a volume that is a part of the node's file system, and so takes TO",
 		"the volume is free, and neither the Pod Security level nor an admission policy refuses a pod that mounts it as root" + asGroup, "remove the volume, or enforce the Pod Security level restricted in the namespace"},
-	UseAdmin:           {"use-admin", "uses admin rights", "T1078", "uses the administrator's rights over TO", "", "close the ways to cluster-admin"},
-	Everything:         {"everything", "may do everything", "T1078,T1098.006", "does everything that the API can do", "", "bind a role with the rights that are needed"},
-	ReadSecrets:        {"read-secrets", "reads it by the API", "T1552.007", "reads TO through the API", "", "remove the right to get, list, watch and patch secrets, and to delete collections of them"},
-	ExecPods:           {"exec-pods", "runs commands in it", "T1609", "runs commands in TO", "it may create pods/exec or pods/attach, or get them where the API server is older than 1.35", "remove the right to pods/exec and pods/attach"},
-	DebugPods:          {"debug-pods", "adds a debug container", "T1609,T1610", "adds a debug container to TO", "", "remove the right to pods/ephemeralcontainers"},
-	PatchPods:          {"patch-pods", "replaces the image", "T1525,T1610", "replaces the image of TO", "", "remove the right to change pods"},
+	UseAdmin:    {"use-admin", "uses admin rights", "T1078", "uses the administrator's rights over TO", "", "close the ways to cluster-admin"},
+	Everything:  {"everything", "may do everything", "T1078,T1098.006", "does everything that the API can do", "", "bind a role with the rights that are needed"},
+	ReadSecrets: {"read-secrets", "reads it by the API", "T1552.007", "reads TO through the API", "", "remove the right to get, list, watch and patch secrets, and to delete collections of them"},
+	ExecPods:    {"exec-pods", "runs commands in it", "T1609", "runs commands in TO", "it may create pods/exec or pods/attach, or get them where the API server is older than 1.35", "remove the right to pods/exec and pods/attach"},
+	DebugPods:   {"debug-pods", "adds a debug container", "T1609,T1610", "adds a debug container to TO", "", "remove the right to pods/ephemeralcontainers"},
+	PatchPods:   {"patch-pods", "replaces the image", "T1525,T1610", "replaces the image of TO", "", "remove the right to change pods"},
+	RelabelPods: {"relabel-pods", "relabels pods", "T1562.007", "gives pods labels by which network policies let them pass", "network policies tell pods by labels, which may change while they run",
+		"remove the right to change pods"},
 	CreatePods:         {"create-pods", "makes pods", "T1610", "makes pods of its own", "", "remove the right to create pods and workloads"},
 	ChangeWorkloads:    {"change-workloads", "rewrites a workload", "T1610,T1525", "rewrites the pod template of a workload", "the namespace has a workload", "remove the right to change workloads"},
 	ProxyKubelet:       {"proxy-kubelet", "asks the kubelet", "T1609,T1613", "runs commands in any container through the kubelet's API, which the audit log does not show", "", "remove the right to nodes/proxy; use nodes/metrics and nodes/stats"},
@@ -332,6 +338,8 @@ var edgeTable = [edgeKinds]edgeInfo{
 		"it is in the network of the cluster with a pod that policies let out, and what closes the connection is a network policy, to which any other adds", "remove the right to write network policies"},
 	ImpersonateConstrained: {"impersonate-constrained", "acts as another for it", "T1548,T1078", "sends requests as somebody else, of the kinds that its rights name, and so gets TO",
 		"the API server has the feature ConstrainedImpersonation, which is on by default from 1.36", "remove the rights to impersonate:... or to impersonate-on:..."},
+	RelabelToReach: {"relabel-to-reach", "relabels the namespace", "T1562.007", "gives the namespace of its pods labels by which network policies let them pass",
+		"it has pods in the namespace, and network policies tell namespaces by labels", "remove the right to change namespaces, or select namespaces by kubernetes.io/metadata.name"},
 	HostPathVolume: {"host-path-volume", "makes a host volume", "T1611", "makes a volume of the node's file system and mounts it with a claim, which Pod Security lets pass",
 		"it may make persistent volumes, and pods, for which claims are made" + asGroup, "remove the right to create persistent volumes"},
 }

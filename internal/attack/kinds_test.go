@@ -43,9 +43,9 @@ func (g *Graph) shapes() map[string]string {
 	for i := range g.edges {
 		tell(g.public(&g.edges[i]))
 	}
-	for w := range g.workloads {
+	for v := range g.vertices {
 		for c := range g.containers {
-			if e, ok := g.networkEdge(g.workloadVertex(int32(w), positionAt), g.containerVertex(int32(c))); ok {
+			if e, ok := g.networkEdge(ID(v), g.containerVertex(int32(c))); ok {
 				tell(e)
 			}
 		}

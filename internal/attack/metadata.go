@@ -116,7 +116,8 @@ func (b *builder) metadata() {
 	if b.inCloud.in == perhaps {
 		ofHosts, ofNodes = Unknown, Unknown
 	}
-	identity := b.vertex(NodeIdentity, none, 0)
+	b.nodeIdentity = b.vertex(NodeIdentity, none, 0)
+	identity := b.nodeIdentity
 	for i := range b.Graph.workloads {
 		w := &b.Graph.workloads[i]
 		certainty := Unknown
@@ -153,9 +154,14 @@ func (g *Graph) whyMetadata(e Edge) []Evidence {
 	why := g.evidence[e.note]
 	var all []Evidence
 	doubt := func(text string) { all = append(all, Evidence{Text: text}) }
-	if at := g.vertices[e.From]; at.kind == Position {
-		all = append(all, g.whyAsked(at.at, why)...)
-		if g.workloads[at.at].hostNetwork == nil {
+	guest, guised := g.guestOf(e.From)
+	if at := g.vertices[e.From]; at.kind == Position || guised {
+		if guised {
+			all = append(all, g.whyGuestAsks(guest, why))
+		} else {
+			all = append(all, g.whyAsked(at.at, why)...)
+		}
+		if guised || g.workloads[at.at].hostNetwork == nil {
 			doubt("whether the service answers pods is a setting of the cloud that the input does not hold: EC2 keeps them out where IMDSv2 is required with a hop limit of 1, GKE where Workload Identity is on")
 		}
 		why = g.inCloud.why

@@ -176,6 +176,9 @@ func (b *builder) namedRight(s access.Subject, r access.NamedRight) {
 			}
 		case access.PatchNamespaces:
 			b.relabelsNamed(s, r, name)
+			if r.Namespace == "" || r.Namespace == name {
+				b.renamers = append(b.renamers, renamer{b.subject(s), b.namespace(name)})
+			}
 		case access.NodeProxy:
 			b.onNode(name, func(w int32, c Certainty) { give(b.workloadVertex(w, anyContainerAt), ProxyKubelet, c) })
 		}

@@ -210,12 +210,17 @@ func (g *Graph) listening(c int32) bool {
 // networkEdge returns the edge from a place in the network to a container, which
 // is not stored.
 func (g *Graph) networkEdge(from, to ID) (Edge, bool) {
-	if g.vertices[from].kind != Position || g.vertices[to].kind != Container {
+	if g.vertices[to].kind != Container {
 		return Edge{}, false
 	}
-	w, c := g.vertices[from].at, g.vertices[to].part
+	c, answer := g.vertices[to].part, reach.No
+	if guest, ok := g.guestOf(from); ok {
+		answer = g.passes(guest, c).Answer
+	} else if g.vertices[from].kind == Position {
+		answer = g.reaches(g.endpointsOf(g.vertices[from].at), c)
+	}
 	certainty := NeedsExploit
-	switch g.reaches(g.endpointsOf(w), c) {
+	switch answer {
 	case reach.No:
 		return Edge{}, false
 	case reach.Maybe:

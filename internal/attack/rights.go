@@ -26,6 +26,7 @@ var steps = []step{
 	{access.ExecPods, ExecPods, AnyPod, false, Certain},
 	{access.EphemeralContainers, DebugPods, Debug, false, Certain},
 	{access.ModifyPods, PatchPods, AnyPod, false, Certain},
+	{access.ModifyPods, RelabelPods, Labelled, false, Certain},
 	{access.CreatePods, CreatePods, RunPods, false, Certain},
 	{access.CreateWorkloads, CreatePods, RunPods, false, Certain},
 	{access.NodeProxy, ProxyKubelet, AnyPod, true, Certain},
@@ -42,7 +43,7 @@ const stepRights = 1<<access.WildcardAll | 1<<access.ReadSecrets | 1<<access.Exe
 	1<<access.ForgeToken | 1<<access.ImpersonateAccounts | 1<<access.ImpersonateUsers | 1<<access.GrantAnyRole | 1<<access.RewriteRoles |
 	1<<access.CreateCSR | 1<<access.WriteWebhooks | 1<<access.WriteAdmissionPolicies | 1<<access.WriteAPIServices | 1<<access.WriteCRDs |
 	1<<access.WriteNodes | 1<<access.CreateSecrets |
-	1<<access.ModifyControllers | 1<<access.ImpersonateGroups | 1<<access.WriteAWSAuth | 1<<access.BypassPodSecurity | 1<<access.WritePersistentVolumes
+	1<<access.ModifyControllers | 1<<access.ImpersonateGroups | 1<<access.WriteAWSAuth | 1<<access.BypassPodSecurity | 1<<access.WritePersistentVolumes | 1<<access.PatchNamespaces
 
 const (
 	mastersGroup         = "system:masters"
@@ -128,7 +129,7 @@ func (b *builder) clusterRights(v ID, rights access.Rights) {
 		return
 	}
 	for _, s := range steps {
-		if !rights.Has(s.right) {
+		if !rights.Has(s.right) || s.to == Labelled && !b.relabelsPods(none) {
 			continue
 		}
 		if s.to == ClusterAdmin {
@@ -151,6 +152,9 @@ func (b *builder) clusterRights(v ID, rights access.Rights) {
 	}
 	if rights.Has(access.BypassPodSecurity) {
 		b.relabels(v, none)
+	}
+	if rights.Has(access.PatchNamespaces) {
+		b.renamers = append(b.renamers, renamer{v, none})
 	}
 	b.noteRights(v, rights, none)
 	b.hijacks(v, rights)
@@ -218,7 +222,7 @@ func (b *builder) target(kind VertexKind, ns int32) ID {
 func (b *builder) namespaceRights(v ID, rights, cluster access.Rights, ns int32) {
 	rights &^= cluster
 	for _, s := range steps {
-		if rights.Has(s.right) && !s.wide {
+		if rights.Has(s.right) && !s.wide && (s.to != Labelled || b.relabelsPods(ns)) {
 			b.give(v, b.target(s.to, ns), s.kind, b.upgrades(b.accounts[b.vertices[v].at], s, b.namespaces[ns], ""), s.right, ns)
 		}
 	}
@@ -233,6 +237,9 @@ func (b *builder) namespaceRights(v ID, rights, cluster access.Rights, ns int32)
 	}
 	if rights.Has(access.BypassPodSecurity) {
 		b.relabels(v, ns)
+	}
+	if rights.Has(access.PatchNamespaces) {
+		b.renamers = append(b.renamers, renamer{v, ns})
 	}
 	b.noteRights(v, rights, ns)
 }

@@ -102,6 +102,7 @@ type search struct {
 	settled   []bool
 	certainly *reach.Visit
 	perhaps   *reach.Visit
+	guests    [2]*reach.GuestVisit // certain, and not
 }
 
 // settle follows the edges that lead to a vertex.
@@ -134,16 +135,19 @@ func (s *search) connect(v ID, x *vertex, at int32) {
 	g := s.g
 	if s.certainly == nil {
 		s.certainly, s.perhaps = g.network.Visit(true), g.network.Visit(false)
+		s.guests = [2]*reach.GuestVisit{g.network.VisitGuests(g.guests, true), g.network.VisitGuests(g.guests, false)}
 	}
 	ports, certain := g.ports(x.part), g.listening(x.part)
 	take := func(to reach.ID) {
 		if certain {
 			s.certainly.Take(to, ports, func(from reach.ID) { s.from(from, v, at+s.weight(NeedsExploit)) })
+			s.guests[0].Take(to, ports, func(i int) { s.relax(g.guestAt[i], v, at+s.weight(NeedsExploit)) })
 		}
 		if s.known {
 			return
 		}
 		s.perhaps.Take(to, ports, func(from reach.ID) { s.from(from, v, at+s.weight(Unknown)) })
+		s.guests[1].Take(to, ports, func(i int) { s.relax(g.guestAt[i], v, at+s.weight(Unknown)) })
 	}
 	if to := g.workloads[x.at].endpoint; to != none {
 		take(to)

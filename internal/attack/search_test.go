@@ -43,6 +43,24 @@ func (g *Graph) links() []link {
 			}
 		}
 	}
+	for v := range g.vertices {
+		if guest, ok := g.guestOf(ID(v)); ok {
+			for c := range g.containers {
+				best := reach.No
+				for _, to := range g.endpointsOf(g.containers[c].workload) {
+					for _, p := range g.ports(int32(c)) {
+						best = max(best, g.network.Passage(guest, to, []reach.Port{p}).Answer)
+					}
+				}
+				if w := &g.workloads[g.containers[c].workload]; best == reach.Yes && (g.unread != nil || w.asleep != nil || w.refused != nil) {
+					best = reach.Maybe
+				}
+				if best == reach.Yes || best == reach.Maybe && !g.options.Known {
+					all = append(all, link{ID(v), g.containerVertex(int32(c)), map[reach.Answer]int{reach.Yes: 3, reach.Maybe: 4}[best]})
+				}
+			}
+		}
+	}
 	return all
 }
 

@@ -69,7 +69,7 @@ const told = access.Reported &^ (access.Combined | 1<<access.WildcardAll | 1<<ac
 var kindRights = map[EdgeKind]access.Rights{
 	DropPolicies: 1 << access.WriteAdmissionPolicies, ChangeWebhooks: 1 << access.WriteWebhooks, ReadByWebhook: 1 << access.WriteWebhooks, ChangePolicies: 1 << access.WriteAdmissionPolicies,
 	HijackAPI: 1 << access.WriteAPIServices, HijackConversion: 1 << access.WriteCRDs, OpenNetwork: 1 << access.WriteNetworkPolicies, KubeletCertificate: 1 << access.ForgeCertificate,
-	RelabelNamespace: 1 << access.BypassPodSecurity, ImpersonateConstrained: 1 << access.ImpersonateConstrained,
+	RelabelNamespace: 1 << access.BypassPodSecurity, RelabelToReach: 1 << access.PatchNamespaces, ImpersonateConstrained: 1 << access.ImpersonateConstrained,
 }
 
 // followed returns the rights from which edges lead away from a subject, or from its
@@ -161,6 +161,13 @@ func (g *Graph) reachedFrom(from []ID) []bool {
 		next = next[:len(next)-1]
 		for i := range g.out(v) {
 			take(g.out(v)[i].to)
+		}
+		if guest, ok := g.guestOf(v); ok && silent > 0 {
+			for c := range g.containers {
+				if to := g.containerVertex(int32(c)); !reached[to] && len(g.ports(int32(c))) > 0 && g.passes(guest, int32(c)).Answer != reach.No {
+					take(to)
+				}
+			}
 		}
 		if g.vertices[v].kind != Position || silent == 0 {
 			continue

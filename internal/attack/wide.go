@@ -52,6 +52,7 @@ func (b *builder) namespaceEdges() {
 		}
 		if kind == RunPods {
 			b.runPods()
+			b.inGuise()
 		}
 	}
 	b.guarded()

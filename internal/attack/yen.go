@@ -262,9 +262,10 @@ func byTotal(a, b hop) int {
 // looked for when they are asked for.
 type hops struct {
 	sorted    []hop
-	waiting   []hop      // found, and not yet known to be the next
-	endpoints []reach.ID // of the source
-	next      int        // in Distances.listening
+	waiting   []hop        // found, and not yet known to be the next
+	endpoints []reach.ID   // of the source
+	guest     *reach.Guest // that the source is, or nil
+	next      int          // in Distances.listening
 }
 
 // hop returns a step from a vertex by its index.
@@ -293,6 +294,9 @@ func (d *Distances) newHops(v ID) *hops {
 	slices.SortFunc(l.sorted, byTotal)
 	if x := &d.g.vertices[v]; x.kind == Position {
 		l.endpoints = d.g.endpointsOf(x.at)
+		l.sorted, l.waiting = nil, l.sorted
+	} else if guest, ok := d.g.guestOf(v); ok {
+		l.guest = &guest
 		l.sorted, l.waiting = nil, l.sorted
 	}
 	return l
@@ -326,7 +330,7 @@ func (l *hops) at(d *Distances, index int) (hop, bool) {
 func (l *hops) more(d *Distances) bool {
 	for {
 		least := unreachable // what the next container that listens can come to
-		if l.endpoints != nil && l.next < len(d.listening) {
+		if (l.endpoints != nil || l.guest != nil) && l.next < len(d.listening) {
 			least = d.of[d.listening[l.next]] + int32(NeedsExploit)
 		}
 		if len(l.waiting) > 0 && l.waiting[0].total < least || least == unreachable {
@@ -341,7 +345,7 @@ func (l *hops) more(d *Distances) bool {
 		l.next++
 		d.work++
 		weight := int32(NeedsExploit)
-		switch d.g.reaches(l.endpoints, d.g.vertices[to].part) {
+		switch l.reaches(d.g, d.g.vertices[to].part) {
 		case reach.No:
 			continue
 		case reach.Maybe:
@@ -351,4 +355,12 @@ func (l *hops) more(d *Distances) bool {
 		at, _ := slices.BinarySearchFunc(l.waiting, h, byTotal)
 		l.waiting = slices.Insert(l.waiting, at, h)
 	}
+}
+
+// reaches reports whether the source may connect to a port of a container.
+func (l *hops) reaches(g *Graph, c int32) reach.Answer {
+	if l.guest != nil {
+		return g.passes(*l.guest, c).Answer
+	}
+	return g.reaches(l.endpoints, c)
 }

@@ -42,7 +42,8 @@ type Graph struct {
 	signatures [2][]signature
 	keys       [2]map[string]int32 // signatures, by what makes them
 	rows       [2][]atomic.Pointer[row]
-	older      [2][]row // rows of the graph that this one refines, for those here that are not made yet
+	guests     guestMemory // guarded by mu
+	older      [2][]row    // rows of the graph that this one refines, for those here that are not made yet
 }
 
 // replicaOf is a pod that counts as an endpoint which is another object.

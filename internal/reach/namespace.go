@@ -85,16 +85,19 @@ func (t terms) matches(labels *tree.Node) bool {
 	return !t.never && !slices.ContainsFunc(t.list, func(r requirement) bool { return !r.met(labels.Get(r.key)) })
 }
 
-func (r requirement) met(label *tree.Node) bool {
+func (r requirement) met(label *tree.Node) bool { return r.holds(label.Str(), label != nil) }
+
+// holds reports whether a label, if it is there, meets the requirement by its value.
+func (r requirement) holds(value string, is bool) bool {
 	switch r.op {
 	case opIn:
-		return label != nil && slices.Contains(r.values, label.Str())
+		return is && slices.Contains(r.values, value)
 	case opNotIn:
-		return label == nil || !slices.Contains(r.values, label.Str())
+		return !is || !slices.Contains(r.values, value)
 	case opExists:
-		return label != nil
+		return is
 	}
-	return label == nil
+	return !is
 }
 
 // DefaultDeny returns a policy that isolates all pods of a namespace in a

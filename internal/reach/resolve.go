@@ -164,12 +164,7 @@ func (g *Graph) resolvePeer(r *rule, p *peer) {
 func (g *Graph) resolveBlocks(r *rule, p *blockPeer) {
 	set := g.addresses.index[p.key]
 	k := &kindPeer{why: whyAddress}
-	if p.pods != No {
-		k.pods = min(set.everywhere, p.pods)
-		if k.pods == Maybe {
-			k.pods = min(Maybe, set.private)
-		}
-	}
+	k.pods = g.podsWithin(p)
 	k.node = set.everywhere
 	if p.pods != Yes {
 		k.node = min(k.node, Maybe)
@@ -186,6 +181,19 @@ func (g *Graph) resolveBlocks(r *rule, p *blockPeer) {
 	}
 	r.add(bits, Yes, 0)
 	g.resolveKinds(r, &kindPeer{names: k.node, why: whyName})
+}
+
+// podsWithin says whether ranges match pods.
+func (g *Graph) podsWithin(p *blockPeer) Answer {
+	if p.pods == No {
+		return No
+	}
+	set := g.addresses.index[p.key]
+	pods := min(set.everywhere, p.pods)
+	if pods == Maybe {
+		return min(Maybe, set.private)
+	}
+	return pods
 }
 
 // resolveKinds adds kinds of endpoints as a whole.

@@ -236,6 +236,12 @@ func (g *Graph) cell(d Direction, sign, peer int32) answerID {
 		g.rows[d][sign].Store(&r)
 		return r[peer]
 	}
+	return g.evaluateCell(s, d, peer)
+}
+
+// evaluateCell evaluates the policies of a signature for one peer. Callers hold the
+// lock.
+func (g *Graph) evaluateCell(s *signature, d Direction, peer int32) answerID {
 	e := g.newEvaluator(s, d)
 	e.reset()
 	for i := range e.matches {
