@@ -21,7 +21,10 @@ var privileged = map[string]func() error{
 	"traceme": func() error {
 		c := exec.Command("/proc/self/exe")
 		c.Env = []string{actVariable + "=do tracemenow"}
-		return c.Run()
+		if err := c.Start(); err != nil {
+			return err
+		}
+		return endTraced(c.Process.Pid)
 	},
 	"tracemenow": func() error { // and end, without a signal that would stop it
 		all := ^uint64(0)
@@ -95,6 +98,27 @@ var privileged = map[string]func() error{
 		time.Sleep(time.Minute)
 		return nil
 	},
+}
+
+// endTraced waits for the end of a child that is traced by this process, thread by
+// thread: as long as one that ended, or was stopped by a signal, was not waited for,
+// the child does not end.
+func endTraced(child int) error {
+	for {
+		var status unix.WaitStatus
+		pid, err := unix.Wait4(-1, &status, unix.WALL, nil)
+		switch {
+		case err == unix.EINTR:
+		case err != nil:
+			return err
+		case status.Stopped():
+			if err := unix.Kill(child, unix.SIGKILL); err != nil {
+				return err
+			}
+		case pid == child:
+			return nil
+		}
+	}
 }
 
 // ended forgives a process that it was killed.
