@@ -3,6 +3,7 @@ package cli
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -14,6 +15,7 @@ import (
 	"ullage.dev/ullage/internal/behavior"
 	"ullage.dev/ullage/internal/detect"
 	"ullage.dev/ullage/internal/model"
+	"ullage.dev/ullage/internal/policy"
 	"ullage.dev/ullage/internal/sensor"
 )
 
@@ -47,6 +49,9 @@ func (r *watchRules) alarm(ctx context.Context, p *Program, now time.Time) (*ala
 	pl, err := c.plan(ctx, now)
 	if err != nil {
 		return nil, err
+	}
+	if !slices.ContainsFunc(pl.rules, (*policy.Rule).OfBehavior) {
+		return nil, errors.New("none of these rules judges what containers do: ullage policy list names those that do, ullage policy show says of one what it judges")
 	}
 	for _, problem := range pl.problems {
 		return nil, fmt.Errorf("exceptions: %s", problem)

@@ -194,3 +194,13 @@ func TestWatchByRules(t *testing.T) {
 		}
 	}
 }
+
+// A watch by rules that judge no behavior would never alert.
+func TestWatchByNoRule(t *testing.T) {
+	p := &Program{Getenv: func(string) string { return "" }}
+	for name, r := range map[string]watchRules{"a rule on objects": {rules: []word{{text: "privileged-container"}}}, "a profile of those": {profile: "baseline"}} {
+		if _, err := r.alarm(t.Context(), p, time.Now()); err == nil || !strings.Contains(err.Error(), "what containers do") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
