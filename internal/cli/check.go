@@ -332,13 +332,18 @@ func (f *checkFlags) plan(ctx context.Context, now time.Time) (*plan, error) {
 		return nil, err
 	}
 	known := rules // that parameters and exceptions may name
-	if f.behavior || len(f.params)+len(f.exceptions) > 0 {
+	if f.behavior || len(f.params)+len(f.exceptions)+len(f.rules) > 0 {
 		if known, err = withBehavior(rules); err != nil {
 			return nil, err
 		}
 	}
 	if f.behavior {
 		rules = known
+	}
+	for _, name := range f.rules {
+		if found, err := policy.Find(known, []string{name.text}); err == nil && !f.behavior && found[0].Builtin && found[0].OfBehavior() {
+			return nil, name.wrong(fmt.Errorf("rule %q judges what containers do: ullage watch does", found[0].ID))
+		}
 	}
 	if pl.rules, err = f.choose(rules, pl.minor); err != nil {
 		return nil, err
