@@ -29,6 +29,9 @@ type Summary struct {
 	runEnds []Moment // when each run ended, in the order of their ends
 }
 
+// Summary says how much was seen of one image of a container.
+func (b *Behavior) Summary() Summary { return summarize(b.Subject.Jobs(), 0, &b.Coverage) }
+
 // summarize adds up coverages.
 func summarize(jobs bool, wanted int, all ...*Coverage) Summary {
 	s := Summary{Exact: true, Wanted: wanted, jobs: jobs, Tier: TierLSM, Kinds: ^KindSet(0)}

@@ -47,7 +47,7 @@ was recorded of pods is told of the workloads that they are of.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(profileListCommand(p), profileShowCommand(p), profileDiffCommand(p), profileApproveCommand(p), profileExportCommand(p), profileImportCommand(p))
+	cmd.AddCommand(profileListCommand(p), profileShowCommand(p), profileDiffCommand(p), profileCheckCommand(p), profileApproveCommand(p), profileExportCommand(p), profileImportCommand(p))
 	return cmd
 }
 

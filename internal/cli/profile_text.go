@@ -54,6 +54,13 @@ func (p *profilePrinter) listed(profile *behavior.Profile) {
 	p.wrapped(2, style, text)
 }
 
+func kindNames(kinds []behavior.Kind) (names []string) {
+	for _, k := range kinds {
+		names = append(names, strings.ToLower(titles[k]))
+	}
+	return names
+}
+
 // head writes what is known of a profile as a whole.
 func (p *profilePrinter) head(profile *behavior.Profile) {
 	p.title(&profile.Subject)
@@ -63,11 +70,7 @@ func (p *profilePrinter) head(profile *behavior.Profile) {
 	}
 	p.painted("seen", profile.Summary.Words(), style)
 	if missing := profile.Summary.Kinds.Missing(); len(missing) > 0 {
-		var names []string
-		for _, k := range missing {
-			names = append(names, strings.ToLower(titles[k]))
-		}
-		p.entry("not watched", strings.Join(names, ", "))
+		p.entry("not watched", strings.Join(kindNames(missing), ", "))
 	}
 	switch {
 	case profile.Lacking != "":

@@ -23,7 +23,7 @@ type machineFlags struct {
 	host, tiers   bool
 	record        string
 	roots         []string
-	rules         watchRules
+	rules         behaviorRules
 }
 
 func watchCommand(p *Program) *cobra.Command {

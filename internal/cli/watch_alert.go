@@ -19,23 +19,24 @@ import (
 	"ullage.dev/ullage/internal/sensor"
 )
 
-// watchRules say by which rules something is an alert.
-type watchRules struct {
+// behaviorRules say by which rules what containers do is judged.
+type behaviorRules struct {
 	profile, config string
 	rules           []word
 	exceptions      []string
 }
 
-func (r *watchRules) flags(flags *pflag.FlagSet) {
+func (r *behaviorRules) flags(flags *pflag.FlagSet) {
 	flags.StringVar(&r.profile, "profile", "", "rules to judge by, as for ullage check (default recommended)")
 	wordsVar(flags, &r.rules, "rule", "use only these rules")
 	flags.StringArrayVar(&r.exceptions, "exceptions", nil, "a file of exceptions; may be repeated")
 	flags.StringVar(&r.config, "config", "", "configuration file (default .ullage.yaml here or above)")
 }
 
-// alarm makes the one that judges by these rules.
-func (r *watchRules) alarm(ctx context.Context, p *Program, now time.Time) (*alarm, error) {
-	c := checkFlags{configPath: r.config, output: "text", color: "auto", behavior: true}
+// plan is what the flags and the configuration come to; c has the flags that are no
+// rules'.
+func (r *behaviorRules) plan(ctx context.Context, p *Program, c checkFlags, now time.Time) (*plan, error) {
+	c.configPath, c.behavior = r.config, true
 	c.rules = r.rules
 	if r.profile != "" {
 		c.profile = word{r.profile, "--profile"}
@@ -55,6 +56,15 @@ func (r *watchRules) alarm(ctx context.Context, p *Program, now time.Time) (*ala
 	}
 	for _, problem := range pl.problems {
 		return nil, fmt.Errorf("exceptions: %s", problem)
+	}
+	return pl, nil
+}
+
+// alarm makes the one that judges by these rules.
+func (r *behaviorRules) alarm(ctx context.Context, p *Program, now time.Time) (*alarm, error) {
+	pl, err := r.plan(ctx, p, checkFlags{output: "text", color: "auto"}, now)
+	if err != nil {
+		return nil, err
 	}
 	return &alarm{detector: detect.New(pl.rules, pl.settings, pl.exceptions), watched: map[*sensor.Container]*detect.Watched{}}, nil
 }

@@ -167,12 +167,12 @@ func TestWatchByRules(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, c := range map[string]struct {
-		rules watchRules
+		rules behaviorRules
 		want  string
 	}{
-		"all that are recommended": {watchRules{}, "namespace-made program-not-in-image root-of-host"},
-		"one rule":                 {watchRules{rules: []word{{text: "namespace-made"}}}, "namespace-made"},
-		"exceptions":               {watchRules{exceptions: []string{exceptions}}, "namespace-made program-not-in-image"},
+		"all that are recommended": {behaviorRules{}, "namespace-made program-not-in-image root-of-host"},
+		"one rule":                 {behaviorRules{rules: []word{{text: "namespace-made"}}}, "namespace-made"},
+		"exceptions":               {behaviorRules{exceptions: []string{exceptions}}, "namespace-made program-not-in-image"},
 	} {
 		out, err := happened(t, &machineFlags{output: "json", rules: c.rules}, 0, sensor.Losses{})
 		if err != nil {
@@ -198,7 +198,7 @@ func TestWatchByRules(t *testing.T) {
 // A watch by rules that judge no behavior would never alert.
 func TestWatchByNoRule(t *testing.T) {
 	p := &Program{Getenv: func(string) string { return "" }}
-	for name, r := range map[string]watchRules{"a rule on objects": {rules: []word{{text: "privileged-container"}}}, "a profile of those": {profile: "baseline"}} {
+	for name, r := range map[string]behaviorRules{"a rule on objects": {rules: []word{{text: "privileged-container"}}}, "a profile of those": {profile: "baseline"}} {
 		if _, err := r.alarm(t.Context(), p, time.Now()); err == nil || !strings.Contains(err.Error(), "what containers do") {
 			t.Errorf("%s: %v", name, err)
 		}

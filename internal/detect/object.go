@@ -20,8 +20,8 @@ type Context struct {
 	Image     string
 	Host      bool // what runs outside of containers
 	// Escaped says that the process was in the container and has the root of the
-	// host now.
-	Escaped bool
+	// host now. Recorded says that the facts come of a recording, which does not tell.
+	Escaped, Recorded bool
 }
 
 // apiVersion is that of the objects that stand for behaviors.
@@ -47,13 +47,20 @@ func Object(c Context, facts ...behavior.Fact) *model.Object {
 	root := tree.MapOf(
 		tree.Entry("apiVersion", apiVersion), tree.Entry("kind", model.BehaviorKind.Kind),
 		tree.Entry("metadata", tree.MapOf(tree.Entry("name", c.Name), tree.Entry("namespace", c.Namespace))),
-		tree.Entry("container", c.Container), tree.Entry("image", c.Image), tree.Entry("host", c.Host), tree.Entry("escaped", c.Escaped),
+		tree.Entry("container", c.Container), tree.Entry("image", c.Image), tree.Entry("host", c.Host), tree.Entry("escaped", c.escaped()),
 		tree.Entry("facts", nodes),
 	)
 	return &model.Object{
 		APIVersion: apiVersion, Key: model.Key{GroupKind: model.BehaviorKind, Namespace: c.Namespace, Name: c.Name},
 		Root: root.Seal(), Source: &model.Source{Live: c.Name},
 	}
+}
+
+func (c *Context) escaped() any {
+	if c.Recorded {
+		return tree.UnknownBecause("a recording does not tell whether a process left its container")
+	}
+	return c.Escaped
 }
 
 func factNode(f *behavior.Fact) tree.Node {

@@ -145,6 +145,9 @@ func headline(f *model.Finding) string {
 		message = clean(f.Rule.Title)
 	}
 	kind, _, _ := strings.Cut(subject, " ")
+	if isBehavior(f.Object) { // facts have no names: the message says which it is
+		return message
+	}
 	if subject == "" || strings.Contains(message, subject) || strings.Contains(subject, `" of `) { // messages name parts of objects in other words
 		return message
 	}
@@ -228,10 +231,24 @@ func keyName(o *model.Object) string {
 	if o == nil {
 		return ""
 	}
+	if container := containerOf(o); container != "" {
+		return clean("container " + container + " of " + strings.TrimPrefix(o.Key.Namespace+"/"+o.Key.Name, "/"))
+	}
 	if o.Key.Cluster != "" {
 		return clean(o.Key.String() + " in cluster " + o.Key.Cluster)
 	}
 	return clean(o.Key.String())
+}
+
+func isBehavior(o *model.Object) bool { return o != nil && o.Key.GroupKind == model.BehaviorKind }
+
+// containerOf is the container that a behavior is of; "" where the object is none, or is
+// a container by itself.
+func containerOf(o *model.Object) string {
+	if !isBehavior(o) {
+		return ""
+	}
+	return o.Root.Get("container").Str()
 }
 
 func ownerOf(o *model.Object) string {

@@ -49,6 +49,7 @@ type (
 		Group      string `json:"group"`
 		Kind       string `json:"kind"`
 		Name       string `json:"name"`
+		Container  string `json:"container,omitempty"` // of a behavior
 	}
 	jsonFinding struct {
 		Rule         string            `json:"rule"`
@@ -211,7 +212,7 @@ func toJSONObject(o *model.Object) *jsonObject {
 	if o == nil {
 		return nil
 	}
-	return &jsonObject{Cluster: o.Key.Cluster, Namespace: o.Key.Namespace, APIVersion: o.APIVersion, Group: o.Key.Group, Kind: o.Key.Kind, Name: o.Key.Name}
+	return &jsonObject{Cluster: o.Key.Cluster, Namespace: o.Key.Namespace, APIVersion: o.APIVersion, Group: o.Key.Group, Kind: o.Key.Kind, Name: o.Key.Name, Container: containerOf(o)}
 }
 
 func toJSONPlace(p model.Place) *model.Place {
