@@ -3,6 +3,7 @@ package advisory
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -16,8 +17,37 @@ type change struct {
 	only map[string]bool
 }
 
-// keeps says whether a row of the old database stays.
-func (c *change) keeps(id string) bool { return c.only != nil && !c.only[id] }
+// keeps says whether a row of the old database stays, unless there is a new one in its place.
+func (c *change) keeps(group, id string) bool {
+	names := c.lost[id]
+	switch {
+	case c.only != nil && !c.only[id] || names[""]:
+		return true
+	case len(names) == 0:
+		return false
+	}
+	rest, isPackage := strings.CutPrefix(group, packagePrefix)
+	_, name, _ := strings.Cut(rest, scopeEnd)
+	return !isPackage || names[name]
+}
+
+// describeLost adds to the provenance what could not be read: now, and before it of what did
+// not change.
+func (c *change) describeLost(before *Provenance) {
+	c.from.Lost = slices.Sorted(maps.Keys(c.lost))
+	if c.only != nil {
+		c.from.Unread += before.Unread
+		for _, id := range before.Lost {
+			if c.only[id] {
+				c.from.Unread-- // counted above, or read
+			} else {
+				c.from.Lost = append(c.from.Lost, id)
+			}
+		}
+		slices.Sort(c.from.Lost)
+	}
+	c.from.Lost = c.from.Lost[:min(len(c.from.Lost), maxTold)]
+}
 
 // build writes a database to path: the rows of the old one, which may be nil, with
 // the changes. The file is whole, checked and on disk when it returns.
@@ -26,9 +56,9 @@ func build(path string, old *Database, changes []*change) error {
 	var sources []rowSource
 	feeds := map[string]*Provenance{}
 	if old != nil {
-		sources = append(sources, &scan{t: old.table, keep: func(feed, id string) bool {
+		sources = append(sources, &scan{t: old.table, keep: func(group, feed, id string) bool {
 			c := byFeed[feed]
-			return c == nil || c.keeps(id)
+			return c == nil || c.keeps(group, id)
 		}})
 		for i := range old.described.Feeds {
 			p := old.described.Feeds[i]

@@ -35,8 +35,11 @@ type Provenance struct {
 	Records int       // advisories, withdrawn ones included
 	// Withdrawn are records that no longer count.
 	Withdrawn int
-	// Unread are records that could not be read, and are not in the database.
+	// Unread are records that could not be read. In the database they are as they were when
+	// they last could, if ever.
 	Unread int
+	// Lost are ids of them, as far as they are known: the first maxTold.
+	Lost []string `json:",omitempty"`
 	// Whole is when the feed was last read as a whole, and not only what had changed.
 	Whole time.Time
 	// ETag and LastModified are by what the server knows the state that was read as

@@ -42,12 +42,12 @@ func debianTracker(r io.Reader, in *intake) error {
 			if err := d.Decode(&cve); err != nil {
 				var typed *json.UnmarshalTypeError
 				if errors.As(err, &typed) {
-					in.fail(name+" "+id, err)
+					in.lose(loss{id, name}, name+" "+id, err)
 					return nil
 				}
 				return err
 			}
-			return in.advisory(&vuln.Advisory{ID: id, Summary: cve.Description}, cve.statements(name, in))
+			return in.advisory(&vuln.Advisory{ID: id, Summary: cve.Description}, cve.statements(name, id, in))
 		})
 	})
 }
@@ -103,7 +103,7 @@ func delimiter(d *json.Decoder, want json.Delim) error {
 	return err
 }
 
-func (c *debianCVE) statements(name string, in *intake) []statement {
+func (c *debianCVE) statements(name, id string, in *intake) []statement {
 	var list []statement
 	for _, codename := range slices.Sorted(maps.Keys(c.Releases)) {
 		number, known := debianReleases[codename]
@@ -125,7 +125,7 @@ func (c *debianCVE) statements(name string, in *intake) []statement {
 			s.Intervals = []vuln.Interval{{}}
 			s.Verdict = r.verdict()
 		default:
-			in.fail(name, fmt.Errorf("status %.40q with version %.80q in %s is not understood", r.Status, r.FixedVersion, codename))
+			in.lose(loss{id, name}, name+" "+id, fmt.Errorf("status %.40q with version %.80q in %s is not understood", r.Status, r.FixedVersion, codename))
 			continue
 		}
 		list = append(list, s)
@@ -189,6 +189,11 @@ func alpineSecdb(r io.Reader, in *intake) error {
 				s.Intervals = []vuln.Interval{{To: version}}
 			default:
 				in.fail(p.Package.Name, fmt.Errorf("%.80q is no version of Alpine", version))
+				for _, names := range p.Package.Fixes[version] {
+					for id := range secdbNames(names) {
+						in.keep(loss{id, p.Package.Name})
+					}
+				}
 				continue
 			}
 			for _, names := range p.Package.Fixes[version] {

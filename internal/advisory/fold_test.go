@@ -57,7 +57,7 @@ func holdFolded(t *testing.T, s *Store, atLeast int) {
 	t.Helper()
 	db := opened(t, s)
 	folded := 0
-	all, last := &scan{t: db.table, keep: func(string, string) bool { return true }}, ""
+	all, last := &scan{t: db.table, keep: func(string, string, string) bool { return true }}, ""
 	for {
 		r, err := all.next()
 		if errors.Is(err, io.EOF) {

@@ -199,7 +199,7 @@ func FuzzOpen(f *testing.F) {
 		db.Affected("Go", "stdlib", func(*vuln.Affected) {})
 		db.Record("GO-1")
 		db.Record("CVE-2026-1")
-		s := &scan{t: table, keep: func(string, string) bool { return true }}
+		s := &scan{t: table, keep: func(string, string, string) bool { return true }}
 		for range 1000 {
 			if _, err := s.next(); err != nil {
 				return

@@ -55,11 +55,11 @@ func (u *updater) increment(ctx context.Context, f *Feed, before *Provenance, c 
 			return err
 		}
 	}
-	if c.from.Unread > 0 { // the rows before would be lost with nothing in their place
-		return errors.Join(fmt.Errorf("%d of %d changed records cannot be read", c.from.Unread, len(list)), c.problems[0].Err)
+	if !slices.ContainsFunc(list, func(x changed) bool { return c.lost[x.id] == nil || !slices.Contains(before.Lost, x.id) }) {
+		return errUnchanged // what could not be read still cannot
 	}
 	c.from.Whole, c.from.ETag, c.from.LastModified = before.Whole, before.ETag, before.LastModified
-	if before.Newest.After(c.from.Newest) {
+	if before.Newest.After(c.from.Newest) || c.from.Unread > 0 { // what could not be read is asked for again
 		c.from.Newest = before.Newest
 	}
 	return nil

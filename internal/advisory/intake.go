@@ -30,6 +30,8 @@ const (
 	maxRecord   = 16 << 20 // bytes of one record
 	maxProblems = 20       // that are told; all are counted
 	maxSummary  = 240
+	maxLost     = 100_000 // ids that are remembered: a feed with more of them is another one
+	maxTold     = 1_000   // of them that the database names
 )
 
 // Problem is a record that could not be read, or a feed that was not.
@@ -52,7 +54,33 @@ type intake struct {
 	rows     *sorter
 	from     Provenance
 	problems []Problem
+	lost     map[string]map[string]bool // by id: see loss
 	buf      []byte
+}
+
+// loss is a record that could not be read, of which the rows from before stay: all of an
+// id, or where name is not empty what the feed says under it of that package alone.
+type loss struct{ id, name string }
+
+// lose is fail for a record whose id is known: what was read of it last stays, as one that is
+// damaged takes nothing back.
+func (in *intake) lose(l loss, record string, err error) {
+	in.fail(record, err)
+	in.keep(l)
+}
+
+// keep lets rows from before stay.
+func (in *intake) keep(l loss) {
+	switch {
+	case !fits(l.id) || len(in.lost) >= maxLost && in.lost[l.id] == nil:
+		return
+	case in.lost == nil:
+		in.lost = map[string]map[string]bool{}
+	}
+	if in.lost[l.id] == nil {
+		in.lost[l.id] = map[string]bool{}
+	}
+	in.lost[l.id][l.name] = true
 }
 
 func (in *intake) fail(record string, err error) {
@@ -72,12 +100,12 @@ type statement struct {
 // names in mutual are to lead to it. An error is of the disk.
 func (in *intake) advisory(a *vuln.Advisory, statements []statement, mutual ...string) error {
 	if !fits(a.ID) {
-		in.fail(a.ID, errors.New("its id is empty, too long or has control characters"))
+		in.lose(loss{id: a.ID}, a.ID, errors.New("its id is empty, too long or has control characters"))
 		return nil
 	}
 	for i := range statements {
 		if !fits(statements[i].scope) || !fits(statements[i].name) {
-			in.fail(a.ID, fmt.Errorf("the package %.80q of %.80q is no name", statements[i].name, statements[i].scope))
+			in.lose(loss{id: a.ID}, a.ID, fmt.Errorf("the package %.80q of %.80q is no name", statements[i].name, statements[i].scope))
 			return nil
 		}
 	}

@@ -34,7 +34,7 @@ func kevCatalog(r io.Reader, in *intake) error {
 func (in *intake) exploited(e *kevEntry, n int) error {
 	added, err := time.Parse(time.DateOnly, e.Added)
 	if vuln.CVE(e.ID) != e.ID || e.ID == "" || err != nil {
-		in.fail(fmt.Sprintf("entry %d", n), fmt.Errorf("cveID %.40q, dateAdded %.40q: it is no entry", e.ID, e.Added))
+		in.lose(loss{id: e.ID}, fmt.Sprintf("entry %d", n), fmt.Errorf("cveID %.40q, dateAdded %.40q: it is no entry", e.ID, e.Added))
 		return nil
 	}
 	if _, err := time.Parse(time.DateOnly, e.Due); err != nil {
@@ -85,7 +85,7 @@ func (in *intake) score(line string, n int) error {
 	p, err1 := strconv.ParseFloat(probability, 64)
 	q, err2 := strconv.ParseFloat(percentile, 64)
 	if id == "" || vuln.CVE(id) != id || err1 != nil || err2 != nil || !(p >= 0 && p <= 1) || !(q >= 0 && q <= 1) {
-		in.fail(fmt.Sprintf("line %d", n), fmt.Errorf("%.80q is no score", line))
+		in.lose(loss{id: id}, fmt.Sprintf("line %d", n), fmt.Errorf("%.80q is no score", line))
 		return nil
 	}
 	in.from.Records++

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path"
 	"slices"
 	"strings"
 	"time"
@@ -95,7 +96,7 @@ func osvZip(r io.ReaderAt, size int64, in *intake) error {
 		}
 		text, err := zipped(file)
 		if err != nil {
-			in.fail(file.Name, err)
+			in.lose(loss{id: recordID(file.Name)}, file.Name, err)
 			continue
 		}
 		if err := osvOne(text, file.Name, in); err != nil {
@@ -104,6 +105,9 @@ func osvZip(r io.ReaderAt, size int64, in *intake) error {
 	}
 	return nil
 }
+
+// recordID is the id of a record by the name of its file.
+func recordID(name string) string { return strings.TrimSuffix(path.Base(name), ".json") }
 
 func zipped(file *zip.File) ([]byte, error) {
 	if file.UncompressedSize64 > maxRecord {
@@ -125,11 +129,11 @@ func zipped(file *zip.File) ([]byte, error) {
 func osvOne(text []byte, name string, in *intake) error {
 	var rec osvRecord
 	if err := json.Unmarshal(text, &rec); err != nil {
-		in.fail(name, fmt.Errorf("it is no OSV record: %w", err))
+		in.lose(loss{id: recordID(name)}, name, fmt.Errorf("it is no OSV record: %w", err))
 		return nil
 	}
 	if rec.ID == "" {
-		in.fail(name, errors.New("it is no OSV record: it has no id"))
+		in.lose(loss{id: recordID(name)}, name, errors.New("it is no OSV record: it has no id"))
 		return nil
 	}
 	a := &vuln.Advisory{
@@ -149,7 +153,7 @@ func osvOne(text []byte, name string, in *intake) error {
 		}
 		s, err := rec.Affected[i].statement(a)
 		if err != nil {
-			in.fail(rec.ID, err)
+			in.lose(loss{id: rec.ID}, rec.ID, err)
 			return nil
 		}
 		if s != nil {

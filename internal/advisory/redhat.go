@@ -37,14 +37,14 @@ func redHatArchive(r io.Reader, in *intake) error {
 func redHatOne(r io.Reader, name string, in *intake) error {
 	doc, err := csaf.Parse(r)
 	if err != nil {
-		in.fail(name, err)
+		in.lose(loss{id: documentID(name)}, name, err)
 		return nil
 	}
 	for i := range doc.Vulnerabilities {
 		v := &doc.Vulnerabilities[i]
 		id := cmp.Or(v.CVE, doc.ID)
 		if vuln.CVE(id) != id {
-			in.fail(name, fmt.Errorf("%.80q is no CVE", id))
+			in.lose(loss{id: documentID(name)}, name, fmt.Errorf("%.80q is no CVE", id))
 			continue
 		}
 		a := &vuln.Advisory{ID: id, Severity: doc.Severity, Summary: cmp.Or(v.Title, doc.Title), Published: max(v.Published.Unix(), 0), Modified: max(doc.Released.Unix(), 0)}
@@ -57,9 +57,14 @@ func redHatOne(r io.Reader, name string, in *intake) error {
 		}
 	}
 	if len(doc.Vulnerabilities) == 0 {
-		in.fail(name, fmt.Errorf("it speaks of no vulnerability"))
+		in.lose(loss{id: documentID(name)}, name, fmt.Errorf("it speaks of no vulnerability"))
 	}
 	return nil
+}
+
+// documentID is the id that the file of a record is named after.
+func documentID(name string) string {
+	return strings.ToUpper(strings.TrimSuffix(path.Base(name), ".json"))
 }
 
 // redHatKey is what rows of Red Hat are about: a package in a release, in a stream

@@ -252,7 +252,7 @@ type scan struct {
 	rest   []byte // rows of the group that are not yielded yet
 	body   []byte
 	group  []byte
-	keep   func(feed, id string) bool
+	keep   func(group, feed, id string) bool
 	buf    []byte
 	window []byte // read ahead, from offset
 }
@@ -267,7 +267,7 @@ func (s *scan) next() (row, error) {
 				return row{}, errDamaged
 			}
 			s.rest = r.rest
-			if s.keep(string(feed), string(id)) {
+			if s.keep(string(s.group), string(feed), string(id)) {
 				s.buf = append(append(append(s.buf[:0], s.group...), partEnd...), rest...)
 				return row{s.buf, value}, nil
 			}

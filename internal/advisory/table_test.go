@@ -74,7 +74,7 @@ func TestTable(t *testing.T) {
 		t.Fatal(err)
 	}
 	var keys [][]byte
-	all := &scan{t: table, keep: func(string, string) bool { return true }}
+	all := &scan{t: table, keep: func(string, string, string) bool { return true }}
 	for {
 		next, err := all.next()
 		if err != nil {

@@ -103,7 +103,7 @@ func ubuntuArchive(r io.Reader, in *intake) error {
 			return nil
 		}
 		if size > maxVEX {
-			in.fail(name, errTooLarge)
+			in.lose(loss{id: documentID(name)}, name, errTooLarge)
 			return nil
 		}
 		text.Reset()
@@ -138,22 +138,22 @@ func eachMember(r io.Reader, most int64, yield func(name string, size int64, r i
 func ubuntuOne(text []byte, name string, in *intake) error {
 	var doc ubuntuVEX
 	if err := json.Unmarshal(text, &doc); err != nil {
-		in.fail(name, fmt.Errorf("it is no VEX document: %w", err))
+		in.lose(loss{id: documentID(name)}, name, fmt.Errorf("it is no VEX document: %w", err))
 		return nil
 	}
-	id := strings.TrimSuffix(path.Base(name), ".json")
+	id := documentID(name)
 	if len(doc.Statements) > 0 {
 		id = doc.Statements[0].Vulnerability.Name
 	}
 	if vuln.CVE(id) != id {
-		in.fail(name, fmt.Errorf("%.80q is no CVE", id))
+		in.lose(loss{id: documentID(name)}, name, fmt.Errorf("%.80q is no CVE", id))
 		return nil
 	}
 	var statements []statement
 	for i := range doc.Statements {
 		list, err := doc.Statements[i].statements()
 		if err != nil {
-			in.fail(id, err)
+			in.lose(loss{id: id}, id, err)
 			return nil
 		}
 		statements = append(statements, list...)

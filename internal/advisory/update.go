@@ -225,6 +225,7 @@ func (u *updater) feed(ctx context.Context, f *Feed) (Outcome, string) {
 		in.rows.close()
 		out.State, out.Err = Failed, err
 	default:
+		c.describeLost(before)
 		u.changes = append(u.changes, c)
 	}
 	return out, path

@@ -412,3 +412,83 @@ func TestSecdbNames(t *testing.T) {
 		}
 	}
 }
+
+// TestDamagedRecords holds that a record which cannot be read takes back nothing of what was
+// read of it before, in a whole feed and among changes, and that it is told until it is mended.
+func TestDamagedRecords(t *testing.T) {
+	m, s := newMirror(t), &Store{Dir: t.TempDir()}
+	record := func(id, fixed string) string {
+		return `{"id":"` + id + `","modified":"2026-11-01T00:00:00Z","affected":[{"package":{"ecosystem":"npm","name":"x"},"ranges":[{"type":"SEMVER","events":[{"introduced":"0"},{"fixed":"` + fixed + `"}]}]}]}`
+	}
+	tracker := func(status string) []byte {
+		return []byte(`{"x":{"CVE-2026-1":{"releases":{"bookworm":{"status":` + status + `,"fixed_version":"2"}}},"CVE-2026-2":{"releases":{"bookworm":{"status":"open"}}}},
+			"y":{"CVE-2026-1":{"releases":{"bookworm":{"status":"open"}}}}}`)
+	}
+	secdb := func(version string) []byte {
+		return []byte(`{"distroversion":"v3.20","packages":[{"pkg":{"name":"x","secfixes":{"` + version + `":["CVE-2026-3"],"1.1":["CVE-2026-4"]}}}]}`)
+	}
+	kev := func(added string) []byte {
+		return []byte(`{"vulnerabilities":[{"cveID":"CVE-2026-1","dateAdded":"` + added + `"},{"cveID":"CVE-2026-2","dateAdded":"2026-11-02"}]}`)
+	}
+	m.Put("osv/npm/all.zip", archive(t, [2]string{"GHSA-1.json", record("GHSA-1", "2.0.0")}, [2]string{"GHSA-2.json", record("GHSA-2", "2.0.0")}, [2]string{"GHSA-3.json", record("GHSA-3", "2.0.0")}))
+	m.Put("debian/tracker.json", tracker(`"resolved"`))
+	m.Put("alpine/v3.20/main.json", secdb("1.2"))
+	m.Put("kev/known_exploited_vulnerabilities.json", kev("2026-11-01"))
+	feeds := []string{"alpine/v3.20/main", "debian", "kev", "osv/npm"}
+	m.update(t, s, noon, feeds...)
+
+	// The whole feeds come again: GHSA-3 is gone, the others are damaged or better.
+	m.Put("osv/npm/all.zip", archive(t, [2]string{"GHSA-1.json", `{"id":"GHSA-1","affec`}, [2]string{"GHSA-2.json", record("GHSA-2", "3.0.0")}))
+	m.Put("debian/tracker.json", tracker(`["resolved"]`))
+	m.Put("alpine/v3.20/main.json", secdb("one"))
+	m.Put("kev/known_exploited_vulnerabilities.json", kev("yesterday"))
+	holds := func(when, npm string) {
+		t.Helper()
+		for _, c := range []struct {
+			ecosystem, name, want string
+			release               vuln.Release
+		}{
+			{"npm", "x", npm, vuln.Release{}},
+			{"Debian", "x", "CVE-2026-1 fixed 2, CVE-2026-2 not fixed", vuln.Release{ID: "debian", Version: "12"}},
+			{"Debian", "y", "CVE-2026-1 not fixed", vuln.Release{ID: "debian", Version: "12"}},
+			{"Alpine", "x", "CVE-2026-3 fixed 1.2, CVE-2026-4 fixed 1.1", vuln.Release{ID: "alpine", Version: "3.20.1"}},
+		} {
+			if got := found(t, s, vuln.Package{Ecosystem: c.ecosystem, Name: c.name, Version: "1"}, c.release); got != c.want {
+				t.Errorf("%s: %s %s: %q, not %q", when, c.ecosystem, c.name, got, c.want)
+			}
+		}
+		if rec, err := opened(t, s).Record("CVE-2026-1"); err != nil || rec.Exploited == nil || rec.Exploited.Added != "2026-11-01" {
+			t.Errorf("%s: CVE-2026-1 is no longer exploited: %+v, %v", when, rec, err)
+		}
+	}
+	r := m.update(t, s, noon.Add(30*24*time.Hour), feeds...)
+	for _, o := range r.Outcomes {
+		if o.State != Updated || o.Unread != 1 {
+			t.Errorf("%+v", o)
+		}
+	}
+	if len(r.Problems) != len(feeds) {
+		t.Errorf("problems %v", r.Problems)
+	}
+	holds("damaged", "GHSA-1 fixed 2.0.0, GHSA-2 fixed 3.0.0")
+
+	// Among changes too, and what is damaged does not keep the others out.
+	at := noon.Add(31 * 24 * time.Hour)
+	m.Put("osv/npm/modified_id.csv", []byte("2026-12-20T01:00:00Z,GHSA-2\n2026-12-20T00:00:00Z,GHSA-4\n"))
+	m.Put("osv/npm/GHSA-2.json", []byte(`{"id":"GHSA-2","affected":[{"package":7}]}`))
+	m.Put("osv/npm/GHSA-4.json", []byte(strings.Replace(record("GHSA-4", "4.0.0"), "2026-11-01", "2026-12-20", 1)))
+	unread := func(when string, now, all int, lost string) {
+		t.Helper()
+		r := m.update(t, s, at, "osv/npm")
+		p := opened(t, s).Describe().Feed("osv/npm")
+		if o := r.Outcomes[0]; o.Err != nil || o.Unread != now || p.Unread != all || strings.Join(p.Lost, " ") != lost {
+			t.Errorf("%s: %+v; the database says %d not read: %v", when, o, p.Unread, p.Lost)
+		}
+	}
+	unread("a change is damaged", 1, 2, "GHSA-1 GHSA-2")
+	holds("changes", "GHSA-1 fixed 2.0.0, GHSA-2 fixed 3.0.0, GHSA-4 fixed 4.0.0")
+	unread("it still is", 1, 2, "GHSA-1 GHSA-2")
+	m.Put("osv/npm/GHSA-2.json", []byte(strings.Replace(record("GHSA-2", "5.0.0"), "2026-11-01T00", "2026-12-20T01", 1)))
+	unread("it was mended", 0, 1, "GHSA-1")
+	holds("mended", "GHSA-1 fixed 2.0.0, GHSA-2 fixed 5.0.0, GHSA-4 fixed 4.0.0")
+}

@@ -172,7 +172,7 @@ func (f *dbFlags) tellUpdate(p *Program, store *advisory.Store, r *advisory.Repo
 		case o.State == advisory.Updated:
 			line += ", " + counted(o.Read, "record")
 		}
-		if o.State == advisory.Updated && o.Unread > 0 {
+		if o.State != advisory.Failed && o.Unread > 0 {
 			unread += o.Unread
 			line += ", " + counted(o.Unread, "record") + " not readable"
 		}
@@ -197,7 +197,7 @@ func (f *dbFlags) tellUpdate(p *Program, store *advisory.Store, r *advisory.Repo
 	case failed > 0:
 		return &codeError{exitIncomplete, errors.New(kept(r, db) + ": run ullage db update again, or name with --feed those to fetch")}
 	case unread > 0:
-		return &codeError{exitIncomplete, fmt.Errorf("%s could not be read, and the database goes without: tell the makers of the feed", counted(unread, "record"))}
+		return &codeError{exitIncomplete, fmt.Errorf("%s could not be read, and the database has of them what could be read before, if anything: tell the makers of the feed", counted(unread, "record"))}
 	}
 	return nil
 }
