@@ -69,6 +69,7 @@ func TestGolden(t *testing.T) {
 		{"Go", "golang.org/x/net", "v0.17.0", debian, ""},
 		{"Go", "golang.org/x/net", "v0.0.0-20220101000000-abcdef123456", debian, "CVE-2023-39325 fixed 0.17.0"}, // a pseudo-version is a pre-release of 0.0.0
 		// GO-2026-5919: v1 of the module never fixed, v2 with four ranges.
+		{"Go", "github.com/Coder/coder", "v0.27.3", debian, "CVE-2026-55437 not fixed"}, // nobody can have the other case
 		{"Go", "github.com/coder/coder", "v0.27.3", debian, "CVE-2026-55437 not fixed"},
 		{"Go", "github.com/coder/coder/v2", "v2.31.0", debian, "CVE-2026-55437 fixed 2.32.7"},
 		{"Go", "github.com/coder/coder/v2", "v2.29.20", debian, ""}, // between 2.29.17 and 2.30.0
@@ -374,7 +375,7 @@ func TestOldFormat(t *testing.T) {
 		}
 	}
 	format(fileFormat - 1)
-	if _, err := Open(s.Path()); !errors.Is(err, ErrOldFormat) || !strings.HasSuffix(Mend(err).Error(), "reads 4: run ullage db update") {
+	if _, err := Open(s.Path()); !errors.Is(err, ErrOldFormat) || !strings.HasSuffix(Mend(err).Error(), "reads 5: run ullage db update") {
 		t.Errorf("opened as %v", err)
 	}
 	before := read(t, s.Path())

@@ -96,6 +96,7 @@ type bill struct {
 	owned     map[string][]string
 	brought   map[string]string // a package, by the id of one that it brought
 	described string            // id of what an SPDX document is about
+	states    bool              // it is by a program that states source packages
 	graph     graph
 	elements  int
 }

@@ -26,6 +26,7 @@ func (b *bill) image() *image.Image {
 		}
 	}
 	var nameless, unreadable, sourceless []string
+	states := b.statesSources()
 	for i := range b.components {
 		c := &b.components[i]
 		p, err := c.pack(img.Distro)
@@ -39,7 +40,7 @@ func (b *bill) image() *image.Image {
 			}
 			continue
 		}
-		if c.lacksSource(&p) {
+		if c.lacksSource(&p, states) {
 			sourceless = append(sourceless, p.Name+" "+p.Version)
 		}
 		p.Layer = b.layer(c, layers, img)
@@ -67,11 +68,37 @@ func (b *bill) image() *image.Image {
 }
 
 // lacksSource reports whether advisories on a package are by its source package and
-// the bill does not name that. Of deb and apk it is left out where the names are the same; of rpm
-// it has another form, so that it is either there or not known.
-func (c *component) lacksSource(p *image.Package) bool {
+// the bill does not name that. Of deb and apk it is left out where the names are the same, by who
+// states it otherwise; of rpm it has another form, so that it is either there or not known.
+func (c *component) lacksSource(p *image.Package, states bool) bool {
 	u, err := purl.Parse(c.purl)
-	return err == nil && u.Type == "rpm" && u.Get("upstream") == "" && c.property("aquasecurity:trivy:SrcName") == "" && u.Name != "gpg-pubkey" && vuln.BySource(p.Ecosystem)
+	if err != nil || u.Get("upstream") != "" || c.property("aquasecurity:trivy:SrcName") != "" {
+		return false
+	}
+	switch u.Type {
+	case "deb", "apk":
+		return !states && vuln.IsDistribution(p.Ecosystem)
+	case "rpm":
+		return u.Name != "gpg-pubkey" && vuln.BySource(p.Ecosystem)
+	}
+	return false
+}
+
+// creator takes one of the creators of an SPDX document.
+func (b *bill) creator(text string) {
+	name := strings.ToLower(strings.TrimSpace(strings.TrimPrefix(text, "Tool:")))
+	b.states = b.states || strings.HasPrefix(name, "syft") || strings.HasPrefix(name, "trivy") || strings.HasPrefix(name, "ullage")
+}
+
+// statesSources reports whether who wrote the bill states source packages of deb and apk: it does
+// so of one, or it was written by a program that does.
+func (b *bill) statesSources() bool {
+	return b.states || slices.ContainsFunc(b.components, func(c component) bool {
+		u, err := purl.Parse(c.purl)
+		return err == nil && (u.Type == "deb" || u.Type == "apk") && u.Get("upstream") != "" || slices.ContainsFunc(c.properties, func(p property) bool {
+			return strings.HasPrefix(p.Name, "syft:") || strings.HasPrefix(p.Name, "aquasecurity:trivy:") || strings.HasPrefix(p.Name, "ullage:")
+		})
+	})
 }
 
 // gathered makes one problem of many alike, naming the first ones.

@@ -106,6 +106,16 @@ func (b *bill) json(r io.Reader) error {
 		"files":         func() error { return d.list(func() error { return b.spdxFile(d) }) },
 		"relationships": func() error { return d.list(func() error { return b.spdxRelationship(d) }) },
 		"annotations":   func() error { return b.annotations(d, &b.root.properties) },
+		"creationInfo": func() error {
+			return d.object(map[string]func() error{"creators": func() error {
+				return d.list(func() error {
+					var name string
+					err := d.text(&name)()
+					b.creator(name)
+					return err
+				})
+			}})
+		},
 
 		"@graph": func() error { return d.list(func() error { return b.spdx3Element(d) }) },
 	})

@@ -246,6 +246,8 @@ func (t *tagReader) tag(tag, value string) error {
 		}
 	}
 	switch tag {
+	case "Creator":
+		t.bill.creator(value)
 	case "SPDXVersion":
 		t.version = value
 	case "PackageName":

@@ -107,7 +107,9 @@ func TestSourcelessPackages(t *testing.T) {
 		"rpm/rocky/openssl-libs@3.0.7-24.el9?epoch=1&upstream=openssl-3.0.7-24.el9.src.rpm&distro=rocky-9.4": false,
 		"rpm/almalinux/openssl-libs@3.0.7-24.el9?distro=almalinux-9.4":                                       false, // whose advisories speak of built ones
 		"rpm/rocky/gpg-pubkey@6c9f3f5f-1?distro=rocky-9.4":                                                   false,
-		"deb/debian/libssl3@3.0.11-1?distro=debian-12":                                                       false,
+		"deb/debian/libssl3@3.0.11-1?distro=debian-12":                                                       true,
+		"deb/debian/libssl3@3.0.11-1?distro=debian-12&upstream=openssl":                                      false,
+		"apk/alpine/libssl3@3.3.0-r1?distro=alpine-3.20":                                                     true,
 	} {
 		text := `{"bomFormat": "CycloneDX", "specVersion": "1.6", "version": 1, "components": [{"type": "library", "name": "x", "purl": "pkg:` + qualifiers + `"}]}`
 		img, err := Read(strings.NewReader(text), "t.json")
@@ -116,6 +118,20 @@ func TestSourcelessPackages(t *testing.T) {
 		}
 		if got := len(img.Problems) == 1 && strings.Contains(img.Problems[0].Reason, "does not say of which source package it is built"); got != want || !want && len(img.Problems) > 0 {
 			t.Errorf("%s: %+v", qualifiers, img.Problems)
+		}
+	}
+	const curl = "pkg:deb/debian/curl@8.5-1?distro=debian-12"
+	for text, want := range map[string]int{ // who states other names, states by leaving it out that it is this one
+		`{"bomFormat": "CycloneDX", "specVersion": "1.6", "components": [{"type": "library", "name": "curl", "purl": "` + curl + `", "properties": [{"name": "syft:location:0:path", "value": "/var/lib/dpkg/status"}]}]}`:                    0,
+		`{"bomFormat": "CycloneDX", "specVersion": "1.6", "components": [{"type": "library", "name": "curl", "purl": "` + curl + `"}, {"type": "library", "name": "libssl3", "purl": "pkg:deb/debian/libssl3@3?upstream=openssl"}]}`:          0,
+		`{"spdxVersion": "SPDX-2.3", "creationInfo": {"creators": ["Organization: x", "Tool: syft-1.57.0"]}, "packages": [{"SPDXID": "P", "name": "curl", "externalRefs": [{"referenceType": "purl", "referenceLocator": "` + curl + `"}]}]}`: 0,
+		`{"spdxVersion": "SPDX-2.3", "creationInfo": {"creators": ["Tool: other"]}, "packages": [{"SPDXID": "P", "name": "curl", "externalRefs": [{"referenceType": "purl", "referenceLocator": "` + curl + `"}]}]}`:                          1,
+		"SPDXVersion: SPDX-2.3\nCreator: Tool: trivy-0.68.1\nPackageName: curl\nSPDXID: P\nExternalRef: PACKAGE-MANAGER purl " + curl:                                                                                                         0,
+		"SPDXVersion: SPDX-2.3\nPackageName: curl\nSPDXID: P\nExternalRef: PACKAGE-MANAGER purl " + curl:                                                                                                                                      1,
+	} {
+		img, err := Read(strings.NewReader(text), "t.json")
+		if err != nil || len(img.Problems) != want {
+			t.Errorf("%s: %v, %+v", text, err, img)
 		}
 	}
 }
@@ -225,7 +241,7 @@ func TestSPDX3(t *testing.T) {
 	if img.Distro.ID != "debian" || img.Distro.Version != "12" || !strings.HasPrefix(img.Reference, "web") {
 		t.Errorf("%+v of %s", img.Distro, img.Reference)
 	}
-	if len(img.Problems) != 1 || !strings.Contains(img.Problems[0].Reason, "other documents") {
+	if len(img.Problems) != 2 || !strings.Contains(img.Problems[0].Reason, "other documents") || !strings.Contains(img.Problems[1].Reason, "source package") {
 		t.Errorf("%+v", img.Problems)
 	}
 	cut, err := Read(strings.NewReader(spdx3[:strings.Index(spdx3, `{"type": "software_File"`)]), "x")

@@ -103,7 +103,7 @@ func NormalName(ecosystem, name string) string {
 	switch base {
 	case "PyPI":
 		return normalPyPI(name)
-	case "NuGet", "Packagist":
+	case "NuGet", "Packagist", "Go": // package URLs level the case of modules, advisories keep it
 		return strings.ToLower(name)
 	}
 	return name
