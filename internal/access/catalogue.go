@@ -62,6 +62,9 @@ const (
 	ReviewTokens
 	ReadLogs
 	ImpersonateConstrained
+	WriteRoutes
+	CustomWorkloads
+	WriteReleases
 
 	GrantAnyRole
 	RewriteRoles
@@ -227,7 +230,7 @@ var catalogue = [rightCount]definition{
 		gain: "Sets the uid or the extra fields of whom it impersonates, on which webhooks and other authorizers may rely.",
 		needs: []Need{
 			clusterWide("impersonate", authnGroup, "uids"),
-			clusterWide("impersonate", authnGroup, "userextras"),
+			clusterWide("impersonate", authnGroup, extras+"/KEY"),
 		}},
 	// Groups take a user besides, and are not asked for by themselves.
 	ImpersonateConstrained: {name: "impersonate-constrained", group: "become someone", severity: model.Medium, attack: "T1548,T1078",
@@ -236,6 +239,47 @@ var catalogue = [rightCount]definition{
 			clusterWide("impersonate:user-info", authnGroup, "users"),
 			inNamespaces("impersonate:serviceaccount", authnGroup, "serviceaccounts"),
 			clusterWide("impersonate:arbitrary-node,impersonate:associated-node", authnGroup, "nodes"),
+		}},
+	WriteRoutes: {name: "write-routes", group: "reach the network", severity: model.Medium, attack: "T1133,T1557",
+		gain: "Leads requests from outside to a Service of the namespace, or takes those that are for the host name of somebody else, with what they carry.",
+		needs: []Need{
+			inNamespaces(write, "networking.k8s.io", "ingresses"),
+			inNamespaces(write, "gateway.networking.k8s.io", "gateways,httproutes,grpcroutes,tlsroutes,tcproutes,udproutes"),
+			inNamespaces(write, "networking.istio.io", "gateways,virtualservices"),
+			inNamespaces(write, "route.openshift.io", "routes"),
+			inNamespaces(write, "traefik.io", "ingressroutes,ingressroutetcps,ingressrouteudps"),
+			inNamespaces(write, "projectcontour.io", "httpproxies"),
+		}},
+	// Operators that make pods by templates that whoever writes the object chooses, or
+	// at least by an account, containers or Secrets that it names.
+	CustomWorkloads: {name: "write-custom-workloads", group: "run code", severity: model.High, attack: "T1610",
+		gain: "Has an operator start pods of its own making, as service accounts of the namespace and with its Secrets.",
+		needs: []Need{
+			inNamespaces(write, "argoproj.io", "workflows,cronworkflows,rollouts,experiments,analysisruns"),
+			inNamespaces(write, "tekton.dev", "pipelineruns,taskruns"),
+			inNamespaces(write, "serving.knative.dev", "services,configurations"),
+			inNamespaces(write, "sources.knative.dev", "containersources"),
+			inNamespaces(write, "serving.kserve.io", "inferenceservices"),
+			inNamespaces(write, "kubevirt.io", "virtualmachines,virtualmachineinstances,virtualmachineinstancereplicasets"),
+			inNamespaces(write, "batch.volcano.sh", "jobs"),
+			inNamespaces(write, "jobset.x-k8s.io", "jobsets"),
+			inNamespaces(write, "leaderworkerset.x-k8s.io", "leaderworkersets"),
+			inNamespaces(write, "kubeflow.org", "notebooks,pytorchjobs,tfjobs,mpijobs,xgboostjobs,paddlejobs,jaxjobs"),
+			inNamespaces(write, "sparkoperator.k8s.io", "sparkapplications,scheduledsparkapplications"),
+			inNamespaces(write, "ray.io", "rayclusters,rayjobs,rayservices"),
+			inNamespaces(write, "apps.kruise.io", "clonesets,statefulsets,daemonsets,broadcastjobs,advancedcronjobs"),
+			inNamespaces(write, "keda.sh", "scaledjobs"),
+			inNamespaces(write, "actions.github.com", "autoscalingrunnersets,ephemeralrunnersets,ephemeralrunners"),
+			inNamespaces(write, "monitoring.coreos.com", "prometheuses,prometheusagents,alertmanagers,thanosrulers"),
+			inNamespaces(write, "apps.openshift.io", "deploymentconfigs"),
+		}},
+	WriteReleases: {name: "write-releases", group: "become someone", severity: model.High, attack: "T1072",
+		gain: "Has a controller that deploys, such as those of Argo CD and Flux, make objects of its choice with the controller's rights, which are often all.",
+		needs: []Need{
+			inNamespaces(write, "argoproj.io", "applications,applicationsets"),
+			inNamespaces(write, "kustomize.toolkit.fluxcd.io", "kustomizations"),
+			inNamespaces(write, "helm.toolkit.fluxcd.io", "helmreleases"),
+			inNamespaces(write, "helm.cattle.io", "helmcharts,helmchartconfigs"),
 		}},
 	CreateSecrets: {name: "create-secrets", group: "read secrets", severity: model.Medium, attack: "T1528", part: "write-secrets",
 		gain:  "Makes a token secret for any service account; who can also read or mount it has the token.",

@@ -43,12 +43,20 @@ type compiledCatalogue struct {
 	read          verbSet
 	readAll       verbSet // those of read that requests without a name have
 	patch, create verbSet
+	impersonate   verbSet
 	// byResource holds, for each way to name a resource in a rule, the needs
 	// that it may meet.
 	byResource map[uint64][]need
 }
 
-var compiled = compile()
+// Extra fields of users are subresources, one for each key. Rules name any; the
+// catalogue says KEY for it.
+const extras = "userextras"
+
+var (
+	compiled = compile()
+	anyExtra = hashOf(extras + "/KEY")
+)
 
 func compile() compiledCatalogue {
 	c := compiledCatalogue{verbs: map[uint64]verbSet{star: allVerbs}, byResource: map[uint64][]need{}}
@@ -59,7 +67,7 @@ func compile() compiledCatalogue {
 			}
 		}
 	}
-	c.patch, c.create = c.verbs[hashOf("patch")], c.verbs[hashOf("create")]
+	c.patch, c.create, c.impersonate = c.verbs[hashOf("patch")], c.verbs[hashOf("create")], c.verbs[hashOf("impersonate")]
 	c.readAll = c.verbs[hashOf("list")] | c.verbs[hashOf("watch")]
 	c.read = c.verbs[hashOf("get")] | c.readAll
 	return c
@@ -184,6 +192,9 @@ func (r Rule) rights(give func(given)) {
 	for i := range resources.Children() {
 		resource := &resources.Children()[i]
 		needs := compiled.byResource[resource.Hash()]
+		if needs == nil && verbs&compiled.impersonate != 0 && strings.HasPrefix(resource.Str(), extras+"/") && !IsNothing(resource.Str()) {
+			needs = compiled.byResource[anyExtra]
+		}
 		for j := range needs {
 			n := &needs[j]
 			if n.verbs&verbs == 0 || !anyGroup && !hasHash(groups, n.group) {

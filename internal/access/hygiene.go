@@ -56,7 +56,7 @@ func (a *Analysis) Notes() []Note {
 		if b.Role() == nil {
 			add("dangling-binding", Note{Binding: b})
 		}
-		if b.refused() {
+		if b.Refused() {
 			add("unknown-subject", Note{Binding: b, Role: b.Role()})
 		}
 		for _, s := range b.Subjects() {
@@ -80,8 +80,12 @@ func (a *Analysis) Notes() []Note {
 	return found
 }
 
-// refused reports whether the binding has a subject that was not taken for one.
-func (b Binding) refused() bool {
+// Refused reports whether the binding has a subject that was not taken for one, and
+// that the API server refuses it for.
+func (b Binding) Refused() bool {
+	if b.Object() == nil {
+		return false
+	}
 	r := bindingReader{&writtenBindings{namespace: hashOf(b.Namespace())}, b.Namespace() == ""}
 	list := b.Object().Root.Get("subjects").Children()
 	return slices.ContainsFunc(list, func(n tree.Node) bool {

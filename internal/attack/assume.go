@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"ullage.dev/ullage/internal/access"
+	"ullage.dev/ullage/internal/model"
 )
 
 // assume adds what Options.Target names and the snapshot does not hold: a secret,
@@ -13,7 +14,7 @@ import (
 // secrets, and a cluster may not show them. What was read as a whole lacks only
 // what does not exist.
 func (b *builder) assume() {
-	word, rest, _ := strings.Cut(b.options.Target, "/")
+	word, rest := model.CutPlace(b.options.Target)
 	namespace, name, _ := strings.Cut(rest, "/")
 	if word != "secret" && word != "volume" && word != "sa" || namespace == "" || name == "" {
 		return

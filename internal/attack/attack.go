@@ -57,6 +57,9 @@ type Options struct {
 	// it may be in the cluster and is not in the snapshot, the graph has a vertex for it
 	// all the same: see [Graph.Assumed].
 	Target string
+	// Source is where they begin, as [Graph.Source] takes it, or "". What the kubelet of
+	// one node may do is in the graph only where it is that one.
+	Source string
 }
 
 // Graph is all steps that an attacker may take in one snapshot.
@@ -72,21 +75,22 @@ type Graph struct {
 	back     []int32 // positions in edges, by target
 	backAt   []int32
 
-	namespaces    []string
-	workloads     []workload
-	containers    []container // of all workloads
-	accounts      []access.Subject
-	nodes         []node
-	secrets       []named
-	volumes       []named
-	clouds        []string
-	evidence      []evidence
-	restricted    []access.NamedRight
-	guardVerdicts []guardVerdict
-	guardMemory   guardMemory
-	proven        [][]access.Proof
-	memory        memory
-	inCloud       cloudState
+	namespaces     []string
+	workloads      []workload
+	containers     []container // of all workloads
+	accounts       []access.Subject
+	nodes          []node
+	secrets        []named
+	volumes        []named
+	clouds         []string
+	placedAnything bool // some pod is known to be on a node
+	evidence       []evidence
+	restricted     []access.NamedRight
+	guardVerdicts  []guardVerdict
+	guardMemory    guardMemory
+	proven         [][]access.Proof
+	memory         memory
+	inCloud        cloudState
 
 	uses       []use        // of containers
 	listens    []reach.Port // of containers

@@ -23,7 +23,6 @@ type builder struct {
 	secretVertex    []ID
 	volumeIDs       map[uint64]int32
 	volumeVertex    []ID
-	sharedVertex    map[int32]ID
 	cloudIDs        map[string]ID
 	associated      map[int32][]evidence // cloud identities of accounts that objects of their own give
 	minters         []heldIn             // who may have tokens made
@@ -38,7 +37,6 @@ type builder struct {
 	placements      []int32 // nodes of workloads
 	emptyHash       uint64
 	defaultHash     uint64
-	placedAnything  bool
 	inNamespace     []span // workloads, by namespace
 	volumesIn       [][]int32
 	wideNode        ID // AnyNode, or none
@@ -59,13 +57,15 @@ type builder struct {
 	nodeVolumes     nodeVolumes
 	nodeIdentity    ID // NodeIdentity, or none
 	renamers        []renamer
-	discerned       *discerned // nil until asked
+	discerned       *discerned          // nil until asked
+	knownResources  map[string]bool     // custom ones, see served
+	deployedBy      map[string][]runner // by program
 }
 
 func newBuilder(s *model.Snapshot, network *reach.Graph, rights *access.Analysis, o Options, before *Graph) *builder {
 	b := &builder{
 		Graph:        &Graph{snapshot: s, network: network, access: rights.Granting(), options: o, unread: s.Gap("", reach.PolicyKinds()...)},
-		namespaceIDs: map[string]int32{}, annotated: map[int32]*model.Object{}, sharedVertex: map[int32]ID{}, cloudIDs: map[string]ID{}, nodeIDs: map[string]int32{},
+		namespaceIDs: map[string]int32{}, annotated: map[int32]*model.Object{}, cloudIDs: map[string]ID{}, nodeIDs: map[string]int32{},
 		emptyHash: nameHash(""), defaultHash: nameHash("default"),
 		before: before, volumeIDs: map[uint64]int32{},
 	}

@@ -150,7 +150,7 @@ func (v Vertex) String() string {
 		return "the custom objects of the cluster"
 	}
 	if v.Kind >= firstWide {
-		word := [...]string{"pods", "service accounts", "secrets", "own pods", "ports of pods", "running pods", "pods with labels of its choice"}[v.Kind-firstWide]
+		word := [...]string{"pods", "service accounts", "secrets", "own pods", "ports of pods", "running pods", "pods with labels of its choice", "ports of pods behind Services"}[v.Kind-firstWide]
 		if v.Kind == AnyPod || v.Kind == AnyAccount || v.Kind == AnySecret {
 			word = "all " + word
 		}
@@ -202,7 +202,7 @@ func (v Vertex) Held() string {
 		return "every right in the cluster"
 	case RunPods:
 		return "pods of its own" + strings.TrimPrefix(name, "own pods")
-	case Connect:
+	case Connect, Routed:
 		return "connections to " + name
 	case Debug:
 		return "a container of its own in " + name

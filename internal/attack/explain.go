@@ -273,6 +273,18 @@ func bindingName(b access.Binding) string {
 	return b.Namespace() + "/" + b.Name()
 }
 
+// Refused returns the bindings that name somebody whom RBAC does not know: the API
+// server refuses them, and who is meant has nothing by them.
+func (g *Graph) Refused() []Evidence {
+	var all []Evidence
+	for b := range g.access.All() {
+		if b.Refused() {
+			all = append(all, Evidence{b.Kind() + " " + bindingName(b) + " has a subject that is no User and no Group, and no ServiceAccount with a namespace", b.Object(), b.Object().Root.Get("subjects")})
+		}
+	}
+	return all
+}
+
 // whyAllowed returns the bindings and rules by which a subject has a right.
 func (g *Graph) whyAllowed(e Edge) []Evidence {
 	subject := g.accounts[g.vertices[e.From].at]

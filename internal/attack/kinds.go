@@ -39,6 +39,7 @@ const (
 	Connect                         // a connection to any pod there
 	Debug                           // a container of its own in running pods there
 	Labelled                        // the place in the network of pods there with labels of its choice
+	Routed                          // a connection to any pod there that is behind a Service
 	vertexKinds
 
 	firstWide = AnyPod
@@ -52,7 +53,7 @@ var vertexNames = [vertexKinds]string{
 	NodesOf: "node of workload", FilesOf: "files of node of workload", NodeRoot: "node", NodeFiles: "node files", AnyNode: "any node",
 	Account: "service account", User: "user", Group: "group", Granted: "granted roles", AnyUser: "any user", AnyIdentity: "any user, group and service account", Secret: "secret", Volume: "volume", SharedVolume: "shared volume",
 	CloudIdentity: "cloud identity", NodeIdentity: "cloud identity of nodes", Kubelet: "kubelet of any node", MovablePods: "pods that can move", Processes: "processes", CustomObjects: "custom objects", Relabelled: "pods of a relabelled namespace", ClusterAdmin: "cluster-admin", AnyPod: "any pod", AnyAccount: "any service account",
-	AnySecret: "any secret", RunPods: "own pods", Connect: "any port", Debug: "debug containers", Labelled: "labelled pods",
+	AnySecret: "any secret", RunPods: "own pods", Connect: "any port", Debug: "debug containers", Labelled: "labelled pods", Routed: "ports behind Services",
 }
 
 // Certainty says what a step hangs on. It is the weight of the edge as well.
@@ -153,6 +154,7 @@ const (
 	RelabelNamespace
 	HostPathVolume
 	ForgeBootstrapToken
+	WriteRoute
 	// What is asked for as requests and not as a right of the catalogue follows.
 	ChangeWebhooks
 	ChangePolicies
@@ -165,6 +167,9 @@ const (
 	OpenNetwork
 	ImpersonateConstrained
 	RelabelToReach
+	StartByOperator
+	StartMachine
+	DriveDeployer
 	edgeKinds
 
 	firstProven = ChangeWebhooks
@@ -207,7 +212,7 @@ var edgeTable = [edgeKinds]edgeInfo{
 	ForwardPorts: {"forward-ports", "forwards ports", "T1572,T1090", "connects through the API server to TO, past network policies", "",
 		"remove the rights to pods/portforward and to pods/proxy and services/proxy"},
 	ProxyService: {"proxy-service", "exploits it", "T1210", "exploits TO through that connection",
-		"the program that listens has a flaw", "remove the right to forward ports and to proxy"},
+		"the program that listens has a flaw", "remove the right that gives the connection"},
 	EscapeMount: {"escape-mount", "mounts the node's disk", "T1611", "mounts the node's disk in the privileged container",
 		"the container is privileged, outside of a user namespace", "remove privileged: true, or set hostUsers: false"},
 	EscapeNsenter: {"escape-nsenter", "enters the node", "T1611", "enters the namespaces of the node's first process",
@@ -264,7 +269,7 @@ var edgeTable = [edgeKinds]edgeInfo{
 	BootstrapToken: {"bootstrap-token", "joins as a node", "T1078,T1552.007", "joins the cluster with the bootstrap token in the Secret, as a member of TO",
 		"the API server takes bootstrap tokens, the token has not expired and is in the group", "delete the Secret once the nodes have joined"},
 	ActAsKubelet: {"act-as-kubelet", "asks as the kubelet", "T1528,T1078", "takes TO with the rights of a kubelet over the pods on its node",
-		"a pod that uses it is on a node, any of which the certificate may name", "let nobody but the controllers of the control plane approve certificates for kubelets"},
+		"a pod that uses it is on the node; who may have a certificate for any node is on all", "let nobody but the controllers of the control plane approve certificates for kubelets"},
 	DrivenBy: {"driven-by", "drives its controller", "T1080,T1565", "changes custom objects so that the controller that runs as TO does what the attacker wants",
 		"the controller does as custom objects say, as far as its rights reach", "give the controller only the rights that it needs"},
 	ServeWebhook: {"serve-webhook", "changes new pods", "T1556,T1610", "changes, as the server of a webhook, pods that are made, and so has TO",
@@ -318,6 +323,8 @@ var edgeTable = [edgeKinds]edgeInfo{
 		"no admission policy refuses the pod or the change", "remove the right to change namespaces"},
 	ForgeBootstrapToken: {"forge-bootstrap-token", "makes a bootstrap token", "T1098,T1078", "makes a bootstrap token and joins the cluster with it as a member of TO",
 		"the API server takes bootstrap tokens", "remove the right to create secrets in kube-system"},
+	WriteRoute: {"write-route", "writes a route", "T1133,T1090", "has requests from outside led to TO by a route of its own",
+		"a controller serves such routes, and network policies let it in", "remove the right to write Ingresses and routes"},
 	ChangeWebhooks: {"change-webhooks", "adds a webhook", "T1562.001,T1556", "has a webhook of its own see and change every object",
 		"the API server reaches a server of the attacker's", "remove the right to write webhook configurations"},
 	ChangePolicies: {"change-policies", "adds a mutating policy", "T1562.001,T1556", "has a mutating admission policy of its own change every object",
@@ -340,6 +347,12 @@ var edgeTable = [edgeKinds]edgeInfo{
 		"the API server has the feature ConstrainedImpersonation, which is on by default from 1.36", "remove the rights to impersonate:... or to impersonate-on:..."},
 	RelabelToReach: {"relabel-to-reach", "relabels the namespace", "T1562.007", "gives the namespace of its pods labels by which network policies let them pass",
 		"it has pods in the namespace, and network policies tell namespaces by labels", "remove the right to change namespaces, or select namespaces by kubernetes.io/metadata.name"},
+	StartByOperator: {"start-by-operator", "has an operator run pods", "T1610", "has an operator start pods of its own making",
+		"the operator of these objects runs, and starts pods as they say", "remove the right to write these objects"},
+	StartMachine: {"start-machine", "has a machine started", "T1610,T1552.007", "starts a virtual machine that has TO as a disk",
+		"KubeVirt runs, and attaches the service accounts and Secrets that a machine names", "remove the right to write virtual machines"},
+	DriveDeployer: {"drive-deployer", "has it deployed", "T1072", "has a controller that deploys make objects of its choice with the rights of TO",
+		"the controller runs and takes what it deploys from where the object says, which projects and its settings may limit", "remove the right to write releases, or give the controller only the rights that it needs"},
 	HostPathVolume: {"host-path-volume", "makes a host volume", "T1611", "makes a volume of the node's file system and mounts it with a claim, which Pod Security lets pass",
 		"it may make persistent volumes, and pods, for which claims are made" + asGroup, "remove the right to create persistent volumes"},
 }

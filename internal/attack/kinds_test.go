@@ -130,7 +130,7 @@ var always = []string{
 func TestKinds(t *testing.T) {
 	made, gone := [edgeKinds]bool{}, [edgeKinds]bool{}
 	shapes := map[string]bool{}
-	for _, c := range slices.Concat(kindCases, pathCases) {
+	for _, c := range slices.Concat(kindCases, pathCases, operatorCases) {
 		made[c.kind] = true
 		if slices.ContainsFunc(c.not, func(change string) bool { return !strings.HasPrefix(change, "~") }) {
 			gone[c.kind] = true

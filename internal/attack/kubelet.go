@@ -84,6 +84,24 @@ func (b *builder) kubeletEdges() {
 	}
 }
 
+// startingNode adds what the Node authorizer allows the kubelet of the node that paths
+// begin at.
+func (b *builder) startingNode() {
+	_, name := model.CutPlace(b.options.Source)
+	node, ok := strings.CutPrefix(name, nodePrefix)
+	if _, known := b.nodeIDs["node "+node]; !ok || !known {
+		return
+	}
+	v := b.subject(access.User(name))
+	b.onNode(node, func(i int32, c Certainty) {
+		w := &b.Graph.workloads[i]
+		b.because(v, b.accountAt(w.account), ActAsKubelet, c, w.Object, w.Pod.Spec)
+		b.secretsOf(w, func(hash uint64, name *tree.Node, text string) {
+			b.because(v, b.secretVertex[b.secret(w.namespace, hash, text, nil)], ActAsKubelet, c, w.Object, name)
+		})
+	})
+}
+
 // secretsOf calls take for the secrets that the kubelet fetches for a workload.
 func (b *builder) secretsOf(w *workload, take func(hash uint64, name *tree.Node, text string)) {
 	for c := w.first; c < w.last; c++ {

@@ -274,7 +274,7 @@ func (b *builder) nodeEdges() {
 			break
 		}
 		switch {
-		case i == someNode && len(b.nodes) > firstNode && b.placedAnything, i == controlNode && !b.controlPlaneUnknown():
+		case i == someNode && !b.unnamedNodes(), i == controlNode && !b.controlPlaneUnknown():
 			continue
 		case i == controlNode:
 			b.edge(b.wideNode, b.nodes[i].root, NodePlacement, Unknown, none)
@@ -313,6 +313,9 @@ func (b *builder) meetings() {
 		}
 	}
 }
+
+// unnamedNodes reports whether pods may be on nodes that nothing names.
+func (g *Graph) unnamedNodes() bool { return len(g.nodes) == firstNode || !g.placedAnything }
 
 // anyNode returns the vertex of root on a node of the attacker's choice.
 func (b *builder) anyNode() ID { return b.one(&b.wideNode, AnyNode) }

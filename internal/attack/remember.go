@@ -211,7 +211,7 @@ func (b *builder) sameMakers() bool {
 	}
 	for i := range b.Graph.workloads {
 		x, y := &b.Graph.workloads[i], &old.workloads[i]
-		if x.Object != y.Object && (x.Object.Key.GroupKind == model.PodKind || x.Object.Key != y.Object.Key || x.uid != y.uid) {
+		if x.Object != y.Object && (x.Object.Key != y.Object.Key || x.uid != y.uid) {
 			return false
 		}
 	}

@@ -11,7 +11,7 @@ import (
 )
 
 // Sources are the words that [Graph.Source] takes, for messages.
-const Sources = "internet, any, pod/NS/NAME, sa/NS/NAME, user/NAME, group/NAME"
+const Sources = "internet, any, pod/NS/NAME, sa/NS/NAME, user/NAME, group/NAME, node[/NAME]"
 
 // Targets are the words that [Graph.Target] takes, for messages.
 const Targets = "cluster-admin, node[/NAME], secret/NS/NAME, volume/NS/NAME, cloud-identity[/ID], pod/NS/NAME, sa/NS/NAME"
@@ -45,11 +45,31 @@ func (g *Graph) Source(text string) ([]ID, error) {
 	case "sa":
 		return g.ready(text, rest, true, Account)
 	case "user":
+		if s := access.User(rest); s.Kind == "ServiceAccount" {
+			return g.ready(text, s.Namespace+"/"+s.Name, true, Account)
+		}
 		return g.ready(text, rest, false, User)
+	case "node":
+		if rest == "" && len(text) == len(kind) {
+			return g.compromised(), nil
+		}
+		return g.find(text, "node "+rest, false, NodeRoot)
 	case "group":
 		return g.ready(text, rest, false, Group)
 	}
 	return nil, fmt.Errorf("%q is none of %s", text, Sources)
+}
+
+// compromised returns the nodes of which one may be the attacker's: those that were
+// read, and the one that stands for others where pods may run on such.
+func (g *Graph) compromised() []ID {
+	var all []ID
+	for i := range g.nodes {
+		if i != controlNode && (i != someNode || g.unnamedNodes()) {
+			all = append(all, g.nodes[i].root)
+		}
+	}
+	return all
 }
 
 // words are those that stand for other places than workloads.

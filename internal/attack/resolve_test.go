@@ -356,3 +356,38 @@ func TestUpgrades(t *testing.T) {
 		}
 	}
 }
+
+// TestStartNodes begins on a node, and with what its kubelet logs in by.
+func TestStartNodes(t *testing.T) {
+	const yaml = `
+{apiVersion: v1, kind: Node, metadata: {name: one}}
+---
+{apiVersion: v1, kind: Node, metadata: {name: two}}
+---
+{apiVersion: v1, kind: Pod, metadata: {name: db, namespace: shop}, spec: {nodeName: one, serviceAccountName: db, volumes: [{name: d, persistentVolumeClaim: {claimName: data}}], containers: [{name: c, image: x, envFrom: [{secretRef: {name: key}}], volumeMounts: [{name: d, mountPath: /d}]}]}}
+---
+{apiVersion: v1, kind: Secret, metadata: {name: key, namespace: shop}}
+---
+{apiVersion: v1, kind: PersistentVolumeClaim, metadata: {name: data, namespace: shop}}
+`
+	s := model.NewSnapshot(parse(t, yaml), true)
+	for _, c := range []struct {
+		start, to string
+		want      bool
+	}{
+		{"node/one", "secret/shop/key", true}, {"node/one", "sa/shop/db", true}, {"node/one", "volume/shop/data", true}, {"node/two", "secret/shop/key", false}, {"node", "secret/shop/key", true},
+		{"system:node:one", "secret/shop/key", true}, {"user/system:node:one", "sa/shop/db", true}, {"system:node:two", "sa/shop/db", false}, {"system:node:one", "volume/shop/data", false},
+		{"system:serviceaccount:shop:db", "system:serviceaccount:shop:db", true}, {"user/system:serviceaccount:shop:db", "sa:shop/db", true}, {"sa/shop/db", "secret/shop/key", false},
+	} {
+		g := New(s, reach.New(s), access.New(s), Options{KubernetesMinor: 37, Source: c.start, Target: c.to})
+		if got := reachesFrom(t, g, c.start, c.to); got != c.want {
+			t.Errorf("from %s to %s: path %t", c.start, c.to, got)
+		}
+	}
+	for _, start := range []string{"node/three", "system:node:three", "node/", "system:serviceaccount:shop:none", "system:serviceaccount:shop"} {
+		g := New(s, reach.New(s), access.New(s), Options{KubernetesMinor: 37, Source: start})
+		if all, err := g.Source(start); err == nil {
+			t.Errorf("%s starts at %v", start, all)
+		}
+	}
+}

@@ -43,7 +43,8 @@ const stepRights = 1<<access.WildcardAll | 1<<access.ReadSecrets | 1<<access.Exe
 	1<<access.ForgeToken | 1<<access.ImpersonateAccounts | 1<<access.ImpersonateUsers | 1<<access.GrantAnyRole | 1<<access.RewriteRoles |
 	1<<access.CreateCSR | 1<<access.WriteWebhooks | 1<<access.WriteAdmissionPolicies | 1<<access.WriteAPIServices | 1<<access.WriteCRDs |
 	1<<access.WriteNodes | 1<<access.CreateSecrets |
-	1<<access.ModifyControllers | 1<<access.ImpersonateGroups | 1<<access.WriteAWSAuth | 1<<access.BypassPodSecurity | 1<<access.WritePersistentVolumes | 1<<access.PatchNamespaces
+	1<<access.ModifyControllers | 1<<access.ImpersonateGroups | 1<<access.WriteAWSAuth | 1<<access.BypassPodSecurity | 1<<access.WritePersistentVolumes | 1<<access.PatchNamespaces |
+	1<<access.WriteRoutes | 1<<access.CustomWorkloads | 1<<access.WriteReleases
 
 const (
 	mastersGroup         = "system:masters"
@@ -70,6 +71,7 @@ func (b *builder) rights() {
 	b.constrained()
 	b.anybody()
 	b.bootstrap()
+	b.startingNode()
 	b.mintedForCloud()
 	if id, ok := b.subjects[access.Group(nodesGroup)]; ok {
 		b.nodeRights = b.accountVertex[id]
@@ -157,6 +159,7 @@ func (b *builder) clusterRights(v ID, rights access.Rights) {
 		b.renamers = append(b.renamers, renamer{v, none})
 	}
 	b.noteRights(v, rights, none)
+	b.operators(v, rights, 0, none)
 	b.hijacks(v, rights)
 }
 
@@ -220,6 +223,7 @@ func (b *builder) target(kind VertexKind, ns int32) ID {
 
 // namespaceRights adds what is held in one namespace and not in the cluster.
 func (b *builder) namespaceRights(v ID, rights, cluster access.Rights, ns int32) {
+	b.operators(v, rights, cluster, ns)
 	rights &^= cluster
 	for _, s := range steps {
 		if rights.Has(s.right) && !s.wide && (s.to != Labelled || b.relabelsPods(ns)) {

@@ -70,6 +70,7 @@ var kindRights = map[EdgeKind]access.Rights{
 	DropPolicies: 1 << access.WriteAdmissionPolicies, ChangeWebhooks: 1 << access.WriteWebhooks, ReadByWebhook: 1 << access.WriteWebhooks, ChangePolicies: 1 << access.WriteAdmissionPolicies,
 	HijackAPI: 1 << access.WriteAPIServices, HijackConversion: 1 << access.WriteCRDs, OpenNetwork: 1 << access.WriteNetworkPolicies, KubeletCertificate: 1 << access.ForgeCertificate,
 	RelabelNamespace: 1 << access.BypassPodSecurity, RelabelToReach: 1 << access.PatchNamespaces, ImpersonateConstrained: 1 << access.ImpersonateConstrained,
+	StartByOperator: 1 << access.CustomWorkloads, StartMachine: 1 << access.CustomWorkloads, DriveDeployer: 1 << access.WriteReleases,
 }
 
 // followed returns the rights from which edges lead away from a subject, or from its

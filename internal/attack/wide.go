@@ -44,7 +44,7 @@ func (b *builder) namespaceEdges() {
 	b.administrator()
 	b.system()
 	b.users()
-	for _, kind := range []VertexKind{RunPods, Debug, AnyPod, AnyAccount, AnySecret, Connect} {
+	for _, kind := range []VertexKind{RunPods, Debug, AnyPod, AnyAccount, AnySecret, Connect, Routed} {
 		if b.hasWide(kind, none) {
 			for ns := range b.namespaces {
 				b.edge(b.at(kind, none), b.at(kind, int32(ns)), Member, Given, none)
@@ -58,6 +58,7 @@ func (b *builder) namespaceEdges() {
 	b.guarded()
 	for ns := range b.namespaces {
 		b.members(int32(ns))
+		b.routed(int32(ns))
 	}
 	for id, s := range b.Graph.secrets {
 		if b.hasWide(AnySecret, s.namespace) {

@@ -96,6 +96,8 @@ type attackReport struct {
 	// Unplaced are servers that the API server asks and that are not in the input, where
 	// no path was found.
 	Unplaced []attack.Evidence
+	// Refused are bindings of whom RBAC does not know, where no path was found.
+	Refused []attack.Evidence
 }
 
 // attackChoke is a choke point with what it is.
@@ -161,7 +163,7 @@ func (f *attackFlags) report(s *model.Snapshot) (*attackReport, error) {
 	if err != nil {
 		return nil, err
 	}
-	g := attack.New(s, reach.New(s), access.New(s), attack.Options{KubernetesMinor: minor, Known: f.known, Target: f.To})
+	g := attack.New(s, reach.New(s), access.New(s), attack.Options{KubernetesMinor: minor, Known: f.known, Target: f.To, Source: f.From})
 	ends, err := g.Ends(f.Query)
 	unread := g.UnreadEnd(f.Query)
 	if err != nil && unread != "" {
@@ -200,7 +202,7 @@ func (f *attackFlags) report(s *model.Snapshot) (*attackReport, error) {
 		for _, v := range d.Unheard(ends.From) {
 			r.Unheard = append(r.Unheard, g.Vertex(v))
 		}
-		r.Unfollowed, r.Unplaced = g.Unfollowed(ends.Entries), g.Unplaced()
+		r.Unfollowed, r.Unplaced, r.Refused = g.Unfollowed(ends.Entries), g.Unplaced(), g.Refused()
 		return r, nil
 	}
 	for _, c := range d.Chokes(ends.Entries, ends.To, shownChokes) {
@@ -225,7 +227,7 @@ func assumedDoubt(target attack.Vertex, unread string) string {
 // notAFile helps who takes --from, which reads a file as everywhere, for --start.
 func (f *attackFlags) notAFile() error {
 	kind, _, _ := strings.Cut(f.source.from, "/")
-	if !slices.Contains([]string{"internet", "any", "pod", "sa", "user", "group"}, kind) {
+	if !slices.Contains([]string{"internet", "any", "pod", "sa", "user", "group", "node"}, kind) {
 		return nil
 	}
 	if _, err := os.Stat(f.source.from); err == nil {

@@ -93,6 +93,8 @@ type attackReportJSON struct {
 	// Unplaced are servers that the API server asks and that are not in the input, where
 	// no path was found.
 	Unplaced []attackEvidenceJSON `json:"serversElsewhere,omitempty"`
+	// Refused are bindings of whom RBAC does not know, where no path was found.
+	Refused  []attackEvidenceJSON `json:"refusedBindings,omitempty"`
 	Problems []string             `json:"problems"`
 }
 
@@ -149,6 +151,9 @@ func attackJSON(r *attackReport) attackReportJSON {
 	}
 	for _, e := range r.Unplaced {
 		out.Unplaced = append(out.Unplaced, asAttackEvidence(e))
+	}
+	for _, e := range r.Refused {
+		out.Refused = append(out.Refused, asAttackEvidence(e))
 	}
 	for _, problem := range r.Problems {
 		out.Problems = append(out.Problems, problem.String())

@@ -34,7 +34,8 @@ func (p *attackPrinter) report(r *attackReport) error {
 		case !r.Closed:
 			p.wrapped(0, dim, "Other bindings, policies and workloads may live elsewhere; --closed-world takes what was read for all there is.")
 		}
-		p.unplaced(r)
+		p.aside(r.Unplaced, "Servers that the API server asks and that the input does not hold were left aside: who holds one sees, or changes, what it is asked about.")
+		p.aside(r.Refused, "Bindings that the API server refuses were left aside as far as they name whom RBAC does not know.")
 		p.unfollowed(r)
 		return p.w.Flush()
 	}
@@ -102,18 +103,18 @@ func (p *attackPrinter) unheard(r *attackReport) {
 	p.wrapped(0, yellow, "Connections to ports that nothing declares were left aside: "+which+", and a path would lead on from there.")
 }
 
-// mostUnplaced is how many servers are named that are not in the input.
-const mostUnplaced = 4
+// mostAside is how many of a list are named of what was left aside.
+const mostAside = 4
 
-// unplaced names servers that the API server asks and that no path can lead over.
-func (p *attackPrinter) unplaced(r *attackReport) {
-	if len(r.Unplaced) == 0 {
+// aside names what no path was looked for over, and why.
+func (p *attackPrinter) aside(list []attack.Evidence, why string) {
+	if len(list) == 0 {
 		return
 	}
-	p.wrapped(0, yellow, "Servers that the API server asks and that the input does not hold were left aside: who holds one sees, or changes, what it is asked about.")
-	for i, e := range r.Unplaced {
-		if i == mostUnplaced {
-			p.wrapped(2, dim, fmt.Sprintf("and %d more, which -o json lists", len(r.Unplaced)-i))
+	p.wrapped(0, yellow, why)
+	for i, e := range list {
+		if i == mostAside {
+			p.wrapped(2, dim, fmt.Sprintf("and %d more, which -o json lists", len(list)-i))
 			break
 		}
 		p.wrapped(2, "", e.Text)

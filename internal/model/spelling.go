@@ -2,11 +2,24 @@ package model
 
 import "strings"
 
+// How the API server names service accounts, and nodes.
+const (
+	accountPrefix = "system:serviceaccount:"
+	nodePrefix    = "system:node:"
+)
+
 // CutPlace cuts what people write for a place, such as sa/NAMESPACE/NAME,
 // sa:NAMESPACE/NAME or deploy/NAMESPACE/NAME, into its word in lower case and the
-// rest. A colon ends the words sa, user and group alone. The word is "" where there
-// is none, as in a name.
+// rest. A colon ends the words sa, user and group alone. The names by which the API
+// server knows service accounts and nodes have words too: sa, and user. The word is ""
+// where there is none, as in a name.
 func CutPlace(text string) (word, rest string) {
+	if account, ok := strings.CutPrefix(text, accountPrefix); ok {
+		return "sa", strings.Replace(account, ":", "/", 1)
+	}
+	if strings.HasPrefix(text, nodePrefix) {
+		return "user", text
+	}
 	i := strings.IndexAny(text, ":/")
 	if i < 0 {
 		return strings.ToLower(text), ""

@@ -7,6 +7,7 @@ func TestCutPlace(t *testing.T) {
 		"sa/a/r": {"sa", "a/r"}, "sa:a/r": {"sa", "a/r"}, "ServiceAccount/a/r": {"sa", "a/r"}, "user:system:anonymous": {"user", "system:anonymous"},
 		"group/ops": {"group", "ops"}, "Deploy/a/w": {"deploy", "a/w"}, "a/w": {"a", "w"}, "any": {"any", ""}, "pod:a/w": {"", "pod:a/w"},
 		"cloud-identity/arn:aws:iam::1:role/x": {"cloud-identity", "arn:aws:iam::1:role/x"}, "": {"", ""},
+		"system:serviceaccount:a:r": {"sa", "a/r"}, "system:serviceaccount:a": {"sa", "a"}, "system:node:n.example": {"user", "system:node:n.example"}, "system:nodes": {"", "system:nodes"},
 	} {
 		if word, rest := CutPlace(text); word != want[0] || rest != want[1] {
 			t.Errorf("%q is %q and %q", text, word, rest)
