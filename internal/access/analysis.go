@@ -48,6 +48,7 @@ type Analysis struct {
 	everybody  Held             // what the groups give that hold every service account
 	accountsIn []int32          // the group of a namespace's service accounts, or none
 	byRole     func() [][]int32 // bindings of each role
+	lookups    *lookups
 	powers     func() *powerIndex
 	granting   func() *Analysis
 	grants     *grants // of an Analysis of Granting, or nil
@@ -58,7 +59,7 @@ type span struct{ first, last int32 }
 
 // New reads the roles and bindings of a snapshot.
 func New(s *model.Snapshot) *Analysis {
-	a := &Analysis{snapshot: s, clusterName: clusterOf(s)}
+	a := &Analysis{snapshot: s, clusterName: clusterOf(s), lookups: &lookups{}}
 	a.namespace("", emptyHash)
 	a.readRoles()
 	a.readBindings()

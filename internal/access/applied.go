@@ -154,9 +154,11 @@ func (a *Analysis) apply(s Subject, b Binding, w *waiting) []AppliedRight {
 	}
 	scopes := []string{b.Namespace()}
 	if b.Namespace() == inCluster && !w.cluster {
+		seen := map[string]bool{inCluster: true}
 		for other := range a.Bindings(s) {
-			if !slices.Contains(scopes, other.Namespace()) {
-				scopes = append(scopes, other.Namespace())
+			if namespace := other.Namespace(); !seen[namespace] {
+				seen[namespace] = true
+				scopes = append(scopes, namespace)
 			}
 		}
 	}
@@ -170,9 +172,9 @@ func (a *Analysis) apply(s Subject, b Binding, w *waiting) []AppliedRight {
 			if everywhere[name] {
 				continue
 			}
-			if answer := a.Can(s, &q); answer.Verdict == Yes && answer.Proof != nil {
+			if proof, ok := a.Allows(s, &q); ok && proof != nil {
 				everywhere[name] = scope == inCluster
-				n.Names, n.Proofs = append(n.Names, name), append(n.Proofs, *answer.Proof)
+				n.Names, n.Proofs = append(n.Names, name), append(n.Proofs, *proof)
 			}
 		}
 		n.Proofs = slices.Compact(n.Proofs)

@@ -125,8 +125,8 @@ func (a *Analysis) inside(namespace string) span {
 func (a *Analysis) BindingsIn(namespace string, subject Subject, groups ...string) iter.Seq[Binding] {
 	return func(yield func(Binding) bool) {
 		var all []int32
-		a.lists(subject, groups, func(list []int32) {
-			cluster, within := a.in(namespace, list)
+		a.lists(subject, groups, func(id int32) {
+			cluster, within := a.in(namespace, a.heldOf(id))
 			all = append(append(all, cluster...), within...)
 		})
 		slices.Sort(all)
@@ -138,13 +138,13 @@ func (a *Analysis) BindingsIn(namespace string, subject Subject, groups ...strin
 	}
 }
 
-// lists calls each for the bindings of a subject, and for those of each group
-// that it is in.
-func (a *Analysis) lists(subject Subject, groups []string, each func([]int32)) {
+// lists calls each for the numbers of a subject, and of each group that it is in, as
+// far as bindings name them.
+func (a *Analysis) lists(subject Subject, groups []string, each func(id int32)) {
 	subject = subject.canonical()
 	add := func(s Subject) {
 		if id := a.id(s); id != none {
-			each(a.held[a.heldStart[id]:a.heldStart[id+1]])
+			each(id)
 		}
 	}
 	add(subject)
@@ -159,11 +159,14 @@ func (a *Analysis) lists(subject Subject, groups []string, each func([]int32)) {
 	}
 }
 
+// heldOf returns the positions of the bindings that name a subject, in order.
+func (a *Analysis) heldOf(id int32) []int32 { return a.held[a.heldStart[id]:a.heldStart[id+1]] }
+
 // heldBy returns the positions of the bindings that hold for a subject, in
 // order.
 func (a *Analysis) heldBy(subject Subject, groups ...string) []int32 {
 	var all []int32
-	a.lists(subject, groups, func(list []int32) { all = append(all, list...) })
+	a.lists(subject, groups, func(id int32) { all = append(all, a.heldOf(id)...) })
 	slices.Sort(all)
 	return slices.Compact(all)
 }
@@ -237,21 +240,34 @@ type NamedRight struct {
 // far as [Role.Named] lists them. Several bindings to one role give them several
 // times. Those of a made binding in every namespace are said to be of the cluster.
 func (a *Analysis) Restricted(subject Subject) iter.Seq[NamedRight] {
+	return func(yield func(NamedRight) bool) { a.restricted(a.heldBy(subject), yield) }
+}
+
+// RestrictedBy yields those of [Analysis.Restricted] by bindings that name the subject
+// itself.
+func (a *Analysis) RestrictedBy(subject Subject) iter.Seq[NamedRight] {
 	return func(yield func(NamedRight) bool) {
-		for b := range a.Bindings(subject) {
-			role := b.Role()
-			if role == nil {
-				continue
+		if id := a.id(subject); id != none {
+			a.restricted(a.heldOf(id), yield)
+		}
+	}
+}
+
+func (a *Analysis) restricted(bindings []int32, yield func(NamedRight) bool) {
+	for _, id := range bindings {
+		b := Binding{a, id}
+		role := b.Role()
+		if role == nil {
+			continue
+		}
+		list, _ := role.Named()
+		for _, n := range list {
+			in := b.Namespace()
+			if in == AnyNamespace {
+				in = inCluster
 			}
-			list, _ := role.Named()
-			for _, n := range list {
-				in := b.Namespace()
-				if in == AnyNamespace {
-					in = inCluster
-				}
-				if (b.Namespace() == inCluster || !n.cluster) && !yield(NamedRight{n, in, b}) {
-					return
-				}
+			if (b.Namespace() == inCluster || !n.cluster) && !yield(NamedRight{n, in, b}) {
+				return
 			}
 		}
 	}
@@ -278,6 +294,6 @@ func (a *Analysis) HoldingOf(namespace, name string) (h Holding, alone bool) {
 // groups included.
 func (a *Analysis) Holdings(namespace, name string) int {
 	n := 0
-	a.lists(ServiceAccount(namespace, name), nil, func(list []int32) { n += len(list) })
+	a.lists(ServiceAccount(namespace, name), nil, func(id int32) { n += len(a.heldOf(id)) })
 	return n
 }

@@ -152,6 +152,7 @@ func (a *Analysis) with(next []Granted) *Analysis {
 	at.subjects, at.bindings, at.holders, at.namespaces = slices.Clip(a.subjects), slices.Clip(a.bindings), slices.Clip(a.holders), slices.Clip(a.namespaces)
 	at.held, at.heldStart, at.cluster = slices.Clip(a.held), slices.Clip(a.heldStart), slices.Clip(a.cluster)
 	at.scoped, at.scopedStart, at.roles = slices.Clip(a.scoped), slices.Clip(a.scopedStart), slices.Clip(a.roles)
+	at.lookups = &lookups{} // numbers of subjects that are made mean others elsewhere
 	made := map[Subject]int32{}
 	for _, n := range next {
 		if len(at.grants.list) == mostGranted {

@@ -3,6 +3,7 @@ package attack
 import (
 	"fmt"
 	"maps"
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -101,18 +102,15 @@ func (b *builder) guestMetadata(ns int32) {
 		return
 	}
 	guest := reach.Guest{Namespace: b.namespaces[ns]}
-	if b.guestAsks(guest, false) != reach.No || b.byIPv6() && b.guestAsks(guest, true) != reach.No {
+	asks := func(at netip.Addr) bool { return b.guestAsks(guest, at) != reach.No }
+	if asks(metadataAddress) || b.byIPv6(asks) != nil {
 		b.because(b.at(Labelled, ns), b.nodeIdentity, NodeMetadata, Unknown, b.namespaceObject(guest.Namespace), nil)
 	}
 }
 
-// guestAsks reports whether pods with labels of choice may connect to the metadata
-// service.
-func (g *Graph) guestAsks(guest reach.Guest, ipv6 bool) reach.Answer {
-	at := metadataAddress
-	if ipv6 {
-		at = metadataIPv6
-	}
+// guestAsks reports whether pods with labels of choice may connect to an address of the
+// metadata service.
+func (g *Graph) guestAsks(guest reach.Guest, at netip.Addr) reach.Answer {
 	return g.network.Passage(guest, g.network.Address(at), []reach.Port{metadataPort}).Answer
 }
 
@@ -219,8 +217,9 @@ func (g *Graph) whyPasses(of reach.Guest, c int32) []Evidence {
 // whyGuestAsks says why pods with labels of choice may connect to the metadata service.
 func (g *Graph) whyGuestAsks(of reach.Guest, why evidence) Evidence {
 	e := Evidence{Text: "no network policy closes 169.254.169.254 to pods of every label in namespace " + of.Namespace, Object: why.object}
-	if g.guestAsks(of, false) == reach.No {
-		e.Text = "network policies close 169.254.169.254 to pods of namespace " + of.Namespace + ", but not fd00:ec2::254, where the service of EC2 answers when IPv6 is switched on for it"
+	asks := func(at netip.Addr) bool { return g.guestAsks(of, at) != reach.No }
+	if s := g.byIPv6(asks); s != nil && !asks(metadataAddress) {
+		e.Text = g.closedButIPv6("pods of namespace "+of.Namespace, s)
 	}
 	return e
 }

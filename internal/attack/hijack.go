@@ -29,11 +29,10 @@ var change = []string{"create", "update", "patch"}
 func (b *builder) asked(s access.Subject, q access.Request, verbs ...string) ([]access.Proof, bool) {
 	for _, verb := range verbs {
 		q.Verb = verb
-		if answer := b.access.Can(s, &q); answer.Verdict == access.Yes {
-			if answer.Proof == nil {
-				return nil, true
-			}
-			return []access.Proof{*answer.Proof}, true
+		if proof, ok := b.access.Allows(s, &q); proof != nil {
+			return []access.Proof{*proof}, true
+		} else if ok {
+			return nil, true
 		}
 	}
 	return nil, false

@@ -283,7 +283,7 @@ var edgeTable = [edgeKinds]edgeInfo{
 	CloudRole: {"cloud-role", "trades its token", "T1078.004,T1528", "exchanges the service account's token for TO",
 		"the service account is mapped to the identity, and the cloud trusts the mapping", "narrow or remove the identity of the service account"},
 	NodeMetadata: {"node-metadata", "asks the cloud metadata", "T1552.005", "asks the instance metadata service for the node's cloud credentials",
-		"no policy closes 169.254.169.254 and fd00:ec2::254, the nodes run in a cloud, and its service answers pods", "add an egress policy that excludes 169.254.169.254 and fd00:ec2::254"},
+		"policies do not close each address of the service, 169.254.169.254 and that of IPv6, the nodes run in a cloud, and its service answers pods", "add an egress policy that excludes 169.254.169.254, fd00:ec2::254 and fd20:ce::254"},
 	SystemAccounts: {"system-accounts", "acts as a controller", "T1078,T1098.006", "acts as a controller of Kubernetes itself that may change every role, such as clusterrole-aggregation-controller",
 		"the controllers have service accounts in kube-system, which the input does not hold, as in most clusters", "close the ways to the service accounts of kube-system"},
 	SystemPods: {"system-pods", "enters system pods", "T1609,T1611", "enters a privileged pod of the cluster itself, such as that of kube-proxy or of the network, and takes its node",

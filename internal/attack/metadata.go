@@ -11,13 +11,22 @@ import (
 )
 
 // The instance metadata service of a cloud gives the credentials of the machine to
-// who asks from it. All clouds answer at one address; EC2 has a second one, where
-// IPv6 is switched on for its service.
+// who asks from it. All clouds answer at one address, and some at a second one of IPv6.
 var (
 	metadataAddress = netip.AddrFrom4([4]byte{169, 254, 169, 254})
-	metadataIPv6    = netip.MustParseAddr("fd00:ec2::254")
 	metadataPort    = reach.Port{Number: 80}
+	metadataIPv6    = []metadataService{
+		{"aws", netip.MustParseAddr("fd00:ec2::254"), "the service of EC2 answers when IPv6 is switched on for it"},
+		{"gce", netip.MustParseAddr("fd20:ce::254"), "the service of Google Cloud answers machines with IPv6"},
+	}
 )
+
+// metadataService is that of one cloud, by IPv6.
+type metadataService struct {
+	provider string
+	address  netip.Addr
+	answers  string // when it does, a clause
+}
 
 // Providers as the field providerID of nodes names them.
 var (
@@ -30,11 +39,11 @@ var (
 // cloudState says whether the nodes run in a cloud whose metadata service gives
 // credentials.
 type cloudState struct {
-	in   answer
-	why  evidence // what says that they do
-	ec2  bool     // it may be EC2
-	open string   // why it is not known, in a clause
-	ipv6 answer   // pods have addresses of IPv6
+	in       answer
+	why      evidence // what says that they do
+	provider string   // of the nodes, or "" where it may be any
+	open     string   // why it is not known, in a clause
+	ipv6     answer   // pods have addresses of IPv6
 }
 
 // readCloud finds out where the nodes run.
@@ -51,7 +60,7 @@ func (b *builder) readCloud() cloudState {
 		nodes++
 		switch {
 		case slices.Contains(credentialed, provider):
-			return cloudState{in: yes, why: evidence{o, id}, ec2: provider == "aws", ipv6: c.ipv6}
+			return cloudState{in: yes, why: evidence{o, id}, provider: provider, ipv6: c.ipv6}
 		case slices.Contains(uncredentialed, provider):
 			known++
 		case provider == "":
@@ -62,17 +71,27 @@ func (b *builder) readCloud() cloudState {
 	}
 	for _, id := range b.cloudAccounts() {
 		if all := b.cloud(id); len(all) > 0 {
-			name := b.clouds[b.vertices[all[0].identity].at]
-			return cloudState{in: yes, why: all[0].why, ec2: strings.HasPrefix(name, "arn:"), ipv6: c.ipv6}
+			return cloudState{in: yes, why: all[0].why, provider: providerOf(b.clouds[b.vertices[all[0].identity].at]), ipv6: c.ipv6}
 		}
 	}
 	if nodes == 0 || known < nodes {
-		c.in, c.ec2 = perhaps, true
+		c.in = perhaps
 		if gap := b.snapshot.Gap("", model.NodeKind); gap != nil {
 			c.open = gap.Reason
 		}
 	}
 	return c
+}
+
+// providerOf returns the cloud of an identity.
+func providerOf(identity string) string {
+	switch {
+	case strings.HasPrefix(identity, "arn:"):
+		return "aws"
+	case strings.HasPrefix(identity, "azure:"):
+		return "azure"
+	}
+	return "gce"
 }
 
 // podsHaveIPv6 says whether pods have addresses of IPv6, as far as Pods tell that
@@ -124,7 +143,8 @@ func (b *builder) metadata() {
 		if w.hostNetwork != nil {
 			certainty = ofHosts
 		}
-		if b.asksMetadata(int32(i), metadataAddress) || b.byIPv6() && b.asksMetadata(int32(i), metadataIPv6) {
+		asks := func(at netip.Addr) bool { return b.asksMetadata(int32(i), at) }
+		if asks(metadataAddress) || b.byIPv6(asks) != nil {
 			b.because(b.workloadVertex(int32(i), positionAt), identity, NodeMetadata, certainty, w.Object, w.Pod.Spec)
 		}
 	}
@@ -137,9 +157,26 @@ func (b *builder) metadata() {
 	}
 }
 
-// byIPv6 reports whether pods may have a way to the address of EC2's service that
-// is of IPv6.
-func (g *Graph) byIPv6() bool { return g.inCloud.ec2 && g.inCloud.ipv6 != no }
+// byIPv6 returns a service that may answer by IPv6 pods which policies let connect to
+// it, or nil.
+func (g *Graph) byIPv6(asks func(netip.Addr) bool) *metadataService {
+	for i := range metadataIPv6 {
+		s := &metadataIPv6[i]
+		if g.inCloud.ipv6 != no && (g.inCloud.provider == "" || g.inCloud.provider == s.provider) && asks(s.address) {
+			return s
+		}
+	}
+	return nil
+}
+
+// closedButIPv6 says that policies close the address of IPv4 alone to some pods.
+func (g *Graph) closedButIPv6(pods string, s *metadataService) string {
+	text := "network policies close 169.254.169.254 to " + pods + ", but not " + s.address.String() + ", where " + s.answers
+	if g.inCloud.ipv6 == perhaps {
+		text += "; whether pods have IPv6 is not in the input"
+	}
+	return text
+}
 
 // asksMetadata reports whether policies may let a workload connect to an address
 // of the metadata service.
@@ -175,20 +212,19 @@ func (g *Graph) whyMetadata(e Edge) []Evidence {
 }
 
 // whyAsked says why policies let a workload connect to the metadata service.
-func (g *Graph) whyAsked(at int32, why evidence) []Evidence {
-	w, name := &g.workloads[at], why.object.Key.String()
+func (g *Graph) whyAsked(workload int32, why evidence) []Evidence {
+	w, name := &g.workloads[workload], why.object.Key.String()
 	address, text := metadataAddress, "no network policy closes 169.254.169.254 to "+name
-	if !g.asksMetadata(at, address) {
-		address, text = metadataIPv6, "network policies close 169.254.169.254 to "+name+", but not fd00:ec2::254, where the service of EC2 answers when IPv6 is switched on for it"
-		if g.inCloud.ipv6 == perhaps {
-			text += "; whether pods have IPv6 is not in the input"
+	if asks := func(at netip.Addr) bool { return g.asksMetadata(workload, at) }; !asks(address) {
+		if s := g.byIPv6(asks); s != nil {
+			address, text = s.address, g.closedButIPv6(name, s)
 		}
 	}
 	if w.hostNetwork != nil {
 		return []Evidence{{"hostNetwork of " + name + ": it asks with its node's address, which network policies do not see", why.object, w.hostNetwork}}
 	}
 	all := []Evidence{{text, why.object, why.node}}
-	for _, from := range g.endpointsOf(at) {
+	for _, from := range g.endpointsOf(workload) {
 		for _, found := range doubted(g.network.Why(from, g.network.Address(address), metadataPort).Egress) {
 			if !slices.Contains(all, found) {
 				all = append(all, found)
@@ -210,13 +246,20 @@ func (p *proposer) closeMetadata(e Edge) {
 	if w.hostNetwork != nil || w.Pod.Labels().Len() == 0 {
 		return
 	}
-	block := func(cidr string, except netip.Addr) tree.Node {
-		one := netip.PrefixFrom(except, except.BitLen()).String()
-		return tree.MapOf(tree.Entry("ipBlock", tree.MapOf(tree.Entry("cidr", cidr), tree.Entry("except", []string{one}))))
+	block := func(cidr string, except ...netip.Addr) tree.Node {
+		var all []string
+		for _, at := range except {
+			all = append(all, netip.PrefixFrom(at, at.BitLen()).String())
+		}
+		return tree.MapOf(tree.Entry("ipBlock", tree.MapOf(tree.Entry("cidr", cidr), tree.Entry("except", all))))
+	}
+	var addresses []netip.Addr
+	for _, s := range metadataIPv6 {
+		addresses = append(addresses, s.address)
 	}
 	to := tree.MapOf(tree.Entry("to", []tree.Node{
-		tree.MapOf(tree.Entry("namespaceSelector", tree.MapOf())), block("0.0.0.0/0", metadataAddress), block("::/0", metadataIPv6),
+		tree.MapOf(tree.Entry("namespaceSelector", tree.MapOf())), block("0.0.0.0/0", metadataAddress), block("::/0", addresses...),
 	}))
-	p.policy(w, "no-metadata", "add a NetworkPolicy that keeps "+w.Object.Key.String()+" from 169.254.169.254 and fd00:ec2::254",
+	p.policy(w, "no-metadata", "add a NetworkPolicy that keeps "+w.Object.Key.String()+" from 169.254.169.254, fd00:ec2::254 and fd20:ce::254",
 		tree.Entry("policyTypes", []string{"Egress"}), tree.Entry("egress", []tree.Node{to}))
 }

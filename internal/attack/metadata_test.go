@@ -45,9 +45,13 @@ func TestMetadata(t *testing.T) {
 		{"closed but for IPv6", pod + cloud + egress, false, "unknown", "but not fd00:ec2::254, where the service of EC2 answers when IPv6 is switched on for it; whether pods have IPv6 is not in the input"},
 		{"closed but for IPv6, which pods have", pod + cloud + egress + livePod("{ip: 10.0.0.1}, {ip: 'fd00::1'}"), false, "unknown", "IPv6 is switched on for it"},
 		{"closed but for IPv6, which no pod has", pod + cloud + egress + livePod("{ip: 10.0.0.1}"), false, "", ""},
-		{"closed but for IPv6 of another cloud", pod + node("gce://p/z/i") + egress, false, "", ""},
+		{"closed but for IPv6 of Google Cloud", pod + node("gce://p/z/i") + egress, false, "unknown", "but not fd20:ce::254, where the service of Google Cloud answers"},
+		{"closed but for IPv6 of another cloud", pod + node("gce://p/z/i") + strings.Replace(egress, "cidr: '::/0'", "cidr: '::/0', except: ['fd20:ce::254/128']", 1), false, "", ""},
+		{"closed but for IPv6, in a cloud without", pod + node("azure:///s") + egress, false, "", ""},
+		{"closed but for IPv6 of the other cloud, nodes unread", pod + closed, true, "unknown", "but not fd20:ce::254"},
 		{"closed but for IPv6, nodes unread", pod + egress, false, "unknown", "fd00:ec2::254"},
 		{"closed", pod + cloud + closed, false, "", ""},
+		{"closed in every cloud", pod + strings.Replace(egress, "cidr: '::/0'", "cidr: '::/0', except: ['fd00:ec2::254/128', 'fd20:ce::254/128']", 1), true, "", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var gaps []model.Gap
@@ -88,7 +92,7 @@ func TestCloseMetadata(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		const title = "add a NetworkPolicy that keeps Deployment/shop/web from 169.254.169.254 and fd00:ec2::254"
+		const title = "add a NetworkPolicy that keeps Deployment/shop/web from 169.254.169.254, fd00:ec2::254 and fd20:ce::254"
 		closes := slices.ContainsFunc(remedies, func(r Remedy) bool { return r.Title == title && r.Closed == 1 })
 		if want := more == ""; closes != want { // another policy lets IPv6 pass all the same
 			t.Errorf("with %q: closes %t, want %t: %+v", more, closes, want, remedies)

@@ -67,11 +67,26 @@ func (b *builder) namedRights() {
 func (b *builder) grantedNames() {
 	const mixed = 1<<access.PatchNamespaces | 1<<access.ReadSecrets | 1<<access.ImpersonateUsers | 1<<access.ImpersonateGroups
 	list, _ := b.access.Granted()
+	mixes := map[access.Subject]bool{} // bases that have such
 	for i := range list {
-		if list[i].Ways[0].Administers() {
+		g := &list[i]
+		if g.Ways[0].Administers() {
 			continue
 		}
-		for r := range b.access.Restricted(list[i].Subject) {
+		if _, known := mixes[g.Base]; !known {
+			mixes[g.Base] = false
+			for r := range b.access.Restricted(g.Base) {
+				if mixed>>r.Right&1 != 0 {
+					mixes[g.Base] = true
+					break
+				}
+			}
+		}
+		rights := b.access.RestrictedBy(g.Subject)
+		if mixes[g.Base] {
+			rights = b.access.Restricted(g.Subject)
+		}
+		for r := range rights {
 			if b.lookups > namedLookups {
 				b.lacks(lookupsBeyond)
 				return
@@ -82,7 +97,7 @@ func (b *builder) grantedNames() {
 			if b.withName == nil {
 				b.indexNames()
 			}
-			b.namedRight(list[i].Subject, r)
+			b.namedRight(g.Subject, r)
 		}
 	}
 }
@@ -111,8 +126,9 @@ func (b *builder) lacks(reason string) {
 
 // nameIndex finds objects by name.
 type nameIndex struct {
-	namespaces map[uint64][]int32 // with an account, secret or workload of a name
-	workloads  map[uint64][]int32 // by namespace and name
+	namespaces map[uint64][]int32            // with an account, secret or workload of a name
+	workloads  map[uint64][]int32            // by namespace and name
+	made       map[string]map[string][]int32 // namespaces with a Pod, or a ReplicaSet, of a name, by resource
 }
 
 func (x *nameIndex) add(name uint64, ns int32) {
@@ -126,7 +142,7 @@ func (x *nameIndex) add(name uint64, ns int32) {
 }
 
 func (b *builder) indexNames() {
-	x := &nameIndex{map[uint64][]int32{}, map[uint64][]int32{}}
+	x := &nameIndex{map[uint64][]int32{}, map[uint64][]int32{}, map[string]map[string][]int32{}}
 	for i := range b.accounts {
 		if s := &b.accounts[i]; s.Kind == "ServiceAccount" {
 			x.add(nameHash(s.Name), b.namespaceIDs[s.Namespace])
@@ -259,12 +275,15 @@ func (b *builder) namespacesOf(name, resource string) []int32 {
 		all = append(all, b.withName.namespaces[nameHash(set)]...)
 	}
 	if kind, ok := map[string]model.GroupKind{"pods": model.PodKind, replicaSets: model.ReplicaSetKind}[resource]; ok {
-		b.lookups += len(b.namespaces)
-		for ns := range b.namespaces {
-			if b.get(kind, int32(ns), name) != nil {
-				all = append(all, int32(ns))
+		made := b.withName.made[resource]
+		if made == nil {
+			made = map[string][]int32{}
+			for o := range b.snapshot.Kind(kind) {
+				made[o.Key.Name] = append(made[o.Key.Name], b.namespace(o.Key.Namespace))
 			}
+			b.withName.made[resource] = made
 		}
+		all = append(all, made[name]...)
 	}
 	slices.Sort(all)
 	return slices.Compact(all)
