@@ -70,7 +70,7 @@ func (g *Graph) Vertex(id ID) Vertex {
 	v := g.vertices[id]
 	out := Vertex{ID: id, Kind: v.kind}
 	switch v.kind {
-	case Container, AnyContainer, PodData, Position, NodesOf, FilesOf, Processes:
+	case Container, AnyContainer, PodData, Position, NodesOf, FilesOf, Processes, Inside, Scratch:
 		o := g.workloads[v.at].Object
 		out.Namespace, out.Name, out.Object = o.Key.Namespace, o.Key.Name, o
 		if v.kind == Container {
@@ -126,6 +126,10 @@ func (v Vertex) String() string {
 		return v.Name
 	case NodeFiles:
 		return "the files of " + v.Name
+	case Inside:
+		return "the inside of " + v.Object.Key.Kind + " " + scope
+	case Scratch:
+		return "files that containers of " + v.Object.Key.Kind + " " + scope + " share"
 	case Processes:
 		return "the processes of " + v.Object.Key.Kind + " " + scope
 	case AnyNode:

@@ -375,7 +375,7 @@ func (g *Graph) Stages(p Path) []Stage {
 		now := &all[len(all)-1]
 		if e := edges[0]; e.Certainty != Given {
 			all = append(all, Stage{At: g.Vertex(v), Step: &Step{Edge: e}})
-		} else if k := g.vertices[v].kind; k != Position && k != Labelled && k != AnyContainer && k != Group && (k != NodeFiles || now.At.Kind == FilesOf) {
+		} else if k := g.vertices[v].kind; k != Position && k != Inside && k != Labelled && k != AnyContainer && k != Group && (k != NodeFiles || now.At.Kind == FilesOf) {
 			now.At = g.Vertex(v)
 		}
 	}

@@ -29,6 +29,8 @@ const (
 	Kubelet                         // to act as the kubelet of a node of its choice
 	MovablePods                     // pods that can be drawn to a node
 	Processes                       // the processes of a pod, or those of one user
+	Inside                          // the network that the containers of a pod share
+	Scratch                         // to change files that containers of a pod share
 	CustomObjects                   // to change the custom objects of the cluster
 	Relabelled                      // the place of pods in the network once their namespace has other labels
 	ClusterAdmin                    // everything in the cluster
@@ -52,7 +54,7 @@ var vertexNames = [vertexKinds]string{
 	Internet: "internet", Container: "container", AnyContainer: "workload", PodData: "pod", Position: "network position",
 	NodesOf: "node of workload", FilesOf: "files of node of workload", NodeRoot: "node", NodeFiles: "node files", AnyNode: "any node",
 	Account: "service account", User: "user", Group: "group", Granted: "granted roles", AnyUser: "any user", AnyIdentity: "any user, group and service account", Secret: "secret", Volume: "volume", SharedVolume: "shared volume",
-	CloudIdentity: "cloud identity", NodeIdentity: "cloud identity of nodes", Kubelet: "kubelet of any node", MovablePods: "pods that can move", Processes: "processes", CustomObjects: "custom objects", Relabelled: "pods of a relabelled namespace", ClusterAdmin: "cluster-admin", AnyPod: "any pod", AnyAccount: "any service account",
+	CloudIdentity: "cloud identity", NodeIdentity: "cloud identity of nodes", Kubelet: "kubelet of any node", MovablePods: "pods that can move", Processes: "processes", Inside: "inside of pod", Scratch: "shared files", CustomObjects: "custom objects", Relabelled: "pods of a relabelled namespace", ClusterAdmin: "cluster-admin", AnyPod: "any pod", AnyAccount: "any service account",
 	AnySecret: "any secret", RunPods: "own pods", Connect: "any port", Debug: "debug containers", Labelled: "labelled pods", Routed: "ports behind Services",
 }
 

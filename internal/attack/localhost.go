@@ -93,13 +93,15 @@ func environment(env *tree.Node, name string) *tree.Node {
 }
 
 // siblings leads between the containers of a pod, over what they share besides
-// processes.
+// processes. What all of them have leads over one vertex, as there may be many.
 func (b *builder) siblings(w *workload) {
 	if w.last-w.first < 2 {
 		return
 	}
+	b.localServices(w)
+	b.localFiles(w)
 	for to := w.first; to < w.last; to++ {
-		for from := w.first; from < w.last; from++ {
+		for from := w.first; from < w.last && b.Graph.containers[to].serves != 0; from++ {
 			if from != to {
 				b.local(w, from, to)
 			}
@@ -107,7 +109,70 @@ func (b *builder) siblings(w *workload) {
 	}
 }
 
-// local adds what a container has of another one of its pod.
+// localServices leads to the containers of a pod that listen.
+func (b *builder) localServices(w *workload) {
+	inside := ID(none)
+	for to := w.first; to < w.last; to++ {
+		k := &b.Graph.containers[to]
+		if k.declared.first == k.declared.last && w.targets.first == w.targets.last {
+			continue
+		}
+		if inside == none {
+			inside = b.vertex(Inside, k.workload, 0)
+		}
+		n := k.ports
+		if n == nil {
+			n = k.node
+		}
+		b.because(inside, b.containerVertex(to), LocalService, NeedsExploit, w.Object, n)
+	}
+	for from := w.first; from < w.last && inside != none; from++ {
+		b.edge(b.containerVertex(from), inside, Member, Given, none)
+	}
+}
+
+// localFiles leads from who writes an emptyDir to the containers that mount it, too.
+func (b *builder) localFiles(w *workload) {
+	type mount struct {
+		container int32
+		*use
+	}
+	mounts, names := map[string][]mount{}, []string{}
+	for c := w.first; c < w.last; c++ {
+		k := &b.Graph.containers[c]
+		for i := k.uses.first; i < k.uses.last; i++ {
+			u := &b.uses[i]
+			if u.kind != useScratch {
+				continue
+			}
+			if mounts[u.name] == nil {
+				names = append(names, u.name)
+			}
+			mounts[u.name] = append(mounts[u.name], mount{c, u})
+		}
+	}
+	for _, name := range names {
+		all := mounts[name]
+		writes := slices.ContainsFunc(all, func(m mount) bool { return !m.readOnly })
+		if !writes || all[0].container == all[len(all)-1].container {
+			continue
+		}
+		files := b.vertex(Scratch, b.Graph.containers[w.first].workload, 0)
+		seen := int32(none)
+		for _, m := range all {
+			if !m.readOnly {
+				b.because(b.containerVertex(m.container), files, LocalFiles, NeedsExploit, w.Object, m.node)
+			}
+			if m.container != seen {
+				b.edge(files, b.containerVertex(m.container), Member, Given, none)
+			}
+			seen = m.container
+		}
+	}
+}
+
+// local adds what a container has of another one of its pod that serves it without a
+// login.
 func (b *builder) local(w *workload, from, to int32) {
 	k := &b.Graph.containers[to]
 	add := func(at ID, kind EdgeKind, c Certainty, n *tree.Node) {
@@ -120,16 +185,6 @@ func (b *builder) local(w *workload, from, to int32) {
 	}
 	if k.serves&kubectlProxy != 0 && (w.mounts && !k.hidesToken || b.hasToken(to)) {
 		add(b.accountAt(w.account), UseProxy, Likely, k.node)
-	}
-	if k.declared.first < k.declared.last || w.targets.first < w.targets.last {
-		n := k.ports
-		if n == nil {
-			n = k.node
-		}
-		add(b.containerVertex(to), LocalService, NeedsExploit, n)
-	}
-	if mine, its := b.shared(from, to, func(x, y *use) bool { return !x.readOnly }); mine != nil && its != nil {
-		add(b.containerVertex(to), LocalFiles, NeedsExploit, mine.node)
 	}
 }
 
