@@ -18,8 +18,9 @@ import (
 
 const (
 	svgBoxWidth, svgBoxHeight = 212, 68
-	svgRoom                   = 24 // height of the way of a step past the boxes of a column
-	svgGapX, svgGapY          = 168, 26
+	svgRoom                   = 24      // height of the way of a step past the boxes of a column
+	svgStraight, svgBend      = 160, 64 // of a step from one column to the next: where its label stands, and where it turns
+	svgGapX, svgGapY          = svgStraight + svgBend, 26
 	svgMargin, svgHead        = 28, 84
 	svgLine                   = 18 // of text below the drawing
 	svgNameLength             = 44 // characters in a box at most
@@ -74,6 +75,7 @@ type svgDrawing struct {
 	boxes         []*svgBox
 	steps         []svgStep
 	columns       [][]*svgBox
+	bendsFirst    []bool // behind each column: steps turn before they run straight
 	width, height float64
 }
 
@@ -164,6 +166,28 @@ func (d *svgDrawing) arrange(columns int) {
 			slices.SortStableFunc(column, func(a, b *svgBox) int { return cmp.Compare(near[a], near[b]) })
 			d.place()
 		}
+	}
+	d.turn(columns)
+}
+
+// turn decides where steps turn, for all between two columns alike, so that no curve
+// runs through a label: near the boxes that more of them have in common.
+func (d *svgDrawing) turn(columns int) {
+	d.bendsFirst = make([]bool, columns)
+	for column := range columns - 1 {
+		leave, arrive := map[*svgBox]int{}, map[*svgBox]int{}
+		mostLeave, mostArrive := 0, 0
+		for i := range d.steps {
+			for k, box := range d.steps[i].chain() {
+				if box.column != column || k == len(d.steps[i].over)+1 {
+					continue
+				}
+				next := d.steps[i].chain()[k+1]
+				leave[box], arrive[next] = leave[box]+1, arrive[next]+1
+				mostLeave, mostArrive = max(mostLeave, leave[box]), max(mostArrive, arrive[next])
+			}
+		}
+		d.bendsFirst[column] = mostLeave > mostArrive
 	}
 }
 
@@ -282,12 +306,15 @@ func (d *svgDrawing) drawSteps(b *strings.Builder) {
 		x1, y1 := s.from.x+svgBoxWidth, d.joint(s, true)
 		x2, y2 := s.to.x, d.joint(s, false)
 		class := svgClasses[s.step.Certainty]
-		fmt.Fprintf(b, `<path class="step %s" d="M%g %g%s"><title>%s</title></path>`+"\n", class, x1, y1, s.curve(x1, y1, x2-1, y2), svgText(s.step.Does+": then holds "+s.step.Holds))
+		fmt.Fprintf(b, `<path class="step %s" d="M%g %g%s"><title>%s</title></path>`+"\n", class, x1, y1, d.curve(s, x1, y1, x2-1, y2), svgText(s.step.Does+": then holds "+s.step.Holds))
 		fmt.Fprintf(b, `<path class="step %s" style="stroke-dasharray:none" d="M%g %g l-7 -4 M%[2]g %[3]g l-7 4"/>`+"\n", class, x2-1, y2)
 		label := s.step.Kind.Label()
-		area := svgArea{x2 - svgGapX/2 - 4, y2 + (y1-y2)/2, float64(len(label)) * svgLabelWidth}
-		if len(s.over) > 0 { // on the straight part over another column
+		area := svgArea{x1 + svgStraight/2, y1, float64(len(label)) * svgLabelWidth}
+		switch {
+		case len(s.over) > 0: // on the straight part over another column
 			area.x, area.y = s.over[0].x+svgBoxWidth/2, s.over[0].middle()
+		case d.bendsFirst[s.from.column]:
+			area.x, area.y = x2-svgStraight/2-4, y2
 		}
 		for slices.ContainsFunc(taken, area.meets) {
 			area.y -= 13
@@ -321,24 +348,31 @@ func (d *svgDrawing) joint(s *svgStep, leaves bool) float64 {
 			before++
 		}
 	}
-	apart := min(9, (svgBoxHeight-16)/float64(max(others, 1)))
+	apart := min(16, (svgBoxHeight-16)/float64(max(others, 1)))
 	return box.middle() + (float64(before)-float64(others)/2)*apart
 }
 
 // curve continues a path from a point to another, through the room between.
-func (s *svgStep) curve(x1, y1, x2, y2 float64) string {
+func (d *svgDrawing) curve(s *svgStep, x1, y1, x2, y2 float64) string {
 	var b strings.Builder
-	bend := func(x, y float64) {
-		half := max((x-x1)/2, 40)
-		fmt.Fprintf(&b, " C%g %g %g %g %g %g", x1+half, y1, x-half, y, x, y)
+	to := func(column int, x, y float64) {
+		straight := x - x1 - svgBend
+		if !d.bendsFirst[column] {
+			fmt.Fprintf(&b, " h%g", straight)
+			x1 += straight
+		}
+		fmt.Fprintf(&b, " C%g %g %g %g %g %g", x1+svgBend/2, y1, x1+svgBend/2, y, x1+svgBend, y)
+		if d.bendsFirst[column] {
+			fmt.Fprintf(&b, " h%g", straight)
+		}
 		x1, y1 = x, y
 	}
 	for _, room := range s.over {
-		bend(room.x, room.middle())
+		to(room.column-1, room.x, room.middle())
 		fmt.Fprintf(&b, " h%d", svgBoxWidth)
 		x1 += svgBoxWidth
 	}
-	bend(x2, y2)
+	to(s.to.column-1, x2, y2)
 	return b.String()
 }
 

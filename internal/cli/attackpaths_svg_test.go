@@ -25,7 +25,7 @@ func TestAttackDrawing(t *testing.T) {
 		boxes = append(boxes, point{number(m[1]), number(m[2])})
 	}
 	over := 0
-	for _, m := range regexp.MustCompile(`([\d.]+) ([\d.]+) h212`).FindAllStringSubmatch(o.stdout, -1) {
+	for _, m := range regexp.MustCompile(`([\d.]+) ([\d.]+)(?: h160)? h212`).FindAllStringSubmatch(o.stdout, -1) {
 		over++
 		at := point{number(m[1]), number(m[2])}
 		for _, box := range boxes {
@@ -45,6 +45,20 @@ func TestAttackDrawing(t *testing.T) {
 		if text := html.UnescapeString(m[1]); strings.Contains(text, "-") || float64(len(text))*svgLabelWidth > svgGapX {
 			t.Errorf("a step is labelled %q", text)
 		}
+	}
+	labels := regexp.MustCompile(`<text class="label[^>]* x="([\d.]+)" y="([\d.]+)">([^<]*)<`).FindAllStringSubmatch(o.stdout, -1)
+	curves := regexp.MustCompile(` C([\d.]+) ([\d.]+) [\d.]+ [\d.]+ [\d.]+ ([\d.]+)`).FindAllStringSubmatch(o.stdout, -1)
+	for _, l := range labels {
+		x, y, half := number(l[1]), number(l[2]), float64(len(html.UnescapeString(l[3])))*svgLabelWidth/2
+		for _, c := range curves {
+			from, one, two := number(c[1])-svgBend/2, number(c[2]), number(c[3])
+			if x+half > from && x-half < from+svgBend && y > min(one, two) && y-11 < max(one, two) {
+				t.Errorf("a curve at %g runs through the label %q", from, l[3])
+			}
+		}
+	}
+	if len(labels) < 6 || len(curves) < 10 {
+		t.Errorf("%d labels, %d curves", len(labels), len(curves))
 	}
 	if first, last := strings.Index(o.stdout, `<text class="label`), strings.LastIndex(o.stdout, "</title></path>"); last > first {
 		t.Errorf("a step at %d is drawn over the label at %d", last, first)
