@@ -70,7 +70,7 @@ var battery = map[Right]struct{ yes, no []string }{
 	ApproveSigners:       {[]string{"!approve " + signers, "!approve " + signers + "=kubernetes.io/*"}, []string{"update " + csrApproval, "approve " + signers + "=example.org/tls"}},
 	PatchNamespaces:      {[]string{"update namespaces", "patch namespaces", "update namespaces/status", "update namespaces/finalize"}, []string{"create namespaces", "patch namespaces=shop"}},
 	WriteAWSAuth:         {[]string{"!update configmaps=aws-auth", "!patch configmaps=aws-auth"}, []string{"update configmaps", "get configmaps=aws-auth", "create configmaps=aws-auth", "update configmaps=other"}},
-	WriteServiceAccounts: {[]string{"create serviceaccounts", "update serviceaccounts", "patch serviceaccounts"}, []string{"get serviceaccounts", "create serviceaccounts/token"}},
+	WriteServiceAccounts: {[]string{"create serviceaccounts", "update serviceaccounts", "patch serviceaccounts", "create azurepodidentityexceptions.aadpodidentity.k8s.io"}, []string{"get serviceaccounts", "create azurepodidentityexceptions", "create serviceaccounts/token"}},
 	ProxyPods:            {[]string{"get pods/proxy", "create pods/proxy", "get services/proxy", "delete services/proxy"}, []string{"get pods", "get nodes/proxy"}},
 	ReadNodeLogs:         {[]string{"!get nodes/log"}, []string{"get nodes", "get pods/log"}},
 	PodStatus:            {[]string{"update pods/status", "patch pods/status"}, []string{"get pods/status", "update pods"}},

@@ -308,8 +308,11 @@ var catalogue = [rightCount]definition{
 		gain:  "Maps an AWS identity of its own to system:masters, on EKS clusters that read the ConfigMap aws-auth.",
 		needs: []Need{inNamespaces(change, "", "configmaps").named("aws-auth")}},
 	WriteServiceAccounts: {name: "write-service-accounts", group: "become someone", severity: model.Medium, attack: "T1098",
-		gain:  "Gives a service account the annotations that make it a cloud identity, or other image pull secrets.",
-		needs: []Need{inNamespaces(write, "", "serviceaccounts")}},
+		gain: "Gives a service account the annotations that make it a cloud identity, or other image pull secrets; or pods an identity of Azure, by the objects of AAD Pod Identity.",
+		needs: []Need{
+			inNamespaces(write, "", "serviceaccounts"),
+			inNamespaces(write, "aadpodidentity.k8s.io", "azurepodidentityexceptions,azureidentitybindings"),
+		}},
 	ProxyPods: {name: "proxy-pods", group: "reach the network", severity: model.Medium, attack: "T1090",
 		gain:  "Sends HTTP requests to pods and services through the API server, past network policies.",
 		needs: []Need{inNamespaces("get,create,update,patch,delete", "", "pods/proxy,services/proxy")}},

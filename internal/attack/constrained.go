@@ -115,7 +115,8 @@ func (i *impersonator) look(m mode) {
 		return
 	}
 	admin, administers := i.bindsAs(m)
-	if len(requests) == 0 && !administers {
+	spots := i.spotsAs(m)
+	if len(requests)+len(spots) == 0 && !administers {
 		return
 	}
 	for whom, held := range i.access.Subjects() {
@@ -128,6 +129,108 @@ func (i *impersonator) look(m mode) {
 			i.win(i.admin, Certain, acts, admin, []access.Proof{all})
 		}
 		i.intersect(whom, acts, requests)
+		i.meet(m, whom, acts, spots)
+		if len(requests) > 0 {
+			i.meet(m, whom, acts, i.spotsOf(whom))
+		}
+	}
+}
+
+// spot is a request about an object of a name, and the right that it is a part of.
+type spot struct {
+	access.Request
+	right access.Right
+}
+
+// spotsAs returns the requests about names that rules of the subject let it make in a
+// mode.
+func (i *impersonator) spotsAs(m mode) []spot {
+	var all []spot
+	for binding := range i.access.Bindings(i.subject) {
+		role := binding.Role()
+		if role == nil || binding.Namespace() == access.AnyNamespace {
+			continue
+		}
+		for _, rule := range role.Rules() {
+			if len(rule.Names()) == 0 || !slices.ContainsFunc(rule.Verbs(), func(verb string) bool { return strings.HasPrefix(verb, "impersonate-on:"+m.name+":") }) {
+				continue
+			}
+			for _, s := range constrainedSteps {
+				all = i.spots(all, s.right, "", binding.Namespace(), rule.Names(), func(q access.Request) bool {
+					q.Verb = "impersonate-on:" + m.name + ":" + q.Verb
+					return rule.Allows(&q)
+				})
+			}
+		}
+	}
+	return all
+}
+
+// spotsOf returns the requests that somebody may make about some names.
+func (i *impersonator) spotsOf(whom access.Subject) []spot {
+	var all []spot
+	for r := range i.access.Restricted(whom) {
+		if slices.ContainsFunc(constrainedSteps, func(s step) bool { return s.right == r.Right }) {
+			all = i.spots(all, r.Right, r.Resource, r.Namespace, r.Names, func(access.Request) bool { return true })
+		}
+	}
+	return all
+}
+
+// spots adds the requests about names that give a right, by one resource or by all.
+func (i *impersonator) spots(all []spot, right access.Right, resource, namespace string, names []string, allows func(access.Request) bool) []spot {
+	for _, need := range right.Needs() {
+		for _, one := range need.Resources {
+			for _, verb := range need.Verbs {
+				for _, name := range names {
+					q := access.Request{Verb: verb, Group: need.Group, Namespace: namespace, Name: name}
+					q.Resource, q.Subresource, _ = strings.Cut(one, "/")
+					if (resource == "" || resource == one) && (verb != "create" || q.Subresource != "") && allows(q) {
+						all = append(all, spot{q, right})
+					}
+				}
+			}
+		}
+	}
+	return all
+}
+
+// meet adds the steps by requests about names that both the subject may make as another,
+// and that one may make.
+func (i *impersonator) meet(m mode, whom access.Subject, acts []access.Proof, spots []spot) {
+	if len(spots) > 0 && i.withName == nil {
+		i.indexNames()
+	}
+	for _, s := range spots {
+		namespaces := []int32{}
+		if s.Namespace != "" {
+			namespaces = append(namespaces, i.namespace(s.Namespace))
+		} else {
+			namespaces = i.namespacesOf(s.Name, s.Resource)
+		}
+		for _, ns := range namespaces {
+			if i.lookups++; i.lookups > namedLookups {
+				i.lacks(lookupsBeyond)
+				return
+			}
+			q, exists := s.Request, s.Namespace != ""
+			q.Namespace = i.namespaces[ns]
+			on, ok := i.askOn(m, q)
+			his, may := i.asked(whom, q, q.Verb)
+			if !ok || !may {
+				continue
+			}
+			resource := q.Resource
+			if q.Subresource != "" {
+				resource += "/" + q.Subresource
+			}
+			i.namedIn(s.right, resource, q.Name, ns, exists, func(to ID, _ EdgeKind, c Certainty) {
+				if q.Verb == "get" && i.upgraded(s.right) {
+					c = Unknown
+				}
+				i.win(to, c, acts, on, his)
+			})
+		}
 	}
 }
 

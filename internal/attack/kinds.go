@@ -172,6 +172,7 @@ const (
 	StartByOperator
 	StartMachine
 	DriveDeployer
+	ExceptPods
 	edgeKinds
 
 	firstProven = ChangeWebhooks
@@ -355,6 +356,8 @@ var edgeTable = [edgeKinds]edgeInfo{
 		"KubeVirt runs, and attaches the service accounts and Secrets that a machine names", "remove the right to write virtual machines"},
 	DriveDeployer: {"drive-deployer", "has it deployed", "T1072", "has a controller that deploys make objects of its choice with the rights of TO",
 		"the controller runs and takes what it deploys from where the object says, which projects and its settings may limit", "remove the right to write releases, or give the controller only the rights that it needs"},
+	ExceptPods: {"except-pods", "excepts its pods", "T1552.005,T1562", "excepts pods of its own from AAD Pod Identity, and asks the instance metadata service for the node's cloud credentials",
+		"AAD Pod Identity keeps other pods from the service, and policies do not", "remove the right to write AzurePodIdentityExceptions; use workload identity"},
 	HostPathVolume: {"host-path-volume", "makes a host volume", "T1611", "makes a volume of the node's file system and mounts it with a claim, which Pod Security lets pass",
 		"it may make persistent volumes, and pods, for which claims are made" + asGroup, "remove the right to create persistent volumes"},
 }

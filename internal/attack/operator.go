@@ -20,6 +20,9 @@ func (b *builder) operators(v ID, held, cluster access.Rights, ns int32) {
 	if own.Has(access.CustomWorkloads) && held&(1<<access.CreatePods|1<<access.CreateWorkloads) == 0 {
 		b.customWorkloads(v, ns)
 	}
+	if held.Has(access.WriteServiceAccounts) && held&runs != 0 && (own.Has(access.WriteServiceAccounts) || own&runs != 0) {
+		b.exceptions(v, ns)
+	}
 	if own.Has(access.WriteReleases) {
 		b.releases(v, ns)
 	}
@@ -104,6 +107,22 @@ func (b *builder) served(group, resource string) Certainty {
 		return Likely
 	}
 	return Given
+}
+
+// exceptions leads to the cloud identity of nodes who may except pods of its own from
+// AAD Pod Identity, whose agent else answers in place of the metadata service.
+func (b *builder) exceptions(v ID, ns int32) {
+	if b.nodeIdentity == none || b.inCloud.provider != "" && b.inCloud.provider != "azure" {
+		return
+	}
+	c, proofs := b.writesCustom(v, "aadpodidentity.k8s.io", "azurepodidentityexceptions", ns)
+	if c == Given {
+		return
+	}
+	if b.inCloud.in != yes {
+		c = Unknown
+	}
+	b.proven(v, b.nodeIdentity, ExceptPods, c, proofs)
 }
 
 // deployer is a controller that makes the objects of a release with its own rights.

@@ -31,6 +31,8 @@ var operatorCases = []kindCase{
 	{DriveDeployer, bound + role(false, rule("create", "helm.toolkit.fluxcd.io", "helmreleases")), "service account shop/default -> service account flux-system/helm-controller, likely",
 		[]string{"[create] => [get]", "name: helm-controller => name: source-controller"}},
 	{DriveDeployer, role(false, rule("create", "helm.cattle.io", "helmcharts")), "service account shop/default -> cluster-admin, likely", []string{"[create] => [get]", "resources: [helmcharts] => resources: [charts]"}},
+	{ExceptPods, strings.Replace(cloud, "aws:///a/i-1", "azure:///s/m", 1) + role(false, rule("create", "aadpodidentity.k8s.io", "azurepodidentityexceptions"), rule("create", "", "pods")),
+		"service account shop/default -> cloud identity of nodes, likely", []string{"resources: [azurepodidentityexceptions] => resources: [azureidentitybindings]", "resources: [pods] => resources: [configmaps]", "azure:///s/m => aws:///a/i-1"}},
 	{WriteRoute, role(false, rule("create", "networking.k8s.io", "ingresses")), "service account shop/default -> ports of pods behind Services in namespace shop, likely",
 		[]string{"[create] => [get]", "networking.k8s.io => extensions"}},
 	{WriteRoute, deploy("web", "", web) + denied + role(false, rule("create", "gateway.networking.k8s.io", "httproutes")), "service account shop/default -> ports of pods behind Services in namespace shop, unknown",
