@@ -16,17 +16,20 @@ func (a *Analysis) Allows(s Subject, q *Request) (*Proof, bool) {
 		return nil, true
 	}
 	var all []int32
-	a.lists(s, nil, func(id int32) {
-		list := a.heldOf(id)
-		if len(list) > fewBindings && q.URL == "" {
-			list = a.lookups.of(a, id).candidates(q)
-		}
+	add := func(list []int32) {
 		if q.Namespace == AnyNamespace {
 			all = append(all, list...)
 			return
 		}
 		cluster, within := a.in(q.Namespace, list)
 		all = append(append(all, cluster...), within...)
+	}
+	a.lists(s, nil, func(id int32) {
+		if list := a.heldOf(id); len(list) <= fewBindings || q.URL != "" {
+			add(list)
+			return
+		}
+		a.lookups.of(a, id).candidates(q, add)
 	})
 	slices.Sort(all)
 	find := q.finder()
@@ -101,9 +104,10 @@ func (l *lookup) add(rule Rule, binding int32) {
 	}
 }
 
-// candidates returns the bindings that may allow a request, in order.
-func (l *lookup) candidates(q *Request) []int32 {
-	all := slices.Clone(l.always)
+// candidates calls each for lists of the bindings that may allow a request, each in
+// order.
+func (l *lookup) candidates(q *Request, each func([]int32)) {
+	each(l.always)
 	whole := q.Resource
 	if q.Subresource != "" {
 		whole += "/" + q.Subresource
@@ -114,8 +118,7 @@ func (l *lookup) candidates(q *Request) []int32 {
 			break
 		}
 		at := hashOf(resource)
-		all = append(append(all, l.by[tree.Mix(at, anyName)]...), l.by[tree.Mix(at, name)]...)
+		each(l.by[tree.Mix(at, anyName)])
+		each(l.by[tree.Mix(at, name)])
 	}
-	slices.Sort(all)
-	return slices.Compact(all)
 }

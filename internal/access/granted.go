@@ -108,15 +108,16 @@ func (a *Analysis) branch(s Subject, ways []Takeover) []Granted {
 	for b := range a.Bindings(s) {
 		has[held{roleText(b.Role()), b.Namespace()}] = true
 	}
-	seen, together := map[string]bool{}, false
+	seen, known, together := map[string]bool{}, map[Subject]bool{}, false
 	for _, w := range ways {
 		if role := roleText(w.Role); w.Role != nil && (has[held{role, inCluster}] || has[held{role, w.Namespace}]) {
 			continue
 		}
 		g := Granted{Subject: Subject{Kind: kindGranted, Name: s.String() + " by " + roleText(w.Role) + " in " + w.Namespace}, Base: s, Ways: []Takeover{w}}
-		if slices.ContainsFunc(all, func(other Granted) bool { return other.Subject == g.Subject }) {
+		if known[g.Subject] {
 			continue
 		}
+		known[g.Subject] = true
 		all = append(all, g)
 		if w.Administers() {
 			continue

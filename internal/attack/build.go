@@ -57,9 +57,10 @@ type builder struct {
 	nodeVolumes     nodeVolumes
 	nodeIdentity    ID // NodeIdentity, or none
 	renamers        []renamer
-	discerned       *discerned          // nil until asked
-	knownResources  map[string]bool     // custom ones, see served
-	deployedBy      map[string][]runner // by program
+	discerned       *discerned                  // nil until asked
+	proofs          map[heldRight]*access.Proof // see provenOnce
+	knownResources  map[string]bool             // custom ones, see served
+	deployedBy      map[string][]runner         // by program
 }
 
 func newBuilder(s *model.Snapshot, network *reach.Graph, rights *access.Analysis, o Options, before *Graph) *builder {

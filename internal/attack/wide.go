@@ -23,18 +23,49 @@ type relabel struct {
 // relabelsNamed adds who may change the labels of a namespace by its name and have
 // pods there.
 func (b *builder) relabelsNamed(s access.Subject, r access.NamedRight, name string) {
-	held := b.access.Rights(s).In(name)
+	all := b.access.Rights(s)
+	held := all.In(name)
 	if held&runs == 0 || held.Has(access.PatchNamespaces) || r.Namespace != "" && r.Namespace != name {
 		return
 	}
 	resource, sub, _ := strings.Cut(r.Resource, "/")
 	proofs, ok := b.asked(s, access.Request{Resource: resource, Subresource: sub, Namespace: name, Name: name}, change[1:]...)
 	for _, right := range (held & runs).All() {
-		if p, may := b.access.Prove(s, right, name); ok && may {
+		in := name
+		if all.Cluster.Has(right) {
+			in = ""
+		}
+		if p, may := b.provenOnce(s, right, in); ok && may {
 			b.relabel = append(b.relabel, relabel{b.subject(s), b.namespace(name), append(proofs, p)})
 			return
 		}
 	}
+}
+
+// heldRight is a right of a subject in a namespace, or in all where that is "".
+type heldRight struct {
+	subject   access.Subject
+	right     access.Right
+	namespace string
+}
+
+// provenOnce returns by what a subject holds a right, which is asked for many names.
+func (b *builder) provenOnce(s access.Subject, r access.Right, namespace string) (access.Proof, bool) {
+	key := heldRight{s, r, namespace}
+	p, known := b.proofs[key]
+	if !known {
+		if found, ok := b.access.Prove(s, r, namespace); ok {
+			p = &found
+		}
+		if b.proofs == nil {
+			b.proofs = map[heldRight]*access.Proof{}
+		}
+		b.proofs[key] = p
+	}
+	if p == nil {
+		return access.Proof{}, false
+	}
+	return *p, true
 }
 
 // namespaceEdges adds what the wide vertices hold. Those of the cluster hold
