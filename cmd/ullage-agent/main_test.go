@@ -9,7 +9,7 @@ import (
 
 // What a root process on every node is made of. Whoever adds to it says why.
 var (
-	packages = strings.Fields("agent behavior cluster credential model purl sensor store tree vuln")
+	packages = strings.Fields("agent behavior cluster credential enforce model purl sensor store tree vuln")
 	modules  = strings.Fields(`
 		github.com/cilium/ebpf
 		k8s.io/api k8s.io/apimachinery k8s.io/client-go k8s.io/klog/v2 k8s.io/kube-openapi k8s.io/utils sigs.k8s.io/json sigs.k8s.io/randfill

@@ -11,6 +11,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -20,6 +21,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ullage.dev/ullage/internal/behavior"
+	"ullage.dev/ullage/internal/enforce"
 	"ullage.dev/ullage/internal/sensor"
 	"ullage.dev/ullage/internal/store"
 )
@@ -30,6 +32,8 @@ type kernel interface {
 	Coverage() (sensor.Coverage, error)
 	LostOf(*sensor.Container) (sensor.Losses, error)
 	Tiers() []sensor.TierState
+	Glass() (sensor.Glass, error)
+	Assign() error
 }
 
 // agent runs until its context ends.
@@ -41,14 +45,17 @@ type agent struct {
 	pods    podSource // nil where there is no cluster
 	began   time.Time
 	now     func() time.Time
+	// policies hold on this node; nil where it only watches.
+	policies *enforce.Policies
 
 	mu        sync.Mutex // of what follows
 	known     map[*sensor.Container]*watched
 	figures   figures
 	places    *places
 	asked     asked
-	lost      uint64    // in all, at the last look
-	elsewhere uint64    // of that, in no container's figures
+	lost      uint64 // in all, at the last look
+	elsewhere uint64 // of that, in no container's figures
+	glass     sensor.Glass
 	covered   time.Time // when it was last written how long was watched
 }
 
@@ -57,11 +64,15 @@ type figures struct {
 	Facts, Alerts, Containers uint64
 	Unkept                    uint64 // facts that the store had no room for
 	StoreErrors, PodErrors    uint64
-	LastError                 string
+	// Violations are alerts of policies, of which Denied were denied. Unassigned are
+	// containers that could not be given their policy.
+	Violations, Denied, Unassigned uint64
+	LastError                      string
 }
 
 // Run watches this machine and keeps what was seen until the context ends; then it
-// writes what is left, and leaves nothing attached to the kernel. ready is called once,
+// writes what is left, and leaves nothing attached to the kernel unless it is to persist.
+// ready is called once,
 // when nothing is missed any more.
 func Run(ctx context.Context, o Options, log *slog.Logger, ready func()) (err error) {
 	o.setDefaults()
@@ -82,12 +93,21 @@ func Run(ctx context.Context, o Options, log *slog.Logger, ready func()) (err er
 	if o.Kubeconfig != "" {
 		a.pods = &apiServer{kubeconfig: o.Kubeconfig, node: o.Node}
 	}
-	s, err := sensor.Start(sensor.Options{RuntimeRoots: o.Roots})
+	s, err := a.start()
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, s.Close()) }()
+	defer func() {
+		if o.Persist {
+			err = errors.Join(err, s.Leave())
+		} else {
+			err = errors.Join(err, s.Close())
+		}
+	}()
 	a.kernel = s
+	if c, err := s.Coverage(); err == nil && s.Resumed() {
+		a.began = c.From // it was watched all the time
+	}
 	stop, err := a.serve()
 	if err != nil {
 		return err
@@ -98,6 +118,39 @@ func Run(ctx context.Context, o Options, log *slog.Logger, ready func()) (err er
 	}
 	ready()
 	return a.loop(ctx)
+}
+
+// start starts the sensor, with the policies of a file.
+func (a *agent) start() (*sensor.Sensor, error) {
+	o := sensor.Options{RuntimeRoots: a.options.Roots, Whose: a.whose}
+	if a.options.pinned() {
+		o.Pins = a.options.Pins
+	}
+	if a.options.Enforce != "" {
+		policies, err := readPolicies(a.options.Enforce)
+		if err != nil {
+			return nil, err
+		}
+		for _, said := range policies.Said {
+			a.log.Warn(said)
+		}
+		o.Policies, a.policies = policies, policies
+	}
+	s, err := sensor.Start(o)
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case s.Resumed():
+		a.log.Info("took over what the agent before left in the kernel: nothing was missed", "pins", o.Pins)
+	case s.Replaced():
+		a.log.Warn("what was left in the kernel is of another build or has other options: it was replaced, and what it kept and had not told is gone", "pins", o.Pins)
+	}
+	return s, nil
+}
+
+func readPolicies(path string) (*enforce.Policies, error) {
+	return enforce.Read(path, func(name string) (io.ReadCloser, error) { return os.Open(name) })
 }
 
 func newAgent(o Options, log *slog.Logger, days *store.Days) *agent {
@@ -168,7 +221,20 @@ func (a *agent) event(e sensor.Event) {
 		w.did(&e, a.options.Node)
 	case sensor.Alerted:
 		a.figures.Alerts++
-		a.log.Warn("alert", "container", e.Container.Label(), "deed", e.Fact.String(), "layer", e.Fact.Program.Layer, "pid", e.PID, "escaped", e.Escaped)
+		about := []any{"container", e.Container.Label(), "deed", e.Fact.String(), "layer", e.Fact.Program.Layer, "pid", e.PID, "escaped", e.Escaped}
+		if e.Policy != "" {
+			about = append(about, "policy", e.Policy, "outcome", e.Fact.Outcome)
+			a.figures.Violations++
+			if e.Fact.Outcome == behavior.Denied {
+				a.figures.Denied++
+			}
+		}
+		a.log.Warn("alert", about...)
+	case sensor.Began:
+		if e.Err != nil {
+			a.figures.Unassigned++
+			a.log.Error("a container has no policy", "container", e.Container.Label(), "error", e.Err)
+		}
 	case sensor.Ended:
 		w.end(e.Lost.Total() + a.elsewhere)
 	}
@@ -195,6 +261,7 @@ func (a *agent) writeAgain(ctx context.Context) {
 			return
 		case <-tick.C:
 			a.write(ctx, false)
+			a.lookAtGlass()
 		}
 	}
 }

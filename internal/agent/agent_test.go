@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"ullage.dev/ullage/internal/behavior"
+	"ullage.dev/ullage/internal/enforce"
 	"ullage.dev/ullage/internal/model"
 	"ullage.dev/ullage/internal/sensor"
 	"ullage.dev/ullage/internal/store"
@@ -27,6 +28,9 @@ type node struct {
 	pods   []string // objects in JSON
 	failed error
 	logged bytes.Buffer
+
+	glass    sensor.Glass
+	assigned int
 }
 
 func (n *node) Run(context.Context, func(sensor.Event)) error { return nil }
@@ -35,6 +39,11 @@ func (n *node) Tiers() []sensor.TierState {
 }
 func (n *node) Coverage() (sensor.Coverage, error) {
 	return sensor.Coverage{Session: "S", Tier: behavior.TierTracing, Kinds: behavior.KindsOf(behavior.Execute, behavior.Syscall), Lost: n.total}, nil
+}
+func (n *node) Glass() (sensor.Glass, error) { return n.glass, nil }
+func (n *node) Assign() error {
+	n.assigned++
+	return nil
 }
 func (n *node) LostOf(c *sensor.Container) (sensor.Losses, error) {
 	return sensor.Losses{Executions: n.lost[c]}, nil
@@ -381,5 +390,51 @@ func TestOptions(t *testing.T) {
 		if err := o.check(); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q is not told: %v", want, err)
 		}
+	}
+}
+
+// Whoever breaks the glass is an alert, once, and the status says so until it is mended.
+func TestBrokenGlassIsTold(t *testing.T) {
+	n := newNode(t, Options{})
+	n.a.policies = &enforce.Policies{All: []*enforce.Policy{{Name: "p", Egress: enforce.Egress{Mode: enforce.Enforce}}}}
+	look := func() *Status {
+		t.Helper()
+		n.a.lookAtGlass()
+		s, err := n.a.status()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	if s := look(); !s.Enforces || s.Seen.Alerts != 0 || s.Enforced.Broken != nil {
+		t.Errorf("whole: %+v", s)
+	}
+	n.glass = sensor.Glass{Broken: noon, Changed: noon, Changes: 1, User: 7, Reason: "the shop is down"}
+	var text strings.Builder
+	for range 2 {
+		s := look()
+		if s.Enforces || s.Seen.Alerts != 1 || s.Enforced.Broken == nil {
+			t.Errorf("broken: %+v", s)
+		}
+		s.metrics(&text)
+		s.Text(&text)
+	}
+	if !strings.Contains(text.String(), "\nullage_agent_break_glass 1\n") || !strings.Contains(text.String(), "somebody broke the glass: the shop is down") || strings.Count(n.logged.String(), "the shop is down") != 1 {
+		t.Error(text.String(), n.logged.String())
+	}
+	n.glass = sensor.Glass{Changed: noon, Changes: 2}
+	if s := look(); !s.Enforces || s.Seen.Alerts != 2 || s.Enforced.Broken != nil {
+		t.Errorf("mended: %+v", s)
+	}
+}
+
+// A container that has no policy, and a process that could not be killed, are no success.
+func TestWhatIsNotEnforcedIsTold(t *testing.T) {
+	n := newNode(t, Options{})
+	n.a.policies = &enforce.Policies{}
+	n.a.event(sensor.Event{Kind: sensor.Began, Container: &sensor.Container{ID: "c"}, Err: errors.New("no room")})
+	s, err := n.a.status()
+	if err != nil || s.Complete() || s.Enforced.Unassigned != 1 || !strings.Contains(n.logged.String(), "no room") {
+		t.Errorf("%+v, %v", s, err)
 	}
 }

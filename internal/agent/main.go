@@ -21,16 +21,19 @@ import (
 // Exit codes.
 const (
 	exitClean      = 0
+	exitBroken     = 1
 	exitUsage      = 2
 	exitIncomplete = 3
 )
 
 const usage = `ullage-agent watches the containers of this machine all the time, and keeps what
-they do for ullage profile import. It changes and denies nothing.
+they do for ullage profile import. It denies nothing but what policies do not allow.
 
-  ullage-agent run       watch until it is told to end (SIGTERM)
-  ullage-agent status    how does the agent of this machine do?
-  ullage-agent tiers     which ways to watch does this kernel have?
+  ullage-agent run          watch until it is told to end (SIGTERM)
+  ullage-agent status       how does the agent of this machine do?
+  ullage-agent tiers        which ways to watch does this kernel have?
+  ullage-agent break-glass  let pass on this machine what policies deny, or end that
+  ullage-agent detach       take away what an agent left in the kernel
 
 See docs/agent.md. Each command has --help.
 `
@@ -40,7 +43,8 @@ const mostMemory = 44 << 20
 
 // Main is ullage-agent: it takes the arguments and returns the exit code.
 func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	commands := map[string]func(context.Context, []string, io.Writer, io.Writer) (int, error){"run": runCommand, "status": statusCommand, "tiers": tiersCommand}
+	commands := map[string]func(context.Context, []string, io.Writer, io.Writer) (int, error){"run": runCommand, "status": statusCommand, "tiers": tiersCommand,
+		"break-glass": glassCommand, "detach": detachCommand}
 	name := ""
 	if len(args) > 0 {
 		name = args[0]
@@ -51,7 +55,7 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		fmt.Fprint(stdout, usage)
 		return exitClean
 	case command == nil:
-		fmt.Fprintf(stderr, "ullage-agent: there is no command %q: run, status and tiers are\n", name)
+		fmt.Fprintf(stderr, "ullage-agent: there is no command %q: ullage-agent --help lists them\n", name)
 		return exitUsage
 	}
 	code, err := command(ctx, args[1:], stdout, stderr)
@@ -95,6 +99,9 @@ func runCommand(ctx context.Context, args []string, stdout, stderr io.Writer) (i
 	flags.IntVar(&o.Days, "days", 14, "how many days are kept")
 	flags.Int64Var(&mib, "most-mib", 256, "how much is kept at most; the oldest day goes first")
 	flags.StringSliceVar(&o.Roots, "runtime-root", nil, "a directory with the state of an OCI runtime, beside the usual ones")
+	flags.StringVar(&o.Enforce, "enforce", "", "a file of policies on what containers may do; they go on while the agent restarts (docs/enforcement.md)")
+	flags.BoolVar(&o.Persist, "persist", false, "what is attached to the kernel goes on when the agent ends, until the next one or ullage-agent detach")
+	flags.StringVar(&o.Pins, "pins", defaultPins, "directory in a BPF file system where what outlasts the agent is pinned")
 	flags.StringVar(&format, "log", "text", "form of the log on standard error: text, json")
 	if err := parse(flags, args, stdout, "Watch the containers of this machine until SIGTERM, and keep what they do. It needs root,\nor the capabilities that deploy/ullage-agent.service gives it."); err != nil {
 		return exitUsage, err

@@ -23,6 +23,11 @@ type Options struct {
 	Days       int    // that are kept
 	Bytes      int64  // that are kept, at most
 	Roots      []string
+	Enforce    string // a file of policies, "" for none
+	// Persist says that what is attached to the kernel outlasts the agent, also when it ends
+	// as it was told. With policies it outlasts an agent that is killed in any case.
+	Persist bool
+	Pins    string // directory in a BPF file system, for that
 
 	Flush   time.Duration // between writes of what is new: 5 s
 	Refresh time.Duration // between writes of how long was watched: 1 min
@@ -41,6 +46,8 @@ func (o *Options) setDefaults() {
 	}
 }
 
+func (o *Options) pinned() bool { return o.Persist || o.Enforce != "" }
+
 func (o *Options) check() error {
 	switch {
 	case o.State == "":
@@ -51,6 +58,8 @@ func (o *Options) check() error {
 		return fmt.Errorf("--days %d: it begins at 1", o.Days)
 	case o.Bytes < 1<<20:
 		return errors.New("--most-mib begins at 1")
+	case o.pinned() && (!filepath.IsAbs(o.Pins) || filepath.Clean(o.Pins) != o.Pins):
+		return fmt.Errorf("--pins %q is not an absolute path", o.Pins)
 	case o.Node == "":
 		return errors.New("--node needs a name")
 	}

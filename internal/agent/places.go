@@ -173,6 +173,7 @@ func (a *agent) ask(ctx context.Context) bool {
 	ctx, done := context.WithTimeout(ctx, 30*time.Second)
 	defer done()
 	objects, err := a.pods.read(ctx)
+	defer a.assign() // when the lock is free, which asking whose pods are takes
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if objects != nil {
@@ -188,6 +189,16 @@ func (a *agent) ask(ctx context.Context) bool {
 		a.log.Warn("whose pods are cannot be read", "error", err)
 	}
 	return false
+}
+
+// assign gives containers the policies that they have by what came to light of them.
+func (a *agent) assign() {
+	if a.policies == nil {
+		return
+	}
+	if err := a.kernel.Assign(); err != nil {
+		a.failed("containers cannot be given their policies", err)
+	}
 }
 
 // asked is what came of the last question.

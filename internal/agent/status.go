@@ -25,7 +25,8 @@ type Status struct {
 	Session    string        `json:"session"`
 	Since      time.Time     `json:"since"`
 	Tiers      []TierStatus  `json:"tiers"`
-	Enforces   bool          `json:"enforces"` // false: nothing can be denied
+	Enforces   bool          `json:"enforces"`    // false: nothing is denied
+	Enforced   *Enforced     `json:"enforcement"` // null without policies
 	Containers int           `json:"containers"`
 	Seen       Counts        `json:"seen"` // since it began
 	Lost       sensor.Losses `json:"lost"` // likewise
@@ -34,6 +35,18 @@ type Status struct {
 	Store      StoreStatus   `json:"store"`
 	Pods       *PodStatus    `json:"pods"` // null without a kubeconfig
 	Cost       Cost          `json:"cost"`
+}
+
+// Enforced is about policies.
+type Enforced struct {
+	Policies   int        `json:"policies"`
+	Persists   bool       `json:"persists"`    // also when the agent ends as it was told
+	Broken     *time.Time `json:"glassBroken"` // null: policies deny
+	Reason     string     `json:"glassReason,omitempty"`
+	Violations uint64     `json:"violations"` // different ones, since the agent began
+	Denied     uint64     `json:"denied"`     // of those
+	Unenforced uint64     `json:"unenforced"` // processes that were to be killed and could not be
+	Unassigned uint64     `json:"unassigned"` // containers that could not be given their policy
 }
 
 // TierStatus is one way to watch.
@@ -89,8 +102,23 @@ func (a *agent) status() (*Status, error) {
 	for _, t := range a.kernel.Tiers() {
 		s.Tiers = append(s.Tiers, TierStatus(t))
 	}
+	var glass sensor.Glass
+	if a.policies != nil {
+		if glass, err = a.kernel.Glass(); err != nil {
+			return nil, err
+		}
+	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	if a.policies != nil {
+		s.Enforces = a.policies.Denies() && glass.Broken.IsZero()
+		s.Enforced = &Enforced{Policies: len(a.policies.All), Persists: a.options.Persist, Reason: glass.Reason,
+			Violations: a.figures.Violations, Denied: a.figures.Denied, Unenforced: c.Unenforced, Unassigned: a.figures.Unassigned}
+		if !glass.Broken.IsZero() {
+			at := glass.Broken.UTC()
+			s.Enforced.Broken = &at
+		}
+	}
 	s.Seen = Counts{a.figures.Containers, a.figures.Facts, a.figures.Alerts}
 	s.Store = StoreStatus{Dir: a.options.State, Days: a.days.Days(), Bytes: size, Most: a.options.Bytes, Unkept: a.figures.Unkept, Errors: a.figures.StoreErrors, Last: a.figures.LastError}
 	for container, w := range a.known {
@@ -126,8 +154,10 @@ func ownCost() (c Cost) {
 	return c
 }
 
-// Complete says whether all that was seen could be kept so far.
-func (s *Status) Complete() bool { return s.Lost.Total() == 0 && s.Store.Unkept == 0 }
+// Complete says whether all that was seen could be kept, and enforced, so far.
+func (s *Status) Complete() bool {
+	return s.Lost.Total() == 0 && s.Store.Unkept == 0 && (s.Enforced == nil || s.Enforced.Unenforced+s.Enforced.Unassigned == 0)
+}
 
 // metrics writes the status in the text format of Prometheus.
 func (s *Status) metrics(w io.Writer) {
@@ -152,6 +182,17 @@ func (s *Status) metrics(w io.Writer) {
 	if s.Pods != nil {
 		one("ullage_agent_pods", "gauge", "Pods of the node, as the API server said last.", s.Pods.Known)
 		one("ullage_agent_pod_errors_total", "counter", "Failures to ask the API server for pods.", s.Pods.Errors)
+	}
+	if e := s.Enforced; e != nil {
+		broken := 0
+		if e.Broken != nil {
+			broken = 1
+		}
+		one("ullage_agent_policies", "gauge", "Policies that hold.", e.Policies)
+		one("ullage_agent_break_glass", "gauge", "1 while nothing is denied, as somebody broke the glass.", broken)
+		one("ullage_agent_violations_total", "counter", "Different things that policies do not allow.", e.Violations)
+		one("ullage_agent_denied_total", "counter", "Of those, denied or killed.", e.Denied)
+		one("ullage_agent_unenforced_total", "counter", "Processes that were to be killed and could not be, and containers without their policy.", e.Unenforced+e.Unassigned)
 	}
 	for _, t := range s.Tiers {
 		if t.Active {
@@ -194,12 +235,10 @@ func (s *Status) Text(w io.Writer) {
 		}
 		entry("tier "+string(t.Tier), state+t.Reason)
 	}
-	if !s.Enforces {
-		entry("enforces", "nothing: this version denies nothing")
-	}
+	entry("enforces", s.enforces())
 	entry("containers", fmt.Sprintf("%d now; %d facts and %d alerts of %d, with the host", s.Containers, s.Seen.Facts, s.Seen.Alerts, s.Seen.Containers))
 	lost := "nothing"
-	if !s.Complete() {
+	if s.Lost.Total()+s.Store.Unkept > 0 {
 		var parts []string
 		for _, l := range append(lossesByKind(&s.Lost), kindLost{"without room in the store", s.Store.Unkept}) {
 			if l.n > 0 {
@@ -222,6 +261,27 @@ func (s *Status) Text(w io.Writer) {
 		entry("pods", fmt.Sprintf("%d known", s.Pods.Known))
 	}
 	entry("takes", fmt.Sprintf("%.1f MB of memory, %.2f s of CPU", float64(s.Cost.ResidentBytes)/1e6, s.Cost.CPUSeconds))
+}
+
+func (s *Status) enforces() string {
+	e := s.Enforced
+	switch {
+	case e == nil:
+		return "nothing: it has no policies (--enforce)"
+	case e.Broken != nil:
+		return fmt.Sprintf("nothing since %s, as somebody broke the glass: %s; ullage-agent break-glass off ends it", e.Broken.Format(time.RFC3339), e.Reason)
+	}
+	text := fmt.Sprintf("%d policies; %d violations, %d denied", e.Policies, e.Violations, e.Denied)
+	if !s.Enforces {
+		text += "; none denies, they alert"
+	}
+	if e.Unenforced+e.Unassigned > 0 {
+		text += fmt.Sprintf("; %d processes could not be killed, %d containers have no policy that should have one", e.Unenforced, e.Unassigned)
+	}
+	if e.Persists {
+		text += "; goes on when the agent ends"
+	}
+	return text
 }
 
 // printable takes from a text what a terminal would obey.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"sync"
@@ -13,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"ullage.dev/ullage/internal/behavior"
+	"ullage.dev/ullage/internal/enforce"
 	"ullage.dev/ullage/internal/sensor"
 )
 
@@ -23,6 +25,7 @@ type machineFlags struct {
 	host, tiers   bool
 	record        string
 	roots         []string
+	enforce       string
 	rules         behaviorRules
 }
 
@@ -34,7 +37,8 @@ func watchCommand(p *Program) *cobra.Command {
 and where those come from, whom they connect to, who connects to them, where they
 listen, which files they write, which system calls and capabilities they use. Each
 thing is told once for each container. What is hostile by the rules on behavior (ullage policy list) is an
-alert. Nothing is changed or denied. See docs/watch.md.
+alert. Nothing is changed or denied, but what policies of --enforce do not allow. See
+docs/watch.md.
 
 It needs root, and Linux 5.12 or newer with BTF; --tiers says what of it there is.
 
@@ -52,6 +56,7 @@ Exit code: 0 the time is over or it was interrupted, 2 usage or it cannot run he
 	flags.BoolVar(&f.tiers, "tiers", false, "say which ways to watch this kernel has, and end")
 	flags.StringVar(&f.record, "record", "", "write what was seen to a file, for ullage profile")
 	flags.StringSliceVar(&f.roots, "runtime-root", nil, "a directory with the state of an OCI runtime, beside the usual ones")
+	flags.StringVar(&f.enforce, "enforce", "", "a file of policies that hold while it watches; see docs/enforcement.md")
 	f.rules.flags(flags)
 	flags.StringVarP(&f.output, "output", "o", "text", "format: text, json (one object a line)")
 	flags.StringVar(&f.color, "color", "auto", "auto, always, never")
@@ -68,7 +73,7 @@ func (f *machineFlags) run(ctx context.Context, p *Program) error {
 	if f.duration < 0 {
 		return fmt.Errorf("--duration %s is negative", f.duration)
 	}
-	w := &machineWatcher{flags: f, text: watchPrinter{accessPrinter: newPrinter(p, f.color)}, json: json.NewEncoder(p.Stdout), sums: map[*sensor.Container]*watched{}}
+	w := &machineWatcher{flags: f, text: watchPrinter{accessPrinter: newPrinter(p, f.color)}, json: json.NewEncoder(p.Stdout), sums: map[*sensor.Container]*watched{}, stderr: p.Stderr}
 	w.recorder.Node = hostName()
 	if f.tiers {
 		return w.tell(sensor.Tiers())
@@ -77,7 +82,16 @@ func (f *machineFlags) run(ctx context.Context, p *Program) error {
 	if w.alarm, err = f.rules.alarm(ctx, p, time.Now()); err != nil {
 		return err
 	}
-	s, err := sensor.Start(sensor.Options{RuntimeRoots: f.roots})
+	o := sensor.Options{RuntimeRoots: f.roots}
+	if f.enforce != "" {
+		if o.Policies, err = enforce.Read(f.enforce, func(name string) (io.ReadCloser, error) { return os.Open(name) }); err != nil {
+			return err
+		}
+		for _, said := range o.Policies.Said {
+			fmt.Fprintln(p.Stderr, "ullage: "+printable(said))
+		}
+	}
+	s, err := sensor.Start(o)
 	if err != nil {
 		return &codeError{exitUsage, err}
 	}
@@ -139,6 +153,9 @@ type machineWatcher struct {
 	stop  context.CancelCauseFunc
 	once  sync.Once
 	err   error // of writing
+
+	stderr   io.Writer
+	problems int // containers that could not be given their policy
 
 	recorder sensor.Recorder
 	alarm    *alarm
@@ -208,6 +225,20 @@ func (w *machineWatcher) event(e sensor.Event) {
 	}
 	alerts := w.alarm.judge(&e)
 	sum.alerts += len(alerts)
+	if e.Policy != "" {
+		sum.alerts++
+	}
+	if e.Err != nil {
+		w.problems++
+		fmt.Fprintln(w.stderr, "ullage: "+printable(e.Err.Error()))
+	}
+	if e.Kind == sensor.Alerted && e.Policy != "" {
+		if w.flags.output == "json" {
+			w.keep(w.json.Encode(watchJSON(&e)))
+		} else {
+			w.keep(w.text.against(&e))
+		}
+	}
 	if e.Kind != sensor.Alerted {
 		if w.flags.output == "json" {
 			w.keep(w.json.Encode(watchJSON(&e)))
@@ -233,7 +264,7 @@ func (w *machineWatcher) end(c *sensor.Coverage) error {
 	if w.err != nil {
 		return &codeError{exitUsage, w.err}
 	}
-	if c.Lost.Total()+c.Lost.Alerts > 0 || len(w.alarm.undecided) > 0 {
+	if c.Lost.Total()+c.Lost.Alerts+c.Unenforced > 0 || len(w.alarm.undecided)+w.problems > 0 {
 		return &codeError{exitIncomplete, nil}
 	}
 	return nil

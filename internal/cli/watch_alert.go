@@ -118,6 +118,9 @@ func (a *alarm) judge(e *sensor.Event) (alerts []alert) {
 func (a *alarm) facts(e *sensor.Event) []behavior.Fact {
 	switch e.Kind {
 	case sensor.Alerted:
+		if e.Fact.Kind != behavior.Execute { // judged when it was told
+			return nil
+		}
 		return []behavior.Fact{e.Fact}
 	case sensor.Ended:
 		delete(a.watched, e.Container)
@@ -152,6 +155,31 @@ func (p *watchPrinter) alert(e *sensor.Event, a *alert) error {
 		}
 		p.entry(at, verb, f.Message+" ("+f.Rule.Severity.String()+", "+f.Rule.ID+")", style)
 	}
+	p.chain(e)
+	return p.w.Flush()
+}
+
+// against writes what a policy does not allow, and whether it was denied.
+func (p *watchPrinter) against(e *sensor.Event) error {
+	if p.last != e.Container {
+		p.last = e.Container
+		p.head(e.Container)
+	}
+	verb := "ALERT"
+	if e.Fact.Outcome == behavior.Denied {
+		verb = "DENIED"
+		if e.Fact.Kind == behavior.Execute {
+			verb = "KILLED"
+		}
+	}
+	did, object := deed(&e.Fact)
+	p.entry(e.At.Local().Format(time.TimeOnly), verb, did+" "+object+", which policy "+e.Policy+" does not allow", red)
+	p.chain(e)
+	return p.w.Flush()
+}
+
+// chain writes the processes above the one that did it.
+func (p *watchPrinter) chain(e *sensor.Event) {
 	var chain []string
 	for _, above := range e.Ancestors {
 		chain = append(chain, fmt.Sprintf("%s (%d)", cmp.Or(above.Program, above.Command), above.PID))
@@ -159,5 +187,4 @@ func (p *watchPrinter) alert(e *sensor.Event, a *alert) error {
 	if len(chain) > 0 {
 		p.entry("", "", "process "+strconv.Itoa(int(e.PID))+", by "+strings.Join(chain, ", by "), "")
 	}
-	return p.w.Flush()
 }

@@ -32,6 +32,7 @@ type eventJSON struct {
 	Last      *time.Time        `json:"last,omitempty"`
 	PID       uint32            `json:"pid,omitempty"`
 	Escaped   bool              `json:"escaped,omitempty"`
+	Policy    string            `json:"policy,omitempty"` // that does not allow it; the fact's outcome says what became of it
 	Ancestors []sensor.Ancestor `json:"ancestors,omitempty"`
 	Rules     []brokenRuleJSON  `json:"rules,omitempty"` // of an alert, the most severe first
 	Lost      *sensor.Losses    `json:"lost,omitempty"`
@@ -54,6 +55,8 @@ func watchJSON(e *sensor.Event) *eventJSON {
 	switch e.Kind {
 	case sensor.Did:
 		j.Fact, j.First, j.Last = &e.Fact, someTime(e.First), someTime(e.Last)
+	case sensor.Alerted:
+		j.Fact, j.Policy = &e.Fact, e.Policy
 	case sensor.Ended:
 		j.Lost = &e.Lost
 	}
@@ -63,7 +66,7 @@ func watchJSON(e *sensor.Event) *eventJSON {
 // alertJSON is an alert; its event is that of whoever saw it.
 func alertJSON(e *sensor.Event, a *alert) *eventJSON {
 	j := watchJSON(e)
-	j.Event, j.Fact, j.First, j.Last = sensor.Alerted, &a.fact, nil, nil
+	j.Event, j.Fact, j.First, j.Last, j.Policy = sensor.Alerted, &a.fact, nil, nil, ""
 	for _, f := range a.findings {
 		j.Rules = append(j.Rules, brokenRuleJSON{f.Rule.ID, f.Rule.Title, f.Rule.Severity.String(), f.Message, f.Rule.Attack, f.Rule.Remediation})
 	}

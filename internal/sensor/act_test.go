@@ -48,6 +48,22 @@ func perform(act []string) error {
 		return c.Run()
 	case "nothing":
 		return nil
+	case "try": // try ACT...: does another act, and says what came of it
+		said := "ok"
+		if err := perform(act[1:]); err != nil {
+			said = err.Error()
+		}
+		fmt.Printf("%s: %s\n", strings.Join(act[1:], " "), said)
+		return nil
+	case "reach": // reach NETWORK ADDRESS: connects; of udp, sends a datagram, too
+		c, err := net.DialTimeout(act[1], act[2], 300*time.Millisecond)
+		if err != nil {
+			return err
+		}
+		_, err = c.Write([]byte("x"))
+		return firstError(err, c.Close())
+	case "datagram": // datagram ADDRESS: without a connection
+		return datagramTo(act[1])
 	case "as": // as FILE ACT...: does one other act as a copy of this program
 		c := exec.Command(act[1])
 		c.Env = []string{actVariable + "=" + strings.Join(act[2:], " ")}
@@ -138,6 +154,13 @@ func perform(act []string) error {
 		return serveOnce(act[1], act[2], act[3])
 	case "sensor": // sensor PROCESS: reads a sensor until its input ends; says when it is there
 		return readSensor(act[1])
+	case "pinned": // pinned DIRECTORY: a sensor that outlasts its process, which waits to be killed
+		s, err := Start(Options{Policies: ownImageOnly(), Pins: act[1]})
+		if err != nil {
+			return err
+		}
+		fmt.Println("there", s.Resumed(), s.Replaced())
+		return s.Run(context.Background(), func(Event) {})
 	case "loopback": // takes the loopback interface up
 		return loopbackUp()
 	case "calls": // calls NUMBER...: without arguments
@@ -308,6 +331,11 @@ func connectMany(first, number string) error {
 }
 
 func sendTo(address string) error {
+	_ = datagramTo(address)
+	return nil
+}
+
+func datagramTo(address string) error {
 	to, err := net.ResolveUDPAddr("udp", address)
 	if err != nil {
 		return err
@@ -317,8 +345,8 @@ func sendTo(address string) error {
 		return err
 	}
 	defer c.Close()
-	_, _ = c.WriteTo([]byte("x"), to)
-	return nil
+	_, err = c.WriteTo([]byte("x"), to)
+	return err
 }
 
 func readSensor(contained string) error {

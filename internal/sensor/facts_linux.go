@@ -36,6 +36,7 @@ const (
 	flagEscaped
 	flagOwnUsers
 	flagSaidCut
+	flagDenied
 )
 
 const (
@@ -68,6 +69,7 @@ func (r *reader) exec(key kernelKey, e *kernelExec) {
 
 func (r *reader) execution(e *kernelExec) behavior.Observation {
 	o := behavior.Observation{Kind: behavior.Execute, Program: behavior.File{Path: programPath(e), Layer: layerOf(e.Origin)}, Parent: r.names.path(e.Parent)}
+	o.Outcome = outcomeOf(e.Flags&flagDenied != 0)
 	if e.Flags&flagOwnUsers == 0 {
 		o.User = behavior.UserOf(e.Uid)
 	}
@@ -87,11 +89,22 @@ func (r *reader) flow(key kernelKey, f *kernelFlow) {
 	r.resolve(f.Program)
 	program := r.names.program(key.Cgroup, f.Program)
 	inside := uint32(f.Session) != sessionNone
-	o := behavior.Observation{
-		Kind: kinds[key.Kind], Program: program, PortChosen: key.Kind == kindListen && f.Port == 0,
+	o := connection(key.Kind, f, program)
+	r.did(r.owner(key.Cgroup, inside, false), &o, f.First, f.Last, uint32(f.Session))
+}
+
+func connection(kind uint32, f *kernelFlow, program behavior.File) behavior.Observation {
+	return behavior.Observation{
+		Kind: kinds[kind], Program: program, PortChosen: kind == kindListen && f.Port == 0, Outcome: outcomeOf(f.Denied != 0),
 		Peer: behavior.Peer{Address: netip.AddrFrom16(f.Address).Unmap(), Protocol: protocols[f.Protocol], Port: f.Port},
 	}
-	r.did(r.owner(key.Cgroup, inside, false), &o, f.First, f.Last, uint32(f.Session))
+}
+
+func outcomeOf(denied bool) behavior.Outcome {
+	if denied {
+		return behavior.Denied
+	}
+	return behavior.Allowed
 }
 
 // call tells a system call or a capability that is new.
@@ -125,7 +138,7 @@ func (r *reader) began(c *Container) {
 	if at.IsZero() {
 		at = time.Now()
 	}
-	r.handle(Event{Kind: Began, At: at, Container: c})
+	r.handle(Event{Kind: Began, At: at, Container: c, Err: r.sensor.assign(c.Cgroup, c.Path, c)})
 }
 
 // did tells an observation, when it makes a fact that is new to its container, or
@@ -161,22 +174,29 @@ func originOf(c *Container, session uint32) behavior.Origin {
 	return behavior.OriginUnknown
 }
 
-// alert tells that what the image does not have was run.
+// alert tells what was told at once: that what the image does not have was run, or that
+// a policy does not allow something.
 func (r *reader) alert(a *kernelAlert) {
 	_ = r.hinted(a.Fact) // an error comes again with the next walk
-	var e kernelExec
-	if r.sensor.maps.Execs.Lookup(&a.Fact, &e) != nil { // it found no room
-		e = kernelExec{Uid: a.Uid, Flags: a.Flags | flagNoArguments, Origin: a.Origin, Path: a.Path}
-		e.Parent = a.Ancestors[0].Program
+	var o behavior.Observation
+	var session uint32
+	event := Event{Kind: Alerted, At: r.sensor.wall(a.Time), PID: a.Pid, Escaped: a.Flags&flagEscaped != 0, Policy: r.sensor.policyName(a.Policy)}
+	if a.Fact.Kind == kindExec {
+		var e kernelExec
+		if r.sensor.maps.Execs.Lookup(&a.Fact, &e) != nil { // it found no room
+			e = kernelExec{Uid: a.Uid, Flags: a.Flags | flagNoArguments, Origin: a.Origin, Path: a.Path}
+			e.Parent = a.Ancestors[0].Program
+		}
+		o, session = r.execution(&e), e.Session
+	} else {
+		r.resolve(a.Flow.Program)
+		o, session = connection(a.Fact.Kind, &a.Flow, r.names.program(a.Fact.Cgroup, a.Flow.Program)), uint32(a.Flow.Session)
 	}
-	g := r.owner(a.Fact.Cgroup, true, false)
-	o := r.execution(&e)
-	o.Outcome = behavior.Allowed
-	event := Event{Kind: Alerted, At: r.sensor.wall(a.Time), Container: g.container, PID: a.Pid, Escaped: a.Flags&flagEscaped != 0}
-	if event.Container == nil {
+	g := r.owner(a.Fact.Cgroup, a.Fact.Kind == kindExec || session != sessionNone, false)
+	if event.Container = g.container; event.Container == nil {
 		event.Container = r.groups.host
 	}
-	o.Origin = originOf(event.Container, e.Session)
+	o.Origin = originOf(event.Container, session)
 	event.Fact = o.Fact()
 	for i := range a.Ancestors {
 		n := &a.Ancestors[i]

@@ -77,6 +77,16 @@ func (g *groups) of(id uint64, contained bool) (found *group, began bool) {
 	return found, true
 }
 
+// containerOf is the container of a group, nil where none is known.
+func (g *groups) containerOf(id uint64) *Container {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if known := g.byID[id]; known != nil {
+		return known.container
+	}
+	return nil
+}
+
 func (g *groups) pathOf(id uint64) (path string, created time.Time) {
 	var k kernelGroup
 	if err := g.sensor.maps.Groups.Lookup(id, &k); err == nil {

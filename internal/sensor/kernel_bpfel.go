@@ -37,6 +37,9 @@ type kernelAlert struct {
 	Uid       uint32
 	Origin    uint32
 	Flags     uint32
+	Policy    uint32
+	Reserved  uint32
+	Flow      kernelFlow
 	Ancestors [6]struct {
 		_        structs.HostLayout
 		Pid      uint32
@@ -64,9 +67,17 @@ type kernelExec struct {
 	Flags     uint32
 	Origin    uint32
 	Session   uint32
-	ArgvBytes uint64
+	Policy    uint32
+	ArgvBytes uint32
 	Argv      [256]int8
 	Path      [512]int8
+}
+
+type kernelExecutable struct {
+	_       structs.HostLayout
+	Program [2]uint64
+	Policy  uint32
+	Origin  uint32
 }
 
 type kernelFlow struct {
@@ -78,7 +89,18 @@ type kernelFlow struct {
 	Port     uint16
 	Protocol uint8
 	Session  uint8
+	Policy   uint32
+	Denied   uint32
 	Reserved uint32
+}
+
+type kernelGlass struct {
+	_       structs.HostLayout
+	Broken  uint64
+	Changed uint64
+	User    uint32
+	Changes uint32
+	Reason  [128]int8
 }
 
 type kernelGroup struct {
@@ -107,6 +129,26 @@ type kernelListener struct {
 	Reserved uint32
 }
 
+type kernelPeer struct {
+	_        structs.HostLayout
+	Bits     uint32
+	Policy   uint32
+	Port     uint16
+	Protocol uint8
+	Family   uint8
+	Address  [16]uint8
+}
+
+type kernelPolicy struct {
+	_          structs.HostLayout
+	Executions uint8
+	Egress     uint8
+	Approved   uint8
+	Strict     uint8
+	Reserved   uint32
+	Name       [56]int8
+}
+
 type kernelProcess struct {
 	_       structs.HostLayout
 	Program [2]uint64
@@ -122,6 +164,15 @@ type kernelQuestion struct {
 	Session  uint32
 	Reserved uint32
 	Name     [256]uint8
+}
+
+type kernelState struct {
+	_       structs.HostLayout
+	Seed    [2]uint64
+	Began   uint64
+	Session [16]int8
+	Lost    [16]uint64
+	Build   [32]uint8
 }
 
 type kernelTouch struct {
@@ -154,17 +205,23 @@ const (
 	kernelMapDirectories      = "directories"
 	kernelMapExecScratch      = "exec_scratch"
 	kernelMapExecs            = "execs"
+	kernelMapExecutables      = "executables"
 	kernelMapFileScratch      = "file_scratch"
 	kernelMapFiles            = "files"
 	kernelMapFlows            = "flows"
+	kernelMapGlasses          = "glasses"
 	kernelMapGroupScratch     = "group_scratch"
 	kernelMapGroups           = "groups"
 	kernelMapHints            = "hints"
 	kernelMapListeners        = "listeners"
+	kernelMapMembers          = "members"
+	kernelMapPeers            = "peers"
+	kernelMapPolicies         = "policies"
 	kernelMapProcesses        = "processes"
 	kernelMapQuestionScratch  = "question_scratch"
 	kernelMapQuestions        = "questions"
 	kernelMapSaidScratch      = "said_scratch"
+	kernelMapStates           = "states"
 	kernelMapThreads          = "threads"
 	kernelProgOnCall          = "on_call"
 	kernelProgOnCapability    = "on_capability"
@@ -188,8 +245,10 @@ const (
 	kernelVarDescribedExtent  = "described_extent"
 	kernelVarDescribedFlag    = "described_flag"
 	kernelVarDescribedKind    = "described_kind"
+	kernelVarDescribedMode    = "described_mode"
 	kernelVarDescribedOrigin  = "described_origin"
 	kernelVarDescribedSession = "described_session"
+	kernelVarEnforcing        = "enforcing"
 	kernelVarExecveNumber     = "execve_number"
 	kernelVarHostMounts       = "host_mounts"
 	kernelVarHostRootDevice   = "host_root_device"
@@ -272,17 +331,23 @@ type kernelMapSpecs struct {
 	Directories     *ebpf.MapSpec `ebpf:"directories"`
 	ExecScratch     *ebpf.MapSpec `ebpf:"exec_scratch"`
 	Execs           *ebpf.MapSpec `ebpf:"execs"`
+	Executables     *ebpf.MapSpec `ebpf:"executables"`
 	FileScratch     *ebpf.MapSpec `ebpf:"file_scratch"`
 	Files           *ebpf.MapSpec `ebpf:"files"`
 	Flows           *ebpf.MapSpec `ebpf:"flows"`
+	Glasses         *ebpf.MapSpec `ebpf:"glasses"`
 	GroupScratch    *ebpf.MapSpec `ebpf:"group_scratch"`
 	Groups          *ebpf.MapSpec `ebpf:"groups"`
 	Hints           *ebpf.MapSpec `ebpf:"hints"`
 	Listeners       *ebpf.MapSpec `ebpf:"listeners"`
+	Members         *ebpf.MapSpec `ebpf:"members"`
+	Peers           *ebpf.MapSpec `ebpf:"peers"`
+	Policies        *ebpf.MapSpec `ebpf:"policies"`
 	Processes       *ebpf.MapSpec `ebpf:"processes"`
 	QuestionScratch *ebpf.MapSpec `ebpf:"question_scratch"`
 	Questions       *ebpf.MapSpec `ebpf:"questions"`
 	SaidScratch     *ebpf.MapSpec `ebpf:"said_scratch"`
+	States          *ebpf.MapSpec `ebpf:"states"`
 	Threads         *ebpf.MapSpec `ebpf:"threads"`
 }
 
@@ -298,8 +363,10 @@ type kernelVariableSpecs struct {
 	DescribedExtent  *ebpf.VariableSpec `ebpf:"described_extent"`
 	DescribedFlag    *ebpf.VariableSpec `ebpf:"described_flag"`
 	DescribedKind    *ebpf.VariableSpec `ebpf:"described_kind"`
+	DescribedMode    *ebpf.VariableSpec `ebpf:"described_mode"`
 	DescribedOrigin  *ebpf.VariableSpec `ebpf:"described_origin"`
 	DescribedSession *ebpf.VariableSpec `ebpf:"described_session"`
+	Enforcing        *ebpf.VariableSpec `ebpf:"enforcing"`
 	ExecveNumber     *ebpf.VariableSpec `ebpf:"execve_number"`
 	HostMounts       *ebpf.VariableSpec `ebpf:"host_mounts"`
 	HostRootDevice   *ebpf.VariableSpec `ebpf:"host_root_device"`
@@ -340,17 +407,23 @@ type kernelMaps struct {
 	Directories     *ebpf.Map `ebpf:"directories"`
 	ExecScratch     *ebpf.Map `ebpf:"exec_scratch"`
 	Execs           *ebpf.Map `ebpf:"execs"`
+	Executables     *ebpf.Map `ebpf:"executables"`
 	FileScratch     *ebpf.Map `ebpf:"file_scratch"`
 	Files           *ebpf.Map `ebpf:"files"`
 	Flows           *ebpf.Map `ebpf:"flows"`
+	Glasses         *ebpf.Map `ebpf:"glasses"`
 	GroupScratch    *ebpf.Map `ebpf:"group_scratch"`
 	Groups          *ebpf.Map `ebpf:"groups"`
 	Hints           *ebpf.Map `ebpf:"hints"`
 	Listeners       *ebpf.Map `ebpf:"listeners"`
+	Members         *ebpf.Map `ebpf:"members"`
+	Peers           *ebpf.Map `ebpf:"peers"`
+	Policies        *ebpf.Map `ebpf:"policies"`
 	Processes       *ebpf.Map `ebpf:"processes"`
 	QuestionScratch *ebpf.Map `ebpf:"question_scratch"`
 	Questions       *ebpf.Map `ebpf:"questions"`
 	SaidScratch     *ebpf.Map `ebpf:"said_scratch"`
+	States          *ebpf.Map `ebpf:"states"`
 	Threads         *ebpf.Map `ebpf:"threads"`
 }
 
@@ -365,17 +438,23 @@ func (m *kernelMaps) Close() error {
 		m.Directories,
 		m.ExecScratch,
 		m.Execs,
+		m.Executables,
 		m.FileScratch,
 		m.Files,
 		m.Flows,
+		m.Glasses,
 		m.GroupScratch,
 		m.Groups,
 		m.Hints,
 		m.Listeners,
+		m.Members,
+		m.Peers,
+		m.Policies,
 		m.Processes,
 		m.QuestionScratch,
 		m.Questions,
 		m.SaidScratch,
+		m.States,
 		m.Threads,
 	)
 }
@@ -392,8 +471,10 @@ type kernelVariables struct {
 	DescribedExtent  *ebpf.Variable `ebpf:"described_extent"`
 	DescribedFlag    *ebpf.Variable `ebpf:"described_flag"`
 	DescribedKind    *ebpf.Variable `ebpf:"described_kind"`
+	DescribedMode    *ebpf.Variable `ebpf:"described_mode"`
 	DescribedOrigin  *ebpf.Variable `ebpf:"described_origin"`
 	DescribedSession *ebpf.Variable `ebpf:"described_session"`
+	Enforcing        *ebpf.Variable `ebpf:"enforcing"`
 	ExecveNumber     *ebpf.Variable `ebpf:"execve_number"`
 	HostMounts       *ebpf.Variable `ebpf:"host_mounts"`
 	HostRootDevice   *ebpf.Variable `ebpf:"host_root_device"`

@@ -74,6 +74,13 @@ func prepare(o *Options, h *host) (*ebpf.CollectionSpec, error) {
 	if err != nil {
 		return nil, err
 	}
+	if o.Policies == nil {
+		for _, name := range []string{kernelMapMembers, kernelMapPolicies, kernelMapExecutables, kernelMapPeers} {
+			spec.Maps[name].MaxEntries = 1
+		}
+	} else if err := spec.Variables[kernelVarEnforcing].Set(uint32(1)); err != nil {
+		return nil, err
+	}
 	for name, entries := range map[string]int{kernelMapExecs: o.Executions, kernelMapFlows: o.Flows, kernelMapCalls: o.Calls, kernelMapActs: o.Acts, kernelMapFiles: o.Files, kernelMapQuestions: o.Questions, kernelMapHints: o.RingBytes, kernelMapAlerts: o.RingBytes} {
 		spec.Maps[name].MaxEntries = uint32(entries)
 	}
@@ -156,9 +163,9 @@ func because(err error) error {
 }
 
 // attach lets programs run until they are closed.
-func (s *Sensor) attach(c *ebpf.Collection, names []string) error {
+func (s *Sensor) attach(names []string) error {
 	for _, name := range names {
-		program := c.Programs[name]
+		program := s.programs[name]
 		if program == nil {
 			continue
 		}
@@ -172,7 +179,7 @@ func (s *Sensor) attach(c *ebpf.Collection, names []string) error {
 		if err != nil {
 			return because(fmt.Errorf("attach %s: %w", name, err))
 		}
-		s.links = append(s.links, l)
+		s.links[name] = l
 	}
 	return nil
 }

@@ -141,6 +141,9 @@ func (r *reader) hinted(key kernelKey) error {
 	switch key.Kind {
 	case kindGroup:
 		r.owner(key.Cgroup, false, false) // while its bundle is there to be read
+		if path, _ := r.groups.where(key.Cgroup); path != "" {
+			err = r.sensor.assign(key.Cgroup, path, r.groups.containerOf(key.Cgroup))
+		}
 	case kindExec:
 		err = hintedIn(r.sensor.maps.Execs, key, r.exec)
 	case kindSyscall, kindCapability:
@@ -310,9 +313,10 @@ func (r *reader) end(ids map[uint64]bool) error {
 		err := r.sensor.maps.Groups.Delete(id)
 		if err == nil {
 			r.lost.add(&lost)
+			r.sensor.loseForever(&g)
 		}
 		r.mu.Unlock()
-		if err != nil {
+		if err := errors.Join(err, absent(r.sensor.maps.Members.Delete(id))); err != nil {
 			return err
 		}
 		r.names.forget(id)

@@ -10,7 +10,7 @@
 //
 // A sensor needs Linux 5.12 or newer with BTF, the unified control group tree,
 // and the capabilities CAP_BPF, CAP_PERFMON, CAP_NET_ADMIN and CAP_SYS_PTRACE:
-// root has them. It changes nothing and denies nothing.
+// root has them. It denies nothing but what [Options].Policies do not allow.
 package sensor
 
 import (
@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"ullage.dev/ullage/internal/behavior"
+	"ullage.dev/ullage/internal/enforce"
 )
 
 // ErrUnavailable is wrapped by errors that say why there can be no sensor here.
@@ -42,6 +43,15 @@ type Options struct {
 	// RuntimeRoots are directories in which an OCI runtime keeps its state, beside
 	// those that are usual.
 	RuntimeRoots []string
+	// Policies say what containers may do, and what becomes of the rest; nil for none. The
+	// first one who must ask what they are is the kernel: [enforce.Policies.Check].
+	Policies *enforce.Policies
+	// Whose tells the namespace of a pod, by its UID, and what it belongs to as KIND/NAME;
+	// "" where that is not known. nil, where it never is. [Sensor.Assign] asks again.
+	Whose func(podUID string) (namespace, workload string)
+	// Pins is a directory in a BPF file system. What the kernel keeps and does outlasts the
+	// sensor there, and the next one of the same build takes it over. "" for none.
+	Pins string
 }
 
 func (o *Options) setDefaults() {
@@ -120,6 +130,8 @@ type Coverage struct {
 	// Unnamed is how many processes found no room in the table that knows the program
 	// of a process: what they connect to has no program.
 	Unnamed uint64
+	// Unenforced is how many processes were to be killed and could not be.
+	Unenforced uint64
 }
 
 // EventKind says what an [Event] tells.
@@ -129,7 +141,7 @@ type EventKind string
 const (
 	Began   EventKind = "container" // a container that was not known
 	Did     EventKind = "fact"
-	Alerted EventKind = "alert" // a program ran that the image does not have, or with the root of the host
+	Alerted EventKind = "alert" // a program ran that the image does not have, or with the root of the host; or a policy does not allow what was done
 	Ended   EventKind = "ended" // a container's control group is gone, and all of its facts were told
 )
 
@@ -149,10 +161,15 @@ type Event struct {
 	First, Last time.Time
 	Again       bool
 
-	// Of Alerted.
+	// Of Alerted. Policy is the one that does not allow it, "" where none is against it. It
+	// was denied, or its process killed, when the outcome of the fact says so.
+	Policy    string
 	PID       uint32
 	Escaped   bool // it has the root of the host, and its process was in the container before
 	Ancestors []Ancestor
+
+	// Of Began: why the container could not be given its policy.
+	Err error
 
 	// Of Ended, and of the container's coverage.
 	Lost Losses
@@ -169,6 +186,15 @@ type Ancestor struct {
 	PID     uint32 `json:"pid"`
 	Command string `json:"command"`           // as the kernel names it, up to 15 bytes
 	Program string `json:"program,omitempty"` // path, "" when it is not known
+}
+
+// Glass is the switch by which a person lets all pass that policies deny, on one machine.
+type Glass struct {
+	Broken  time.Time // since when; zero while it is whole
+	Changed time.Time // last, zero for never
+	User    uint32    // who changed it
+	Changes uint32    // how often it was
+	Reason  string
 }
 
 func unavailable(format string, args ...any) error {

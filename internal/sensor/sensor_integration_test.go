@@ -480,15 +480,7 @@ func TestNothingStaysAttached(t *testing.T) {
 	} else if err != nil {
 		t.Fatal(err)
 	}
-	var programs []ebpf.ProgramID
-	for _, p := range s.programs {
-		info, err := p.Info()
-		if err != nil {
-			t.Fatal(err)
-		}
-		id, _ := info.ID()
-		programs = append(programs, id)
-	}
+	programs := programsOf(t, s)
 	if len(programs) < len(needed) {
 		t.Fatalf("%d programs", len(programs))
 	}
@@ -496,7 +488,13 @@ func TestNothingStaysAttached(t *testing.T) {
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	for range 100 { // the kernel lets go a moment later
+	waitGone(t, programs)
+}
+
+// waitGone waits until the kernel has let go of programs, which it does a moment later.
+func waitGone(t *testing.T, programs []ebpf.ProgramID) {
+	t.Helper()
+	for range 100 {
 		programs = slices.DeleteFunc(programs, func(id ebpf.ProgramID) bool {
 			p, err := ebpf.NewProgramFromID(id)
 			if err == nil {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/cilium/ebpf"
@@ -14,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ullage.dev/ullage/internal/behavior"
+	"ullage.dev/ullage/internal/enforce"
 )
 
 // Sensor is attached to the kernel until it is closed. Run is for one goroutine;
@@ -27,14 +29,20 @@ type Sensor struct {
 
 	programs map[string]*ebpf.Program
 	kinds    behavior.KindSet
+	means    enforce.Means
+	shared   map[string]*ebpf.Map // all of maps, by name
+	pins     *pins                // nil: nothing outlasts this process
+	resumed  bool
+	replaced bool
 	maps     kernelMaps
-	links    []link.Link
+	links    map[string]link.Link // by their program
 	tiers    []TierState
 	reader   *reader
 }
 
-// Start loads the sensor's programs into the kernel and attaches them. Facts are
-// kept from here on, whether or not Run reads them.
+// Start loads the sensor's programs into the kernel and attaches them, or takes over
+// what the one before pinned. Facts are kept from here on, whether or not Run reads
+// them, and policies hold.
 func Start(o Options) (_ *Sensor, err error) {
 	o.setDefaults()
 	if err := checkKernel(); err != nil {
@@ -48,48 +56,79 @@ func Start(o Options) (_ *Sensor, err error) {
 	if err != nil {
 		return nil, err
 	}
-	loaded, refused, err := load(spec)
-	if err != nil {
-		return nil, err
-	}
-	defer func() {
-		if err != nil {
-			loaded.Close()
-		}
-	}()
-	var quiet [8][2]uint64
-	if err := spec.Variables[kernelVarQuiet].Get(&quiet); err != nil {
-		return nil, err
-	}
-	s := &Sensor{options: o, host: h, session: rand.Text()[:12], tiers: tiers(refused, nil, quiet[0][0] != 0), kinds: kindsOf(refused)}
-	if err := loaded.Assign(&s.maps); err != nil {
-		return nil, err
-	}
-	s.programs = loaded.Programs
-	var seed [2]uint64
-	if err := spec.Variables[kernelVarSeed].Get(&seed); err != nil {
-		return nil, err
-	}
+	s := &Sensor{options: o, host: h, links: map[string]link.Link{}}
 	if s.booted, err = bootTime(); err != nil {
 		return nil, err
 	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(append([]error{err}, closeAll(s.links)...)...)
+	if o.Pins != "" {
+		if s.pins, err = openPins(o.Pins); err != nil {
+			return nil, err
 		}
+	}
+	defer func() {
+		if err == nil {
+			return
+		}
+		if s.pins != nil && !s.resumed { // what is older stays as it is
+			s.pins.undo(s.session)
+		}
+		err = errors.Join(append([]error{err}, s.release()...)...)
 	}()
-	// Whoever begins from here on is known, and then who was there before; the others
-	// can rely on it.
-	if err = s.attach(loaded, needed); err != nil {
-		return nil, err
+	build := buildOf(&o)
+	if taken, err := s.takeOver(spec, build); err != nil || taken {
+		return s, err
+	}
+	return s, s.begin(spec, build)
+}
+
+// begin loads and attaches programs of its own.
+func (s *Sensor) begin(spec *ebpf.CollectionSpec, build [32]byte) error {
+	loaded, refused, err := load(spec)
+	if err != nil {
+		return err
+	}
+	if err := s.use(spec, loaded, refused); err != nil {
+		return err
+	}
+	s.session, s.started = rand.Text()[:12], time.Now()
+	var seed [2]uint64
+	if err := spec.Variables[kernelVarSeed].Get(&seed); err != nil {
+		return err
 	}
 	s.reader = newReader(s, seed)
+	// Policies come first, so that they hold from the first thing that is seen.
+	if err := errors.Join(s.putPolicies(), s.Assign()); err != nil {
+		return err
+	}
+	// Whoever begins from here on is known, and then who was there before; the others
+	// can rely on it.
+	if err := s.attach(needed); err != nil {
+		return err
+	}
 	s.reader.inherit()
-	if err = s.attach(loaded, slices.Sorted(maps.Keys(unseen))); err != nil {
-		return nil, err
+	if err := s.attach(slices.Sorted(maps.Keys(unseen))); err != nil {
+		return err
 	}
 	s.started = time.Now()
-	return s, nil
+	return s.pin(seed, build)
+}
+
+// use takes programs and maps that are in the kernel.
+func (s *Sensor) use(spec *ebpf.CollectionSpec, loaded *ebpf.Collection, refused map[string]error) error {
+	s.programs, s.shared = loaded.Programs, maps.Clone(loaded.Maps)
+	maps.DeleteFunc(s.shared, func(name string, _ *ebpf.Map) bool { return strings.HasPrefix(name, ".") })
+	if err := loaded.Assign(&s.maps); err != nil {
+		return err
+	}
+	var quiet [8][2]uint64
+	if err := spec.Variables[kernelVarQuiet].Get(&quiet); err != nil {
+		return err
+	}
+	s.tiers, s.kinds, s.means = tiers(refused, nil, quiet[0][0] != 0), kindsOf(refused), meansOf(refused)
+	if s.options.Policies != nil {
+		return s.options.Policies.Check(s.means)
+	}
+	return nil
 }
 
 // Tiers says which tier is active on this machine and why, without leaving anything
@@ -106,18 +145,35 @@ func Tiers() []TierState {
 // Tiers says which tier is active, and why others are not.
 func (s *Sensor) Tiers() []TierState { return s.tiers }
 
+// Means are what can be done about what policies do not allow.
+func (s *Sensor) Means() enforce.Means { return s.means }
+
 // Close detaches all programs. What the kernel kept is gone.
 func (s *Sensor) Close() error {
-	errs := closeAll(s.links)
+	var err error
+	if s.pins != nil {
+		err = s.pins.removeAll()
+	}
+	return errors.Join(append([]error{err}, s.release()...)...)
+}
+
+// Leave lets go of what is pinned, which goes on until a sensor takes it over or
+// [Detach]. What is not pinned is detached.
+func (s *Sensor) Leave() error { return errors.Join(s.release()...) }
+
+// release closes what this process holds.
+func (s *Sensor) release() (errs []error) {
+	for _, l := range s.links {
+		errs = append(errs, l.Close())
+	}
 	for _, p := range s.programs {
 		errs = append(errs, p.Close())
 	}
-	return errors.Join(append(errs, s.maps.Close())...)
-}
-
-func closeAll(links []link.Link) (errs []error) {
-	for _, l := range links {
-		errs = append(errs, l.Close())
+	if s.maps.Execs != nil {
+		errs = append(errs, s.maps.Close())
+	}
+	if s.pins != nil {
+		errs = append(errs, s.pins.close())
 	}
 	return errs
 }
@@ -130,7 +186,7 @@ func (s *Sensor) Coverage() (Coverage, error) {
 		return c, err
 	}
 	for counter, into := range map[uint32]*uint64{
-		countHintsLost: &c.LateHints, countAlertsLost: &c.Lost.Alerts, countGrouplessLost: &c.Lost.Elsewhere, countProcessesLost: &c.Unnamed,
+		countHintsLost: &c.LateHints, countAlertsLost: &c.Lost.Alerts, countGrouplessLost: &c.Lost.Elsewhere, countProcessesLost: &c.Unnamed, countUnenforced: &c.Unenforced,
 	} {
 		var each []uint64 // of each processor
 		if err := s.maps.Counters.Lookup(counter, &each); err != nil {
@@ -161,11 +217,14 @@ const (
 	countAlertsLost
 	countGrouplessLost
 	countProcessesLost
+	countUnenforced
 )
 
-func lossesOf(g *kernelGroup) Losses {
-	return Losses{Executions: g.Lost[kindExec], Outgoing: g.Lost[kindConnect], Incoming: g.Lost[kindAccept], Listening: g.Lost[kindListen],
-		SystemCalls: g.Lost[kindSyscall], Capabilities: g.Lost[kindCapability], Acts: g.Lost[kindAct], Files: g.Lost[kindFile], Questions: g.Lost[kindResolve]}
+func lossesOf(g *kernelGroup) Losses { return lossesByKind(&g.Lost) }
+
+func lossesByKind(lost *[16]uint64) Losses {
+	return Losses{Executions: lost[kindExec], Outgoing: lost[kindConnect], Incoming: lost[kindAccept], Listening: lost[kindListen],
+		SystemCalls: lost[kindSyscall], Capabilities: lost[kindCapability], Acts: lost[kindAct], Files: lost[kindFile], Questions: lost[kindResolve]}
 }
 
 // bootTime is when the clock that the kernel's times are of began to run.

@@ -20,7 +20,7 @@ var layers = [][]string{
 	{"internal/tree", "internal/credential", "internal/purl"},
 	{"internal/model"},
 	{"internal/policy", "internal/reach", "internal/access", "internal/storage", "internal/secrets", "internal/vuln", "internal/behavior"},
-	{"internal/comply", "internal/attack", "internal/csaf", "internal/platform", "internal/detect"},
+	{"internal/comply", "internal/attack", "internal/csaf", "internal/platform", "internal/detect", "internal/enforce"},
 	{"internal/manifest", "internal/cluster", "internal/image", "internal/advisory", "internal/advisory/advisorytest", "internal/signature", "internal/signature/signaturetest", "internal/store", "internal/sensor", "internal/audit"},
 	{"internal/trim", "internal/check", "internal/fix", "internal/report", "internal/scan", "internal/sbom", "internal/vex"},
 	{"internal/agent"},

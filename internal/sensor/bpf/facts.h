@@ -62,6 +62,7 @@ enum flag {
 	FLAG_ESCAPED = 1 << 5,   /* was contained before, and is not now */
 	FLAG_SAID_CUT = 1 << 7,	 /* only the start of what it was called is kept */
 	FLAG_OWN_USERS = 1 << 6, /* a user namespace: the user's number means little outside */
+	FLAG_DENIED = 1 << 8,	 /* by a policy */
 };
 
 struct key {
@@ -84,7 +85,8 @@ struct exec {
 	u32 flags;
 	u32 origin;
 	u32 session;
-	u64 argv_bytes;
+	u32 policy; /* that does not allow it; 0 for none */
+	u32 argv_bytes;
 	char argv[ARGV_BYTES];
 	char path[PATH_BYTES]; /* at the end; zeros before it */
 };
@@ -97,6 +99,8 @@ struct flow {
 	u16 port;	/* of the peer when connecting, own otherwise */
 	u8 protocol;
 	u8 session;
+	u32 policy; /* that does not allow it; 0 for none */
+	u32 denied;
 	u32 reserved;
 };
 
@@ -260,6 +264,9 @@ struct alert {
 	u32 uid;
 	u32 origin;
 	u32 flags;
+	u32 policy;
+	u32 reserved;
+	struct flow flow; /* of connections, in place of what is of executions */
 	struct ancestor ancestors[ANCESTORS];
 	char path[PATH_BYTES];
 };
@@ -269,5 +276,6 @@ enum counter {
 	COUNT_ALERTS_LOST,
 	COUNT_GROUPLESS_LOST, /* facts of control groups that found no room */
 	COUNT_PROCESSES_LOST, /* processes whose program will not be known */
+	COUNT_UNENFORCED,     /* what was to be killed and could not be */
 	COUNTERS,
 };

@@ -6,6 +6,7 @@
 #define AF_INET6 10
 #define PROTOCOL_TCP 6
 #define PROTOCOL_UDP 17
+#define PROTOCOL_MPTCP 262
 
 enum { TCP_ESTABLISHED = 1, TCP_SYN_SENT = 2, TCP_SYN_RECV = 3, TCP_LISTEN = 10 };
 
@@ -15,20 +16,20 @@ static __always_inline void v4(struct flow *f, u32 address)
 	__builtin_memcpy(&f->address[12], &address, 4);
 }
 
-static __always_inline void keep_flow(u64 cgroup, u32 kind, struct flow *f)
+static __always_inline enum kept keep_flow(struct key *key, struct flow *f)
 {
-	struct key key = {.cgroup = cgroup, .kind = kind};
 	u64 *address = (u64 *)f->address;
 
 	f->first = f->last = bpf_ktime_get_boot_ns();
-	key.hash[0] = seed[1];
-	key.hash[1] = seed[0];
-	mix(key.hash, f->program[0]);
-	mix(key.hash, f->program[1]);
-	mix(key.hash, address[0]);
-	mix(key.hash, address[1]);
-	mix(key.hash, (u64)f->port << 32 | (u64)f->protocol << 8 | f->session);
-	keep(&flows, &key, f, f->first, kind == KIND_ACCEPT ? ROOM_IN : ROOM_OUT);
+	key->hash[0] = seed[1];
+	key->hash[1] = seed[0];
+	mix(key->hash, f->program[0]);
+	mix(key->hash, f->program[1]);
+	mix(key->hash, address[0]);
+	mix(key->hash, address[1]);
+	mix(key->hash, (u64)f->port << 32 | (u64)f->protocol << 8 | f->session);
+	mix(key->hash, (u64)f->policy << 32 | f->denied);
+	return keep(&flows, key, f, f->first, key->kind == KIND_ACCEPT ? ROOM_IN : ROOM_OUT);
 }
 
 static __always_inline void by_current(struct flow *f, struct process *p)
@@ -63,6 +64,7 @@ int BPF_PROG(on_tcp_state, struct sock *sk, int before, int after)
 	struct listener listener = {};
 	struct process *p;
 	struct flow f = {.protocol = PROTOCOL_TCP};
+	struct key key = {};
 	bool peer = after != TCP_LISTEN;
 	u16 family;
 	u64 cgroup;
@@ -110,19 +112,27 @@ int BPF_PROG(on_tcp_state, struct sock *sk, int before, int after)
 		if (p)
 			by_current(&f, p);
 	}
-	keep_flow(cgroup, kind, &f);
+	key.cgroup = cgroup;
+	key.kind = kind;
+	keep_flow(&key, &f);
 	return 0;
 }
 
 #include "names.h"
 
-static __always_inline int udp(struct bpf_sock_addr *ctx, bool six)
+/* outgoing judges whom a task connects to, or sends a datagram to, by its policy, and
+ * keeps it: of TCP only what is not allowed, as connections are kept when they begin. */
+static __always_inline int outgoing(struct bpf_sock_addr *ctx, bool six)
 {
-	struct flow f = {.protocol = PROTOCOL_UDP};
+	struct key key = {.cgroup = bpf_get_current_cgroup_id(), .kind = KIND_CONNECT};
+	u32 protocol = ctx->protocol;
+	struct flow f = {};
+	struct verdict v;
 
 	remember_asker(ctx);
-	if (ctx->protocol != PROTOCOL_UDP)
-		return 1;
+	if (protocol == PROTOCOL_MPTCP)
+		protocol = PROTOCOL_TCP;
+	f.protocol = protocol;
 	if (six) {
 		u32 *to = (u32 *)f.address;
 
@@ -134,31 +144,37 @@ static __always_inline int udp(struct bpf_sock_addr *ctx, bool six)
 		v4(&f, ctx->user_ip4);
 	}
 	f.port = bpf_ntohs((u16)ctx->user_port);
+	v = may_reach(f.address, f.port, f.protocol);
+	if (protocol != PROTOCOL_UDP && !v.policy)
+		return 1;
+	f.policy = v.policy;
+	f.denied = v.mode == MODE_ENFORCE;
 	by_current(&f, 0);
-	keep_flow(bpf_get_current_cgroup_id(), KIND_CONNECT, &f);
-	return 1; /* nothing is denied here */
+	if (keep_flow(&key, &f) != SEEN && v.policy)
+		alert_of_flow(&key, &f, bpf_get_current_task_btf());
+	return !f.denied; /* EPERM */
 }
 
 SEC("cgroup/connect4")
 int on_connect4(struct bpf_sock_addr *ctx)
 {
-	return udp(ctx, false);
+	return outgoing(ctx, false);
 }
 
 SEC("cgroup/connect6")
 int on_connect6(struct bpf_sock_addr *ctx)
 {
-	return udp(ctx, true);
+	return outgoing(ctx, true);
 }
 
 SEC("cgroup/sendmsg4")
 int on_sendmsg4(struct bpf_sock_addr *ctx)
 {
-	return udp(ctx, false);
+	return outgoing(ctx, false);
 }
 
 SEC("cgroup/sendmsg6")
 int on_sendmsg6(struct bpf_sock_addr *ctx)
 {
-	return udp(ctx, true);
+	return outgoing(ctx, true);
 }

@@ -47,6 +47,8 @@ MAP(counters, BPF_MAP_TYPE_PERCPU_ARRAY, u32, u64, COUNTERS);
 MAP(exec_scratch, BPF_MAP_TYPE_PERCPU_ARRAY, u32, struct workspace, 1);
 MAP(group_scratch, BPF_MAP_TYPE_PERCPU_ARRAY, u32, struct group, 1);
 
+#include "enforce.h"
+
 struct {
 	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
@@ -74,6 +76,7 @@ enum action *described_action __attribute__((unused));
 enum access *described_access __attribute__((unused));
 enum extent *described_extent __attribute__((unused));
 enum counter *described_counter __attribute__((unused));
+enum mode *described_mode __attribute__((unused));
 
 static const struct group new_group = {};
 
@@ -143,6 +146,7 @@ static __always_inline enum kept keep(void *map, struct key *key, void *value, u
 	return LOST;
 }
 
+#include "alert.h"
 #include "calls.h"
 #include "file.h"
 #include "files.h"
@@ -213,6 +217,7 @@ static __always_inline void hash_exec(struct key *key, struct exec *e)
 	mix(key->hash, e->inode);
 	mix(key->hash, (u64)e->uid << 32 | e->flags);
 	mix(key->hash, (u64)e->origin << 32 | e->session);
+	mix(key->hash, e->policy);
 	mix(key->hash, e->argv_bytes);
 	for (u32 i = 0; i < ARGV_BYTES / 8; i++) {
 		if (i * 8 >= e->argv_bytes)
@@ -221,40 +226,23 @@ static __always_inline void hash_exec(struct key *key, struct exec *e)
 	}
 }
 
-static __always_inline void alert(struct key *key, struct exec *e, struct task_struct *task, u64 now)
+/* judge kills the task where its policy has it so. What a runtime does in a container's
+ * control group before it enters the container is not the container's doing. */
+static __always_inline void judge(struct exec *e)
 {
-	struct alert *a = bpf_ringbuf_reserve(&alerts, sizeof(*a), 0);
-	struct task_struct *up = BPF_CORE_READ(task, real_parent);
+	struct verdict v;
 
-	if (!a) {
-		count(COUNT_ALERTS_LOST);
+	if (!enforcing || !(e->flags & (FLAG_CONTAINED | FLAG_ESCAPED)))
 		return;
-	}
-	a->fact = *key;
-	a->time = now;
-	a->pid = BPF_CORE_READ(task, tgid);
-	a->uid = e->uid;
-	a->origin = e->origin;
-	a->flags = e->flags;
-	__builtin_memcpy(a->path, e->path, sizeof(a->path));
-	for (int i = 0; i < ANCESTORS; i++) {
-		struct ancestor *n = &a->ancestors[i];
-		struct process *p;
-		u32 pid = BPF_CORE_READ(up, tgid); /* on the stack: older kernels take no key from a ring */
-
-		__builtin_memset(n, 0, sizeof(*n));
-		if (!pid)
-			continue;
-		n->pid = pid;
-		BPF_CORE_READ_STR_INTO(&n->comm, up, comm);
-		p = bpf_map_lookup_elem(&processes, &pid);
-		if (p) {
-			n->program[0] = p->program[0];
-			n->program[1] = p->program[1];
-		}
-		up = BPF_CORE_READ(up, real_parent);
-	}
-	bpf_ringbuf_submit(a, 0);
+	v = may_run(e->program, e->origin, !(e->flags & FLAG_PATH_CUT), e->flags & FLAG_ESCAPED);
+	e->policy = v.policy;
+	if (v.mode != MODE_KILL)
+		return;
+	/* It comes at the return to user space: before the first instruction. */
+	if (bpf_send_signal(SIGKILL))
+		count(COUNT_UNENFORCED);
+	else
+		e->flags |= FLAG_DENIED;
 }
 
 SEC("tp_btf/sched_process_exec")
@@ -312,11 +300,12 @@ int BPF_PROG(on_exec, struct task_struct *task, int old_pid, struct linux_binprm
 	began(task, cgroup, &self, before);
 	if (before != SESSION_NONE)
 		raised(task, cgroup, &self);
+	judge(e);
 	hash_exec(&key, e);
 	kept = keep(&execs, &key, e, now, ROOM_EXEC);
 	if (kept != SEEN && (e->flags & (FLAG_CONTAINED | FLAG_ESCAPED)) &&
-	    (e->flags & FLAG_ESCAPED || e->origin == ORIGIN_ADDED || e->origin == ORIGIN_MODIFIED || e->origin == ORIGIN_FILELESS))
-		alert(&key, e, task, now);
+	    (e->policy || e->flags & FLAG_ESCAPED || e->origin == ORIGIN_ADDED || e->origin == ORIGIN_MODIFIED || e->origin == ORIGIN_FILELESS))
+		alert_of_exec(&key, e, task, now);
 	return 0;
 }
 

@@ -27,8 +27,10 @@ enum { false = 0, true = 1 };
 /* Of the interface to user space, which does not change. */
 enum bpf_map_type {
 	BPF_MAP_TYPE_HASH = 1,
+	BPF_MAP_TYPE_ARRAY = 2,
 	BPF_MAP_TYPE_PERCPU_ARRAY = 6,
 	BPF_MAP_TYPE_LRU_HASH = 9,
+	BPF_MAP_TYPE_LPM_TRIE = 11,
 	BPF_MAP_TYPE_RINGBUF = 27,
 	BPF_MAP_TYPE_TASK_STORAGE = 29,
 };
@@ -36,6 +38,7 @@ enum bpf_map_type {
 enum { BPF_ANY = 0, BPF_NOEXIST = 1 };
 enum { BPF_F_NO_PREALLOC = 1 };	       /* of maps */
 enum { BPF_LOCAL_STORAGE_GET_F_CREATE = 1 };
+enum { SIGKILL = 9 };
 
 struct bpf_sock_addr {
 	__u32 user_family;
