@@ -4,10 +4,10 @@ GO ?= go
 export CGO_ENABLED = 0
 BIN := bin/ullage
 
-.PHONY: help run build agent test kubernetes integration scale lint bench fuzz generate sensor clean
+.PHONY: help run build agent test kubernetes integration test-lsm scale lint bench fuzz generate sensor clean
 
 help: ## list the targets
-	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
 
 build: ## build bin/ullage
 	$(GO) build -trimpath -o $(BIN) ./cmd/ullage
@@ -31,6 +31,9 @@ integration: kubernetes ## against the API server's own code, and a real one
 	cd test/sigstore && $(GO) test ./...
 	./test/oracles.sh
 	./test/sensor.sh
+
+test-lsm: ## the sensor on stock kernels of Debian in emulated machines; an hour of CPU; KERNELS="6.12" and RUN=Origins do less
+	./test/kernels/run.sh -run '$(or $(RUN),.)' $(KERNELS)
 
 lint: ## formatting, vet, staticcheck, layers, generated files
 	@test -z "$$(gofmt -l cmd internal policies frameworks test)" || { echo "not gofmt-ed:"; gofmt -l cmd internal policies frameworks test; exit 1; }

@@ -35,8 +35,10 @@ func notable(t *testing.T, events []Event, id string) []string {
 
 var privilegedActs = []string{"do traceme seize mount namespaces load keys users", "nested keys"}
 
-func TestPrivilegedActs(t *testing.T) {
-	s := looking(t, behavior.Mount)
+func TestPrivilegedActs(t *testing.T) { inEachWay(t, testPrivilegedActs) }
+
+func testPrivilegedActs(t *testing.T, w way) {
+	s := lookingIn(t, behavior.Mount, w)
 	done := listen(t, s)
 	b := newBundle(t)
 	b.grant(t, grantable()...)

@@ -20,7 +20,12 @@ import (
 func looking(t *testing.T, kind behavior.Kind) *Sensor {
 	t.Helper()
 	requireMachine(t)
-	s := start(t, Options{})
+	return lookingIn(t, kind, ways...)
+}
+
+func lookingIn(t *testing.T, kind behavior.Kind, among ...way) *Sensor {
+	t.Helper()
+	s := startOne(t, Options{}, among...)
 	if !s.kinds.Has(kind) {
 		t.Skipf("%+v", s.Tiers())
 	}
@@ -138,8 +143,10 @@ func grantable() []string {
 }
 
 // A capability is used when something would fail without it.
-func TestUsedCapabilitiesAreEnough(t *testing.T) {
-	s := looking(t, behavior.Capability)
+func TestUsedCapabilitiesAreEnough(t *testing.T) { inEachWay(t, usedCapabilities) }
+
+func usedCapabilities(t *testing.T, w way) {
+	s := lookingIn(t, behavior.Capability, w)
 	done := listen(t, s)
 	all := newBundle(t)
 	all.grant(t, grantable()...)

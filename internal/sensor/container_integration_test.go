@@ -40,7 +40,12 @@ func requireMachine(t testing.TB) {
 // start starts a sensor, which is closed at the end of the test.
 func start(t *testing.T, o Options) *Sensor {
 	t.Helper()
-	s, err := Start(o)
+	return startOne(t, o, ways...)
+}
+
+func startOne(t *testing.T, o Options, among ...way) *Sensor {
+	t.Helper()
+	s, err := startIn(o, among)
 	if errors.Is(err, ErrUnavailable) {
 		t.Skip(err)
 	} else if err != nil {

@@ -21,11 +21,11 @@ const (
 	peerBits  = 192
 )
 
-// meansOf are what can be done where the kernel refused some programs.
-func meansOf(refused map[string]error) enforce.Means {
-	m := enforce.Means{Tier: behavior.TierTracing, KillExecution: true, DenyConnection: true}
+// meansOf are what can be done with what the kernel took.
+func meansOf(c *accepted) enforce.Means {
+	m := enforce.Means{Tier: c.way.tier, KillExecution: true, DenyConnection: true}
 	for _, name := range []string{kernelProgOnConnect4, kernelProgOnConnect6, kernelProgOnSendmsg4, kernelProgOnSendmsg6} {
-		m.DenyConnection = m.DenyConnection && refused[name] == nil
+		m.DenyConnection = m.DenyConnection && c.refused[name] == nil
 	}
 	return m
 }

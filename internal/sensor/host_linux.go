@@ -126,20 +126,28 @@ func inodeOf(path string) (uint64, error) {
 	return s.Ino, nil
 }
 
-// checkKernel refuses kernels whose BPF has no operation that adds and tells what was
-// there before: without it, loss could not be counted exactly.
-func checkKernel() error {
+// checkKernel refuses kernels for which the programs were never tried.
+func checkKernel() error { return checkRelease(release()) }
+
+// release of the kernel that runs.
+func release() string {
 	var name unix.Utsname
-	if err := unix.Uname(&name); err != nil {
-		return err
+	if unix.Uname(&name) != nil {
+		return ""
 	}
-	return checkRelease(unix.ByteSliceToString(name.Release[:]))
+	return unix.ByteSliceToString(name.Release[:])
+}
+
+// isBefore says whether a release is older than another one; not, when it is not readable.
+func isBefore(release string, major, minor int) bool {
+	var m, n int
+	_, err := fmt.Sscanf(release, "%d.%d", &m, &n)
+	return err == nil && (m < major || m == major && n < minor)
 }
 
 func checkRelease(release string) error {
-	var major, minor int
-	if _, err := fmt.Sscanf(release, "%d.%d", &major, &minor); err == nil && (major < 5 || major == 5 && minor < 12) {
-		return unavailable("Linux 5.12 or newer is needed, and this is %s", release)
+	if isBefore(release, 5, 10) {
+		return unavailable("Linux 5.10 or newer is needed, and this is %s", release)
 	}
 	return nil
 }

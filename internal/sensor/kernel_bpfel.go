@@ -196,68 +196,71 @@ type kernelTouch struct {
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
-	kernelMapActScratch       = "act_scratch"
-	kernelMapActs             = "acts"
-	kernelMapAlerts           = "alerts"
-	kernelMapAsking           = "asking"
-	kernelMapCalls            = "calls"
-	kernelMapCounters         = "counters"
-	kernelMapDirectories      = "directories"
-	kernelMapExecScratch      = "exec_scratch"
-	kernelMapExecs            = "execs"
-	kernelMapExecutables      = "executables"
-	kernelMapFileScratch      = "file_scratch"
-	kernelMapFiles            = "files"
-	kernelMapFlows            = "flows"
-	kernelMapGlasses          = "glasses"
-	kernelMapGroupScratch     = "group_scratch"
-	kernelMapGroups           = "groups"
-	kernelMapHints            = "hints"
-	kernelMapListeners        = "listeners"
-	kernelMapMembers          = "members"
-	kernelMapPeers            = "peers"
-	kernelMapPolicies         = "policies"
-	kernelMapProcesses        = "processes"
-	kernelMapQuestionScratch  = "question_scratch"
-	kernelMapQuestions        = "questions"
-	kernelMapSaidScratch      = "said_scratch"
-	kernelMapStates           = "states"
-	kernelMapThreads          = "threads"
-	kernelProgOnCall          = "on_call"
-	kernelProgOnCapability    = "on_capability"
-	kernelProgOnCgroupMkdir   = "on_cgroup_mkdir"
-	kernelProgOnCgroupRmdir   = "on_cgroup_rmdir"
-	kernelProgOnConnect4      = "on_connect4"
-	kernelProgOnConnect6      = "on_connect6"
-	kernelProgOnExec          = "on_exec"
-	kernelProgOnExit          = "on_exit"
-	kernelProgOnFork          = "on_fork"
-	kernelProgOnPacket        = "on_packet"
-	kernelProgOnReturn        = "on_return"
-	kernelProgOnSendmsg4      = "on_sendmsg4"
-	kernelProgOnSendmsg6      = "on_sendmsg6"
-	kernelProgOnTcpState      = "on_tcp_state"
-	kernelVarActions          = "actions"
-	kernelVarDescribedAccess  = "described_access"
-	kernelVarDescribedAction  = "described_action"
-	kernelVarDescribedAlert   = "described_alert"
-	kernelVarDescribedCounter = "described_counter"
-	kernelVarDescribedExtent  = "described_extent"
-	kernelVarDescribedFlag    = "described_flag"
-	kernelVarDescribedKind    = "described_kind"
-	kernelVarDescribedMode    = "described_mode"
-	kernelVarDescribedOrigin  = "described_origin"
-	kernelVarDescribedSession = "described_session"
-	kernelVarEnforcing        = "enforcing"
-	kernelVarExecveNumber     = "execve_number"
-	kernelVarHostMounts       = "host_mounts"
-	kernelVarHostRootDevice   = "host_root_device"
-	kernelVarHostRootInode    = "host_root_inode"
-	kernelVarLoud             = "loud"
-	kernelVarQuiet            = "quiet"
-	kernelVarQuota            = "quota"
-	kernelVarSeed             = "seed"
-	kernelVarWatched          = "watched"
+	kernelMapActScratch         = "act_scratch"
+	kernelMapActs               = "acts"
+	kernelMapAlerts             = "alerts"
+	kernelMapAsking             = "asking"
+	kernelMapCalls              = "calls"
+	kernelMapCounters           = "counters"
+	kernelMapDirectories        = "directories"
+	kernelMapExecScratch        = "exec_scratch"
+	kernelMapExecs              = "execs"
+	kernelMapExecutables        = "executables"
+	kernelMapFileScratch        = "file_scratch"
+	kernelMapFiles              = "files"
+	kernelMapFlows              = "flows"
+	kernelMapGlasses            = "glasses"
+	kernelMapGroupScratch       = "group_scratch"
+	kernelMapGroups             = "groups"
+	kernelMapHints              = "hints"
+	kernelMapListeners          = "listeners"
+	kernelMapMembers            = "members"
+	kernelMapPeers              = "peers"
+	kernelMapPolicies           = "policies"
+	kernelMapProcesses          = "processes"
+	kernelMapQuestionScratch    = "question_scratch"
+	kernelMapQuestions          = "questions"
+	kernelMapSaidScratch        = "said_scratch"
+	kernelMapStates             = "states"
+	kernelMapThreads            = "threads"
+	kernelProgOnCall            = "on_call"
+	kernelProgOnCapability      = "on_capability"
+	kernelProgOnCapable         = "on_capable"
+	kernelProgOnCgroupMkdir     = "on_cgroup_mkdir"
+	kernelProgOnCgroupRmdir     = "on_cgroup_rmdir"
+	kernelProgOnConnect4        = "on_connect4"
+	kernelProgOnConnect6        = "on_connect6"
+	kernelProgOnExec            = "on_exec"
+	kernelProgOnExit            = "on_exit"
+	kernelProgOnFork            = "on_fork"
+	kernelProgOnPacket          = "on_packet"
+	kernelProgOnReturn          = "on_return"
+	kernelProgOnSendmsg4        = "on_sendmsg4"
+	kernelProgOnSendmsg6        = "on_sendmsg6"
+	kernelProgOnTcpState        = "on_tcp_state"
+	kernelVarActions            = "actions"
+	kernelVarDescribedAccess    = "described_access"
+	kernelVarDescribedAction    = "described_action"
+	kernelVarDescribedAlert     = "described_alert"
+	kernelVarDescribedCounter   = "described_counter"
+	kernelVarDescribedExtent    = "described_extent"
+	kernelVarDescribedFlag      = "described_flag"
+	kernelVarDescribedKind      = "described_kind"
+	kernelVarDescribedMode      = "described_mode"
+	kernelVarDescribedOrigin    = "described_origin"
+	kernelVarDescribedSession   = "described_session"
+	kernelVarEnforcing          = "enforcing"
+	kernelVarExecveNumber       = "execve_number"
+	kernelVarHostMounts         = "host_mounts"
+	kernelVarHostRootDevice     = "host_root_device"
+	kernelVarHostRootInode      = "host_root_inode"
+	kernelVarLoud               = "loud"
+	kernelVarPlain              = "plain"
+	kernelVarQuiet              = "quiet"
+	kernelVarQuota              = "quota"
+	kernelVarSeed               = "seed"
+	kernelVarUndescribedOverlay = "undescribed_overlay"
+	kernelVarWatched            = "watched"
 )
 
 // loadKernel returns the embedded CollectionSpec for kernel.
@@ -304,6 +307,7 @@ type kernelSpecs struct {
 type kernelProgramSpecs struct {
 	OnCall        *ebpf.ProgramSpec `ebpf:"on_call"`
 	OnCapability  *ebpf.ProgramSpec `ebpf:"on_capability"`
+	OnCapable     *ebpf.ProgramSpec `ebpf:"on_capable"`
 	OnCgroupMkdir *ebpf.ProgramSpec `ebpf:"on_cgroup_mkdir"`
 	OnCgroupRmdir *ebpf.ProgramSpec `ebpf:"on_cgroup_rmdir"`
 	OnConnect4    *ebpf.ProgramSpec `ebpf:"on_connect4"`
@@ -355,27 +359,29 @@ type kernelMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type kernelVariableSpecs struct {
-	Actions          *ebpf.VariableSpec `ebpf:"actions"`
-	DescribedAccess  *ebpf.VariableSpec `ebpf:"described_access"`
-	DescribedAction  *ebpf.VariableSpec `ebpf:"described_action"`
-	DescribedAlert   *ebpf.VariableSpec `ebpf:"described_alert"`
-	DescribedCounter *ebpf.VariableSpec `ebpf:"described_counter"`
-	DescribedExtent  *ebpf.VariableSpec `ebpf:"described_extent"`
-	DescribedFlag    *ebpf.VariableSpec `ebpf:"described_flag"`
-	DescribedKind    *ebpf.VariableSpec `ebpf:"described_kind"`
-	DescribedMode    *ebpf.VariableSpec `ebpf:"described_mode"`
-	DescribedOrigin  *ebpf.VariableSpec `ebpf:"described_origin"`
-	DescribedSession *ebpf.VariableSpec `ebpf:"described_session"`
-	Enforcing        *ebpf.VariableSpec `ebpf:"enforcing"`
-	ExecveNumber     *ebpf.VariableSpec `ebpf:"execve_number"`
-	HostMounts       *ebpf.VariableSpec `ebpf:"host_mounts"`
-	HostRootDevice   *ebpf.VariableSpec `ebpf:"host_root_device"`
-	HostRootInode    *ebpf.VariableSpec `ebpf:"host_root_inode"`
-	Loud             *ebpf.VariableSpec `ebpf:"loud"`
-	Quiet            *ebpf.VariableSpec `ebpf:"quiet"`
-	Quota            *ebpf.VariableSpec `ebpf:"quota"`
-	Seed             *ebpf.VariableSpec `ebpf:"seed"`
-	Watched          *ebpf.VariableSpec `ebpf:"watched"`
+	Actions            *ebpf.VariableSpec `ebpf:"actions"`
+	DescribedAccess    *ebpf.VariableSpec `ebpf:"described_access"`
+	DescribedAction    *ebpf.VariableSpec `ebpf:"described_action"`
+	DescribedAlert     *ebpf.VariableSpec `ebpf:"described_alert"`
+	DescribedCounter   *ebpf.VariableSpec `ebpf:"described_counter"`
+	DescribedExtent    *ebpf.VariableSpec `ebpf:"described_extent"`
+	DescribedFlag      *ebpf.VariableSpec `ebpf:"described_flag"`
+	DescribedKind      *ebpf.VariableSpec `ebpf:"described_kind"`
+	DescribedMode      *ebpf.VariableSpec `ebpf:"described_mode"`
+	DescribedOrigin    *ebpf.VariableSpec `ebpf:"described_origin"`
+	DescribedSession   *ebpf.VariableSpec `ebpf:"described_session"`
+	Enforcing          *ebpf.VariableSpec `ebpf:"enforcing"`
+	ExecveNumber       *ebpf.VariableSpec `ebpf:"execve_number"`
+	HostMounts         *ebpf.VariableSpec `ebpf:"host_mounts"`
+	HostRootDevice     *ebpf.VariableSpec `ebpf:"host_root_device"`
+	HostRootInode      *ebpf.VariableSpec `ebpf:"host_root_inode"`
+	Loud               *ebpf.VariableSpec `ebpf:"loud"`
+	Plain              *ebpf.VariableSpec `ebpf:"plain"`
+	Quiet              *ebpf.VariableSpec `ebpf:"quiet"`
+	Quota              *ebpf.VariableSpec `ebpf:"quota"`
+	Seed               *ebpf.VariableSpec `ebpf:"seed"`
+	UndescribedOverlay *ebpf.VariableSpec `ebpf:"undescribed_overlay"`
+	Watched            *ebpf.VariableSpec `ebpf:"watched"`
 }
 
 // kernelObjects contains all objects after they have been loaded into the kernel.
@@ -463,27 +469,29 @@ func (m *kernelMaps) Close() error {
 //
 // It can be passed to loadKernelObjects or ebpf.CollectionSpec.LoadAndAssign.
 type kernelVariables struct {
-	Actions          *ebpf.Variable `ebpf:"actions"`
-	DescribedAccess  *ebpf.Variable `ebpf:"described_access"`
-	DescribedAction  *ebpf.Variable `ebpf:"described_action"`
-	DescribedAlert   *ebpf.Variable `ebpf:"described_alert"`
-	DescribedCounter *ebpf.Variable `ebpf:"described_counter"`
-	DescribedExtent  *ebpf.Variable `ebpf:"described_extent"`
-	DescribedFlag    *ebpf.Variable `ebpf:"described_flag"`
-	DescribedKind    *ebpf.Variable `ebpf:"described_kind"`
-	DescribedMode    *ebpf.Variable `ebpf:"described_mode"`
-	DescribedOrigin  *ebpf.Variable `ebpf:"described_origin"`
-	DescribedSession *ebpf.Variable `ebpf:"described_session"`
-	Enforcing        *ebpf.Variable `ebpf:"enforcing"`
-	ExecveNumber     *ebpf.Variable `ebpf:"execve_number"`
-	HostMounts       *ebpf.Variable `ebpf:"host_mounts"`
-	HostRootDevice   *ebpf.Variable `ebpf:"host_root_device"`
-	HostRootInode    *ebpf.Variable `ebpf:"host_root_inode"`
-	Loud             *ebpf.Variable `ebpf:"loud"`
-	Quiet            *ebpf.Variable `ebpf:"quiet"`
-	Quota            *ebpf.Variable `ebpf:"quota"`
-	Seed             *ebpf.Variable `ebpf:"seed"`
-	Watched          *ebpf.Variable `ebpf:"watched"`
+	Actions            *ebpf.Variable `ebpf:"actions"`
+	DescribedAccess    *ebpf.Variable `ebpf:"described_access"`
+	DescribedAction    *ebpf.Variable `ebpf:"described_action"`
+	DescribedAlert     *ebpf.Variable `ebpf:"described_alert"`
+	DescribedCounter   *ebpf.Variable `ebpf:"described_counter"`
+	DescribedExtent    *ebpf.Variable `ebpf:"described_extent"`
+	DescribedFlag      *ebpf.Variable `ebpf:"described_flag"`
+	DescribedKind      *ebpf.Variable `ebpf:"described_kind"`
+	DescribedMode      *ebpf.Variable `ebpf:"described_mode"`
+	DescribedOrigin    *ebpf.Variable `ebpf:"described_origin"`
+	DescribedSession   *ebpf.Variable `ebpf:"described_session"`
+	Enforcing          *ebpf.Variable `ebpf:"enforcing"`
+	ExecveNumber       *ebpf.Variable `ebpf:"execve_number"`
+	HostMounts         *ebpf.Variable `ebpf:"host_mounts"`
+	HostRootDevice     *ebpf.Variable `ebpf:"host_root_device"`
+	HostRootInode      *ebpf.Variable `ebpf:"host_root_inode"`
+	Loud               *ebpf.Variable `ebpf:"loud"`
+	Plain              *ebpf.Variable `ebpf:"plain"`
+	Quiet              *ebpf.Variable `ebpf:"quiet"`
+	Quota              *ebpf.Variable `ebpf:"quota"`
+	Seed               *ebpf.Variable `ebpf:"seed"`
+	UndescribedOverlay *ebpf.Variable `ebpf:"undescribed_overlay"`
+	Watched            *ebpf.Variable `ebpf:"watched"`
 }
 
 // kernelPrograms contains all programs after they have been loaded into the kernel.
@@ -492,6 +500,7 @@ type kernelVariables struct {
 type kernelPrograms struct {
 	OnCall        *ebpf.Program `ebpf:"on_call"`
 	OnCapability  *ebpf.Program `ebpf:"on_capability"`
+	OnCapable     *ebpf.Program `ebpf:"on_capable"`
 	OnCgroupMkdir *ebpf.Program `ebpf:"on_cgroup_mkdir"`
 	OnCgroupRmdir *ebpf.Program `ebpf:"on_cgroup_rmdir"`
 	OnConnect4    *ebpf.Program `ebpf:"on_connect4"`
@@ -510,6 +519,7 @@ func (p *kernelPrograms) Close() error {
 	return _KernelClose(
 		p.OnCall,
 		p.OnCapability,
+		p.OnCapable,
 		p.OnCgroupMkdir,
 		p.OnCgroupRmdir,
 		p.OnConnect4,

@@ -97,7 +97,7 @@ func TestNumbersAgree(t *testing.T) {
 
 func TestOldKernelsAreRefused(t *testing.T) {
 	for release, refused := range map[string]bool{
-		"4.19.0-26-amd64": true, "5.10.0-30-amd64": true, "5.11.22": true, "5.12.0": false, "5.15.0-105-generic": false, "6.1.0-21-amd64": false, "6.18.44": false, "unreadable": false,
+		"4.19.0-26-amd64": true, "5.4.0-150-generic": true, "5.9.16": true, "5.10.0-30-amd64": false, "5.12.0": false, "5.15.0-105-generic": false, "6.1.0-21-amd64": false, "6.18.44": false, "unreadable": false,
 	} {
 		if err := checkRelease(release); (err != nil) != refused || refused && !strings.Contains(err.Error(), release) {
 			t.Errorf("%s: %v", release, err)

@@ -3,6 +3,7 @@
 package sensor
 
 import (
+	"cmp"
 	"crypto/rand"
 	"encoding/binary"
 	"errors"
@@ -65,6 +66,47 @@ var attachments = map[string]ebpf.AttachType{
 	kernelProgOnPacket: ebpf.AttachCGroupInetEgress,
 }
 
+// instead are programs that do what others do, on kernels that have no hook for those.
+var instead = map[string]string{kernelProgOnCapability: kernelProgOnCapable}
+
+// way is how the programs are loaded; the kernel says which one it takes.
+type way struct {
+	tier behavior.Tier
+	// plain: what hooks hand over is read by a helper, and what is known of threads is in a
+	// table. Linux before 5.12 has no storage of tasks, and raw tracepoints hand over numbers.
+	plain bool
+}
+
+// ways from the best one.
+var ways = []way{{behavior.TierTracing, false}, {behavior.TierTracing, true}, {behavior.TierTracepoint, true}}
+
+// threadsOf is how many threads are known where the kernel has no storage of tasks.
+const threadsOf = 16384
+
+// shape makes programs and maps for one way.
+func (w way) shape(of *ebpf.CollectionSpec) (*ebpf.CollectionSpec, error) {
+	spec := of.Copy()
+	if !w.plain {
+		return spec, nil
+	}
+	threads := spec.Maps[kernelMapThreads]
+	threads.Type, threads.MaxEntries, threads.Flags = ebpf.LRUHash, threadsOf, 0
+	if w.tier == behavior.TierTracepoint {
+		kernel, err := btf.LoadKernelSpec()
+		if err != nil {
+			return nil, err
+		}
+		for _, p := range spec.Programs {
+			var hook *btf.Typedef
+			// One that is not there would only be missed when the program is attached.
+			if p.AttachType == ebpf.AttachTraceRawTp && kernel.TypeByName("btf_trace_"+p.AttachTo, &hook) == nil {
+				p.Type, p.AttachType = ebpf.RawTracepoint, ebpf.AttachNone
+			}
+		}
+	}
+	return spec, spec.Variables[kernelVarPlain].Set(uint32(1))
+}
+
 // prepare makes the kernel's half of the options and the machine.
 func prepare(o *Options, h *host) (*ebpf.CollectionSpec, error) {
 	if o.Executions < 1 || o.Flows < 1 || o.Calls < 1 || o.Acts < 1 || o.Files < 1 || o.Questions < 1 || o.PerGroup < 1 || o.RingBytes < os.Getpagesize() || o.RingBytes&(o.RingBytes-1) != 0 {
@@ -102,14 +144,54 @@ func prepare(o *Options, h *host) (*ebpf.CollectionSpec, error) {
 	)
 }
 
-// load gives the kernel its half. Programs that it refuses, and why, are told; when
-// one of them is needed that is an error.
-func load(spec *ebpf.CollectionSpec) (*ebpf.Collection, map[string]error, error) {
+// accepted is what the kernel took.
+type accepted struct {
+	*ebpf.Collection
+	way     way
+	refused map[string]error // programs, and why
+	better  error            // why it took no better way
+	origins bool             // whether it is known where the bytes of programs are from
+}
+
+// load gives the kernel its half in the first way that it takes. When it takes none,
+// the first one says why.
+func load(spec *ebpf.CollectionSpec, ways []way) (*accepted, error) {
 	var options ebpf.CollectionOptions
-	if overlay := overlayTypes(); overlay != nil {
-		options.Programs.ExtraRelocationTargets = []*btf.Spec{overlay}
+	if isBefore(release(), 5, 11) { // maps count as locked memory; where it stays too little they are refused, and say so
+		_ = unix.Setrlimit(unix.RLIMIT_MEMLOCK, &unix.Rlimit{Cur: unix.RLIM_INFINITY, Max: unix.RLIM_INFINITY})
 	}
-	loaded, err := ebpf.NewCollectionWithOptions(spec, options)
+	overlay, described := overlayTypes()
+	switch {
+	case overlay != nil:
+		options.Programs.ExtraRelocationTargets = []*btf.Spec{overlay}
+	case !described && isBefore(release(), 6, 5):
+		if err := spec.Variables[kernelVarUndescribedOverlay].Set(uint32(1)); err != nil {
+			return nil, err
+		}
+		described = true
+	}
+	var first error
+	for _, w := range ways {
+		shaped, err := w.shape(spec)
+		if err != nil {
+			return nil, err
+		}
+		c, refused, err := loadShaped(shaped, options)
+		if err == nil {
+			return &accepted{c, w, refused, first, described}, nil
+		}
+		first = cmp.Or(first, err)
+	}
+	return nil, first
+}
+
+// loadShaped loads what it can. When a needed program is refused that is an error.
+func loadShaped(spec *ebpf.CollectionSpec, options ebpf.CollectionOptions) (*ebpf.Collection, map[string]error, error) {
+	whole := spec.Copy()
+	for _, other := range instead {
+		delete(whole.Programs, other)
+	}
+	loaded, err := ebpf.NewCollectionWithOptions(whole, options)
 	if err == nil {
 		return loaded, nil, nil
 	}
@@ -135,15 +217,42 @@ func load(spec *ebpf.CollectionSpec) (*ebpf.Collection, map[string]error, error)
 			return nil, refused, because(refused[name])
 		}
 	}
-	if len(refused) == 0 { // each alone, but not all
-		return nil, nil, because(err)
-	}
 	rest := spec.Copy()
 	maps.DeleteFunc(rest.Programs, func(name string, _ *ebpf.ProgramSpec) bool { return refused[name] != nil })
+	for of, other := range instead {
+		if refused[of] == nil {
+			delete(rest.Programs, other)
+		}
+	}
+	lackingNothing(refused)
+	if len(rest.Programs) == len(whole.Programs) && len(refused) == 0 && rest.Programs[kernelProgOnCapability] != nil { // each alone, but not all
+		return nil, nil, because(err)
+	}
 	if loaded, err = ebpf.NewCollectionWithOptions(rest, options); err != nil {
 		return nil, refused, because(err)
 	}
 	return loaded, refused, nil
+}
+
+// wayOf is how programs that are in the kernel were loaded.
+func wayOf(c *ebpf.Collection) way {
+	w := way{tier: behavior.TierTracing, plain: c.Maps[kernelMapThreads].Type() == ebpf.LRUHash}
+	for _, p := range c.Programs {
+		if p.Type() == ebpf.RawTracepoint {
+			w.tier = behavior.TierTracepoint
+		}
+	}
+	return w
+}
+
+// lackingNothing takes out programs that are refused where others do what they do.
+func lackingNothing(refused map[string]error) {
+	for of, other := range instead {
+		if refused[other] == nil {
+			delete(refused, of)
+		}
+		delete(refused, other)
+	}
 }
 
 // because says what is missing where BPF does not work.
@@ -157,13 +266,13 @@ func because(err error) error {
 	case errors.Is(err, os.ErrPermission):
 		return unavailable("the kernel refuses BPF programs even from this root (a container without CAP_BPF and CAP_PERFMON, or a lockdown): %w", err)
 	case errors.Is(err, ebpf.ErrNotSupported):
-		return unavailable("Linux 5.12 or newer with BTF is needed, and /sys/kernel/btf/vmlinux readable: %w", err)
+		return unavailable("Linux 5.10 or newer with BTF is needed, and /sys/kernel/btf/vmlinux readable: %w", err)
 	}
 	return unavailable("%w", err)
 }
 
 // attach lets programs run until they are closed.
-func (s *Sensor) attach(names []string) error {
+func (s *Sensor) attach(hooks map[string]*ebpf.ProgramSpec, names []string) error {
 	for _, name := range names {
 		program := s.programs[name]
 		if program == nil {
@@ -173,6 +282,8 @@ func (s *Sensor) attach(names []string) error {
 		var err error
 		if at, ok := attachments[name]; ok {
 			l, err = link.AttachCgroup(link.CgroupOptions{Path: s.host.cgroups, Attach: at, Program: program})
+		} else if program.Type() == ebpf.RawTracepoint {
+			l, err = link.AttachRawTracepoint(link.RawTracepointOptions{Name: hooks[name].AttachTo, Program: program})
 		} else {
 			l, err = link.AttachTracing(link.TracingOptions{Program: program})
 		}
@@ -185,28 +296,48 @@ func (s *Sensor) attach(names []string) error {
 }
 
 // tiers says which tier is active, and what of the others is known.
-func tiers(refused map[string]error, failed error, symbols bool) []TierState {
+func tiers(c *accepted, failed error, symbols bool) []TierState {
 	security := TierState{Tier: behavior.TierLSM, Reason: "this version has no program for it; the kernel would take one"}
 	if err := probeSecurityHook(); err != nil {
 		security.Reason = "this version has no program for it, and the kernel refuses such: " + oneLine(err)
 	}
-	tracing := TierState{Tier: behavior.TierTracing, Active: failed == nil}
+	tracing, tracepoint := TierState{Tier: behavior.TierTracing}, TierState{Tier: behavior.TierTracepoint}
 	switch {
 	case failed != nil:
 		tracing.Reason = oneLine(failed)
-	case len(refused) == 0:
-		tracing.Reason = "all programs are loaded"
+		tracepoint.Reason = "refused, too"
+	case c.way.tier == behavior.TierTracing:
+		tracing.Active, tracing.Reason = true, c.describe(symbols)
+		tracepoint.Reason = "not needed: the tier above sees all that it would"
 	default:
-		var missing []string
-		for _, name := range slices.Sorted(maps.Keys(refused)) {
-			missing = append(missing, unseen[name]+" ("+oneLine(refused[name])+")")
+		tracepoint.Active, tracepoint.Reason = true, c.describe(symbols)
+		if c.better != nil {
+			tracing.Reason = "the kernel refuses its programs: " + oneLine(c.better)
 		}
-		tracing.Reason = "not seen: " + strings.Join(missing, ", ")
 	}
-	if failed == nil && refused[kernelProgOnCapability] == nil && !symbols {
-		tracing.Reason += "; CAP_SYS_ADMIN counts as used where the kernel only asks for it, as /proc/kallsyms does not say who asks (kernel.kptr_restrict)"
+	return []TierState{security, tracing, tracepoint}
+}
+
+// describe says what is not seen, and why.
+func (c *accepted) describe(symbols bool) string {
+	var missing []string
+	for _, name := range slices.Sorted(maps.Keys(c.refused)) {
+		missing = append(missing, unseen[name]+" ("+oneLine(c.refused[name])+")")
 	}
-	return []TierState{security, tracing, {Tier: behavior.TierTracepoint, Reason: "this version has no programs for it"}}
+	if !c.origins {
+		missing = append(missing, "whether a program is of the image or was changed (the kernel does not describe overlayfs: load its module before the sensor begins)")
+	}
+	reason := "all programs are loaded"
+	if missing != nil {
+		reason = "not seen: " + strings.Join(missing, ", ")
+	}
+	if c.way.plain {
+		reason += fmt.Sprintf("; %d threads are known at once, as this kernel keeps nothing for a thread: more of them cost more time, not facts", threadsOf)
+	}
+	if c.refused[kernelProgOnCapability] == nil && !symbols {
+		reason += "; CAP_SYS_ADMIN counts as used where the kernel only asks for it, as /proc/kallsyms does not say who asks (kernel.kptr_restrict)"
+	}
+	return reason
 }
 
 // probeSecurityHook loads a program of the LSM type that allows everything, and
@@ -235,11 +366,25 @@ func oneLine(err error) string {
 	return line
 }
 
-// overlayTypes are the kernel's types of overlayfs when it is a module.
-func overlayTypes() *btf.Spec {
-	spec, err := btf.LoadKernelModuleSpec("overlay")
-	if err != nil {
-		return nil // built in, or not there
+// knowsOrigins reports whether the layout of overlayfs is known here.
+func knowsOrigins() bool {
+	_, described := overlayTypes()
+	return described || isBefore(release(), 6, 5) // whose layout does not differ where nothing describes it
+}
+
+// overlayTypes are the kernel's types of overlayfs when it is a module, and whether there
+// are any. To ask for the file system lets the kernel load the module.
+func overlayTypes() (types *btf.Spec, described bool) {
+	if fd, err := unix.Fsopen("overlay", unix.FSOPEN_CLOEXEC); err == nil {
+		_ = unix.Close(fd)
 	}
-	return spec
+	if types, err := btf.LoadKernelModuleSpec("overlay"); err == nil {
+		return types, true
+	}
+	own, err := btf.LoadKernelSpec()
+	if err != nil {
+		return nil, false
+	}
+	var inode *btf.Struct
+	return nil, own.TypeByName("ovl_inode", &inode) == nil
 }

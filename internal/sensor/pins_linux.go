@@ -212,11 +212,11 @@ func (s *Sensor) takeOver(spec *ebpf.CollectionSpec, build [32]byte) (taken bool
 		if err != nil || !bytes.Equal(state.Build[:], build[:]) {
 			continue // another build, or one that was killed while it began
 		}
-		loaded, refused, err := s.loadPinned(spec, dir)
+		loaded, err := s.loadPinned(spec, dir)
 		if err != nil {
 			continue // likewise: some pins are not there
 		}
-		if err := s.use(spec, loaded, refused); err != nil {
+		if err := s.use(spec, loaded); err != nil {
 			return false, err
 		}
 		s.session, s.started, s.resumed = text(state.Session[:]), s.wall(state.Began), true
@@ -246,9 +246,9 @@ func stateOf(dir string, size uint32) (state kernelState, err error) {
 
 // loadPinned opens all that a sensor pinned. Programs whose link is not there were refused
 // by the kernel.
-func (s *Sensor) loadPinned(spec *ebpf.CollectionSpec, dir string) (_ *ebpf.Collection, refused map[string]error, err error) {
+func (s *Sensor) loadPinned(spec *ebpf.CollectionSpec, dir string) (_ *accepted, err error) {
 	c := &ebpf.Collection{Maps: map[string]*ebpf.Map{}, Programs: map[string]*ebpf.Program{}}
-	refused = map[string]error{}
+	refused := map[string]error{}
 	defer func() {
 		if err != nil {
 			c.Close()
@@ -263,7 +263,7 @@ func (s *Sensor) loadPinned(spec *ebpf.CollectionSpec, dir string) (_ *ebpf.Coll
 			continue // constants, which the programs have
 		}
 		if c.Maps[name], err = ebpf.LoadPinnedMap(filepath.Join(dir, name), nil); err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 	}
 	for name := range spec.Programs {
@@ -273,23 +273,24 @@ func (s *Sensor) loadPinned(spec *ebpf.CollectionSpec, dir string) (_ *ebpf.Coll
 			continue
 		}
 		if err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 		s.links[name] = l
 		info, err := l.Info()
 		if err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 		if c.Programs[name], err = ebpf.NewProgramFromID(info.Program); err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 	}
 	for _, name := range needed {
 		if refused[name] != nil {
-			return nil, nil, refused[name]
+			return nil, refused[name]
 		}
 	}
-	return c, refused, nil
+	lackingNothing(refused)
+	return &accepted{Collection: c, way: wayOf(c), refused: refused, origins: knowsOrigins()}, nil
 }
 
 // loseForever adds what a group that is gone lost to what the next sensor is told.

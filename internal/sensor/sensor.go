@@ -8,7 +8,7 @@
 // for which there is no room is counted, and [Coverage] says so. Only what was
 // seen is told; what a tier cannot see is in [Tier.Unseen].
 //
-// A sensor needs Linux 5.12 or newer with BTF, the unified control group tree,
+// A sensor needs Linux 5.10 or newer with BTF, the unified control group tree,
 // and the capabilities CAP_BPF, CAP_PERFMON, CAP_NET_ADMIN and CAP_SYS_PTRACE:
 // root has them. It denies nothing but what [Options].Policies do not allow.
 package sensor

@@ -69,9 +69,10 @@ func ofContainer(events []Event, id string, kind EventKind) (list []Event) {
 	return list
 }
 
-func TestOriginsAreToldApart(t *testing.T) {
-	requireMachine(t)
-	s := start(t, Options{})
+func TestOriginsAreToldApart(t *testing.T) { inEachWay(t, originsAreToldApart) }
+
+func originsAreToldApart(t *testing.T, w way) {
+	s := startOne(t, Options{}, w)
 	b := newBundle(t)
 	done := listen(t, s)
 	b.run(t, "run /bin/image", "copy /bin/image /tmp/dropped", "run /tmp/dropped", "append /bin/tool", "run /bin/tool",
@@ -309,9 +310,10 @@ func TestLastAlertsAreTold(t *testing.T) {
 	}
 }
 
-func TestNetworkOfBothFamilies(t *testing.T) {
-	requireMachine(t)
-	s := start(t, Options{})
+func TestNetworkOfBothFamilies(t *testing.T) { inEachWay(t, networkOfBothFamilies) }
+
+func networkOfBothFamilies(t *testing.T, w way) {
+	s := startOne(t, Options{}, w)
 	done := listen(t, s)
 	b := newBundle(t)
 	b.run(t, "loopback", "serve tcp4 127.0.0.1:7001 127.0.0.1:7001", "serve tcp6 [::1]:7002 [::1]:7002", "serve tcp [::]:7009 127.0.0.1:7009", "mapped 7010", "connect udp4 127.0.0.1:7003", "connect udp6 [::1]:7004",

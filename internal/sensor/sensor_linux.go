@@ -28,6 +28,7 @@ type Sensor struct {
 	booted  time.Time // when the clock of the kernel's times began
 
 	programs map[string]*ebpf.Program
+	way      way
 	kinds    behavior.KindSet
 	means    enforce.Means
 	shared   map[string]*ebpf.Map // all of maps, by name
@@ -43,7 +44,10 @@ type Sensor struct {
 // Start loads the sensor's programs into the kernel and attaches them, or takes over
 // what the one before pinned. Facts are kept from here on, whether or not Run reads
 // them, and policies hold.
-func Start(o Options) (_ *Sensor, err error) {
+func Start(o Options) (*Sensor, error) { return startIn(o, ways) }
+
+// startIn starts a sensor in the first one of some ways that the kernel takes.
+func startIn(o Options, ways []way) (_ *Sensor, err error) {
 	o.setDefaults()
 	if err := checkKernel(); err != nil {
 		return nil, err
@@ -78,16 +82,16 @@ func Start(o Options) (_ *Sensor, err error) {
 	if taken, err := s.takeOver(spec, build); err != nil || taken {
 		return s, err
 	}
-	return s, s.begin(spec, build)
+	return s, s.begin(spec, build, ways)
 }
 
 // begin loads and attaches programs of its own.
-func (s *Sensor) begin(spec *ebpf.CollectionSpec, build [32]byte) error {
-	loaded, refused, err := load(spec)
+func (s *Sensor) begin(spec *ebpf.CollectionSpec, build [32]byte, ways []way) error {
+	loaded, err := load(spec, ways)
 	if err != nil {
 		return err
 	}
-	if err := s.use(spec, loaded, refused); err != nil {
+	if err := s.use(spec, loaded); err != nil {
 		return err
 	}
 	s.session, s.started = rand.Text()[:12], time.Now()
@@ -102,11 +106,11 @@ func (s *Sensor) begin(spec *ebpf.CollectionSpec, build [32]byte) error {
 	}
 	// Whoever begins from here on is known, and then who was there before; the others
 	// can rely on it.
-	if err := s.attach(needed); err != nil {
+	if err := s.attach(spec.Programs, needed); err != nil {
 		return err
 	}
 	s.reader.inherit()
-	if err := s.attach(slices.Sorted(maps.Keys(unseen))); err != nil {
+	if err := s.attach(spec.Programs, slices.AppendSeq(slices.Sorted(maps.Keys(unseen)), maps.Values(instead))); err != nil {
 		return err
 	}
 	s.started = time.Now()
@@ -114,8 +118,8 @@ func (s *Sensor) begin(spec *ebpf.CollectionSpec, build [32]byte) error {
 }
 
 // use takes programs and maps that are in the kernel.
-func (s *Sensor) use(spec *ebpf.CollectionSpec, loaded *ebpf.Collection, refused map[string]error) error {
-	s.programs, s.shared = loaded.Programs, maps.Clone(loaded.Maps)
+func (s *Sensor) use(spec *ebpf.CollectionSpec, loaded *accepted) error {
+	s.programs, s.way, s.shared = loaded.Programs, loaded.way, maps.Clone(loaded.Maps)
 	maps.DeleteFunc(s.shared, func(name string, _ *ebpf.Map) bool { return strings.HasPrefix(name, ".") })
 	if err := loaded.Assign(&s.maps); err != nil {
 		return err
@@ -124,7 +128,7 @@ func (s *Sensor) use(spec *ebpf.CollectionSpec, loaded *ebpf.Collection, refused
 	if err := spec.Variables[kernelVarQuiet].Get(&quiet); err != nil {
 		return err
 	}
-	s.tiers, s.kinds, s.means = tiers(refused, nil, quiet[0][0] != 0), kindsOf(refused), meansOf(refused)
+	s.tiers, s.kinds, s.means = tiers(loaded, nil, quiet[0][0] != 0), kindsOf(loaded.refused), meansOf(loaded)
 	if s.options.Policies != nil {
 		return s.options.Policies.Check(s.means)
 	}
@@ -180,7 +184,7 @@ func (s *Sensor) release() (errs []error) {
 
 // Coverage is what the sensor could and could not keep so far.
 func (s *Sensor) Coverage() (Coverage, error) {
-	c := Coverage{Session: s.session, From: s.started, To: time.Now(), Tier: behavior.TierTracing, Kinds: s.kinds}
+	c := Coverage{Session: s.session, From: s.started, To: time.Now(), Tier: s.way.tier, Kinds: s.kinds}
 	var err error
 	if c.Lost, err = s.reader.losses(); err != nil {
 		return c, err

@@ -116,7 +116,7 @@ static __always_inline struct act *new_act(struct who *w, u32 number, u32 narrow
 /* raised tells of a program that has other users or groups by its file. */
 static __always_inline void raised(struct task_struct *task, u64 cgroup, struct process *self)
 {
-	struct thread *t = bpf_task_storage_get(&threads, task, 0, 0);
+	struct thread *t = find_thread(task);
 	struct who w = {.cgroup = cgroup, .program = {self->program[0], self->program[1]}, .session = self->session};
 	struct act *a;
 	u64 ids;
@@ -135,7 +135,7 @@ static __always_inline void raised(struct task_struct *task, u64 cgroup, struct 
 SEC("tp_btf/sys_exit")
 int BPF_PROG(on_return, struct pt_regs *regs, long result)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
+	struct task_struct *task = current_task();
 	u32 number = number_of(regs), narrow, action;
 	struct thread *t;
 	struct who w = {};
@@ -147,7 +147,7 @@ int BPF_PROG(on_return, struct pt_regs *regs, long result)
 	action = actions[narrow & 1][number & (SYSCALLS - 1)];
 	if (!action)
 		return 0;
-	t = bpf_task_storage_get(&threads, task, 0, 0); /* as it was when the call began */
+	t = find_thread(task); /* as it was when the call began */
 	if (t && !t->epoch)
 		t = 0;
 	current_who(&w, t);

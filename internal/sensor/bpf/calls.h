@@ -18,14 +18,57 @@ volatile const u64 loud[2] = {}; /* asks by one of them, and means it */
 static __always_inline u32 is_32_bit(struct task_struct *task)
 {
 	if (bpf_core_field_exists(task->thread_info.status))
-		return task->thread_info.status & TS_COMPAT ? 1 : 0;
-	return task->thread_info.flags & TIF_32BIT ? 1 : 0;
+		return OF(task, thread_info.status) & TS_COMPAT ? 1 : 0;
+	return OF(task, thread_info.flags) & TIF_32BIT ? 1 : 0;
+}
+
+static __always_inline struct task_struct *current_task(void)
+{
+	return plain ? (struct task_struct *)bpf_get_current_task() : bpf_get_current_task_btf();
+}
+
+/* find_thread finds what is kept of a thread, 0 where that is nothing. */
+static __always_inline struct thread *find_thread(struct task_struct *task)
+{
+	u32 number;
+
+	if (!plain)
+		return bpf_task_storage_get(&threads, task, 0, 0);
+	number = BPF_CORE_READ(task, pid);
+	return bpf_map_lookup_elem(&threads, &number);
+}
+
+/* make_thread finds it, or makes it; 0 where there is no room. */
+static __always_inline struct thread *make_thread(struct task_struct *task)
+{
+	struct thread *t;
+	u32 number;
+
+	if (!plain)
+		return bpf_task_storage_get(&threads, task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	number = BPF_CORE_READ(task, pid);
+	t = bpf_map_lookup_elem(&threads, &number);
+	if (t)
+		return t;
+	bpf_map_update_elem(&threads, &number, &new_thread, BPF_NOEXIST);
+	return bpf_map_lookup_elem(&threads, &number);
+}
+
+/* forget_thread is for the end of a thread: its number will be another's. */
+static __always_inline void forget_thread(struct task_struct *task)
+{
+	u32 number;
+
+	if (!plain)
+		return;
+	number = BPF_CORE_READ(task, pid);
+	bpf_map_delete_elem(&threads, &number);
 }
 
 /* ids_of mixes the users and groups of a task into one number. */
 static __always_inline u64 ids_of(struct task_struct *task)
 {
-	const struct cred *c = task->cred;
+	const struct cred *c = OF(task, cred);
 	u64 hash[2] = {};
 
 	mix(hash, (u64)BPF_CORE_READ(c, uid.val) << 32 | BPF_CORE_READ(c, gid.val));
@@ -39,8 +82,8 @@ static __always_inline u64 ids_of(struct task_struct *task)
  * then, so that what goes on is seen to go on. */
 static __always_inline struct thread *thread_of(struct task_struct *task)
 {
-	struct thread *t = bpf_task_storage_get(&threads, task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
-	u64 groups = (u64)task->cgroups;
+	struct thread *t = make_thread(task);
+	u64 groups = (u64)OF(task, cgroups);
 	u32 epoch = (bpf_jiffies64() >> EPOCH_SHIFT) + 1, pid;
 	struct process *p;
 
@@ -75,7 +118,7 @@ static __always_inline enum kept keep_call(u64 cgroup, u32 session, u32 number, 
  * entered is one that it cannot do without. */
 static __always_inline void began(struct task_struct *task, u64 cgroup, struct process *self, u32 before)
 {
-	struct thread *t = bpf_task_storage_get(&threads, task, 0, 0);
+	struct thread *t = find_thread(task);
 
 	if (t) {
 		t->program[0] = self->program[0];
@@ -91,11 +134,11 @@ static __always_inline void began(struct task_struct *task, u64 cgroup, struct p
  * not find out anew. */
 static __always_inline void forked(struct task_struct *parent, struct task_struct *child)
 {
-	struct thread *from = bpf_task_storage_get(&threads, parent, 0, 0), *to;
+	struct thread *from = find_thread(parent), *to;
 
 	if (!from || !from->epoch || from->session == SESSION_NONE)
 		return;
-	to = bpf_task_storage_get(&threads, child, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	to = make_thread(child);
 	if (to)
 		*to = *from;
 }
@@ -111,9 +154,9 @@ static __always_inline u32 current_session(void)
 SEC("tp_btf/sys_enter")
 int BPF_PROG(on_call, struct pt_regs *regs, long id)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
+	struct task_struct *task = current_task();
 	struct thread *t = thread_of(task);
-	u32 number = id, narrow, session;
+	u32 number = id, narrow, session, of;
 	u64 *word = 0, bit;
 
 	if (!t) /* no memory for what would be known of it */
@@ -124,7 +167,9 @@ int BPF_PROG(on_call, struct pt_regs *regs, long id)
 		return 0;
 	narrow = is_32_bit(task);
 	if (t && number < SYSCALLS) {
-		word = &t->calls[narrow & 1][number / 64];
+		of = number;
+		barrier_var(of); /* what the comparison says is lost on the way, to older verifiers */
+		word = &t->calls[narrow & 1][(of & (SYSCALLS - 1)) / 64];
 		bit = 1ULL << (number & 63);
 		if (*word & bit)
 			return 0;
@@ -164,21 +209,20 @@ static __always_inline bool owns(const struct cred *cred, struct user_namespace 
 {
 	struct user_namespace *up;
 
-	for (int i = 0; i < 33 && target != cred->user_ns; i++) { /* there are 33 levels at most */
+	for (int i = 0; i < 33 && target != OF(cred, user_ns); i++) { /* there are 33 levels at most */
 		up = BPF_CORE_READ(target, parent);
 		if (!up)
 			return false;
-		if (up == cred->user_ns)
-			return BPF_CORE_READ(target, owner.val) == cred->euid.val;
+		if (up == OF(cred, user_ns))
+			return BPF_CORE_READ(target, owner.val) == OF(cred, euid.val);
 		target = up;
 	}
 	return false;
 }
 
-SEC("tp_btf/cap_capable")
-int BPF_PROG(on_capability, const struct cred *cred, struct user_namespace *target, const struct user_namespace *of, int capability, int answer)
+static __always_inline int keep_capability(void *ctx, const struct cred *cred, struct user_namespace *target, int capability, int answer)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
+	struct task_struct *task = current_task();
 	u32 pid = bpf_get_current_pid_tgid() >> 32;
 	struct key key = {.kind = KIND_CAPABILITY};
 	struct call call = {};
@@ -187,10 +231,10 @@ int BPF_PROG(on_capability, const struct cred *cred, struct user_namespace *targ
 
 	/* By the rights of others that the kernel borrows, as overlayfs does, it takes no
 	 * capability. */
-	if (answer || cred != task->real_cred)
+	if (answer || cred != OF(task, real_cred))
 		return 0;
 	p = bpf_map_lookup_elem(&processes, &pid);
-	if (!p || p->session == SESSION_NONE || (p->users && p->users != cred->user_ns->ns.inum))
+	if (!p || p->session == SESSION_NONE || (p->users && p->users != BPF_CORE_READ(cred, user_ns, ns.inum)))
 		return 0;
 	key.cgroup = bpf_get_current_cgroup_id();
 	key.hash[0] = p->program[0];
@@ -202,4 +246,17 @@ int BPF_PROG(on_capability, const struct cred *cred, struct user_namespace *targ
 		return 0;
 	keep(&calls, &key, &call, call.first, ROOM_CALLS);
 	return 0;
+}
+
+SEC("tp_btf/cap_capable")
+int BPF_PROG(on_capability, const struct cred *cred, struct user_namespace *target, const struct user_namespace *of, int capability, int answer)
+{
+	return keep_capability(ctx, cred, target, capability, answer);
+}
+
+/* Before Linux 6.14 there is no such tracepoint, but the function that decides. */
+SEC("fexit/cap_capable")
+int BPF_PROG(on_capable, const struct cred *cred, struct user_namespace *target, int capability, unsigned int options, int answer)
+{
+	return keep_capability(ctx, cred, target, capability, answer);
 }

@@ -61,14 +61,38 @@ static __always_inline void path_of(struct workspace *work, struct dentry *d, st
 	}
 }
 
-static __always_inline u32 lower_layers(struct ovl_inode *o, struct dentry *d)
+static __always_inline u32 lower_layers(struct inode *inode, struct dentry *d)
 {
-	struct ovl_entry___before65 *old;
+	struct ovl_entry___before65 *old = BPF_CORE_READ(d, d_fsdata);
+	struct ovl_inode *o;
+	u32 n = 0;
 
-	if (bpf_core_field_exists(o->oe))
+	if (bpf_core_field_exists(((struct ovl_inode *)0)->oe)) {
+		o = (void *)inode - bpf_core_field_offset(struct ovl_inode, vfs_inode);
 		return BPF_CORE_READ(o, oe, __numlower);
-	old = BPF_CORE_READ(d, d_fsdata);
-	return BPF_CORE_READ(old, numlower);
+	}
+	if (bpf_core_field_exists(((struct ovl_entry___before65 *)0)->numlower))
+		return BPF_CORE_READ(old, numlower);
+	bpf_probe_read_kernel(&n, sizeof(n), (void *)old + 16); /* behind a struct rcu_head */
+	return n;
+}
+
+/* Whether the types of overlayfs are those before Linux 6.5, which does not describe them:
+ * before 5.11 no module's are. Set by the loader. */
+volatile const u32 undescribed_overlay = 0;
+
+/* upper_of is where a file's bytes lie when not in the image; 0 when they do. */
+static __always_inline struct dentry *upper_of(struct inode *inode)
+{
+	struct dentry *upper = 0;
+	struct ovl_inode *o;
+
+	if (bpf_core_type_exists(struct ovl_inode)) {
+		o = (void *)inode - bpf_core_field_offset(struct ovl_inode, vfs_inode);
+		return BPF_CORE_READ(o, __upperdentry);
+	}
+	bpf_probe_read_kernel(&upper, sizeof(upper), (void *)inode + bpf_core_type_size(struct inode));
+	return upper;
 }
 
 #define OVERLAY_MAGIC 0x794c7630
@@ -78,16 +102,14 @@ static __always_inline u32 origin_of(struct file *file, struct fs_struct *fs)
 {
 	struct inode *inode = BPF_CORE_READ(file, f_inode);
 	struct super_block *sb = BPF_CORE_READ(inode, i_sb);
-	struct ovl_inode *o;
 
 	if (!BPF_CORE_READ(inode, i_nlink))
 		return ORIGIN_FILELESS;
 	if (sb != BPF_CORE_READ(fs, root.mnt, mnt_sb))
 		return ORIGIN_MOUNT;
-	if (BPF_CORE_READ(sb, s_magic) != OVERLAY_MAGIC || !bpf_core_type_exists(struct ovl_inode))
+	if (BPF_CORE_READ(sb, s_magic) != OVERLAY_MAGIC || (!undescribed_overlay && !bpf_core_type_exists(struct ovl_inode)))
 		return ORIGIN_UNKNOWN;
-	o = (void *)inode - bpf_core_field_offset(struct ovl_inode, vfs_inode);
-	if (!BPF_CORE_READ(o, __upperdentry))
+	if (!upper_of(inode))
 		return ORIGIN_IMAGE;
-	return lower_layers(o, BPF_CORE_READ(file, f_path.dentry)) ? ORIGIN_MODIFIED : ORIGIN_ADDED;
+	return lower_layers(inode, BPF_CORE_READ(file, f_path.dentry)) ? ORIGIN_MODIFIED : ORIGIN_ADDED;
 }

@@ -19,8 +19,8 @@ static __always_inline bool on_x86(void)
 static __always_inline u32 number_of(struct pt_regs *regs)
 {
 	if (on_x86())
-		return ((struct pt_regs___x86 *)regs)->orig_ax;
-	return ((struct pt_regs___arm64 *)regs)->syscallno;
+		return OF((struct pt_regs___x86 *)regs, orig_ax);
+	return OF((struct pt_regs___arm64 *)regs, syscallno);
 }
 
 /* argument_of is one of the first five arguments. */
@@ -31,12 +31,12 @@ static __always_inline u64 argument_of(struct pt_regs *regs, u32 narrow, int n)
 	u64 v;
 
 	if (!on_x86()) {
-		v = n == 0 ? a->orig_x0 : n == 1 ? a->regs[1] : n == 2 ? a->regs[2] : n == 3 ? a->regs[3] : a->regs[4];
+		v = n == 0 ? OF(a, orig_x0) : n == 1 ? OF(a, regs[1]) : n == 2 ? OF(a, regs[2]) : n == 3 ? OF(a, regs[3]) : OF(a, regs[4]);
 		return narrow ? (u32)v : v;
 	}
 	if (narrow)
-		return (u32)(n == 0 ? x->bx : n == 1 ? x->cx : n == 2 ? x->dx : n == 3 ? x->si : x->di);
-	return n == 0 ? x->di : n == 1 ? x->si : n == 2 ? x->dx : n == 3 ? x->r10 : x->r8;
+		return (u32)(n == 0 ? OF(x, bx) : n == 1 ? OF(x, cx) : n == 2 ? OF(x, dx) : n == 3 ? OF(x, si) : OF(x, di));
+	return n == 0 ? OF(x, di) : n == 1 ? OF(x, si) : n == 2 ? OF(x, dx) : n == 3 ? OF(x, r10) : OF(x, r8);
 }
 
 /* Who makes a call. */
@@ -108,10 +108,11 @@ static __always_inline bool is_plain(struct inode *inode, u64 magic)
 
 static __always_inline struct file *file_of(struct task_struct *task, u32 fd)
 {
-	struct fdtable *table = task->files->fdt;
-	struct file **all = table->fd, *file = 0;
+	struct files_struct *files = OF(task, files);
+	struct fdtable *table = OF(files, fdt);
+	struct file **all = OF(table, fd), *file = 0;
 
-	if (fd >= table->max_fds)
+	if (fd >= OF(table, max_fds))
 		return 0;
 	bpf_probe_read_kernel(&file, sizeof(file), &all[fd]);
 	return file;
@@ -121,10 +122,15 @@ static __always_inline struct file *file_of(struct task_struct *task, u32 fd)
  * their number. */
 static __always_inline void mix_name(u64 hash[2], struct dentry *d, u64 name[8])
 {
-	u32 length = BPF_CORE_READ(d, d_name.len);
+	u32 length = BPF_CORE_READ(d, d_name.len), part = length;
+	const unsigned char *from = BPF_CORE_READ(d, d_name.name);
 
 	__builtin_memset(name, 0, 64);
-	bpf_probe_read_kernel(name, length < 64 ? length : 64, BPF_CORE_READ(d, d_name.name));
+	barrier_var(part); /* what the comparison says is lost on the way, to older verifiers */
+	if (length < 64)
+		bpf_probe_read_kernel(name, part & 63, from);
+	else
+		bpf_probe_read_kernel(name, 64, from);
 	mix(hash, length);
 	for (int i = 0; i < 8; i++) {
 		if (i * 8 >= length)

@@ -50,7 +50,7 @@ static __always_inline u64 cgroup_of(struct sock *sk)
 	struct cgroup *c;
 
 	if (bpf_core_field_exists(sk->sk_cgrp_data.cgroup))
-		return sk->sk_cgrp_data.cgroup->kn->id;
+		return BPF_CORE_READ(sk, sk_cgrp_data.cgroup, kn, id);
 	old = (void *)&sk->sk_cgrp_data;
 	c = (void *)BPF_CORE_READ(old, val);
 	if ((u64)c & 1) /* cgroup v1 has its numbers there */
@@ -78,20 +78,20 @@ int BPF_PROG(on_tcp_state, struct sock *sk, int before, int after)
 		kind = KIND_ACCEPT;
 	else
 		return 0;
-	if (sk->sk_protocol != PROTOCOL_TCP)
+	if (BPF_CORE_READ(sk, sk_protocol) != PROTOCOL_TCP)
 		return 0;
-	family = sk->__sk_common.skc_family;
+	family = BPF_CORE_READ(sk, __sk_common.skc_family);
 	if (family == AF_INET6) {
 		if (peer)
 			bpf_core_read(&f.address, sizeof(f.address), &sk->__sk_common.skc_v6_daddr);
 		else
 			bpf_core_read(&f.address, sizeof(f.address), &sk->__sk_common.skc_v6_rcv_saddr);
 	} else if (family == AF_INET) {
-		v4(&f, peer ? sk->__sk_common.skc_daddr : sk->__sk_common.skc_rcv_saddr);
+		v4(&f, peer ? BPF_CORE_READ(sk, __sk_common.skc_daddr) : BPF_CORE_READ(sk, __sk_common.skc_rcv_saddr));
 	} else {
 		return 0;
 	}
-	f.port = kind == KIND_CONNECT ? bpf_ntohs(sk->__sk_common.skc_dport) : sk->__sk_common.skc_num;
+	f.port = kind == KIND_CONNECT ? bpf_ntohs(BPF_CORE_READ(sk, __sk_common.skc_dport)) : BPF_CORE_READ(sk, __sk_common.skc_num);
 	if (kind != KIND_ACCEPT) {
 		cgroup = bpf_get_current_cgroup_id();
 		by_current(&f, 0);
@@ -151,7 +151,7 @@ static __always_inline int outgoing(struct bpf_sock_addr *ctx, bool six)
 	f.denied = v.mode == MODE_ENFORCE;
 	by_current(&f, 0);
 	if (keep_flow(&key, &f) != SEEN && v.policy)
-		alert_of_flow(&key, &f, bpf_get_current_task_btf());
+		alert_of_flow(&key, &f, current_task());
 	return !f.denied; /* EPERM */
 }
 

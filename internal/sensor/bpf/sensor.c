@@ -16,6 +16,10 @@ char LICENSE[] SEC("license") = "Dual MIT/GPL";
 
 /* Set by the loader. */
 volatile const u64 seed[2] = {};
+/* Whether what a hook hands over, and the current task, are addresses that must be read by
+ * a helper: before Linux 5.12, and in programs of raw tracepoints. There is no storage of
+ * tasks then, either. */
+volatile const u32 plain = 0;
 volatile const u32 quota[ROOMS] = {1024, 1024, 1024, 1024, 1024, 1024, 1024};
 volatile const u32 host_mounts = 0; /* inode of the host's mount namespace */
 volatile const u64 host_root_inode = 0;
@@ -79,6 +83,10 @@ enum counter *described_counter __attribute__((unused));
 enum mode *described_mode __attribute__((unused));
 
 static const struct group new_group = {};
+static const struct thread new_thread = {};
+
+/* A field of an object that a hook hands over. */
+#define OF(object, field) (plain ? BPF_CORE_READ(object, field) : (object)->field)
 
 static __always_inline void count(u32 counter)
 {
@@ -129,7 +137,10 @@ static __always_inline enum kept keep(void *map, struct key *key, void *value, u
 		count(COUNT_GROUPLESS_LOST);
 		return LOST;
 	}
-	if (__sync_fetch_and_add(&g->used[room], 1) < quota[room]) {
+	/* Before Linux 5.12 no addition tells what was there before. So as many processors as
+	 * pass here at once may go beyond the quota; what is counted as lost is exact. */
+	if (g->used[room] < quota[room]) {
+		__sync_fetch_and_add(&g->used[room], 1);
 		err = bpf_map_update_elem(map, key, value, BPF_NOEXIST);
 		if (!err) {
 			if (bpf_ringbuf_output(&hints, key, sizeof(*key), 0))
@@ -139,8 +150,6 @@ static __always_inline enum kept keep(void *map, struct key *key, void *value, u
 		__sync_fetch_and_add(&g->used[room], -1);
 		if (err == -17) /* EEXIST: another processor was first */
 			return SEEN;
-	} else {
-		__sync_fetch_and_add(&g->used[room], -1);
 	}
 	__sync_fetch_and_add(&g->lost[key->kind & (KIND_SLOTS - 1)], 1);
 	return LOST;
@@ -334,6 +343,7 @@ int BPF_PROG(on_exit, struct task_struct *task)
 {
 	u32 tgid = BPF_CORE_READ(task, tgid);
 
+	forget_thread(task);
 	if (BPF_CORE_READ(task, signal, live.counter) == 0)
 		bpf_map_delete_elem(&processes, &tgid);
 	return 0;
