@@ -130,6 +130,25 @@ ConfigMap/default/typed b.yaml:4:14
 ! a.yaml:13:3: an item of a list has neither apiVersion nor kind
 ! b.yaml:5:14: ConfigMap: metadata.name is a*
 1 passed over`},
+		{"documents that are no objects", map[string]string{
+			"a.yaml": "- apiVersion: v1\n  kind: Pod\n  metadata: {name: in-list}\n",
+			"b.yaml": "- a\n- - b\n  - {apiVersion: v1, kind: Pod, metadata: {name: deeper}}\n",
+			"c.json": `[{"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "json"}}]`,
+			"d.yaml": svc("d") + "---\nhello\n---\n- a\n---\n# nothing\n",
+			"e.yaml": "--- |\n  apiVersion: v1\n  kind: Pod\n",
+			"f.yaml": "- apiVersion: v1\n- kind\n---\nhello\n",
+			"g.yaml": "apiVersion: v1\nkind: List\nitems: {a: b}\n---\napiVersion: v1\nkind: List\n---\napiVersion: v1\nkind: List\nitems: [[{apiVersion: v1, kind: Pod, metadata: {name: nested}}]]\n",
+		}, nil, Options{}, `
+Service/default/d d.yaml:4:3
+! a.yaml:1:3: the object is in a list, which is no document of Kubernetes (`+strayHint+`)
+! b.yaml:3:5: the object is in a list, which is no document of Kubernetes (`+strayHint+`)
+! c.json:1:2: the object is in a list, which is no document of Kubernetes (`+strayHint+`)
+! d.yaml:8:1: the document is a string, not an object (`+strayHint+`)
+! d.yaml:10:1: the document is a list, not an object (`+strayHint+`)
+! e.yaml:1:5: the object is in a string, which is no document of Kubernetes (`+strayHint+`)
+! g.yaml:3:1: List: items is a map, not a list
+! g.yaml:10:9: an item of a list has neither apiVersion nor kind
+3 passed over`},
 		{"one key twice stays twice", map[string]string{"a.yaml": svc("a"), "b.yaml": svc("a")}, nil, Options{}, `
 Service/default/a a.yaml:4:3
 Service/default/a b.yaml:4:3`},

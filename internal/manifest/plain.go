@@ -117,7 +117,8 @@ func (l *loader) documents(r *result, f *tree.File, origin *model.Origin, explic
 		r.fail(model.Place{File: f.Name}, encodingHint(f.Text), "is a binary file, not YAML or JSON")
 		return
 	}
-	index := -1
+	index, before := -1, len(r.objects)
+	var strays []stray
 	for doc := range tree.Parse(f) {
 		if l.ctx.Err() != nil {
 			return
@@ -127,10 +128,58 @@ func (l *loader) documents(r *result, f *tree.File, origin *model.Origin, explic
 		switch {
 		case doc.Err != nil:
 			l.malformed(r, doc, source, explicit)
-		case doc.Root != nil:
+		case doc.Root == nil:
+		case doc.Root.Is(tree.Map), doc.Root.Is(tree.Null):
 			l.object(r, doc.Root, doc, source, 0)
+		default:
+			strays = append(strays, stray{doc.Root, source})
 		}
 	}
+	for _, s := range strays {
+		l.stray(r, s, origin != nil || len(r.objects) > before)
+	}
+}
+
+// stray is a document that is no map, such as a list or a text.
+type stray struct {
+	root   *tree.Node
+	source *model.Source
+}
+
+const strayHint = "kubectl and Helm refuse it: give each object a document of its own, after ---, or write them below items of a List"
+
+// stray notes a document that no client would take, and that was meant for one: it
+// holds an object, or stands among objects. Other such files are not for Kubernetes.
+func (l *loader) stray(r *result, s stray, among bool) {
+	r.counts.Documents++
+	at, why := heldObject(s.root), nearMiss(s.root, s.source.File.Name, false)
+	switch {
+	case why != "":
+		r.fail(s.source.Place(s.root), "", "%s", why)
+	case at == nil && !among:
+		r.counts.PassedOver++
+	case at == nil:
+		r.fail(s.source.Place(s.root), strayHint, "the document is %s, not an object", s.root.Kind().Noun())
+	default:
+		r.fail(s.source.Place(at), strayHint, "the object is in %s, which is no document of Kubernetes", s.root.Kind().Noun())
+	}
+}
+
+// heldObject returns the first object in lists, or the text that holds one, or nil.
+func heldObject(n *tree.Node) *tree.Node {
+	switch {
+	case n.Is(tree.Map) && n.Get("apiVersion").Str() != "" && n.Get("kind").Str() != "",
+		n.Is(tree.String) && strings.Contains(n.Str(), "apiVersion") && strings.Contains(n.Str(), "kind"):
+		return n
+	case !n.Is(tree.List):
+		return nil
+	}
+	for i := range n.Children() {
+		if held := heldObject(n.At(i)); held != nil {
+			return held
+		}
+	}
+	return nil
 }
 
 // encodingHint recognises UTF-16 by its byte order mark.
@@ -177,7 +226,13 @@ func (l *loader) object(r *result, root *tree.Node, doc tree.Document, source *m
 		return
 	}
 	r.counts.Documents++
-	switch {
+	switch items := root.Get("items"); {
+	case apiVersion == "v1" && kind == "List" && (items == nil || items.Is(tree.Null)): // an empty one
+		r.counts.PassedOver++
+		return
+	case apiVersion == "v1" && kind == "List" && !items.Is(tree.List):
+		r.fail(source.Place(items), "", "List: items is %s, not a list", items.Kind().Noun())
+		return
 	case model.IsDeclaration(root):
 		l.declaration(r, root, source)
 		return
