@@ -34,6 +34,7 @@ type Facts struct {
 	consumers      func() map[used][]consumer
 	claimTemplates func() map[objectName]bool // their claims without the number of the replica
 	created        func() map[secrets.Name][]*model.Object
+	mentions       func() *secrets.Mentions
 	namedAnywhere  func() map[used]bool // without their namespaces
 	runs           func() runCounts
 	access         func() *access.Analysis
@@ -66,6 +67,7 @@ func NewFacts(s *model.Snapshot, declared func(*model.Object) *tree.Node) *Facts
 	f.consumers = sync.OnceValue(f.indexConsumers)
 	f.claimTemplates = sync.OnceValue(f.indexClaimTemplates)
 	f.created = sync.OnceValue(func() map[secrets.Name][]*model.Object { return secrets.MadeIn(s) })
+	f.mentions = sync.OnceValue(func() *secrets.Mentions { return secrets.MentionsIn(s) })
 	f.namedAnywhere = sync.OnceValue(f.indexNames)
 	f.runs = sync.OnceValue(f.countRuns)
 	f.access = sync.OnceValue(func() *access.Analysis { return access.New(s) })
@@ -203,6 +205,7 @@ var factTable = map[string]fact{
 	"attackChoke":    {pod: (*Facts).podChoke},
 	"takeover":       {kinds: forKinds((*Facts).accountTakeover, model.ServiceAccountKind)},
 	"readers":        {kinds: forKinds((*Facts).secretReaders, model.SecretKind)},
+	"used":           {kinds: forKinds((*Facts).secretUsed, model.SecretKind)},
 	"idle":           {kinds: forKinds((*Facts).policyIdle, policyKinds...)},
 	"ties":           {kinds: forKinds((*Facts).policyTies, policyKinds...)},
 	"consumers":      {kinds: forKinds((*Facts).objectConsumers, model.ServiceAccountKind, model.PersistentVolumeClaimKind, model.SecretKind, model.ConfigMapKind)},

@@ -2,6 +2,7 @@ package check
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -34,6 +35,51 @@ func (f *Facts) secretReaders(o *model.Object) tree.Node {
 		reason = answer.doubts[0]
 	}
 	return f.listOr(items, reason, "", slices.Concat(roleKinds, bindingKinds)...)
+}
+
+// secretUsed tells whether anything consumes a Secret. It is unknown where nothing is
+// known to, and something may do so by its name, by a convention or by the API.
+func (f *Facts) secretUsed(o *model.Object) tree.Node {
+	consumers := f.objectConsumers(o)
+	switch {
+	case consumers.Is(tree.Unknown):
+		return consumers
+	case consumers.Len() > 0:
+		return sealed(tree.Of(true))
+	}
+	if why := f.mentions().InUse(o); why != "" {
+		return unknown(why)
+	}
+	if why := f.readByAPI(o); why != "" {
+		return unknown(why)
+	}
+	if gap := f.snapshot.Gap(o.Key.Namespace, slices.Concat(roleKinds, bindingKinds)...); gap != nil {
+		return unknown(gap.Reason)
+	}
+	return sealed(tree.Of(false))
+}
+
+// readByAPI says who may well read a Secret by the API: subjects that are allowed this
+// one by its name, and workloads of its namespace whose account may.
+func (f *Facts) readByAPI(o *model.Object) string {
+	answer := f.readers().of(secrets.Name{Namespace: o.Key.Namespace, Name: o.Key.Name})
+	for i := range answer.readers {
+		r := &answer.readers[i]
+		if r.System {
+			continue
+		}
+		if r.ByName {
+			return r.Subject + " may read it by its name, and may well use it by the API"
+		}
+		account, ok := strings.CutPrefix(r.Subject, "sa:"+o.Key.Namespace+"/")
+		if !ok {
+			continue
+		}
+		for _, c := range f.consumers()[used{model.ServiceAccountKind, o.Key.Namespace, account}] {
+			return fmt.Sprintf("%s may read it by the API, as service account %s", c.object.Key, account)
+		}
+	}
+	return answer.beyond
 }
 
 // consumedBy reports whether a workload that consumes a Secret runs as a subject.

@@ -262,6 +262,15 @@ var factCases = []factCase{
 		"[{kind:Deployment name:web namespace:shop how:mount account:default keys:[]} {kind:Deployment name:web namespace:shop how:env account:default keys:[k]}" +
 			" {kind:Deployment name:web namespace:shop how:envFrom account:default keys:[]} {kind:Deployment name:web namespace:shop how:imagePull account:default keys:[]}" +
 			" {kind:Ingress name:in namespace:shop how:tls account: keys:[]} {kind:ServiceAccount name:a namespace:shop how:imagePull account:a keys:[]}]", ""},
+	{"used by nothing", "used", object("v1", "Secret", "s", ""), "?", "false"},
+	{"used by a pod", "used", object("v1", "Secret", "s", "") + workload("Deployment", "web", "imagePullSecrets: [{name: s}]"), "true", ""},
+	{"used by name", "used", object("v1", "Secret", "s", "") + workload("Deployment", "web", "initContainers: [{name: i, image: a, args: [--tls-secret=s]}]"), "?", ""},
+	{"used by the API", "used", object("v1", "Secret", "s", "") + workload("Deployment", "web", "serviceAccountName: web") +
+		object(rbac, "Role", "r", secretRules) + binding("RoleBinding", "rb", "Role", "r", accountWeb), "?", ""},
+	{"used by the API of another namespace", "used", object("v1", "Secret", "s", "") + workload("Deployment", "web") +
+		object(rbac, "ClusterRole", "r", secretRules) + binding("ClusterRoleBinding", "rb", "ClusterRole", "r", "{kind: ServiceAccount, name: far, namespace: far}"), "?", "false"},
+	{"used by one whom a rule names it to", "used", object("v1", "Secret", "s", "") +
+		object(rbac, "Role", "r", `rules: [{apiGroups: [""], resources: [secrets], resourceNames: [s], verbs: [get]}]`) + binding("RoleBinding", "rb", "Role", "r", "{kind: User, name: jo}"), "?", ""},
 	{"consumers of keys", "consumers", object("v1", "Secret", "s", "") +
 		workload("Deployment", "web", "volumes: [{name: v, secret: {secretName: s, items: [{key: a, path: a}]}}, {name: w, secret: {secretName: s}}]",
 			"initContainers: [{name: i, image: a, env: [{name: A, valueFrom: {secretKeyRef: {name: s, key: k}}}, {name: B, valueFrom: {secretKeyRef: {name: s, key: l}}}]}]"),

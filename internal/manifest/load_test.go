@@ -140,12 +140,12 @@ ConfigMap/default/typed b.yaml:4:14
 			"g.yaml": "apiVersion: v1\nkind: List\nitems: {a: b}\n---\napiVersion: v1\nkind: List\n---\napiVersion: v1\nkind: List\nitems: [[{apiVersion: v1, kind: Pod, metadata: {name: nested}}]]\n",
 		}, nil, Options{}, `
 Service/default/d d.yaml:4:3
-! a.yaml:1:3: the object is in a list, which is no document of Kubernetes (`+strayHint+`)
-! b.yaml:3:5: the object is in a list, which is no document of Kubernetes (`+strayHint+`)
-! c.json:1:2: the object is in a list, which is no document of Kubernetes (`+strayHint+`)
-! d.yaml:8:1: the document is a string, not an object (`+strayHint+`)
-! d.yaml:10:1: the document is a list, not an object (`+strayHint+`)
-! e.yaml:1:5: the object is in a string, which is no document of Kubernetes (`+strayHint+`)
+! a.yaml:1:3: the object is in a list, which is no document of Kubernetes (` + strayHint + `)
+! b.yaml:3:5: the object is in a list, which is no document of Kubernetes (` + strayHint + `)
+! c.json:1:2: the object is in a list, which is no document of Kubernetes (` + strayHint + `)
+! d.yaml:8:1: the document is a string, not an object (` + strayHint + `)
+! d.yaml:10:1: the document is a list, not an object (` + strayHint + `)
+! e.yaml:1:5: the object is in a string, which is no document of Kubernetes (` + strayHint + `)
 ! g.yaml:3:1: List: items is a map, not a list
 ! g.yaml:10:9: an item of a list has neither apiVersion nor kind
 3 passed over`},

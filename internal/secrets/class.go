@@ -66,9 +66,13 @@ func (u *Uses) byClass() map[className][]string {
 
 // Of returns the uses in an object. Where the Secret of a class depends on its claims,
 // there is one for each namespace that has such a claim; one without a namespace
-// stands for those of claims that were not read.
+// stands for those of claims that were not read. The Secrets of a Gateway of Istio
+// are in the namespaces of its proxies, when these were read.
 func (u *Uses) Of(o *model.Object) []Use {
 	found := Consumed(o)
+	if o.Key.GroupKind == istioGatewayKind && len(found) > 0 {
+		return u.ofProxies(o, found)
+	}
 	if o.Key.GroupKind != model.StorageClassKind && o.Key.GroupKind != model.VolumeSnapshotClassKind {
 		return found
 	}
@@ -86,6 +90,38 @@ func (u *Uses) Of(o *model.Object) []Use {
 		all = append(all, u.ofClaims(o, use)...)
 		if u.s.Gap("", read) != nil {
 			all = append(all, use)
+		}
+	}
+	return all
+}
+
+// ofProxies places the Secrets of a Gateway of Istio in the namespaces of the pods
+// that it selects, with the authorities that stand beside them (NAME-cacert).
+func (u *Uses) ofProxies(o *model.Object, found []Use) []Use {
+	labels := o.Root.Dig("spec", "selector")
+	if labels.Len() == 0 {
+		return found
+	}
+	selector := model.MatchLabels(labels)
+	var namespaces []string
+	for of, pod := range u.s.PodTemplates() {
+		if !slices.Contains(namespaces, of.Key.Namespace) && selector.Matches(pod.Metadata.Get("labels")) {
+			namespaces = append(namespaces, of.Key.Namespace)
+		}
+	}
+	if len(namespaces) == 0 {
+		return found
+	}
+	slices.Sort(namespaces)
+	var all []Use
+	for _, use := range found {
+		for _, use.Namespace = range namespaces {
+			all = append(all, use)
+			beside := use
+			beside.Name.Name += "-cacert"
+			if u.s.Get(model.Key{Cluster: o.Key.Cluster, Namespace: beside.Namespace, GroupKind: model.SecretKind, Name: beside.Name.Name}) != nil {
+				all = append(all, beside)
+			}
 		}
 	}
 	return all

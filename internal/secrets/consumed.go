@@ -24,7 +24,14 @@ var sources = map[model.GroupKind]source{
 	model.PersistentVolumeKind:    {volumeUses, true},
 	model.StorageClassKind:        {classUses, true},
 	model.VolumeSnapshotClassKind: {classUses, true},
+	istioGatewayKind:              {istioUses, true},
+	destinationRuleKind:           {istioUses, true},
 }
+
+var (
+	istioGatewayKind    = model.GroupKind{Group: "networking.istio.io", Kind: "Gateway"}
+	destinationRuleKind = model.GroupKind{Group: "networking.istio.io", Kind: "DestinationRule"}
+)
 
 // Consumed returns the places of an object that name Secrets in order to consume
 // them, in the order of fields. An object that another one made names what that
@@ -182,18 +189,23 @@ func certificates(o *model.Object) []Use {
 	return found
 }
 
-// ingressSecrets are the annotations by which controllers take Secrets of an Ingress:
-// those of passwords, of clients' authorities and of what is shown to backends. The
-// Secret is NAME or NAMESPACE/NAME.
-var ingressSecrets = []string{
-	"nginx.ingress.kubernetes.io/auth-secret", "nginx.ingress.kubernetes.io/auth-tls-secret", "nginx.ingress.kubernetes.io/proxy-ssl-secret",
-	"nginx.org/basic-auth-secret", "nginx.com/jwt-key",
+// ingressSecret reports whether a controller takes the Secret that an annotation of an
+// Ingress names: passwords, clients' authorities, and what is shown to backends.
+// That of ingress-nginx, NGINX, HAProxy and Traefik end alike.
+func ingressSecret(annotation string) bool {
+	_, setting, _ := strings.Cut(annotation, "/")
+	return strings.HasSuffix(setting, "-secret") || annotation == "nginx.com/jwt-key"
 }
 
 func ingressUses(o *model.Object) []Use {
 	found := certificates(o)
-	for _, annotation := range ingressSecrets {
-		namespace, name, ok := strings.Cut(o.Annotation(annotation), "/")
+	annotations := o.Root.Dig("metadata", "annotations").Children()
+	for i := range annotations {
+		annotation := annotations[i].Key()
+		if !ingressSecret(annotation) {
+			continue
+		}
+		namespace, name, ok := strings.Cut(annotations[i].Str(), "/") // NAME or NAMESPACE/NAME
 		if !ok {
 			namespace, name = o.Key.Namespace, namespace
 		}
@@ -210,6 +222,40 @@ func gatewayUses(o *model.Object) []Use {
 	if n := o.Root.Follow(at); n.Get("name").Str() != "" && cmp.Or(n.Get("kind").Str(), "Secret") == "Secret" && n.Get("group").Str() == "" {
 		found = append(found, Use{Name: Name{namespaceOr(n, o), n.Get("name").Str()}, How: TLS, Path: at.Join(tree.Step{Key: "name"})})
 	}
+	return found
+}
+
+// istioUses returns the Secrets that proxies serve or show by the name in
+// credentialName. They are in the namespace of these proxies, which the object does
+// not say: [Uses.Of] does.
+func istioUses(o *model.Object) []Use {
+	var found []Use
+	var walk func(n *tree.Node, path tree.Path)
+	add := func(n *tree.Node, path tree.Path) {
+		name, _ := strings.CutPrefix(n.Str(), "kubernetes://")
+		if name != "" && !strings.Contains(name, "/") {
+			found = append(found, Use{Name: Name{"", name}, How: TLS, Path: path})
+		}
+	}
+	walk = func(n *tree.Node, path tree.Path) {
+		for i := range n.Children() {
+			kid := &n.Children()[i]
+			step := tree.Step{Key: kid.Key()}
+			if n.Is(tree.List) {
+				step = tree.Step{Index: i}
+			}
+			at := path.Join(step)
+			switch {
+			case kid.Key() == "credentialName":
+				add(kid, at)
+			case kid.Key() == "credentialNames":
+				each(o.Root, at, func(path tree.Path, n *tree.Node) { add(n, path) })
+			default:
+				walk(kid, at)
+			}
+		}
+	}
+	walk(o.Root.Get("spec"), tree.Keys("spec"))
 	return found
 }
 
@@ -266,6 +312,9 @@ func customUses(o *model.Object) []Use {
 		w.pods[o.Pods()[i].Spec] = true
 	}
 	w.walk(o.Root.Get("spec"), tree.Keys("spec"))
+	if o.Key.GroupKind == alertmanagerKind && o.Root.Dig("spec", "configSecret").Str() == "" { // the operator's default
+		w.found = append(w.found, Use{Name: Name{o.Key.Namespace, "alertmanager-" + o.Key.Name}, How: Custom, Optional: true, Path: tree.Keys("metadata", "name")})
+	}
 	created := map[Name]bool{}
 	for _, name := range Created(o) {
 		created[name] = true
@@ -274,6 +323,12 @@ func customUses(o *model.Object) []Use {
 		return created[u.Name] || o.Key.Group == "cert-manager.io" && slices.Equal(u.Path, accountKey)
 	})
 }
+
+var alertmanagerKind = model.GroupKind{Group: "monitoring.coreos.com", Kind: "Alertmanager"}
+
+// named are the groups whose fields that end with "secret" or "secrets" hold names,
+// never values: those of the Prometheus operator, and of Traefik.
+var named = map[string]bool{"monitoring.coreos.com": true, "traefik.io": true, "traefik.containo.us": true}
 
 type customWalker struct {
 	o     *model.Object
@@ -285,6 +340,14 @@ type customWalker struct {
 func (w *customWalker) add(namespace string, name *tree.Node, path tree.Path, keys ...string) {
 	if name.Str() != "" {
 		w.found = append(w.found, Use{Name: Name{namespace, name.Str()}, How: w.how, Keys: keys, Path: path.Join(tree.Step{Key: name.Key()})})
+	}
+}
+
+func (w *customWalker) addAll(namespace string, names *tree.Node, path tree.Path) {
+	for i := range names.Children() {
+		if name := names.At(i).Str(); name != "" {
+			w.found = append(w.found, Use{Name: Name{namespace, name}, How: w.how, Path: path.Join(tree.Step{Index: i})})
+		}
 	}
 }
 
@@ -304,8 +367,10 @@ func (w *customWalker) walk(n *tree.Node, path tree.Path) {
 	for i := range n.Children() {
 		kid := &n.Children()[i]
 		switch {
-		case kid.Is(tree.String) && (hasSuffixFold(kid.Key(), "secretName") || hasSuffixFold(kid.Key(), "secretRef")):
+		case kid.Is(tree.String) && (hasSuffixFold(kid.Key(), "secretName") || hasSuffixFold(kid.Key(), "secretRef") || named[w.o.Key.Group] && hasSuffixFold(kid.Key(), "secret")):
 			w.add(namespace, kid, path)
+		case kid.Is(tree.List) && (hasSuffixFold(kid.Key(), "secretNames") || named[w.o.Key.Group] && hasSuffixFold(kid.Key(), "secrets")) && kid.At(0).Is(tree.String):
+			w.addAll(namespace, kid, path.Join(tree.Step{Key: kid.Key()}))
 		case kid.Is(tree.Map) || kid.Is(tree.List):
 			step := tree.Step{Key: kid.Key()}
 			if n.Is(tree.List) {
