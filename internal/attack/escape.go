@@ -179,6 +179,10 @@ func (b *builder) hostPath(w *workload, c int32, m *use, o *model.Object, add fu
 			}
 			continue
 		}
+		sure := sure
+		if e.Needs != "" {
+			sure = max(sure, Likely)
+		}
 		// A read-only mount does not make what is mounted below it read-only.
 		writable := !m.readOnly || !m.recursive && path.Clean(at) == "/" && strings.HasPrefix(e.Path, "/proc")
 		switch {

@@ -23,7 +23,7 @@ func (b *builder) readNodeVolumes() {
 			continue
 		}
 		b.nodeVolumes.bindings = bindings
-		if givesNode(p) {
+		if givesNode(p) != Given {
 			b.nodeVolumes.taking = append(b.nodeVolumes.taking, p)
 		}
 		if set, ok := setOf(p.ClaimName); ok {
@@ -77,7 +77,7 @@ func (b *builder) fittingVolumes(volume int32, do func(*storage.Persistent)) {
 func (b *builder) claimEscapes(ns int32, g *guards) {
 	for _, volume := range b.volumesIn[ns] {
 		p := b.nodeVolume(nil, volume)
-		if p != nil && givesNode(p) {
+		if p != nil && givesNode(p) != Given {
 			b.takesVolume(ns, p, ClaimEscape, g.admitsClaim(ns, b.Graph.volumes[volume].name, p))
 		}
 	}
@@ -104,14 +104,26 @@ func (b *builder) takesVolume(ns int32, p *storage.Persistent, kind EdgeKind, c 
 	if c == Given {
 		return
 	}
+	c = max(c, givesNode(p))
 	for _, node := range b.nodesOfVolume(p) {
 		b.because(b.at(RunPods, ns), node, kind, c, p.Object, p.NodePath())
 	}
 }
 
-// givesNode reports whether who writes to a volume as root has its node.
-func givesNode(p *storage.Persistent) bool {
-	return slices.ContainsFunc(storage.HostPath(p.NodePath().Str()), func(e storage.Exposure) bool { return e.WriteTakes && !e.Device })
+// givesNode says how certain it is that who writes to a volume as root has its node.
+// Given says that it does not.
+func givesNode(p *storage.Persistent) Certainty {
+	c := Given
+	for _, e := range storage.HostPath(p.NodePath().Str()) {
+		switch {
+		case !e.WriteTakes || e.Device:
+		case e.Needs == "":
+			return Certain
+		default:
+			c = Likely
+		}
+	}
+	return c
 }
 
 // givesGroups reports whether a user other than root may have the node by a volume,

@@ -129,6 +129,7 @@ type exposureJSON struct {
 	Write      string `json:"write,omitempty"`
 	ReadTakes  bool   `json:"readTakesNode"`
 	WriteTakes bool   `json:"writeTakesNode"`
+	Needs      string `json:"needs,omitempty"`
 	Socket     bool   `json:"socket,omitempty"`
 	Device     bool   `json:"device,omitempty"` // which privileged containers alone open
 }
@@ -243,7 +244,7 @@ func asVolume(v *listedVolume) volumeJSON {
 		j.Class, j.Provision = v.Class.Object.Key.Name, v.Class.Provisioner
 	}
 	for _, e := range v.Exposures {
-		j.Exposures = append(j.Exposures, exposureJSON{e.Path, e.Read, e.Write, e.ReadTakes, e.WriteTakes, e.Socket, e.Device})
+		j.Exposures = append(j.Exposures, exposureJSON{e.Path, e.Read, e.Write, e.ReadTakes, e.WriteTakes, e.Needs, e.Socket, e.Device})
 	}
 	if v.Data != nil {
 		j.Data = v.Data.Name

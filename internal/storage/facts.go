@@ -138,8 +138,8 @@ func (b *builder) judgeData(v *Volume) {
 // Gain is what a workload has of a path of the node.
 type Gain struct {
 	Text      string // such as "reads /etc/kubernetes of the node: ..."; "" when that is nothing known
-	TakesNode bool
-	Writes    bool // by writing, or by connecting to a socket
+	TakesNode bool   // it may give the node; the text says what else that needs
+	Writes    bool   // by writing, or by connecting to a socket
 }
 
 // Gain returns the most that the containers of a user have of a path of the node
@@ -179,17 +179,21 @@ func (m *Mount) exposures(v *Volume) []Exposure {
 // gain says what a mount gives, and ranks it.
 func (e Exposure) gain(m *Mount) (g Gain, rank int) {
 	writes := !m.ReadOnly || e.Device && m.Privileged
+	needs, takes := "", 5
+	if e.Needs != "" {
+		needs, takes = "; to have the node, "+e.Needs, 4
+	}
 	switch {
 	case e.Device && m.Device: // whose disk it is, is not known
 		return Gain{"opens " + e.Path + " of the node as a raw device: all that is on it", false, writes}, 3
 	case e.Device && !m.Privileged:
 		return Gain{}, 0
 	case e.Socket && e.WriteTakes:
-		return Gain{"reaches " + e.Path + " of the node: " + e.Write, true, true}, 4
+		return Gain{"reaches " + e.Path + " of the node: " + e.Write + needs, true, true}, takes
 	case writes && e.WriteTakes:
-		return Gain{"writes to " + e.Path + " of the node: " + e.Write, true, true}, 4
+		return Gain{"writes to " + e.Path + " of the node: " + e.Write + needs, true, true}, takes
 	case e.ReadTakes:
-		return Gain{"reads " + e.Path + " of the node: " + e.Read, true, false}, 4
+		return Gain{"reads " + e.Path + " of the node: " + e.Read + needs, true, false}, takes
 	case writes && e.Write != "":
 		return Gain{"writes to " + e.Path + " of the node: " + e.Write, false, true}, 3
 	case e.Read != "":

@@ -18,6 +18,9 @@ type Exposure struct {
 	// ReadTakes and WriteTakes say that it gives the node: to be root on it, or the
 	// credentials of its kubelet, its runtime or the control plane.
 	ReadTakes, WriteTakes bool
+	// Needs says what has to happen on the node before it is had that way, as a
+	// clause; "" when nothing has to.
+	Needs string
 	// Socket is a place of which a read-only mount can be written to all the same:
 	// to connect is not to change the file system.
 	Socket bool
@@ -39,6 +42,7 @@ const (
 	tokens    = "the service account tokens and mounted Secrets of every pod of the node"
 	processes = "root's programs, which it replaces"
 	schedule  = "a job that root runs"
+	login     = "root has to log in"
 	layers    = "the files of every container of the node, which it changes"
 )
 
@@ -53,7 +57,11 @@ var places = []place{
 	reads("/etc", "the node's configuration and password hashes").writes("accounts, services and jobs of the node, so root on it", true).
 		inside("configuration of the node", "configuration that root's programs obey"),
 	reads("/etc/passwd", "").writes("accounts of the node, root's included", true), reads("/etc/sudoers", "").writes("who may become root", true),
-	reads("/etc/sudoers.d", "").writes("who may become root", true), reads("/etc/profile.d", "").writes("what root's shells run", true),
+	reads("/etc/sudoers.d", "").writes("who may become root", true), reads("/etc/profile", "").writes("what root's shells run", true).needs(login), reads("/etc/profile.d", "").writes("what root's shells run", true).needs(login),
+	reads("/etc/bash.bashrc", "").writes("what root's shells run", true).needs(login),
+	reads("/etc/pam.d", "").writes("modules that root's programs load for each login and each job of cron", true),
+	reads("/etc/rancher", "the admin kubeconfig of k3s and RKE2 servers, and the tokens by which nodes join").takes().writes("how the node's Kubernetes is started", true),
+	reads("/etc/udev", "").writes("programs that root runs at a device's event", true), reads("/etc/udev/rules.d", "").writes("programs that root runs at a device's event", true),
 	{Exposure: Exposure{Path: "/etc/cni", Read: "the network plugin's configuration and often its kubeconfig", Write: "the program that root runs for each pod", WriteTakes: true}},
 	{Exposure: Exposure{Path: "/etc/kubernetes", Read: "the kubelet's and the control plane's credentials", Write: "static pods and credentials of the control plane", ReadTakes: true, WriteTakes: true}},
 	{Exposure: Exposure{Path: "/etc/kubernetes/manifests", Read: "how the control plane is started", Write: "a static pod, privileged, that no admission refuses", WriteTakes: true}},
@@ -64,8 +72,10 @@ var places = []place{
 	reads("/etc/cron.hourly", "").writes(schedule, true), reads("/etc/cron.weekly", "").writes(schedule, true),
 	reads("/etc/cron.monthly", "").writes(schedule, true), reads("/etc/crontab", "").writes(schedule, true),
 	reads("/etc/systemd", "").writes("a service that root runs", true), reads("/etc/ld.so.preload", "").writes("code in every program of the node", true),
-	reads("/home", "SSH keys and cloud credentials of the node's users").writes("SSH keys by which to log in to the node", false),
-	reads("/root", "SSH keys and cloud credentials of root").takes().writes("SSH keys by which to log in as root", true),
+	reads("/home", "SSH keys and cloud credentials of the node's users").writes("SSH keys by which to log in to the node, and what the shells of its users run", true).
+		needs("one who may become root has to log in, or to be let in by SSH"),
+	reads("/root", "SSH keys and credentials of root").takes().writes("SSH keys by which to log in as root, and what root's shells run", true).
+		needs("root has to keep such keys there, to log in, or to be let in by SSH"),
 	reads("/lib", "").writes(processes, true), reads("/lib32", "").writes(processes, true), reads("/lib64", "").writes(processes, true),
 	reads("/lib/modules", "").writes("a kernel module that the node loads", true),
 	reads("/bin", "").writes(processes, true), reads("/sbin", "").writes(processes, true), reads("/usr", "").writes(processes, true).inside("", "files that the node's programs use"),
@@ -117,6 +127,11 @@ func (p place) takes() place {
 
 func (p place) writes(gain string, takes bool) place {
 	p.Write, p.WriteTakes = gain, takes
+	return p
+}
+
+func (p place) needs(what string) place {
+	p.Needs = what
 	return p
 }
 
@@ -205,10 +220,13 @@ func isDisk(at string) bool {
 func (e Exposure) rank() int {
 	rank := 0
 	if e.WriteTakes {
-		rank++
+		rank += 2
 	}
 	if e.ReadTakes {
-		rank += 2
+		rank += 4
+	}
+	if e.Needs != "" {
+		rank--
 	}
 	return rank
 }

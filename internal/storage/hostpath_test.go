@@ -60,6 +60,21 @@ func TestCatalogueIsWhole(t *testing.T) {
 	}
 }
 
+// What somebody has to do first is said, and what gives the node without comes first.
+func TestWhatTheNodeNeeds(t *testing.T) {
+	for _, c := range []struct{ at, mount, want string }{
+		{"/home", "", "has to log in"}, {"/root", "readOnly: true", "root has to keep such keys there"}, {"/etc/profile.d", "", "root has to log in"},
+		{"/etc/pam.d", "", ""}, {"/etc", "", ""}, {"/home", "readOnly: true", ""},
+	} {
+		mount := "{name: v, mountPath: /m, " + c.mount + "}"
+		v := view(t, false, pod("w", "one", mount, "{name: v, hostPath: {path: "+c.at+"}}")).Volumes[0]
+		text := v.Users[0].Gain(v.NodePath).Text
+		if text == "" || strings.Contains(text, "to have the node") != (c.want != "") || !strings.Contains(text, c.want) {
+			t.Errorf("%s %s: %q, want %q", c.at, c.mount, text, c.want)
+		}
+	}
+}
+
 const privileged = " by a privileged container"
 
 // A read-only mount of a socket is as good as a writable one.
@@ -86,6 +101,16 @@ func TestGainOfMounts(t *testing.T) {
 		{"/dev/sda", privileged, "writes to /dev/sda", true, true},
 		{"/dev/fuse", "", "", false, false},
 		{"/", "subPath: dev", "writes to /dev/pts", false, true},
+		{"/root", "readOnly: true", "reads /root", true, false},
+		{"/home", "readOnly: true", "reads /home", false, false},
+		{"/home", "", "writes to /home", true, true},
+		{"/home", "subPath: jo/.ssh", "writes to /home", true, true},
+		{"/etc/profile.d", "", "writes to /etc/profile.d", true, true},
+		{"/etc/profile.d", "readOnly: true", "", false, false},
+		{"/etc/rancher/k3s", "readOnly: true", "reads /etc/rancher", true, false},
+		{"/etc/pam.d", "", "writes to /etc/pam.d", true, true},
+		{"/etc/udev/rules.d", "", "writes to /etc/udev/rules.d", true, true},
+		{"/etc/udev/hwdb.d", "readOnly: true", "", false, false},
 	} {
 		var isPrivileged bool
 		c.mount, isPrivileged = strings.CutSuffix(c.mount, privileged)
