@@ -203,7 +203,7 @@ spec: {parentRefs: [{name: gw}], rules: [{backendRefs: [{name: web, port: 80}]}]
 		[]string{"docker.sock => other.sock", "runAsUser: 0 => runAsUser: 1", "name: host, mountPath => name: other, mountPath"}},
 	{EscapeSocket, deploy("web", at("/run/containerd"), mounted), "container app of Deployment shop/web -> a node of Deployment shop/web, certain", []string{"/run/containerd => /run/other"}},
 	{EscapeHostWrite, deploy("web", at("/etc"), mounted), "container app of Deployment shop/web -> a node of Deployment shop/web, certain",
-		[]string{"path: /etc => path: /opt/data", "mountPath: /host => mountPath: /host, readOnly: true", "runAsUser: 0 => runAsUser: 1"}},
+		[]string{"path: /etc => path: /opt/data", "mountPath: /host => mountPath: /host, readOnly: true", "runAsUser: 0 => runAsUser: 1", "~path: /etc => path: /etc/profile.d", "~path: /etc => path: /home"}},
 	{EscapeHostWrite, deploy("web", at("/dev/sda"), strings.Replace(mounted, "0}", "0, privileged: true}", 1)), "container app of Deployment shop/web -> a node of Deployment shop/web, certain",
 		[]string{", privileged: true => , capabilities: {add: [MKNOD]}", "/dev/sda => /dev/null"}},
 	{EscapeHostRead, deploy("web", at("/dev"), strings.Replace(mounted, "0}", "0, privileged: true}", 1)), "container app of Deployment shop/web -> a node of Deployment shop/web, certain", []string{", privileged: true => "}},

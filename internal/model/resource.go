@@ -116,7 +116,7 @@ apisix.apache.org: ApisixRoute
 configuration.konghq.com: TCPIngress UDPIngress
 getambassador.io: Mapping TCPMapping
 k8s.nginx.org: TransportServer/ts VirtualServer/vs VirtualServerRoute/vsr
-networking.istio.io: VirtualService
+networking.istio.io: DestinationRule/dr Gateway/gw VirtualService
 projectcontour.io: HTTPProxy
 traefik.containo.us: IngressRoute IngressRouteTCP IngressRouteUDP
 traefik.io: IngressRoute IngressRouteTCP IngressRouteUDP
@@ -140,6 +140,7 @@ argoproj.io: Rollout/ro
 karpenter.sh: *NodePool
 keda.sh: ScaledJob/sj ScaledObject/so
 kyverno.io: *ClusterPolicy/cpol
+monitoring.coreos.com: Alertmanager
 serving.knative.dev: Configuration Service
 `)
 
