@@ -25,7 +25,7 @@ type Feed struct {
 // osvEcosystems are the ecosystems of OSV that installed packages can be of and
 // whose versions have a known order.
 var osvEcosystems = []string{
-	"AlmaLinux", "Alpine", "Debian", "Go", "Maven", "NuGet", "Packagist", "PyPI", "Red Hat", "Rocky Linux", "RubyGems", "SUSE", "Ubuntu", "Wolfi", "crates.io", "npm", "openSUSE",
+	"AlmaLinux", "Alpine", "Bitnami", "Debian", "Go", "Maven", "NuGet", "Packagist", "PyPI", "Red Hat", "Rocky Linux", "RubyGems", "SUSE", "Ubuntu", "Wolfi", "crates.io", "npm", "openSUSE",
 }
 
 var alpineBranches = []string{"v3.19", "v3.20", "v3.21", "v3.22", "v3.23"}

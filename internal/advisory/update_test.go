@@ -130,13 +130,17 @@ func TestTraps(t *testing.T) {
 		record("RUSTSEC-2", "crates.io", "unread-from", `{"introduced":"abc"},{"fixed":"2.0.0"}`, `,"versions":["1.0.0"]`),
 		record("RUSTSEC-3", "crates.io", "partly", `{"introduced":"0"},{"fixed":"1.0.0"}]},{"type":"SEMVER","events":[{"introduced":"x"}`, ""),
 		[2]string{"RUSTSEC-4.json", `{"id":"RUSTSEC-4","modified":"2026-01-01T00:00:00Z","affected":[{"package":{"ecosystem":"crates.io","name":"commits"},"ranges":[{"type":"GIT","repo":"https://git.example/a","events":[{"introduced":"0"}]}]}]}`}))
-	m.update(t, s, noon, "osv/crates.io", "osv/npm", "osv/Packagist", "osv/Maven", "osv/Go", "osv/PyPI", "debian", "alpine/v3.20/main")
+	m.Put("osv/Bitnami/all.zip", archive(t, record("BIT-1", "Bitnami", "nginx", `{"introduced":"0"},{"fixed":"1.25.3"}`, "")))
+	m.update(t, s, noon, "osv/Bitnami", "osv/crates.io", "osv/npm", "osv/Packagist", "osv/Maven", "osv/Go", "osv/PyPI", "debian", "alpine/v3.20/main")
 	debian, alpine := vuln.Release{ID: "debian", Version: "12"}, vuln.Release{ID: "alpine", Version: "3.20.1"}
 	for _, c := range []struct {
 		p       vuln.Package
 		release vuln.Release
 		want    string
 	}{
+		// What stands behind the version is the build of it.
+		{vuln.Package{Ecosystem: "Bitnami", Name: "nginx", Version: "1.25.3-0"}, debian, ""},
+		{vuln.Package{Ecosystem: "Bitnami", Name: "nginx", Version: "1.25.2-14"}, debian, "BIT-1 fixed 1.25.3"},
 		// A binary rebuild: +b1 is of the binary package, the fix is in the source's version.
 		{vuln.Package{Ecosystem: "Debian", Name: "libssl3", Version: "3.0.14-1~deb12u1+b1", Source: "openssl", SourceVersion: "3.0.14-1~deb12u1"}, debian, "CVE-2010-0928 will not fix"},
 		{vuln.Package{Ecosystem: "Debian", Name: "libssl3", Version: "3.0.14-1~deb12u1+b1", Source: "openssl"}, debian, "CVE-2010-0928 will not fix"},

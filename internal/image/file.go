@@ -16,21 +16,35 @@ type fileData interface {
 	pass(n int64) error      // over bytes that nobody looks at
 }
 
-var elfMagic = []byte("\x7fELF")
+var (
+	elfMagic = []byte("\x7fELF")
+	zipMagic = []byte("PK\x03\x04")
+)
+
+// isProgram reports whether what a file begins with is that of a program or a library in
+// ELF, and not of an object that is linked into others.
+func isProgram(head []byte) bool {
+	const kind, object = 16, 1
+	return len(head) >= kind+2 && bytes.HasPrefix(head, elfMagic) && head[kind]|head[kind+1] != object
+}
 
 // file looks at a regular file as it passes by: whether it is a program, and
 // whether an interest wants it. An error ends the layer.
 func (r *layerReader) file(a attributes, h *tarHeader) (attributes, error) {
+	head := r.data.begin(elfHeader)
 	if a.mode&0o111 != 0 {
-		switch head := r.data.begin(len(elfMagic)); {
-		case bytes.Equal(head, elfMagic):
+		switch {
+		case bytes.HasPrefix(head, elfMagic):
 			a.mode |= native
 		case bytes.HasPrefix(head, []byte("#!")):
 			a.mode |= script
 		}
 	}
 	i := r.interests.find(r.path)
-	if i < 0 && a.mode&native != 0 && h.Size >= elfHeader {
+	if i < 0 && bytes.HasPrefix(head, zipMagic) && !bytes.ContainsRune(r.path[bytes.LastIndexByte(r.path, '/')+1:], '.') {
+		i = r.interests.archive
+	}
+	if i < 0 && h.Size >= elfHeader && (a.mode&native != 0 || isProgram(head)) {
 		if r.secrets {
 			r.skip("compiled")
 		}

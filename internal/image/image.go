@@ -158,6 +158,7 @@ const (
 	Stated                Evidence = "" // the package's own metadata, or the package manager's
 	ByFileName            Evidence = "file name"
 	ByFileNameAndManifest Evidence = "file name and manifest"
+	ByBill                Evidence = "bill of materials in the image"
 )
 
 // Program is an executable file in the image, native or a script, or a symbolic

@@ -17,9 +17,12 @@ type Interest struct {
 	Directory string // the file is below it, at any depth: usr/lib/sysimage/rpm, without slashes at the ends
 	Name      string // base name
 	Suffix    string // of the base name, with its dot: .jar; letter case does not matter
-	// ELF stands for files with an executable bit that are ELF and have one of the
-	// sections named here. Of large ones not all is in memory, see [File].
+	Parent    string // base name of the directory that the file is in
+	// ELF stands for programs and libraries in ELF, executable or not, that have one of
+	// the sections named here. Of large ones not all is in memory, see [File].
 	ELF []string
+	// Archive stands besides for files without a suffix that begin as zip archives do.
+	Archive bool
 
 	// Most is the size in bytes above which a file is not read but becomes a
 	// problem. 0 means the limit of the pass.
@@ -65,11 +68,15 @@ type interests struct {
 	suffixes    map[string][]int // what follows the last dot, with it, in lower case
 	directories []int            // those with neither
 	elf         []int
+	archive     int // -1 for none
 }
 
 func newInterests(table []Interest) *interests {
-	in := &interests{table: table, names: map[string][]int{}, suffixes: map[string][]int{}}
+	in := &interests{table: table, names: map[string][]int{}, suffixes: map[string][]int{}, archive: -1}
 	for i, interest := range table {
+		if interest.Archive {
+			in.archive = i
+		}
 		switch {
 		case interest.ELF != nil:
 			in.elf = append(in.elf, i)
@@ -120,8 +127,15 @@ func (i *Interest) matches(path, base []byte) bool {
 	if d := i.Directory; d != "" && !(len(path) > len(d) && path[len(d)] == '/' && string(path[:len(d)]) == d) {
 		return false
 	}
+	if i.Parent != "" && !i.isIn(path[:max(0, len(path)-len(base)-1)]) {
+		return false
+	}
 	if i.Name != "" && i.Name != string(base) {
 		return false
 	}
 	return len(base) >= len(i.Suffix) && strings.EqualFold(string(base[len(base)-len(i.Suffix):]), i.Suffix)
+}
+
+func (i *Interest) isIn(dir []byte) bool {
+	return string(dir[bytes.LastIndexByte(dir, '/')+1:]) == i.Parent
 }

@@ -34,7 +34,7 @@ func packageInterests() []Interest {
 		{Suffix: ".egg-info", Most: 16 * megabyte, Extract: extractPython},
 		{Suffix: ".egg", Most: 64 * megabyte, Extract: extractEgg},
 		{Name: ".pnp.cjs", Extract: extractPlugAndPlay},
-		{Name: "history", Extract: extractCondaHistory},
+		{Suffix: ".json", Parent: "conda-meta", Most: 64 * megabyte, Extract: extractConda},
 		{Name: "RECORD", Most: 64 * megabyte, Keep: keepRecord},
 		{Name: "installed-files.txt", Most: 64 * megabyte, Keep: keepInstalledFiles},
 		{Suffix: ".gemspec", Most: 16 * megabyte, Extract: extractGem},
@@ -46,8 +46,11 @@ func packageInterests() []Interest {
 			table = append(table, Interest{Directory: dir[1:], Name: name})
 		}
 	}
-	for _, suffix := range javaArchives {
-		table = append(table, Interest{Suffix: suffix, Most: 4 << 30, Extract: extractJar, Stream: streamJar, Whole: jarWhole})
+	for _, suffix := range slices.Concat(javaArchives, otherArchives) {
+		table = append(table, Interest{Suffix: suffix, Archive: suffix == javaArchives[0], Most: 4 << 30, Extract: extractJar, Stream: streamJar, Whole: jarWhole})
+	}
+	for _, suffix := range billSuffixes {
+		table = append(table, Interest{Suffix: suffix, Most: 16 * megabyte, Extract: extractBill})
 	}
 	return table
 }
@@ -91,6 +94,7 @@ func readPackages(t *Tree, d Distro) ([]Package, []model.Problem) {
 	r.rpm()
 	distribution := len(r.packages)
 	r.found()
+	r.withoutRepeated()
 	markOwned(r.packages[:distribution], r.packages[distribution:], r.since)
 	hideSecrets(r.packages[:distribution])
 	slices.SortStableFunc(r.packages, func(a, b Package) int {
@@ -381,7 +385,9 @@ func (r *packageReader) language(p Package, f Found) Package {
 	p.Where = []string{where + inner}
 	switch p.Ecosystem {
 	case "npm":
-		if !p.Main { // what else lies there need not be of the application
+		if inner != "" {
+			p.Files = f.Paths
+		} else if !p.Main { // what else lies there need not be of the application
 			p.Files = r.owned.under(path.Dir(where), "node_modules")
 		}
 	case "RubyGems":
@@ -391,12 +397,14 @@ func (r *packageReader) language(p Package, f Found) Package {
 	case "Packagist":
 		p.Files = r.owned.under(p.Files[0], "")
 	case "PyPI":
-		if path.Base(path.Dir(where)) == "EGG-INFO" {
+		if inner != "" {
+			p.Files = f.Paths
+		} else if path.Base(path.Dir(where)) == "EGG-INFO" {
 			p.Files = r.owned.under(path.Dir(path.Dir(where)), "")
 		} else if files := pythonFiles(r.tree.Content, where); files != nil {
 			p.Files = r.owned.files(files)
 		}
-	case "NuGet":
+	case "NuGet", conda:
 		p.Files = r.owned.files(p.Files)
 	default:
 		p.Files = f.Paths

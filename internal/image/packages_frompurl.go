@@ -32,7 +32,7 @@ func FromPURL(text string, d Distro) (Package, error) {
 }
 
 var languageEcosystems = map[string]string{
-	"cargo": "crates.io", "npm": "npm", "pypi": "PyPI", "gem": "RubyGems", "composer": "Packagist", "nuget": "NuGet",
+	"cargo": "crates.io", "npm": "npm", "pypi": "PyPI", "gem": "RubyGems", "composer": "Packagist", "nuget": "NuGet", "bitnami": "Bitnami",
 }
 
 func joined(namespace, between, name string) string {

@@ -24,7 +24,7 @@ const streamedJar = 64 << 10 // bytes of an archive that are looked at together
 // streamJar reads the Maven artifacts in a large Java archive as it passes by.
 func streamJar(file string, r io.Reader) ([]Package, error) {
 	buffered := bufio.NewReaderSize(r, streamedJar)
-	if magic, _ := buffered.Peek(len(rarMagic)); string(magic) == rarMagic {
+	if magic, _ := buffered.Peek(len(rarMagic)); notJar(file, magic) {
 		return nil, nil
 	}
 	jar := jarReader{seen: map[[2]string]bool{}}
@@ -89,6 +89,10 @@ func (r *jarReader) stream(in *bufio.Reader, place string, depth int) {
 			xmls[path.Dir(e.name)] = pomVersion(text)
 		case isArchive(e.name):
 			err = r.passingArchive(in, e, place+"!/"+e.name, depth)
+		case describesPackage(e.name):
+			if text, err = r.passingText(in, e); err == nil {
+				r.described(text, place+"!/"+e.name)
+			}
 		default:
 			err = r.pass(in, e)
 		}

@@ -32,7 +32,7 @@ const (
 // extractJar reads the Maven artifacts in a Java archive and in the archives in it.
 func extractJar(f *FileContent) ([]Package, error) {
 	var magic [len(rarMagic)]byte
-	if n, _ := f.ReadAt(magic[:], 0); string(magic[:n]) == rarMagic {
+	if n, _ := f.ReadAt(magic[:], 0); notJar(f.Path, magic[:n]) {
 		return nil, nil
 	}
 	r := jarReader{seen: map[[2]string]bool{}}
@@ -99,6 +99,8 @@ func (r *jarReader) archive(at io.ReaderAt, size int64, place string, depth int)
 			r.fail(place, fmt.Errorf("a name of %d bytes", len(f.Name)))
 		case isArchive(f.Name) && !f.FileInfo().IsDir():
 			r.inner(limited, f, place+"!/"+f.Name, depth)
+		case describesPackage(f.Name):
+			r.described(r.text(f, place), place+"!/"+f.Name)
 		}
 	}
 	for _, f := range xmls {
@@ -128,6 +130,10 @@ func (r *jarReader) rest(poms jarPoms, place string, manifest func() []byte) {
 	switch {
 	case isJar(place) && (!known || ok && isOf(stated[1], place)):
 		r.byManifest(manifest(), place)
+	case path.Ext(place) == "" && !known && !ok: // a jar, if it says so
+		if m := manifest(); m != nil {
+			r.byManifest(m, place)
+		}
 	case ok:
 		r.add(mavenPackage(stated[0], stated[1], "", place))
 	}
@@ -355,7 +361,7 @@ func mavenPackage(group, artifact, version, place string) Package {
 }
 
 func (r *jarReader) add(p Package) {
-	key := [2]string{p.Name, p.Version}
+	key := [2]string{p.Ecosystem + " " + p.Name, p.Version}
 	if len(r.packages) == maxJarPackages {
 		r.fail(p.Where[0], fmt.Errorf("more than %d packages", maxJarPackages))
 	} else if !r.seen[key] {
@@ -374,7 +380,7 @@ var versioned = regexp.MustCompile(`^(.+?)[-_]v?([0-9][0-9A-Za-z.+~_-]*)$`)
 func (r *jarReader) byManifest(manifest []byte, place string) {
 	m := parseManifest(manifest)
 	base := path.Base(place)
-	artifact, version, evidence := base[:len(base)-len(".jar")], "", ByFileName
+	artifact, version, evidence := base[:len(base)-len(path.Ext(base))], "", ByFileName
 	if parts := versioned.FindStringSubmatch(artifact); parts != nil {
 		artifact, version = parts[1], parts[2]
 	} else if version = firstOf(m, "Implementation-Version", "Bundle-Version", "Specification-Version"); strings.ContainsAny(version, " ${}") {

@@ -3,7 +3,6 @@ package image
 import (
 	"archive/zip"
 	"errors"
-	"path"
 )
 
 // extractEgg reads the metadata of a Python egg that is one file.
@@ -31,12 +30,4 @@ func extractEgg(f *FileContent) ([]Package, error) {
 // of its own, beside the file that says where.
 func extractPlugAndPlay(*FileContent) ([]Package, error) {
 	return nil, errors.New("packages of Yarn's Plug'n'Play are not read")
-}
-
-// extractCondaHistory tells of an environment of conda by the file that each has.
-func extractCondaHistory(f *FileContent) ([]Package, error) {
-	if path.Base(path.Dir(f.Path)) != "conda-meta" {
-		return nil, nil
-	}
-	return nil, errors.New("an environment of conda: which packages it installed besides Python's is not read")
 }

@@ -212,8 +212,16 @@ func (p *Package) looks(scope string) []look {
 	if p.Ecosystem == kubernetes {
 		return []look{{scope, name, version, false}, {"Go", "k8s.io/kubernetes", version, false}}
 	}
+	if p.Ecosystem == bitnami { // 1.25.3-0 is the first build of 1.25.3, and nothing before it
+		if i := strings.LastIndexByte(version, '-'); i > 0 && digits(version[i+1:]) == len(version)-i-1 {
+			version = version[:i]
+		}
+	}
 	return []look{{scope, name, version, false}}
 }
+
+// bitnami is the ecosystem of what Bitnami builds.
+const bitnami = "Bitnami"
 
 // kubernetes is the ecosystem of the components of Kubernetes: kubelet and so on.
 const kubernetes = "Kubernetes"

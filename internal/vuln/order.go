@@ -24,7 +24,7 @@ var orders = map[string]Order{
 	"Alpine": Apk, "Wolfi": Apk, "Chainguard": Apk, "Alpaquita": Apk, "BellSoft Hardened Containers": Apk, "MinimOS": Apk,
 	"Red Hat": Rpm, "Rocky Linux": Rpm, "AlmaLinux": Rpm, "SUSE": Rpm, "openSUSE": Rpm, "openEuler": Rpm, "Mageia": Rpm, "Azure Linux": Rpm,
 	"PyPI": PEP440,
-	"Go":   SemVer, "Kubernetes": SemVer, "npm": SemVer, "crates.io": SemVer, "Hex": SemVer, "Pub": SemVer, "SwiftURL": SemVer,
+	"Go":   SemVer, "Kubernetes": SemVer, "npm": SemVer, "crates.io": SemVer, "Hex": SemVer, "Pub": SemVer, "SwiftURL": SemVer, bitnami: SemVer,
 	"Maven": Maven, "RubyGems": RubyGems, "NuGet": NuGet, "Packagist": Composer,
 }
 
