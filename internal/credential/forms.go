@@ -21,7 +21,11 @@ const (
 	pgpass
 	shadow
 	htpasswd
-	token // nothing but a secret
+	token     // nothing but a secret
+	database  // statements of SQL
+	directory // entries of LDAP
+	wireless  // settings of wireless networks
+	cells     // of a notebook: programs in JSON
 )
 
 // formOf looks at a path, with slashes.
@@ -44,6 +48,9 @@ func formOf(path string) fileForm {
 		".psql_history", ".mysql_history", ".bashrc", ".profile", ".bash_profile", ".zshrc", ".envrc", "dockerfile", "containerfile", "makefile", "jenkinsfile", "kubeconfig", "my.cnf", ".gitconfig":
 		return settings
 	}
+	if strings.HasPrefix(base, "wpa_supplicant") && strings.HasSuffix(base, ".conf") || base == "hostapd.conf" || strings.HasSuffix(base, ".nmconnection") {
+		return wireless
+	}
 	if strings.HasPrefix(base, "dockerfile.") || strings.HasPrefix(base, "containerfile.") {
 		return settings
 	}
@@ -58,6 +65,12 @@ func formOf(path string) fileForm {
 		return settings
 	case "py", "js", "mjs", "cjs", "ts", "rb", "php", "java", "go", "cs", "kt", "scala", "groovy", "gradle", "pl", "lua", "rs", "swift", "ex", "exs", "clj":
 		return program
+	case "sql":
+		return database
+	case "ldif":
+		return directory
+	case "ipynb":
+		return cells
 	}
 	return plain
 }
@@ -108,9 +121,21 @@ func library(path string) bool {
 // search looks for what is known by its place in a file of this form.
 func (f fileForm) search(text []byte, from, to int, add func(found)) {
 	switch f {
-	case settings, environment, program:
+	case settings, environment, program, wireless:
 		f.named(text, from, to, add)
-	case netrc, pgpass, shadow, htpasswd, token:
+		if f == settings {
+			f.elements(text, from, to, add)
+		}
+		if f == settings || f == program { // that a script gives to a client
+			statements(text, from, to, add)
+		}
+	case database:
+		statements(text, from, to, add)
+	case cells:
+		program.named(notebook(text), from, to, add)
+	}
+	switch f {
+	case netrc, pgpass, shadow, htpasswd, token, directory, wireless:
 		for at := from; at < to; {
 			end := at + bytes.IndexByte(text[at:to], '\n')
 			if end < at {
@@ -147,6 +172,10 @@ func (f fileForm) line(line string, at int, add func(found)) {
 		if len(fields) >= 2 && isPasswordHash(strings.TrimSpace(fields[1])) {
 			note("password hash", strings.TrimSpace(fields[1]))
 		}
+	case directory:
+		note(directoryLine(line))
+	case wireless:
+		note(ByName, wirelessLine(line))
 	case token:
 		value := strings.TrimSpace(line)
 		if len(value) >= 20 && !strings.Contains(value, " ") && entropy(value) > 3 && !placeholder(value) {
@@ -179,7 +208,7 @@ func (f fileForm) assigned(a assignment, base int, add func(found)) {
 	switch {
 	case weak(a.value, "") || placeholder(a.value) || sameName(a.name, a.value) || a.value == azuriteKey:
 		return
-	case (f == settings || a.constant) && (a.quoted || len(a.value) < 8) && isWordOf(a.value): // what a form says, or where it leads
+	case (f == settings || f == wireless || a.constant) && (a.quoted || len(a.value) < 8) && isWordOf(a.value): // what a form says, or where it leads
 		return
 	case f == environment && how == namesNothing && !notNamed(a.name) && looksRandom(a.value) && isLiteral(a.value):
 		kind = HighEntropy

@@ -166,6 +166,53 @@ func findClientKey(b []byte, at int) (found, bool) {
 	return found{kind: "Kubernetes client key", start: start + gap, end: end, shown: Mask}, true
 }
 
+// findJWK finds the private part of a JSON web key, in the object that has its type.
+func findJWK(b []byte, at int) (found, bool) {
+	low := max(0, at-Before)
+	open := bytes.LastIndexByte(b[low:at], '{')
+	if open < 0 {
+		return found{}, false
+	}
+	low += open
+	object := b[low:min(len(b), at+Ahead)]
+	if end := bytes.IndexByte(object[at-low:], '}'); end >= 0 {
+		object = object[:at-low+end]
+	}
+	name, least := `"d"`, 40
+	start, kind := member(object, `"kty"`)
+	if string(object[start:start+kind]) == "oct" { // of a key that both sides have
+		name, least = `"k"`, 20
+	}
+	start, length := member(object, name)
+	value := string(object[start : start+length])
+	if length < least || run(value, isURLSafe) != length || placeholder(value) && length < 64 {
+		return found{}, false
+	}
+	return found{kind: PrivateKey, start: low + start, end: low + start + length, shown: "JSON web key"}, true
+}
+
+// member returns where the text that an object of JSON has under a name begins, and its length.
+func member(object []byte, name string) (start, length int) {
+	for at := 0; ; {
+		i := bytes.Index(object[at:], []byte(name))
+		if i < 0 {
+			return 0, 0
+		}
+		at += i + len(name)
+		rest := bytes.TrimLeft(object[at:], " \t\r\n")
+		rest, colon := bytes.CutPrefix(rest, []byte(":"))
+		rest = bytes.TrimLeft(rest, " \t\r\n")
+		if !colon || len(rest) == 0 || rest[0] != '"' {
+			continue // a value that reads like the name
+		}
+		start = len(object) - len(rest) + 1
+		if length = bytes.IndexByte(rest[1:], '"'); length < 0 {
+			return 0, 0
+		}
+		return start, length
+	}
+}
+
 // jwtExample is the signature of the token that jwt.io shows.
 const jwtExample = "SflKxwRJSMeKKF2QT4fwpMeJf36POk6yJV_adQssw5c"
 

@@ -26,6 +26,7 @@ func keywords() []keyword {
 		keyword{"PRIVATE KEY", findPEM},
 		keyword{"PuTTY-User-Key-File-", findPuTTY},
 		keyword{".eyJ", findJWT},
+		keyword{`"kty"`, findJWK},
 		keyword{"://", findURL},
 		keyword{"@tcp(", findMySQL},
 		keyword{"@unix(", findMySQL},

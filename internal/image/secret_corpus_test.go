@@ -171,10 +171,28 @@ func (g generator) seeds() []seed {
 	add("named credential", "srv/app.ini", inUTF16("[db]\r\npassword = "+password+"\r\n", binary.LittleEndian), password)
 	password = g.of(base62, 14)
 	add("named credential", "srv/putty.reg", inUTF16("Windows Registry Editor Version 5.00\r\n\r\n[HKEY_CURRENT_USER\\Software\\Shop]\r\n\"Password\"=\""+password+"\"\r\n", binary.BigEndian), password)
+	one("named credential", "app/web.config", `<configuration><connectionStrings><add name="Shop" connectionString="Server=db;User Id=shop;Password=%s;Encrypt=true" /></connectionStrings></configuration>`, g.of(base62, 14))
+	one("named credential", "app/bin/App.config", `<appSettings><add key="SmtpPassword" value="%s" /></appSettings>`, g.of(base62, 14))
+	one("named credential", "srv/hibernate.cfg.xml", "<property name=\"hibernate.connection.password\">%s</property>\n", g.of(base62, 14))
+	one("named credential", "docker-entrypoint-initdb.d/10-users.sql", "CREATE TABLE password (id int);\nCREATE ROLE shop LOGIN\n  PASSWORD '%s';\n", g.of(base62, 14))
+	one("named credential", "srv/grants.sql", "CREATE USER 'shop'@'%%' IDENTIFIED BY '%s';\n", g.of(base62, 14))
+	one("named credential", "docker-entrypoint-initdb.d/20-users.sh", "#!/bin/sh\npsql <<EOF\nALTER USER shop WITH PASSWORD '%s';\nEOF\n", g.of(base62, 14))
+	one("named credential", "etc/ldap/init.ldif", "dn: cn=admin,dc=acme,dc=dev\nobjectClass: person\nuserPassword: %s\n", g.of(base62, 14))
+	password = g.of(base62, 14)
+	encoded := base64.StdEncoding.EncodeToString([]byte(password))
+	add("named credential", "etc/ldap/users.ldif", "dn: uid=shop\nuserPassword:: "+encoded+"\n", encoded, password)
+	one("password hash", "etc/ldap/config.ldif", "dn: olcDatabase={1}mdb,cn=config\nolcRootPW: {SSHA}%s\n", g.of(base62, 32))
+	one("named credential", "work/report.ipynb", `{"cells": [{"source": ["import x\n", "api_key = \"%s\"\n"]}]}`, g.of(base62, 32))
+	one("named credential", "work/other.ipynb", `{"cells": [{"source": ["client(password='%s')\n"]}]}`, g.of(base62, 14))
+	one("private key", "app/jwks.json", `{"keys": [{"kty": "EC", "crv": "P-256", "x": "abc", "y": "def", "key_ops": ["sign"], "d": "%s"}]}`, g.of(urlSafe, 43))
+	one("private key", "app/hmac.jwk", `{"k": "%s", "alg": "HS256", "kty": "oct"}`, g.of(urlSafe, 43))
+	one("named credential", "etc/wpa_supplicant/wpa_supplicant.conf", "network={\n\tssid=\"shop\"\n\tpsk=\"%s\"\n}\n", g.of(base62, 14))
+	one("named credential", "etc/NetworkManager/system-connections/shop.nmconnection", "[wifi-security]\nkey-mgmt=wpa-psk\npsk=%s\n", g.of(hexLower, 64))
+	one("named credential", "etc/hostapd/hostapd.conf", "ssid=shop\nwpa_passphrase=%s\n", g.of(base62, 14))
 	// Those that are hard: a word of another language, an encoding, a long file.
 	one("named credential", "app/conf/base.ini", "[db]\nkennwort = %s\n", g.of(base62, 14))
 	token := g.checked("ghp_")
-	encoded := base64.StdEncoding.EncodeToString([]byte(token))
+	encoded = base64.StdEncoding.EncodeToString([]byte(token))
 	add("GitHub token", "app/encoded.txt", encoded+"\n", encoded, token)
 	return append(all, g.large())
 }
@@ -255,43 +273,49 @@ func (g generator) large() seed {
 func (g generator) decoys() []seed {
 	var all []seed
 	for path, text := range map[string]string{
-		"app/.env.example":         "DB_PASSWORD=changeme\nAPI_KEY=your-api-key-here\nTOKEN=xxxxxxxxxxxxxxxxxxxx\n",
-		"decoy/.env":               "DB_PASSWORD=${DB_PASSWORD}\nTOKEN_FILE=/run/secrets/token\nGIT_COMMIT=" + g.of(hexLower, 40) + "\nIMAGE=web@sha256:" + g.of(hexLower, 64) + "\nBUILD_ID=" + g.of(hexLower, 8) + "-" + g.of(hexLower, 4) + "\n",
-		"decoy/aws.txt":            "AKIAIOSFODNN7EXAMPLE wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY\naws_secret_access_key = wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY\n",
-		"decoy/readme.txt":         "Set GITHUB_TOKEN=ghp_xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\nor ghp_abcdefghijklmnopqrstuvwxyz0123456789\n",
-		"decoy/urls.conf":          "a = postgres://user:password@localhost/db\nb = http://user:pass@example.com/\nc = redis://:${PASS}@redis\nd = https://a.dev/x@y:z\n",
-		"decoy/parse.go":           "const begin = \"-----BEGIN RSA PRIVATE KEY-----\"\nif password == \"\" { return }\nvar token = os.Getenv(\"TOKEN\")\n",
-		"decoy/truncated.pem":      "-----BEGIN RSA PRIVATE KEY-----\nMIIEpAIBAAKCAQEA...\n-----END RSA PRIVATE KEY-----\n",
-		"decoy/public.pem":         g.certificate(),
-		"decoy/authorized_keys":    "ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAABAQC7" + g.of(base64ed, 300) + " me@laptop\n",
-		"decoy/jwt.js":             "// eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiIxMjM0NTY3ODkwIiwibmFtZSI6IkpvaG4gRG9lIiwiaWF0IjoxNTE2MjM5MDIyfQ.SflKxwRJSMeKKF2QT4fwpMeJf36POk6yJV_adQssw5c\n",
-		"decoy/package-lock.json":  `{"node_modules/a": {"integrity": "sha512-` + g.of(base64ed, 86) + `==", "resolved": "https://registry.npmjs.org/a/-/a-1.0.0.tgz"}}`,
-		"decoy/sums.txt":           g.of(hexLower, 64) + "  a.tar.gz\n" + g.of(hexLower, 40) + "  b.tar.gz\n",
-		"decoy/azurite.yaml":       "conn: AccountName=devstoreaccount1;AccountKey=Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==;\n",
-		"decoy/config.yaml":        "passwordFile: /etc/pw\nsecretName: db-credentials\ntokenTTL: 24h\npassword: \"\"\nauth:\n  secretKeyRef: {name: db, key: password}\n",
-		"decoy/vault.properties":   "db.password=vault:secret/data/db#password\napi.token={{ .Values.token }}\nkey=ENC[AES256_GCM,data:" + g.of(base64ed, 20) + "]\n",
-		"decoy/.netrc":             "machine example.com login anonymous password $TOKEN\n",
-		"decoy/.pgpass":            "# host:port:database:user:password\n",
-		"decoy/nsswitch.conf":      "passwd:         files systemd\nshadow:         files\n",
-		"decoy/shadow":             "root:*:19700:0:99999:7:::\ndaemon:!:19700:0:99999:7:::\n",
-		"etc/gshadow":              "sudo:*::\nssh:!::\n",
-		"decoy/docker/config.json": `{"auths": {"registry.example": {}}, "credsStore": "ecr-login"}`,
-		"decoy/uuid.json":          `{"id": "` + g.of(hexLower, 8) + "-" + g.of(hexLower, 4) + "-4" + g.of(hexLower, 3) + "-a" + g.of(hexLower, 3) + "-" + g.of(hexLower, 12) + `", "etag": "` + g.of(hexLower, 32) + `"}`,
-		"decoy/image.svg":          `<image href="data:image/png;base64,` + g.of(base64ed, 400) + `"/>`,
-		"decoy/form.html":          `<input type="password" name="password" placeholder="Your password">`,
-		"decoy/i18n.json":          `{"password": "Kennwort", "password.reset": "Set a new password", "token": "Token expired"}`,
-		"decoy/Main.java":          "String password = request.getParameter(\"password\");\nString apiKey = config.getString(\"api.key\");\n",
-		"decoy/test.py":            "def test_login():\n    client.login(password='S3cr3t-of-the-test-1')\n",
-		"decoy/Dockerfile":         "ENV DB_PASSWORD ${DB_PASSWORD}\nENV TOKEN_FILE /run/secrets/token\nENV GPG_KEY " + g.of("0123456789ABCDEF", 40) + "\nCOPY password.txt /etc/\n",
-		"decoy/wide.reg":           inUTF16("Windows Registry Editor Version 5.00\r\n\r\n[HKEY_CURRENT_USER\\Software\\Shop]\r\n\"PasswordFile\"=\"c:\\\\shop\\\\pw\"\r\n", binary.LittleEndian),
-		"decoy/sed.sh":             "PASSWORD=$(cat /run/secrets/db)\nif [ \"$TOKEN\" = \"\" ]; then exit 1; fi\nPGPASSWORD=$DB_PASS psql\n",
-		"decoy/min.js":             "var a=" + jsonString(g.of(base64ed, 3000)) + ";function b(c){return c.token=d.key}\n",
-		"decoy/known_hosts":        "|1|" + g.of(base64ed, 27) + "=|" + g.of(base64ed, 27) + "= ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI" + g.of(base64ed, 43) + "\n",
-		"decoy/wordlist.txt":       "SKELETON hf_model task-list risk-based sk-learn glpat- xoxb- Bearer token npm_config_cache pypi-server\n",
-		"decoy/clients.sh":         "curl -u \"$USER:$PASS\" https://a.dev\ncurl -u admin:admin http://localhost\nmysql -u root -p$PASS shop\nmysql -p shop\nmysql -port 3306\nsshpass -p \"$P\" ssh a\ndocker run -p 8080:80 mysql -password\n",
-		"decoy/config.php":         "define('DB_PASSWORD', getenv('DB_PASSWORD'));\ndefine('DB_PASSWORD', 'password_here');\ndefine('TOKEN_TTL', '3600');\ndefined('AUTH_KEY', 'x');\n",
-		"decoy/manual.txt":         "Use curl -u name:password URL, or mysql -pPASSWORD, or sshpass -p <secret>.\n",
-		"decoy/hasher.yaml":        "key: " + g.of(hexLower, 64) + "\ncache_key: " + g.of(base62, 24) + "\npublic_key: " + g.of(base64ed, 44) + "\n",
+		"app/.env.example":          "DB_PASSWORD=changeme\nAPI_KEY=your-api-key-here\nTOKEN=xxxxxxxxxxxxxxxxxxxx\n",
+		"decoy/.env":                "DB_PASSWORD=${DB_PASSWORD}\nTOKEN_FILE=/run/secrets/token\nGIT_COMMIT=" + g.of(hexLower, 40) + "\nIMAGE=web@sha256:" + g.of(hexLower, 64) + "\nBUILD_ID=" + g.of(hexLower, 8) + "-" + g.of(hexLower, 4) + "\n",
+		"decoy/aws.txt":             "AKIAIOSFODNN7EXAMPLE wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY\naws_secret_access_key = wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY\n",
+		"decoy/readme.txt":          "Set GITHUB_TOKEN=ghp_xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\nor ghp_abcdefghijklmnopqrstuvwxyz0123456789\n",
+		"decoy/urls.conf":           "a = postgres://user:password@localhost/db\nb = http://user:pass@example.com/\nc = redis://:${PASS}@redis\nd = https://a.dev/x@y:z\n",
+		"decoy/parse.go":            "const begin = \"-----BEGIN RSA PRIVATE KEY-----\"\nif password == \"\" { return }\nvar token = os.Getenv(\"TOKEN\")\n",
+		"decoy/truncated.pem":       "-----BEGIN RSA PRIVATE KEY-----\nMIIEpAIBAAKCAQEA...\n-----END RSA PRIVATE KEY-----\n",
+		"decoy/public.pem":          g.certificate(),
+		"decoy/authorized_keys":     "ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAABAQC7" + g.of(base64ed, 300) + " me@laptop\n",
+		"decoy/jwt.js":              "// eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiIxMjM0NTY3ODkwIiwibmFtZSI6IkpvaG4gRG9lIiwiaWF0IjoxNTE2MjM5MDIyfQ.SflKxwRJSMeKKF2QT4fwpMeJf36POk6yJV_adQssw5c\n",
+		"decoy/package-lock.json":   `{"node_modules/a": {"integrity": "sha512-` + g.of(base64ed, 86) + `==", "resolved": "https://registry.npmjs.org/a/-/a-1.0.0.tgz"}}`,
+		"decoy/sums.txt":            g.of(hexLower, 64) + "  a.tar.gz\n" + g.of(hexLower, 40) + "  b.tar.gz\n",
+		"decoy/azurite.yaml":        "conn: AccountName=devstoreaccount1;AccountKey=Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==;\n",
+		"decoy/config.yaml":         "passwordFile: /etc/pw\nsecretName: db-credentials\ntokenTTL: 24h\npassword: \"\"\nauth:\n  secretKeyRef: {name: db, key: password}\n",
+		"decoy/vault.properties":    "db.password=vault:secret/data/db#password\napi.token={{ .Values.token }}\nkey=ENC[AES256_GCM,data:" + g.of(base64ed, 20) + "]\n",
+		"decoy/.netrc":              "machine example.com login anonymous password $TOKEN\n",
+		"decoy/.pgpass":             "# host:port:database:user:password\n",
+		"decoy/nsswitch.conf":       "passwd:         files systemd\nshadow:         files\n",
+		"decoy/shadow":              "root:*:19700:0:99999:7:::\ndaemon:!:19700:0:99999:7:::\n",
+		"etc/gshadow":               "sudo:*::\nssh:!::\n",
+		"decoy/docker/config.json":  `{"auths": {"registry.example": {}}, "credsStore": "ecr-login"}`,
+		"decoy/uuid.json":           `{"id": "` + g.of(hexLower, 8) + "-" + g.of(hexLower, 4) + "-4" + g.of(hexLower, 3) + "-a" + g.of(hexLower, 3) + "-" + g.of(hexLower, 12) + `", "etag": "` + g.of(hexLower, 32) + `"}`,
+		"decoy/image.svg":           `<image href="data:image/png;base64,` + g.of(base64ed, 400) + `"/>`,
+		"decoy/form.html":           `<input type="password" name="password" placeholder="Your password">`,
+		"decoy/i18n.json":           `{"password": "Kennwort", "password.reset": "Set a new password", "token": "Token expired"}`,
+		"decoy/Main.java":           "String password = request.getParameter(\"password\");\nString apiKey = config.getString(\"api.key\");\n",
+		"decoy/test.py":             "def test_login():\n    client.login(password='S3cr3t-of-the-test-1')\n",
+		"decoy/Dockerfile":          "ENV DB_PASSWORD ${DB_PASSWORD}\nENV TOKEN_FILE /run/secrets/token\nENV GPG_KEY " + g.of("0123456789ABCDEF", 40) + "\nCOPY password.txt /etc/\n",
+		"decoy/wide.reg":            inUTF16("Windows Registry Editor Version 5.00\r\n\r\n[HKEY_CURRENT_USER\\Software\\Shop]\r\n\"PasswordFile\"=\"c:\\\\shop\\\\pw\"\r\n", binary.LittleEndian),
+		"decoy/sed.sh":              "PASSWORD=$(cat /run/secrets/db)\nif [ \"$TOKEN\" = \"\" ]; then exit 1; fi\nPGPASSWORD=$DB_PASS psql\n",
+		"decoy/min.js":              "var a=" + jsonString(g.of(base64ed, 3000)) + ";function b(c){return c.token=d.key}\n",
+		"decoy/known_hosts":         "|1|" + g.of(base64ed, 27) + "=|" + g.of(base64ed, 27) + "= ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI" + g.of(base64ed, 43) + "\n",
+		"decoy/wordlist.txt":        "SKELETON hf_model task-list risk-based sk-learn glpat- xoxb- Bearer token npm_config_cache pypi-server\n",
+		"decoy/clients.sh":          "curl -u \"$USER:$PASS\" https://a.dev\ncurl -u admin:admin http://localhost\nmysql -u root -p$PASS shop\nmysql -p shop\nmysql -port 3306\nsshpass -p \"$P\" ssh a\ndocker run -p 8080:80 mysql -password\n",
+		"decoy/config.php":          "define('DB_PASSWORD', getenv('DB_PASSWORD'));\ndefine('DB_PASSWORD', 'password_here');\ndefine('TOKEN_TTL', '3600');\ndefined('AUTH_KEY', 'x');\n",
+		"decoy/web.config":          `<add name="Shop" connectionString="Server=db;Integrated Security=true;Password=;" /><add key="PasswordPolicy" value="strong-8-2" /><add key="TokenUrl" value="https://login.acme.dev/t" /><add key="SmtpPassword" value="#{SmtpPassword}#" />`,
+		"decoy/schema.sql":          "CREATE TABLE users (password varchar(72) NOT NULL DEFAULT 'x');\nINSERT INTO help VALUES ('Set a password ''for'' you');\nCREATE USER shop PASSWORD 'changeme';\nALTER USER shop PASSWORD NULL;\nCREATE USER a IDENTIFIED BY '${PW}';\nCOMMENT ON COLUMN users.password IS 'bcrypt of it';\n",
+		"decoy/init.ldif":           "dn: cn=schema\nuserPassword:: %%%\nolcRootPW: {SSHA}\nolcAttributeTypes: ( 2.5.4.35 NAME 'userPassword' )\nuserPassword: secret\n",
+		"decoy/report.ipynb":        `{"cells": [{"source": ["api_key = os.environ[\"API_KEY\"]\n", "password = getpass.getpass('Your password: ')\n"], "outputs": [{"data": {"image/png": "` + g.of(base64ed, 400) + `"}}]}]}`,
+		"decoy/jwks.json":           `{"keys": [{"kty": "RSA", "kid": "d", "use": "sig", "n": "` + g.of(urlSafe, 342) + `", "e": "AQAB"}, {"kty": "EC", "x": "` + g.of(urlSafe, 43) + `", "y": "` + g.of(urlSafe, 43) + `"}]}`,
+		"decoy/wpa_supplicant.conf": "network={\n\tssid=\"shop\"\n\tkey_mgmt=WPA-PSK\n\tpsk=\"your passphrase\"\n\t#psk=\"very secret\"\n\tpsk=ext:shop\n}\n",
+		"decoy/manual.txt":          "Use curl -u name:password URL, or mysql -pPASSWORD, or sshpass -p <secret>.\n",
+		"decoy/hasher.yaml":         "key: " + g.of(hexLower, 64) + "\ncache_key: " + g.of(base62, 24) + "\npublic_key: " + g.of(base64ed, 44) + "\n",
 	} {
 		all = append(all, seed{path: path, text: text})
 	}
