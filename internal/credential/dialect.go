@@ -21,7 +21,29 @@ func statements(text []byte, from, to int, add func(found)) {
 // notebook makes the strings of a Jupyter notebook, which are lines of a program in JSON, that
 // program again: quotes and line ends in them, each as long as it was.
 func notebook(text []byte) []byte {
-	return bytes.ReplaceAll(bytes.ReplaceAll(text, []byte(`\"`), []byte(` "`)), []byte(`\n`), []byte(" \n"))
+	program := bytes.Clone(text)
+	within := false // quotes of the program
+	for i := 0; i+1 < len(program); i++ {
+		if program[i] == '\n' {
+			within = false
+		}
+		if program[i] != '\\' {
+			continue
+		}
+		switch program[i+1] {
+		case '"':
+			copy(program[i:], ` "`)
+			if within { // what is quoted ends where it ended
+				copy(program[i:], `" `)
+			}
+			within = !within
+		case 'n':
+			copy(program[i:], " \n")
+			within = false
+		}
+		i++
+	}
+	return program
 }
 
 // elements looks for pairs of name and value that are attributes of an element of XML, or its
@@ -127,7 +149,7 @@ func wirelessLine(line string) string {
 		return ""
 	}
 	value = strings.Trim(strings.TrimSpace(value), `"`)
-	if !ok || len(value) < 8 || !literalSecret(value, "") {
+	if !ok || len(value) < 8 || strings.HasPrefix(value, "ext:") || !literalSecret(value, "") { // ext: names one that is kept elsewhere
 		return ""
 	}
 	return value
