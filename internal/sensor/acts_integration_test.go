@@ -106,7 +106,7 @@ func TestOrdinaryActs(t *testing.T) {
 	s := looking(t, behavior.Mount)
 	done := listen(t, s)
 	b := newBundle(t)
-	b.run(t, "loopback", "run /bin/image", "copy /bin/image /tmp/copy", "run /tmp/copy", "serve tcp4 127.0.0.1:7001 127.0.0.1:7001")
+	b.run(t, "loopback", "overwritten", "run /bin/image", "copy /bin/image /tmp/copy", "run /tmp/copy", "serve tcp4 127.0.0.1:7001 127.0.0.1:7001")
 	if got := notable(t, done(), b.id); len(got) > 0 {
 		t.Error(got)
 	}

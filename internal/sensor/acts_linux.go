@@ -20,6 +20,7 @@ const (
 	actionMoveMount
 	actionPath
 	actionSecond
+	actionUnshare
 	actionClone
 	actionClone3
 	actionBPF
@@ -40,8 +41,12 @@ const (
 
 const syscalls = 512
 
-// setuidFile of facts.h is no call: a program's file gave it other users or groups.
-const setuidFile = syscalls
+// Of facts.h, and no calls: a program's file gave it other users or groups, and a new
+// task is in namespaces of its own.
+const (
+	setuidFile = syscalls + iota
+	forkedApart
+)
 
 // act is what is made of a system call of note.
 type act struct {
@@ -56,7 +61,7 @@ var actsOf = map[string]act{
 	"process_vm_writev": {actionPlain, behavior.Ptrace, behavior.WriteMemory},
 	"mount":             {actionMount, behavior.Mount, ""}, "move_mount": {actionMoveMount, behavior.Mount, "move"}, "umount2": {actionPath, behavior.Mount, "unmount"},
 	"umount": {actionPath, behavior.Mount, "unmount"}, "pivot_root": {actionPath, behavior.Mount, "root"},
-	"unshare": {actionClone, behavior.Namespace, ""}, "setns": {actionSecond, behavior.Namespace, "enter"}, "clone": {actionClone, behavior.Namespace, ""},
+	"unshare": {actionUnshare, behavior.Namespace, ""}, "setns": {actionSecond, behavior.Namespace, "enter"}, "clone": {actionClone, behavior.Namespace, ""},
 	"clone3": {actionClone3, behavior.Namespace, ""}, "init_module": {actionPlain, behavior.Load, "module"}, "finit_module": {actionPlain, behavior.Load, "module"},
 	"kexec_load": {actionPlain, behavior.Load, "kernel"}, "kexec_file_load": {actionPlain, behavior.Load, "kernel"}, "bpf": {actionBPF, behavior.Load, "bpf"},
 	"open": {action: actionOpen}, "openat": {action: actionOpen}, "openat2": {action: actionOpen}, "creat": {action: actionOpen},
@@ -127,8 +132,11 @@ func (r *reader) act(key kernelKey, k *kernelAct) {
 	}
 	call := callName(k.Number, k.Narrow != 0)
 	a, ok := actOf(strings.TrimPrefix(call, narrow))
-	if k.Number == setuidFile {
+	switch k.Number {
+	case setuidFile:
 		a, ok = act{kind: behavior.Privilege, name: behavior.BySetuidFile}, true
+	case forkedApart:
+		a, ok = act{kind: behavior.Namespace}, true
 	}
 	if !ok || a.kind == "" {
 		return // of another table of calls than this one: not by this kernel's half

@@ -26,7 +26,15 @@ static __always_inline void newest_tracee(struct task_struct *task, u64 program[
 	}
 }
 
-#define NAMESPACES 0x7e020080ULL
+#define CLONE_NEWTIME 0x80
+#define CLONE_NEWNS 0x20000
+#define CLONE_NEWCGROUP 0x2000000
+#define CLONE_NEWUTS 0x4000000
+#define CLONE_NEWIPC 0x8000000
+#define CLONE_NEWUSER 0x10000000
+#define CLONE_NEWPID 0x20000000
+#define CLONE_NEWNET 0x40000000
+#define NAMESPACES 0x7e020080ULL /* all of them */
 #define MOUNT_FLAGS 0x1e3020ULL /* remount, bind, move, and how events spread */
 
 /* describe_act says what a call did that is of note; false when it did nothing. */
@@ -64,10 +72,15 @@ static __always_inline bool describe_act(struct act *a, struct task_struct *task
 		a->argument = argument_of(regs, narrow, 1) & NAMESPACES;
 		return true;
 	case ACTION_CLONE3:
-		if (bpf_probe_read_user(&first, sizeof(first), (void *)first))
+		if (!a->denied || bpf_probe_read_user(&first, sizeof(first), (void *)first))
+			return false;
+		a->argument = first & NAMESPACES;
+		return a->argument != 0;
+	case ACTION_CLONE:
+		if (!a->denied)
 			return false;
 		/* fallthrough */
-	case ACTION_CLONE:
+	case ACTION_UNSHARE:
 		a->argument = first & NAMESPACES;
 		return a->argument != 0;
 	case ACTION_BPF:
@@ -130,6 +143,39 @@ static __always_inline void raised(struct task_struct *task, u64 cgroup, struct 
 	a = new_act(&w, SETUID_FILE, 0);
 	if (a)
 		keep_act(a, cgroup);
+}
+
+#define APART(field, flag) (BPF_CORE_READ(ours, field) == BPF_CORE_READ(theirs, field) ? 0 : (flag))
+
+/* forked_apart tells of a new task that is not in the namespaces of the one that made
+ * it. What a call asked for does not say so: the memory of its arguments is written
+ * by others before it returns, by the kernel itself when it is asked to. */
+static __always_inline void forked_apart(struct task_struct *parent, struct task_struct *child)
+{
+	struct nsproxy *ours = OF(parent, nsproxy), *theirs = OF(child, nsproxy);
+	struct who w = {};
+	u64 apart = 0;
+	struct thread *t;
+	struct act *a;
+
+	if (BPF_CORE_READ(parent, cred, user_ns) != BPF_CORE_READ(child, cred, user_ns))
+		apart = CLONE_NEWUSER;
+	if (ours != theirs)
+		apart |= APART(mnt_ns, CLONE_NEWNS) | APART(net_ns, CLONE_NEWNET) | APART(pid_ns_for_children, CLONE_NEWPID) | APART(ipc_ns, CLONE_NEWIPC) |
+			 APART(uts_ns, CLONE_NEWUTS) | APART(cgroup_ns, CLONE_NEWCGROUP) | APART(time_ns_for_children, CLONE_NEWTIME);
+	if (!apart)
+		return;
+	t = find_thread(parent);
+	if (!t || !t->epoch)
+		return;
+	current_who(&w, t);
+	if (w.session == SESSION_NONE)
+		return;
+	a = new_act(&w, FORKED_APART, 0);
+	if (!a)
+		return;
+	a->argument = apart;
+	keep_act(a, w.cgroup);
 }
 
 SEC("tp_btf/sys_exit")

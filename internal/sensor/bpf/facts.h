@@ -152,7 +152,8 @@ enum action {
 	ACTION_MOVE_MOUNT,
 	ACTION_PATH,   /* its first argument */
 	ACTION_SECOND, /* its second one has namespaces */
-	ACTION_CLONE,  /* its first one */
+	ACTION_UNSHARE, /* its first one */
+	ACTION_CLONE,  /* its first one, when it is refused: see forked_apart */
 	ACTION_CLONE3,
 	ACTION_BPF,
 	ACTION_IDS,    /* of users and groups, when they change */
@@ -209,6 +210,7 @@ struct touch {
 
 /* Numbers that no call has. */
 #define SETUID_FILE SYSCALLS /* the file of a program gave it other users or groups */
+#define FORKED_APART (SYSCALLS + 1) /* a new task is in namespaces of its own */
 
 /* Something of note that a system call did, or was not let do. */
 struct act {

@@ -324,6 +324,7 @@ int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
 	u32 pid = BPF_CORE_READ(child, pid), tgid = BPF_CORE_READ(child, tgid), from = BPF_CORE_READ(parent, tgid);
 	struct process *known, copy;
 
+	forked_apart(parent, child);
 	if (pid != tgid)
 		return 0; /* a thread */
 	known = bpf_map_lookup_elem(&processes, &from);
