@@ -217,8 +217,8 @@ func perform(act []string) error {
 			Cloneflags: unix.CLONE_NEWUSER | unix.CLONE_NEWNET, UidMappings: []syscall.SysProcIDMap{{Size: 1}}, GidMappings: []syscall.SysProcIDMap{{Size: 1}},
 		}
 		return c.Run()
-	case "overwritten": // a new process by clone3, the flags of which are its number when that returns
-		return overwritten()
+	case "overwritten": // overwritten [user]: new processes by clone3, the flags of which are their number when that returns
+		return overwritten(len(act) > 1)
 	case "chroot": // chroot DIRECTORY FILE: runs a file below another root
 		c := exec.Command(act[2])
 		c.SysProcAttr = &syscall.SysProcAttr{Chroot: act[1]}
@@ -489,33 +489,4 @@ func serveOnce(network, address, to string) error {
 		return err
 	}
 	return c.Close()
-}
-
-// overwritten makes processes by clone3 until the number of one, which the kernel writes over
-// the flags that were asked for, looks like a namespace.
-func overwritten() error {
-	const parentSetTID = 0x100000
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	for range 1024 {
-		var arguments [11]uint64 // flags, pidfd, child_tid, parent_tid, exit_signal
-		arguments[0], arguments[4] = parentSetTID, uint64(unix.SIGCHLD)
-		arguments[3] = uint64(uintptr(unsafe.Pointer(&arguments[0])))
-		pid, _, e := unix.RawSyscall(unix.SYS_CLONE3, uintptr(unsafe.Pointer(&arguments)), 64, 0)
-		if pid == 0 && e == 0 {
-			for {
-				_, _, _ = unix.RawSyscall(unix.SYS_EXIT_GROUP, 0, 0, 0)
-			}
-		}
-		if e != 0 {
-			return e
-		}
-		if _, err := unix.Wait4(int(pid), nil, 0, nil); err != nil {
-			return err
-		}
-		if arguments[0]&unix.CLONE_NEWTIME != 0 {
-			return nil
-		}
-	}
-	return errors.New("no number looks like a namespace")
 }

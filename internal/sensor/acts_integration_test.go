@@ -101,6 +101,19 @@ func TestDeniedActs(t *testing.T) {
 	}
 }
 
+// A namespace is told, whatever is written over what was asked for.
+func TestHiddenNamespace(t *testing.T) { inEachWay(t, testHiddenNamespace) }
+
+func testHiddenNamespace(t *testing.T, w way) {
+	s := lookingIn(t, behavior.Mount, w)
+	done := listen(t, s)
+	b := newBundle(t)
+	b.run(t, "overwritten user")
+	if got, want := notable(t, done(), b.id), []string{"namespace: /bin/act makes a namespace: user"}; !slices.Equal(got, want) {
+		t.Errorf("told %q, want %q", got, want)
+	}
+}
+
 // A server that does nothing of the kind does not look as if it did.
 func TestOrdinaryActs(t *testing.T) {
 	s := looking(t, behavior.Mount)

@@ -34,7 +34,7 @@ static __always_inline void newest_tracee(struct task_struct *task, u64 program[
 #define CLONE_NEWUSER 0x10000000
 #define CLONE_NEWPID 0x20000000
 #define CLONE_NEWNET 0x40000000
-#define NAMESPACES 0x7e020080ULL /* all of them */
+#define NAMESPACES (CLONE_NEWTIME | CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET)
 #define MOUNT_FLAGS 0x1e3020ULL /* remount, bind, move, and how events spread */
 
 /* describe_act says what a call did that is of note; false when it did nothing. */
@@ -71,13 +71,9 @@ static __always_inline bool describe_act(struct act *a, struct task_struct *task
 	case ACTION_SECOND:
 		a->argument = argument_of(regs, narrow, 1) & NAMESPACES;
 		return true;
-	case ACTION_CLONE3:
-		if (!a->denied || bpf_probe_read_user(&first, sizeof(first), (void *)first))
-			return false;
-		a->argument = first & NAMESPACES;
-		return a->argument != 0;
 	case ACTION_CLONE:
-		if (!a->denied)
+	case ACTION_CLONE3: /* what they made, is told when it was made: see forked_apart */
+		if (!a->denied || (action == ACTION_CLONE3 && bpf_probe_read_user(&first, sizeof(first), (void *)first)))
 			return false;
 		/* fallthrough */
 	case ACTION_UNSHARE:
@@ -166,8 +162,8 @@ static __always_inline void forked_apart(struct task_struct *parent, struct task
 	if (!apart)
 		return;
 	t = find_thread(parent);
-	if (!t || !t->epoch)
-		return;
+	if (t && !t->epoch)
+		t = 0;
 	current_who(&w, t);
 	if (w.session == SESSION_NONE)
 		return;

@@ -153,7 +153,7 @@ enum action {
 	ACTION_PATH,   /* its first argument */
 	ACTION_SECOND, /* its second one has namespaces */
 	ACTION_UNSHARE, /* its first one */
-	ACTION_CLONE,  /* its first one, when it is refused: see forked_apart */
+	ACTION_CLONE,	/* its first one, when it is refused */
 	ACTION_CLONE3,
 	ACTION_BPF,
 	ACTION_IDS,    /* of users and groups, when they change */
