@@ -28,7 +28,11 @@ func (p *proposer) propose(e Edge) {
 		to := &p.workloads[p.vertices[e.To].at]
 		p.edit(e.Kind, evidence{to.Object, to.hostNetwork})
 	case RunEscape, DebugEscape:
-		p.enforce(p.guardVerdicts[e.note].level.object)
+		v := &p.guardVerdicts[e.note]
+		p.enforce(v.level.object)
+		if v.by != nil {
+			p.propose(p.public(v.by))
+		}
 	case SecretToken:
 		o := p.evidence[e.note].object
 		p.put("delete "+o.Key.String()+", a service account token that does not expire", o, nil, model.Change{Key: o.Key})

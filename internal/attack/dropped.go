@@ -38,7 +38,7 @@ func (b *builder) dropping(plain func() *guards) {
 			if held.In(name)&runs == 0 {
 				continue
 			}
-			with, without := plain().judge(int32(ns), false).certainty, known[key].judge(int32(ns), false).certainty
+			with, without := plain().judgeAs(int32(ns), s).certainty, known[key].judgeAs(int32(ns), s).certainty
 			if without != Given && (with == Given || without < with) && (best == Given || without < best) {
 				best, in = without, name
 			}

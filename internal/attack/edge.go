@@ -81,9 +81,7 @@ func (g *Graph) Vertex(id ID) Vertex {
 	case Account, User, Group:
 		s := g.accounts[v.at]
 		out.Namespace, out.Name = s.Namespace, s.Name
-		if v.kind == Account {
-			out.Object = g.snapshot.Get(model.Key{Cluster: g.cluster(), Namespace: s.Namespace, GroupKind: model.ServiceAccountKind, Name: s.Name})
-		}
+		out.Object = g.accountObject(s)
 	case Granted:
 		out.Name = g.grantedRoles(g.accounts[v.at])
 	case Secret:

@@ -72,7 +72,11 @@ func (g *Graph) explain(e Edge, from, to Vertex) Step {
 	case NodeMetadata:
 		s.Evidence = g.whyMetadata(e)
 	case RunEscape, DebugEscape:
-		s.Evidence = g.whyOpen(&g.guardVerdicts[e.note])
+		v := &g.guardVerdicts[e.note]
+		if v.by != nil {
+			s.Evidence = g.Explain(g.public(v.by)).Evidence
+		}
+		s.Evidence = append(s.Evidence, g.whyOpen(v)...)
 	default:
 		switch {
 		case e.right&byName != 0:
@@ -246,13 +250,22 @@ func (g *Graph) whyOpen(v *guardVerdict) []Evidence {
 			text = o.Key.String() + " enforces the level " + v.level.node.Text()
 		}
 	}
-	text += "; nothing refuses a pod with " + v.danger
 	r := &v.refusal
+	text += "; nothing refuses "
+	if r.answer != no {
+		text += "for certain "
+	}
+	text += "a pod with " + v.danger
+	if name, ok := v.sender.Username(); ok {
+		text += " that " + name + " makes"
+	} else if v.sender.Kind != "" {
+		text += " that a member of group " + v.sender.Name + " makes"
+	}
 	if r.answer == no {
 		return []Evidence{{text + r.given, v.level.object, v.level.node}}
 	}
 	o := g.snapshot.Get(model.Key{Cluster: g.cluster(), GroupKind: model.PolicyKind, Name: r.policy})
-	return []Evidence{{text + " for certain", v.level.object, v.level.node}, {"ValidatingAdmissionPolicy/" + r.policy + " may refuse it: " + r.why, o, nil}}
+	return []Evidence{{text, v.level.object, v.level.node}, {"ValidatingAdmissionPolicy/" + r.policy + " may refuse it: " + r.why, o, nil}}
 }
 
 func (g *Graph) whyNamed(r *access.NamedRight) []Evidence {

@@ -3,6 +3,7 @@ package attack
 import (
 	"slices"
 
+	"ullage.dev/ullage/internal/access"
 	"ullage.dev/ullage/internal/model"
 	"ullage.dev/ullage/internal/policy"
 	"ullage.dev/ullage/internal/tree"
@@ -113,6 +114,12 @@ type guardVerdict struct {
 	danger    string
 	level     evidence // the label, or the namespace without one
 	refusal   refusal  // what may refuse it, where that is not known
+	asks      bool     // it may hang on who sends the request
+	// Of a step of somebody whom policies know: who sends the request, and the step that
+	// makes the pod in the namespace.
+	sender    access.Subject
+	by        *edge
+	namespace int32
 }
 
 // guards judges dangerous pods.
@@ -127,6 +134,11 @@ type guards struct {
 	tries    tries
 	without  []string                       // policies that are taken for gone
 	own      map[guardQuestion]guardVerdict // what they say then
+	requests bool                           // policies look at the request
+	senders  bool                           // policies look at who sends it
+	from     access.Subject                 // who sends it now
+
+	askedSenders int
 }
 
 // newGuards returns the guards without some policies.
@@ -143,6 +155,7 @@ func (b *builder) newGuards(without ...string) *guards {
 	} else {
 		g.remember()
 	}
+	g.requests, g.senders = reads(g.rules, "request", "oldObject", "authorizer"), reads(g.rules, "userInfo")
 	work := func(rules []*policy.Rule) *policy.Worker {
 		if len(rules) == 0 {
 			return nil
@@ -251,12 +264,21 @@ func (b *builder) namespaceObject(name string) *model.Object {
 	return b.snapshot.Get(model.Key{Cluster: b.cluster(), GroupKind: model.NamespaceKind, Name: name})
 }
 
-// judge returns the most certain danger that a namespace lets in; its certainty
-// is Given where it lets none in.
-func (g *guards) judge(ns int32, debug bool) guardVerdict {
+// judge returns the most certain danger that a namespace lets in, of a sender or of
+// whomever; its certainty is Given where it lets none in.
+func (g *guards) judge(ns int32, debug bool, from access.Subject) guardVerdict {
 	key := g.question(g.namespaces[ns])
 	key.debug = debug
-	return g.remembering(key, func() guardVerdict { return g.try(g.namespaces[ns], debug) })
+	if g.senders {
+		key.sender, key.account = from, g.accountObject(from)
+	}
+	return g.remembering(key, func() guardVerdict {
+		g.from = key.sender
+		g.admit(g.namespaces[ns], debug, g.from)
+		v := g.try(g.namespaces[ns], debug)
+		v.asks = g.senders && v.certainty == Unknown && v.refusal.answer == perhaps
+		return v
+	})
 }
 
 func (g *guards) try(name string, debug bool) guardVerdict {
@@ -347,9 +369,12 @@ func (b *builder) guarded() {
 	}
 	b.persistentVolumes(func() *guards { return of(false) })
 	b.dropping(func() *guards { return of(false) })
+	var asked []open
 	for ns := range b.namespaces {
 		if b.hasWide(RunPods, int32(ns)) {
-			if v := of(false).judge(int32(ns), false); v.certainty != Given {
+			if v := of(false).judge(int32(ns), false, access.Subject{}); v.asks {
+				asked = append(asked, open{int32(ns), false})
+			} else if v.certainty != Given {
 				b.opening(b.at(RunPods, int32(ns)), b.anyNode(), RunEscape, v)
 			}
 			if b.nodeVolumes.bindings != nil {
@@ -359,19 +384,22 @@ func (b *builder) guarded() {
 		if !b.hasWide(Debug, int32(ns)) {
 			continue
 		}
-		if v := of(false).judge(int32(ns), true); v.certainty != Given {
+		if v := of(false).judge(int32(ns), true, access.Subject{}); v.asks {
+			asked = append(asked, open{int32(ns), true})
+		} else if v.certainty != Given {
 			for w := b.inNamespace[ns].first; w < b.inNamespace[ns].last; w++ {
 				root, _ := b.nodesOf(w)
 				b.opening(b.at(Debug, int32(ns)), root, DebugEscape, v)
 			}
 		}
 	}
+	b.bySenders(g, asked)
 	for _, r := range b.relabel {
 		ns := r.namespace
 		if ns == none {
 			ns = b.namespace("kube-system") // any will do
 		}
-		if v := of(true).judge(ns, false); v.certainty != Given {
+		if v := of(true).judgeAs(ns, b.accounts[b.vertices[r.subject].at]); v.certainty != Given {
 			if r.proofs != nil {
 				b.Graph.proven = append(b.Graph.proven, r.proofs)
 				b.made = append(b.made, edge{r.subject, b.anyNode(), int32(len(b.Graph.proven) - 1), RelabelNamespace, v.certainty, byProof})

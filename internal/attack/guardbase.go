@@ -233,18 +233,7 @@ func ofPod(spec tree.Node) []tree.Node {
 // steadfast reports whether a rule says the same of a pod whatever its labels and
 // images are.
 func steadfast(r *policy.Rule) bool {
-	for _, s := range []*model.Selector{r.Match.ObjectSelector, r.Match.Bound.ObjectSelector} {
-		if s != nil && !s.Empty() {
-			return false
-		}
-	}
-	of := func(text string) bool {
-		return !strings.Contains(text, "labels") && !strings.Contains(text, "annotations") && !strings.Contains(text, "image")
-	}
-	for _, list := range [][]policy.Expression{r.Conditions, r.Variables} {
-		if slices.ContainsFunc(list, func(e policy.Expression) bool { return !of(e.Expression) }) {
-			return false
-		}
-	}
-	return !slices.ContainsFunc(r.Validations, func(v policy.Validation) bool { return !of(v.Expression) })
+	return !selectsObjects(r) && !says(r, func(text string) bool {
+		return strings.Contains(text, "labels") || strings.Contains(text, "annotations") || strings.Contains(text, "image")
+	})
 }

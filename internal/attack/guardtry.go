@@ -1,9 +1,11 @@
 package attack
 
 import (
+	"regexp"
 	"slices"
 	"strings"
 
+	"ullage.dev/ullage/internal/access"
 	"ullage.dev/ullage/internal/model"
 	"ullage.dev/ullage/internal/policy"
 	"ullage.dev/ullage/internal/tree"
@@ -45,6 +47,8 @@ type guardQuestion struct {
 	pods            [mostPods]*model.Object
 	debug, relabels bool
 	claim           string
+	sender          access.Subject
+	account         *model.Object // of the sender
 }
 
 func (g *guards) question(namespace string) guardQuestion {
@@ -99,13 +103,16 @@ type failing map[*policy.Rule]bool
 // each, in one list of containers.
 type tries struct {
 	namespace string
+	from      access.Subject
 	bases     []base
 	harmless  map[slot][]failing // nil where not yet asked
 }
 
 func (g *guards) tried(namespace string) *tries {
 	if t := &g.tries; t.bases == nil || t.namespace != namespace {
-		*t = tries{namespace, g.bases(namespace), map[slot][]failing{}}
+		*t = tries{namespace, g.from, g.bases(namespace), map[slot][]failing{}}
+	} else if t.from != g.from {
+		t.from, t.harmless = g.from, map[slot][]failing{}
 	}
 	return &g.tries
 }
@@ -123,7 +130,7 @@ func (g *guards) refused(at slot, name, namespace string, spec func() tree.Node)
 	bearing := failing{} // rules that refuse the danger and not the pod
 	g.bear(bearing, always, at, 0, namespace)
 	for r := range always {
-		if refusesAll(r) || bearing[r] && steadfast(r) {
+		if g.refusesAll(r) || bearing[r] && steadfast(r) {
 			return refusal{answer: yes}
 		}
 	}
@@ -205,10 +212,29 @@ func (g *guards) judged(at slot, pod *model.Object) (failing, refusal) {
 	return fails, open
 }
 
-// refusesAll reports whether a rule lets no pod pass, as those do that close a
-// namespace, or that lack their parameters.
-func refusesAll(r *policy.Rule) bool {
-	return len(r.Conditions) == 0 && slices.ContainsFunc(r.Validations, func(v policy.Validation) bool { return strings.TrimSpace(v.Expression) == "false" })
+// refusesAll reports whether a rule that refuses one pod lets none pass, as those do that
+// close a namespace, that lack their parameters or that ask for nothing but who it is.
+func (g *guards) refusesAll(r *policy.Rule) bool {
+	if len(r.Conditions) == 0 && slices.ContainsFunc(r.Validations, func(v policy.Validation) bool { return strings.TrimSpace(v.Expression) == "false" }) {
+		return true
+	}
+	return !g.relabels && !selectsObjects(r) && !says(r, objectWord.MatchString)
+}
+
+// objectWord is the object that is judged in an expression, which may have a field of
+// this name where it is about something else.
+var objectWord = regexp.MustCompile(`\bobject\b`)
+
+// selectsObjects reports whether a rule, or its binding, leaves objects out by labels.
+func selectsObjects(r *policy.Rule) bool {
+	return slices.ContainsFunc([]*model.Selector{r.Match.ObjectSelector, r.Match.Bound.ObjectSelector}, func(s *model.Selector) bool { return s != nil && !s.Empty() })
+}
+
+// says reports whether an expression of a rule is like something.
+func says(r *policy.Rule, like func(text string) bool) bool {
+	named := func(e policy.Expression) bool { return like(e.Expression) }
+	return slices.ContainsFunc(r.Conditions, named) || slices.ContainsFunc(r.Variables, named) ||
+		slices.ContainsFunc(r.Validations, func(v policy.Validation) bool { return like(v.Expression) })
 }
 
 // pod returns a candidate in a namespace.
@@ -220,14 +246,17 @@ func (g *guards) pod(at slot, name, namespace string, spec func() tree.Node) *mo
 	return g.pods[key]
 }
 
+// candidateName is the name of candidates.
+const candidateName = "tool"
+
 // podOf makes a candidate with what a base has.
 func podOf(at slot, namespace string, spec func() tree.Node, b base) *model.Object {
-	metadata := []tree.Node{tree.Entry("name", "tool"), tree.Entry("namespace", namespace)}
+	metadata := []tree.Node{tree.Entry("name", candidateName), tree.Entry("namespace", namespace)}
 	if len(b.labels) > 0 {
 		metadata = append(metadata, tree.Entry("labels", tree.MapOf(b.labels...)), tree.Entry("annotations", tree.MapOf(b.labels...)))
 	}
 	root := tree.MapOf(tree.Entry("apiVersion", "v1"), tree.Entry("kind", "Pod"), tree.Entry("metadata", tree.MapOf(metadata...)), tree.Entry("spec", b.put(at.spec(spec()))))
-	o, err := model.NewObject(&root, &model.Source{File: &tree.File{}, Live: "Pod/" + namespace + "/tool"}, "", namespace)
+	o, err := model.NewObject(&root, &model.Source{File: &tree.File{}, Live: "Pod/" + namespace + "/" + candidateName}, "", namespace)
 	if err != nil || o == nil {
 		return &model.Object{Root: &root} // never: bases hold what pods may
 	}

@@ -197,6 +197,8 @@ func (g *guards) admitsClaim(ns int32, claim string, p *storage.Persistent) Cert
 	key := g.question(name)
 	key.claim = claim
 	return g.remembering(key, func() guardVerdict {
+		g.from = access.Subject{}
+		g.admit(name, false, g.from)
 		refused := g.refused(asMain, "claim "+claim, name, func() tree.Node { return claimSpec(claim) })
 		if refused.answer == yes {
 			return guardVerdict{}

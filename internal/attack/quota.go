@@ -61,10 +61,14 @@ func (b *builder) doubtQuotas() {
 // attacker's making, or nothing.
 func (g *Graph) quotaOf(e *edge, closed map[string]closing) evidence {
 	from := &g.vertices[e.from]
-	if from.kind != RunPods || from.at == none {
+	ns := from.at
+	switch {
+	case e.kind == RunEscape && g.guardVerdicts[e.note].by != nil:
+		ns = g.guardVerdicts[e.note].namespace
+	case from.kind != RunPods || from.at == none:
 		return evidence{}
 	}
-	c := closed[g.namespaces[from.at]]
+	c := closed[g.namespaces[ns]]
 	if c.pods.object == nil && e.kind == FreeVolume {
 		return c.claims
 	}
@@ -73,10 +77,10 @@ func (g *Graph) quotaOf(e *edge, closed map[string]closing) evidence {
 
 // whyQuota says that a quota stands in the way of a step.
 func (g *Graph) whyQuota(e Edge) []Evidence {
-	if g.vertices[e.From].kind != RunPods || e.Certainty != Unknown {
+	if g.vertices[e.From].kind != RunPods && e.Kind != RunEscape || e.Certainty != Unknown {
 		return nil
 	}
-	why := g.quotaOf(&edge{from: e.From, kind: e.Kind}, g.quotas())
+	why := g.quotaOf(&edge{from: e.From, kind: e.Kind, note: e.note}, g.quotas())
 	if why.object == nil {
 		return nil
 	}

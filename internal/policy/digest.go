@@ -105,6 +105,10 @@ func (f *frame) digest(in *input) uint64 {
 		return hash(f.fact(in.Steps[0]), in.Steps[1:])
 	case imageName:
 		return hash(f.image(), in.Steps)
+	case "request":
+		return hash(f.request, in.Steps)
+	case "oldObject":
+		return hash(f.request.Get("operation"), in.Steps[:0])
 	case "containers":
 		h := uint64(0)
 		for _, list := range model.ContainerLists {
@@ -115,5 +119,5 @@ func (f *frame) digest(in *input) uint64 {
 	if in.scope >= itemScope {
 		return hash(f.bound[in.scope-itemScope].node, in.Steps)
 	}
-	return hash(nil, in.Steps) // constant for a rule: params, request
+	return hash(nil, in.Steps) // constant for a rule: params
 }

@@ -24,6 +24,8 @@ type frame struct {
 	facts  Facts
 	minor  int
 
+	request *tree.Node // or nil
+
 	related map[factKey]*tree.Node  // facts about the object asked for so far; nil values are absent
 	rule    *built                  // whose variables are in force
 	cost    uint64                  // of its expressions so far; 0 for the rule library
@@ -84,11 +86,34 @@ func (f *frame) ResolveName(name string) (any, bool) {
 		return value(f.image()), true
 	case "params":
 		return f.params(), true
-	case "request", "oldObject", "authorizer", "authorizer.requestResource":
-		return unknownBecause("there is no admission request here"), true
+	case "request":
+		if f.request != nil {
+			return value(f.request), true
+		}
+		return unknownBecause(noRequest), true
+	case "oldObject":
+		switch {
+		case f.request == nil:
+			return unknownBecause(noRequest), true
+		case f.creates():
+			return types.NullValue, true
+		}
+		return unknownBecause("what the object was before is not known"), true
+	case "authorizer", "authorizer.requestResource":
+		if f.request == nil {
+			return unknownBecause(noRequest), true
+		}
+		return unknownBecause("what the sender of the request may do is not asked here"), true
 	}
 	return nil, false
 }
+
+// noRequest is why what a request says is not known where objects are judged as they
+// are written.
+const noRequest = "there is no admission request here"
+
+// creates reports whether the admission request makes the object.
+func (f *frame) creates() bool { return f.request.Get("operation").Str() == "CREATE" }
 
 func (b *binding) name() string {
 	if b.level == nil {

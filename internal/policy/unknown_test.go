@@ -126,3 +126,49 @@ func TestValidationsTogether(t *testing.T) {
 		}
 	}
 }
+
+// TestAdmit judges an object as it comes by an admission request.
+func TestAdmit(t *testing.T) {
+	unknown := tree.UnknownBecause("nobody looked")
+	user := func(name string) tree.Node {
+		return tree.Entry("userInfo", tree.MapOf(tree.Entry("username", name), tree.Entry("groups", []tree.Node{tree.Of("a"), unknown}), tree.Entry("extra", unknown)))
+	}
+	create, update := tree.MapOf(tree.Entry("operation", "CREATE"), user("ann")), tree.MapOf(tree.Entry("operation", "UPDATE"), user("bob"))
+	for _, test := range []struct {
+		expression       string
+		created, updated Verdict
+	}{
+		{"request.operation == 'CREATE'", Pass, Fail},
+		{"oldObject == null", Pass, Unknown},
+		{"request.userInfo.username == 'ann'", Pass, Fail},
+		{"request.userInfo.username in ['ann', 'bob']", Pass, Pass},
+		{"'a' in request.userInfo.groups", Pass, Pass},
+		{"'b' in request.userInfo.groups", Unknown, Unknown},
+		{"request.userInfo.groups.exists(g, g == 'a') && request.userInfo.username == 'bob'", Fail, Pass},
+		{"request.userInfo.groups.exists(g, g == 'b') && request.userInfo.username == 'bob'", Fail, Unknown},
+		{"'k' in request.userInfo.extra", Unknown, Unknown},
+		{"authorizer.requestResource.check('create').allowed()", Unknown, Unknown},
+		{"authorizer.group('').resource('pods').check('create').allowed() || request.operation == 'CREATE'", Pass, Unknown},
+	} {
+		// One worker judges them all: what it keeps of one request is none of the next.
+		w := NewEngine([]*Rule{check(t, test.expression)}, Options{KubernetesMinor: 37}).NewWorker(world{})
+		ask := func() Verdict {
+			got, _ := verdictOf(t, w.Evaluate(object(t, pod), &Tally{}))
+			return got
+		}
+		for range 2 {
+			w.Admit(create.Seal())
+			if got := ask(); got != test.created {
+				t.Errorf("%s, where it is made: %s, want %s", test.expression, got, test.created)
+			}
+			w.Admit(update.Seal())
+			if got := ask(); got != test.updated {
+				t.Errorf("%s, where it is changed: %s, want %s", test.expression, got, test.updated)
+			}
+		}
+		w.Admit(nil)
+		if got := ask(); got != Unknown && test.created != test.updated {
+			t.Errorf("%s, without a request: %s", test.expression, got)
+		}
+	}
+}
