@@ -12,6 +12,9 @@ var apiPorts = []reach.Port{{Number: 443}, {Number: 6443}}
 // not say that it reaches the API server, from pods whose policies let them connect to
 // it, and from all who have a login and do not use it.
 func (b *builder) anybody() {
+	if b.asksForLogin() {
+		return
+	}
 	for _, s := range []access.Subject{access.Group(unauthenticatedGroup), access.User(anonymousUser)} {
 		id, ok := b.subjects[s]
 		if !ok {
@@ -28,6 +31,23 @@ func (b *builder) anybody() {
 			}
 		}
 	}
+}
+
+// asksForLogin reports whether an API server of the input takes no requests without a
+// login.
+func (b *builder) asksForLogin() bool {
+	in := b.inNamespace[b.namespace(systemNamespace)]
+	for i := in.first; i < in.last; i++ {
+		w := &b.Graph.workloads[i]
+		for c := w.first; c < w.last; c++ {
+			k := &b.Graph.containers[c]
+			p := program{k, imageName(k.node.Get("image").Str()), programWords(k.node)}
+			if value, given := p.flag("--anonymous-auth"); given && value != "" && !isTrue(value) && p.runs("", apiServerProgram) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // asks reports whether the pods of a workload may connect to the API server.

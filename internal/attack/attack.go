@@ -92,24 +92,25 @@ type Graph struct {
 	memory         memory
 	inCloud        cloudState
 
-	uses       []use        // of containers
-	listens    []reach.Port // of containers
-	ways       []exposedWay
-	targets    []reach.Port         // of workloads
-	workloadOf []int32              // by endpoint of the network; none for what is no workload
-	further    map[int32][]reach.ID // endpoints of a workload beside its own
-	wide       [wideKinds]ID
-	narrow     [wideKinds][]ID // by namespace
-	unplaced   []evidence      // servers that the API server asks and that are not in the input
-	guises     []guise
-	guests     []reach.Guest // pods with other labels than those that were read
-	guestAt    []ID          // their vertices
-	incomplete []string      // why steps are missing of which there are more than are looked at
-	unread     *model.Gap    // network policies that were not read, which may close connections, or nil
-	internet   ID
-	admin      ID
-	nodeRights ID // of the group system:nodes, or none
-	assumed    ID // that of Options.Target, where the snapshot does not hold it, or none
+	uses        []use        // of containers
+	listens     []reach.Port // of containers
+	ways        []exposedWay
+	targets     []reach.Port         // of workloads
+	workloadOf  []int32              // by endpoint of the network; none for what is no workload
+	further     map[int32][]reach.ID // endpoints of a workload beside its own
+	wide        [wideKinds]ID
+	narrow      [wideKinds][]ID // by namespace
+	unplaced    []evidence      // servers that the API server asks and that are not in the input
+	guises      []guise
+	openServers []openServer
+	guests      []reach.Guest // pods with other labels than those that were read
+	guestAt     []ID          // their vertices
+	incomplete  []string      // why steps are missing of which there are more than are looked at
+	unread      *model.Gap    // network policies that were not read, which may close connections, or nil
+	internet    ID
+	admin       ID
+	nodeRights  ID // of the group system:nodes, or none
+	assumed     ID // that of Options.Target, where the snapshot does not hold it, or none
 }
 
 // Incomplete says why the graph lacks steps, in a clause: parts of the input are
@@ -165,6 +166,7 @@ func build(s *model.Snapshot, network *reach.Graph, rights *access.Analysis, o O
 	b.volumeEdges()
 	b.assume()
 	b.exposure()
+	b.openKubelets()
 	b.rights()
 	b.openedNetworks()
 	b.webhookServers()
@@ -174,6 +176,7 @@ func build(s *model.Snapshot, network *reach.Graph, rights *access.Analysis, o O
 	b.stealing()
 	b.doubtQuotas()
 	b.findGuests()
+	b.openServers()
 	b.index()
 	return b.Graph
 }

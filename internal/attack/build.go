@@ -59,8 +59,9 @@ type builder struct {
 	renamers        []renamer
 	discerned       *discerned                  // nil until asked
 	proofs          map[heldRight]*access.Proof // see provenOnce
-	knownResources  map[string]bool             // custom ones, see served
-	deployedBy      map[string][]runner         // by program
+	openSteps       int
+	knownResources  map[string]bool     // custom ones, see served
+	deployedBy      map[string][]runner // by program
 }
 
 func newBuilder(s *model.Snapshot, network *reach.Graph, rights *access.Analysis, o Options, before *Graph) *builder {

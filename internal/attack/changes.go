@@ -23,6 +23,10 @@ type proposer struct {
 func (p *proposer) propose(e Edge) {
 	switch e.Kind {
 	case Member, UseAdmin, RunAs, MountAny, ActAsKubelet, DrivenBy, BootstrapToken:
+	case ConnectOpen:
+		if p.vertices[e.From].kind == Position {
+			p.isolate(e)
+		}
 	case ExploitService:
 		p.isolate(e)
 		to := &p.workloads[p.vertices[e.To].at]

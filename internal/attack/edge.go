@@ -70,7 +70,7 @@ func (g *Graph) Vertex(id ID) Vertex {
 	v := g.vertices[id]
 	out := Vertex{ID: id, Kind: v.kind}
 	switch v.kind {
-	case Container, AnyContainer, PodData, Position, NodesOf, FilesOf, Processes, Inside, Scratch:
+	case Container, AnyContainer, PodData, Position, NodesOf, FilesOf, Processes, Inside, Scratch, OpenPort:
 		o := g.workloads[v.at].Object
 		out.Namespace, out.Name, out.Object = o.Key.Namespace, o.Key.Name, o
 		if v.kind == Container {
@@ -126,6 +126,8 @@ func (v Vertex) String() string {
 		return "the files of " + v.Name
 	case Inside:
 		return "the inside of " + v.Object.Key.Kind + " " + scope
+	case OpenPort:
+		return "a port without a login of " + v.Object.Key.Kind + " " + scope
 	case Scratch:
 		return "files that containers of " + v.Object.Key.Kind + " " + scope + " share"
 	case Processes:
@@ -204,6 +206,8 @@ func (v Vertex) Held() string {
 		return "every right in the cluster"
 	case RunPods:
 		return "pods of its own" + strings.TrimPrefix(name, "own pods")
+	case OpenPort:
+		return "a connection to " + name
 	case Connect, Routed:
 		return "connections to " + name
 	case Debug:

@@ -71,6 +71,8 @@ func (g *Graph) explain(e Edge, from, to Vertex) Step {
 		}
 	case NodeMetadata:
 		s.Evidence = g.whyMetadata(e)
+	case ConnectOpen:
+		s.Evidence = g.whyOpenPort(e)
 	case RunEscape, DebugEscape:
 		v := &g.guardVerdicts[e.note]
 		if v.by != nil {
@@ -188,8 +190,13 @@ func (g *Graph) whyConnected(w, c int32) []Evidence {
 	if first.Protocol == unset {
 		return all
 	}
-	why := g.network.Why(from.endpoint, to.endpoint, first)
-	all = append(all, doubted(why.Egress, why.Ingress)...)
+	return append(all, g.whyPair(from, to, from.endpoint, to.endpoint, first)...)
+}
+
+// whyPair says why a connection from one endpoint of a workload to one of another passes.
+func (g *Graph) whyPair(from, to *workload, a, b reach.ID, port reach.Port) []Evidence {
+	why := g.network.Why(a, b, port)
+	all := doubted(why.Egress, why.Ingress)
 	for _, d := range []struct {
 		name string
 		reach.Decision

@@ -200,6 +200,12 @@ func (g *Graph) whyPasses(of reach.Guest, c int32) []Evidence {
 		listens = " may listen where a Service leads to: "
 	}
 	all := []Evidence{{"container " + g.containers[c].name + listens + strings.Join(ports, ", "), to.Object, node}}
+	return append(all, whyLets(&p, to)...)
+}
+
+// whyLets says with which labels, and by which policy, pods of a guise connect.
+func whyLets(p *reach.Passage, to *workload) []Evidence {
+	var all []Evidence
 	if len(p.Labels) > 0 {
 		all = append(all, Evidence{Text: "with the labels " + listed(p.Labels) + " at the pods"})
 	}

@@ -31,6 +31,7 @@ const (
 	Processes                       // the processes of a pod, or those of one user
 	Inside                          // the network that the containers of a pod share
 	Scratch                         // to change files that containers of a pod share
+	OpenPort                        // a connection to a port at which a program asks for no login
 	CustomObjects                   // to change the custom objects of the cluster
 	Relabelled                      // the place of pods in the network once their namespace has other labels
 	ClusterAdmin                    // everything in the cluster
@@ -54,7 +55,7 @@ var vertexNames = [vertexKinds]string{
 	Internet: "internet", Container: "container", AnyContainer: "workload", PodData: "pod", Position: "network position",
 	NodesOf: "node of workload", FilesOf: "files of node of workload", NodeRoot: "node", NodeFiles: "node files", AnyNode: "any node",
 	Account: "service account", User: "user", Group: "group", Granted: "granted roles", AnyUser: "any user", AnyIdentity: "any user, group and service account", Secret: "secret", Volume: "volume", SharedVolume: "shared volume",
-	CloudIdentity: "cloud identity", NodeIdentity: "cloud identity of nodes", Kubelet: "kubelet of any node", MovablePods: "pods that can move", Processes: "processes", Inside: "inside of pod", Scratch: "shared files", CustomObjects: "custom objects", Relabelled: "pods of a relabelled namespace", ClusterAdmin: "cluster-admin", AnyPod: "any pod", AnyAccount: "any service account",
+	CloudIdentity: "cloud identity", NodeIdentity: "cloud identity of nodes", Kubelet: "kubelet of any node", MovablePods: "pods that can move", Processes: "processes", Inside: "inside of pod", Scratch: "shared files", OpenPort: "open port", CustomObjects: "custom objects", Relabelled: "pods of a relabelled namespace", ClusterAdmin: "cluster-admin", AnyPod: "any pod", AnyAccount: "any service account",
 	AnySecret: "any secret", RunPods: "own pods", Connect: "any port", Debug: "debug containers", Labelled: "labelled pods", Routed: "ports behind Services",
 }
 
@@ -105,6 +106,14 @@ const (
 	SharedProcesses
 	UseDocker
 	UseProxy
+	ConnectOpen
+	DockerPort
+	ProxyPort
+	EtcdPort
+	InsecurePort
+	ConsolePort
+	NotebookPort
+	AnonymousKubelet
 	LocalService
 	LocalFiles
 	NodePlacement
@@ -248,6 +257,22 @@ var edgeTable = [edgeKinds]edgeInfo{
 		"the containers of a pod share its network, where no policy holds, and its emptyDirs; the daemon asks for no login there", "build images without a Docker daemon, or give the daemon a pod of its own and TLS"},
 	UseProxy: {"use-proxy", "uses the kubectl proxy", "T1528,T1090", "sends requests through the kubectl proxy in its pod, which adds the token of TO",
 		"the containers of a pod share its network, where no policy holds", "take the proxy out of the pod, or bind the account to fewer rights"},
+	ConnectOpen: {"connect-open", "connects without login", "T1133,T1046", "connects to TO",
+		"network policies allow the connection, and the program asks for no login, as its arguments or environment say", "have the program ask for a login, or listen at 127.0.0.1; add a network policy that admits only the peers it needs"},
+	DockerPort: {"docker-port", "uses its Docker daemon", "T1610,T1609", "has the Docker daemon start a container with the rights of TO",
+		"the daemon has a port without certificates of clients", "give the daemon --tlsverify, or build images without a Docker daemon"},
+	ProxyPort: {"proxy-port", "uses the kubectl proxy", "T1528,T1090", "sends requests through the kubectl proxy, which adds the token of TO",
+		"the proxy listens at an address of the pod; the hosts that it accepts are a header which the attacker writes", "have the proxy listen at 127.0.0.1, or bind the account to fewer rights"},
+	EtcdPort: {"etcd-port", "writes to etcd", "T1552,T1565.001", "reads and writes every object of the cluster in etcd",
+		"it is the etcd of the cluster, and has no users of its own", "have etcd ask for certificates of clients: --client-cert-auth and --trusted-ca-file"},
+	InsecurePort: {"insecure-port", "asks past all checks", "T1190,T1078", "sends requests to the port of the API server that checks no login and no right",
+		"the API server is older than 1.20 and has the port", "set --insecure-port=0"},
+	ConsolePort: {"console-port", "uses it without login", "T1133,T1078", "does through the program what TO may do",
+		"the program asks nobody for a login, and sends requests with the token of its pod", "have the program ask for a login, or bind the account to fewer rights"},
+	NotebookPort: {"notebook-port", "opens a notebook", "T1133,T1059", "runs code in a notebook, and so in TO",
+		"the server has neither a token nor a password", "give the server a token"},
+	AnonymousKubelet: {"anonymous-kubelet", "asks the kubelet", "T1609,T1613", "runs commands in any container through the kubelet, which asks for no login",
+		"network policies let it connect to nodes, and these took their kubelet's configuration from the ConfigMap", "set authentication.anonymous.enabled: false and authorization.mode: Webhook in the configuration of kubelets"},
 	LocalService: {"local-service", "exploits it locally", "T1210", "connects to TO at 127.0.0.1 and exploits it",
 		"the containers of a pod share its network, where no policy holds, and the program has a flaw", "put TO into a pod of its own"},
 	LocalFiles: {"local-files", "changes shared files", "T1080", "changes files in an emptyDir so that TO, which reads it, runs or believes them",

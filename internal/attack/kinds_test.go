@@ -130,7 +130,7 @@ var always = []string{
 func TestKinds(t *testing.T) {
 	made, gone := [edgeKinds]bool{}, [edgeKinds]bool{}
 	shapes := map[string]bool{}
-	for _, c := range slices.Concat(kindCases, pathCases, operatorCases) {
+	for _, c := range slices.Concat(kindCases, pathCases, operatorCases, openCases) {
 		made[c.kind] = true
 		if slices.ContainsFunc(c.not, func(change string) bool { return !strings.HasPrefix(change, "~") }) {
 			gone[c.kind] = true

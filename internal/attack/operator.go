@@ -261,11 +261,18 @@ func (b *builder) routed(ns int32) {
 	if !b.hasWide(Routed, ns) {
 		return
 	}
-	for o := range b.snapshot.InNamespace(b.cluster(), b.namespaces[ns], model.ServiceKind) {
-		for _, c := range b.serversOf(o.Key.Namespace, o.Key.Name) {
-			if len(b.ports(b.vertices[c].part)) > 0 {
-				b.edge(b.at(Routed, ns), c, ProxyService, NeedsExploit, none)
-			}
+	for _, c := range b.routedTo(ns) {
+		if len(b.ports(b.vertices[c].part)) > 0 {
+			b.edge(b.at(Routed, ns), c, ProxyService, NeedsExploit, none)
 		}
 	}
+}
+
+// routedTo returns the containers behind the Services of a namespace.
+func (b *builder) routedTo(ns int32) []ID {
+	var all []ID
+	for o := range b.snapshot.InNamespace(b.cluster(), b.namespaces[ns], model.ServiceKind) {
+		all = append(all, b.serversOf(o.Key.Namespace, o.Key.Name)...)
+	}
+	return all
 }

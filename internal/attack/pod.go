@@ -79,7 +79,7 @@ func (b *builder) doubtSleepers() {
 // sleeper returns the workload of a vertex of pods that do not run, or nil.
 func (g *Graph) sleeper(id ID) *workload {
 	switch v := g.vertices[id]; v.kind {
-	case Container, PodData:
+	case Container, PodData, OpenPort:
 		if w := &g.workloads[v.at]; w.sleeps() {
 			return w
 		}
@@ -115,6 +115,7 @@ type container struct {
 	listens      span // all on which it may listen, in Graph.listens
 	uses         span // in Graph.uses
 	serves       serving
+	open         []openPort
 }
 
 // answer is yes, no, or that it depends on what is not in the snapshot.
@@ -192,10 +193,11 @@ func (r *podReader) read(w *workload, spec *tree.Node) {
 	r.containers(w)
 	for c := w.first; c < w.last; c++ {
 		r.collect(w, &r.Graph.containers[c])
+		k := &r.Graph.containers[c]
 		if w.last-w.first > 1 {
-			k := &r.Graph.containers[c]
 			k.serves = servingOf(k)
 		}
+		k.open = openPorts(k)
 	}
 	r.placement(w)
 }
