@@ -40,7 +40,7 @@ var fullSize = []sized{
 	{"ubuntu", "CVE-%d-%d", 60000, 6, 9000, releases("Ubuntu", "18.04:LTS", "20.04:LTS", "22.04:LTS", "24.04:LTS", "25.10"), false},
 	{"osv/Red Hat", "RHSA-%d:%d", 23995, 30, 12000, releases("Red Hat", "8", "9"), true},
 	{"redhat", "CVE-%d-%d", 60000, 2, 4000, releases("Red Hat", "7", "8", "9", "10"), true},
-	{"osv/SUSE", "SUSE-SU-%d:%d-1", 24084, 8, 6000, releases("SUSE", "Linux Enterprise Server 12 SP5", "Linux Enterprise Server 15 SP4", "Linux Enterprise Server 15 SP5", "Linux Enterprise Server 15 SP6"), true},
+	{"osv/SUSE", "SUSE-SU-%d:%d-1", 24084, 8, 6000, releases("SUSE", "12 SP5", "15 SP4", "15 SP5", "15 SP6"), true},
 	{"osv/openSUSE", "openSUSE-SU-%d:%d-1", 15036, 6, 6000, releases("openSUSE", "Leap 15.5", "Leap 15.6"), true},
 	{"osv/Rocky Linux", "RLSA-%d:%d", 4652, 20, 5000, releases("Rocky Linux", "9"), true},
 	{"osv/AlmaLinux", "ALSA-%d:%d", 6331, 20, 5000, releases("AlmaLinux", "9"), true},

@@ -2,6 +2,7 @@ package advisory
 
 import (
 	"bufio"
+	"cmp"
 	"fmt"
 	"io"
 	"net/url"
@@ -9,6 +10,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"ullage.dev/ullage/internal/vuln"
 )
 
 // Feed is a feed and where it is served.
@@ -25,7 +28,7 @@ type Feed struct {
 // osvEcosystems are the ecosystems of OSV that installed packages can be of and
 // whose versions have a known order.
 var osvEcosystems = []string{
-	"AlmaLinux", "Alpine", "Bitnami", "Debian", "Go", "Maven", "NuGet", "Packagist", "PyPI", "Red Hat", "Rocky Linux", "RubyGems", "SUSE", "Ubuntu", "Wolfi", "crates.io", "npm", "openSUSE",
+	"AlmaLinux", "Alpine", "Azure Linux", "Bitnami", "Debian", "Go", "Mageia", "Maven", "NuGet", "Packagist", "PyPI", "Red Hat", "Rocky Linux", "RubyGems", "SUSE", "Ubuntu", "Wolfi", "crates.io", "npm", "openSUSE",
 }
 
 var alpineBranches = []string{"v3.19", "v3.20", "v3.21", "v3.22", "v3.23"}
@@ -53,6 +56,52 @@ func FeedNames() []string {
 	}
 	names = append(names, "debian", feedEPSS, feedKEV, feedKubernetes, feedRedHat, feedUbuntu)
 	slices.Sort(names)
+	return names
+}
+
+// Lacking lists what a database of some feeds says nothing of, entries of
+// [vuln.Result.NoData], each with what is missing: the feed that would speak of it, or that
+// there is none.
+func Lacking(noData []string, feeds []Provenance) string {
+	var list []string
+	for _, scope := range noData {
+		names := speakingOf(scope)
+		has := func(name string) bool {
+			return slices.ContainsFunc(feeds, func(p Provenance) bool { return p.Feed == name })
+		}
+		switch {
+		case len(names) == 0:
+			scope += " (no feed has any)"
+		case slices.ContainsFunc(names, has):
+			scope += " (none in " + names[slices.IndexFunc(names, has)] + ")"
+		default:
+			scope += " (the feed " + strings.Join(names, " or ") + " is missing)"
+		}
+		list = append(list, scope)
+	}
+	return strings.Join(list, ", ")
+}
+
+// speakingOf are the feeds of which any one is enough to know of a scope, or of a
+// repository of Alpine after one.
+func speakingOf(scope string) (names []string) {
+	ecosystem := vuln.EcosystemOf(scope)
+	switch ecosystem {
+	case "Debian":
+		names = append(names, "debian")
+	case "Kubernetes":
+		names = append(names, feedKubernetes)
+	case "Red Hat":
+		names = append(names, feedRedHat)
+	case "Alpine":
+		branch, repository, _ := strings.Cut(strings.TrimPrefix(scope, "Alpine:"), " ")
+		if name := "alpine/" + branch + "/" + cmp.Or(repository, "main"); slices.Contains(alpineBranches, branch) {
+			names = append(names, name)
+		}
+	}
+	if slices.Contains(osvEcosystems, ecosystem) {
+		names = append(names, "osv/"+ecosystem)
+	}
 	return names
 }
 

@@ -35,7 +35,7 @@ import (
 // both, so that a database costs nothing to open and damage is found where it is.
 const (
 	fileMagic     = "ULLAGEDB"
-	fileFormat    = 5
+	fileFormat    = 6
 	sumBytes      = 4
 	entryBytes    = 8
 	bucketBytes   = 64 // what a processor reads at once

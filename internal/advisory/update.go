@@ -49,7 +49,7 @@ type Outcome struct {
 	Feed    string
 	State   OutcomeState
 	Read    int // records that were read
-	Unread  int // records that could not be
+	Unread  int // records that could not be, now or when what did not change was read
 	Err     error
 	Changes bool // only what had changed was read
 }
@@ -216,16 +216,17 @@ func (u *updater) feed(ctx context.Context, f *Feed) (Outcome, string) {
 		path, err = u.whole(ctx, f, before, c)
 	}
 	u.report.Problems = append(u.report.Problems, in.problems...)
-	out := Outcome{Feed: f.Name, State: Updated, Read: in.from.Records, Unread: in.from.Unread, Changes: c.only != nil}
+	out := Outcome{Feed: f.Name, State: Updated, Read: in.from.Records, Changes: c.only != nil}
 	switch {
 	case errors.Is(err, errUnchanged):
 		in.rows.close()
-		out.State = Unchanged
+		out.State, out.Unread = Unchanged, before.Unread
 	case err != nil:
 		in.rows.close()
 		out.State, out.Err = Failed, err
 	default:
 		c.describeLost(before)
+		out.Unread = c.from.Unread
 		u.changes = append(u.changes, c)
 	}
 	return out, path

@@ -65,6 +65,9 @@ func Run(ctx context.Context, objects []*model.Object, o Options) (*model.Report
 	r.Counts = model.Counts{Read: len(objects), Rules: len(o.Rules), Evaluated: tally.Evaluated, Passed: tally.Passed, Unknown: tally.Unknown}
 	for _, object := range judged {
 		r.Counts.Objects++
+		if object.Key.GroupKind == model.ImageKind {
+			r.Counts.Images++
+		}
 		if len(object.Pods()) > 0 {
 			r.Counts.Workloads++
 		}

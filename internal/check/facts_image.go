@@ -294,22 +294,26 @@ func missingInput(open []model.Unknown) []model.Problem {
 	const fetch = "ullage db update fetches "
 	var list []model.Problem
 	told := map[string]bool{}
-	for _, u := range open {
-		if told[u.Reason] {
+	var reasons []string
+	for _, u := range open { // that of an expression has those of all that is open in it
+		reasons = append(reasons, strings.Split(u.Reason, "; ")...)
+	}
+	for _, reason := range reasons {
+		if told[reason] {
 			continue
 		}
-		told[u.Reason] = true
-		p := model.Problem{Reason: u.Reason}
+		told[reason] = true
+		p := model.Problem{Reason: reason}
 		switch {
-		case u.Reason == noDatabase:
+		case reason == noDatabase:
 			p = model.Problem{Reason: "no image was held against advisories: " + noDatabase, Hint: fetch + "one; --db names one that is elsewhere"}
-		case strings.HasPrefix(u.Reason, noAdvisories):
-			p.Reason = "what an image has of them was not judged: " + u.Reason
-			p.Hint = fetch + "feeds; an exception for the rule, or --rule, leaves out what there are none for"
-		case strings.HasPrefix(u.Reason, noFeed):
+		case strings.HasPrefix(reason, noAdvisories):
+			p.Reason = "what an image has of them was not judged: " + reason
+			p.Hint = "ullage db update --feed NAME fetches a feed that is missing; an exception for the rule, or --rule, leaves out what there are none for"
+		case strings.HasPrefix(reason, noFeed):
 			p.Hint = fetch + "it with --feed, beside the others"
-		case strings.HasPrefix(u.Reason, noPackages):
-			p.Reason = "what an image is made of was not judged: " + u.Reason
+		case strings.HasPrefix(reason, noPackages):
+			p.Reason = "what an image is made of was not judged: " + reason
 			p.Hint = "check --image-from NAME=SBOM reads a bill of materials in place of the image"
 		default:
 			continue
@@ -334,7 +338,7 @@ func (b *imageBuilder) vulnerabilities() tree.Node {
 		items = append(items, tree.UnknownBecause(noPackages+": nothing in it was held against advisories"))
 	}
 	if len(v.NoData) > 0 {
-		items = append(items, tree.UnknownBecause(noAdvisories+strings.Join(v.NoData, ", ")))
+		items = append(items, tree.UnknownBecause(noAdvisories+advisory.Lacking(v.NoData, b.Feeds)))
 	}
 	if len(v.Undecided) > 0 {
 		items = append(items, tree.UnknownBecause(v.Undecided[0].ID+" is not decided: "+v.Undecided[0].Why))

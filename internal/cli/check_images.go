@@ -10,7 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 	"github.com/spf13/pflag"
 
 	"ullage.dev/ullage/internal/advisory"
@@ -291,13 +290,15 @@ func cause(err error) string {
 // imageHint says what a user can do about an image that cannot be read.
 func imageHint(name string, err error) string {
 	from := "--image-from " + name + "=FILE"
-	var answer *transport.Error
+	var refused *image.Refused
 	switch {
-	case !errors.As(err, &answer):
+	case !errors.As(err, &refused):
 		return "ullage image " + name + " tells more; " + from + " reads it elsewhere"
-	case answer.StatusCode == http.StatusUnauthorized, answer.StatusCode == http.StatusForbidden:
+	case refused.Status == 0:
+		return "mend that, or give the file that it is in: " + from
+	case refused.Status == http.StatusUnauthorized, refused.Status == http.StatusForbidden:
 		return "log in with docker login, as an account that may pull the image"
-	case answer.StatusCode == http.StatusNotFound:
+	case refused.Status == http.StatusNotFound:
 		return "push the image first, or give the file that it is in: " + from
 	}
 	return "try again later, or give the file that it is in: " + from

@@ -380,3 +380,54 @@ func TestImagesInterrupted(t *testing.T) {
 		t.Errorf("exit code %d, %s", code, stderr)
 	}
 }
+
+// TestImagesThatCannotBeRead tells all that was tried for an image, and what to do about the
+// registry itself, not about what a mirror said of it.
+func TestImagesThatCannotBeRead(t *testing.T) {
+	empty, _ := serveImages(t, nil)
+	page := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		http.Error(w, "<html>"+strings.Repeat("<p>people</p>\n", 500)+"</html>", http.StatusNotFound)
+	}))
+	defer page.Close()
+	closed := httptest.NewServer(nil)
+	closed.Close()
+	at := func(s *httptest.Server) string { return strings.TrimPrefix(s.URL, "http://") }
+	for _, c := range []struct {
+		name, image string
+		mirror      string
+		reason      []string // in this order
+		hint        string
+	}{
+		{"no such image", empty + "/web:1", "", []string{"has no such image"}, "push the image first"},
+		{"no registry", at(page) + "/web:1", "", []string{"speaks plain HTTP"}, "mend that, or give"},
+		{"mirror without it", empty + "/web:1", at(page) + "/hub", []string{at(page) + "/hub/web:1", "; then ", "has no such image"}, "push the image first"},
+		{"only the mirror answers", at(closed) + "/web:1", empty, []string{empty + "/web:1", "has no such image", "; then ", "nothing listens there"}, "mend that, or give"},
+		{"wants a login", empty + "/secret/web:1", at(page), []string{"; then ", "wants to know who asks"}, "docker login"},
+	} {
+		args := []string{"--images", "--rule", "image-root-user", pods(t, c.image)}
+		if c.mirror != "" {
+			host, _, _ := strings.Cut(c.image, "/")
+			args = append(args, "--mirror", host+"="+c.mirror)
+		}
+		r, code := checkJSON(t, args...)
+		if len(r.Problems) != 1 || code != exitIncomplete {
+			t.Errorf("%s: exit code %d, %+v", c.name, code, r.Problems)
+			continue
+		}
+		rest := r.Problems[0].Reason
+		if len(rest) > 1500 || strings.Contains(rest, "\n") {
+			t.Errorf("%s: told in %d bytes: %s", c.name, len(rest), rest)
+		}
+		for _, part := range c.reason {
+			i := strings.Index(rest, part)
+			if i < 0 {
+				t.Errorf("%s: no %q behind what comes before it in %s", c.name, part, r.Problems[0].Reason)
+				break
+			}
+			rest = rest[i+len(part):]
+		}
+		if !strings.Contains(r.Problems[0].Hint, c.hint) {
+			t.Errorf("%s: hint %q", c.name, r.Problems[0].Hint)
+		}
+	}
+}

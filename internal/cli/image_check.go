@@ -158,7 +158,8 @@ func imageFacts(r *scan.Result, now time.Time) *tree.Node {
 // repositoryOf is a reference without tag and digest, so that findings about the
 // next build have the same fingerprints.
 func repositoryOf(ref string) string {
-	if image.Host("registry:"+ref) == "" {
+	ref = strings.TrimPrefix(ref, "registry:")
+	if form, _, ok := strings.Cut(ref, ":"); ok && (image.IsLocal(form) || form+":" == billPrefix) || image.Host("registry:"+ref) == "" {
 		return ref
 	}
 	name, _, _ := strings.Cut(ref, "@")

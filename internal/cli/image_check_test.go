@@ -77,6 +77,7 @@ func TestRepositoryOf(t *testing.T) {
 	for ref, want := range map[string]string{
 		"web": "web", "registry.example:5000/web:1.4.2": "registry.example:5000/web", "web@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef": "web",
 		"registry.example/web:1@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef": "registry.example/web", "./Web.tar": "./Web.tar",
+		"dir:root": "dir:root", "oci:layout": "oci:layout", "registry:web:1": "web", "docker:web": "docker:web",
 	} {
 		if got := repositoryOf(ref); got != want {
 			t.Errorf("%s is of %s, want %s", ref, got, want)

@@ -195,16 +195,19 @@ func notJudged(r *scan.Result) string {
 	case len(r.Image.Packages) == 0:
 		return scan.NoPackages
 	case len(v.NoData) > 0:
-		return noAdvisories(v)
+		return noAdvisories(r)
 	case len(v.Undecided) > 0:
 		return counted(len(v.Undecided), "advisory") + " could not be decided (--verbose lists them)"
 	}
 	return ""
 }
 
-func noAdvisories(v *vuln.Result) string {
-	return "there are no advisories on " + strings.Join(v.NoData, ", ") + ": fetch a feed that has some with ullage db update"
+func noAdvisories(r *scan.Result) string {
+	return "there are no advisories on " + advisory.Lacking(r.Vulnerabilities.NoData, r.Feeds) + ": " + fetchFeed
 }
+
+// fetchFeed says what to do where a feed is missing.
+const fetchFeed = "ullage db update --feed NAME fetches a feed that is missing"
 
 // unstated is the error of a document that has no place for what nobody knows: it says
 // nothing of it, and must not be taken for a clean one. It is nil when there is no such.
@@ -214,7 +217,7 @@ func unstated(p *Program, r *scan.Result) error {
 	case len(r.Image.Packages) == 0:
 		why = "the document states nothing: no package was identified in the image"
 	case len(v.NoData) > 0:
-		why = "the document states nothing of some packages: " + noAdvisories(v)
+		why = "the document states nothing of some packages: " + noAdvisories(r)
 	default:
 		return nil
 	}

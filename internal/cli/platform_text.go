@@ -37,7 +37,7 @@ func (p *imagePrinter) platform(judged []platform.Judged, feeds []advisory.Prove
 	}
 	for i := range judged {
 		if judged[i].Unknown == "" {
-			p.component(&judged[i])
+			p.component(&judged[i], feeds)
 		}
 	}
 	if len(unknown) > 0 {
@@ -57,7 +57,7 @@ func vulnerabilityCount(n int) string {
 	return fmt.Sprintf("%d vulnerabilities", n)
 }
 
-func (p *imagePrinter) component(j *platform.Judged) {
+func (p *imagePrinter) component(j *platform.Judged, feeds []advisory.Provenance) {
 	title := j.Name + " " + j.Version
 	if j.System != "" {
 		title += ", " + j.System
@@ -69,7 +69,7 @@ func (p *imagePrinter) component(j *platform.Judged) {
 	}
 	switch {
 	case len(j.NoData) > 0:
-		p.wrapped(2, yellow, "no data on "+strings.Join(j.NoData, ", ")+": ullage db update fetches it, if there is any")
+		p.wrapped(2, yellow, "no data on "+advisory.Lacking(j.NoData, feeds)+": "+fetchFeed)
 	case len(j.Matches) == 0:
 		p.line(2, dim, "nothing found")
 	}

@@ -40,11 +40,12 @@ func (r *layerReader) file(a attributes, h *tarHeader) (attributes, error) {
 			a.mode |= script
 		}
 	}
+	program := a.mode&native != 0 || isProgram(head)
 	i := r.interests.find(r.path)
-	if i < 0 && bytes.HasPrefix(head, zipMagic) && !bytes.ContainsRune(r.path[bytes.LastIndexByte(r.path, '/')+1:], '.') {
+	if i < 0 && r.beginsArchive(head) {
 		i = r.interests.archive
 	}
-	if i < 0 && h.Size >= elfHeader && (a.mode&native != 0 || isProgram(head)) {
+	if i < 0 && h.Size >= elfHeader && program {
 		if r.secrets {
 			r.skip("compiled")
 		}
@@ -85,6 +86,18 @@ func (r *layerReader) file(a attributes, h *tarHeader) (attributes, error) {
 		Path: r.name(), Mode: a.mode & modeBits, Size: h.Size, ReaderAt: bytes.NewReader(all), bytes: all,
 	})
 	return a, nil
+}
+
+// beginsArchive reports whether a file without a suffix is a zip archive, which may begin
+// with the script that runs it. What is there of the file may move in memory.
+func (r *layerReader) beginsArchive(head []byte) bool {
+	switch base := r.path[bytes.LastIndexByte(r.path, '/')+1:]; {
+	case bytes.IndexByte(base, '.') >= 0:
+		return false
+	case bytes.HasPrefix(head, []byte("#!")):
+		return bytes.Contains(r.data.begin(streamBuffer), zipMagic)
+	}
+	return bytes.HasPrefix(head, zipMagic)
 }
 
 // stream lets an interest read a file as it passes by. An error of the layer ends it.

@@ -1,6 +1,7 @@
 package image
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -114,8 +115,8 @@ func choose(manifests []v1.Descriptor, has func(v1.Descriptor) bool, wanted stri
 	platform := &v1.Platform{OS: "linux", Architecture: runtime.GOARCH}
 	if wanted != "" {
 		var err error
-		if platform, err = v1.ParsePlatform(wanted); err != nil {
-			return v1.Descriptor{}, fmt.Errorf("platform %s: %w", wanted, err)
+		if platform, err = parsePlatform(wanted); err != nil {
+			return v1.Descriptor{}, err
 		}
 	}
 	images := slices.DeleteFunc(slices.Clone(manifests), func(d v1.Descriptor) bool {
@@ -123,10 +124,12 @@ func choose(manifests []v1.Descriptor, has func(v1.Descriptor) bool, wanted stri
 		return attests || d.ArtifactType != "" && !types.MediaType(d.ArtifactType).IsConfig() || d.Platform != nil && d.Platform.OS == "unknown" || !has(d)
 	})
 	var others []string
-	for _, d := range images {
-		if d.Platform != nil && d.Platform.Satisfies(*platform) {
-			return d, nil
+	for _, fits := range []func(have, want v1.Platform) bool{isPlatform, satisfies} {
+		if i := slices.IndexFunc(images, func(d v1.Descriptor) bool { return d.Platform != nil && fits(*d.Platform, *platform) }); i >= 0 {
+			return images[i], nil
 		}
+	}
+	for _, d := range images {
 		if d.Platform != nil {
 			others = append(others, d.Platform.String())
 		}
@@ -141,6 +144,27 @@ func choose(manifests []v1.Descriptor, has func(v1.Descriptor) bool, wanted stri
 		return v1.Descriptor{}, fmt.Errorf("the index lists %d images and says of none for which platform it is", len(images))
 	}
 	return v1.Descriptor{}, fmt.Errorf("nothing for %s, there is %s: choose by --platform", platform, strings.Join(others, ", "))
+}
+
+// parsePlatform reads os/architecture[/variant], under other names of architectures too.
+func parsePlatform(text string) (*v1.Platform, error) {
+	p, err := v1.ParsePlatform(text)
+	if err != nil {
+		return nil, fmt.Errorf("platform %s: %w", text, err)
+	}
+	p.Architecture = cmp.Or(map[string]string{"x86_64": "amd64", "x86-64": "amd64", "aarch64": "arm64", "armhf": "arm", "i386": "386"}[p.Architecture], p.Architecture)
+	return p, nil
+}
+
+// satisfies reports whether an image for one platform will do where another is asked for:
+// any variant where none is.
+func satisfies(have, want v1.Platform) bool { return have.Satisfies(want) || isPlatform(have, want) }
+
+// isPlatform is satisfies where no variant stands for the one that is meant then.
+func isPlatform(have, want v1.Platform) bool {
+	usual := map[string]string{"arm64": "v8", "arm": "v7", "amd64": "v1"}
+	have.Variant, want.Variant = cmp.Or(have.Variant, usual[have.Architecture]), cmp.Or(want.Variant, usual[want.Architecture])
+	return have.Satisfies(want)
 }
 
 // layoutBlobs are those of an OCI layout.

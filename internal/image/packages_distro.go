@@ -10,7 +10,7 @@ var distroEcosystems = map[string]map[string]string{
 	"apk": {"alpine": "Alpine", "wolfi": "Wolfi", "chainguard": "Chainguard", "minimos": "MinimOS", "alpaquita": "Alpaquita"},
 	"rpm": {
 		"rhel": "Red Hat", "centos": "CentOS", "rocky": "Rocky Linux", "almalinux": "AlmaLinux", "amzn": "Amazon Linux",
-		"fedora": "Fedora", "ol": "Oracle Linux", "sles": "SUSE", "opensuse-leap": "openSUSE", "opensuse-tumbleweed": "openSUSE",
+		"fedora": "Fedora", "ol": "Oracle Linux", "sles": "SUSE", "sles_sap": "SUSE", "sled": "SUSE", "sle_hpc": "SUSE", "opensuse-leap": "openSUSE", "opensuse-tumbleweed": "openSUSE",
 		"mageia": "Mageia", "openEuler": "openEuler", "photon": "Photon OS", "azurelinux": "Azure Linux", "mariner": "Azure Linux",
 	},
 }

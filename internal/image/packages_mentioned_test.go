@@ -28,6 +28,8 @@ func TestPackagesThatAreNotRead(t *testing.T) {
 		{"opt/lib.zip", jar(t, zipEntry{name: "lib/a.jar", content: jar(t, zipEntry{name: "META-INF/maven/g/a/pom.properties", content: "groupId=g\nartifactId=a\nversion=3\n"})}), "", "g:a 3"},
 		{"app/run.pex", "#!/usr/bin/env python3\n" + jar(t, zipEntry{name: ".deps/shop-1.2-py3-none-any.whl/shop-1.2.dist-info/METADATA", content: "Name: shop\nVersion: 1.2\n"}), "", "shop 1.2"},
 		{"app/run", jar(t, zipEntry{name: "META-INF/MANIFEST.MF", content: "Implementation-Version: 7\n"}, zipEntry{name: "BOOT-INF/lib/a.jar", content: jar(t, zipEntry{name: "META-INF/maven/g/a/pom.properties", content: "groupId=g\nartifactId=a\nversion=3\n"})}), "", "g:a 3, run 7"},
+		{"app/boot", "#!/bin/bash\nexec java -jar \"$0\"\n" + jar(t, zipEntry{name: "BOOT-INF/lib/a.jar", content: jar(t, zipEntry{name: "META-INF/maven/g/a/pom.properties", content: "groupId=g\nartifactId=a\nversion=3\n"})}), "", "g:a 3"},
+		{"app/script", "#!/bin/sh\necho PK\n", "", ""},
 		{"app/data", jar(t, zipEntry{name: "x.txt", content: "x"}), "", ""},
 		{"app/test.zip", "no archive", "", ""},
 		{"app/cut.zip", egg[:len(egg)-30], "zip", ""},

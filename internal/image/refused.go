@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -16,10 +17,52 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 )
 
+// Refused says why a registry gave no image.
+type Refused struct {
+	Status int // of HTTP, with which it answered; 0 where it did not, or not as a registry
+	words  string
+	err    error
+}
+
+// Error has the words, what to do, and behind them the error itself: of a page for people
+// its beginning.
+func (r *Refused) Error() string {
+	const most = 300
+	text := strings.Join(strings.Fields(r.err.Error()), " ")
+	if len(text) > most {
+		text = strings.ToValidUTF8(text[:most], "") + "..."
+	}
+	if r.words == "" {
+		return text
+	}
+	return r.words + " (" + text + ")"
+}
+
+// Unwrap returns the error itself.
+func (r *Refused) Unwrap() error { return r.err }
+
+// triedError has what each place gave in place of an image, the registry's own last.
+type triedError []error
+
+func (t triedError) Error() string {
+	var all []string
+	for _, err := range t {
+		all = append(all, err.Error())
+	}
+	return strings.Join(all, "; then ")
+}
+
+// Unwrap returns the registry's own first.
+func (t triedError) Unwrap() []error {
+	all := slices.Clone(t)
+	slices.Reverse(all)
+	return all
+}
+
 // explain says in words why a registry gave no image, and what to do. The error
 // itself stays behind the words.
 func explain(host string, err error) error {
-	words := ""
+	words, status := "", 0
 	var answered *transport.Error
 	var unknown x509.UnknownAuthorityError
 	var invalid x509.CertificateInvalidError
@@ -43,12 +86,9 @@ func explain(host string, err error) error {
 	case errors.As(err, &slow) && slow.Timeout():
 		words = "it does not answer: check the network, or ask another by --mirror"
 	case errors.As(err, &answered):
-		words = answer(host, answered.StatusCode)
+		words, status = answer(host, answered.StatusCode), answered.StatusCode
 	}
-	if words == "" {
-		return err
-	}
-	return fmt.Errorf("%s (%w)", words, err)
+	return &Refused{status, words, err}
 }
 
 // answer says what an HTTP status of a registry means.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -46,7 +45,7 @@ func openRegistry(ctx context.Context, ref string, o Options) (*Source, error) {
 	if err != nil {
 		return nil, err
 	}
-	var failed []error
+	var failed triedError
 	for _, place := range o.Registry.places(asked) {
 		source, err := openAt(ctx, place, roots, o)
 		if err == nil {
@@ -63,7 +62,7 @@ func openRegistry(ctx context.Context, ref string, o Options) (*Source, error) {
 		}
 		failed = append(failed, err)
 	}
-	return nil, errors.Join(failed...)
+	return nil, failed
 }
 
 // Host returns the registry of a reference as [Open] takes it, and "" where it is

@@ -131,6 +131,16 @@ func Open(ctx context.Context, ref string, o Options) (*Source, error) {
 	return source, nil
 }
 
+// IsLocal reports whether what is before the first colon of a reference says that the image
+// is on this machine.
+func IsLocal(form string) bool {
+	switch form {
+	case dockerArchive, ociArchive, ociLayout, directory, containerd, docker:
+		return true
+	}
+	return false
+}
+
 func open(ctx context.Context, ref string, o Options) (*Source, error) {
 	if rest, ok := strings.CutPrefix(ref, "docker://"); ok {
 		return openRegistry(ctx, rest, o)
@@ -331,11 +341,11 @@ func (s *Source) checkPlatform(wanted string) error {
 	if wanted == "" {
 		return nil
 	}
-	want, err := v1.ParsePlatform(wanted)
+	want, err := parsePlatform(wanted)
 	if err != nil {
-		return fmt.Errorf("platform %s: %w", wanted, err)
+		return err
 	}
-	if have, err := v1.ParsePlatform(s.Platform); err != nil || !have.Satisfies(*want) {
+	if have, err := parsePlatform(s.Platform); err != nil || !satisfies(*have, *want) {
 		return fmt.Errorf("it is for %s, not for %s: ask for that, or for none", s.Platform, wanted)
 	}
 	return nil

@@ -124,6 +124,40 @@ func checkSample(t *testing.T, img *Image) {
 	}
 }
 
+// The variant that an architecture has when none is named is the same as none, and meant
+// first.
+func TestPlatformOfIndex(t *testing.T) {
+	for _, c := range []struct{ wanted, there, want string }{
+		{"linux/arm64", "linux/amd64 linux/arm64/v8", "linux/arm64/v8"},
+		{"linux/arm64/v8", "linux/amd64 linux/arm64", "linux/arm64"},
+		{"linux/aarch64", "linux/amd64 linux/arm64", "linux/arm64"},
+		{"linux/arm", "linux/arm/v6 linux/arm/v7", "linux/arm/v7"},
+		{"linux/arm", "linux/arm/v5 linux/arm/v6", "linux/arm/v5"},
+		{"linux/arm/v7", "linux/arm/v6 linux/arm", "linux/arm"},
+		{"linux/arm/v6", "linux/arm linux/arm/v7", ""},
+		{"linux/amd64", "linux/amd64/v3 linux/amd64", "linux/amd64"},
+		{"linux/arm64/v9", "linux/arm64 linux/amd64", ""},
+	} {
+		var list []v1.Descriptor
+		for text := range strings.FieldsSeq(c.there) {
+			p, err := v1.ParsePlatform(text)
+			if err != nil {
+				t.Fatal(err)
+			}
+			list = append(list, v1.Descriptor{Platform: p})
+		}
+		d, err := choose(list, func(v1.Descriptor) bool { return true }, c.wanted)
+		if (err == nil) != (c.want != "") || err == nil && d.Platform.String() != c.want {
+			t.Errorf("%s of %s: %v, %v, not %s", c.wanted, c.there, d.Platform, err, c.want)
+		}
+		for have := range strings.FieldsSeq(c.want) {
+			if err := (&Source{Identity: Identity{Platform: have}}).checkPlatform(c.wanted); err != nil {
+				t.Errorf("%s for %s: %v", have, c.wanted, err)
+			}
+		}
+	}
+}
+
 func TestIndexAndPlatforms(t *testing.T) {
 	amd, arm := sampleImage(t, "linux/amd64"), sampleImage(t, "linux/arm64/v8", tarOf(t, file{"arm", 0o644, "x"}))
 	attestation := sampleImage(t, "unknown/unknown", tarOf(t, file{"x", 0o644, "x"}))

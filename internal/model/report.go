@@ -28,6 +28,7 @@ type Counts struct {
 	Read       int `json:"read"`       // objects
 	Objects    int `json:"objects"`    // of Read, checked: selected, and not made by another object
 	Workloads  int `json:"workloads"`  // of these, objects with pods
+	Images     int `json:"-"`          // of these, images that are judged by themselves
 	PassedOver int `json:"passedOver"` // documents that are YAML but not Kubernetes objects
 	Failed     int `json:"failed"`     // documents and files that could not be read or rendered
 	System     int `json:"system"`     // of Objects, parts of the platform itself

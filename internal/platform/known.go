@@ -75,7 +75,7 @@ func known(name, version string) *Component {
 		c.low = []vuln.Package{{Ecosystem: "Kubernetes", Name: name, Version: upstream, Owner: -1}}
 	case modules[name] != nil:
 		for _, module := range modules[name] {
-			if !ofMajor(module, modules[name], parts[1]) {
+			if !ofMajor(module, parts[1]) {
 				if isLater(module, parts[1]) {
 					c.later = append(c.later, module)
 				}
@@ -90,14 +90,14 @@ func known(name, version string) *Component {
 	return c
 }
 
-// ofMajor says whether a module is one for a version. One without a major version in
-// its name is, unless there is one of that name with it.
-func ofMajor(module string, all []string, version string) bool {
+// ofMajor says whether a module may be one for a version: one without a major version in
+// its name is for any, but see [oldName].
+func ofMajor(module, version string) bool {
 	major, _, _ := strings.Cut(version, ".")
 	if base, n, ok := strings.Cut(module, "/v"); ok && strings.Trim(n, "0123456789") == "" {
 		return base != "" && n == major
 	}
-	return !separate[module] || !slices.Contains(all, module+"/v"+major)
+	return true
 }
 
 // isLater says whether a module is one of a later major version, by its name.
@@ -107,8 +107,9 @@ func isLater(module, version string) bool {
 	return named && vuln.SemVer.Compare(n, major) > 0
 }
 
-// separate are the modules whose name without a major version is not used for newer
-// ones: what sources say of it does not hold for these.
+// separate are the modules whose name without a major version is that of the versions
+// before these have names of their own: what sources say of all versions of it does not
+// hold for newer ones.
 var separate = map[string]bool{"github.com/containerd/containerd": true, "github.com/cloudnativelabs/kube-router": true}
 
 // kernelOf makes the component of a kernel, which is of the distribution of the

@@ -36,13 +36,17 @@ func Match(components []Component, source vuln.Source) ([]Judged, error) {
 }
 
 func (j *Judged) match(source vuln.Source) error {
-	low, err := vuln.Run(j.low, j.release, source)
+	of := source // of the component's own versions
+	if len(j.low) > 0 {
+		of = oldName{source, j.low[0].Version}
+	}
+	low, err := vuln.Run(j.low, j.release, of)
 	if err != nil {
 		return err
 	}
 	high := low
 	if !slices.Equal(j.low, j.high) {
-		if high, err = vuln.Run(j.high, j.release, source); err != nil {
+		if high, err = vuln.Run(j.high, j.release, of); err != nil {
 			return err
 		}
 	}
@@ -82,6 +86,33 @@ func (j *Judged) match(source vuln.Source) error {
 	slices.SortFunc(j.Undecided, func(a, b vuln.Ruled) int { return strings.Compare(a.ID, b.ID) })
 	j.Undecided = slices.CompactFunc(j.Undecided, func(a, b vuln.Ruled) bool { return a.ID == b.ID })
 	return nil
+}
+
+// oldName is a source in which the old name of a module says of a newer major version only
+// what it says with versions of it: some advisories file these under the old name too.
+type oldName struct {
+	vuln.Source
+	version string
+}
+
+// Affected implements [vuln.Source].
+func (s oldName) Affected(scope, name string, yield func(*vuln.Affected)) error {
+	if !separate[name] || !s.newer(s.version) {
+		return s.Source.Affected(scope, name, yield)
+	}
+	return s.Source.Affected(scope, name, func(a *vuln.Affected) {
+		of := *a
+		of.Intervals = slices.DeleteFunc(slices.Clone(a.Intervals), func(i vuln.Interval) bool { return !s.newer(i.From) && !s.newer(i.To) })
+		of.Versions = slices.DeleteFunc(slices.Clone(a.Versions), func(v string) bool { return !s.newer(v) })
+		if len(of.Intervals)+len(of.Versions) > 0 {
+			yield(&of)
+		}
+	})
+}
+
+// newer says whether a version is one from 2 on, prereleases of it included.
+func (oldName) newer(version string) bool {
+	return version != "" && vuln.SemVer.Valid(version) && vuln.SemVer.Compare(version, "2.0.0-0") >= 0
 }
 
 // branches names the fix of a later major version where there is no other, and says of

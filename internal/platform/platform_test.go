@@ -85,7 +85,7 @@ func TestComponents(t *testing.T) {
 	want := []string{
 		"calico v3.27.0 Go/github.com/projectcalico/calico@v3.27.0 Go/github.com/projectcalico/calico/v3@v3.27.0 (pod calico-system/calico-node)",
 		"containerd 1.7.13 Go/github.com/containerd/containerd@v1.7.13 (node a)",
-		"containerd 2.1.0 Go/github.com/containerd/containerd/v2@v2.1.0 (node b)",
+		"containerd 2.1.0 Go/github.com/containerd/containerd@v2.1.0 Go/github.com/containerd/containerd/v2@v2.1.0 (node b)",
 		"cri-o 1.29.2 Go/github.com/cri-o/cri-o@v1.29.2 (node c)",
 		"etcd 3.5.12-0 Go/go.etcd.io/etcd@v3.5.12 Go/go.etcd.io/etcd/v3@v3.5.12 Go/go.etcd.io/etcd/server/v3@v3.5.12 (pod kube-system/etcd-a)",
 		`kernel 5.10.215-203.850.amzn2.x86_64 unknown: no feed has advisories on the kernels of "Amazon Linux 2" (node c)`,
@@ -232,6 +232,38 @@ func TestMatch(t *testing.T) {
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("got\n  %s\nwant\n  %s", strings.Join(got, "\n  "), strings.Join(want, "\n  "))
+	}
+}
+
+// Advisories name versions of containerd from 2 on under its new name, its old one, or both.
+func TestOldNameOfModule(t *testing.T) {
+	source := memory{
+		"Go github.com/containerd/containerd": {
+			{ID: "CVE-2026-1", Feed: "osv/Go", Intervals: []vuln.Interval{{From: "0", To: "1.7.27"}, {From: "2.0.0-beta.0", To: "2.0.4"}}},
+			{ID: "CVE-2026-2", Feed: "osv/Go", Intervals: []vuln.Interval{{From: "0", To: "2.0.5"}}},
+			{ID: "CVE-2026-3", Feed: "osv/Go", Intervals: []vuln.Interval{{}}}, // of all that had the name
+			{ID: "CVE-2026-4", Feed: "osv/Go", Versions: []string{"1.7.1", "2.0.1"}},
+		},
+		"Go github.com/containerd/containerd/v2": {{ID: "CVE-2026-5", Feed: "osv/Go", Intervals: []vuln.Interval{{}}}},
+	}
+	for version, want := range map[string]string{
+		"2.0.1":      "CVE-2026-1 2.0.4, CVE-2026-2 2.0.5, CVE-2026-4 , CVE-2026-5 ",
+		"2.0.0-rc.1": "CVE-2026-1 2.0.4, CVE-2026-2 2.0.5, CVE-2026-5 ",
+		"2.1.0":      "CVE-2026-5 ",
+		"1.7.1":      "CVE-2026-1 1.7.27, CVE-2026-2 2.0.5, CVE-2026-3 , CVE-2026-4 ",
+	} {
+		c, _ := ByHand("containerd", version)
+		judged, err := Match([]Component{c}, source)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, m := range judged[0].Matches {
+			got = append(got, m.ID+" "+m.Fixed)
+		}
+		if slices.Sort(got); strings.Join(got, ", ") != want {
+			t.Errorf("%s: %q, not %q", version, got, want)
+		}
 	}
 }
 

@@ -203,12 +203,17 @@ func also(f *model.Finding) string {
 // scope says how much was checked against what.
 func scope(r *model.Report) string {
 	c := r.Counts
-	s := count(c.Objects, "object") + ", " + count(c.Workloads, "workload") + ", " + count(c.Rules, "rule")
+	ofImages := c.Images > 0 && c.Images == c.Objects
+	s := count(c.Objects, "object") + ", " + count(c.Workloads, "workload")
+	if ofImages {
+		s = count(c.Images, "image")
+	}
+	s += ", " + count(c.Rules, "rule")
 	var of []string
 	if r.Provenance.Profile != "" {
 		of = append(of, clean(r.Provenance.Profile))
 	}
-	if r.Provenance.Kubernetes != "" {
+	if r.Provenance.Kubernetes != "" && !ofImages {
 		of = append(of, "Kubernetes "+clean(r.Provenance.Kubernetes))
 	}
 	if len(of) > 0 {

@@ -88,6 +88,9 @@ func (p *printer) summary(r *model.Report, t totals) {
 	case n > 0:
 		label, style = count(n, "finding")+": ", bold
 		text = fmt.Sprintf("%s; in %d of %s", t.active, t.objects, count(r.Counts.Objects, "object"))
+		if r.Counts.Images == r.Counts.Objects {
+			text = t.active.String()
+		}
 	case r.Counts.Objects == 0:
 		label, style = "nothing checked: ", yellow
 		text = nothing(r.Counts)

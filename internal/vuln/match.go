@@ -196,6 +196,9 @@ func (p *Package) looks(scope string) []look {
 		}
 		return list
 	case Rpm:
+		if p.Ecosystem == "Azure Linux" { // of which OSV's records leave the epoch out
+			version, sourceVersion = withoutEpoch(version), withoutEpoch(sourceVersion)
+		}
 		list := []look{{scope, name, version, false}}
 		if BySource(p.Ecosystem) && source != name {
 			list = append(list, look{scope, source, sourceVersion, false})
@@ -218,6 +221,13 @@ func (p *Package) looks(scope string) []look {
 		}
 	}
 	return []look{{scope, name, version, false}}
+}
+
+func withoutEpoch(version string) string {
+	if n := digits(version); n > 0 && n < len(version) && version[n] == ':' {
+		return version[n+1:]
+	}
+	return version
 }
 
 // bitnami is the ecosystem of what Bitnami builds.

@@ -221,15 +221,30 @@ func TestScope(t *testing.T) {
 		{"Debian", Release{"debian", "12"}, "Debian:12"}, {"Debian", Release{"debian", "12.5"}, "Debian:12"}, {"Debian", Release{"debian", ""}, ""},
 		{"Debian", Release{"raspbian", "12"}, ""}, {"Ubuntu", Release{"ubuntu", "22.04"}, "Ubuntu:22.04:LTS"}, {"Ubuntu", Release{"ubuntu", "23.10"}, "Ubuntu:23.10"},
 		{"Alpine", Release{"alpine", "3.20.3"}, "Alpine:v3.20"}, {"Alpine", Release{"alpine", "3.21_alpha20240807"}, "Alpine:edge"}, {"Alpine", Release{"alpine", "3.21.0_alpha20240807"}, "Alpine:edge"},
-		{"Red Hat", Release{"rhel", "9.4"}, "Red Hat:9"}, {"SUSE", Release{"sles", "15.5"}, "SUSE:Linux Enterprise Server 15 SP5"},
+		{"Red Hat", Release{"rhel", "9.4"}, "Red Hat:9"}, {"SUSE", Release{"sles", "15.5"}, "SUSE:15 SP5"},
+		{"SUSE", Release{"sles_sap", "15"}, "SUSE:15"}, {"SUSE", Release{"sles", "16.0"}, "SUSE:16.0"}, {"SUSE", Release{"sles", ""}, ""},
+		{"openSUSE", Release{"opensuse-leap", "15.6"}, "openSUSE:Leap 15.6"}, {"openSUSE", Release{"opensuse-tumbleweed", "20261101"}, "openSUSE:Tumbleweed"},
+		{"Azure Linux", Release{"azurelinux", "3.0"}, "Azure Linux:3"}, {"Azure Linux", Release{"mariner", "2.0"}, "Azure Linux:2"},
 		{"npm", Release{"debian", "12"}, "npm"},
 	} {
 		if got := Scope(c.ecosystem, c.release); got != c.want {
 			t.Errorf("%s of %v: %q, not %q", c.ecosystem, c.release, got, c.want)
 		}
 	}
-	if got := ScopeOf("Red Hat:enterprise_linux:9::baseos"); got != "Red Hat:9" {
-		t.Errorf("a repository of Red Hat is %q", got)
+	for ecosystem, want := range map[string]string{
+		"Red Hat:enterprise_linux:9::baseos":                   "Red Hat:9",
+		"SUSE:Linux Enterprise Module for Basesystem 15 SP7":   "SUSE:15 SP7",
+		"SUSE:Linux Enterprise Module for Python 3 15 SP6":     "SUSE:15 SP6",
+		"SUSE:Linux Enterprise Server 12 SP5-LTSS":             "SUSE:12 SP5",
+		"SUSE:Linux Enterprise Server for SAP Applications 15": "SUSE:15",
+		"SUSE:Linux Enterprise Server 16.0":                    "SUSE:16.0",
+		"SUSE:Linux Enterprise Micro 5.5":                      "SUSE:Linux Enterprise Micro 5.5",
+		"SUSE:Manager Server 4.3":                              "SUSE:Manager Server 4.3",
+		"openSUSE:Leap 15.6":                                   "openSUSE:Leap 15.6",
+	} {
+		if got := ScopeOf(ecosystem); got != want {
+			t.Errorf("%s is of %q, not %q", ecosystem, got, want)
+		}
 	}
 	for name, want := range map[string]string{"Zope.Interface": "zope-interface", "a__b": "a-b", "plain-name": "plain-name"} {
 		if got := NormalName("PyPI", name); got != want {

@@ -33,10 +33,21 @@ func TestModules(t *testing.T) {
 	}
 	// SUSE speaks of source packages.
 	libssl := Package{Ecosystem: "SUSE", Name: "libopenssl1_1", Version: "1.1.1d-150200.11.47.1", Source: "openssl-1_1", Owner: -1}
-	source := &memory{map[string][]Affected{"SUSE:Linux Enterprise Server 15 SP5 openssl-1_1": {{ID: "SUSE-SU-2026:1-1", Feed: "osv/SUSE", Intervals: upTo("1.1.1d-150200.11.51.1")}}}, nil}
+	source := &memory{map[string][]Affected{"SUSE:15 SP5 openssl-1_1": {{ID: "SUSE-SU-2026:1-1", Feed: "osv/SUSE", Intervals: upTo("1.1.1d-150200.11.51.1")}}}, nil}
 	r, err := Run([]Package{libssl}, Release{"sles", "15.5"}, source)
 	if err != nil || len(r.Matches) != 1 {
 		t.Errorf("by source package: %q, %v", told(r), err)
+	}
+}
+
+// Records of Azure Linux leave out epochs, which installed packages have.
+func TestEpochsOfAzureLinux(t *testing.T) {
+	source := &memory{map[string][]Affected{"Azure Linux:3 vim": {{ID: "AZL-1", Feed: "osv/Azure Linux", Intervals: upTo("9.1.0791-2")}}}, nil}
+	for version, found := range map[string]int{"2:9.1.0791-1.azl3": 1, "9.1.0791-1.azl3": 1, "2:9.1.0791-2.azl3": 0} {
+		r, err := Run([]Package{{Ecosystem: "Azure Linux", Name: "vim-enhanced", Version: version, Source: "vim", Owner: -1}}, Release{"azurelinux", "3.0"}, source)
+		if err != nil || len(r.Matches) != found || len(r.NoData) > 0 {
+			t.Errorf("%s: %q, %v", version, told(r), err)
+		}
 	}
 }
 
@@ -49,7 +60,7 @@ func TestBuiltPackagesOfSource(t *testing.T) {
 		bySource         bool
 	}{
 		{"Rocky Linux", "Rocky Linux:9", Release{"rocky", "9.4"}, true}, {"AlmaLinux", "AlmaLinux:9", Release{"almalinux", "9.4"}, false},
-		{"openSUSE", "openSUSE:Leap 15.5", Release{"opensuse-leap", "15.5"}, true}, {"Mageia", "Mageia", Release{"mageia", "9"}, true},
+		{"openSUSE", "openSUSE:Leap 15.5", Release{"opensuse-leap", "15.5"}, true}, {"Mageia", "Mageia:9", Release{"mageia", "9"}, true},
 	} {
 		source := &memory{map[string][]Affected{test.scope + " openssl": {{ID: "X-1", Feed: "osv/" + test.ecosystem, Intervals: upTo("1:3.0.7-27.el9")}}}, nil}
 		libs := Package{Ecosystem: test.ecosystem, Name: "openssl-libs", Version: "1:3.0.7-24.el9", Source: "openssl", Owner: -1}

@@ -1,6 +1,7 @@
 package vuln
 
 import (
+	"regexp"
 	"strconv"
 	"strings"
 )
@@ -32,13 +33,22 @@ func Scope(ecosystem string, r Release) string {
 	case "AlmaLinux":
 		return release(ecosystem, r.ID == "almalinux", major)
 	case "openSUSE":
-		return release(ecosystem, r.ID == "opensuse-leap", "Leap "+r.Version)
-	case "SUSE":
-		pack := ""
-		if minor != "" && minor != "0" {
-			pack = " SP" + minor
+		if r.ID == "opensuse-tumbleweed" {
+			return ecosystem + ":Tumbleweed"
 		}
-		return release(ecosystem, r.ID == "sles", "Linux Enterprise Server "+major+pack)
+		return release(ecosystem, r.ID == "opensuse-leap" && r.Version != "", "Leap "+r.Version)
+	case "SUSE":
+		if major, err := strconv.Atoi(major); err == nil && major >= 16 { // no service packs any more
+			return release(ecosystem, true, r.Version)
+		}
+		if minor != "" && minor != "0" {
+			major += " SP" + minor
+		}
+		return release(ecosystem, r.Version != "", major)
+	case "Azure Linux":
+		return release(ecosystem, r.ID == "azurelinux" || r.ID == "mariner", major)
+	case "Mageia":
+		return release(ecosystem, r.ID == "mageia", major)
 	}
 	return ecosystem
 }
@@ -50,10 +60,18 @@ func release(ecosystem string, known bool, version string) string {
 	return ecosystem + ":" + version
 }
 
+// suseProduct is a product or a module of SUSE Linux Enterprise, with its release and
+// perhaps the kind of its support.
+var suseProduct = regexp.MustCompile(`^SUSE:Linux Enterprise .*\b(1[1-9](?: SP\d+|\.\d+)?)(?:-.*)?$`)
+
 // ScopeOf returns the scope that an ecosystem as written in OSV records stands for.
-// Red Hat's repositories of one release are one scope; its other products keep
-// their own names.
+// Red Hat's repositories of one release are one scope, and so are SUSE's modules and
+// products of one: which of them a package is of, and what support is paid for, no image
+// says. Their other products keep their own names.
 func ScopeOf(ecosystem string) string {
+	if m := suseProduct.FindStringSubmatch(ecosystem); m != nil {
+		return "SUSE:" + m[1]
+	}
 	if product, ok := strings.CutPrefix(ecosystem, "Red Hat:enterprise_linux:"); ok {
 		major, _, _ := strings.Cut(product, ":")
 		if digits(major) == len(major) {
