@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Holds what internal/image reads of images against dpkg, rpm, npm, Python, RubyGems and Composer, on file systems that they install. What is missing on this machine is
+# Holds what internal/image reads of images against dpkg, rpm, npm, Python, RubyGems and Composer, on file systems that they install, and the version orders of internal/vuln
+# against those of dpkg, rpm, apk, Python, npm and Maven. What is missing on this machine is
 # installed with apt-get, which takes root; where there is no apt-get, or it is somebody else, those tests are skipped and the output says which.
 #
 # Three kinds of packages have no oracle here. Of apk, Debian has no tool that writes its database. .NET's is made by hand in the unit tests, as Debian has no SDK. Of Rust,
@@ -23,4 +24,4 @@ if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
 elif [ -n "$missing" ]; then
   echo "oracles: left out are tests that need$missing: there is no apt-get, or this is not root"
 fi
-go test -v -tags integration -timeout 30m -run 'AgreesWith' ./internal/image | grep -vE '^=== '
+go test -v -tags integration -timeout 30m -run 'AgreesWith' ./internal/image ./internal/vuln | grep -vE '^=== '

@@ -356,7 +356,7 @@ func (b *imageBuilder) vulnerability(m *vuln.Match) tree.Node {
 		"id", m.ID, "severity", m.Severity.Level.String(), "score", m.Severity.Score, "fixable", m.State == vuln.FixAvailable, "fixed", m.Fixed,
 		"malicious", m.Malicious() != "", "exploited", b.catalogued(m, m.Exploited != nil), "ransomware", b.catalogued(m, m.Exploited != nil && m.Exploited.Ransomware), "catalogued", m.Exploited != nil,
 		"probability", b.probability(m), "age", age,
-		"priority", m.Priority, "base", b.ofBase(p.Layer), "package", p.Name, "version", p.Version, "ecosystem", p.Ecosystem, "layer", p.Layer+1,
+		"priority", m.Priority, "base", b.ofBase(p.Layer), "package", p.Name, "version", p.Version, "ownedBy", p.OwnedBy, "ecosystem", p.Ecosystem, "layer", p.Layer+1,
 	)
 }
 

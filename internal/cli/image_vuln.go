@@ -56,7 +56,7 @@ func (p *imagePrinter) vulnerabilities(r *imageAnswer, now time.Time) {
 	for _, group := range shown {
 		m := group[0]
 		pkg := &r.Image.Packages[m.Package]
-		p.match(m, pkg.Name+" "+pkg.Version+placesText(r.Image, group), r.life.reasons(m)...)
+		p.match(m, pkg.Name+" "+pkg.Version+broughtBy(pkg)+placesText(r.Image, group), r.life.reasons(m)...)
 	}
 	if rest := len(matches) - len(shown); rest > 0 {
 		p.line(2, dim, fmt.Sprintf("and %d more; --verbose lists them", rest))
@@ -99,6 +99,15 @@ func notIdentified(all []image.Package) []int {
 		}
 	}
 	return list
+}
+
+// broughtBy names the package of the distribution by which a package of a language came:
+// who upgrades that by its own manager leaves the flaw to the next installation.
+func broughtBy(pkg *image.Package) string {
+	if pkg.OwnedBy == "" {
+		return ""
+	}
+	return " of " + pkg.OwnedBy
 }
 
 // placesText says where a package lies that is in several places, the first ones of many.
