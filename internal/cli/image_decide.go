@@ -203,11 +203,17 @@ func notJudged(r *scan.Result) string {
 }
 
 func noAdvisories(r *scan.Result) string {
-	return "there are no advisories on " + advisory.Lacking(r.Vulnerabilities.NoData, r.Feeds) + ": " + fetchFeed
+	return "there are no advisories on " + lacking(r.Vulnerabilities.NoData, r.Feeds)
 }
 
-// fetchFeed says what to do where a feed is missing.
-const fetchFeed = "ullage db update --feed NAME fetches a feed that is missing"
+// lacking says on what there is no data, and what to do where a feed is missing.
+func lacking(noData []string, feeds []advisory.Provenance) string {
+	text := advisory.Lacking(noData, feeds)
+	if strings.Contains(text, " is missing)") {
+		text += ": ullage db update --feed NAME fetches a feed that is missing"
+	}
+	return text
+}
 
 // unstated is the error of a document that has no place for what nobody knows: it says
 // nothing of it, and must not be taken for a clean one. It is nil when there is no such.

@@ -203,9 +203,9 @@ func TestNoDataFirst(t *testing.T) {
 // where nothing is known of its packages.
 func TestUnstated(t *testing.T) {
 	for want, r := range map[string]*scan.Result{
-		"":                              {Image: &image.Image{Packages: make([]image.Package, 1)}, Vulnerabilities: &vuln.Result{}},
-		"no package was identified":     {Image: &image.Image{}, Vulnerabilities: &vuln.Result{}},
-		"there are no advisories on x:": {Image: &image.Image{Packages: make([]image.Package, 1)}, Vulnerabilities: &vuln.Result{NoData: []string{"x"}}},
+		"":                          {Image: &image.Image{Packages: make([]image.Package, 1)}, Vulnerabilities: &vuln.Result{}},
+		"no package was identified": {Image: &image.Image{}, Vulnerabilities: &vuln.Result{}},
+		"there are no advisories on x (no feed has any)\n": {Image: &image.Image{Packages: make([]image.Package, 1)}, Vulnerabilities: &vuln.Result{NoData: []string{"x"}}},
 	} {
 		var stderr bytes.Buffer
 		err := unstated(&Program{Stderr: &stderr}, r)

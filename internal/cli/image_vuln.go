@@ -28,7 +28,9 @@ func (p *imagePrinter) vulnerabilities(r *imageAnswer, now time.Time) {
 		p.wrapped(2, yellow, "not known: there is no database of advisories. ullage db update fetches one.")
 		return
 	}
-	p.lacking(v.NoData, r.Feeds)
+	if len(v.NoData) > 0 {
+		p.painted("no data on", lacking(v.NoData, r.Feeds), yellow)
+	}
 	found := foundText(r.Distinct(v.Matches))
 	switch {
 	case len(r.Image.Packages) == 0:
@@ -75,18 +77,6 @@ func (p *imagePrinter) vulnerabilities(r *imageAnswer, now time.Time) {
 		}
 	}
 	p.upgrades(r)
-}
-
-// lacking says on what there is no data, and which feed would have it.
-func (p *imagePrinter) lacking(noData []string, feeds []advisory.Provenance) {
-	if len(noData) == 0 {
-		return
-	}
-	text := advisory.Lacking(noData, feeds)
-	if strings.Contains(text, "missing") {
-		text += "; " + fetchFeed
-	}
-	p.painted("no data on", text, yellow)
 }
 
 // notIdentified are the places of the packages that no advisory can speak of, as too

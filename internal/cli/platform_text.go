@@ -69,7 +69,7 @@ func (p *imagePrinter) component(j *platform.Judged, feeds []advisory.Provenance
 	}
 	switch {
 	case len(j.NoData) > 0:
-		p.wrapped(2, yellow, "no data on "+advisory.Lacking(j.NoData, feeds)+": "+fetchFeed)
+		p.wrapped(2, yellow, "no data on "+lacking(j.NoData, feeds))
 	case len(j.Matches) == 0:
 		p.line(2, dim, "nothing found")
 	}
