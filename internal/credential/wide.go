@@ -6,7 +6,7 @@ import (
 )
 
 // wide is how a file in UTF-16 has its characters: by the mark at its beginning, as
-// editors and exports of Windows write it.
+// editors and exports of Windows write it, or where there is none by its first ones.
 type wide struct {
 	order binary.ByteOrder // nil for a file that is not
 	at    int64            // of the first byte that was not searched yet
@@ -19,7 +19,27 @@ func orderOf(text []byte) binary.ByteOrder {
 	case bytes.HasPrefix(text, []byte("\xfe\xff")):
 		return binary.BigEndian
 	}
+	for _, order := range []binary.ByteOrder{binary.LittleEndian, binary.BigEndian} {
+		if beginsAsText(text, order) {
+			return order
+		}
+	}
 	return nil
+}
+
+// beginsAsText reports whether a file begins with characters that are ASCII and take two
+// bytes, enough of them that they are no accident.
+func beginsAsText(text []byte, order binary.ByteOrder) bool {
+	const least, most = 8, 32
+	units := min(len(text)/2, most)
+	for i := range units {
+		switch unit := order.Uint16(text[2*i:]); {
+		case unit >= ' ' && unit <= '~', unit == '\t', unit == '\n', unit == '\r':
+		default:
+			return false
+		}
+	}
+	return units >= least
 }
 
 // wideWindow is [Search.Window] of a file in UTF-16. Windows may begin and end amid a

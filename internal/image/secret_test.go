@@ -243,6 +243,12 @@ func TestSecretsOfWindows(t *testing.T) {
 	for _, order := range []binary.AppendByteOrder{binary.LittleEndian, binary.BigEndian} {
 		cutSearches(t, g.r, []byte(inUTF16(text.String()[1:], order)+"x"), want)
 	}
+	for i := range want {
+		want[i].Offset -= 2
+	}
+	for _, order := range []binary.AppendByteOrder{binary.LittleEndian, binary.BigEndian} { // without a mark
+		cutSearches(t, g.r, []byte(inUTF16(text.String()[1:], order)[2:]+"x"), want)
+	}
 }
 
 // cutSearches cuts a text into windows in several ways.
