@@ -253,9 +253,8 @@ func (b *builder) nodeEdges() {
 	}
 	for i := range b.Graph.workloads {
 		w := &b.Graph.workloads[i]
-		data := b.workloadVertex(int32(i), podDataAt)
 		for _, n := range b.placements[w.placed.first:w.placed.last] {
-			b.because(b.nodes[n].files, data, NodePods, Certain, w.Object, nil)
+			b.holdsPods(&b.nodes[n], int32(i), Certain)
 		}
 		if w.placed.first < w.placed.last {
 			continue
@@ -265,7 +264,7 @@ func (b *builder) nodeEdges() {
 			if w.everyNode {
 				c = Certain
 			}
-			b.because(b.nodes[someNode].files, data, NodePods, c, w.Object, nil)
+			b.holdsPods(&b.nodes[someNode], int32(i), c)
 		}
 	}
 	b.meetings()
@@ -282,6 +281,17 @@ func (b *builder) nodeEdges() {
 		}
 		b.edge(b.wideNode, b.nodes[i].root, Member, Given, none)
 	}
+}
+
+// holdsPods leads from the files of a node to what it keeps of the pods of a workload, and
+// from root on it into their containers.
+func (b *builder) holdsPods(n *node, i int32, c Certainty) {
+	w := &b.Graph.workloads[i]
+	b.because(n.files, b.workloadVertex(i, podDataAt), NodePods, c, w.Object, nil)
+	if w.sleeps() {
+		c = Unknown
+	}
+	b.edge(n.root, b.workloadVertex(i, anyContainerAt), NodeContainers, c, int32(len(b.evidence)-1))
 }
 
 // meetings leads from the nodes that are known by name to the pods of workloads of
@@ -303,13 +313,14 @@ func (b *builder) meetings() {
 			}
 			switch w.runsOn(n) {
 			case yes:
-				b.because(n.files, b.workloadVertex(at, podDataAt), NodePods, Certain, w.Object, nil)
+				b.holdsPods(n, at, Certain)
 			case perhaps:
 				shared = true
 			}
 		}
 		if shared {
 			b.edge(n.files, b.nodes[someNode].files, NodePlacement, Unknown, none)
+			b.edge(n.root, b.nodes[someNode].root, NodePlacement, Unknown, none)
 		}
 	}
 }
