@@ -135,11 +135,7 @@ func (b *builder) readWorkloads() {
 		}
 	}
 	b.Graph.workloads = make([]workload, 0, total)
-	b.Graph.containers = make([]container, 0, total+total/2)
-	b.Graph.listens = make([]reach.Port, 0, total)
-	b.uses = make([]use, 0, 2*total)
-	b.evidence = make([]evidence, 0, 8*total)
-	b.made = make([]edge, 0, 24*total)
+	b.reserve(total)
 	b.accountIDs = make(map[uint64]int32, total)
 	b.accounts = make([]access.Subject, 0, total)
 	b.accountVertex = make([]ID, 0, total)
@@ -166,6 +162,22 @@ func (b *builder) readWorkloads() {
 		b.inNamespace[ns] = span{first, int32(len(b.Graph.workloads))}
 	}
 	b.numberWorkloads()
+}
+
+// reserve makes room for what so many workloads have, or for as much as the graph before
+// has.
+func (b *builder) reserve(workloads int) {
+	containers, listens, uses, evidences, edges := workloads+workloads/2, workloads, 2*workloads, 8*workloads, 24*workloads
+	if g := b.before; g != nil {
+		more := workloads / 32
+		containers, listens, uses = len(g.containers)+more, len(g.listens)+more, len(g.uses)+more
+		evidences, edges = len(g.evidence)+more, len(g.edges)+more
+	}
+	b.Graph.containers = make([]container, 0, containers)
+	b.Graph.listens = make([]reach.Port, 0, listens)
+	b.uses = make([]use, 0, uses)
+	b.evidence = make([]evidence, 0, evidences)
+	b.made = make([]edge, 0, edges)
 }
 
 func (b *builder) append(w *workload) {

@@ -1,6 +1,7 @@
 package attack
 
 import (
+	"slices"
 	"strings"
 
 	"ullage.dev/ullage/internal/model"
@@ -53,6 +54,7 @@ func (b *builder) placePods() {
 	b.readMakers()
 	var of func(*podFact) int32 // nil until some pod is to be placed
 	same := b.sameMakers()
+	shared := len(b.memory.pods) > 0 && len(old.pods) > 0 && &b.memory.pods[0] == &old.pods[0]
 	type on struct{ workload, node int32 }
 	found := make([]on, 0, len(b.memory.pods))
 	names := map[uint64]int32{}
@@ -69,6 +71,10 @@ func (b *builder) placePods() {
 		if !same || f.of == unplaced {
 			if of == nil {
 				of = b.placer()
+			}
+			if shared { // others read those of the graph before
+				shared, b.memory.pods = false, slices.Clone(b.memory.pods)
+				f = &b.memory.pods[i]
 			}
 			f.of = of(f)
 		}

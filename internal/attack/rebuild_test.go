@@ -123,6 +123,10 @@ func TestRebuildPlaces(t *testing.T) {
 		if !slices.Equal(same.told(), want.told()) {
 			t.Errorf("%q: rebuilt of itself:\n%s\nanew:\n%s", change[1], strings.Join(same.told(), "\n"), strings.Join(want.told(), "\n"))
 		}
+		// What was made of it changes nothing in the graph before.
+		if again := g.Rebuild(g.snapshot, g.network, g.access); !slices.Equal(again.told(), g.told()) {
+			t.Errorf("%q: the graph before, rebuilt:\n%s\nat first:\n%s", change[1], strings.Join(again.told(), "\n"), strings.Join(g.told(), "\n"))
+		}
 	}
 }
 

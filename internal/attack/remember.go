@@ -96,25 +96,38 @@ func (c *cursor[F]) find(o *model.Object, object func(*F) *model.Object) *F {
 	return nil
 }
 
-// remembered calls know for each object of a kind with what was read of it, which
-// read makes when it was not read before.
+// remembered returns for each object of a kind what was read of it, which read makes when
+// it was not read before. Where nothing has changed that is before itself.
 func remembered[F any](b *builder, gk model.GroupKind, before []F, object func(*F) *model.Object, read func(*model.Object) F) []F {
-	c := cursor[F]{facts: before}
-	total := 0
-	for shard := range b.snapshot.Shards(gk) {
-		total += len(shard.Objects())
+	total := func() (n int) {
+		for shard := range b.snapshot.Shards(gk) {
+			n += len(shard.Objects())
+		}
+		return n
 	}
-	all := make([]F, 0, total)
 	if len(before) == 0 {
+		all := make([]F, 0, total())
 		b.each(gk, func(o *model.Object) { all = append(all, read(o)) })
 		return all
 	}
+	c := cursor[F]{facts: before}
+	var all []F // nil as long as nothing has changed
 	for o := range b.snapshot.Kind(gk) {
+		if all == nil {
+			if c.at < len(before) && object(&before[c.at]) == o {
+				c.at++
+				continue
+			}
+			all = append(make([]F, 0, total()), before[:c.at]...)
+		}
 		if f := c.find(o, object); f != nil {
 			all = append(all, *f)
 		} else {
 			all = append(all, read(o))
 		}
+	}
+	if all == nil {
+		return before[:c.at:c.at]
 	}
 	return all
 }
