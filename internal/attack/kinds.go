@@ -282,7 +282,7 @@ var edgeTable = [edgeKinds]edgeInfo{
 		"such nodes are open to its pods, which the input does not say", "keep pods from such nodes"},
 	NodePods: {"node-pods", "takes what the pods have", "T1552.001,T1528", "takes tokens, secrets and volumes of TO from the node",
 		"a pod of it runs on the node", "keep it off nodes that run exposed or privileged pods"},
-	NodeContainers: {"node-containers", "enters its containers", "T1609,T1055", "runs commands in containers of TO as root of their node",
+	NodeContainers: {"node-containers", "enters its containers", "T1609,T1055", "runs commands in TO as root of its node",
 		"a pod of it runs on the node", "keep it off nodes that run exposed or privileged pods"},
 	NodeControlPlane: {"node-control-plane", "takes admin credentials", "T1552.004,T1078", "uses the administrator's credentials on the control-plane node",
 		"the node runs the control plane", "keep other pods off control-plane nodes"},
