@@ -74,7 +74,7 @@ func (s *Scanner) Image(ctx context.Context, ref string) (*Result, error) {
 		r.Signatures = signed
 	}
 	if err == nil && s.Store != nil {
-		r.StoreError = s.remember(ctx, r)
+		r.StoreError = errors.Join(s.noteUse(ctx, r), s.remember(ctx, r))
 	}
 	return r, err
 }
