@@ -195,6 +195,8 @@ func (b *builder) namedRight(s access.Subject, r access.NamedRight) {
 			if r.Namespace == "" || r.Namespace == name {
 				b.renamers = append(b.renamers, renamer{b.subject(s), b.namespace(name)})
 			}
+		case access.CustomWorkloads, access.WriteReleases:
+			b.operatesNamed(s, r, name)
 		case access.NodeProxy:
 			b.onNode(name, func(w int32, c Certainty) { give(b.workloadVertex(w, anyContainerAt), ProxyKubelet, c) })
 		}

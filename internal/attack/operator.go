@@ -66,6 +66,55 @@ func (b *builder) customWorkloads(v ID, ns int32) {
 	}
 }
 
+// operatesNamed adds what a subject has by changing the custom object of a name, which
+// may be there.
+func (b *builder) operatesNamed(s access.Subject, r access.NamedRight, name string) {
+	ns := int32(none)
+	if r.Namespace != "" {
+		ns = b.namespace(r.Namespace)
+	}
+	b.lookups++
+	for _, need := range r.Right.Needs() {
+		if !slices.Contains(need.Resources, r.Resource) || b.served(need.Group, r.Resource) == Given {
+			continue
+		}
+		proofs, ok := b.asked(s, access.Request{Group: need.Group, Resource: r.Resource, Namespace: r.Namespace, Name: name}, change[1:]...)
+		if !ok {
+			continue
+		}
+		v := b.subject(s)
+		switch {
+		case r.Right == access.WriteReleases:
+			b.deploysNamed(v, need.Group, r.Resource, ns, proofs)
+		case need.Group == virtualMachines:
+			b.proven(v, b.at(AnyAccount, ns), StartMachine, Unknown, proofs)
+			b.proven(v, b.at(AnySecret, ns), StartMachine, Unknown, proofs)
+		default:
+			b.proven(v, b.at(RunPods, ns), StartByOperator, Unknown, proofs)
+		}
+	}
+}
+
+// deploysNamed adds what a subject has by changing a release of some name.
+func (b *builder) deploysNamed(v ID, group, resource string, ns int32, proofs []access.Proof) {
+	if group == helmCharts {
+		b.proven(v, b.admin, DriveDeployer, Unknown, proofs)
+	}
+	for i := range deployers {
+		d := &deployers[i]
+		if d.group != group || d.resource != resource {
+			continue
+		}
+		for _, at := range b.runners(d) {
+			to := at.account
+			if at.limited {
+				to = b.at(AnyAccount, ns)
+			}
+			b.proven(v, to, DriveDeployer, Unknown, proofs)
+		}
+	}
+}
+
 // writesCustom says how certain it is that a subject has an operator do something by
 // objects of a resource, in a namespace or in all, and what proves it. To change one
 // takes that there is one.

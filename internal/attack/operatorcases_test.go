@@ -13,7 +13,20 @@ const flux = "\n---\n{apiVersion: apps/v1, kind: Deployment, metadata: {name: kc
 // bound binds the service account that Helm releases are made with.
 const bound = "\n---\n{apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRoleBinding, metadata: {name: hc}, roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: cluster-admin}, subjects: [{kind: ServiceAccount, name: helm-controller, namespace: flux-system}]}\n"
 
+// some is a rule about objects of one name.
+func some(verbs, group, resources string) string {
+	return strings.Replace(rule(verbs, group, resources), "verbs:", "resourceNames: [one], verbs:", 1)
+}
+
 var operatorCases = []kindCase{
+	{StartByOperator, role(false, some("patch", "argoproj.io", "rollouts")), "service account shop/default -> own pods in namespace shop, unknown", []string{"[patch] => [get]", "resources: [rollouts] => resources: [analysistemplates]", "[patch] => [create]"}},
+	{StartMachine, role(false, some("update", "kubevirt.io", "virtualmachines")), "service account shop/default -> all secrets in namespace shop, unknown", []string{"[update] => [get]", "kubevirt.io => ''"}},
+	{StartMachine, role(false, some("update", "kubevirt.io", "virtualmachines")), "service account shop/default -> all service accounts in namespace shop, unknown", []string{"[update] => [get]", "kubevirt.io => ''"}},
+	{DriveDeployer, argo + role(true, some("patch", "argoproj.io", "applications")), "service account shop/default -> service account argocd/cd, unknown",
+		[]string{"[patch] => [get]", "bin/argocd-application-controller => bin/argocd-server", "resources: [applications] => resources: [appprojects]"}},
+	{DriveDeployer, strings.Replace(flux, "--watch-all-namespaces", "--default-service-account=default", 1) + role(false, some("patch", "kustomize.toolkit.fluxcd.io", "kustomizations")),
+		"service account shop/default -> all service accounts in namespace shop, unknown", []string{"[patch] => [get]", "--default-service-account=default => --watch-all-namespaces"}},
+	{DriveDeployer, role(false, some("patch", "helm.cattle.io", "helmcharts")), "service account shop/default -> cluster-admin, unknown", []string{"[patch] => [get]", "resources: [helmcharts] => resources: [charts]"}},
 	{StartByOperator, role(false, rule("create", "argoproj.io", "workflows")), "service account shop/default -> own pods in namespace shop, likely",
 		[]string{"[create] => [get]", "argoproj.io => example.org", "resources: [workflows] => resources: [workflowtemplates]", "~[create] => [patch]"}},
 	{StartByOperator, role(true, rule("create", "tekton.dev", "taskruns")), "service account shop/default -> own pods of the cluster, likely",

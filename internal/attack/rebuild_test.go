@@ -50,7 +50,12 @@ func TestRebuildGuards(t *testing.T) {
 	const params = "\n---\n{apiVersion: v1, kind: ConfigMap, metadata: {name: p, namespace: shop}, data: {images: 'registry[.]corp/.*'}}"
 	open, app, ours := namespaceOf("shop", enforce+"privileged"), deploy("web", "", ""), strings.Replace(deploy("web", "", ""), "registry.example/app:1", "registry.corp/app:1", 1)
 	pods := role(false, rule("create", "", "pods"))
+	asks := admission(deny, noHostPath, noAdded, "request.userInfo.uid == 'u' || ("+noPrivileged+")")
+	account := func(uid string) string {
+		return "\n---\n{apiVersion: v1, kind: ServiceAccount, metadata: {name: default, namespace: shop, uid: " + uid + "}}"
+	}
 	states := [][]string{
+		{open, app, pods, asks, account("u")}, {open, app, pods, asks, account("v")},
 		{open, app, pods}, {open, app, pods, image}, {open, ours, pods, image}, {namespaceOf("shop", enforce+"baseline"), ours, pods, image}, {ours, pods, image},
 		{open, app, pods, bound}, {open, app, pods, bound, params}, {open, ours, pods, bound, params}, {open, ours, pods, strings.Replace(image, deny, "validationActions: [Audit]", 1)},
 	}
