@@ -152,10 +152,10 @@ func (b *builder) newGuards(without ...string) *guards {
 	g.rules = slices.DeleteFunc(b.denying(), func(r *policy.Rule) bool { return slices.Contains(without, r.Checks[0]) })
 	if slices.ContainsFunc(g.rules, func(r *policy.Rule) bool { return r.ParamRef != nil }) {
 		g.bindParams() // these may be any objects, so nothing is remembered
-	} else {
+	} else if !reads(g.rules, "authorizer") { // roles and bindings would decide, too
 		g.remember()
 	}
-	g.requests, g.senders = reads(g.rules, "request", "oldObject", "authorizer"), reads(g.rules, "userInfo")
+	g.requests, g.senders = reads(g.rules, "request", "oldObject", "authorizer"), reads(g.rules, "userInfo", "authorizer")
 	work := func(rules []*policy.Rule) *policy.Worker {
 		if len(rules) == 0 {
 			return nil

@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 
+	"k8s.io/apiserver/pkg/authorization/authorizer"
+
 	"ullage.dev/ullage/internal/access"
 	"ullage.dev/ullage/internal/model"
 	"ullage.dev/ullage/internal/policy"
@@ -40,12 +42,12 @@ func (g *guards) admit(namespace string, debug bool, from access.Subject) {
 	}
 	if debug {
 		if g.debugger != nil {
-			g.debugger.Admit(g.requestOf(namespace, "UPDATE", "ephemeralcontainers", from))
+			g.debugger.Admit(g.requestOf(namespace, "UPDATE", "ephemeralcontainers", from), g.authority(from))
 		}
 		return
 	}
 	if g.worker != nil {
-		g.worker.Admit(g.requestOf(namespace, "CREATE", "", from))
+		g.worker.Admit(g.requestOf(namespace, "CREATE", "", from), g.authority(from))
 	}
 }
 
@@ -90,6 +92,24 @@ func (g *guards) userInfo(s access.Subject) tree.Node {
 	}
 	return tree.MapOf(tree.Entry("username", username), tree.Entry("uid", uid), tree.Entry("groups", groups),
 		tree.Entry("extra", tree.UnknownBecause("what an authenticator adds to who sends the request is not known")))
+}
+
+// authority answers what a sender may do by RBAC, or service accounts of which a policy
+// asks; it is nil where it is not known who sends the request. That a user may not do
+// something hangs on its groups.
+func (g *guards) authority(from access.Subject) policy.Authority {
+	if _, ok := from.Username(); !ok {
+		return nil
+	}
+	return func(a authorizer.Attributes) (allowed, known bool) {
+		s := access.User(a.GetUser().GetName())
+		q := access.Request{Verb: a.GetVerb(), Group: a.GetAPIGroup(), Resource: a.GetResource(), Subresource: a.GetSubresource(), Namespace: a.GetNamespace(), Name: a.GetName()}
+		if !a.IsResourceRequest() {
+			q = access.Request{Verb: a.GetVerb(), URL: a.GetPath()}
+		}
+		answer := g.access.Can(s, &q)
+		return answer.Verdict == access.Yes, answer.Verdict == access.Yes || answer.Verdict == access.No && s.Kind == "ServiceAccount"
+	}
 }
 
 // accountObject returns the object of a service account, or nil.

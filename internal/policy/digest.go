@@ -109,6 +109,8 @@ func (f *frame) digest(in *input) uint64 {
 		return hash(f.request, in.Steps)
 	case "oldObject":
 		return hash(f.request.Get("operation"), in.Steps[:0])
+	case "authorizer", "authorizer.requestResource":
+		return f.request.Hash()
 	case "containers":
 		h := uint64(0)
 		for _, list := range model.ContainerLists {

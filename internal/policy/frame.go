@@ -24,7 +24,9 @@ type frame struct {
 	facts  Facts
 	minor  int
 
-	request *tree.Node // or nil
+	request   *tree.Node // or nil
+	authority Authority  // or nil
+	doubted   bool       // an expression asked it what it does not know
 
 	related map[factKey]*tree.Node  // facts about the object asked for so far; nil values are absent
 	rule    *built                  // whose variables are in force
@@ -100,10 +102,7 @@ func (f *frame) ResolveName(name string) (any, bool) {
 		}
 		return unknownBecause("what the object was before is not known"), true
 	case "authorizer", "authorizer.requestResource":
-		if f.request == nil {
-			return unknownBecause(noRequest), true
-		}
-		return unknownBecause("what the sender of the request may do is not asked here"), true
+		return f.authorizer(name != "authorizer"), true
 	}
 	return nil, false
 }
@@ -307,6 +306,10 @@ func evaluate(x *expression, f *frame) ref.Val {
 		return f.run(x.steps)
 	}
 	out, details, err := x.prog.Eval(f)
+	if f.doubted {
+		f.doubted = false
+		return unknownBecause(rightsUnknown)
+	}
 	if cost := details.ActualCost(); cost != nil {
 		f.cost += *cost + length(out)
 	}

@@ -157,16 +157,16 @@ func TestAdmit(t *testing.T) {
 			return got
 		}
 		for range 2 {
-			w.Admit(create.Seal())
+			w.Admit(create.Seal(), nil)
 			if got := ask(); got != test.created {
 				t.Errorf("%s, where it is made: %s, want %s", test.expression, got, test.created)
 			}
-			w.Admit(update.Seal())
+			w.Admit(update.Seal(), nil)
 			if got := ask(); got != test.updated {
 				t.Errorf("%s, where it is changed: %s, want %s", test.expression, got, test.updated)
 			}
 		}
-		w.Admit(nil)
+		w.Admit(nil, nil)
 		if got := ask(); got != Unknown && test.created != test.updated {
 			t.Errorf("%s, without a request: %s", test.expression, got)
 		}

@@ -51,12 +51,13 @@ type Tally struct{ Evaluated, Passed, Unknown int }
 // Worker evaluates the rules of an engine. It keeps the verdicts that it has
 // seen, and is for one goroutine.
 type Worker struct {
-	engine  *Engine
-	facts   Facts
-	request *tree.Node // the admission request that is judged, or nil
-	caches  []cache    // by group
-	frame   frame
-	kept    kept
+	engine    *Engine
+	facts     Facts
+	request   *tree.Node // the admission request that is judged, or nil
+	authority Authority  // on its sender, or nil
+	caches    []cache    // by group
+	frame     frame
+	kept      kept
 
 	scratch  []verdict
 	outcomes []Outcome
@@ -66,8 +67,12 @@ type Worker struct {
 func (e *Engine) NewWorker(facts Facts) *Worker { return &Worker{engine: e, facts: facts} }
 
 // Admit says by which admission request the objects come that are judged from now on.
-// What of it is not known is unknown in the node, which is sealed; nil is no request.
-func (w *Worker) Admit(request *tree.Node) { w.request = request }
+// What of it is not known is unknown in the node, which is sealed; nil is no request. The
+// authority says what its sender may do, or is nil where that is not known: it must
+// always answer the same for one sender.
+func (w *Worker) Admit(request *tree.Node, authority Authority) {
+	w.request, w.authority = request, authority
+}
 
 // Evaluate judges one object by all rules. Outcomes come in the order of the
 // rules within one element, elements in the order of the object. They are valid
@@ -104,7 +109,7 @@ func (r *run) subject(groups []*group) {
 	s := &groups[0].subject
 	f := &r.frame
 	*f = frame{
-		object: r.object, facts: r.facts, request: r.request, minor: r.engine.options.KubernetesMinor,
+		object: r.object, facts: r.facts, request: r.request, authority: r.authority, minor: r.engine.options.KubernetesMinor,
 		bound: f.bound[:0], related: f.related, cached: f.cached[:0], kept: &r.kept, identity: f.identity[:0], text: f.text,
 		said: f.said, asked: f.asked, knowns: f.knowns, clock: f.clock, bindAt: f.bindAt, digests: f.digests,
 	}
