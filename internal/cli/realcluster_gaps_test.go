@@ -3,6 +3,7 @@
 package cli
 
 import (
+	"encoding/json"
 	"fmt"
 	"maps"
 	"net/http"
@@ -13,6 +14,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"testing"
 
 	"k8s.io/client-go/rest"
 
@@ -88,6 +90,59 @@ type pictures struct {
 	findings, unknown map[string]string // kind of the object, by "rule object"
 	problems          string
 	codes             []int
+	secrets, storage  inventoryTold
+}
+
+// inventoryTold is what a test holds of an inventory.
+type inventoryTold struct {
+	// entries are the entries, by what they are about, with what is told of each: the
+	// findings, readers and consumers of a Secret, or the users of a volume.
+	entries map[string][]string
+	doubted map[string]bool // the entries of which something is not known
+	unknown []string        // of all of them
+	code    int
+}
+
+// inventoryOf asks for one of the inventories of what was read.
+func inventoryOf(t *testing.T, command, file string) inventoryTold {
+	o := ullage(t, command, "-o", "json", "--from", file)
+	var r struct {
+		Secrets, Volumes []struct {
+			Kind, Namespace, Name, Workload, State string
+			Consumers                              []struct{ Object, How string }
+			Readers                                []struct{ Subject, By string }
+			Users                                  []struct{ Workload, Volume string }
+			Findings                               []struct{ ID, Object string }
+			Unknown                                []string
+		}
+		Unknown []string
+	}
+	if err := json.Unmarshal([]byte(o.stdout), &r); err != nil {
+		t.Fatalf("%s: exit code %d: %v: %s", command, o.code, err, o.stderr)
+	}
+	told := inventoryTold{entries: map[string][]string{}, doubted: map[string]bool{}, unknown: r.Unknown, code: o.code}
+	for _, e := range append(r.Secrets, r.Volumes...) {
+		of := strings.Join([]string{e.Kind, e.Namespace, e.Name, e.Workload}, " ")
+		all := []string{}
+		for _, f := range e.Findings {
+			all = append(all, "finding "+f.ID+" of "+f.Object)
+		}
+		for _, c := range e.Consumers {
+			all = append(all, "consumer "+c.Object+" "+c.How)
+		}
+		for _, reader := range e.Readers {
+			all = append(all, "reader "+reader.Subject)
+		}
+		for _, u := range e.Users {
+			all = append(all, "user "+u.Workload+" "+u.Volume)
+		}
+		if e.State == "absent" {
+			all = append(all, "absent")
+		}
+		told.entries[of] = append(told.entries[of], all...)
+		told.doubted[of] = told.doubted[of] || len(e.Unknown) > 0
+	}
+	return told
 }
 
 // look reads the cluster, and asks what was read.
@@ -110,6 +165,9 @@ func (c *realCluster) look(config string, ask bool) *pictures {
 		if ask {
 			p.codes = append(p.codes, ullage(c.t, append(strings.Fields(question), "--from", file)...).code)
 		}
+	}
+	if ask {
+		p.secrets, p.storage = inventoryOf(c.t, "secrets", file), inventoryOf(c.t, "storage", file)
 	}
 	return p
 }
@@ -182,6 +240,38 @@ func (c *realCluster) compare(without, kind string, full, part *pictures) (chang
 			changed++
 		default:
 			c.t.Errorf("without %s: %s ends with %d, and with %d when all is read", without, ask, code, full.codes[i])
+		}
+	}
+	if part.codes != nil {
+		changed += c.compareInventories(without+", secrets", full.secrets, part.secrets) + c.compareInventories(without+", storage", full.storage, part.storage)
+	}
+	return changed
+}
+
+// compareInventories holds what one command tells without a kind against what it
+// tells with it: all that is missing is doubted, and nothing is told that is wrong.
+func (c *realCluster) compareInventories(without string, full, part inventoryTold) (changed int) {
+	for of, told := range full.entries {
+		for _, what := range told {
+			switch {
+			case slices.Contains(part.entries[of], what):
+			case part.code != exitIncomplete:
+				c.t.Errorf("without %s: %s: %s is not told, and the command ends with %d", without, of, what, part.code)
+			case part.doubted[of] || len(part.unknown) > len(full.unknown):
+				changed++
+			default:
+				c.t.Errorf("without %s: %s: %s is not told, and nothing is unknown", without, of, what)
+			}
+		}
+	}
+	for of, told := range part.entries {
+		for _, what := range told {
+			rule, isFinding := strings.CutPrefix(what, "finding ")
+			made := strings.Contains(what, " Pod/") || strings.Contains(what, " ReplicaSet/") // which stand for themselves when their owner is not there
+			if slices.Contains(full.entries[of], what) || made || isFinding && allowed(rule, "") {
+				continue
+			}
+			c.t.Errorf("without %s: %s: %s is told, and is not so", without, of, what)
 		}
 	}
 	return changed

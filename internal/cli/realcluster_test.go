@@ -17,6 +17,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -438,8 +439,18 @@ func (c *realCluster) faults() {
 		}
 		return readReport(t, o)
 	}
+	// Each command reads in its own way what it needs; what it says is the same after a fault.
+	commands := []string{"net list", "net exposed", "access dangers", "storage", "secrets", "attack-paths"}
+	say := func(command string) string {
+		o := ullage(t, append(strings.Fields(command), "--cluster", "--kubeconfig", config, "-o", "json")...)
+		return fmt.Sprint(o.code, o.stdout, o.stderr)
+	}
 	fault = func(w http.ResponseWriter, _ *http.Request) http.ResponseWriter { return w }
 	want := run()
+	wantSaid := make([]string, len(commands))
+	for i, command := range commands {
+		wantSaid[i] = say(command)
+	}
 
 	var once atomic.Bool
 	fault = func(w http.ResponseWriter, r *http.Request) http.ResponseWriter {
@@ -462,6 +473,22 @@ func (c *realCluster) faults() {
 	}
 	if got := run(); !once.Load() || got.Counts.Read != want.Counts.Read+1 {
 		t.Errorf("after a broken connection: %d objects, want %d", got.Counts.Read, want.Counts.Read+1)
+	}
+
+	// Whatever a command reads breaks off once, in the middle.
+	for i, command := range commands {
+		var broken sync.Map
+		var times atomic.Int64
+		fault = func(w http.ResponseWriter, r *http.Request) http.ResponseWriter {
+			if _, again := broken.LoadOrStore(r.URL.Path, true); again || !r.URL.Query().Has("limit") {
+				return w
+			}
+			times.Add(1)
+			return &cutting{ResponseWriter: w}
+		}
+		if got := say(command); got != wantSaid[i] || times.Load() < 5 {
+			t.Errorf("%s, after %d broken connections: %s", command, times.Load(), firstDifference(got, wantSaid[i]))
+		}
 	}
 }
 
