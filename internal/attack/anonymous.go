@@ -33,21 +33,26 @@ func (b *builder) anybody() {
 	}
 }
 
-// asksForLogin reports whether an API server of the input takes no requests without a
-// login.
+// asksForLogin reports whether the API servers of the input take no requests without a
+// login: all of them, as one that does is enough.
 func (b *builder) asksForLogin() bool {
 	in := b.inNamespace[b.namespace(systemNamespace)]
+	ask := false
 	for i := in.first; i < in.last; i++ {
 		w := &b.Graph.workloads[i]
 		for c := w.first; c < w.last; c++ {
 			k := &b.Graph.containers[c]
 			p := program{k, imageName(k.node.Get("image").Str()), programWords(k.node)}
-			if value, given := p.flag("--anonymous-auth"); given && value != "" && !isTrue(value) && p.runs("", apiServerProgram) {
-				return true
+			if !p.runs("", apiServerProgram) {
+				continue
 			}
+			if value, given := p.flag("--anonymous-auth"); !given || value == "" || isTrue(value) {
+				return false
+			}
+			ask = true
 		}
 	}
-	return false
+	return ask
 }
 
 // asks reports whether the pods of a workload may connect to the API server.

@@ -273,8 +273,7 @@ func (g *guards) judge(ns int32, debug bool, from access.Subject) guardVerdict {
 		key.sender, key.account = from, g.accountObject(from)
 	}
 	return g.remembering(key, func() guardVerdict {
-		g.from = key.sender
-		g.admit(g.namespaces[ns], debug, g.from)
+		g.admit(g.namespaces[ns], debug, key.sender)
 		v := g.try(g.namespaces[ns], debug)
 		v.asks = g.senders && v.certainty == Unknown && v.refusal.answer == perhaps
 		return v

@@ -197,8 +197,7 @@ func (g *guards) admitsClaim(ns int32, claim string, p *storage.Persistent) Cert
 	key := g.question(name)
 	key.claim = claim
 	return g.remembering(key, func() guardVerdict {
-		g.from = access.Subject{}
-		g.admit(name, false, g.from)
+		g.admit(name, false, access.Subject{})
 		refused := g.refused(asMain, "claim "+claim, name, func() tree.Node { return claimSpec(claim) })
 		if refused.answer == yes {
 			return guardVerdict{}

@@ -51,6 +51,8 @@ var openCases = []kindCase{
 	{ConsolePort, deploy("argo", "serviceAccountName: web", "command: [argo, server, '--auth-mode=server']"), "a port without a login of Deployment shop/argo -> service account shop/web, likely",
 		[]string{"--auth-mode=server => --auth-mode=client", "--auth-mode=server => --secure", "argo, server => argo, submit"}},
 	{AnonymousAPI, unauthenticated + system("registry.k8s.io/kube-apiserver:v1.37.0", "kube-apiserver, '--anonymous-auth=true'"), "the internet -> group system:unauthenticated, unknown", []string{"--anonymous-auth=true => --anonymous-auth=false"}},
+	{AnonymousAPI, unauthenticated + system("registry.k8s.io/kube-apiserver:v1.37.0", "kube-apiserver, '--anonymous-auth=false'") + strings.Replace(system("registry.k8s.io/kube-apiserver:v1.37.0", "kube-apiserver, '--v=2'"), "name: etcd", "name: second", 1),
+		"the internet -> group system:unauthenticated, unknown", []string{"--v=2 => --anonymous-auth=false"}},
 	{AnonymousKubelet, deploy("web", "", "") + openKubelet, "Deployment shop/web -> all pods of the cluster, likely",
 		[]string{"enabled: true => enabled: false", "AlwaysAllow => Webhook", "name: kubelet-config => name: kube-proxy", "~10.0.0.1 => one.example.com"}},
 	{AnonymousKubelet, deploy("web", "", "") + openKubelet + closedEgress("app: web", "{to: [{ipBlock: {cidr: 10.0.0.0/8}}]}"), "Deployment shop/web -> all pods of the cluster, likely", []string{"cidr: 10.0.0.0/8 => cidr: 10.1.0.0/16"}},

@@ -75,3 +75,22 @@ func TestUnknownOperators(t *testing.T) {
 		}
 	}
 }
+
+// TestOperatedByName follows rights over one custom object where the cluster knows the
+// resource, and where it may.
+func TestOperatedByName(t *testing.T) {
+	const known = "\n---\n{apiVersion: apiextensions.k8s.io/v1, kind: CustomResourceDefinition, metadata: {name: rollouts.argoproj.io}, spec: {group: argoproj.io, scope: Namespaced, names: {plural: rollouts, kind: Rollout}, versions: []}}"
+	const edge = "start-by-operator: service account shop/default -> own pods in namespace shop, unknown"
+	yaml := role(false, some("patch", "argoproj.io", "rollouts"))
+	for _, c := range []struct {
+		name, yaml   string
+		closed, want bool
+	}{
+		{"the resource may be known", yaml, false, true}, {"it is known", yaml + known, true, true}, {"it is not", yaml, true, false},
+		{"another is", yaml + strings.ReplaceAll(known, "rollouts", "workflows"), true, false},
+	} {
+		if told := graphOf(t, c.closed, parse(t, c.yaml)...).told(); slices.Contains(told, edge) != c.want {
+			t.Errorf("%s: want %t, of\n%s", c.name, c.want, strings.Join(told, "\n"))
+		}
+	}
+}

@@ -37,6 +37,7 @@ func reads(rules []*policy.Rule, words ...string) bool {
 
 // admit tells the policies by which request a pod or a debug container comes.
 func (g *guards) admit(namespace string, debug bool, from access.Subject) {
+	g.from = from
 	if !g.requests {
 		return
 	}
