@@ -10,15 +10,10 @@ import (
 	"io"
 	"maps"
 	"net/http"
-	"net/http/httptest"
-	"net/http/httputil"
-	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -242,6 +237,7 @@ func TestRealCluster(t *testing.T) {
 	t.Run("each kind", func(t *testing.T) { on(t).eachKind() })
 	t.Run("one namespace", func(t *testing.T) { on(t).oneNamespace() })
 	t.Run("faults", func(t *testing.T) { on(t).faults() })
+	t.Run("incomplete secrets", func(t *testing.T) { on(t).incompleteSecrets() })
 	t.Run("unavailable group", func(t *testing.T) { on(t).unavailable() })
 }
 
@@ -404,103 +400,6 @@ func (c *realCluster) oneNamespace() {
 	}
 }
 
-// faults puts a proxy between, which breaks what the server does.
-func (c *realCluster) faults() {
-	t := c.t
-	for i := range 600 { // more than a page
-		c.create(fmt.Sprintf(`{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "many-%d", "namespace": "odd"}, "data": {"a": "%d"}}`, i, i))
-	}
-	target, err := url.Parse(c.server.Admin.Host)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var fault func(w http.ResponseWriter, r *http.Request) http.ResponseWriter
-	var gone atomic.Int64
-	proxy := httputil.NewSingleHostReverseProxy(target)
-	if proxy.Transport, err = rest.TransportFor(c.server.Admin); err != nil {
-		t.Fatal(err)
-	}
-	proxy.ModifyResponse = func(r *http.Response) error {
-		if r.StatusCode == http.StatusGone {
-			gone.Add(1)
-		}
-		return nil
-	}
-	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		r.Header.Del("Authorization") // the transport brings its own
-		proxy.ServeHTTP(fault(w, r), r)
-	}))
-	defer front.Close()
-	config := c.server.Kubeconfig(t, "dev", "none", front.URL)
-	run := func() *clusterReport {
-		o := ullage(t, "check", "--cluster", "--kubeconfig", config, "-o", "json", "--fail-on", "never")
-		if o.code != exitClean {
-			t.Errorf("exit code %d: %s", o.code, o.stderr)
-		}
-		return readReport(t, o)
-	}
-	// Each command reads in its own way what it needs; what it says is the same after a fault.
-	commands := []string{"net list", "net exposed", "access dangers", "storage", "secrets", "attack-paths"}
-	say := func(command string) string {
-		o := ullage(t, append(strings.Fields(command), "--cluster", "--kubeconfig", config, "-o", "json")...)
-		return fmt.Sprint(o.code, o.stdout, o.stderr)
-	}
-	fault = func(w http.ResponseWriter, _ *http.Request) http.ResponseWriter { return w }
-	want := run()
-	wantSaid := make([]string, len(commands))
-	for i, command := range commands {
-		wantSaid[i] = say(command)
-	}
-
-	var once atomic.Bool
-	fault = func(w http.ResponseWriter, r *http.Request) http.ResponseWriter {
-		if r.URL.Query().Has("continue") && once.CompareAndSwap(false, true) {
-			c.create(`{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "between", "namespace": "odd"}}`)
-			c.server.Compact(t)
-		}
-		return w
-	}
-	if got := run(); gone.Load() == 0 || got.Counts.Read != want.Counts.Read+1 {
-		t.Errorf("%d objects, want %d and one more; the server said %d times that the list is gone", got.Counts.Read, want.Counts.Read, gone.Load())
-	}
-
-	once.Store(false)
-	fault = func(w http.ResponseWriter, r *http.Request) http.ResponseWriter {
-		if r.URL.Query().Has("continue") && once.CompareAndSwap(false, true) {
-			return &cutting{ResponseWriter: w}
-		}
-		return w
-	}
-	if got := run(); !once.Load() || got.Counts.Read != want.Counts.Read+1 {
-		t.Errorf("after a broken connection: %d objects, want %d", got.Counts.Read, want.Counts.Read+1)
-	}
-
-	// Whatever a command reads breaks off once, in the middle.
-	for i, command := range commands {
-		var broken sync.Map
-		var times atomic.Int64
-		fault = func(w http.ResponseWriter, r *http.Request) http.ResponseWriter {
-			if _, again := broken.LoadOrStore(r.URL.Path, true); again || !r.URL.Query().Has("limit") {
-				return w
-			}
-			times.Add(1)
-			return &cutting{ResponseWriter: w}
-		}
-		if got := say(command); got != wantSaid[i] || times.Load() < 5 {
-			t.Errorf("%s, after %d broken connections: %s", command, times.Load(), firstDifference(got, wantSaid[i]))
-		}
-	}
-}
-
-// cutting breaks the connection in the middle of the body.
-type cutting struct{ http.ResponseWriter }
-
-func (c *cutting) Write(b []byte) (int, error) {
-	_, _ = c.ResponseWriter.Write(b[:len(b)/2])
-	_ = http.NewResponseController(c.ResponseWriter).Flush()
-	panic(http.ErrAbortHandler)
-}
-
 // unavailable registers APIs that nobody serves.
 func (c *realCluster) unavailable() {
 	t := c.t
@@ -518,4 +417,33 @@ func (c *realCluster) unavailable() {
 		}
 		return len(r.Problems) == 1 && strings.Contains(r.Problems[0].Reason, "API group projectcalico.org") && unknown
 	})
+}
+
+// incompleteSecrets holds the rule secret-incomplete against what the API server takes.
+func (c *realCluster) incompleteSecrets() {
+	for i, with := range []struct{ kind, annotation, entries string }{
+		{"kubernetes.io/tls", "", `"tls.crt": "a"`}, {"kubernetes.io/tls", "", `"tls.key": "a"`}, {"kubernetes.io/tls", "", `"tls.crt": "", "tls.key": ""`},
+		{"kubernetes.io/dockerconfigjson", "", `"config.json": "{}"`}, {"kubernetes.io/dockerconfigjson", "", `".dockerconfigjson": "{}"`},
+		{"kubernetes.io/dockercfg", "", ""}, {"kubernetes.io/dockercfg", "", `".dockercfg": "{}"`},
+		{"kubernetes.io/ssh-auth", "", `"key": "a"`}, {"kubernetes.io/ssh-auth", "", `"ssh-privatekey": ""`}, {"kubernetes.io/ssh-auth", "", `"ssh-privatekey": "a"`},
+		{"kubernetes.io/basic-auth", "", `"user": "a"`}, {"kubernetes.io/basic-auth", "", `"username": ""`}, {"kubernetes.io/basic-auth", "", `"password": ""`},
+		{"kubernetes.io/service-account-token", "", `"token": "a"`}, {"kubernetes.io/service-account-token", `"kubernetes.io/service-account.name": "default"`, ""},
+		{"bootstrap.kubernetes.io/token", "", ""}, {"example.com/own", "", ""}, {"", "", ""},
+	} {
+		secret := fmt.Sprintf(`{"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "typed-%d", "namespace": "odd", "annotations": {%s}}, "type": %q, "stringData": {%s}}`, i, with.annotation, with.kind, with.entries)
+		code, answer := c.send(http.MethodPost, c.collection(secret), secret)
+		file := filepath.Join(c.t.TempDir(), "secret.json")
+		if err := os.WriteFile(file, []byte(secret), 0o600); err != nil {
+			c.t.Fatal(err)
+		}
+		found := 0
+		for _, f := range readReport(c.t, ullage(c.t, "check", "--rule", "secret-incomplete", "-o", "json", file)).Findings {
+			if f.Rule == "secret-incomplete" {
+				found++
+			}
+		}
+		if (code == http.StatusUnprocessableEntity) != (found == 1) || found > 1 || code >= 300 && code != http.StatusUnprocessableEntity {
+			c.t.Errorf("%s: %d findings, and the API server says %d %s", secret, found, code, answer)
+		}
+	}
 }
