@@ -43,6 +43,9 @@ type Counts struct {
 	ImageRules int `json:"imageRulesNotEvaluated,omitempty"`
 }
 
+// OnlyImages reports whether nothing but images was checked.
+func (c *Counts) OnlyImages() bool { return c.Images > 0 && c.Images == c.Objects }
+
 // Provenance says what made the report from what, so that it can be repeated.
 type Provenance struct {
 	Tool        string `json:"tool"`    // name of the program

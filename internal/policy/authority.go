@@ -9,11 +9,21 @@ import (
 	"k8s.io/apiserver/pkg/authentication/user"
 	"k8s.io/apiserver/pkg/authorization/authorizer"
 	"k8s.io/apiserver/pkg/cel/library"
+
+	"ullage.dev/ullage/internal/tree"
 )
 
 // Authority answers whether somebody may make a request; known is false where it cannot
 // tell.
 type Authority func(authorizer.Attributes) (allowed, known bool)
+
+// Admit says by which admission request the objects come that are judged from now on.
+// What of it is not known is unknown in the node, which is sealed; nil is no request. The
+// authority says what its sender may do, or is nil where that is not known: it must
+// always answer the same for one sender.
+func (w *Worker) Admit(request *tree.Node, authority Authority) {
+	w.request, w.authority = request, authority
+}
 
 // asker asks an authority on behalf of an expression.
 type asker struct{ *frame }

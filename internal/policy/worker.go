@@ -66,14 +66,6 @@ type Worker struct {
 // NewWorker makes a worker that asks facts about other objects.
 func (e *Engine) NewWorker(facts Facts) *Worker { return &Worker{engine: e, facts: facts} }
 
-// Admit says by which admission request the objects come that are judged from now on.
-// What of it is not known is unknown in the node, which is sealed; nil is no request. The
-// authority says what its sender may do, or is nil where that is not known: it must
-// always answer the same for one sender.
-func (w *Worker) Admit(request *tree.Node, authority Authority) {
-	w.request, w.authority = request, authority
-}
-
 // Evaluate judges one object by all rules. Outcomes come in the order of the
 // rules within one element, elements in the order of the object. They are valid
 // until the next call.

@@ -203,9 +203,8 @@ func also(f *model.Finding) string {
 // scope says how much was checked against what.
 func scope(r *model.Report) string {
 	c := r.Counts
-	ofImages := c.Images > 0 && c.Images == c.Objects
 	s := count(c.Objects, "object") + ", " + count(c.Workloads, "workload")
-	if ofImages {
+	if c.OnlyImages() {
 		s = count(c.Images, "image")
 	}
 	s += ", " + count(c.Rules, "rule")
@@ -213,7 +212,7 @@ func scope(r *model.Report) string {
 	if r.Provenance.Profile != "" {
 		of = append(of, clean(r.Provenance.Profile))
 	}
-	if r.Provenance.Kubernetes != "" && !ofImages {
+	if r.Provenance.Kubernetes != "" && !c.OnlyImages() {
 		of = append(of, "Kubernetes "+clean(r.Provenance.Kubernetes))
 	}
 	if len(of) > 0 {

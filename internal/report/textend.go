@@ -88,7 +88,7 @@ func (p *printer) summary(r *model.Report, t totals) {
 	case n > 0:
 		label, style = count(n, "finding")+": ", bold
 		text = fmt.Sprintf("%s; in %d of %s", t.active, t.objects, count(r.Counts.Objects, "object"))
-		if r.Counts.Images == r.Counts.Objects {
+		if r.Counts.OnlyImages() {
 			text = t.active.String()
 		}
 	case r.Counts.Objects == 0:
